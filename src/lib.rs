@@ -1,0 +1,9 @@
+//! Seatgraph: a graph-query entitlement server. ARCHITECTURE.md says which room is which.
+#![forbid(unsafe_code)]
+
+pub mod access;
+pub mod graph;
+pub mod limits;
+pub mod model;
+pub mod selector;
+pub mod storage;

@@ -1,0 +1,67 @@
+//! Every bound of the server, in one place. Each can be set (`limits.page_max`, `SEATGRAPH_LIMITS__PAGE_MAX`), and the
+//! error that enforces one names it.
+
+use serde::Deserialize;
+
+macro_rules! limits {
+    ($($(#[$doc:meta])* $name:ident = $default:expr;)*) => {
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+        #[serde(default, deny_unknown_fields)]
+        pub struct Limits { $($(#[$doc])* pub $name: u64,)* }
+
+        impl Default for Limits {
+            fn default() -> Self {
+                Self { $($name: $default,)* }
+            }
+        }
+
+        impl Limits {
+            /// For messages, settings and documentation: `(name, default)`.
+            pub const ALL: &'static [(&'static str, u64)] = &[$((stringify!($name), $default)),*];
+        }
+    };
+}
+
+limits! {
+    /// Bytes of a decoded selector. Checked before parsing: the parser's stack is bounded by it and by `nesting`.
+    selector_bytes = 4096;
+    /// Relation parts of a selector.
+    selector_hops = 32;
+    /// Comparisons in a selector.
+    predicates = 64;
+    /// Parentheses and `not`s within one another.
+    nesting = 32;
+    /// Relation parts of one include.
+    include_hops = 5;
+    /// Objects in an answer that asks for no number.
+    page = 100;
+    /// The most objects an answer may ask for.
+    page_max = 1000;
+    /// Entities and relations a query may visit.
+    visited = 1_000_000;
+    /// Bytes of an answer.
+    answer_bytes = 16 * 1024 * 1024;
+    /// Milliseconds a query may take.
+    query_ms = 2000;
+    /// Bytes of a JSON body.
+    body_bytes = 1024 * 1024;
+    /// Bytes of a form body.
+    form_bytes = 64 * 1024;
+    /// Arrays and objects within one another in a JSON body.
+    json_depth = 64;
+    /// Parameters in a query or form.
+    parameters = 200;
+    /// Matches a DELETE or an operation takes.
+    targets = 100_000;
+    /// Writes that may wait for the committer.
+    queue = 4096;
+    /// Milliseconds a request waits for a revision it asked for.
+    wait_ms = 2000;
+}
+
+/// A bound that was met: its name in the settings, and its value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limit {
+    pub name: &'static str,
+    pub value: u64,
+}

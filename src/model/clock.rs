@@ -1,0 +1,122 @@
+//! The only place new ids, secrets and the present time come from, so that tests can freeze them.
+
+use std::fmt;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use uuid::Uuid;
+
+/// An instant: milliseconds since 1970-01-01T00:00Z.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Time(pub i64);
+
+/// The years the wire can write and read back: 0000 to 9999.
+const EARLIEST: i64 = -62_167_219_200_000;
+const LATEST: i64 = 253_402_300_799_999;
+
+impl Time {
+    /// ISO 8601: a date-time with `Z` or an offset, one without either (UTC), or a date (midnight UTC).
+    pub fn parse(text: &str) -> Option<Self> {
+        let at = if let Ok(at) = DateTime::parse_from_rfc3339(text) {
+            at.timestamp_millis()
+        } else if let Ok(at) = DateTime::parse_from_str(text, "%Y-%m-%dT%H:%M:%S%.f%z") {
+            at.timestamp_millis()
+        } else if let Ok(at) = DateTime::parse_from_str(text, "%Y-%m-%dT%H:%M%z") {
+            at.timestamp_millis()
+        } else if let Ok(at) = chrono::NaiveDateTime::parse_from_str(text, "%Y-%m-%dT%H:%M:%S%.f") {
+            at.and_utc().timestamp_millis()
+        } else if let Ok(at) = chrono::NaiveDateTime::parse_from_str(text, "%Y-%m-%dT%H:%M") {
+            at.and_utc().timestamp_millis()
+        } else {
+            chrono::NaiveDate::parse_from_str(text, "%Y-%m-%d").ok()?.and_hms_opt(0, 0, 0)?.and_utc().timestamp_millis()
+        };
+        Self::from_millis(at)
+    }
+
+    /// `None` outside the years 0000 to 9999.
+    pub fn from_millis(millis: i64) -> Option<Self> {
+        (EARLIEST..=LATEST).contains(&millis).then_some(Self(millis))
+    }
+
+    pub fn millis(self) -> i64 {
+        self.0
+    }
+}
+
+/// ISO 8601 UTC with milliseconds, as on the wire.
+impl fmt::Display for Time {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match DateTime::<Utc>::from_timestamp_millis(self.0) {
+            Some(at) => out.write_str(&at.to_rfc3339_opts(SecondsFormat::Millis, true)),
+            None => write!(out, "{}", self.0),
+        }
+    }
+}
+
+/// Time and ids. The frozen one stands still until told, and counts its ids.
+#[derive(Debug)]
+pub enum Clock {
+    System,
+    Frozen { now: AtomicI64, next: AtomicU64 },
+}
+
+impl Clock {
+    pub fn frozen(now: Time) -> Self {
+        Self::Frozen { now: AtomicI64::new(now.0), next: AtomicU64::new(1) }
+    }
+
+    #[allow(clippy::disallowed_methods)]
+    pub fn now(&self) -> Time {
+        match self {
+            Self::System => Time(Utc::now().timestamp_millis()),
+            Self::Frozen { now, .. } => Time(now.load(Ordering::SeqCst)),
+        }
+    }
+
+    /// Moves a frozen clock; the system's goes its own way.
+    pub fn set(&self, to: Time) {
+        if let Self::Frozen { now, .. } = self {
+            now.store(to.0, Ordering::SeqCst);
+        }
+    }
+
+    /// A new entity id: version 7, so that ids made together lie together.
+    #[allow(clippy::disallowed_methods)]
+    pub fn new_id(&self) -> Uuid {
+        match self {
+            Self::System => Uuid::now_v7(),
+            Self::Frozen { next, .. } => {
+                Uuid::from_u128(0x0000_0000_0000_4000_8000_0000_0000_0000 | u128::from(next.fetch_add(1, Ordering::SeqCst)))
+            }
+        }
+    }
+
+    /// 256 unguessable bits, from the operating system even where the clock is frozen.
+    pub fn secret() -> [u8; 32] {
+        let mut bytes = [0; 32];
+        getrandom::fill(&mut bytes).expect("the operating system gives random bytes");
+        bytes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_read_in_every_spelling_and_written_in_one() {
+        for (text, written) in [
+            ("2023-02-19T14:12:22.012Z", "2023-02-19T14:12:22.012Z"),
+            ("2023-02-19T14:12:22Z", "2023-02-19T14:12:22.000Z"),
+            ("2023-02-19T16:12:22+02:00", "2023-02-19T14:12:22.000Z"),
+            ("2023-02-19T16:12:22+0200", "2023-02-19T14:12:22.000Z"),
+            ("2023-02-19T14:12", "2023-02-19T14:12:00.000Z"),
+            ("2023-02-19", "2023-02-19T00:00:00.000Z"),
+        ] {
+            assert_eq!(Time::parse(text).map(|time| time.to_string()).as_deref(), Some(written), "{text}");
+        }
+        for text in ["", "yesterday", "2023-13-01", "2023-02-30T00:00:00Z", "+12345-01-01", "1676815942012"] {
+            assert_eq!(Time::parse(text), None, "{text}");
+        }
+    }
+}

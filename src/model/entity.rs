@@ -1,0 +1,93 @@
+//! An entity: a typed node of the graph with its own fields. Its relations are kept by the graph, not here.
+
+use uuid::Uuid;
+
+use super::{Kind, Revision, Serial, Time, Value};
+
+/// One object of the graph. Shared by `Arc` between both copies of the graph, commits and readers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entity {
+    pub id: Uuid,
+    pub serial: Serial,
+    /// The revision of the commit that changed it last: its ETag.
+    pub revision: Revision,
+    pub created: Time,
+    pub updated: Time,
+    pub kind: Kind,
+    pub fields: Fields,
+}
+
+/// Field values by their position in the schema's list for that kind (or relation); at most 32.
+///
+/// A bit for each field that is set, and the values of those in order: a lookup is a popcount.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Fields {
+    set: u32,
+    values: Box<[Value]>,
+}
+
+impl Fields {
+    pub const MAX: usize = 32;
+
+    pub fn get(&self, index: u8) -> Option<&Value> {
+        let bit = 1u32 << index;
+        if self.set & bit == 0 {
+            return None;
+        }
+        Some(&self.values[(self.set & (bit - 1)).count_ones() as usize])
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.set == 0
+    }
+
+    pub fn len(&self) -> usize {
+        self.values.len()
+    }
+
+    /// In the schema's order.
+    pub fn iter(&self) -> impl Iterator<Item = (u8, &Value)> {
+        let set = self.set;
+        (0..Self::MAX as u8).filter(move |index| set & (1 << index) != 0).zip(self.values.iter())
+    }
+
+    /// The same fields with one set, or cleared by `None`.
+    #[must_use]
+    pub fn with(&self, index: u8, value: Option<Value>) -> Self {
+        let mut all: Vec<(u8, Value)> =
+            self.iter().filter(|(at, _)| *at != index).map(|(at, value)| (at, value.clone())).collect();
+        all.extend(value.map(|value| (index, value)));
+        all.into_iter().collect()
+    }
+}
+
+impl FromIterator<(u8, Value)> for Fields {
+    /// In any order; of two values for one field the later wins.
+    fn from_iter<T: IntoIterator<Item = (u8, Value)>>(pairs: T) -> Self {
+        let mut pairs: Vec<(u8, Value)> = pairs.into_iter().collect();
+        pairs.reverse();
+        pairs.sort_by_key(|(index, _)| *index);
+        pairs.dedup_by_key(|(index, _)| *index);
+        let set = pairs.iter().fold(0, |set, (index, _)| set | 1u32 << index);
+        Self { set, values: pairs.into_iter().map(|(_, value)| value).collect() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_are_found_by_their_place() {
+        let fields: Fields =
+            [(5, Value::Int(5)), (0, Value::Int(0)), (31, Value::Int(31)), (5, Value::Int(6))].into_iter().collect();
+        assert_eq!(fields.get(0), Some(&Value::Int(0)));
+        assert_eq!(fields.get(5), Some(&Value::Int(6)));
+        assert_eq!(fields.get(31), Some(&Value::Int(31)));
+        assert_eq!(fields.get(4), None);
+        assert_eq!(fields.len(), 3);
+        let fewer = fields.with(5, None).with(2, Some(Value::Bool(true)));
+        assert_eq!(fewer.iter().map(|(index, _)| index).collect::<Vec<_>>(), [0, 2, 31]);
+        assert_eq!(fewer.get(2), Some(&Value::Bool(true)));
+    }
+}
