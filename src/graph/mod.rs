@@ -5,6 +5,7 @@ use std::sync::Arc;
 use uuid::Uuid;
 use crate::model::*;
 
+#[derive(Clone)]
 pub struct Graph {}
 
 /// An entity of one graph, for as long as that graph is borrowed. Copy, Eq, Hash (by place in the graph).
@@ -37,6 +38,8 @@ impl Graph {
     pub fn bound(&self) -> usize { todo!() }
     /// The serial the next entity gets (1 in an empty graph).
     pub fn next_serial(&self) -> Serial { todo!() }
+    /// No later entity gets a serial below `next`: storage remembers the serials of entities that are gone. Never goes back.
+    pub fn reserve_serials(&mut self, next: Serial) { todo!() }
     pub fn find(&self, id: Uuid) -> Option<Node<'_>> { todo!() }
     pub fn by_serial(&self, kind: Kind, serial: Serial) -> Option<Node<'_>> { todo!() }
     /// All of a kind in order of serial, after one if given.
