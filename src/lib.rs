@@ -5,5 +5,6 @@ pub mod access;
 pub mod graph;
 pub mod limits;
 pub mod model;
+pub mod operation;
 pub mod selector;
 pub mod storage;
