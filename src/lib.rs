@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 pub mod access;
+pub mod engine;
 pub mod graph;
 pub mod limits;
 pub mod model;

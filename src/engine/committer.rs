@@ -1,0 +1,339 @@
+//! The one thread that decides. It takes all that waits, begins, runs each closure against the working copy, makes what they
+//! changed durable in one transaction of the store, publishes, answers, and only then brings the other copy up to date.
+//! It does not know what the closures do.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use super::job::{Job, Outcome};
+use super::publish::{Copies, play};
+use super::queue::Taken;
+use super::replays::Replays;
+use super::{Options, Reply, Shared, Written, mutant};
+use crate::graph::{Broken, Graph, Transaction, Violation};
+use crate::model::{Change, Clock, Commit, Replay, Revision, Time};
+use crate::storage::{Storage, StorageError};
+
+/// What callers are told when the committer itself is at fault.
+pub(super) const FAULT: &str = "the committer met a fault in the program";
+/// Commits of others fetched at a time.
+const FETCHED: usize = 1024;
+/// How often the committer looks after copies that readers hold while there is nothing to write.
+const TIDYING: Duration = Duration::from_millis(5);
+
+pub(super) struct Committer {
+    shared: Arc<Shared>,
+    storage: Box<dyn Storage>,
+    copies: Copies,
+    replays: Replays,
+    options: Options,
+    /// How many the last batch answered: as many may be about to come back.
+    answered: usize,
+}
+
+/// What a batch came to.
+struct Batch {
+    /// Those of other nodes first, if the head had moved, then our own.
+    commits: Vec<Commit>,
+    fetched: usize,
+    /// One for each job, in the same order; told when all that they rest on is durable.
+    outcomes: Vec<Outcome>,
+}
+
+/// Why a batch came to nothing. Writing stops with it.
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    #[error(transparent)]
+    Broken(#[from] Broken),
+    #[error("the database went back from revision `{from}` to `{to}`")]
+    WentBack { from: Revision, to: Revision },
+}
+
+/// What came of one closure.
+enum Ran {
+    Done(Reply, Vec<Change>),
+    Dry(Reply),
+    Refused,
+    Violation(Violation),
+}
+
+impl Committer {
+    pub(super) fn new(shared: Arc<Shared>, storage: Box<dyn Storage>, replays: Replays, options: Options) -> Self {
+        let copies = Copies::new(shared.clone());
+        Self {
+            shared,
+            storage,
+            copies,
+            replays,
+            options,
+            answered: 0,
+        }
+    }
+
+    pub(super) fn run(mut self) {
+        let shared = self.shared.clone();
+        if catch_unwind(AssertUnwindSafe(|| self.serve())).is_err() {
+            shared.fail(FAULT.to_owned());
+            let _ = catch_unwind(AssertUnwindSafe(|| self.storage.abandon()));
+            self.turn_away();
+        }
+    }
+
+    fn serve(&mut self) {
+        self.copies.prepare();
+        let mut jobs = Vec::new();
+        loop {
+            if self.answered > 1 {
+                self.shared
+                    .queue
+                    .gather(self.answered.min(self.options.batch), self.options.linger);
+            }
+            let wait = (!self.copies.is_idle()).then_some(TIDYING);
+            match self.shared.queue.take(&mut jobs, self.options.batch, wait) {
+                Taken::Jobs => {
+                    self.answered = jobs.len();
+                    self.batch(&mut jobs);
+                }
+                Taken::Nothing => self.after(),
+                Taken::Closed => return,
+            }
+        }
+    }
+
+    /// Answers all that waits and will still come, when nothing can be decided any more.
+    fn turn_away(&mut self) {
+        let mut jobs = Vec::new();
+        while self.shared.queue.take(&mut jobs, usize::MAX, None) == Taken::Jobs {
+            self.refuse_all(&mut jobs);
+        }
+    }
+
+    fn batch(&mut self, jobs: &mut Vec<Box<dyn Job>>) {
+        if self.shared.fault.get().is_some() {
+            return self.refuse_all(jobs);
+        }
+        let mut batch = Batch {
+            commits: Vec::new(),
+            fetched: 0,
+            outcomes: Vec::with_capacity(jobs.len()),
+        };
+        if mutant("publish-early") {
+            return self.batch_published_early(jobs, batch);
+        }
+        match self.decide(jobs, &mut batch).and_then(|()| self.persist(&batch)) {
+            Ok(()) => {
+                self.publish(&mut batch);
+                answer(jobs, batch.outcomes);
+                self.after();
+            }
+            Err(failure) => {
+                self.shared.fail(failure.to_string());
+                self.storage.abandon();
+                self.replays.take_back(&batch.commits);
+                // It has what was not stored. Nothing is decided upon it any more, so it is dropped rather than undone.
+                self.copies.discard();
+                self.refuse_all(jobs);
+            }
+        }
+    }
+
+    /// Runs every job against the working copy. Nothing of it is durable, published or answered yet.
+    fn decide(&mut self, jobs: &mut [Box<dyn Job>], batch: &mut Batch) -> Result<(), Failure> {
+        let head = self.storage.begin()?;
+        let mut revision = self.copies.working()?.revision();
+        if head.revision < revision {
+            return Err(Failure::WentBack {
+                from: revision,
+                to: head.revision,
+            });
+        }
+        while revision < head.revision {
+            revision = self.fetch(revision, batch)?;
+        }
+        let now = self.shared.clock.now().max(head.at);
+        self.replays.forget_old(now);
+        for job in jobs {
+            let write = job.write();
+            let asked = write.idempotency.as_ref().filter(|_| !write.dry_run);
+            if let Some(asked) = asked
+                && let Some(replay) = self.replays.find(&asked.scope, &asked.key, now)
+            {
+                let same = replay.fingerprint == asked.fingerprint;
+                let written = || Written {
+                    reply: Reply::of(replay),
+                    revision,
+                    replayed: true,
+                };
+                batch.outcomes.push(if same {
+                    Outcome::Written(written())
+                } else {
+                    Outcome::KeyReused
+                });
+                continue;
+            }
+            let graph = self.copies.current()?;
+            let clock = &*self.shared.clock;
+            // A panic may have left the copy half changed, and no undoing can be trusted to mend that.
+            let Ok(ran) = catch_unwind(AssertUnwindSafe(|| run(job.as_mut(), graph, revision + 1, now, clock))) else {
+                self.shared.counters.panics.fetch_add(1, Ordering::Relaxed);
+                self.copies.rebuild(&batch.commits)?;
+                batch.outcomes.push(Outcome::Panicked);
+                continue;
+            };
+            let written = |reply, revision| {
+                Outcome::Written(Written {
+                    reply,
+                    revision,
+                    replayed: false,
+                })
+            };
+            batch.outcomes.push(match ran {
+                Ran::Refused => Outcome::Refused,
+                Ran::Violation(violation) => Outcome::Violation(violation),
+                Ran::Dry(reply) => written(reply, revision),
+                Ran::Done(reply, changes) if changes.is_empty() => written(reply, revision),
+                Ran::Done(reply, changes) => {
+                    revision += 1;
+                    graph.set_revision(revision);
+                    let commit = commit(job.as_ref(), revision, now, &reply, changes);
+                    if let Some(replay) = &commit.replay {
+                        self.replays.keep(replay);
+                    }
+                    batch.commits.push(commit);
+                    written(reply, revision)
+                }
+            });
+        }
+        Ok(())
+    }
+
+    /// Plays commits another node made. They are durable already, and published with this batch.
+    fn fetch(&mut self, revision: Revision, batch: &mut Batch) -> Result<Revision, Failure> {
+        let commits = self.storage.since(revision, FETCHED)?;
+        let graph = self.copies.current()?;
+        let mut at = revision;
+        for commit in &commits {
+            if commit.revision != at + 1 {
+                return Err(Broken(format!("commit `{}` follows `{at}`", commit.revision)).into());
+            }
+            play(graph, commit)?;
+            at = commit.revision;
+            if let Some(replay) = &commit.replay {
+                self.replays.keep(replay);
+            }
+        }
+        if at == revision {
+            return Err(Broken(format!("no commit follows `{at}`")).into());
+        }
+        batch.fetched += commits.len();
+        batch.commits.extend(commits);
+        Ok(at)
+    }
+
+    fn persist(&mut self, batch: &Batch) -> Result<(), Failure> {
+        match &batch.commits[batch.fetched..] {
+            [] => self.storage.abandon(),
+            commits => self.storage.commit(commits)?,
+        }
+        Ok(())
+    }
+
+    fn publish(&mut self, batch: &mut Batch) {
+        let Some(last) = batch.commits.last() else { return };
+        let counters = &self.shared.counters;
+        counters.last_commit.store(last.at.0, Ordering::Relaxed);
+        counters.batches.fetch_add(1, Ordering::Relaxed);
+        counters
+            .commits
+            .fetch_add((batch.commits.len() - batch.fetched) as u64, Ordering::Relaxed);
+        self.copies.publish(&mut batch.commits);
+    }
+
+    /// What need not be done before the callers have their answers.
+    fn after(&mut self) {
+        if let Err(broken) = self.copies.catch_up() {
+            self.shared.fail(broken.to_string());
+        }
+        self.copies.tidy();
+    }
+
+    fn refuse_all(&self, jobs: &mut Vec<Box<dyn Job>>) {
+        let reason = self.shared.fault.get().cloned().unwrap_or_default();
+        for job in jobs.drain(..) {
+            job.answer(Outcome::Unavailable(reason.clone()));
+        }
+    }
+
+    /// The engine without its first promise: published and answered before it is durable.
+    fn batch_published_early(&mut self, jobs: &mut Vec<Box<dyn Job>>, mut batch: Batch) {
+        if let Err(failure) = self.decide(jobs, &mut batch) {
+            self.shared.fail(failure.to_string());
+            return self.refuse_all(jobs);
+        }
+        let decided = Batch {
+            commits: batch.commits.clone(),
+            fetched: batch.fetched,
+            outcomes: Vec::new(),
+        };
+        self.publish(&mut batch);
+        answer(jobs, batch.outcomes);
+        if let Err(failure) = self.persist(&decided) {
+            self.shared.fail(failure.to_string());
+        }
+        self.after();
+    }
+}
+
+/// One closure in a transaction of its own, which leaves changes behind in the graph only where it says `Done`.
+fn run(job: &mut dyn Job, graph: &mut Graph, revision: Revision, now: Time, clock: &Clock) -> Ran {
+    let dry = job.write().dry_run;
+    let mut transaction = Transaction::new(graph, revision, now, clock);
+    let Some(reply) = job.run(&mut transaction) else {
+        if mutant("keep-refused") {
+            return transaction
+                .finish()
+                .map_or(Ran::Refused, |changes| Ran::Done(Reply::empty(), changes));
+        }
+        transaction.abandon();
+        return Ran::Refused;
+    };
+    if dry {
+        let valid = transaction.validate();
+        transaction.abandon();
+        return valid.map_or_else(Ran::Violation, |()| Ran::Dry(reply));
+    }
+    transaction
+        .finish()
+        .map_or_else(Ran::Violation, |changes| Ran::Done(reply, changes))
+}
+
+fn commit(job: &dyn Job, revision: Revision, at: Time, reply: &Reply, changes: Vec<Change>) -> Commit {
+    let write = job.write();
+    let replay = write.idempotency.as_ref().map(|asked| Replay {
+        scope: asked.scope.clone(),
+        key: asked.key.clone(),
+        fingerprint: asked.fingerprint,
+        at,
+        status: reply.status,
+        body: reply.body.clone(),
+    });
+    Commit {
+        revision,
+        at,
+        by: write.by,
+        operation: write.operation.clone(),
+        request_id: write.request_id.clone(),
+        changes,
+        replay,
+    }
+}
+
+fn answer(jobs: &mut Vec<Box<dyn Job>>, outcomes: Vec<Outcome>) {
+    for (job, outcome) in jobs.drain(..).zip(outcomes) {
+        job.answer(outcome);
+    }
+}

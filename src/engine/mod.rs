@@ -1,0 +1,438 @@
+//! When things happen: one committer decides all writes in turn, makes them durable in groups and publishes them; readers take a
+//! snapshot and never wait for it. Takes a closure and does not know what an operation is.
+//!
+//! INVARIANT: nothing is published that is not durable, and nothing is persisted that was not validated (`tests/it/engine.rs`).
+
+mod committer;
+mod job;
+mod publish;
+mod queue;
+mod replays;
+
+use std::future::Future;
+use std::pin::pin;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::{self, JoinHandle, Thread};
+use std::time::Duration;
+
+use compact_str::CompactString;
+use parking_lot::Mutex;
+use tokio::sync::oneshot;
+
+use crate::graph::{Broken, Graph, Transaction, Violation};
+use crate::model::{Change, Clock, Principal, Replay, Revision, Time};
+use crate::storage::{Loaded, Storage, StorageError};
+use committer::Committer;
+use job::Closure;
+use publish::Published;
+use queue::{Queue, Turned};
+use replays::Replays;
+
+/// A handle to the one committer and the published graph; as many as wanted. The last one to go closes the engine.
+#[derive(Clone)]
+pub struct Engine(Arc<Inner>);
+
+struct Inner {
+    shared: Arc<Shared>,
+    committer: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// What the committer and the handles both reach.
+struct Shared {
+    queue: Queue,
+    published: Published,
+    clock: Arc<Clock>,
+    /// Why nothing is written any more. Set once: a store that failed is never trusted again by this process.
+    fault: OnceLock<String>,
+    counters: Counters,
+}
+
+#[derive(Default)]
+struct Counters {
+    last_commit: AtomicI64,
+    batches: AtomicU64,
+    commits: AtomicU64,
+    full: AtomicU64,
+    panics: AtomicU64,
+    copies_cloned: AtomicU64,
+    copies_held: AtomicU64,
+}
+
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Writes that may wait; one more is answered `Full`.
+    pub queue: usize,
+    /// The most writes made durable by one transaction of the store.
+    pub batch: usize,
+    /// The longest the committer waits for as many writers to come back as the last batch answered. A single writer never waits.
+    pub linger: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            queue: 4096,
+            batch: 256,
+            linger: Duration::from_micros(200),
+        }
+    }
+}
+
+/// What is known of a write before it runs.
+#[derive(Clone, Debug, Default)]
+pub struct Write {
+    pub by: Principal,
+    pub operation: CompactString,
+    pub request_id: CompactString,
+    pub idempotency: Option<Idempotency>,
+    /// Runs, is validated, answers, and leaves nothing behind. Its idempotency key is ignored.
+    pub dry_run: bool,
+}
+
+/// An Idempotency-Key, whose it is, and a hash of the request it came with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Idempotency {
+    pub scope: CompactString,
+    pub key: CompactString,
+    pub fingerprint: [u8; 32],
+}
+
+/// An answer as it will be repeated to the same Idempotency-Key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reply {
+    pub status: u16,
+    pub body: Arc<[u8]>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Written {
+    pub reply: Reply,
+    /// A snapshot at this revision has what was written, and all it was decided upon.
+    pub revision: Revision,
+    /// The answer of an earlier write with the same Idempotency-Key.
+    pub replayed: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum WriteError<E> {
+    /// The closure's own word. Nothing was changed.
+    #[error("{0}")]
+    Refused(E),
+    #[error("{0}")]
+    Violation(Violation),
+    #[error("the idempotency key was used for another request")]
+    KeyReused,
+    #[error("too many writes are waiting")]
+    Full,
+    /// The store failed. Whether this write will be there after a restart is not known.
+    #[error("the store is not available: {0}")]
+    Unavailable(String),
+    #[error("the server is stopping")]
+    Stopped,
+    #[error("the write could not be carried out because of a fault in the server")]
+    Panicked,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    #[error(transparent)]
+    Broken(#[from] Broken),
+    #[error("the committer's thread cannot be started: {0}")]
+    Thread(#[from] std::io::Error),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the graph is at revision `{at}`, not yet at `{asked}`")]
+pub struct NotYet {
+    pub asked: Revision,
+    pub at: Revision,
+}
+
+/// How it goes, for `/health/ready` and `/metrics`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Health {
+    /// Why nothing can be written: not ready.
+    pub fault: Option<String>,
+    /// Closed, or closing.
+    pub stopped: bool,
+    pub revision: Revision,
+    /// Writes that wait now, and how many may.
+    pub queue: usize,
+    pub queue_limit: usize,
+    /// `None` in an empty store.
+    pub last_commit: Option<Time>,
+    /// Since the start: transactions of the store, commits in them, writes turned away by a full queue, closures that panicked.
+    pub batches: u64,
+    pub commits: u64,
+    pub full: u64,
+    pub panics: u64,
+    /// Copies of the graph made because a slow reader held the other one, and those such readers still hold.
+    pub copies_cloned: u64,
+    pub copies_held: u64,
+}
+
+impl Health {
+    pub fn ready(&self) -> bool {
+        self.fault.is_none() && !self.stopped
+    }
+}
+
+/// How often `progress` is told, in entities and relations.
+const PROGRESS: u64 = 8192;
+
+impl Engine {
+    /// Loads the graph and is ready; the second copy is built by the committer afterwards. `progress` hears how many entities
+    /// and relations were loaded so far.
+    pub fn open(
+        mut storage: Box<dyn Storage>,
+        clock: Arc<Clock>,
+        options: Options,
+        mut progress: impl FnMut(u64),
+    ) -> Result<Self, OpenError> {
+        let mut graph = Graph::new();
+        let mut replays = Replays::default();
+        let mut loaded = 0;
+        let mut broken = None;
+        let since = Time(clock.now().0.saturating_sub(replays::KEPT_MS));
+        let head = storage.load(since, &mut |thing| {
+            let change = match thing {
+                Loaded::Entity(entity) => Change::Entity {
+                    before: None,
+                    after: Some(entity),
+                },
+                Loaded::Relation(relation) => Change::Relation {
+                    before: None,
+                    after: Some(Arc::new(relation)),
+                },
+                Loaded::Replay(replay) => {
+                    replays.keep(&replay);
+                    return Ok(());
+                }
+            };
+            loaded += 1;
+            if loaded % PROGRESS == 0 {
+                progress(loaded);
+            }
+            graph.apply(&change).map_err(|error| {
+                let damage = StorageError::Damaged(error.to_string());
+                broken = Some(error);
+                damage
+            })
+        });
+        if let Some(broken) = broken {
+            return Err(broken.into());
+        }
+        let head = head?;
+        progress(loaded);
+        graph.set_revision(head.revision);
+        graph.reserve_serials(head.next_serial);
+        replays.sort();
+        let shared = Arc::new(Shared {
+            queue: Queue::new(options.queue),
+            published: Published::new(graph),
+            clock,
+            fault: OnceLock::new(),
+            counters: Counters::default(),
+        });
+        shared.counters.last_commit.store(head.at.0, Ordering::Relaxed);
+        let committer = Committer::new(shared.clone(), storage, replays, options);
+        let thread = thread::Builder::new()
+            .name("committer".to_owned())
+            .spawn(move || committer.run())?;
+        Ok(Self(Arc::new(Inner {
+            shared,
+            committer: Mutex::new(Some(thread)),
+        })))
+    }
+
+    /// The graph as it is now, and as it stays for whoever holds it.
+    pub fn snapshot(&self) -> Arc<Graph> {
+        self.0.shared.published.snapshot()
+    }
+
+    pub fn revision(&self) -> Revision {
+        self.0.shared.published.revision()
+    }
+
+    /// The graph at a revision or later, waiting for it if need be.
+    pub async fn at_least(&self, revision: Revision, wait: Duration) -> Result<Arc<Graph>, NotYet> {
+        let graph = self.snapshot();
+        if graph.revision() >= revision {
+            return Ok(graph);
+        }
+        drop(graph);
+        let mut news = self.0.shared.published.subscribe();
+        let waited = tokio::time::timeout(wait, news.wait_for(|at| *at >= revision)).await;
+        match waited {
+            Ok(Ok(_)) => Ok(self.snapshot()),
+            _ => Err(NotYet {
+                asked: revision,
+                at: self.revision(),
+            }),
+        }
+    }
+
+    /// Runs the closure in its turn, makes its changes durable, publishes them, answers. A caller that goes away meanwhile
+    /// changes nothing of that.
+    pub async fn write<E: Send + 'static>(
+        &self,
+        write: Write,
+        run: impl FnOnce(&mut Transaction<'_>) -> Result<Reply, E> + Send + 'static,
+    ) -> Result<Written, WriteError<E>> {
+        let answer = self.submit(write, run)?;
+        // Dropped without a word: the committer itself failed, and what became of the write is not known.
+        answer
+            .await
+            .unwrap_or_else(|_| Err(WriteError::Unavailable(committer::FAULT.to_owned())))
+    }
+
+    /// The same for callers that are no tasks. Not from within a write's closure: it would wait for itself.
+    pub fn write_blocking<E: Send + 'static>(
+        &self,
+        write: Write,
+        run: impl FnOnce(&mut Transaction<'_>) -> Result<Reply, E> + Send + 'static,
+    ) -> Result<Written, WriteError<E>> {
+        block_on(self.write(write, run))
+    }
+
+    fn submit<E: Send + 'static>(
+        &self,
+        write: Write,
+        run: impl FnOnce(&mut Transaction<'_>) -> Result<Reply, E> + Send + 'static,
+    ) -> Result<oneshot::Receiver<Result<Written, WriteError<E>>>, WriteError<E>> {
+        let shared = &self.0.shared;
+        if let Some(fault) = shared.fault.get() {
+            return Err(WriteError::Unavailable(fault.clone()));
+        }
+        let (job, answer) = Closure::new(write, run);
+        match shared.queue.push(job) {
+            Ok(()) => Ok(answer),
+            Err(Turned::Full) => {
+                shared.counters.full.fetch_add(1, Ordering::Relaxed);
+                Err(WriteError::Full)
+            }
+            Err(Turned::Closed) => Err(WriteError::Stopped),
+        }
+    }
+
+    pub fn health(&self) -> Health {
+        let Shared {
+            queue,
+            published,
+            fault,
+            counters,
+            ..
+        } = &*self.0.shared;
+        let revision = published.revision();
+        let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        Health {
+            fault: fault.get().cloned(),
+            stopped: queue.is_closed(),
+            revision,
+            queue: queue.len(),
+            queue_limit: queue.limit(),
+            last_commit: (revision > 0).then(|| Time(counters.last_commit.load(Ordering::Relaxed))),
+            batches: count(&counters.batches),
+            commits: count(&counters.commits),
+            full: count(&counters.full),
+            panics: count(&counters.panics),
+            copies_cloned: count(&counters.copies_cloned),
+            copies_held: count(&counters.copies_held),
+        }
+    }
+
+    pub fn clock(&self) -> &Clock {
+        &self.0.shared.clock
+    }
+
+    /// Answers what waits, then stops and lets go of the store; writes that come later are answered `Stopped`. Returns when
+    /// that is done. Snapshots can still be taken.
+    pub fn close(&self) {
+        self.0.close();
+    }
+}
+
+impl Inner {
+    fn close(&self) {
+        self.shared.queue.close();
+        let mut committer = self.committer.lock();
+        // A closure may hold the last handle: the committer cannot wait for itself.
+        let itself = committer
+            .as_ref()
+            .is_some_and(|thread| thread.thread().id() == thread::current().id());
+        if !itself && let Some(thread) = committer.take() {
+            // It catches its own panics, and says so as a fault.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+impl Shared {
+    /// Stops all writing. The first reason is the one that is told.
+    fn fail(&self, reason: String) {
+        tracing::error!(%reason, "nothing will be written any more");
+        let _ = self.fault.set(reason);
+    }
+}
+
+impl Reply {
+    /// No body: for callers that ask only whether it was done.
+    pub fn empty() -> Self {
+        Self {
+            status: 204,
+            body: Arc::new([]),
+        }
+    }
+
+    fn of(replay: &Replay) -> Self {
+        Self {
+            status: replay.status,
+            body: replay.body.clone(),
+        }
+    }
+}
+
+/// Wakes the thread that waits in `block_on`.
+struct Unpark(Thread);
+
+impl Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
+    }
+}
+
+/// Waits for a future on this thread. Unlike a runtime's own, it may be called anywhere.
+fn block_on<F: Future>(future: F) -> F::Output {
+    let mut future = pin!(future);
+    let waker = Waker::from(Arc::new(Unpark(thread::current())));
+    let mut context = Context::from_waker(&waker);
+    loop {
+        match future.as_mut().poll(&mut context) {
+            Poll::Ready(output) => return output,
+            Poll::Pending => thread::park(),
+        }
+    }
+}
+
+/// Whether the tests took this guard away, to see that they notice. Always false in a server that is built without the
+/// feature `mutants`, as every release is.
+#[cfg(feature = "mutants")]
+fn mutant(guard: &str) -> bool {
+    static MUTANT: OnceLock<Option<String>> = OnceLock::new();
+    MUTANT.get_or_init(|| std::env::var("SEATGRAPH_MUTANT").ok()).as_deref() == Some(guard)
+}
+
+#[cfg(not(feature = "mutants"))]
+const fn mutant(_guard: &str) -> bool {
+    false
+}

@@ -1,0 +1,122 @@
+//! Where writes wait for the committer: bounded, first come first served. Full or closed, it turns a write away at once and
+//! loses none that it took.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use parking_lot::{Condvar, Mutex};
+
+use super::job::Job;
+
+pub(super) struct Queue {
+    limit: usize,
+    state: Mutex<State>,
+    arrived: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    waiting: VecDeque<Box<dyn Job>>,
+    closed: bool,
+    /// How many must wait before the committer wants to be woken.
+    enough: usize,
+}
+
+/// Why a write was not taken.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Turned {
+    Full,
+    Closed,
+}
+
+/// What the committer finds.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Taken {
+    Jobs,
+    /// Nothing came in the given time.
+    Nothing,
+    /// Nothing waits, and nothing will.
+    Closed,
+}
+
+impl Queue {
+    pub(super) fn new(limit: usize) -> Self {
+        Self {
+            limit,
+            state: Mutex::default(),
+            arrived: Condvar::new(),
+        }
+    }
+
+    pub(super) fn push(&self, job: Box<dyn Job>) -> Result<(), Turned> {
+        let mut state = self.state.lock();
+        if state.closed {
+            return Err(Turned::Closed);
+        }
+        if state.waiting.len() >= self.limit {
+            return Err(Turned::Full);
+        }
+        state.waiting.push_back(job);
+        let wake = state.waiting.len() >= state.enough;
+        drop(state);
+        if wake {
+            self.arrived.notify_one();
+        }
+        Ok(())
+    }
+
+    /// Moves up to `at_most` into `into`: at once if any wait, otherwise when one comes, or after `wait`.
+    pub(super) fn take(&self, into: &mut Vec<Box<dyn Job>>, at_most: usize, wait: Option<Duration>) -> Taken {
+        let mut state = self.state.lock();
+        state.enough = 1;
+        let until = wait.map(|wait| Instant::now() + wait);
+        while state.waiting.is_empty() {
+            if state.closed {
+                return Taken::Closed;
+            }
+            match until {
+                None => self.arrived.wait(&mut state),
+                Some(until) => {
+                    if self.arrived.wait_until(&mut state, until).timed_out() && state.waiting.is_empty() {
+                        return if state.closed { Taken::Closed } else { Taken::Nothing };
+                    }
+                }
+            }
+        }
+        let count = state.waiting.len().min(at_most);
+        into.extend(state.waiting.drain(..count));
+        Taken::Jobs
+    }
+
+    /// Waits until `enough` wait, or the time is over, or the queue is closed.
+    pub(super) fn gather(&self, enough: usize, at_most: Duration) {
+        let mut state = self.state.lock();
+        if state.waiting.len() >= enough || state.closed {
+            return;
+        }
+        state.enough = enough;
+        let until = Instant::now() + at_most;
+        while state.waiting.len() < enough && !state.closed {
+            if self.arrived.wait_until(&mut state, until).timed_out() {
+                return;
+            }
+        }
+    }
+
+    pub(super) fn close(&self) {
+        self.state.lock().closed = true;
+        self.arrived.notify_all();
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        self.state.lock().closed
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.state.lock().waiting.len()
+    }
+
+    pub(super) fn limit(&self) -> usize {
+        self.limit
+    }
+}
