@@ -8,4 +8,5 @@ pub mod limits;
 pub mod model;
 pub mod operation;
 pub mod selector;
+pub mod settings;
 pub mod storage;

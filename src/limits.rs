@@ -18,6 +18,15 @@ macro_rules! limits {
         impl Limits {
             /// For messages, settings and documentation: `(name, default)`.
             pub const ALL: &'static [(&'static str, u64)] = &[$((stringify!($name), $default)),*];
+
+            /// By its name in the settings; false if no limit is called so.
+            pub fn set(&mut self, name: &str, value: u64) -> bool {
+                match name {
+                    $(stringify!($name) => self.$name = value,)*
+                    _ => return false,
+                }
+                true
+            }
         }
     };
 }

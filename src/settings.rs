@@ -1,0 +1,633 @@
+//! What can be set, in three layers: flags win over `SEATGRAPH_*` variables, those over `seatgraph.toml`.
+//! Every key is in one table; a key that is not there stops the start. Declines to act on any of them.
+
+use std::path::{Path, PathBuf};
+
+use crate::limits::Limits;
+
+/// The settings as the layers left them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// `address:port` the server listens on.
+    pub listen: String,
+    /// A file, `memory:` or `postgres://…`.
+    pub database: String,
+    /// How clients reach this server, where a proxy stands in between. Never taken from a request.
+    pub public_url: Option<String>,
+    pub log: Log,
+    /// Origins a browser may call from.
+    pub cors_origins: Vec<String>,
+    pub limits: Limits,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Log {
+    /// `error`, `warn`, `info`, `debug` or `trace`.
+    pub level: String,
+    /// `text` or `json`.
+    pub format: String,
+    /// A line for every request.
+    pub requests: bool,
+    /// A line for a request that took this long, whatever `requests` says; 0 for none.
+    pub slow_ms: u64,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            listen: "127.0.0.1:8080".to_owned(),
+            database: "seatgraph.db".to_owned(),
+            public_url: None,
+            log: Log {
+                level: "info".to_owned(),
+                format: "text".to_owned(),
+                requests: false,
+                slow_ms: 1000,
+            },
+            cors_origins: Vec::new(),
+            limits: Limits::default(),
+        }
+    }
+}
+
+/// Where a value came from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Layer {
+    Flag,
+    Variable(String),
+    File(PathBuf),
+}
+
+impl std::fmt::Display for Layer {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Flag => out.write_str("on the command line"),
+            Self::Variable(name) => write!(out, "in the variable `{name}`"),
+            Self::File(path) => write!(out, "in `{}`", path.display()),
+        }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SettingsError {
+    #[error("unknown setting `{key}` {layer}{}", near.as_ref().map(|near| format!(", did you mean `{near}`?")).unwrap_or_default())]
+    Unknown {
+        key: String,
+        layer: Layer,
+        near: Option<String>,
+    },
+    #[error("the setting `{key}` {layer} belongs to something that is not built yet: take it out to start")]
+    NotBuilt { key: String, layer: Layer },
+    #[error("the setting `{key}` {layer} must be {wanted}, not `{found}`")]
+    WrongValue {
+        key: String,
+        layer: Layer,
+        wanted: String,
+        found: String,
+    },
+    #[error(
+        "the password of `{key}` must not stand on the command line, where every process can read it: set it by `{}` or in the file",
+        variable_name(key)
+    )]
+    SecretFlag { key: String },
+    #[error("cannot read `{}`: {cause}", path.display())]
+    Unreadable { path: PathBuf, cause: String },
+    #[error("`{}` is not TOML: {cause}", path.display())]
+    NotToml { path: PathBuf, cause: String },
+}
+
+/// The file looked for where none is named.
+pub const DEFAULT_FILE: &str = "seatgraph.toml";
+
+/// Variables that begin like settings and are something else: secrets, and what the tests are told.
+const NOT_SETTINGS: &[&str] = &[
+    "TOKEN",
+    "ADMIN_TOKEN",
+    "CONFIG",
+    "SERVER",
+    "TESTS",
+    "KILLS",
+    "CASES",
+    "WORLD",
+];
+
+/// Keys the design names whose subject does not exist yet.
+const NOT_BUILT: &[&str] = &[
+    "registration",
+    "events.checks",
+    "compat.get_operations",
+    "doors.uipath",
+    "doors.iblai",
+    "doors.tizra",
+];
+
+#[derive(Clone, Copy)]
+enum Wanted {
+    Text,
+    OneOf(&'static [&'static str]),
+    Flag,
+    Whole { least: u64, most: u64 },
+    Texts,
+}
+
+struct Key {
+    name: &'static str,
+    wanted: Wanted,
+    set: fn(&mut Settings, Given),
+}
+
+/// A value that fits its key: the type was checked before.
+enum Given {
+    Text(String),
+    Flag(bool),
+    Whole(u64),
+    Texts(Vec<String>),
+}
+
+impl Given {
+    fn text(self) -> String {
+        if let Self::Text(text) = self {
+            text
+        } else {
+            String::new()
+        }
+    }
+    fn flag(self) -> bool {
+        matches!(self, Self::Flag(true))
+    }
+    fn whole(self) -> u64 {
+        if let Self::Whole(number) = self { number } else { 0 }
+    }
+    fn texts(self) -> Vec<String> {
+        if let Self::Texts(texts) = self {
+            texts
+        } else {
+            Vec::new()
+        }
+    }
+}
+
+const ANY: u64 = i64::MAX as u64;
+
+/// All but the limits, which `Limits::ALL` lists.
+const KEYS: &[Key] = &[
+    Key {
+        name: "listen",
+        wanted: Wanted::Text,
+        set: |settings, given| settings.listen = given.text(),
+    },
+    Key {
+        name: "database",
+        wanted: Wanted::Text,
+        set: |settings, given| settings.database = given.text(),
+    },
+    Key {
+        name: "public_url",
+        wanted: Wanted::Text,
+        set: |settings, given| settings.public_url = Some(given.text()),
+    },
+    Key {
+        name: "log.level",
+        wanted: Wanted::OneOf(&["error", "warn", "info", "debug", "trace"]),
+        set: |settings, given| settings.log.level = given.text(),
+    },
+    Key {
+        name: "log.format",
+        wanted: Wanted::OneOf(&["text", "json"]),
+        set: |settings, given| settings.log.format = given.text(),
+    },
+    Key {
+        name: "log.requests",
+        wanted: Wanted::Flag,
+        set: |settings, given| settings.log.requests = given.flag(),
+    },
+    Key {
+        name: "log.slow_ms",
+        wanted: Wanted::Whole { least: 0, most: ANY },
+        set: |settings, given| settings.log.slow_ms = given.whole(),
+    },
+    Key {
+        name: "cors.origins",
+        wanted: Wanted::Texts,
+        set: |settings, given| settings.cors_origins = given.texts(),
+    },
+];
+
+/// Limits that guard a stack or a protocol: past these they would no longer protect anything.
+fn ceiling(limit: &str) -> u64 {
+    match limit {
+        // The parser recurses once a level, the JSON reader too, and serde_json stops at 128 by itself.
+        "nesting" => 256,
+        "json_depth" => 120,
+        // actix-web reads no more than 128 KiB of request head.
+        "selector_bytes" => 64 * 1024,
+        _ => ANY,
+    }
+}
+
+/// Reads the three layers from where they live: the process's variables and the file that is named, or else
+/// `seatgraph.toml` in the working directory if there is one.
+pub fn load(flags: &[(&'static str, String)], config: Option<&Path>) -> Result<Settings, SettingsError> {
+    let variables: Vec<(String, String)> = std::env::vars_os()
+        .map(|(name, value)| {
+            (
+                name.to_string_lossy().into_owned(),
+                value.to_string_lossy().into_owned(),
+            )
+        })
+        .collect();
+    let named = config.map(Path::to_owned);
+    let file = match named.or_else(|| Some(PathBuf::from(DEFAULT_FILE)).filter(|path| path.exists())) {
+        Some(path) => match std::fs::read_to_string(&path) {
+            Ok(text) => Some((path, text)),
+            Err(cause) => {
+                return Err(SettingsError::Unreadable {
+                    path,
+                    cause: cause.to_string(),
+                });
+            }
+        },
+        None => None,
+    };
+    read(
+        flags,
+        &variables,
+        file.as_ref().map(|(path, text)| (path.as_path(), text.as_str())),
+    )
+}
+
+/// The layers as data, weakest last.
+pub fn read(
+    flags: &[(&'static str, String)],
+    variables: &[(String, String)],
+    file: Option<(&Path, &str)>,
+) -> Result<Settings, SettingsError> {
+    let mut settings = Settings::default();
+    if let Some((path, text)) = file {
+        let table = text.parse::<toml::Table>().map_err(|cause| SettingsError::NotToml {
+            path: path.to_owned(),
+            cause: cause.to_string().trim_end().to_owned(),
+        })?;
+        from_table(&mut settings, &Layer::File(path.to_owned()), "", &table)?;
+    }
+    for (variable, value) in variables {
+        let Some(rest) = variable.strip_prefix("SEATGRAPH_") else {
+            continue;
+        };
+        if !NOT_SETTINGS.contains(&rest) {
+            let key = rest.to_ascii_lowercase().replace("__", ".");
+            set(&mut settings, Layer::Variable(variable.clone()), &key, Raw::Text(value))?;
+        }
+    }
+    for (key, value) in flags {
+        if *key == "database" && has_password(value) {
+            return Err(SettingsError::SecretFlag { key: (*key).to_owned() });
+        }
+        set(&mut settings, Layer::Flag, key, Raw::Text(value))?;
+    }
+    Ok(settings)
+}
+
+fn from_table(settings: &mut Settings, layer: &Layer, prefix: &str, table: &toml::Table) -> Result<(), SettingsError> {
+    for (name, value) in table {
+        let key = if prefix.is_empty() {
+            name.clone()
+        } else {
+            format!("{prefix}.{name}")
+        };
+        match value {
+            toml::Value::Table(inner) if is_section(&key) => from_table(settings, layer, &key, inner)?,
+            other => set(settings, layer.clone(), &key, Raw::Toml(other))?,
+        }
+    }
+    Ok(())
+}
+
+/// Whether keys lie below it: `log`, `limits`.
+fn is_section(name: &str) -> bool {
+    let below = |key: &str| key.strip_prefix(name).is_some_and(|rest| rest.starts_with('.'));
+    name == "limits" || KEYS.iter().any(|key| below(key.name)) || NOT_BUILT.iter().any(|key| below(key))
+}
+
+/// A value as its layer wrote it.
+enum Raw<'a> {
+    Text(&'a str),
+    Toml(&'a toml::Value),
+}
+
+fn set(settings: &mut Settings, layer: Layer, key: &str, raw: Raw<'_>) -> Result<(), SettingsError> {
+    if NOT_BUILT.contains(&key) {
+        return Err(SettingsError::NotBuilt {
+            key: key.to_owned(),
+            layer,
+        });
+    }
+    if let Some(limit) = key
+        .strip_prefix("limits.")
+        .filter(|limit| Limits::ALL.iter().any(|(name, _)| name == limit))
+    {
+        let wanted = Wanted::Whole {
+            least: 1,
+            most: ceiling(limit),
+        };
+        let number = coerce(wanted, &raw)
+            .ok_or_else(|| wrong(key, layer, wanted, &raw))?
+            .whole();
+        settings.limits.set(limit, number);
+        return Ok(());
+    }
+    match KEYS.iter().find(|known| known.name == key) {
+        Some(known) => {
+            let given = coerce(known.wanted, &raw).ok_or_else(|| wrong(key, layer, known.wanted, &raw))?;
+            (known.set)(settings, given);
+            Ok(())
+        }
+        None => {
+            let near = near(key);
+            Err(match layer {
+                Layer::Variable(variable) => SettingsError::Unknown {
+                    near: near.map(|near| variable_name(&near)),
+                    key: variable.clone(),
+                    layer: Layer::Variable(variable),
+                },
+                layer => SettingsError::Unknown {
+                    key: key.to_owned(),
+                    layer,
+                    near,
+                },
+            })
+        }
+    }
+}
+
+fn coerce(wanted: Wanted, raw: &Raw<'_>) -> Option<Given> {
+    match (wanted, raw) {
+        (Wanted::Text, Raw::Text(text)) if !text.is_empty() => Some(Given::Text((*text).to_owned())),
+        (Wanted::Text, Raw::Toml(toml::Value::String(text))) if !text.is_empty() => Some(Given::Text(text.clone())),
+        (Wanted::OneOf(words), Raw::Text(text)) if words.contains(text) => Some(Given::Text((*text).to_owned())),
+        (Wanted::OneOf(words), Raw::Toml(toml::Value::String(text))) if words.contains(&text.as_str()) => {
+            Some(Given::Text(text.clone()))
+        }
+        (Wanted::Flag, Raw::Text("true" | "false")) => Some(Given::Flag(matches!(raw, Raw::Text("true")))),
+        (Wanted::Flag, Raw::Toml(toml::Value::Boolean(flag))) => Some(Given::Flag(*flag)),
+        (Wanted::Whole { least, most }, raw) => {
+            let number = match raw {
+                Raw::Text(text) => text.parse().ok(),
+                Raw::Toml(toml::Value::Integer(number)) => u64::try_from(*number).ok(),
+                Raw::Toml(_) => None,
+            };
+            number
+                .filter(|number| (least..=most).contains(number))
+                .map(Given::Whole)
+        }
+        (Wanted::Texts, Raw::Text(text)) => Some(Given::Texts(
+            text.split(',')
+                .map(|item| item.trim().to_owned())
+                .filter(|item| !item.is_empty())
+                .collect(),
+        )),
+        (Wanted::Texts, Raw::Toml(toml::Value::Array(items))) => items
+            .iter()
+            .map(|item| item.as_str().map(str::to_owned))
+            .collect::<Option<_>>()
+            .map(Given::Texts),
+        _ => None,
+    }
+}
+
+fn wrong(key: &str, layer: Layer, wanted: Wanted, raw: &Raw<'_>) -> SettingsError {
+    let wanted = match wanted {
+        Wanted::Text => "a text".to_owned(),
+        Wanted::OneOf(words) => format!(
+            "one of {}",
+            words
+                .iter()
+                .map(|word| format!("`{word}`"))
+                .collect::<Vec<_>>()
+                .join(", ")
+        ),
+        Wanted::Flag => "`true` or `false`".to_owned(),
+        Wanted::Whole { least, most: ANY } => format!("a whole number, {least} or more"),
+        Wanted::Whole { least, most } => format!("a whole number from {least} to {most}"),
+        Wanted::Texts => "a list of texts".to_owned(),
+    };
+    let found = match raw {
+        Raw::Text(text) => (*text).to_owned(),
+        Raw::Toml(toml::Value::String(text)) => text.clone(),
+        Raw::Toml(toml::Value::Integer(number)) => number.to_string(),
+        Raw::Toml(toml::Value::Float(number)) => number.to_string(),
+        Raw::Toml(toml::Value::Boolean(flag)) => flag.to_string(),
+        Raw::Toml(other) => other.type_str().to_owned(),
+    };
+    SettingsError::WrongValue {
+        key: key.to_owned(),
+        layer,
+        wanted,
+        found,
+    }
+}
+
+/// `limits.page_max` is set by `SEATGRAPH_LIMITS__PAGE_MAX`.
+fn variable_name(key: &str) -> String {
+    format!("SEATGRAPH_{}", key.replace('.', "__").to_ascii_uppercase())
+}
+
+fn has_password(url: &str) -> bool {
+    let authority = url
+        .split_once("://")
+        .map(|(_, rest)| rest.split(['/', '?']).next().unwrap_or_default());
+    authority
+        .and_then(|authority| authority.rsplit_once('@'))
+        .is_some_and(|(user, _)| user.contains(':'))
+}
+
+/// The known key that is least different, if it is not very different.
+fn near(key: &str) -> Option<String> {
+    let limits = Limits::ALL.iter().map(|(name, _)| format!("limits.{name}"));
+    let all = KEYS.iter().map(|key| key.name.to_owned()).chain(limits);
+    // Dots and underscores are what people mix up, so they count as nothing.
+    let plain = |text: &str| {
+        text.chars()
+            .filter(|char| char.is_ascii_alphanumeric())
+            .collect::<String>()
+    };
+    let wanted = plain(key);
+    all.map(|known| (distance(&wanted, &plain(&known)), known))
+        .filter(|(far, known)| *far <= 2.max(known.len() / 4))
+        .min()
+        .map(|(_, known)| known)
+}
+
+/// How many letters must be changed, added or left out to make one text of the other.
+fn distance(one: &str, other: &str) -> usize {
+    let other: Vec<char> = other.chars().collect();
+    let mut row: Vec<usize> = (0..=other.len()).collect();
+    for (at, left) in one.chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = at + 1;
+        for (column, right) in other.iter().enumerate() {
+            let change = diagonal + usize::from(left != *right);
+            diagonal = row[column + 1];
+            row[column + 1] = change.min(row[column] + 1).min(diagonal + 1);
+        }
+    }
+    row[other.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Flags, variables and the file, as `key=value` lines each; what became of the keys asked for, or the message.
+    fn check(flags: &[(&'static str, &str)], variables: &[(&str, &str)], file: &str, expected: Result<Settings, &str>) {
+        let flags: Vec<_> = flags.iter().map(|(key, value)| (*key, (*value).to_owned())).collect();
+        let variables: Vec<_> = variables
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect();
+        let file = (!file.is_empty()).then_some((Path::new("seatgraph.toml"), file));
+        let found = read(&flags, &variables, file).map_err(|error| error.to_string());
+        assert_eq!(found, expected.map_err(str::to_owned));
+    }
+
+    fn with(change: impl FnOnce(&mut Settings)) -> Result<Settings, &'static str> {
+        let mut settings = Settings::default();
+        change(&mut settings);
+        Ok(settings)
+    }
+
+    #[test]
+    fn a_flag_wins_over_a_variable_and_that_over_the_file() {
+        check(&[], &[], "", with(|_| ()));
+        check(
+            &[],
+            &[],
+            "listen = \"0.0.0.0:1\"",
+            with(|set| set.listen = "0.0.0.0:1".into()),
+        );
+        check(
+            &[],
+            &[("SEATGRAPH_LISTEN", "b:2")],
+            "listen = \"a:1\"",
+            with(|set| set.listen = "b:2".into()),
+        );
+        check(
+            &[("listen", "c:3")],
+            &[("SEATGRAPH_LISTEN", "b:2")],
+            "listen = \"a:1\"",
+            with(|set| set.listen = "c:3".into()),
+        );
+    }
+
+    #[test]
+    fn every_kind_of_value_is_read_from_every_layer() {
+        check(
+            &[],
+            &[
+                ("SEATGRAPH_LIMITS__PAGE_MAX", "50"),
+                ("SEATGRAPH_LOG__REQUESTS", "true"),
+                ("SEATGRAPH_CORS__ORIGINS", "https://a.example, https://b.example"),
+                ("SEATGRAPH_DATABASE", "postgres://user:secret@host/name"),
+                ("SEATGRAPH_TOKEN", "sg_1"),
+                ("SEATGRAPH_ADMIN_TOKEN", "x"),
+                ("SEATGRAPH_TESTS", "all"),
+                ("HOME", "/"),
+            ],
+            "",
+            with(|set| {
+                set.limits.page_max = 50;
+                set.log.requests = true;
+                set.cors_origins = vec!["https://a.example".into(), "https://b.example".into()];
+                set.database = "postgres://user:secret@host/name".into();
+            }),
+        );
+        check(
+            &[],
+            &[],
+            "public_url = 'https://seats.example'\n[log]\nlevel = 'debug'\nformat = 'json'\nslow_ms = 0\n\
+             [limits]\npage = 7\n[cors]\norigins = ['https://a.example']",
+            with(|set| {
+                set.public_url = Some("https://seats.example".into());
+                set.log = Log {
+                    level: "debug".into(),
+                    format: "json".into(),
+                    requests: false,
+                    slow_ms: 0,
+                };
+                set.limits.page = 7;
+                set.cors_origins = vec!["https://a.example".into()];
+            }),
+        );
+    }
+
+    #[test]
+    fn what_is_not_understood_stops_the_start() {
+        let file = |text: &str, message: &str| check(&[], &[], text, Err(message));
+        let variable = |name: &str, value: &str, message: &str| check(&[], &[(name, value)], "", Err(message));
+        file(
+            "lisen = 'a:1'",
+            "unknown setting `lisen` in `seatgraph.toml`, did you mean `listen`?",
+        );
+        file(
+            "[limits]\npages_max = 1",
+            "unknown setting `limits.pages_max` in `seatgraph.toml`, did you mean `limits.page_max`?",
+        );
+        file("[colour]\nsky = 'blue'", "unknown setting `colour` in `seatgraph.toml`");
+        file(
+            "[doors]\nnarnia = true",
+            "unknown setting `doors.narnia` in `seatgraph.toml`",
+        );
+        file(
+            "listen = 8080",
+            "the setting `listen` in `seatgraph.toml` must be a text, not `8080`",
+        );
+        file(
+            "[log]\nlevel = 'loud'",
+            "the setting `log.level` in `seatgraph.toml` must be one of `error`, `warn`, `info`, `debug`, `trace`, not `loud`",
+        );
+        file("limits = 3", "unknown setting `limits` in `seatgraph.toml`");
+        file(
+            "[limits]\nnesting = 100000",
+            "the setting `limits.nesting` in `seatgraph.toml` must be a whole number from 1 to 256, not `100000`",
+        );
+        file(
+            "registration = 'open'",
+            "the setting `registration` in `seatgraph.toml` belongs to something that is not built yet: take it out to start",
+        );
+        variable(
+            "SEATGRAPH_LIMITS_PAGE_MAX",
+            "5",
+            "unknown setting `SEATGRAPH_LIMITS_PAGE_MAX` in the variable `SEATGRAPH_LIMITS_PAGE_MAX`, did you mean `SEATGRAPH_LIMITS__PAGE_MAX`?",
+        );
+        variable(
+            "SEATGRAPH_LIMITS__PAGE",
+            "none",
+            "the setting `limits.page` in the variable `SEATGRAPH_LIMITS__PAGE` must be a whole number, 1 or more, not `none`",
+        );
+        variable(
+            "SEATGRAPH_LOG__REQUESTS",
+            "yes",
+            "the setting `log.requests` in the variable `SEATGRAPH_LOG__REQUESTS` must be `true` or `false`, not `yes`",
+        );
+        check(
+            &[("database", "postgres://user:secret@host/name")],
+            &[],
+            "",
+            Err(
+                "the password of `database` must not stand on the command line, where every process can read it: set it by `SEATGRAPH_DATABASE` or in the file",
+            ),
+        );
+    }
+
+    #[test]
+    fn a_file_that_is_not_toml_says_where() {
+        let found = read(&[], &[], Some((Path::new("seatgraph.toml"), "listen =")));
+        let message = found.map(|_| ()).map_err(|error| error.to_string());
+        assert!(
+            message
+                .as_ref()
+                .is_err_and(|text| text.starts_with("`seatgraph.toml` is not TOML: TOML parse error at line 1")),
+            "{message:?}"
+        );
+    }
+}
