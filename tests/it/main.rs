@@ -1,1 +1,3 @@
-#[test] fn t(){}
+//! One binary for all tests that look at the program from outside.
+
+mod architecture;

@@ -1,0 +1,48 @@
+# What a person types here. `make test` is what decides whether a change is good.
+
+LISTEN ?= 127.0.0.1:8080
+DEMO ?= demo.db
+KILLS ?= 1000
+FUZZ_SECONDS ?= 600
+
+.PHONY: run test lint bench kills fuzz
+
+# A release build on the demo world. The database and its token stay: a second start finds what the first one left.
+run:
+	cargo build --release
+	@[ -s $(DEMO).token ] || (umask 077; head -c 32 /dev/urandom | od -An -tx1 | tr -d ' \n' > $(DEMO).token)
+	@token=$$(cat $(DEMO).token); \
+	printf '\n  http://%s serves %s (make run LISTEN=… DEMO=… for others)\n  administrator token: %s\n\n' '$(LISTEN)' '$(DEMO)' "$$token"; \
+	printf '  Try in another terminal:\n\n'; \
+	printf "    curl -gH 'Authorization: Bearer %s' \"http://%s/graph/Organization\"\n\n" "$$token" '$(LISTEN)'; \
+	printf "    curl -gH 'Authorization: Bearer %s' \"http://%s/graph/Organization[@name='ACME']/~OneToMany/Entitlement/~OneToMany/License\"\n\n" "$$token" '$(LISTEN)'; \
+	printf "    curl -gH 'Authorization: Bearer %s' \"http://%s/graph/License[@validUntil<'2027-01-01']{count}\"\n\n" "$$token" '$(LISTEN)'; \
+	SEATGRAPH_ADMIN_TOKEN="$$token" exec target/release/seatgraph serve --listen '$(LISTEN)' --database '$(DEMO)' --auto-migrate --seed fixtures/seed/demo.ndjson
+
+# Every test. What a test needs and the machine lacks is said in one line; with SEATGRAPH_TESTS=all it fails instead.
+test: lint
+	cargo test
+
+lint:
+	@if cargo fmt --version >/dev/null 2>&1; then echo cargo fmt --check; cargo fmt --check; \
+	elif [ "$$SEATGRAPH_TESTS" = all ]; then echo 'rustfmt is missing'; exit 1; \
+	else echo 'skipped: the format check (rustfmt is missing)'; fi
+	@if cargo clippy --version >/dev/null 2>&1; then echo cargo clippy --all-targets; cargo clippy --all-targets -- -D warnings; \
+	elif [ "$$SEATGRAPH_TESTS" = all ]; then echo 'clippy is missing'; exit 1; \
+	else echo 'skipped: the lints (clippy is missing)'; fi
+
+# The figures a release must reach; each prints its measure beside the bare one of the same run.
+bench:
+	cargo bench
+
+# Kills a server under load again and again, and compares what it acknowledged with what it kept.
+kills:
+	SEATGRAPH_KILLS=$(KILLS) cargo test --release --test it kill -- --nocapture
+
+# Every fuzz target in turn; needs a nightly toolchain and cargo-fuzz. `make test` replays the corpus on stable.
+fuzz:
+	@cargo +nightly fuzz --version >/dev/null 2>&1 || { echo 'needs a nightly toolchain and cargo-fuzz (cargo install cargo-fuzz)'; exit 1; }
+	@for target in $$(cargo +nightly fuzz list); do \
+		echo "$$target for $(FUZZ_SECONDS) s"; \
+		cargo +nightly fuzz run "$$target" -- -max_total_time=$(FUZZ_SECONDS) || exit 1; \
+	done
