@@ -1,24 +1,17 @@
 //! May this one do it? Tokens, permissions and the graph as one principal may see it. Knows no HTTP and no selectors.
+
+pub mod permission;
+pub mod policy;
+pub mod token;
+pub mod view;
+
+pub use permission::{Action, Permission, PermissionError, Permissions};
+pub use token::{AdminToken, AuthError, authenticate};
+pub use view::View;
+
 use uuid::Uuid;
-use crate::graph::{Graph, Node};
-use crate::model::*;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Action { Read, Create, Update, Delete }
-
-/// Something a permission names: `<Resource>.<action>`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Permission {
-    Kind(Kind, Action),
-    /// A named relation: `Membership.create`.
-    Relation(RelationType, Action),
-    LicenseConsume, LicenseCheck, LicenseImpersonate, AuditRead, EventRead, TokenManage,
-    ServerExplain, ServerImport, ServerExport, ServerBackup,
-}
-
-/// A set of permissions; `*` on either side is expanded when parsed.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Permissions { /* bit sets */ }
+use crate::model::Principal;
 
 /// Who asks, and what they may.
 #[derive(Clone, Debug)]
@@ -29,30 +22,39 @@ pub struct Who {
     pub permissions: Permissions,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Denied {
-    #[error("the permission `{0}` is needed")] Permission(String),
-    /// Looks like a missing entity to the caller.
-    #[error("out of reach")] OutOfReach(Uuid),
+impl Who {
+    /// The server itself, and the administrator where no token is needed (a database opened by the command line).
+    pub fn server() -> Self {
+        Self {
+            principal: Principal::default(),
+            organization: None,
+            permissions: Permissions::ALL,
+        }
+    }
+
+    /// What concerns the whole server is never for a token that is bound to one organization.
+    pub fn may(&self, permission: Permission) -> bool {
+        self.permissions.contains_one(permission) && (self.organization.is_none() || !permission.concerns_server())
+    }
+
+    pub fn require(&self, permission: Permission) -> Result<(), Denied> {
+        if self.may(permission) {
+            Ok(())
+        } else {
+            Err(Denied::Permission(permission.to_string()))
+        }
+    }
 }
 
-/// The graph as one principal may see it. `query` accepts nothing else.
-pub struct View<'g> { graph: &'g Graph, who: &'g Who }
-
-impl<'g> View<'g> {
-    pub fn new(graph: &'g Graph, who: &'g Who) -> Self { Self { graph, who } }
-    pub fn graph(&self) -> &'g Graph { self.graph }
-    pub fn who(&self) -> &'g Who { self.who }
-    pub fn now(&self) -> Time { todo!() }
-    /// Every entity of the kind is visible: counts need not look at each.
-    pub fn sees_all(&self, kind: Kind) -> bool { todo!() }
-    /// No entity of the kind can be visible.
-    pub fn sees_none(&self, kind: Kind) -> bool { todo!() }
-    pub fn sees(&self, node: Node<'g>) -> bool { todo!() }
-    pub fn find(&self, id: Uuid) -> Option<Node<'g>> { self.graph.find(id).filter(|node| self.sees(*node)) }
-    /// May relations of this row be followed (both ends are still checked one by one).
-    pub fn sees_relation(&self, rel: Rel) -> bool { todo!() }
-    pub fn may(&self, permission: Permission) -> bool { todo!() }
-    /// Writes: the permission and the reach.
-    pub fn may_touch(&self, node: Node<'g>, action: Action) -> Result<(), Denied> { todo!() }
+/// Why access says no.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Denied {
+    #[error("the permission `{0}` is needed")]
+    Permission(String),
+    /// Looks like a missing entity to the caller.
+    #[error("out of reach")]
+    OutOfReach(Uuid),
+    /// Visible to a bound token, and not its organization's own: the catalogue, or a profile shared with others.
+    #[error("`{0}` may be read, but not changed, by a token bound to an organization")]
+    ReadOnly(Uuid),
 }

@@ -248,8 +248,8 @@ kinds! {
     ValidityPeriodConstraint ENTITLEMENT [count("maxValidity")];
     // Bearer tokens: kept in the graph so that they are committed, replayed and audited like everything else.
     Token SECURITY [
-        text("name"), text("secretHash").secret().server_owned(), json("permissions").server_owned(), uuid("profileId").server_owned(),
-        uuid("organizationId").server_owned(), time("expiresAt").server_owned(),
+        text("name"), text("secretHash").secret().server_owned(), json("permissions").server_owned(),
+        uuid("profileId").indexed().server_owned(), uuid("organizationId").indexed().server_owned(), time("expiresAt").server_owned(),
     ] internal true;
 }
 
@@ -593,6 +593,19 @@ pub fn find_relation(relation_type: RelationType, from: Kind, to: Kind) -> Optio
         let def = rel.def();
         def.relation_type == relation_type && def.from == from && def.to == to
     })
+}
+
+/// A relation that rules know by its ends, found while compiling: a missing one does not build.
+pub const fn known(relation_type: RelationType, from: Kind, to: Kind) -> Rel {
+    let mut index = 0;
+    while index < RELATIONS.len() {
+        let def = &RELATIONS[index];
+        if def.relation_type as u8 == relation_type as u8 && def.from as u8 == from as u8 && def.to as u8 == to as u8 {
+            return Rel(index as u8);
+        }
+        index += 1;
+    }
+    panic!("the schema has no such relation")
 }
 
 #[cfg(test)]

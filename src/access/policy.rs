@@ -1,0 +1,212 @@
+//! The reach of a token: pure questions about where an entity hangs in the graph. Walks upward, a few hops and no
+//! allocation, because it is asked of every entity a query meets. Does not know permissions.
+//!
+//! A bound token reaches its organization and what hangs below it by owners; profiles in its groups, with their person
+//! and contact data; and reads the catalogue. A profile's own organization-free things (a personal entitlement and its
+//! licenses) belong to nobody's organization. A membership past its validity still reaches: the profile is one of the
+//! organization's people until it leaves the group.
+
+use crate::graph::Node;
+use crate::model::schema::{Hop, known};
+use crate::model::{Direction, Kind, Rel, RelationType};
+
+const fn owned(from: Kind, to: Kind) -> Rel {
+    known(RelationType::OneToMany, from, to)
+}
+
+const GROUP_OF: Rel = owned(Kind::Organization, Kind::ProfileGroup);
+const ROLE_OF: Rel = owned(Kind::Organization, Kind::OrganizationRole);
+const ACTOR_OF: Rel = owned(Kind::Organization, Kind::TechnicalActor);
+const ENTITLEMENT_OF: Rel = owned(Kind::Organization, Kind::Entitlement);
+const ASSIGNED_LICENSE: Rel = owned(Kind::License, Kind::Assignment);
+const ASSIGNED_PROFILE: Rel = owned(Kind::Profile, Kind::Assignment);
+const CONSUMED: Rel = owned(Kind::Assignment, Kind::Consumption);
+const PERSON_OF: Rel = owned(Kind::Person, Kind::Profile);
+const MEMBERSHIP: Rel = known(RelationType::Membership, Kind::Profile, Kind::ProfileGroup);
+
+/// Where an entity hangs, seen from one organization.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// The organization's own, or a person's of its own.
+    Own,
+    /// Of a profile that another organization's group has too.
+    Shared,
+    /// What is sold to everyone: items, packages, license models with their rules, role templates.
+    Catalogue,
+    Elsewhere,
+}
+
+/// Kinds that are catalogue whatever hangs on them.
+pub fn is_catalogue(kind: Kind) -> bool {
+    use Kind::*;
+    matches!(
+        kind,
+        LicensedItem
+            | ProductPackage
+            | LicenseModel
+            | LeaseTimeBehavior
+            | SeatCountConstraint
+            | UseCountConstraint
+            | AggregateUseConstraint
+            | ConcurrentSessions
+            | AssignedLicenseConstraint
+            | VersionConstraint
+            | ConsumptionLockConstraint
+            | ScopedLicenseConstraint
+            | UtilizationConstraint
+            | LicensedItemCountBehavior
+            | LicensePoolBehavior
+            | ValidityPeriodConstraint
+    )
+}
+
+/// Kinds a profile owns, or that own a profile: what `own` may say yes to.
+pub fn is_personal(kind: Kind) -> bool {
+    use Kind::*;
+    matches!(
+        kind,
+        Profile
+            | Person
+            | EmailAndPassword
+            | ContactInformation
+            | EmailAddress
+            | PostalAddress
+            | TelephoneNumber
+            | WebAddress
+            | RecoveryEmailAddress
+            | Account
+            | Property
+            | Assignment
+            | Consumption
+    )
+}
+
+pub fn same(one: Node<'_>, other: Node<'_>) -> bool {
+    one.slot() == other.slot()
+}
+
+/// Where a node hangs, seen from `organization`.
+pub fn place(node: Node<'_>, organization: Node<'_>) -> Place {
+    let mut at = node;
+    // INVARIANT: each turn goes to an owner, and owners form no cycle in the schema; the longest chain is a lease's
+    // (Consumption, Assignment, License, Entitlement, Organization). Held by `owners_form_no_cycle`.
+    loop {
+        let up = match at.kind {
+            Kind::Token => return Place::Elsewhere,
+            Kind::Organization => {
+                return if same(at, organization) {
+                    Place::Own
+                } else {
+                    Place::Elsewhere
+                };
+            }
+            Kind::Profile => return of_profile(at, organization),
+            Kind::Person => return of_person(at, organization),
+            kind if is_catalogue(kind) => return Place::Catalogue,
+            Kind::OrganizationRole => match at.parent(ROLE_OF) {
+                Some(parent) => Some(parent),
+                None if is_template(at) => return Place::Catalogue,
+                None => None,
+            },
+            Kind::TechnicalActor => at.parent(ACTOR_OF),
+            // Only an organization's: a personal one is out of every organization's reach.
+            Kind::Entitlement => at.parent(ENTITLEMENT_OF),
+            // By the license: whoever owns it knows who sits on it, and the profile's own organization does not.
+            Kind::Assignment => at.parent(ASSIGNED_LICENSE),
+            kind => kind.owners().find_map(|rel| at.parent(rel)),
+        };
+        match up {
+            Some(up) => at = up,
+            None => return Place::Elsewhere,
+        }
+    }
+}
+
+fn is_template(role: Node<'_>) -> bool {
+    Kind::OrganizationRole
+        .field("templateFor")
+        .is_some_and(|field| role.fields.get(field).is_some())
+}
+
+fn of_profile(profile: Node<'_>, organization: Node<'_>) -> Place {
+    let (mut inside, mut outside) = (false, false);
+    for (group, _) in profile.hop(
+        Hop {
+            rel: MEMBERSHIP,
+            direction: Direction::Forward,
+        },
+        None,
+    ) {
+        match group.parent(GROUP_OF) {
+            Some(owner) if same(owner, organization) => inside = true,
+            _ => outside = true,
+        }
+    }
+    match (inside, outside) {
+        (true, false) => Place::Own,
+        (true, true) => Place::Shared,
+        (false, _) => Place::Elsewhere,
+    }
+}
+
+/// A person is as far away as its nearest profile, and its own only if all its profiles are: a login opens them all.
+fn of_person(person: Node<'_>, organization: Node<'_>) -> Place {
+    let (mut any, mut all) = (false, true);
+    for (profile, _) in person.hop(
+        Hop {
+            rel: PERSON_OF,
+            direction: Direction::Forward,
+        },
+        None,
+    ) {
+        match of_profile(profile, organization) {
+            Place::Own => any = true,
+            Place::Shared => (any, all) = (true, false),
+            _ => all = false,
+        }
+    }
+    match (any, all) {
+        (true, true) => Place::Own,
+        (true, false) => Place::Shared,
+        (false, _) => Place::Elsewhere,
+    }
+}
+
+/// Is it the profile itself, its person, contact data, assignments or leases? Its entitlement is not.
+pub fn own(node: Node<'_>, profile: Node<'_>) -> bool {
+    let mut at = node;
+    loop {
+        let up = match at.kind {
+            Kind::Profile => return same(at, profile),
+            Kind::Person => return profile.parent(PERSON_OF).is_some_and(|person| same(person, at)),
+            kind if !is_personal(kind) => return false,
+            Kind::Assignment => at.parent(ASSIGNED_PROFILE),
+            Kind::Consumption => at.parent(CONSUMED),
+            kind => kind.owners().find_map(|rel| at.parent(rel)),
+        };
+        match up {
+            Some(up) => at = up,
+            None => return false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::schema::relations;
+
+    #[test]
+    fn owners_form_no_cycle() {
+        for start in Kind::ALL {
+            let mut level = vec![*start];
+            for _ in 0..5 {
+                level = relations()
+                    .filter(|rel| rel.def().cascades() && level.contains(&rel.def().to))
+                    .map(|rel| rel.def().from)
+                    .collect();
+            }
+            assert!(level.is_empty(), "{} has owners {level:?} six levels up", start.name());
+        }
+    }
+}

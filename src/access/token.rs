@@ -1,0 +1,395 @@
+//! Bearer tokens: `sg_ID.SECRET`. They are entities of an internal kind, so they are committed and replayed like all else,
+//! and only a hash of the text is kept: 256 random bits need no slow hash. Declines to keep sessions or refresh tokens.
+
+use sha2::{Digest, Sha256};
+use subtle::{Choice, ConstantTimeEq};
+use uuid::Uuid;
+
+use super::{Denied, Permission, PermissionError, Permissions, View, Who};
+use crate::graph::{Graph, Kept, Node, Transaction, Violation};
+use crate::model::{Clock, Entity, Fields, Kind, Principal, Serial, Time, Value};
+
+// Places in the schema's list, held by `fields_are_where_the_schema_has_them`.
+const NAME: u8 = 0;
+const SECRET_HASH: u8 = 1;
+const PERMISSIONS: u8 = 2;
+const PROFILE: u8 = 3;
+const ORGANIZATION: u8 = 4;
+const EXPIRES: u8 = 5;
+
+/// Longer than any token: hashing must not cost what a hostile header weighs.
+const LONGEST: usize = 1024;
+
+/// `SEATGRAPH_ADMIN_TOKEN`, kept as its hash.
+#[derive(Clone)]
+pub struct AdminToken {
+    hash: [u8; 32],
+}
+
+impl AdminToken {
+    /// What commits remember as the token of the administrator, which is no entity.
+    pub const ID: Uuid = Uuid::nil();
+
+    /// `None` unless it is 32 to 1024 visible ASCII characters.
+    pub fn new(text: &str) -> Option<Self> {
+        let fits = (32..=LONGEST).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
+        fits.then(|| Self { hash: hash(text) })
+    }
+}
+
+impl std::fmt::Debug for AdminToken {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str("AdminToken")
+    }
+}
+
+/// Why a token lets nobody in. What an unknown id and a wrong secret answer is the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AuthError {
+    #[error("the token is not valid")]
+    Invalid,
+    #[error("the token has expired")]
+    Expired,
+    #[error("the profile or organization of the token is gone or not valid now")]
+    Orphaned,
+}
+
+/// The caller behind a bearer token. On every request, so: one hash, one look-up, nothing allocated.
+pub fn authenticate(graph: &Graph, text: &str, admin: Option<&AdminToken>, now: Time) -> Result<Who, AuthError> {
+    if text.len() > LONGEST {
+        return Err(AuthError::Invalid);
+    }
+    let given = hash(text);
+    let is_admin = admin.map_or(Choice::from(0), |admin| admin.hash.ct_eq(&given));
+    let token = id_of(text)
+        .and_then(|id| graph.find(id))
+        .filter(|node| node.kind == Kind::Token);
+    let stored = token.and_then(|node| unhex(node.fields.get(SECRET_HASH)?.as_text()?));
+    // An unknown id is compared too, with what no text hashes to: it takes as long as a wrong secret.
+    let is_token = stored.unwrap_or([0; 32]).ct_eq(&given) & Choice::from(u8::from(stored.is_some()));
+    if bool::from(is_admin) {
+        let principal = Principal {
+            token: Some(AdminToken::ID),
+            profile: None,
+        };
+        return Ok(Who {
+            principal,
+            organization: None,
+            permissions: Permissions::ALL,
+        });
+    }
+    match token {
+        Some(token) if bool::from(is_token) => who(graph, token, now),
+        _ => Err(AuthError::Invalid),
+    }
+}
+
+/// A token whose secret was right.
+fn who(graph: &Graph, token: Node<'_>, now: Time) -> Result<Who, AuthError> {
+    let id = |field: u8| token.fields.get(field).and_then(Value::as_uuid);
+    if token
+        .fields
+        .get(EXPIRES)
+        .and_then(Value::as_time)
+        .is_some_and(|expires| expires <= now)
+    {
+        return Err(AuthError::Expired);
+    }
+    let there = |id: Uuid, kind: Kind| graph.find(id).filter(|node| node.kind == kind);
+    if let Some(organization) = id(ORGANIZATION) {
+        there(organization, Kind::Organization).ok_or(AuthError::Orphaned)?;
+    }
+    if let Some(profile) = id(PROFILE) {
+        there(profile, Kind::Profile)
+            .filter(|profile| valid(profile, now))
+            .ok_or(AuthError::Orphaned)?;
+    }
+    // What another version of the server granted and this one does not know is not held.
+    let permissions = texts(token.entity()).filter_map(|text| Permissions::parse(text).ok());
+    Ok(Who {
+        principal: Principal {
+            token: Some(token.id),
+            profile: id(PROFILE),
+        },
+        organization: id(ORGANIZATION),
+        permissions: permissions.fold(Permissions::NONE, Permissions::union),
+    })
+}
+
+/// Its own `validFrom` and `validUntil`; an end is the first instant that is outside.
+fn valid(profile: &Entity, now: Time) -> bool {
+    let time = |name: &str| profile.fields.get(profile.kind.field(name)?)?.as_time();
+    time("validFrom").is_none_or(|from| from <= now) && time("validUntil").is_none_or(|until| now < until)
+}
+
+fn hash(text: &str) -> [u8; 32] {
+    Sha256::digest(text.as_bytes()).into()
+}
+
+/// The id inside `sg_ID.SECRET`.
+fn id_of(text: &str) -> Option<Uuid> {
+    let (id, _) = text.strip_prefix("sg_")?.split_once('.')?;
+    if id.len() == 32 { Uuid::try_parse(id).ok() } else { None }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    bytes
+        .iter()
+        .flat_map(|byte| [byte >> 4, byte & 15])
+        .map(|digit| char::from(DIGITS[usize::from(digit)]))
+        .collect()
+}
+
+fn unhex(text: &str) -> Option<[u8; 32]> {
+    let digits: &[u8; 64] = text.as_bytes().try_into().ok()?;
+    let digit = |byte: u8| char::from(byte).to_digit(16).map(|digit| digit as u8);
+    let mut bytes = [0; 32];
+    for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
+        *byte = digit(pair[0])? << 4 | digit(pair[1])?;
+    }
+    Some(bytes)
+}
+
+/// Permissions are kept as a JSON array of texts that need no escapes.
+fn texts(token: &Entity) -> impl Iterator<Item = &str> {
+    let array = token
+        .fields
+        .get(PERMISSIONS)
+        .and_then(Value::as_text)
+        .unwrap_or_default();
+    array.split('"').skip(1).step_by(2)
+}
+
+/// What is asked of a token to be made.
+#[derive(Clone, Debug, Default)]
+pub struct NewToken {
+    pub name: Option<String>,
+    pub permissions: Vec<String>,
+    pub profile: Option<Uuid>,
+    pub organization: Option<Uuid>,
+    pub expires: Option<Time>,
+}
+
+/// What is told of a token that exists: all but its text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TokenInfo {
+    pub id: Uuid,
+    pub serial: Serial,
+    pub created: Time,
+    pub name: Option<String>,
+    pub permissions: Vec<String>,
+    pub profile: Option<Uuid>,
+    pub organization: Option<Uuid>,
+    pub expires: Option<Time>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TokenError {
+    #[error(transparent)]
+    Denied(#[from] Denied),
+    #[error(transparent)]
+    Permission(#[from] PermissionError),
+    #[error("the permission `{0}` is not held by who would give it")]
+    NotHeld(String),
+    #[error("a token bound to an organization makes tokens bound to the same one only")]
+    OtherOrganization,
+    /// One that is hidden is answered like one that is missing.
+    #[error("no `{}` has the id `{id}`", kind.name())]
+    Dangling { kind: Kind, id: Uuid },
+    #[error("`{0}` is in the past")]
+    ExpiresInPast(Time),
+    #[error("no token has the id `{0}`")]
+    NotFound(Uuid),
+    #[error(transparent)]
+    Violation(#[from] Violation),
+}
+
+/// Makes a token and gives its id and its text, which is told only once.
+pub fn create(tx: &mut Transaction<'_>, who: &Who, new: &NewToken) -> Result<(Uuid, String), TokenError> {
+    who.require(Permission::TokenManage)?;
+    for text in &new.permissions {
+        if !who.permissions.contains(&Permissions::parse(text)?) {
+            return Err(TokenError::NotHeld(text.clone()));
+        }
+    }
+    let organization = match (who.organization, new.organization) {
+        (Some(bound), Some(other)) if bound != other => return Err(TokenError::OtherOrganization),
+        (bound, asked) => asked.or(bound),
+    };
+    if let Some(expires) = new.expires.filter(|expires| *expires <= tx.now()) {
+        return Err(TokenError::ExpiresInPast(expires));
+    }
+    let view = View::new(tx.graph(), who);
+    let missing = |kind: Kind, id: Uuid| view.find(id).is_none_or(|node| node.kind != kind);
+    if let Some(id) = new.profile.filter(|id| missing(Kind::Profile, *id)) {
+        return Err(TokenError::Dangling {
+            kind: Kind::Profile,
+            id,
+        });
+    }
+    // A bound creator's own organization needs no permission to read it.
+    if let Some(id) = organization.filter(|id| who.organization != Some(*id) && missing(Kind::Organization, *id)) {
+        return Err(TokenError::Dangling {
+            kind: Kind::Organization,
+            id,
+        });
+    }
+    let id = tx.new_id();
+    let text = format!("sg_{}.{}", id.simple(), hex(&Clock::secret()));
+    let fields: Fields = [
+        new.name.as_deref().map(|name| (NAME, Value::text(name))),
+        Some((SECRET_HASH, Value::text(&hex(&hash(&text))))),
+        Some((PERMISSIONS, Value::text(&array(&new.permissions)))),
+        new.profile.map(|id| (PROFILE, Value::Uuid(id))),
+        organization.map(|id| (ORGANIZATION, Value::Uuid(id))),
+        new.expires.map(|at| (EXPIRES, Value::Time(at))),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    tx.create(id, Kind::Token, fields, Kept::default())?;
+    Ok((id, text))
+}
+
+/// As they were given, so that `*.*` stays what it says when kinds are added; each once.
+fn array(permissions: &[String]) -> String {
+    let mut once: Vec<&str> = Vec::new();
+    for text in permissions {
+        if !once.contains(&text.as_str()) {
+            once.push(text);
+        }
+    }
+    format!(
+        "[{}]",
+        once.iter()
+            .map(|text| format!("\"{text}\""))
+            .collect::<Vec<_>>()
+            .join(",")
+    )
+}
+
+/// Those the caller manages, in order of creation: all, or those of the organization it is bound to.
+pub fn list(graph: &Graph, who: &Who, after: Option<Serial>, at_most: usize) -> Result<Vec<TokenInfo>, Denied> {
+    who.require(Permission::TokenManage)?;
+    Ok(match who.organization {
+        None => graph
+            .of_kind(Kind::Token, after)
+            .take(at_most)
+            .map(|node| info(node.entity()))
+            .collect(),
+        Some(id) => graph
+            .by_value(Kind::Token, ORGANIZATION, &Value::Uuid(id), after)
+            .take(at_most)
+            .map(|node| info(node.entity()))
+            .collect(),
+    })
+}
+
+fn info(token: &Entity) -> TokenInfo {
+    let id = |field: u8| token.fields.get(field).and_then(Value::as_uuid);
+    TokenInfo {
+        id: token.id,
+        serial: token.serial,
+        created: token.created,
+        name: token.fields.get(NAME).and_then(Value::as_text).map(str::to_owned),
+        permissions: texts(token).map(str::to_owned).collect(),
+        profile: id(PROFILE),
+        organization: id(ORGANIZATION),
+        expires: token.fields.get(EXPIRES).and_then(Value::as_time),
+    }
+}
+
+/// Ends a token. One that is another organization's is answered like one that does not exist.
+pub fn revoke(tx: &mut Transaction<'_>, who: &Who, id: Uuid) -> Result<(), TokenError> {
+    who.require(Permission::TokenManage)?;
+    let token = tx
+        .graph()
+        .find(id)
+        .filter(|node| node.kind == Kind::Token)
+        .ok_or(TokenError::NotFound(id))?;
+    let organization = token.fields.get(ORGANIZATION).and_then(Value::as_uuid);
+    if who.organization.is_some() && who.organization != organization {
+        return Err(TokenError::NotFound(id));
+    }
+    Ok(tx.remove(id)?)
+}
+
+/// Ends the tokens of a profile or organization that goes: ids are chosen by clients, and a new entity with an old id
+/// must not wake them.
+pub fn revoke_of(tx: &mut Transaction<'_>, kind: Kind, id: Uuid) -> Result<usize, Violation> {
+    let field = match kind {
+        Kind::Profile => PROFILE,
+        Kind::Organization => ORGANIZATION,
+        _ => return Ok(0),
+    };
+    let tokens: Vec<Uuid> = tx
+        .graph()
+        .by_value(Kind::Token, field, &Value::Uuid(id), None)
+        .map(|token| token.id)
+        .collect();
+    for token in &tokens {
+        tx.remove(*token)?;
+    }
+    Ok(tokens.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_are_where_the_schema_has_them() {
+        for (index, name) in [
+            (NAME, "name"),
+            (SECRET_HASH, "secretHash"),
+            (PERMISSIONS, "permissions"),
+            (PROFILE, "profileId"),
+            (ORGANIZATION, "organizationId"),
+            (EXPIRES, "expiresAt"),
+        ] {
+            assert_eq!(Kind::Token.field(name), Some(index), "{name}");
+        }
+    }
+
+    #[test]
+    fn an_id_is_read_from_its_own_form_only() {
+        let id = "0123456789abcdef0123456789abcdef";
+        for (text, found) in [
+            (format!("sg_{id}.secret"), true),
+            (format!("sg_{id}"), false),
+            (format!("{id}.secret"), false),
+            (format!("sg_{id}0.secret"), false),
+            (
+                format!("sg_{}.secret", Uuid::parse_str(id).unwrap().hyphenated()),
+                false,
+            ),
+            ("sg_.".to_owned(), false),
+            (String::new(), false),
+        ] {
+            assert_eq!(id_of(&text).is_some(), found, "{text}");
+        }
+    }
+
+    #[test]
+    fn hex_is_read_back() {
+        let bytes = hash("anything");
+        assert_eq!(unhex(&hex(&bytes)), Some(bytes));
+        for text in ["", "00", &"zz".repeat(32), &"0".repeat(65)] {
+            assert_eq!(unhex(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn an_admin_token_is_long_and_visible() {
+        for (text, fits) in [
+            ("x".repeat(32), true),
+            ("x".repeat(31), false),
+            ("x".repeat(1025), false),
+            (format!("{} {}", "x".repeat(20), "x".repeat(20)), false),
+            ("é".repeat(32), false),
+        ] {
+            assert_eq!(AdminToken::new(&text).is_some(), fits, "{text}");
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! The graph as one principal may see it. `query` accepts nothing else, so what is hidden is nowhere: not in answers,
+//! counts, pages, predicates or includes.
+
+use uuid::Uuid;
+
+use super::policy::{self, Place};
+use super::{Action, Denied, Permission, Who};
+use crate::graph::{Graph, Node};
+use crate::model::{Kind, Rel};
+
+pub struct View<'g> {
+    graph: &'g Graph,
+    who: &'g Who,
+    reach: Reach<'g>,
+    /// The caller's profile, which it always reads.
+    own: Option<Node<'g>>,
+}
+
+#[derive(Clone, Copy)]
+enum Reach<'g> {
+    Everything,
+    /// Of a bound token.
+    Organization(Node<'g>),
+    /// Of a token bound to what is not there (any more).
+    Nothing,
+}
+
+impl<'g> View<'g> {
+    pub fn new(graph: &'g Graph, who: &'g Who) -> Self {
+        let find = |id: Uuid, kind: Kind| graph.find(id).filter(|node| node.kind == kind);
+        let reach = match who.organization {
+            None => Reach::Everything,
+            Some(id) => find(id, Kind::Organization).map_or(Reach::Nothing, Reach::Organization),
+        };
+        let own = who.principal.profile.and_then(|id| find(id, Kind::Profile));
+        Self { graph, who, reach, own }
+    }
+
+    pub fn graph(&self) -> &'g Graph {
+        self.graph
+    }
+
+    pub fn who(&self) -> &'g Who {
+        self.who
+    }
+
+    /// Every entity of the kind is visible: counts need not look at each.
+    pub fn sees_all(&self, kind: Kind) -> bool {
+        self.reads(kind)
+            && match self.reach {
+                Reach::Everything => true,
+                Reach::Organization(_) => policy::is_catalogue(kind),
+                Reach::Nothing => false,
+            }
+    }
+
+    /// No entity of the kind can be visible.
+    pub fn sees_none(&self, kind: Kind) -> bool {
+        let by_permission = self.reads(kind) && !matches!(self.reach, Reach::Nothing);
+        !by_permission && !(self.own.is_some() && policy::is_personal(kind))
+    }
+
+    pub fn sees(&self, node: Node<'g>) -> bool {
+        (self.reads(node.kind) && self.place(node) != Place::Elsewhere)
+            || self.own.is_some_and(|profile| policy::own(node, profile))
+    }
+
+    pub fn find(&self, id: Uuid) -> Option<Node<'g>> {
+        self.graph.find(id).filter(|node| self.sees(*node))
+    }
+
+    /// May relations of this row be followed? Both ends are still checked one by one.
+    pub fn sees_relation(&self, rel: Rel) -> bool {
+        !self.sees_none(rel.def().from) && !self.sees_none(rel.def().to)
+    }
+
+    pub fn may(&self, permission: Permission) -> bool {
+        self.who.may(permission)
+    }
+
+    /// Writes: the permission and the reach. Reading is not asked for: who may update a kind knows of it.
+    pub fn may_touch(&self, node: Node<'g>, action: Action) -> Result<(), Denied> {
+        self.who.require(Permission::Kind(node.kind, action))?;
+        match self.place(node) {
+            Place::Own => Ok(()),
+            Place::Elsewhere => Err(Denied::OutOfReach(node.id)),
+            Place::Shared | Place::Catalogue => Err(Denied::ReadOnly(node.id)),
+        }
+    }
+
+    /// Whatever the permissions: could this token come near it at all?
+    pub fn reaches(&self, node: Node<'g>) -> bool {
+        self.place(node) != Place::Elsewhere
+    }
+
+    /// Everything is an unbound token's own, but for what is nobody's.
+    fn place(&self, node: Node<'g>) -> Place {
+        match self.reach {
+            _ if node.kind.def().internal => Place::Elsewhere,
+            Reach::Everything => Place::Own,
+            Reach::Organization(organization) => policy::place(node, organization),
+            Reach::Nothing => Place::Elsewhere,
+        }
+    }
+
+    fn reads(&self, kind: Kind) -> bool {
+        self.who.permissions.contains_one(Permission::Kind(kind, Action::Read))
+    }
+}
