@@ -4,6 +4,7 @@
 pub mod access;
 pub mod engine;
 pub mod graph;
+pub mod http;
 pub mod limits;
 pub mod model;
 pub mod operation;

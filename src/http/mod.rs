@@ -1,0 +1,3 @@
+//! The native API over HTTP: bytes, JSON, status codes.
+
+pub mod wire;

@@ -1,0 +1,108 @@
+//! Changes as a dry run and the audit show them (design 16): before and after, for an update only what differs, secrets
+//! never. What the view hides is left out.
+
+use crate::access::View;
+use crate::model::{Change, Entity, Fields, Relation};
+
+use super::names::{self, OwnField};
+use super::text;
+
+/// An array of those the view may see.
+pub fn changes(out: &mut Vec<u8>, changes: &[Change], view: &View<'_>) {
+    out.push(b'[');
+    let mut any = false;
+    for change in changes.iter().filter(|change| sees(view, change)) {
+        if any {
+            out.push(b',');
+        }
+        any = true;
+        write(out, change);
+    }
+    out.push(b']');
+}
+
+/// What is gone can no longer be asked for, so there its kind decides.
+fn sees(view: &View<'_>, change: &Change) -> bool {
+    match change {
+        Change::Entity { before, after } => before.iter().chain(after).all(|entity| {
+            !entity.kind.def().internal
+                && match view.graph().find(entity.id) {
+                    Some(node) => view.sees(node),
+                    None => !view.sees_none(entity.kind),
+                }
+        }),
+        Change::Relation { before, after } => before.iter().chain(after).all(|relation| {
+            view.sees_relation(relation.rel)
+                && [relation.from.id, relation.to.id]
+                    .iter()
+                    .all(|id| view.graph().find(*id).is_none_or(|node| view.sees(node)))
+        }),
+    }
+}
+
+fn write(out: &mut Vec<u8>, change: &Change) {
+    match change {
+        Change::Entity { before, after } => entity(out, before.as_deref(), after.as_deref()),
+        Change::Relation { before, after } => relation(out, before.as_deref(), after.as_deref()),
+    }
+}
+
+fn entity(out: &mut Vec<u8>, before: Option<&Entity>, after: Option<&Entity>) {
+    let Some(one) = after.or(before) else { return };
+    open(out, before.is_some(), after.is_some());
+    out.extend_from_slice(b"\"__objType\":");
+    text::string(out, one.kind.name());
+    out.extend_from_slice(b",\"id\":");
+    text::uuid(out, one.id);
+    sides(out, before.map(|entity| &entity.fields), after.map(|entity| &entity.fields), &names::kind(one.kind).own);
+}
+
+/// Known by its ends, which stand beside `before` and `after` as `id` does for an entity.
+fn relation(out: &mut Vec<u8>, before: Option<&Relation>, after: Option<&Relation>) {
+    let Some(one) = after.or(before) else { return };
+    let names = names::rel(one.rel);
+    open(out, before.is_some(), after.is_some());
+    out.extend_from_slice(&names.line);
+    out.extend_from_slice(b",\"referenceFields\":{");
+    out.extend_from_slice(&names.end_plain.0);
+    text::uuid(out, one.from.id);
+    out.push(b',');
+    out.extend_from_slice(&names.end_plain.1);
+    text::uuid(out, one.to.id);
+    out.push(b'}');
+    sides(out, before.map(|relation| &relation.fields), after.map(|relation| &relation.fields), &names.own);
+}
+
+fn open(out: &mut Vec<u8>, before: bool, after: bool) {
+    let change = match (before, after) {
+        (false, _) => "created",
+        (true, true) => "updated",
+        (true, false) => "removed",
+    };
+    out.extend_from_slice(b"{\"change\":\"");
+    out.extend_from_slice(change.as_bytes());
+    out.extend_from_slice(b"\",");
+}
+
+/// A field that was or becomes unset is left out on that side.
+fn sides(out: &mut Vec<u8>, before: Option<&Fields>, after: Option<&Fields>, names: &[OwnField]) {
+    for (name, side, other) in [("before", before, after), ("after", after, before)] {
+        let Some(side) = side else { continue };
+        out.extend_from_slice(b",\"");
+        out.extend_from_slice(name.as_bytes());
+        out.extend_from_slice(b"\":{");
+        let mut any = false;
+        for (index, value) in side.iter() {
+            let own = &names[usize::from(index)];
+            if own.secret || other.is_some_and(|other| other.get(index) == Some(value)) {
+                continue;
+            }
+            // `,"name":`, the first without its comma.
+            out.extend_from_slice(if any { &own.open } else { &own.open[1..] });
+            any = true;
+            text::value(out, value, own.field_type);
+        }
+        out.push(b'}');
+    }
+    out.push(b'}');
+}

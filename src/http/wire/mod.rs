@@ -1,0 +1,18 @@
+//! The native JSON (`graph-api.md` 2.2 to 2.5): bytes to operation inputs, entities and changes to bytes. Knows no
+//! status codes, no headers and no rules: what is understood here may still be refused by the operation.
+
+mod change;
+mod export;
+mod json;
+mod names;
+mod pointer;
+mod read;
+mod text;
+mod value;
+mod write;
+
+pub use change::changes;
+pub use export::{export_entity, export_order, export_relation, is_exported};
+pub use pointer::{BodyError, Position};
+pub use read::{import_document, import_line, objects};
+pub use write::{entities, flat_row};
