@@ -54,7 +54,12 @@ fn entity(out: &mut Vec<u8>, before: Option<&Entity>, after: Option<&Entity>) {
     text::string(out, one.kind.name());
     out.extend_from_slice(b",\"id\":");
     text::uuid(out, one.id);
-    sides(out, before.map(|entity| &entity.fields), after.map(|entity| &entity.fields), &names::kind(one.kind).own);
+    sides(
+        out,
+        before.map(|entity| &entity.fields),
+        after.map(|entity| &entity.fields),
+        &names::kind(one.kind).own,
+    );
 }
 
 /// Known by its ends, which stand beside `before` and `after` as `id` does for an entity.
@@ -70,7 +75,12 @@ fn relation(out: &mut Vec<u8>, before: Option<&Relation>, after: Option<&Relatio
     out.extend_from_slice(&names.end_plain.1);
     text::uuid(out, one.to.id);
     out.push(b'}');
-    sides(out, before.map(|relation| &relation.fields), after.map(|relation| &relation.fields), &names.own);
+    sides(
+        out,
+        before.map(|relation| &relation.fields),
+        after.map(|relation| &relation.fields),
+        &names.own,
+    );
 }
 
 fn open(out: &mut Vec<u8>, before: bool, after: bool) {

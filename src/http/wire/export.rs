@@ -12,9 +12,9 @@ use super::{names, text, write};
 pub fn export_order() -> &'static [Kind] {
     static ORDER: LazyLock<Vec<Kind>> = LazyLock::new(|| {
         let mut ordered: Vec<Kind> = Vec::new();
-        while let Some(next) = Kind::public().find(|kind| {
-            !ordered.contains(kind) && kind.parents().iter().all(|rel| ordered.contains(&rel.def().from))
-        }) {
+        while let Some(next) = Kind::public()
+            .find(|kind| !ordered.contains(kind) && kind.parents().iter().all(|rel| ordered.contains(&rel.def().from)))
+        {
             ordered.push(next);
         }
         ordered
@@ -69,7 +69,12 @@ mod tests {
         for (place, kind) in order.iter().enumerate() {
             for rel in kind.parents() {
                 let parent = order.iter().position(|other| *other == rel.def().from);
-                assert!(parent.is_some_and(|parent| parent < place), "{} before {}", kind.name(), rel.def().from.name());
+                assert!(
+                    parent.is_some_and(|parent| parent < place),
+                    "{} before {}",
+                    kind.name(),
+                    rel.def().from.name()
+                );
             }
         }
     }

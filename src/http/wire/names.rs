@@ -10,8 +10,6 @@ use crate::model::{Direction, Field, FieldType, Kind, Rel, RelationType};
 pub(super) struct KindNames {
     /// `{"__objType":"License","id":`
     pub open: Vec<u8>,
-    /// `com.tenduke.sdk2.objectmodel.entitlement.License`
-    pub class: String,
     /// Plain members: common and own fields, not `id`.
     pub members: HashMap<&'static str, Field, foldhash::fast::RandomState>,
     pub own: Vec<OwnField>,
@@ -36,6 +34,7 @@ pub(super) struct Parent {
     pub plain: Vec<u8>,
 }
 
+#[allow(dead_code)] // includes use the rest
 pub(super) struct RelNames {
     pub rel: Rel,
     /// `ref_Profile_id`, `ref_ProfileGroup_id`
@@ -53,6 +52,7 @@ pub(super) struct RelNames {
     pub line: Vec<u8>,
 }
 
+#[allow(dead_code)]
 impl RelNames {
     pub fn list(&self, direction: Direction) -> &[u8] {
         match direction {
@@ -107,7 +107,6 @@ static KINDS: LazyLock<Vec<KindNames>> = LazyLock::new(|| {
             .map(|(index, field)| (field.name, Field::Own(index as u8)));
         KindNames {
             open: format!("{{\"__objType\":\"{}\",\"id\":", kind.name()).into_bytes(),
-            class: kind.class_name(),
             members: common.into_iter().chain(own).collect(),
             own: own_fields(kind.def().fields),
             parents: kind.parents().iter().map(|rel| parent(*rel)).collect(),

@@ -114,7 +114,7 @@ pub(super) fn nearest<'n>(written: &str, names: impl IntoIterator<Item = &'n str
     names
         .into_iter()
         .map(|name| (distance(&folded, &name.to_lowercase()), name))
-        .filter(|(distance, name)| *distance <= 1 + folded.chars().count() / 5)
+        .filter(|(distance, _)| *distance <= 1 + folded.chars().count() / 5)
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, name)| name)
 }
