@@ -1,0 +1,166 @@
+//! Removing an entity with all that goes with it, and checking at the end what every touched entity needs.
+//! Both read the schema's tables; neither knows a kind by name.
+
+use std::collections::HashSet;
+
+use foldhash::fast::RandomState;
+use uuid::Uuid;
+
+use crate::model::schema::{Hop, Role};
+use crate::model::{Change, Direction, RelationType};
+
+use super::index::folded;
+use super::transaction::{Transaction, shown};
+use super::violation::Violation;
+use super::{Graph, Node};
+
+enum Visit {
+    Enter(u32),
+    /// All of its children are in the list.
+    Leave(u32),
+}
+
+impl Transaction<'_> {
+    /// Removes the entity and all the schema says goes with it; iterative, children first. Gives how many entities and
+    /// relations went.
+    pub fn remove_cascading(&mut self, id: Uuid) -> Result<usize, Violation> {
+        let first = self.node(id)?.slot() as u32;
+        let (order, doomed) = doomed(self.graph(), first);
+        Ok(order
+            .into_iter()
+            .map(|slot| self.remove_slot(slot, &|other| doomed.contains(&other)))
+            .sum())
+    }
+
+    /// Checks what must hold at the end without ending.
+    pub fn validate(&self) -> Result<(), Violation> {
+        let mut seen: HashSet<Uuid, RandomState> = HashSet::default();
+        for (change, _) in &self.log {
+            let id = match change {
+                Change::Entity { after: Some(after), .. } => after.id,
+                Change::Relation { before, after } => match before.as_ref().or(after.as_ref()) {
+                    Some(relation) if relation.rel.def().relation_type == RelationType::OneToMany => relation.to.id,
+                    _ => continue,
+                },
+                Change::Entity { after: None, .. } => continue,
+            };
+            if seen.insert(id)
+                && let Some(node) = self.graph.find(id)
+            {
+                complete(node)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The entities that go with one, each before its parents.
+fn doomed(graph: &Graph, first: u32) -> (Vec<u32>, HashSet<u32, RandomState>) {
+    let mut entered: HashSet<u32, RandomState> = HashSet::default();
+    let mut order = Vec::new();
+    let mut visits = vec![Visit::Enter(first)];
+    // Parents that go if no child by that relation stays; looked at once all that goes by itself is known.
+    let mut perhaps = Vec::new();
+    loop {
+        while let Some(visit) = visits.pop() {
+            let slot = match visit {
+                Visit::Leave(slot) => {
+                    order.push(slot);
+                    continue;
+                }
+                Visit::Enter(slot) if !entered.insert(slot) => continue,
+                Visit::Enter(slot) => slot,
+            };
+            visits.push(Visit::Leave(slot));
+            let node = Node::new(graph, slot);
+            for hop in node.kind.hops() {
+                let def = hop.rel.def();
+                if hop.direction == Direction::Forward && def.cascades() {
+                    visits.extend(node.hop(*hop, None).map(|(child, _)| Visit::Enter(child.slot() as u32)));
+                }
+                if hop.direction == Direction::Backward && def.last_child_takes_parent {
+                    perhaps.extend(node.hop(*hop, None).map(|(parent, _)| (hop.rel, parent.slot() as u32)));
+                }
+            }
+        }
+        perhaps.sort_unstable();
+        perhaps.dedup();
+        let goes = |(rel, slot): &(_, u32)| {
+            let hop = Hop {
+                rel: *rel,
+                direction: Direction::Forward,
+            };
+            Node::new(graph, *slot)
+                .hop(hop, None)
+                .all(|(child, _)| entered.contains(&(child.slot() as u32)))
+        };
+        visits.extend(perhaps.drain(..).filter(goes).map(|(_, slot)| Visit::Enter(slot)));
+        if visits.is_empty() {
+            return (order, entered);
+        }
+    }
+}
+
+/// One owner, every required parent, and a value of its own among the owner's children.
+fn complete(node: Node<'_>) -> Result<(), Violation> {
+    let (id, kind) = (node.id, node.kind);
+    if let Some(rel) = kind
+        .parents()
+        .iter()
+        .copied()
+        .find(|rel| rel.def().role == Role::Required && node.parent(*rel).is_none())
+    {
+        return Err(Violation::NoParent { id, kind, rel });
+    }
+    let mut owners = kind.owners().peekable();
+    if owners.peek().is_none() {
+        return Ok(());
+    }
+    let Some((rel, owner)) = owners.find_map(|rel| Some((rel, node.parent(rel)?))) else {
+        return Err(Violation::NoOwner { id, kind });
+    };
+    let Some((name, field)) = kind
+        .def()
+        .unique_within_owner
+        .and_then(|name| Some((name, kind.field(name)?)))
+    else {
+        return Ok(());
+    };
+    let Some(value) = node.fields.get(field) else {
+        return Ok(());
+    };
+    // Among the owner's children, or among those with the value: whichever are fewer.
+    let graph = node.graph();
+    let hop = Hop {
+        rel,
+        direction: Direction::Forward,
+    };
+    let siblings = owner.hop_count(hop);
+    let same = folded(kind, field, value);
+    let twin = if graph.value_count(kind, field, value, siblings) < siblings {
+        graph
+            .by_value(kind, field, value, None)
+            .find(|other| *other != node && other.parent(rel) == Some(owner))
+    } else {
+        let has = |other: &Node<'_>| {
+            other
+                .fields
+                .get(field)
+                .is_some_and(|value| folded(kind, field, value) == same)
+        };
+        owner
+            .hop(hop, None)
+            .map(|(other, _)| other)
+            .find(|other| *other != node && has(other))
+    };
+    match twin {
+        Some(twin) => Err(Violation::NotUnique {
+            id,
+            kind,
+            field: name,
+            value: shown(value),
+            taken_by: twin.id,
+        }),
+        None => Ok(()),
+    }
+}

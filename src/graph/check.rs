@@ -1,0 +1,191 @@
+//! Proving a graph sound, and comparing two: everything derived is rebuilt and compared, every rule of the schema is
+//! asked of every entity, and a digest says whether two copies hold the same. For tests, `verify` and after recovery.
+
+use std::collections::HashSet;
+
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+
+use crate::model::schema::{Hop, Role};
+use crate::model::{Direction, FieldType, Fields, Kind, RelationType, Serial, Value, schema};
+
+use super::index::folded;
+use super::{Graph, Node};
+
+impl Graph {
+    /// Everything wrong, in words.
+    pub fn check(&self) -> Result<(), Vec<String>> {
+        let mut wrong = Vec::new();
+        self.topology.check(&mut wrong);
+        self.index.check(&self.topology, &mut wrong);
+        let mut serials: HashSet<Serial> = HashSet::new();
+        for kind in Kind::ALL {
+            let mut within: HashSet<(usize, Value)> = HashSet::new();
+            for node in self.of_kind(*kind, None) {
+                if !serials.insert(node.serial) || node.serial >= self.next_serial {
+                    wrong.push(format!(
+                        "{node:?} has the serial {}, the next is {}",
+                        node.serial, self.next_serial
+                    ));
+                }
+                node_is_sound(node, &mut within, &mut wrong);
+            }
+            for (field, def) in kind.def().fields.iter().enumerate().filter(|(_, def)| def.unique) {
+                let keys = self
+                    .index
+                    .values(*kind, field as u8)
+                    .into_iter()
+                    .flat_map(|keys| keys.iter());
+                let values: Vec<&Value> = keys.map(|key| &key.value).collect();
+                if let Some(twice) = values.windows(2).find(|pair| pair[0] == pair[1]) {
+                    wrong.push(format!("{:?} is twice a {} of {}", twice[0], def.name, kind.name()));
+                }
+            }
+        }
+        if wrong.is_empty() { Ok(()) } else { Err(wrong) }
+    }
+
+    /// SHA-256 over every entity and relation, the same however the graph was built: for comparing two copies.
+    pub fn digest(&self) -> [u8; 32] {
+        let mut hash = Sha256::new();
+        for kind in Kind::ALL {
+            for node in self.of_kind(*kind, None) {
+                hash.update(node.id.as_bytes());
+                hash.update([*kind as u8]);
+                for number in [node.serial, node.revision] {
+                    hash.update(number.to_le_bytes());
+                }
+                for time in [node.created, node.updated] {
+                    hash.update(time.millis().to_le_bytes());
+                }
+                add_fields(&mut hash, &node.fields);
+            }
+        }
+        hash.update([0xff]);
+        for relation in self.relations() {
+            hash.update([relation.rel.0]);
+            hash.update(relation.from.id.as_bytes());
+            hash.update(relation.to.id.as_bytes());
+            add_fields(&mut hash, &relation.fields);
+        }
+        hash.finalize().into()
+    }
+}
+
+fn add_fields(hash: &mut Sha256, fields: &Fields) {
+    hash.update([fields.len() as u8]);
+    for (field, value) in fields.iter() {
+        hash.update([field]);
+        let mut part = |tag: u8, bytes: &[u8]| {
+            hash.update([tag]);
+            hash.update((bytes.len() as u64).to_le_bytes());
+            hash.update(bytes);
+        };
+        match value {
+            Value::Bool(flag) => part(0, &[u8::from(*flag)]),
+            Value::Int(number) => part(1, &number.to_le_bytes()),
+            Value::Time(time) => part(2, &time.millis().to_le_bytes()),
+            Value::Uuid(id) => part(3, id.as_bytes()),
+            Value::Text(text) => part(4, text.as_bytes()),
+        }
+    }
+}
+
+/// `within`: the values seen that no two children of one owner share.
+fn node_is_sound(node: Node<'_>, within: &mut HashSet<(usize, Value)>, wrong: &mut Vec<String>) {
+    let kind = node.kind;
+    for (field, value) in node.fields.iter() {
+        let wanted = kind.def().fields.get(field as usize).map(|def| def.field_type);
+        let fits = match value {
+            Value::Bool(_) => wanted == Some(FieldType::Bool),
+            Value::Int(_) => wanted == Some(FieldType::Int),
+            Value::Time(_) => wanted == Some(FieldType::Time),
+            Value::Uuid(_) => wanted == Some(FieldType::Uuid),
+            Value::Text(_) => matches!(wanted, Some(FieldType::Text | FieldType::Json)),
+        };
+        if !fits {
+            wrong.push(format!("{node:?} has {value:?} in field {field}"));
+        }
+    }
+    // Of relations with itself only the forward side is in the schema's list of hops, which is enough here.
+    for rel in schema::relations().filter(|rel| rel.def().from == kind) {
+        let mut last = None;
+        let mut count = 0;
+        for (far, fields) in node.hop(
+            Hop {
+                rel,
+                direction: Direction::Forward,
+            },
+            None,
+        ) {
+            count += 1;
+            if last.replace(far.serial).is_some_and(|last| last >= far.serial) {
+                wrong.push(format!(
+                    "{node:?} has {} twice or out of order",
+                    rel.def().stable_name()
+                ));
+            }
+            if far.kind != rel.def().to || fields.iter().any(|(field, _)| field as usize >= rel.def().fields.len()) {
+                wrong.push(format!("{} of {node:?} does not fit its type", rel.def().stable_name()));
+            }
+            if far.relation(
+                Hop {
+                    rel,
+                    direction: Direction::Backward,
+                },
+                node,
+            ) != Some(fields)
+            {
+                wrong.push(format!(
+                    "{} of {node:?} is not found from {far:?}",
+                    rel.def().stable_name()
+                ));
+            }
+        }
+        if rel.def().single && count > 1 {
+            wrong.push(format!("{node:?} has {count} by {}", rel.def().stable_name()));
+        }
+    }
+    for rel in schema::relations().filter(|rel| rel.def().to == kind) {
+        let backward = Hop {
+            rel,
+            direction: Direction::Backward,
+        };
+        let near: Vec<Uuid> = node
+            .hop(backward, None)
+            .filter(|(far, _)| far.kind != rel.def().from)
+            .map(|(far, _)| far.id)
+            .collect();
+        if !near.is_empty() {
+            wrong.push(format!(
+                "{near:?} are no {} and lead to {node:?}",
+                rel.def().from.name()
+            ));
+        }
+    }
+    let parents = |rel| {
+        node.hop_count(Hop {
+            rel,
+            direction: Direction::Backward,
+        })
+    };
+    for rel in kind.parents() {
+        let count = parents(*rel);
+        if count > 1 || (count == 0 && rel.def().role == Role::Required) {
+            wrong.push(format!("{node:?} has {count} parents by {}", rel.def().stable_name()));
+        }
+        debug_assert_eq!(rel.def().relation_type, RelationType::OneToMany);
+    }
+    let owners = kind.owners().count();
+    let owned = kind.owners().map(parents).sum::<usize>();
+    if owners > 0 && owned != 1 {
+        wrong.push(format!("{node:?} has {owned} owners"));
+    }
+    if let Some(field) = kind.def().unique_within_owner.and_then(|name| kind.field(name))
+        && let Some(value) = node.fields.get(field)
+        && let Some(owner) = kind.owners().find_map(|rel| node.parent(rel))
+        && !within.insert((owner.slot(), folded(kind, field, value)))
+    {
+        wrong.push(format!("{node:?} shares {value:?} with another of its owner"));
+    }
+}

@@ -1,0 +1,128 @@
+//! What a transaction did, told shortly: one change an entity, one a relation, in an order that another copy can play.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use foldhash::fast::RandomState;
+use uuid::Uuid;
+
+use crate::model::{Change, Entity, Rel, Relation, RelationType};
+
+#[derive(Default)]
+pub(super) struct Merged {
+    pub changes: Vec<Change>,
+    /// Entities that were given a new revision and are as they were after all: (before, as they stand now).
+    pub untouched: Vec<(Arc<Entity>, Arc<Entity>)>,
+}
+
+/// The first `before` and the last `after` of each, in order of first appearance.
+struct Span<T> {
+    before: Option<Arc<T>>,
+    after: Option<Arc<T>>,
+}
+
+struct Spans<K, T> {
+    places: HashMap<K, usize, RandomState>,
+    spans: Vec<Span<T>>,
+}
+
+impl<K: std::hash::Hash + Eq, T> Spans<K, T> {
+    fn new() -> Self {
+        Self {
+            places: HashMap::default(),
+            spans: Vec::new(),
+        }
+    }
+
+    fn extend(&mut self, key: K, before: &Option<Arc<T>>, after: &Option<Arc<T>>) {
+        match self.places.get(&key) {
+            Some(place) => self.spans[*place].after.clone_from(after),
+            None => {
+                self.places.insert(key, self.spans.len());
+                self.spans.push(Span {
+                    before: before.clone(),
+                    after: after.clone(),
+                });
+            }
+        }
+    }
+}
+
+pub(super) fn merge<'a>(log: impl Iterator<Item = &'a Change>) -> Merged {
+    let mut entities: Spans<Uuid, Entity> = Spans::new();
+    let mut relations: Spans<(Rel, Uuid, Uuid), Relation> = Spans::new();
+    for change in log {
+        match change {
+            Change::Entity { before, after } => {
+                if let Some(entity) = before.as_ref().or(after.as_ref()) {
+                    entities.extend(entity.id, before, after);
+                }
+            }
+            Change::Relation { before, after } => {
+                if let Some(relation) = before.as_ref().or(after.as_ref()) {
+                    relations.extend((relation.rel, relation.from.id, relation.to.id), before, after);
+                }
+            }
+        }
+    }
+
+    let (mut unlinked, mut linked) = (Vec::new(), Vec::new());
+    // The children whose parent is another than before.
+    let mut moved: HashSet<Uuid, RandomState> = HashSet::default();
+    for Span { before, after } in relations.spans {
+        if before == after {
+            continue;
+        }
+        if let Some(relation) = before.as_ref().or(after.as_ref())
+            && relation.rel.def().relation_type == RelationType::OneToMany
+        {
+            moved.insert(relation.to.id);
+        }
+        match (before, after) {
+            // An end went, and another entity came with its id.
+            (Some(before), Some(after)) if (before.from, before.to) != (after.from, after.to) => {
+                unlinked.push(Change::Relation {
+                    before: Some(before),
+                    after: None,
+                });
+                linked.push(Change::Relation {
+                    before: None,
+                    after: Some(after),
+                });
+            }
+            (before, None) => unlinked.push(Change::Relation { before, after: None }),
+            (before, after) => linked.push(Change::Relation { before, after }),
+        }
+    }
+
+    let mut merged = Merged::default();
+    let (mut removed, mut created, mut updated) = (Vec::new(), Vec::new(), Vec::new());
+    for Span { before, after } in entities.spans {
+        match (before, after) {
+            (None, None) => {}
+            (Some(before), None) => removed.push(before),
+            (None, Some(after)) => created.push(after),
+            (Some(before), Some(after)) if (before.kind, before.serial) != (after.kind, after.serial) => {
+                removed.push(before);
+                created.push(after);
+            }
+            (Some(before), Some(after)) if before.fields == after.fields && !moved.contains(&before.id) => {
+                merged.untouched.push((before, after));
+            }
+            (before, after) => updated.push(Change::Entity { before, after }),
+        }
+    }
+    created.sort_by_key(|entity| entity.serial);
+    merged.changes = unlinked;
+    merged.changes.extend(removed.into_iter().map(|before| Change::Entity {
+        before: Some(before),
+        after: None,
+    }));
+    merged.changes.extend(created.into_iter().map(|after| Change::Entity {
+        before: None,
+        after: Some(after),
+    }));
+    merged.changes.append(&mut updated);
+    merged.changes.append(&mut linked);
+    merged
+}

@@ -1,0 +1,197 @@
+//! Applying a change and undoing it: the only way the graph alters. Topology and indexes change together, or the
+//! change does not fit and nothing happens.
+//!
+//! What must hold over several changes (unique values, owners) is not asked here: a transaction has asked, and while
+//! its merged changes are played one by one on another copy, it may not hold for a moment.
+
+use std::sync::Arc;
+
+use crate::model::{Change, End, Entity, Kind, Relation, schema};
+
+use super::Graph;
+
+/// A change that does not fit the graph it was played on: the copies differ, or the database is damaged.
+#[derive(Debug, thiserror::Error)]
+#[error("the graph does not fit its log: {0}")]
+pub struct Broken(pub String);
+
+/// Serials stay where a signed 64-bit integer holds them and one more.
+pub(super) const LAST_SERIAL: u64 = i64::MAX as u64 - 1;
+
+impl Graph {
+    /// Plays a change that a transaction made elsewhere (the other copy, storage).
+    pub fn apply(&mut self, change: &Change) -> Result<(), Broken> {
+        match change {
+            Change::Entity { before, after } => self.play_entity(before.as_ref(), after.as_ref()),
+            Change::Relation { before, after } => self.play_relation(before.as_ref(), after.as_ref()),
+        }
+    }
+
+    /// Takes back a change, the last one played first. `next_serial` goes back over an entity whose serial was the last;
+    /// whoever undoes more than that puts it back with `set_next_serial`.
+    pub fn undo(&mut self, change: &Change) -> Result<(), Broken> {
+        match change {
+            Change::Entity { before, after } => {
+                self.play_entity(after.as_ref(), before.as_ref())?;
+                if let (None, Some(created)) = (before, after)
+                    && created.serial + 1 == self.next_serial
+                {
+                    self.next_serial = created.serial;
+                }
+                Ok(())
+            }
+            Change::Relation { before, after } => self.play_relation(after.as_ref(), before.as_ref()),
+        }
+    }
+
+    /// At start-up: entities in order of serial, then relations.
+    pub fn load_entity(&mut self, entity: Arc<Entity>) -> Result<(), Broken> {
+        self.play_entity(None, Some(&entity))
+    }
+
+    pub fn load_relation(&mut self, relation: &Relation) -> Result<(), Broken> {
+        let label = (!relation.fields.is_empty()).then(|| Arc::new(relation.clone()));
+        self.add_relation(relation, label)
+    }
+
+    fn play_entity(&mut self, before: Option<&Arc<Entity>>, after: Option<&Arc<Entity>>) -> Result<(), Broken> {
+        match (before, after) {
+            (None, None) => Err(Broken("a change from nothing to nothing".to_owned())),
+            (None, Some(after)) => self.add_entity(after),
+            (Some(before), Some(after)) => {
+                let slot = self.slot_of(before)?;
+                if (after.id, after.serial, after.kind) != (before.id, before.serial, before.kind) {
+                    return Err(Broken(format!("an update makes another entity of `{}`", before.id)));
+                }
+                self.index.revalue(slot, after, &before.fields, &after.fields);
+                self.topology.replace(slot, after.clone());
+                Ok(())
+            }
+            (Some(before), None) => {
+                let slot = self.slot_of(before)?;
+                if !self.topology.is_lonely(slot) {
+                    return Err(Broken(format!("`{}` is removed and still has relations", before.id)));
+                }
+                self.index.remove(slot, before);
+                self.topology.remove(slot);
+                Ok(())
+            }
+        }
+    }
+
+    fn add_entity(&mut self, entity: &Arc<Entity>) -> Result<(), Broken> {
+        if self.index.find(&self.topology, entity.id).is_some() {
+            return Err(Broken(format!("`{}` is there already", entity.id)));
+        }
+        if !(1..=LAST_SERIAL).contains(&entity.serial) {
+            return Err(Broken(format!("`{}` has the serial {}", entity.id, entity.serial)));
+        }
+        if entity.serial < self.next_serial && self.index.by_serial(entity.kind, entity.serial).is_some() {
+            return Err(Broken(format!(
+                "the serial {} of `{}` is taken",
+                entity.serial, entity.id
+            )));
+        }
+        if entity
+            .fields
+            .iter()
+            .any(|(field, _)| usize::from(field) >= entity.kind.def().fields.len())
+        {
+            return Err(Broken(format!("`{}` has a field its kind has not", entity.id)));
+        }
+        let slot = self.topology.add(entity.clone());
+        self.index.add(&self.topology, slot, entity);
+        self.next_serial = self.next_serial.max(entity.serial + 1);
+        Ok(())
+    }
+
+    /// Where the entity is, if it is exactly as `before` says.
+    fn slot_of(&self, before: &Arc<Entity>) -> Result<u32, Broken> {
+        let Some(slot) = self.index.find(&self.topology, before.id) else {
+            return Err(Broken(format!("`{}` is not there", before.id)));
+        };
+        let found = self.topology.entity(slot);
+        if !Arc::ptr_eq(found, before) && found != before {
+            return Err(Broken(format!("`{}` is not what it was", before.id)));
+        }
+        Ok(slot)
+    }
+
+    fn play_relation(&mut self, before: Option<&Arc<Relation>>, after: Option<&Arc<Relation>>) -> Result<(), Broken> {
+        let label = |relation: &Arc<Relation>| (!relation.fields.is_empty()).then(|| relation.clone());
+        match (before, after) {
+            (None, None) => Err(Broken("a change from nothing to nothing".to_owned())),
+            (None, Some(after)) => self.add_relation(after, label(after)),
+            (Some(before), Some(after)) => {
+                let edge = self.edge_of(before)?;
+                if (after.rel, after.from, after.to) != (before.rel, before.from, before.to) {
+                    return Err(Broken(format!("an update makes another relation of {}", named(before))));
+                }
+                fits_its_type(after)?;
+                self.topology.relabel(edge, label(after));
+                Ok(())
+            }
+            (Some(before), None) => {
+                let edge = self.edge_of(before)?;
+                self.topology.unlink(edge);
+                Ok(())
+            }
+        }
+    }
+
+    fn add_relation(&mut self, relation: &Relation, label: Option<Arc<Relation>>) -> Result<(), Broken> {
+        let (from, to) = self.ends_of(relation)?;
+        if self.topology.find(relation.rel, from, to).is_some() {
+            return Err(Broken(format!("{} is there already", named(relation))));
+        }
+        self.topology.link(relation.rel, from, to, label);
+        Ok(())
+    }
+
+    fn ends_of(&self, relation: &Relation) -> Result<(u32, u32), Broken> {
+        fits_its_type(relation)?;
+        let def = relation.rel.def();
+        let find = |end: End, kind: Kind| {
+            let slot = self.index.find(&self.topology, end.id);
+            let slot = slot.filter(|slot| {
+                let entity = self.topology.entity(*slot);
+                entity.serial == end.serial && entity.kind == kind
+            });
+            slot.ok_or_else(|| Broken(format!("{} has no {} `{}`", named(relation), kind.name(), end.id)))
+        };
+        Ok((find(relation.from, def.from)?, find(relation.to, def.to)?))
+    }
+
+    fn edge_of(&self, before: &Relation) -> Result<u32, Broken> {
+        let (from, to) = self.ends_of(before)?;
+        let edge = self.topology.find(before.rel, from, to);
+        let edge = edge.ok_or_else(|| Broken(format!("{} is not there", named(before))))?;
+        if *self.topology.fields(before.rel, edge) != before.fields {
+            return Err(Broken(format!("{} is not what it was", named(before))));
+        }
+        Ok(edge)
+    }
+}
+
+fn fits_its_type(relation: &Relation) -> Result<(), Broken> {
+    if relation.rel.0 as usize >= schema::RELATIONS.len() {
+        return Err(Broken(format!("no relation is numbered {}", relation.rel.0)));
+    }
+    if relation
+        .fields
+        .iter()
+        .any(|(field, _)| usize::from(field) >= relation.rel.def().fields.len())
+    {
+        return Err(Broken(format!("{} has a field its type has not", named(relation))));
+    }
+    Ok(())
+}
+
+fn named(relation: &Relation) -> String {
+    format!(
+        "{} from `{}` to `{}`",
+        relation.rel.def().stable_name(),
+        relation.from.id,
+        relation.to.id
+    )
+}

@@ -1,0 +1,251 @@
+//! An ordered set in chunks of a few kilobytes: the one structure under every ordered index of the graph.
+//! Declines to be a map: an item carries its key and what the key leads to, and is ordered by the key first.
+//!
+//! Why not `BTreeMap`: most items arrive in ascending order (serials), which leaves its leaves half empty, and a copy
+//! of the graph is cloned when a reader lingers, which for chunks is a few large moves instead of a walk.
+
+use std::cmp::Ordering;
+
+#[derive(Clone, Debug)]
+pub(super) struct Sorted<T> {
+    /// INVARIANT: no chunk is empty, and items ascend within and across chunks (`Sorted` tests against `BTreeSet`).
+    chunks: Vec<Vec<T>>,
+    len: usize,
+}
+
+impl<T> Default for Sorted<T> {
+    fn default() -> Self {
+        Self {
+            chunks: Vec::new(),
+            len: 0,
+        }
+    }
+}
+
+/// A chunk's number and an offset in it. The end is one past the last chunk.
+type Place = (usize, usize);
+
+impl<T: Ord> Sorted<T> {
+    /// Large enough that the list of chunks stays short (a million serials: 4,000), small enough that making room in
+    /// the middle of one stays cheap. Tests use tiny chunks, so that a few items split and merge many.
+    const CHUNK: usize = if cfg!(test) {
+        8
+    } else {
+        let items = 4096 / size_of::<T>();
+        if items < 16 { 16 } else { items }
+    };
+
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// The first item that is not `before`.
+    fn place(&self, before: impl Fn(&T) -> bool) -> Place {
+        let chunk = self.chunks.partition_point(|chunk| chunk.last().is_some_and(&before));
+        (
+            chunk,
+            self.chunks.get(chunk).map_or(0, |items| items.partition_point(before)),
+        )
+    }
+
+    /// False if it is there already.
+    pub fn insert(&mut self, item: T) -> bool {
+        // The usual case first: an item after all others, without a search.
+        if let Some(last) = self.chunks.last_mut() {
+            match last.last().map(|greatest| item.cmp(greatest)) {
+                Some(Ordering::Equal) => return false,
+                Some(Ordering::Greater) => {
+                    self.len += 1;
+                    if last.len() < Self::CHUNK {
+                        last.push(item);
+                    } else {
+                        self.chunks.push(vec![item]);
+                    }
+                    return true;
+                }
+                _ => {}
+            }
+        } else {
+            self.len = 1;
+            self.chunks.push(vec![item]);
+            return true;
+        }
+        let (mut chunk, mut offset) = self.place(|other| *other < item);
+        if self.chunks[chunk][offset] == item {
+            return false;
+        }
+        if self.chunks[chunk].len() == Self::CHUNK {
+            let half = Self::CHUNK / 2;
+            let tail = self.chunks[chunk].split_off(half);
+            self.chunks.insert(chunk + 1, tail);
+            if offset > half {
+                chunk += 1;
+                offset -= half;
+            }
+        }
+        self.chunks[chunk].insert(offset, item);
+        self.len += 1;
+        true
+    }
+
+    /// False if it was not there.
+    pub fn remove(&mut self, item: &T) -> bool {
+        let (chunk, offset) = self.place(|other| other < item);
+        if self.chunks.get(chunk).and_then(|items| items.get(offset)) != Some(item) {
+            return false;
+        }
+        self.chunks[chunk].remove(offset);
+        self.len -= 1;
+        let left = self.chunks[chunk].len();
+        if left == 0 {
+            self.chunks.remove(chunk);
+        } else if left < Self::CHUNK / 4 {
+            self.merge(chunk);
+        }
+        true
+    }
+
+    /// Joins a chunk that has become small with a neighbour, so that removals at random leave no trail of crumbs.
+    fn merge(&mut self, chunk: usize) {
+        let fits = |other: &Vec<T>| other.len() + self.chunks[chunk].len() <= Self::CHUNK * 3 / 4;
+        let first = if self.chunks.get(chunk + 1).is_some_and(fits) {
+            chunk
+        } else if chunk > 0 && fits(&self.chunks[chunk - 1]) {
+            chunk - 1
+        } else {
+            if self.chunks.len() == 1 {
+                self.chunks[0].shrink_to(Self::CHUNK / 2);
+            }
+            return;
+        };
+        let mut tail = self.chunks.remove(first + 1);
+        self.chunks[first].append(&mut tail);
+    }
+
+    pub fn iter(&self) -> Range<'_, T> {
+        Range {
+            chunks: &self.chunks,
+            front: (0, 0),
+            back: (self.chunks.len(), 0),
+        }
+    }
+
+    /// From the first item that is not `before` to the last that is not past `within`. Both are true for a prefix of
+    /// the whole order.
+    pub fn range(&self, before: impl Fn(&T) -> bool, within: impl Fn(&T) -> bool) -> Range<'_, T> {
+        Range {
+            chunks: &self.chunks,
+            front: self.place(before),
+            back: self.place(within),
+        }
+    }
+
+    /// Everything from the first item that is not `before`.
+    pub fn after(&self, before: impl Fn(&T) -> bool) -> Range<'_, T> {
+        Range {
+            chunks: &self.chunks,
+            front: self.place(before),
+            back: (self.chunks.len(), 0),
+        }
+    }
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Range<'a, T> {
+    chunks: &'a [Vec<T>],
+    front: Place,
+    back: Place,
+}
+
+impl<T> Range<'_, T> {
+    /// How many are left; the cost is the number of chunks between the ends.
+    pub fn count_left(&self) -> usize {
+        if self.front >= self.back {
+            return 0;
+        }
+        let whole: usize = self.chunks[self.front.0..self.back.0].iter().map(Vec::len).sum();
+        whole + self.back.1 - self.front.1
+    }
+}
+
+impl<'a, T> Iterator for Range<'a, T> {
+    type Item = &'a T;
+
+    fn next(&mut self) -> Option<&'a T> {
+        if self.front >= self.back {
+            return None;
+        }
+        let chunks = self.chunks;
+        let chunk = &chunks[self.front.0];
+        let item = &chunk[self.front.1];
+        self.front.1 += 1;
+        if self.front.1 == chunk.len() {
+            self.front = (self.front.0 + 1, 0);
+        }
+        Some(item)
+    }
+}
+
+impl<T> DoubleEndedIterator for Range<'_, T> {
+    fn next_back(&mut self) -> Option<Self::Item> {
+        if self.front >= self.back {
+            return None;
+        }
+        let chunks = self.chunks;
+        if self.back.1 == 0 {
+            self.back.0 -= 1;
+            self.back.1 = chunks[self.back.0].len();
+        }
+        self.back.1 -= 1;
+        Some(&chunks[self.back.0][self.back.1])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn is_an_ordered_set(steps in prop::collection::vec((any::<bool>(), 0u8..80), 0..400), from in 0u8..90, to in 0u8..90) {
+            let (mut sorted, mut set) = (Sorted::default(), BTreeSet::new());
+            for (insert, item) in steps {
+                if insert {
+                    prop_assert_eq!(sorted.insert(item), set.insert(item));
+                } else {
+                    prop_assert_eq!(sorted.remove(&item), set.remove(&item));
+                }
+                prop_assert!(sorted.chunks.iter().all(|chunk| !chunk.is_empty() && chunk.len() <= Sorted::<u8>::CHUNK));
+            }
+            prop_assert_eq!(sorted.len(), set.len());
+            prop_assert!(sorted.iter().eq(set.iter()));
+            prop_assert!(sorted.iter().rev().eq(set.iter().rev()));
+            let within: Vec<u8> = set.iter().copied().filter(|item| (from..to).contains(item)).collect();
+            let range = sorted.range(|item| *item < from, |item| *item < to);
+            prop_assert_eq!(range.count_left(), within.len());
+            prop_assert!(range.clone().eq(within.iter()));
+            prop_assert!(range.rev().eq(within.iter().rev()));
+            prop_assert!(sorted.after(|item| *item < from).eq(set.range(from..)));
+        }
+    }
+
+    #[test]
+    fn a_range_is_taken_from_both_ends_and_meets_in_the_middle() {
+        let mut sorted = Sorted::default();
+        for item in 0..50 {
+            sorted.insert(item);
+        }
+        let mut range = sorted.iter();
+        let mut taken = Vec::new();
+        while let Some(item) = range.next() {
+            taken.push(*item);
+            taken.extend(range.next_back());
+        }
+        taken.sort_unstable();
+        assert_eq!(taken, (0..50).collect::<Vec<_>>());
+    }
+}

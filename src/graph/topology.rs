@@ -1,0 +1,554 @@
+//! Who is linked to whom: petgraph's lists for the many small entities, an ordered index beside them for the few with
+//! many relations. Knows slots and edges; ids, kinds and values are found by `index`.
+//!
+//! petgraph keeps the edges of a node as linked lists, each way, and walks them to find or to remove one: microseconds
+//! at an organization with ten thousand licenses, milliseconds at a million. So an entity with more than `FEW`
+//! relations becomes a *hub*, until it is down to a few again:
+//!
+//! - every relation of a hub also stands in an ordered index by (relation, direction), in order of the far end's
+//!   serial: a page starts anywhere, a count is a length, a lookup is a binary search;
+//! - its further edges hang on *ports*, nodes that stand in for it with at most `PORT` edges each, so that the list
+//!   petgraph walks to remove one is never longer than that.
+//!
+//! All this is per hub; an entity with a few relations pays one number for it.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use foldhash::fast::RandomState;
+use petgraph::Directed;
+use petgraph::graph::{EdgeIndex, NodeIndex};
+use petgraph::stable_graph::StableGraph;
+use petgraph::visit::EdgeRef;
+
+use crate::model::{Direction, Entity, Fields, Rel, Relation, Serial};
+
+use super::sorted::Sorted;
+
+/// The most relations an entity has without being a hub. Tests meet hubs early.
+pub(super) const FEW: usize = if cfg!(test) { 6 } else { 32 };
+/// A hub that is down to this many is none any more: well below `FEW`, so that one relation more or less does not turn
+/// it back and forth.
+pub(super) const FEW_AGAIN: usize = FEW / 4;
+/// The most edges of a port.
+pub(super) const PORT: u32 = if cfg!(test) { 3 } else { 64 };
+const NO_HUB: u32 = u32::MAX;
+
+/// What a node of petgraph stands for.
+#[derive(Clone)]
+enum Weight {
+    Entity { entity: Arc<Entity>, hub: u32 },
+    Port { of: u32, used: u32 },
+}
+
+/// A relation of a hub, in order of the serial at its far end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Spoke {
+    pub serial: Serial,
+    pub edge: u32,
+    /// The far end.
+    pub slot: u32,
+}
+
+#[derive(Clone)]
+pub(super) struct Side {
+    pub rel: Rel,
+    pub direction: Direction,
+    pub spokes: Sorted<Spoke>,
+}
+
+#[derive(Clone, Default)]
+pub(super) struct Hub {
+    /// A kind has a handful of relations, so a list is searched faster than a map.
+    pub sides: Vec<Side>,
+    /// Every relation counts once, one with itself twice.
+    pub degree: usize,
+    ports: Vec<u32>,
+    /// The ports with room; the last is filled next.
+    roomy: Vec<u32>,
+}
+
+impl Hub {
+    pub fn side(&self, rel: Rel, direction: Direction) -> Option<&Sorted<Spoke>> {
+        self.sides
+            .iter()
+            .find(|side| side.rel == rel && side.direction == direction)
+            .map(|side| &side.spokes)
+    }
+
+    fn side_mut(&mut self, rel: Rel, direction: Direction) -> &mut Sorted<Spoke> {
+        let at = self
+            .sides
+            .iter()
+            .position(|side| side.rel == rel && side.direction == direction);
+        let at = at.unwrap_or_else(|| {
+            self.sides.push(Side {
+                rel,
+                direction,
+                spokes: Sorted::default(),
+            });
+            self.sides.len() - 1
+        });
+        &mut self.sides[at].spokes
+    }
+}
+
+#[derive(Clone, Default)]
+pub(super) struct Topology {
+    net: StableGraph<Weight, Rel, Directed, u32>,
+    /// By the number in an entity's weight; a freed place is used again.
+    hubs: Vec<Option<Box<Hub>>>,
+    vacant: Vec<u32>,
+    /// The few relations that have fields of their own, by edge: the others cost no heap.
+    labels: HashMap<u32, Arc<Relation>, RandomState>,
+    entities: usize,
+}
+
+pub(super) static NO_FIELDS: std::sync::LazyLock<Fields> = std::sync::LazyLock::new(Fields::default);
+
+fn way(direction: Direction) -> petgraph::Direction {
+    match direction {
+        Direction::Forward => petgraph::Direction::Outgoing,
+        Direction::Backward => petgraph::Direction::Incoming,
+    }
+}
+
+impl Topology {
+    pub fn entities(&self) -> usize {
+        self.entities
+    }
+
+    pub fn relations(&self) -> usize {
+        self.net.edge_count()
+    }
+
+    /// Above every slot in use. Ports have slots too, so some numbers below it are nobody's.
+    pub fn bound(&self) -> usize {
+        self.net.node_indices().next_back().map_or(0, |node| node.index() + 1)
+    }
+
+    pub fn add(&mut self, entity: Arc<Entity>) -> u32 {
+        self.entities += 1;
+        self.net.add_node(Weight::Entity { entity, hub: NO_HUB }).index() as u32
+    }
+
+    /// The entity must have no relation left.
+    pub fn remove(&mut self, slot: u32) {
+        debug_assert!(self.is_lonely(slot));
+        if self.net.remove_node(NodeIndex::new(slot as usize)).is_some() {
+            self.entities -= 1;
+        }
+    }
+
+    pub fn replace(&mut self, slot: u32, with: Arc<Entity>) {
+        if let Some(Weight::Entity { entity, .. }) = self.net.node_weight_mut(NodeIndex::new(slot as usize)) {
+            *entity = with;
+        }
+    }
+
+    pub fn get(&self, slot: u32) -> Option<&Arc<Entity>> {
+        match self.net.node_weight(NodeIndex::new(slot as usize)) {
+            Some(Weight::Entity { entity, .. }) => Some(entity),
+            _ => None,
+        }
+    }
+
+    /// For slots that came from an index or an edge of this very graph, which are always an entity's.
+    pub fn entity(&self, slot: u32) -> &Arc<Entity> {
+        match self.net.node_weight(NodeIndex::new(slot as usize)) {
+            Some(Weight::Entity { entity, .. }) => entity,
+            _ => unreachable!("slot {slot} came from an index and is an entity's"),
+        }
+    }
+
+    pub fn slots(&self) -> impl Iterator<Item = u32> + '_ {
+        self.net
+            .node_indices()
+            .map(|node| node.index() as u32)
+            .filter(|slot| self.get(*slot).is_some())
+    }
+
+    pub fn hub(&self, slot: u32) -> Option<&Hub> {
+        match self.net.node_weight(NodeIndex::new(slot as usize)) {
+            Some(Weight::Entity { hub, .. }) => self.hubs.get(*hub as usize)?.as_deref(),
+            _ => None,
+        }
+    }
+
+    fn hub_mut(&mut self, slot: u32) -> Option<&mut Hub> {
+        match self.net.node_weight(NodeIndex::new(slot as usize)) {
+            Some(Weight::Entity { hub, .. }) => self.hubs.get_mut(*hub as usize)?.as_deref_mut(),
+            _ => None,
+        }
+    }
+
+    /// Whom a node of petgraph stands for.
+    fn owner(&self, node: NodeIndex) -> u32 {
+        match self.net.node_weight(node) {
+            Some(Weight::Port { of, .. }) => *of,
+            _ => node.index() as u32,
+        }
+    }
+
+    /// The ends of an edge, as slots of entities.
+    pub fn ends(&self, edge: u32) -> Option<(u32, u32)> {
+        let (from, to) = self.net.edge_endpoints(EdgeIndex::new(edge as usize))?;
+        Some((self.owner(from), self.owner(to)))
+    }
+
+    pub fn fields(&self, rel: Rel, edge: u32) -> &Fields {
+        // Plain relations, nearly all, are known without a lookup.
+        if rel.def().fields.is_empty() {
+            return &NO_FIELDS;
+        }
+        self.labels.get(&edge).map_or(&*NO_FIELDS, |relation| &relation.fields)
+    }
+
+    /// The edges of an entity that is no hub: (edge, relation, far end).
+    pub fn few(&self, slot: u32, direction: Direction) -> impl Iterator<Item = (u32, Rel, u32)> + '_ {
+        self.net
+            .edges_directed(NodeIndex::new(slot as usize), way(direction))
+            .map(move |edge| {
+                let far = match direction {
+                    Direction::Forward => edge.target(),
+                    Direction::Backward => edge.source(),
+                };
+                (edge.id().index() as u32, *edge.weight(), self.owner(far))
+            })
+    }
+
+    pub fn is_lonely(&self, slot: u32) -> bool {
+        self.hub(slot).is_none()
+            && self.few(slot, Direction::Forward).next().is_none()
+            && self.few(slot, Direction::Backward).next().is_none()
+    }
+
+    /// All relations at an entity as (edge, relation, direction, far end), in no order; one with itself twice.
+    pub fn all(&self, slot: u32) -> Vec<(u32, Rel, Direction, u32)> {
+        match self.hub(slot) {
+            Some(hub) => hub
+                .sides
+                .iter()
+                .flat_map(|side| {
+                    side.spokes
+                        .iter()
+                        .map(|spoke| (spoke.edge, side.rel, side.direction, spoke.slot))
+                })
+                .collect(),
+            None => [Direction::Forward, Direction::Backward]
+                .into_iter()
+                .flat_map(|direction| {
+                    self.few(slot, direction)
+                        .map(move |(edge, rel, far)| (edge, rel, direction, far))
+                })
+                .collect(),
+        }
+    }
+
+    /// The edge of a relation: a walk of at most `FEW` where one end is small, a binary search where both are hubs.
+    pub fn find(&self, rel: Rel, from: u32, to: u32) -> Option<u32> {
+        let walk = |slot, direction, far| {
+            self.few(slot, direction)
+                .find(|(_, other, end)| *other == rel && *end == far)
+                .map(|(edge, ..)| edge)
+        };
+        let Some(hub) = self.hub(from) else {
+            return walk(from, Direction::Forward, to);
+        };
+        if self.hub(to).is_none() {
+            return walk(to, Direction::Backward, from);
+        }
+        let serial = self.get(to)?.serial;
+        let spoke = hub
+            .side(rel, Direction::Forward)?
+            .after(|spoke| spoke.serial < serial)
+            .next()?;
+        (spoke.serial == serial).then_some(spoke.edge)
+    }
+
+    /// The relation must not be there yet.
+    pub fn link(&mut self, rel: Rel, from: u32, to: u32, label: Option<Arc<Relation>>) {
+        for slot in [from, to] {
+            let direct = || {
+                self.few(slot, Direction::Forward)
+                    .chain(self.few(slot, Direction::Backward))
+            };
+            if self.hub(slot).is_none() && direct().take(FEW).count() == FEW {
+                self.promote(slot);
+            }
+        }
+        let (source, target) = (self.hang(from), self.hang(to));
+        let edge = self.net.add_edge(source, target, rel).index() as u32;
+        self.index(rel, from, to, edge);
+        if let Some(label) = label {
+            self.labels.insert(edge, label);
+        }
+    }
+
+    pub fn relabel(&mut self, edge: u32, label: Option<Arc<Relation>>) {
+        match label {
+            Some(label) => self.labels.insert(edge, label),
+            None => self.labels.remove(&edge),
+        };
+    }
+
+    pub fn unlink(&mut self, edge: u32) {
+        let index = EdgeIndex::new(edge as usize);
+        let Some((source, target)) = self.net.edge_endpoints(index) else {
+            return;
+        };
+        let Some(rel) = self.net.edge_weight(index).copied() else {
+            return;
+        };
+        let (from, to) = (self.owner(source), self.owner(target));
+        self.unindex(rel, from, to, edge);
+        if !rel.def().fields.is_empty() {
+            self.labels.remove(&edge);
+        }
+        self.net.remove_edge(index);
+        self.unhang(source);
+        self.unhang(target);
+        for slot in [from, to] {
+            if self.hub(slot).is_some_and(|hub| hub.degree <= FEW_AGAIN) {
+                self.demote(slot);
+            }
+        }
+    }
+
+    fn index(&mut self, rel: Rel, from: u32, to: u32, edge: u32) {
+        for (near, direction, far) in [(from, Direction::Forward, to), (to, Direction::Backward, from)] {
+            if self.hub(near).is_some() {
+                let spoke = Spoke {
+                    serial: self.entity(far).serial,
+                    edge,
+                    slot: far,
+                };
+                if let Some(hub) = self.hub_mut(near) {
+                    hub.degree += usize::from(hub.side_mut(rel, direction).insert(spoke));
+                }
+            }
+        }
+    }
+
+    fn unindex(&mut self, rel: Rel, from: u32, to: u32, edge: u32) {
+        for (near, direction, far) in [(from, Direction::Forward, to), (to, Direction::Backward, from)] {
+            if self.hub(near).is_some() {
+                let spoke = Spoke {
+                    serial: self.entity(far).serial,
+                    edge,
+                    slot: far,
+                };
+                if let Some(hub) = self.hub_mut(near) {
+                    hub.degree -= usize::from(hub.side_mut(rel, direction).remove(&spoke));
+                }
+            }
+        }
+    }
+
+    /// The node of petgraph a new edge of this entity hangs on.
+    fn hang(&mut self, slot: u32) -> NodeIndex {
+        let Some(hub) = self.hub(slot) else {
+            return NodeIndex::new(slot as usize);
+        };
+        let port = match hub.roomy.last() {
+            Some(port) => NodeIndex::new(*port as usize),
+            None => {
+                let port = self.net.add_node(Weight::Port { of: slot, used: 0 });
+                if let Some(hub) = self.hub_mut(slot) {
+                    hub.ports.push(port.index() as u32);
+                    hub.roomy.push(port.index() as u32);
+                }
+                port
+            }
+        };
+        let mut full = false;
+        if let Some(Weight::Port { used, .. }) = self.net.node_weight_mut(port) {
+            *used += 1;
+            full = *used == PORT;
+        }
+        if full && let Some(hub) = self.hub_mut(slot) {
+            hub.roomy.pop();
+        }
+        port
+    }
+
+    fn unhang(&mut self, node: NodeIndex) {
+        if let Some(Weight::Port { of, used }) = self.net.node_weight_mut(node) {
+            let (of, was_full) = (*of, *used == PORT);
+            *used -= 1;
+            if was_full && let Some(hub) = self.hub_mut(of) {
+                hub.roomy.push(node.index() as u32);
+            }
+        }
+    }
+
+    /// Makes a hub of a small entity. Its edges stay where they hang: they are few, and can only become fewer.
+    fn promote(&mut self, slot: u32) {
+        let mut hub = Box::new(Hub::default());
+        for (edge, rel, direction, far) in self.all(slot) {
+            let spoke = Spoke {
+                serial: self.entity(far).serial,
+                edge,
+                slot: far,
+            };
+            hub.degree += usize::from(hub.side_mut(rel, direction).insert(spoke));
+        }
+        let number = self.vacant.pop().unwrap_or(self.hubs.len() as u32);
+        if number as usize == self.hubs.len() {
+            self.hubs.push(None);
+        }
+        self.hubs[number as usize] = Some(hub);
+        if let Some(Weight::Entity { hub, .. }) = self.net.node_weight_mut(NodeIndex::new(slot as usize)) {
+            *hub = number;
+        }
+    }
+
+    /// Makes a small entity of a hub: the edges on its ports move to the entity itself, and the ports go.
+    fn demote(&mut self, slot: u32) {
+        let node = NodeIndex::new(slot as usize);
+        let edges = self.all(slot);
+        let Some(Weight::Entity { hub: number, .. }) = self.net.node_weight_mut(node) else {
+            return;
+        };
+        let number = std::mem::replace(number, NO_HUB);
+        let Some(hub) = self.hubs.get_mut(number as usize).and_then(Option::take) else {
+            return;
+        };
+        self.vacant.push(number);
+        for (edge, rel, direction, _) in edges {
+            let index = EdgeIndex::new(edge as usize);
+            let Some((source, target)) = self.net.edge_endpoints(index) else {
+                continue;
+            };
+            let (from, to) = (self.owner(source), self.owner(target));
+            // One with itself stands on both sides and has moved already.
+            let moved = |end: NodeIndex, of: u32| if of == slot { node } else { end };
+            let ends = (moved(source, from), moved(target, to));
+            if ends == (source, target) || (from == to && direction == Direction::Backward) {
+                continue;
+            }
+            self.unindex(rel, from, to, edge);
+            self.net.remove_edge(index);
+            let now = self.net.add_edge(ends.0, ends.1, rel).index() as u32;
+            self.index(rel, from, to, now);
+            if now != edge
+                && let Some(label) = self.labels.remove(&edge)
+            {
+                self.labels.insert(now, label);
+            }
+        }
+        for port in hub.ports {
+            self.net.remove_node(NodeIndex::new(port as usize));
+        }
+    }
+
+    /// Compares the hubs with the edges petgraph has. Everything wrong, in words.
+    pub fn check(&self, wrong: &mut Vec<String>) {
+        let mut by_slot: HashMap<u32, Vec<(u32, Rel, Direction, u32)>> = HashMap::new();
+        let mut on_node: HashMap<u32, u32> = HashMap::new();
+        for edge in self.net.edge_indices() {
+            let (Some((source, target)), Some(rel)) = (self.net.edge_endpoints(edge), self.net.edge_weight(edge))
+            else {
+                wrong.push(format!("edge {} has no ends", edge.index()));
+                continue;
+            };
+            let (from, to) = (self.owner(source), self.owner(target));
+            let edge = edge.index() as u32;
+            by_slot
+                .entry(from)
+                .or_default()
+                .push((edge, *rel, Direction::Forward, to));
+            by_slot
+                .entry(to)
+                .or_default()
+                .push((edge, *rel, Direction::Backward, from));
+            *on_node.entry(source.index() as u32).or_default() += 1;
+            *on_node.entry(target.index() as u32).or_default() += 1;
+        }
+        let mut hubs = 0;
+        // The ports each hub knows, and whether it takes them for roomy.
+        let mut kept: HashMap<u32, bool> = HashMap::new();
+        for hub in self.hubs.iter().flatten() {
+            kept.extend(hub.ports.iter().map(|port| (*port, false)));
+            kept.extend(hub.roomy.iter().map(|port| (*port, true)));
+        }
+        for node in self.net.node_indices() {
+            let slot = node.index() as u32;
+            let edges = on_node.get(&slot).copied().unwrap_or(0);
+            match self.net.node_weight(node) {
+                Some(Weight::Port { of, used }) => {
+                    if *used != edges || edges > PORT {
+                        wrong.push(format!("port {slot} counts {used} edges and has {edges}"));
+                    }
+                    if self.hub(*of).is_none() || kept.remove(&slot) != Some(edges < PORT) {
+                        wrong.push(format!("port {slot} with {edges} edges is not kept by its hub {of}"));
+                    }
+                }
+                Some(Weight::Entity { entity, hub }) => {
+                    hubs += usize::from(*hub != NO_HUB);
+                    // One with itself may be the last of the few, and hangs here twice.
+                    if edges as usize > FEW + 1 {
+                        wrong.push(format!("{edges} edges hang on `{}` itself", entity.id));
+                    }
+                    let mut true_edges = by_slot.remove(&slot).unwrap_or_default();
+                    let mut found = self.all(slot);
+                    let degree = self.hub(slot).map_or(found.len(), |hub| hub.degree);
+                    true_edges.sort_unstable();
+                    found.sort_unstable();
+                    if true_edges != found || degree != found.len() {
+                        wrong.push(format!(
+                            "the relations at `{}` are {true_edges:?}, its hub has {found:?}",
+                            entity.id
+                        ));
+                    }
+                    for side in self.hub(slot).iter().flat_map(|hub| &hub.sides) {
+                        if !side.spokes.iter().is_sorted() {
+                            wrong.push(format!("the hub of `{}` is out of order", entity.id));
+                        }
+                        if side
+                            .spokes
+                            .iter()
+                            .any(|spoke| self.get(spoke.slot).is_none_or(|far| far.serial != spoke.serial))
+                        {
+                            wrong.push(format!("the hub of `{}` has a wrong serial", entity.id));
+                        }
+                    }
+                }
+                None => wrong.push(format!("node {slot} has no weight")),
+            }
+        }
+        if !kept.is_empty() {
+            wrong.push(format!("hubs keep {} ports that are gone", kept.len()));
+        }
+        if !by_slot.is_empty() {
+            wrong.push(format!("{} nodes have edges and are nobody's", by_slot.len()));
+        }
+        if hubs != self.hubs.iter().flatten().count() || self.hubs.len() != hubs + self.vacant.len() {
+            wrong.push(format!(
+                "{hubs} hubs are in use, {} are kept",
+                self.hubs.iter().flatten().count()
+            ));
+        }
+        for (edge, label) in &self.labels {
+            let ends = self
+                .ends(*edge)
+                .and_then(|(from, to)| Some((self.get(from)?.id, self.get(to)?.id)));
+            let rel = self.net.edge_weight(EdgeIndex::new(*edge as usize));
+            if ends != Some((label.from.id, label.to.id)) || rel != Some(&label.rel) || label.fields.is_empty() {
+                wrong.push(format!("the fields of edge {edge} are those of another relation"));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_node_and_an_edge_stay_small() {
+        assert_eq!(size_of::<Option<Weight>>(), 16);
+        assert_eq!(size_of::<petgraph::graph::Edge<Option<Rel>>>(), 20);
+        assert_eq!(size_of::<Spoke>(), 16);
+    }
+}

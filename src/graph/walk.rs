@@ -1,0 +1,191 @@
+//! An entity as readers hold it, and walking from it along its relations, in order of the far end's serial.
+//! petgraph's own order never shows.
+
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+
+use smallvec::SmallVec;
+
+use crate::model::schema::Hop;
+use crate::model::{Direction, End, Entity, Fields, Rel, Serial};
+
+use super::Graph;
+use super::sorted::Range;
+use super::topology::Spoke;
+
+/// An entity of one graph, for as long as that graph is borrowed. Equal to another by its place in that graph.
+#[derive(Clone, Copy)]
+pub struct Node<'g> {
+    graph: &'g Graph,
+    slot: u32,
+}
+
+impl PartialEq for Node<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        std::ptr::eq(self.graph, other.graph) && self.slot == other.slot
+    }
+}
+impl Eq for Node<'_> {}
+
+impl Hash for Node<'_> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.slot.hash(state);
+    }
+}
+
+impl fmt::Debug for Node<'_> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{} {}", self.kind.name(), self.id)
+    }
+}
+
+impl std::ops::Deref for Node<'_> {
+    type Target = Entity;
+
+    fn deref(&self) -> &Entity {
+        self.entity()
+    }
+}
+
+impl<'g> Node<'g> {
+    /// The slot must be an entity's.
+    pub(super) fn new(graph: &'g Graph, slot: u32) -> Self {
+        Self { graph, slot }
+    }
+
+    /// The graph it is of.
+    pub fn graph(self) -> &'g Graph {
+        self.graph
+    }
+
+    pub fn entity(self) -> &'g Arc<Entity> {
+        self.graph.topology.entity(self.slot)
+    }
+
+    pub fn end(self) -> End {
+        let entity = self.entity();
+        End {
+            id: entity.id,
+            serial: entity.serial,
+        }
+    }
+
+    /// The far ends of a relation in order of their serial, each with the relation's own fields; after a serial, if
+    /// one is given. Lazy at a hub: what is not taken is not visited.
+    pub fn hop(self, hop: Hop, after: Option<Serial>) -> Hops<'g> {
+        let topology = &self.graph.topology;
+        let ends = match topology.hub(self.slot) {
+            Some(hub) => match hub.side(hop.rel, hop.direction) {
+                Some(spokes) => Ends::Many(spokes.after(|spoke| after.is_some_and(|after| spoke.serial <= after))),
+                None => Ends::Few(SmallVec::new().into_iter()),
+            },
+            None => {
+                let mut few: SmallVec<[Spoke; 8]> = topology
+                    .few(self.slot, hop.direction)
+                    .filter(|(_, rel, _)| *rel == hop.rel)
+                    .map(|(edge, _, slot)| Spoke {
+                        serial: topology.entity(slot).serial,
+                        edge,
+                        slot,
+                    })
+                    .filter(|spoke| after.is_none_or(|after| spoke.serial > after))
+                    .collect();
+                few.sort_unstable();
+                Ends::Few(few.into_iter())
+            }
+        };
+        Hops {
+            graph: self.graph,
+            rel: hop.rel,
+            ends,
+        }
+    }
+
+    /// How many `hop` would give; no walk at a hub.
+    pub fn hop_count(self, hop: Hop) -> usize {
+        let topology = &self.graph.topology;
+        match topology.hub(self.slot) {
+            Some(hub) => hub.side(hop.rel, hop.direction).map_or(0, |spokes| spokes.len()),
+            None => topology
+                .few(self.slot, hop.direction)
+                .filter(|(_, rel, _)| *rel == hop.rel)
+                .count(),
+        }
+    }
+
+    /// The one parent by a one-to-many.
+    pub fn parent(self, rel: Rel) -> Option<Node<'g>> {
+        self.hop(
+            Hop {
+                rel,
+                direction: Direction::Backward,
+            },
+            None,
+        )
+        .next()
+        .map(|(parent, _)| parent)
+    }
+
+    /// The relation to another entity, if there is one: its own fields. A walk of a few edges, or a search at a hub.
+    pub fn relation(self, hop: Hop, other: Node<'g>) -> Option<&'g Fields> {
+        let (from, to) = match hop.direction {
+            Direction::Forward => (self.slot, other.slot),
+            Direction::Backward => (other.slot, self.slot),
+        };
+        let topology = &self.graph.topology;
+        topology
+            .find(hop.rel, from, to)
+            .map(|edge| topology.fields(hop.rel, edge))
+    }
+
+    /// A number below `Graph::bound()`, for bit sets; valid for this graph only.
+    pub fn slot(self) -> usize {
+        self.slot as usize
+    }
+}
+
+/// See [`Node::hop`].
+#[derive(Clone)]
+pub struct Hops<'g> {
+    graph: &'g Graph,
+    rel: Rel,
+    ends: Ends<'g>,
+}
+
+#[derive(Clone)]
+enum Ends<'g> {
+    Few(smallvec::IntoIter<[Spoke; 8]>),
+    Many(Range<'g, Spoke>),
+}
+
+impl<'g> Hops<'g> {
+    fn end(&self, spoke: Spoke) -> (Node<'g>, &'g Fields) {
+        (
+            Node::new(self.graph, spoke.slot),
+            self.graph.topology.fields(self.rel, spoke.edge),
+        )
+    }
+}
+
+impl<'g> Iterator for Hops<'g> {
+    type Item = (Node<'g>, &'g Fields);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let spoke = match &mut self.ends {
+            Ends::Few(few) => few.next(),
+            Ends::Many(many) => many.next().copied(),
+        }?;
+        Some(self.end(spoke))
+    }
+}
+
+impl DoubleEndedIterator for Hops<'_> {
+    fn next_back(&mut self) -> Option<Self::Item> {
+        let spoke = match &mut self.ends {
+            Ends::Few(few) => few.next_back(),
+            Ends::Many(many) => many.next_back().copied(),
+        }?;
+        Some(self.end(spoke))
+    }
+}
