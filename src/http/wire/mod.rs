@@ -7,7 +7,7 @@ mod json;
 mod names;
 mod pointer;
 mod read;
-mod text;
+pub mod text;
 mod value;
 mod write;
 
