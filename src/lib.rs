@@ -4,6 +4,8 @@
 pub mod access;
 pub mod cli;
 pub mod engine;
+pub mod entitlement;
+pub mod error;
 pub mod graph;
 pub mod http;
 pub mod limits;

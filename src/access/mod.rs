@@ -5,6 +5,9 @@ pub mod policy;
 pub mod token;
 pub mod view;
 
+#[cfg(test)]
+mod tests;
+
 pub use permission::{Action, Permission, PermissionError, Permissions};
 pub use token::{AdminToken, AuthError, authenticate};
 pub use view::View;

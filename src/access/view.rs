@@ -81,16 +81,16 @@ impl<'g> View<'g> {
     /// Writes: the permission and the reach. Reading is not asked for: who may update a kind knows of it.
     pub fn may_touch(&self, node: Node<'g>, action: Action) -> Result<(), Denied> {
         self.who.require(Permission::Kind(node.kind, action))?;
+        self.owns(node)
+    }
+
+    /// Whatever the permissions: is it the caller's to change? To an unbound token all but the internal is.
+    pub fn owns(&self, node: Node<'g>) -> Result<(), Denied> {
         match self.place(node) {
             Place::Own => Ok(()),
             Place::Elsewhere => Err(Denied::OutOfReach(node.id)),
             Place::Shared | Place::Catalogue => Err(Denied::ReadOnly(node.id)),
         }
-    }
-
-    /// Whatever the permissions: could this token come near it at all?
-    pub fn reaches(&self, node: Node<'g>) -> bool {
-        self.place(node) != Place::Elsewhere
     }
 
     /// Everything is an unbound token's own, but for what is nobody's.

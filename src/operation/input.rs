@@ -3,11 +3,13 @@
 
 use std::fmt;
 
+use argon2::{Argon2, PasswordHasher};
 use compact_str::CompactString;
 use uuid::Uuid;
 
+use super::refusal::{InputError, Refusal};
 use crate::model::schema::Hop;
-use crate::model::{Field, Kind, Rel, Value};
+use crate::model::{Clock, Field, Kind, Rel, Value};
 
 /// One object of a body. `at` is its JSON pointer, `""` for the root.
 #[derive(Clone, PartialEq, Eq)]
@@ -84,5 +86,124 @@ impl fmt::Debug for FieldInput {
             self.field,
             if self.value.is_none() { "=null" } else { "" }
         )
+    }
+}
+
+/// Replaces every password by its hash, once, before the committer sees the input: hashing is slow on purpose, and the
+/// plain text goes no further than this. What was hashed already would be hashed again.
+pub fn prepare<'i>(objects: impl IntoIterator<Item = &'i mut ObjectInput>) -> Result<(), InputError> {
+    let mut waiting: Vec<&mut ObjectInput> = objects.into_iter().collect();
+    while let Some(object) = waiting.pop() {
+        if let Some(plain) = object.kind.field("passwordPlain") {
+            for input in object
+                .fields
+                .iter_mut()
+                .filter(|input| input.field == Field::Own(plain))
+            {
+                if let Some(Value::Text(text)) = &input.value {
+                    let hashed = hash_password(text);
+                    let failed = |why| InputError {
+                        at: format!("{}/passwordPlain", object.at),
+                        why,
+                    };
+                    input.value = Some(Value::Text(hashed.map_err(failed)?));
+                }
+            }
+        }
+        waiting.extend(object.related.iter_mut().map(|related| &mut related.object));
+    }
+    Ok(())
+}
+
+/// `prepare` for the lines of an import.
+pub fn prepare_lines(lines: &mut [ImportLine]) -> Result<(), InputError> {
+    prepare(lines.iter_mut().filter_map(|line| match line {
+        ImportLine::Object(object) => Some(object),
+        ImportLine::Relation(_) => None,
+    }))
+}
+
+/// Argon2id with the crate's parameters, which are those OWASP recommends, as a PHC string.
+fn hash_password(plain: &str) -> Result<CompactString, Refusal> {
+    if plain.is_empty() {
+        let field = "passwordPlain".to_owned();
+        return Err(Refusal::ValueNotAllowed {
+            field,
+            value: String::new(),
+            allowed: "at least one character".into(),
+        });
+    }
+    let salt = Clock::secret();
+    let hashed = Argon2::default().hash_password_with_salt(plain.as_bytes(), &salt[..16]);
+    hashed
+        .map(|hash| CompactString::from(hash.to_string()))
+        .map_err(|_| Refusal::PasswordNotHashed)
+}
+
+#[cfg(test)]
+mod tests {
+    use argon2::PasswordVerifier;
+    use argon2::password_hash::phc::PasswordHash;
+
+    use super::*;
+
+    fn login(plain: &str) -> ObjectInput {
+        let field = Field::Own(Kind::EmailAndPassword.field("passwordPlain").unwrap());
+        ObjectInput {
+            kind: Kind::EmailAndPassword,
+            id: None,
+            fields: vec![FieldInput {
+                field,
+                value: Some(Value::text(plain)),
+            }],
+            references: Vec::new(),
+            related: Vec::new(),
+            at: CompactString::new("/3"),
+        }
+    }
+
+    #[test]
+    fn a_password_is_hashed_wherever_it_stands() {
+        let hop = crate::model::schema::hop(Kind::Person, "OneToMany", Kind::EmailAndPassword).unwrap();
+        let mut person = ObjectInput {
+            kind: Kind::Person,
+            ..login("")
+        };
+        person.fields.clear();
+        person.related.push(RelatedInput {
+            hop,
+            object: login("hunter2"),
+            fields: Vec::new(),
+            ends: (None, None),
+        });
+        prepare([&mut person]).unwrap();
+        let value = person.related[0].object.fields[0].value.clone().unwrap();
+        let hash = value.as_text().unwrap();
+        assert!(hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{hash}");
+        let parsed = PasswordHash::new(hash).unwrap();
+        assert!(Argon2::default().verify_password(b"hunter2", &parsed).is_ok());
+        assert!(Argon2::default().verify_password(b"hunter3", &parsed).is_err());
+    }
+
+    #[test]
+    fn one_password_never_gives_one_hash_twice() {
+        let (mut one, mut other) = (login("same"), login("same"));
+        prepare([&mut one, &mut other]).unwrap();
+        assert_ne!(one.fields[0].value, other.fields[0].value);
+    }
+
+    #[test]
+    fn an_empty_password_is_none() {
+        let refused = prepare([&mut login("")]).unwrap_err();
+        assert_eq!(
+            (refused.at.as_str(), refused.why.code()),
+            ("/3/passwordPlain", "valueNotAllowed")
+        );
+    }
+
+    #[test]
+    fn values_are_not_printed() {
+        let printed = format!("{:?}", login("hunter2"));
+        assert!(!printed.contains("hunter2"), "{printed}");
     }
 }

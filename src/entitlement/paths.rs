@@ -1,0 +1,107 @@
+//! Ways to a license (`licensing.md` 2.1): who may consume from an entitlement at all, and which reservations end when a
+//! way is closed. Asks nothing of the license itself.
+
+use uuid::Uuid;
+
+use crate::graph::{Graph, Node, Transaction, Violation};
+use crate::model::schema::{Hop, RelationType, known};
+use crate::model::{Direction, Fields, Kind, Rel, Time, Value};
+
+const MEMBERSHIP: Rel = known(RelationType::Membership, Kind::Profile, Kind::ProfileGroup);
+const OPENS_GROUP: Rel = known(
+    RelationType::LicenseConsumerRelation,
+    Kind::Entitlement,
+    Kind::ProfileGroup,
+);
+const OPENS_PROFILE: Rel = known(RelationType::LicenseConsumerRelation, Kind::Entitlement, Kind::Profile);
+const PERSONAL: Rel = known(RelationType::OneToMany, Kind::Profile, Kind::Entitlement);
+const LICENSES: Rel = known(RelationType::OneToMany, Kind::Entitlement, Kind::License);
+const BY_LICENSE: Rel = known(RelationType::OneToMany, Kind::License, Kind::Assignment);
+const BY_PROFILE: Rel = known(RelationType::OneToMany, Kind::Profile, Kind::Assignment);
+
+const fn forward(rel: Rel) -> Hop {
+    Hop {
+        rel,
+        direction: Direction::Forward,
+    }
+}
+const fn backward(rel: Rel) -> Hop {
+    Hop {
+        rel,
+        direction: Direction::Backward,
+    }
+}
+
+/// Has the profile a way to the entitlement now: its own, a relation of its own, or one of a group it is in?
+pub fn opens(entitlement: Node<'_>, profile: Node<'_>, now: Time) -> bool {
+    entitlement.parent(PERSONAL).is_some_and(|owner| owner.id == profile.id)
+        || entitlement.relation(forward(OPENS_PROFILE), profile).is_some()
+        || profile.hop(forward(MEMBERSHIP), None).any(|(group, membership)| {
+            is_valid(membership, now) && entitlement.relation(forward(OPENS_GROUP), group).is_some()
+        })
+}
+
+fn is_valid(membership: &Fields, now: Time) -> bool {
+    let time = |name: &str| membership.get(MEMBERSHIP.def().field(name)?)?.as_time();
+    time("validFrom").is_none_or(|from| from <= now) && time("validUntil").is_none_or(|until| now < until)
+}
+
+/// A reservation that may have lost its way to the license.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reservation {
+    assignment: Uuid,
+    profile: Uuid,
+    entitlement: Uuid,
+}
+
+/// The reservations of a group's members (or of one of them) in what the group opens; asked before the way is closed.
+/// An assignment that grants access by itself needs no way, so it is not among them.
+pub fn reservations(group: Node<'_>, member: Option<Uuid>) -> Vec<Reservation> {
+    let mut found = Vec::new();
+    for (entitlement, _) in group.hop(backward(OPENS_GROUP), None) {
+        for (license, _) in entitlement.hop(forward(LICENSES), None) {
+            for (assignment, _) in license.hop(forward(BY_LICENSE), None) {
+                let Some(profile) = assignment.parent(BY_PROFILE).filter(|_| is_plain(&assignment.fields)) else {
+                    continue;
+                };
+                if member.is_none_or(|member| member == profile.id)
+                    && profile.relation(forward(MEMBERSHIP), group).is_some()
+                {
+                    found.push(Reservation {
+                        assignment: assignment.id,
+                        profile: profile.id,
+                        entitlement: entitlement.id,
+                    });
+                }
+            }
+        }
+    }
+    found
+}
+
+fn is_plain(assignment: &Fields) -> bool {
+    let field = |name: &str| assignment.get(Kind::Assignment.field(name)?);
+    field("reservationType").and_then(Value::as_text) == Some("reserved")
+        && field("grantsAccess").and_then(Value::as_bool) != Some(true)
+}
+
+/// Ends those whose profile has no way left; the assignment stays, as one of a floating seat. Leases run on.
+pub fn free_lost(tx: &mut Transaction<'_>, reservations: &[Reservation]) -> Result<(), Violation> {
+    for reservation in reservations {
+        if let Some(fields) = lost(tx.graph(), reservation, tx.now()) {
+            tx.update(reservation.assignment, fields)?;
+        }
+    }
+    Ok(())
+}
+
+/// The assignment's fields without the reservation, if it has to go.
+fn lost(graph: &Graph, reservation: &Reservation, now: Time) -> Option<Fields> {
+    let assignment = graph.find(reservation.assignment)?;
+    let profile = graph.find(reservation.profile)?;
+    let entitlement = graph.find(reservation.entitlement)?;
+    if !is_plain(&assignment.fields) || opens(entitlement, profile, now) {
+        return None;
+    }
+    Some(assignment.fields.with(Kind::Assignment.field("reservationType")?, None))
+}

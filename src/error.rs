@@ -1,0 +1,155 @@
+//! The sum of the rooms' errors. Each has a stable code, words, help and a place; an edge maps `Class` to its status in
+//! one exhaustive match.
+
+use crate::access::token::TokenError;
+use crate::access::{Denied, PermissionError};
+use crate::graph::Violation;
+use crate::limits::Limit;
+use crate::operation::refusal::{self, InputError};
+use crate::selector::SelectorError;
+use crate::selector::ast::Span;
+
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    #[error(transparent)]
+    Selector(#[from] SelectorError),
+    #[error(transparent)]
+    Graph(#[from] Violation),
+    #[error(transparent)]
+    Denied(#[from] Denied),
+    /// About a body.
+    #[error(transparent)]
+    Input(#[from] InputError),
+    #[error(transparent)]
+    Token(#[from] TokenError),
+    #[error("unknown operation `{0}`")]
+    UnknownOperation(String),
+}
+
+/// What kind of no it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Class {
+    /// Cannot be read, or names what does not exist in the schema.
+    Unreadable,
+    Unauthenticated,
+    Forbidden,
+    NotFound,
+    /// Against what is stored.
+    Conflict,
+    Stale,
+    TooLarge,
+    SelectorTooLong,
+    /// Understood and refused.
+    Unprocessable,
+    Busy,
+    /// A fault of the server.
+    Internal,
+}
+
+/// Where in what was sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    Selector(Span),
+    /// A JSON pointer.
+    Pointer(String),
+    Parameter(String),
+    None,
+}
+
+impl Error {
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Selector(selector) => selector.code,
+            Self::Graph(violation) => refusal::violation_code(violation),
+            Self::Denied(denied) => refusal::denied_code(denied),
+            Self::Input(input) => input.why.code(),
+            Self::Token(token) => token_code(token),
+            Self::UnknownOperation(_) => "unknownOperation",
+        }
+    }
+
+    pub fn message(&self) -> String {
+        self.to_string()
+    }
+
+    pub fn help(&self) -> Option<&str> {
+        match self {
+            Self::Selector(selector) => Some(&selector.help),
+            Self::Graph(violation) => refusal::violation_help(violation),
+            Self::Denied(denied) => refusal::denied_help(denied),
+            Self::Input(input) => input.why.help(),
+            Self::Token(TokenError::Denied(denied)) => refusal::denied_help(denied),
+            Self::Token(TokenError::Violation(violation)) => refusal::violation_help(violation),
+            Self::Token(_) => None,
+            Self::UnknownOperation(_) => Some(
+                "this version has no named operations; GET, POST, PUT and DELETE without `operation` do the generic ones",
+            ),
+        }
+    }
+
+    pub fn place(&self) -> Place {
+        match self {
+            Self::Selector(selector) => Place::Selector(selector.span),
+            Self::Input(input) => Place::Pointer(input.at.clone()),
+            Self::Token(token) => match token {
+                TokenError::Permission(_) | TokenError::NotHeld(_) => Place::Pointer("/permissions".to_owned()),
+                TokenError::OtherOrganization => Place::Pointer("/organizationId".to_owned()),
+                TokenError::Dangling {
+                    kind: crate::model::Kind::Profile,
+                    ..
+                } => Place::Pointer("/profileId".to_owned()),
+                TokenError::Dangling { .. } => Place::Pointer("/organizationId".to_owned()),
+                TokenError::ExpiresInPast(_) => Place::Pointer("/expiresAt".to_owned()),
+                TokenError::Denied(_) | TokenError::NotFound(_) | TokenError::Violation(_) => Place::None,
+            },
+            Self::UnknownOperation(_) => Place::Parameter("operation".to_owned()),
+            Self::Graph(_) | Self::Denied(_) => Place::None,
+        }
+    }
+
+    pub fn limit(&self) -> Option<Limit> {
+        match self {
+            Self::Selector(selector) => selector.limit,
+            Self::Graph(_) | Self::Denied(_) | Self::Input(_) | Self::Token(_) | Self::UnknownOperation(_) => None,
+        }
+    }
+
+    pub fn class(&self) -> Class {
+        match self {
+            // 414 is about the length of what was asked for; the other bounds are about its content.
+            Self::Selector(selector) if selector.code == "selectorTooLong" => Class::SelectorTooLong,
+            Self::Selector(_) => Class::Unreadable,
+            Self::Graph(violation) => refusal::violation_class(violation),
+            Self::Denied(denied) => refusal::denied_class(denied),
+            Self::Input(input) => input.why.class(),
+            Self::Token(token) => token_class(token),
+            Self::UnknownOperation(_) => Class::Unreadable,
+        }
+    }
+}
+
+fn token_code(error: &TokenError) -> &'static str {
+    match error {
+        TokenError::Denied(denied) => refusal::denied_code(denied),
+        TokenError::Permission(PermissionError::Form(_)) => "permissionMalformed",
+        TokenError::Permission(PermissionError::Resource { .. }) => "unknownResource",
+        TokenError::Permission(PermissionError::Action { .. }) => "unknownAction",
+        TokenError::NotHeld(_) => "permissionNotHeld",
+        TokenError::OtherOrganization => "otherOrganization",
+        TokenError::Dangling { .. } => "danglingReference",
+        TokenError::ExpiresInPast(_) => "expiresInPast",
+        TokenError::NotFound(_) => "notFound",
+        TokenError::Violation(violation) => refusal::violation_code(violation),
+    }
+}
+
+fn token_class(error: &TokenError) -> Class {
+    match error {
+        TokenError::Denied(denied) => refusal::denied_class(denied),
+        TokenError::Permission(_) => Class::Unreadable,
+        TokenError::NotHeld(_) | TokenError::OtherOrganization => Class::Forbidden,
+        TokenError::Dangling { .. } | TokenError::ExpiresInPast(_) => Class::Unprocessable,
+        TokenError::NotFound(_) => Class::NotFound,
+        TokenError::Violation(violation) => refusal::violation_class(violation),
+    }
+}

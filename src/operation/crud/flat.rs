@@ -1,0 +1,164 @@
+//! A body laid flat: its objects by id, each once however often it stands there, and the places where one is listed
+//! under another. Looks at no stored entity.
+
+use uuid::Uuid;
+
+use crate::graph::Transaction;
+use crate::model::{Field, Kind};
+use crate::operation::input::{ObjectInput, RelatedInput, RelationInput};
+use crate::operation::refusal::Refusal;
+
+use super::{At, ById, Failed};
+
+pub(super) struct Flat<'i> {
+    /// In order of first appearance, which is the order in which new ones get their serials.
+    pub subjects: Vec<Subject<'i>>,
+    pub by_id: ById,
+    /// The top-level objects, as places in `subjects`.
+    pub top: Vec<usize>,
+    pub listed: Vec<Listed<'i>>,
+    /// Of an import: relations by their ends.
+    pub relations: Vec<(usize, &'i RelationInput)>,
+}
+
+/// An entity the body speaks of.
+pub(super) struct Subject<'i> {
+    pub id: Uuid,
+    pub kind: Kind,
+    pub is_new: bool,
+    /// Created, updated or linked to another parent by this write.
+    pub is_touched: bool,
+    /// An assignment that held no seat before.
+    pub takes_seat: bool,
+    pub occurrences: Vec<Occurrence<'i>>,
+}
+
+#[derive(Clone, Copy)]
+pub(super) struct Occurrence<'i> {
+    pub line: usize,
+    pub object: &'i ObjectInput,
+}
+
+/// One object listed under another.
+#[derive(Clone, Copy)]
+pub(super) struct Listed<'i> {
+    pub under: usize,
+    pub subject: usize,
+    pub related: &'i RelatedInput,
+    pub line: usize,
+}
+
+impl<'i> Occurrence<'i> {
+    pub fn at(self) -> At<'i> {
+        At {
+            line: self.line,
+            pointer: &self.object.at,
+        }
+    }
+}
+
+impl<'i> Subject<'i> {
+    /// Where it stands first.
+    pub fn at(&self) -> At<'i> {
+        self.occurrences
+            .first()
+            .map_or(At { line: 0, pointer: "" }, |first| first.at())
+    }
+
+    /// Where the body says the field last, which is the value that counts.
+    pub fn field_at(&self, kind: Kind, name: &str) -> At<'i> {
+        let says = |occurrence: &&Occurrence<'_>| {
+            occurrence
+                .object
+                .fields
+                .iter()
+                .any(|input| input.field.name(kind) == name)
+        };
+        self.occurrences
+            .iter()
+            .rev()
+            .find(says)
+            .map_or(self.at(), |occurrence| occurrence.at())
+    }
+
+    pub fn names_serial(&self) -> bool {
+        let mut fields = self.occurrences.iter().flat_map(|occurrence| &occurrence.object.fields);
+        fields.any(|input| input.field == Field::Serial && input.value.is_some())
+    }
+}
+
+impl<'i> Flat<'i> {
+    /// Objects with their lines. One without an id is new, and gets its own here.
+    pub fn of(objects: impl Iterator<Item = (usize, &'i ObjectInput)>, tx: &Transaction<'_>) -> Result<Self, Failed> {
+        let mut flat = Self {
+            subjects: Vec::new(),
+            by_id: ById::default(),
+            top: Vec::new(),
+            listed: Vec::new(),
+            relations: Vec::new(),
+        };
+        // Depth first, without recursion: a body may be as deep as the settings allow.
+        let mut waiting: Vec<(usize, &RelatedInput)> = Vec::new();
+        for (line, object) in objects {
+            let top = flat.add(Occurrence { line, object }, tx)?;
+            flat.top.push(top);
+            waiting.extend(object.related.iter().rev().map(|related| (top, related)));
+            while let Some((under, related)) = waiting.pop() {
+                let subject = flat.add(
+                    Occurrence {
+                        line,
+                        object: &related.object,
+                    },
+                    tx,
+                )?;
+                flat.listed.push(Listed {
+                    under,
+                    subject,
+                    related,
+                    line,
+                });
+                waiting.extend(related.object.related.iter().rev().map(|next| (subject, next)));
+            }
+        }
+        Ok(flat)
+    }
+
+    /// A frozen clock counts its ids, and a test may have chosen the same ones.
+    fn new_id(&self, tx: &Transaction<'_>) -> Uuid {
+        loop {
+            let id = tx.new_id();
+            if tx.graph().find(id).is_none() && !self.by_id.contains_key(&id) {
+                return id;
+            }
+        }
+    }
+
+    fn add(&mut self, occurrence: Occurrence<'i>, tx: &Transaction<'_>) -> Result<usize, Failed> {
+        let kind = occurrence.object.kind;
+        let id = occurrence.object.id.unwrap_or_else(|| self.new_id(tx));
+        if let Some(index) = self.by_id.get(&id) {
+            let subject = &mut self.subjects[*index];
+            if subject.kind != kind {
+                let wrong = Refusal::WrongType {
+                    id,
+                    is: subject.kind,
+                    wanted: kind,
+                };
+                return Err(occurrence.at().member("id", wrong));
+            }
+            subject.occurrences.push(occurrence);
+            return Ok(*index);
+        }
+        let index = self.subjects.len();
+        self.by_id.insert(id, index);
+        self.subjects.push(Subject {
+            id,
+            kind,
+            is_new: true,
+            is_touched: false,
+            takes_seat: false,
+            occurrences: vec![occurrence],
+        });
+        Ok(index)
+    }
+}

@@ -1,0 +1,372 @@
+//! Parents and relations of a body: who is named as whose parent, what that replaces, and which named relations are made
+//! or changed. The seats and owners that follow from it are for `rules`.
+
+use std::collections::HashMap;
+
+use uuid::Uuid;
+
+use crate::access::{Action, Permission};
+use crate::entitlement::paths;
+use crate::graph::Node;
+use crate::model::schema::{Hop, Role};
+use crate::model::{Direction, Fields, Kind, Rel, RelationType, Value};
+use crate::operation::input::RelationInput;
+use crate::operation::refusal::Refusal;
+
+use super::flat::Listed;
+use super::{At, Failed, Write, content};
+
+/// A parent as the body names it; `None` unlinks.
+struct Named<'i> {
+    child: Uuid,
+    rel: Rel,
+    parent: Option<Uuid>,
+    at: At<'i>,
+    /// By `referenceFields`, which is where the error then stands; otherwise by the place in the body.
+    by_reference: bool,
+}
+
+impl Named<'_> {
+    fn failed(&self, why: impl Into<Refusal>) -> Failed {
+        if self.by_reference {
+            self.at.member("referenceFields", why)
+        } else {
+            self.at.failed(why)
+        }
+    }
+}
+
+/// A child whose parent is another one now.
+struct Move<'i> {
+    named: Named<'i>,
+    from: Option<Uuid>,
+    /// Whose it was, to the top.
+    root: Option<Uuid>,
+}
+
+impl<'i> Write<'_, '_, 'i> {
+    pub(super) fn link(&mut self) -> Result<(), Failed> {
+        let named = self.named()?;
+        let mut moves = Vec::new();
+        for named in named {
+            moves.extend(self.plan(named)?);
+        }
+        // All are unlinked before any is linked, so that children may trade places.
+        for moved in &moves {
+            if let Some(from) = moved.from {
+                self.tx
+                    .unrelate(moved.named.rel, from, moved.named.child)
+                    .map_err(|why| moved.named.failed(why))?;
+            }
+        }
+        for moved in &moves {
+            let Named { child, rel, parent, .. } = moved.named;
+            if let Some(parent) = parent {
+                self.tx
+                    .relate(rel, parent, child, Fields::default())
+                    .map_err(|why| moved.named.failed(why))?;
+            }
+            if let Some(index) = self.flat.by_id.get(&child) {
+                self.flat.subjects[*index].is_touched = true;
+            }
+        }
+        for moved in &moves {
+            self.stays_with_owner(moved)?;
+        }
+        for listed in self.flat.listed.clone() {
+            if listed.related.hop.rel.def().relation_type != RelationType::OneToMany {
+                self.relate_listed(listed)?;
+            }
+        }
+        for (line, relation) in self.flat.relations.clone() {
+            let at = At {
+                line,
+                pointer: &relation.at,
+            };
+            if relation.rel.def().relation_type != RelationType::OneToMany {
+                self.exists(
+                    relation.from,
+                    relation.rel.def().from,
+                    Self::end_name(relation.rel, true),
+                    at,
+                )?;
+                self.exists(
+                    relation.to,
+                    relation.rel.def().to,
+                    Self::end_name(relation.rel, false),
+                    at,
+                )?;
+                self.relate(relation.rel, relation.from, relation.to, &relation.fields, at)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Every parent the body names, once a child and relation: named twice it is the same one, or an error.
+    fn named(&self) -> Result<Vec<Named<'i>>, Failed> {
+        let mut all: Vec<Named<'i>> = Vec::new();
+        for subject in &self.flat.subjects {
+            for occurrence in &subject.occurrences {
+                all.extend(occurrence.object.references.iter().map(|reference| Named {
+                    child: subject.id,
+                    rel: reference.rel,
+                    parent: reference.parent,
+                    at: occurrence.at(),
+                    by_reference: true,
+                }));
+            }
+        }
+        for Listed {
+            under,
+            subject,
+            related,
+            line,
+        } in &self.flat.listed
+        {
+            let (outer, inner) = (self.flat.subjects[*under].id, self.flat.subjects[*subject].id);
+            let Hop { rel, direction } = related.hop;
+            let (child, parent) = match direction {
+                Direction::Forward => (inner, outer),
+                Direction::Backward => (outer, inner),
+            };
+            if rel.def().relation_type == RelationType::OneToMany {
+                let at = At {
+                    line: *line,
+                    pointer: &related.object.at,
+                };
+                all.push(Named {
+                    child,
+                    rel,
+                    parent: Some(parent),
+                    at,
+                    by_reference: false,
+                });
+            }
+        }
+        for (line, RelationInput { rel, from, to, at, .. }) in &self.flat.relations {
+            if rel.def().relation_type == RelationType::OneToMany {
+                let at = At {
+                    line: *line,
+                    pointer: at,
+                };
+                self.exists(*to, rel.def().to, Self::end_name(*rel, false), at)?;
+                all.push(Named {
+                    child: *to,
+                    rel: *rel,
+                    parent: Some(*from),
+                    at,
+                    by_reference: false,
+                });
+            }
+        }
+        let mut first: HashMap<(Uuid, Rel), Option<Uuid>, foldhash::fast::RandomState> = HashMap::default();
+        let mut once = Vec::with_capacity(all.len());
+        for named in all {
+            match first.insert((named.child, named.rel), named.parent) {
+                None => once.push(named),
+                Some(other) if other == named.parent => {}
+                Some(_) => {
+                    let kind = named.rel.def().to;
+                    return Err(named.failed(Refusal::TwoParents {
+                        kind,
+                        id: named.child,
+                        rel: named.rel,
+                    }));
+                }
+            }
+        }
+        Ok(once)
+    }
+
+    /// What naming this parent changes, if anything, and whether it may.
+    fn plan(&self, named: Named<'i>) -> Result<Option<Move<'i>>, Failed> {
+        let Named { child, rel, parent, .. } = named;
+        let graph = self.tx.graph();
+        let def = rel.def();
+        let Some(node) = graph.find(child) else {
+            return Err(named.failed(Refusal::DanglingReference {
+                name: Self::end_name(rel, false),
+                id: child,
+            }));
+        };
+        let from = node.parent(rel).map(|parent| parent.id);
+        // Sent back as it is: not even a parent that is hidden by now is looked at.
+        if from == parent {
+            return Ok(None);
+        }
+        let is_new = self.subject(child).is_some_and(|subject| subject.is_new);
+        if !is_new {
+            self.may_update(child).map_err(|denied| named.failed(denied))?;
+        }
+        if let Some(parent) = parent {
+            let wrap = |failed: Failed| Failed {
+                at: named.failed(Refusal::EndBeforeStart).at,
+                ..failed
+            };
+            self.exists(parent, def.from, Self::reference_name(rel), named.at)
+                .map_err(wrap)?;
+        }
+        let is_move = !is_new && from.is_some();
+        if def.to == Kind::Consumption && !is_new {
+            return Err(named.failed(Refusal::ConsumeNotBuilt));
+        }
+        // An assignment is the tie of these two; one between others is another.
+        let is_bound = def.to == Kind::Assignment || (def.from == Kind::Organization && parent.is_some());
+        if is_move && is_bound && def.role != Role::Owner {
+            return Err(named.failed(Refusal::OtherOwner {
+                kind: def.to,
+                id: child,
+            }));
+        }
+        let root = (!is_new && def.role == Role::Owner).then(|| root(node).id);
+        Ok(Some(Move { named, from, root }))
+    }
+
+    /// A license may go to another entitlement, a credit to another license, and so on, below one owner. Further it may
+    /// not: whoever owns a thing has sold, signed or counted with it.
+    fn stays_with_owner(&self, moved: &Move<'_>) -> Result<(), Failed> {
+        let (Some(before), Some(node)) = (moved.root, self.tx.graph().find(moved.named.child)) else {
+            return Ok(());
+        };
+        let now = root(node);
+        // Unlinked, it is its own root: an error of another name, found at the end.
+        if now.id == before || now == node {
+            return Ok(());
+        }
+        Err(moved.named.failed(Refusal::OtherOwner {
+            kind: node.kind,
+            id: node.id,
+        }))
+    }
+
+    /// The far end of a reference is in the body, or stored and visible.
+    fn exists(&self, id: Uuid, wanted: Kind, name: String, at: At<'i>) -> Result<(), Failed> {
+        let kind = match self.subject(id) {
+            Some(subject) => Some(subject.kind),
+            None => self.view().find(id).map(|node| node.kind),
+        };
+        match kind {
+            Some(kind) if kind == wanted => Ok(()),
+            Some(is) => Err(at.failed(Refusal::WrongType { id, is, wanted })),
+            None => Err(at.failed(Refusal::DanglingReference { name, id })),
+        }
+    }
+
+    fn end_name(rel: Rel, from: bool) -> String {
+        let (one, other) = rel.def().end_names();
+        if from { one } else { other }
+    }
+
+    fn relate_listed(&mut self, listed: Listed<'i>) -> Result<(), Failed> {
+        let Listed {
+            under,
+            subject,
+            related,
+            line,
+        } = listed;
+        let (outer, inner) = (self.flat.subjects[under].id, self.flat.subjects[subject].id);
+        let Hop { rel, direction } = related.hop;
+        let (from, to) = match direction {
+            Direction::Forward => (outer, inner),
+            Direction::Backward => (inner, outer),
+        };
+        let at = At {
+            line,
+            pointer: &related.object.at,
+        };
+        let agrees = |named: Option<Uuid>, is: Uuid| named.is_none_or(|named| named == is);
+        if !agrees(related.ends.0, from) || !agrees(related.ends.1, to) {
+            return Err(at.member("relationAttributeObject", Refusal::EndsDisagree));
+        }
+        self.relate(rel, from, to, &related.fields, at)
+    }
+
+    /// Makes a named or many-to-many relation, or merges fields into the one there is.
+    fn relate(
+        &mut self,
+        rel: Rel,
+        from: Uuid,
+        to: Uuid,
+        sent: &[(u8, Option<Value>)],
+        at: At<'i>,
+    ) -> Result<(), Failed> {
+        let def = rel.def();
+        let hop = Hop {
+            rel,
+            direction: Direction::Forward,
+        };
+        if from == to {
+            return Err(at.failed(Refusal::SelfRelation(from)));
+        }
+        let graph = self.tx.graph();
+        let ends = graph.find(from).zip(graph.find(to));
+        let current = ends.and_then(|(near, far)| near.relation(hop, far)).cloned();
+        let fields = content::merge_relation(rel, current.as_ref(), sent)
+            .map_err(|(name, refusal)| at.member("relationAttributeObject", refusal).below(&name))?;
+        if current.as_ref() == Some(&fields) {
+            return Ok(());
+        }
+        let action = if current.is_some() {
+            Action::Update
+        } else {
+            Action::Create
+        };
+        if def.relation_type.is_named() {
+            self.who
+                .require(Permission::Relation(def.relation_type, action))
+                .map_err(|denied| at.failed(denied))?;
+        } else {
+            // A plain relation is nothing by itself: it changes both of its ends.
+            for id in [from, to] {
+                self.may_change_kind(id).map_err(|denied| at.failed(denied))?;
+            }
+        }
+        self.homes.push((home(rel, from, to), at));
+        if current.is_none() {
+            return self.tx.relate(rel, from, to, fields).map_err(|why| at.failed(why));
+        }
+        // A membership may be given an end: then what it opened is closed.
+        if def.relation_type == RelationType::Membership
+            && let Some(group) = self.tx.graph().find(to)
+        {
+            self.in_doubt.extend(paths::reservations(group, Some(from)));
+        }
+        self.tx
+            .update_relation(rel, from, to, fields)
+            .map_err(|why| at.failed(why))
+    }
+
+    /// The permission to update it, or, if it came with this body, to have created it.
+    fn may_change_kind(&self, id: Uuid) -> Result<(), crate::access::Denied> {
+        match (self.subject(id), self.tx.graph().find(id)) {
+            (Some(subject), _) if subject.is_new => Ok(()),
+            (_, Some(node)) => self.who.require(Permission::Kind(node.kind, Action::Update)),
+            (_, None) => Err(crate::access::Denied::OutOfReach(id)),
+        }
+    }
+}
+
+impl Failed {
+    fn below(mut self, name: &str) -> Self {
+        self.at.push('/');
+        self.at.push_str(name);
+        self
+    }
+}
+
+/// The top of the chain of owners: an organization, a profile, a person, an item.
+fn root(node: Node<'_>) -> Node<'_> {
+    let mut at = node;
+    while let Some(owner) = at.kind.owners().find_map(|rel| at.parent(rel)) {
+        at = owner;
+    }
+    at
+}
+
+/// The end that says whose the relation is: a membership is its group's, a right of use its entitlement's.
+fn home(rel: Rel, from: Uuid, to: Uuid) -> Uuid {
+    match (rel.def().relation_type, rel.def().to) {
+        (RelationType::Membership, _) | (RelationType::ManyToMany, Kind::OrganizationRole) => to,
+        _ => from,
+    }
+}

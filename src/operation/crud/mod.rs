@@ -1,0 +1,377 @@
+//! The generic writes: object graphs merged into the graph, and what a selector matches removed. Everything happens in
+//! one transaction, and on an error the caller abandons it. The merge rules are those of `graph-api.md` 2.1.
+//!
+//! In what order: the body is laid flat and every object gets its id (`flat`); each is admitted (does it exist, may this
+//! caller know), created or updated with its merged fields (`content`); parents and relations are linked (`link`); and
+//! last come the rules that look at the whole (`rules`): owners, seats, the reach of a bound token.
+//!
+//! What a caller does not see is answered in one way: a reference to it as dangling (`danglingReference`), its id as one
+//! that cannot be used (`idNotUsable`), whatever is behind the id and whosever it is. That an id cannot be used tells
+//! that something has it: with ids chosen by clients and unique over all tenants nothing else is possible, short of
+//! giving another id than was asked for.
+
+mod content;
+mod flat;
+mod link;
+mod remove;
+mod rules;
+#[cfg(test)]
+mod tests;
+
+pub use remove::{Deleted, remove};
+
+use std::collections::HashMap;
+
+use uuid::Uuid;
+
+use crate::access::{Action, Denied, Permission, Permissions, View, Who};
+use crate::entitlement::paths::Reservation;
+use crate::entitlement::seats;
+use crate::error::Error;
+use crate::graph::{Node, Transaction};
+use crate::model::{Change, Field, Kind, Rel, Revision};
+
+use super::input::{ImportLine, ObjectInput};
+use super::refusal::{InputError, Refusal};
+use content::ServerOwned;
+use flat::{Flat, Subject};
+
+/// Which generic write. POST and PUT do the same; an import keeps serials and times, and asks for `Server.import` alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    Post,
+    Put,
+    Import,
+}
+
+/// A precondition on the one top-level object of a write, or on the one entity to delete.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum IfMatch {
+    /// `*`: it exists.
+    Any,
+    /// It is at one of these revisions.
+    Of(Vec<Revision>),
+}
+
+impl IfMatch {
+    fn holds(&self, node: Option<Node<'_>>) -> bool {
+        match (self, node) {
+            (_, None) => false,
+            (Self::Any, Some(_)) => true,
+            (Self::Of(revisions), Some(node)) => revisions.contains(&node.revision),
+        }
+    }
+}
+
+/// What a POST or PUT did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Upserted {
+    /// The top-level objects in the order of the body; one that stood there twice is here twice.
+    pub top: Vec<Uuid>,
+    /// The first top-level object did not exist before.
+    pub created_top: bool,
+    /// Entities and relations created, updated and removed.
+    pub count: u64,
+}
+
+/// An import that stopped: the line by its place in the batch, and why.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{error}")]
+pub struct ImportError {
+    pub line: usize,
+    pub error: Error,
+}
+
+/// Merges objects into the graph.
+pub fn upsert(
+    tx: &mut Transaction<'_>,
+    who: &Who,
+    objects: &[ObjectInput],
+    mode: Mode,
+    if_match: Option<&IfMatch>,
+) -> Result<Upserted, Error> {
+    if mode == Mode::Import {
+        who.require(Permission::ServerImport)?;
+    }
+    if if_match.is_some() && objects.len() != 1 {
+        return Err(InputError {
+            at: String::new(),
+            why: Refusal::IfMatchNeedsOne,
+        }
+        .into());
+    }
+    let flat = Flat::of(objects.iter().enumerate(), tx)?;
+    let top = flat.top.clone();
+    let mut write = Write::new(tx, who, mode, flat);
+    let created_top = write.run(if_match)?;
+    let ids = top.iter().map(|index| write.flat.subjects[*index].id).collect();
+    Ok(Upserted {
+        top: ids,
+        created_top,
+        count: count(&tx.changes()),
+    })
+}
+
+/// Merges lines of the import format: objects, and relations by their ends. Gives how many entities and relations were
+/// created or updated. References may point to what is stored and to any line of the same batch.
+pub fn import(tx: &mut Transaction<'_>, who: &Who, lines: &[ImportLine]) -> Result<u64, ImportError> {
+    who.require(Permission::ServerImport).map_err(|denied| ImportError {
+        line: 0,
+        error: denied.into(),
+    })?;
+    let objects = lines.iter().enumerate().filter_map(|(line, input)| match input {
+        ImportLine::Object(object) => Some((line, object)),
+        ImportLine::Relation(_) => None,
+    });
+    let at = |failed: Failed| ImportError {
+        line: failed.line,
+        error: failed.error(),
+    };
+    let mut flat = Flat::of(objects, tx).map_err(at)?;
+    flat.relations = lines
+        .iter()
+        .enumerate()
+        .filter_map(|(line, input)| match input {
+            ImportLine::Relation(relation) => Some((line, relation)),
+            ImportLine::Object(_) => None,
+        })
+        .collect();
+    Write::new(tx, who, Mode::Import, flat).run(None).map_err(at)?;
+    Ok(count(&tx.changes()))
+}
+
+/// Entities and relations of a list of changes; the server's own housekeeping is not told.
+fn count(changes: &[Change]) -> u64 {
+    let told = changes.iter().filter(|change| match change {
+        Change::Entity { before, after } => before
+            .as_ref()
+            .or(after.as_ref())
+            .is_some_and(|entity| !entity.kind.def().internal),
+        Change::Relation { .. } => true,
+    });
+    told.count() as u64
+}
+
+/// A refusal with its place, before it becomes an error of one request or of one line.
+struct Failed {
+    line: usize,
+    at: String,
+    why: Refusal,
+}
+
+impl Failed {
+    fn error(self) -> Error {
+        InputError {
+            at: self.at,
+            why: self.why,
+        }
+        .into()
+    }
+}
+
+impl From<Failed> for Error {
+    fn from(failed: Failed) -> Self {
+        failed.error()
+    }
+}
+
+/// Where something stands in what was sent.
+#[derive(Clone, Copy)]
+struct At<'i> {
+    line: usize,
+    pointer: &'i str,
+}
+
+impl At<'_> {
+    fn failed(self, why: impl Into<Refusal>) -> Failed {
+        Failed {
+            line: self.line,
+            at: self.pointer.to_owned(),
+            why: why.into(),
+        }
+    }
+
+    fn member(self, name: &str, why: impl Into<Refusal>) -> Failed {
+        Failed {
+            line: self.line,
+            at: format!("{}/{name}", self.pointer),
+            why: why.into(),
+        }
+    }
+}
+
+/// One write under way.
+struct Write<'t, 'g, 'i> {
+    tx: &'t mut Transaction<'g>,
+    who: Who,
+    mode: Mode,
+    flat: Flat<'i>,
+    /// Reservations whose way to the license may have been closed.
+    in_doubt: Vec<Reservation>,
+    /// Relations of a bound token, by the end that says whose they are.
+    homes: Vec<(Uuid, At<'i>)>,
+}
+
+impl<'t, 'g, 'i> Write<'t, 'g, 'i> {
+    fn new(tx: &'t mut Transaction<'g>, who: &Who, mode: Mode, flat: Flat<'i>) -> Self {
+        let mut who = who.clone();
+        // `Server.import` stands for all that an import does.
+        if mode == Mode::Import {
+            who.permissions = Permissions::ALL;
+        }
+        Self {
+            tx,
+            who,
+            mode,
+            flat,
+            in_doubt: Vec::new(),
+            homes: Vec::new(),
+        }
+    }
+
+    /// Did the first top-level object not exist before?
+    fn run(&mut self, if_match: Option<&IfMatch>) -> Result<bool, Failed> {
+        let first = self.flat.top.first().copied();
+        // Before an id is looked at any closer: a hidden one and one that nothing has are equally stale.
+        if let (Some(if_match), Some(first)) = (if_match, first) {
+            let subject = &self.flat.subjects[first];
+            let known = self.tx.graph().find(subject.id).filter(|node| self.knows(node.id));
+            if !if_match.holds(known) {
+                return Err(subject.at().failed(Refusal::Stale));
+            }
+        }
+        for index in 0..self.flat.subjects.len() {
+            self.admit(index)?;
+        }
+        for index in 0..self.flat.subjects.len() {
+            self.write(index)?;
+        }
+        self.link()?;
+        self.rules()?;
+        Ok(first.is_some_and(|first| self.flat.subjects[first].is_new))
+    }
+
+    /// May this caller know of it? Who may update a kind knows of what is in reach, even without reading it.
+    fn knows(&self, id: Uuid) -> bool {
+        let view = self.view();
+        let known = |node| view.sees(node) || view.may_touch(node, Action::Update).is_ok();
+        self.tx.graph().find(id).is_some_and(known)
+    }
+
+    fn view(&self) -> View<'_> {
+        View::new(self.tx.graph(), &self.who)
+    }
+
+    /// Decides whether an object is new, and whether this caller may know that it is not.
+    fn admit(&mut self, index: usize) -> Result<(), Failed> {
+        let Subject { id, kind, .. } = self.flat.subjects[index];
+        let at = self.flat.subjects[index].at();
+        if kind.def().internal {
+            return Err(at.failed(Refusal::UnknownType(kind.name())));
+        }
+        let view = self.view();
+        let create = || self.who.require(Permission::Kind(kind, Action::Create));
+        let is_new = match self.tx.graph().find(id) {
+            // No entity has it; the administrator who is no entity does.
+            None if id.is_nil() => return Err(at.member("id", Refusal::IdNotUsable(id))),
+            None => true,
+            Some(node) if node.kind == kind && self.knows(id) => false,
+            Some(node) if view.sees(node) => {
+                return Err(at.member(
+                    "id",
+                    Refusal::WrongType {
+                        id,
+                        is: node.kind,
+                        wanted: kind,
+                    },
+                ));
+            }
+            // Hidden: what a caller who may create anyway learns is that the id is taken; others learn nothing.
+            Some(_) => {
+                create().map_err(|denied| at.failed(denied))?;
+                return Err(at.member("id", Refusal::IdNotUsable(id)));
+            }
+        };
+        if is_new {
+            create().map_err(|denied| at.failed(denied))?;
+        }
+        self.flat.subjects[index].is_new = is_new;
+        Ok(())
+    }
+
+    /// Creates the entity, or updates it where the body says something new.
+    fn write(&mut self, index: usize) -> Result<(), Failed> {
+        let Subject { id, kind, is_new, .. } = self.flat.subjects[index];
+        let at = self.flat.subjects[index].at();
+        let restored = self.mode == Mode::Import && is_new && self.flat.subjects[index].names_serial();
+        let server_owned = match (self.mode, is_new) {
+            (Mode::Post | Mode::Put, _) => ServerOwned::Refused,
+            (Mode::Import, false) => ServerOwned::Ignored,
+            (Mode::Import, true) if restored => ServerOwned::Kept,
+            (Mode::Import, true) => ServerOwned::TimesKept,
+        };
+        if kind == Kind::Consumption && is_new && !restored {
+            return Err(at.failed(Refusal::ConsumeNotBuilt));
+        }
+        let current = self.tx.graph().find(id).map(|node| node.entity().clone());
+        let occurrences = &self.flat.subjects[index].occurrences;
+        let inputs = occurrences.iter().flat_map(|occurrence| &occurrence.object.fields);
+        let (fields, kept) = content::merge(kind, current.as_deref(), inputs, server_owned)
+            .map_err(|(name, refusal)| self.flat.subjects[index].field_at(kind, &name).member(&name, refusal))?;
+        let now = self.tx.now();
+        let Some(current) = current else {
+            self.tx
+                .create(id, kind, fields, kept)
+                .map_err(|violation| self.at_violation(at, violation))?;
+            let subject = &mut self.flat.subjects[index];
+            subject.is_touched = true;
+            // What was exported was so already, however its credits have run out since.
+            subject.takes_seat = kind == Kind::Assignment && !restored;
+            return Ok(());
+        };
+        if current.fields == fields {
+            return Ok(());
+        }
+        self.may_update(id).map_err(|denied| at.failed(denied))?;
+        if kind == Kind::Assignment {
+            let had = self.tx.graph().find(id).is_some_and(|node| seats::occupies(node, now));
+            self.flat.subjects[index].takes_seat = !had;
+        }
+        self.tx
+            .update(id, fields)
+            .map_err(|violation| self.at_violation(at, violation))?;
+        self.flat.subjects[index].is_touched = true;
+        Ok(())
+    }
+
+    /// What can be seen, and not changed, is read-only, however far away it is.
+    fn may_update(&self, id: Uuid) -> Result<(), Denied> {
+        let view = self.view();
+        let Some(node) = self.tx.graph().find(id) else {
+            return Err(Denied::OutOfReach(id));
+        };
+        view.may_touch(node, Action::Update).map_err(|denied| match denied {
+            Denied::OutOfReach(id) => Denied::ReadOnly(id),
+            other => other,
+        })
+    }
+
+    /// A violation of a unique field stands at the field.
+    fn at_violation(&self, at: At<'i>, violation: crate::graph::Violation) -> Failed {
+        match &violation {
+            crate::graph::Violation::NotUnique { field, .. } => at.member(field, violation),
+            _ => at.failed(violation),
+        }
+    }
+
+    /// How the body calls a parent.
+    fn reference_name(rel: Rel) -> String {
+        Field::Parent(rel).name(rel.def().to)
+    }
+
+    fn subject(&self, id: Uuid) -> Option<&Subject<'i>> {
+        self.flat.by_id.get(&id).map(|index| &self.flat.subjects[*index])
+    }
+}
+
+type ById = HashMap<Uuid, usize, foldhash::fast::RandomState>;

@@ -1,0 +1,146 @@
+//! What must hold once a whole body is in: owners, seats, one of a kind, and the reach of a bound token. Looked at last,
+//! because a body may put things right in any order.
+
+use std::collections::HashSet;
+
+use uuid::Uuid;
+
+use crate::access::Denied;
+use crate::entitlement::{paths, seats};
+use crate::graph::Node;
+use crate::model::schema::{Hop, RelationType, known};
+use crate::model::{Direction, Entity, Kind, Rel, Value};
+use crate::operation::refusal::{self, Refusal};
+
+use super::flat::Subject;
+use super::{At, Failed, Write};
+
+const GROUPS: Rel = known(RelationType::OneToMany, Kind::Organization, Kind::ProfileGroup);
+const BY_LICENSE: Rel = known(RelationType::OneToMany, Kind::License, Kind::Assignment);
+const BY_PROFILE: Rel = known(RelationType::OneToMany, Kind::Profile, Kind::Assignment);
+
+const fn forward(rel: Rel) -> Hop {
+    Hop {
+        rel,
+        direction: Direction::Forward,
+    }
+}
+
+impl<'i> Write<'_, '_, 'i> {
+    pub(super) fn rules(&mut self) -> Result<(), Failed> {
+        self.tx.validate().map_err(|violation| {
+            let id = refusal::about(&violation);
+            let at = self.subject(id).map_or(At { line: 0, pointer: "" }, Subject::at);
+            self.at_violation(at, violation)
+        })?;
+        self.one_employees_group()?;
+        self.one_assignment_a_pair()?;
+        let in_doubt = std::mem::take(&mut self.in_doubt);
+        paths::free_lost(self.tx, &in_doubt).map_err(|violation| At { line: 0, pointer: "" }.failed(violation))?;
+        self.free_seats()?;
+        self.within_reach()
+    }
+
+    fn touched(&self, kind: Kind) -> impl Iterator<Item = (&Subject<'i>, Node<'_>)> {
+        let subjects = self
+            .flat
+            .subjects
+            .iter()
+            .filter(move |subject| subject.kind == kind && subject.is_touched);
+        subjects.filter_map(|subject| Some((subject, self.tx.graph().find(subject.id)?)))
+    }
+
+    fn one_employees_group(&self) -> Result<(), Failed> {
+        let mut seen: HashSet<Uuid> = HashSet::new();
+        for (subject, group) in self
+            .touched(Kind::ProfileGroup)
+            .filter(|(_, group)| is_employees(group))
+        {
+            let Some(organization) = group.parent(GROUPS).filter(|organization| seen.insert(organization.id)) else {
+                continue;
+            };
+            let mut groups = organization.hop(forward(GROUPS), None);
+            if groups.any(|(other, _)| other != group && is_employees(&other)) {
+                return Err(subject.at().member("type", Refusal::EmployeesExists(organization.id)));
+            }
+        }
+        Ok(())
+    }
+
+    fn one_assignment_a_pair(&self) -> Result<(), Failed> {
+        for (subject, assignment) in self.touched(Kind::Assignment).filter(|(subject, _)| subject.is_new) {
+            let ends = assignment.parent(BY_LICENSE).zip(assignment.parent(BY_PROFILE));
+            let Some((license, profile)) = ends else { continue };
+            // From whichever end has fewer to look at.
+            let (by_license, by_profile) = (forward(BY_LICENSE), forward(BY_PROFILE));
+            let twin = if license.hop_count(by_license) < profile.hop_count(by_profile) {
+                license
+                    .hop(by_license, None)
+                    .any(|(other, _)| other != assignment && other.parent(BY_PROFILE) == Some(profile))
+            } else {
+                profile
+                    .hop(by_profile, None)
+                    .any(|(other, _)| other != assignment && other.parent(BY_LICENSE) == Some(license))
+            };
+            if twin {
+                let why = Refusal::AssignmentExists {
+                    license: license.id,
+                    profile: profile.id,
+                };
+                return Err(subject.at().failed(why));
+            }
+        }
+        Ok(())
+    }
+
+    /// A seat for each new reservation. Where none is new, more may be taken than there is: a quota can be lowered below
+    /// what is in use, and whoever has a seat keeps it.
+    fn free_seats(&self) -> Result<(), Failed> {
+        let now = self.tx.now();
+        let mut seen: HashSet<Uuid> = HashSet::new();
+        for (subject, assignment) in self.touched(Kind::Assignment).filter(|(subject, _)| subject.takes_seat) {
+            if !seats::holds(&assignment.fields, now) {
+                continue;
+            }
+            let Some(license) = assignment.parent(BY_LICENSE).filter(|license| seen.insert(license.id)) else {
+                continue;
+            };
+            if seats::of_license(license, now).overdrawn() {
+                return Err(subject
+                    .at()
+                    .member("reservationType", Refusal::NoSeatsAvailable(license.id)));
+            }
+        }
+        Ok(())
+    }
+
+    /// What a bound token wrote is its organization's own, as it is now: nothing was put out of its reach or into that
+    /// of another.
+    fn within_reach(&self) -> Result<(), Failed> {
+        if self.who.organization.is_none() {
+            return Ok(());
+        }
+        let view = self.view();
+        let graph = self.tx.graph();
+        let refuse = |node: Node<'_>, at: At<'_>, denied: Denied| match denied {
+            Denied::OutOfReach(id) => at.failed(Refusal::OutsideOrganization { kind: node.kind, id }),
+            other => at.failed(other),
+        };
+        for subject in self.flat.subjects.iter().filter(|subject| subject.is_touched) {
+            if let Some(node) = graph.find(subject.id) {
+                view.owns(node).map_err(|denied| refuse(node, subject.at(), denied))?;
+            }
+        }
+        for (home, at) in &self.homes {
+            if let Some(node) = graph.find(*home) {
+                view.owns(node).map_err(|denied| refuse(node, *at, denied))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn is_employees(group: &Entity) -> bool {
+    let group_type = group.kind.field("type").and_then(|field| group.fields.get(field));
+    group_type.and_then(Value::as_text) == Some("employees")
+}
