@@ -37,6 +37,11 @@ impl Fields {
         Some(&self.values[(self.set & (bit - 1)).count_ones() as usize])
     }
 
+    /// From a bit for each field that is set and their values in the schema's order; `None` when those do not match.
+    pub fn packed(set: u32, values: Box<[Value]>) -> Option<Self> {
+        (set.count_ones() as usize == values.len()).then_some(Self { set, values })
+    }
+
     pub fn is_empty(&self) -> bool {
         self.set == 0
     }

@@ -1,0 +1,214 @@
+//! `GET /openapi.json`: the native API as OpenAPI 3.1, its object types from the schema's tables. Describes; what a
+//! request may do is decided where it is done.
+
+mod components;
+mod envelopes;
+mod objects;
+mod routes;
+
+use serde_json::{Map, Value, json};
+
+use routes::{ROUTES, Route};
+
+pub fn document() -> Vec<u8> {
+    let mut paths = Map::new();
+    for route in ROUTES {
+        let path = paths.entry(route.path).or_insert_with(|| json!({}));
+        path[route.method] = operation(route);
+    }
+    let document = json!({
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Seatgraph",
+            "version": env!("CARGO_PKG_VERSION"),
+            "description": "Organizations, users, packages, licenses, seats and leases as one typed object graph. A query is a \
+                            selector: `/graph/Organization[@name='ACME']/~OneToMany/Entitlement/~OneToMany/License`.",
+        },
+        "servers": [{"url": "/"}],
+        "security": [{"bearer": []}],
+        "tags": [
+            {"name": "graph", "description": "Queries and writes"},
+            {"name": "data", "description": "Whole worlds in and out"},
+            {"name": "tokens", "description": "Who may"},
+            {"name": "about", "description": "The server itself"},
+        ],
+        "paths": paths,
+        "components": components::components(),
+    });
+    document.to_string().into_bytes()
+}
+
+fn operation(route: &Route) -> Value {
+    let reference = |group: &str, name: &str| json!({"$ref": format!("#/components/{group}/{name}")});
+    let mut responses = Map::new();
+    for answer in route.answers {
+        let mut response = json!({"description": answer.description});
+        if !answer.media.is_empty() {
+            let schema = if answer.schema.is_empty() {
+                json!({})
+            } else {
+                reference("schemas", answer.schema)
+            };
+            response["content"] = json!({answer.media: {"schema": schema}});
+        }
+        let headers: Map<String, Value> = answer
+            .headers
+            .iter()
+            .map(|name| ((*name).to_owned(), reference("headers", name)))
+            .collect();
+        if !headers.is_empty() {
+            response["headers"] = Value::Object(headers);
+        }
+        responses.insert(answer.status.to_string(), response);
+    }
+    for status in route.problems {
+        responses.insert(status.to_string(), reference("responses", &status.to_string()));
+    }
+    let mut operation = json!({
+        "operationId": route.id,
+        "tags": [route.tag],
+        "summary": route.summary,
+        "description": route.description,
+        "responses": responses,
+    });
+    if !route.parameters.is_empty() {
+        operation["parameters"] = route
+            .parameters
+            .iter()
+            .map(|name| reference("parameters", name))
+            .collect();
+    }
+    if let Some(body) = &route.body {
+        operation["requestBody"] = json!({
+            "required": true,
+            "description": body.description,
+            "content": {body.media: {"schema": reference("schemas", body.schema)}},
+        });
+    }
+    if route.open {
+        operation["security"] = json!([]);
+    }
+    operation
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+    use crate::model::Kind;
+
+    fn each_reference(value: &Value, found: &mut impl FnMut(&str)) {
+        match value {
+            Value::Object(members) => {
+                if let Some(Value::String(to)) = members.get("$ref") {
+                    found(to);
+                }
+                members.values().for_each(|value| each_reference(value, found));
+            }
+            Value::Array(items) => items.iter().for_each(|value| each_reference(value, found)),
+            _ => {}
+        }
+    }
+
+    #[test]
+    fn every_reference_leads_somewhere_and_every_component_is_used() {
+        let document: Value = serde_json::from_slice(&document()).unwrap();
+        let mut used = HashSet::new();
+        each_reference(&document, &mut |to| {
+            assert!(document.pointer(&to[1..]).is_some(), "{to}");
+            used.insert(to.to_owned());
+        });
+        for (group, members) in document["components"].as_object().unwrap() {
+            for name in members
+                .as_object()
+                .unwrap()
+                .keys()
+                .filter(|_| group != "securitySchemes")
+            {
+                assert!(
+                    used.contains(&format!("#/components/{group}/{name}")),
+                    "{group}/{name} is not used"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn every_operation_is_whole() {
+        let document: Value = serde_json::from_slice(&document()).unwrap();
+        let mut ids = HashSet::new();
+        for route in ROUTES {
+            let operation = &document["paths"][route.path][route.method];
+            assert!(ids.insert(route.id), "{} twice", route.id);
+            let parameters: Vec<&Value> = operation["parameters"]
+                .as_array()
+                .into_iter()
+                .flatten()
+                .map(|parameter| document.pointer(&parameter["$ref"].as_str().unwrap()[1..]).unwrap())
+                .collect();
+            // A parameter of the path is declared, and the other way round.
+            for name in route.path.split('{').skip(1).filter_map(|rest| rest.split('}').next()) {
+                assert!(
+                    parameters.iter().any(|one| one["in"] == "path" && one["name"] == name),
+                    "{}",
+                    route.path
+                );
+            }
+            for parameter in parameters.iter().filter(|one| one["in"] == "path") {
+                assert!(
+                    route
+                        .path
+                        .contains(&format!("{{{}}}", parameter["name"].as_str().unwrap())),
+                    "{}",
+                    route.path
+                );
+                assert_eq!(parameter["required"], true);
+            }
+            let responses = operation["responses"].as_object().unwrap();
+            assert_eq!(
+                responses.len(),
+                route.answers.len() + route.problems.len(),
+                "{} {}",
+                route.method,
+                route.path
+            );
+            let asks_for_a_token = responses.contains_key("401");
+            assert_eq!(asks_for_a_token, !route.open, "{}", route.path);
+            assert_eq!(operation.get("security").is_some(), route.open, "{}", route.path);
+        }
+    }
+
+    #[test]
+    fn every_public_kind_is_described_field_by_field() {
+        let document: Value = serde_json::from_slice(&document()).unwrap();
+        let schemas = &document["components"]["schemas"];
+        assert_eq!(
+            schemas
+                .get("Token")
+                .and_then(|token| token.get("properties"))
+                .and_then(|all| all.get("secretHash")),
+            None
+        );
+        for kind in Kind::public() {
+            let properties = schemas[kind.name()]["properties"].as_object().unwrap();
+            for field in kind.def().fields {
+                let told = properties.contains_key(field.name);
+                assert_eq!(
+                    told,
+                    !(field.secret && field.server_owned),
+                    "{}.{}",
+                    kind.name(),
+                    field.name
+                );
+                if told {
+                    let is = |name: &str| properties[field.name].get(name) == Some(&json!(true));
+                    assert_eq!(is("readOnly"), field.server_owned, "{}.{}", kind.name(), field.name);
+                    assert_eq!(is("writeOnly"), field.secret, "{}.{}", kind.name(), field.name);
+                }
+            }
+            let mapped = &schemas["Object"]["discriminator"]["mapping"][kind.name()];
+            assert_eq!(*mapped, json!(format!("#/components/schemas/{}", kind.name())));
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! The named parts of the document: parameters, headers, problems, and the schemas of the two files beside this one.
+
+use serde_json::{Map, Value, json};
+
+use crate::limits::Limits;
+use crate::model::{Kind, RelationType};
+
+use super::{envelopes, objects};
+
+pub fn components() -> Value {
+    json!({
+        "securitySchemes": {"bearer": {
+            "type": "http", "scheme": "bearer",
+            "description": "A token made by `seatgraph token create` or `POST /tokens`.",
+        }},
+        "parameters": parameters(),
+        "headers": headers(),
+        "responses": responses(),
+        "schemas": schemas(),
+    })
+}
+
+pub fn schema(name: &str) -> Value {
+    json!({"$ref": format!("#/components/schemas/{name}")})
+}
+
+fn parameters() -> Value {
+    let query = |name: &str, schema: Value, description: &str| json!({"name": name, "in": "query", "description": description, "schema": schema});
+    let header = |name: &str, description: &str| json!({"name": name, "in": "header", "description": description, "schema": {"type": "string"}});
+    let page_max = limit("page_max");
+    json!({
+        "selector": {
+            "name": "selector", "in": "path", "required": true, "schema": {"type": "string", "maxLength": limit("selector_bytes")},
+            "description": "A Graph Selector without its first `/`; its own slashes stand in the path as they are.",
+            "examples": {
+                "byId": {"value": "License[@id='2f1c7c1e-3c1b-4c52-9d0a-0f5f6a8b7c6d']"},
+                "chain": {"value": "Organization[@name='ACME']/~OneToMany/Entitlement/~OneToMany/License{i=0,r=10,s=name+}"},
+            },
+        },
+        "id": {"name": "id", "in": "path", "required": true, "schema": {"type": "string", "format": "uuid"}},
+        "wrap": query("wrap", json!({"type": "boolean", "default": true}), "`false`: the bare object, array or number."),
+        "explain": query("explain", json!({"type": "boolean", "default": false}), "Answer the plan and its cost instead; needs `Server.explain`."),
+        "cursor": query("cursor", json!({"type": "string"}), "Go on where an answer with this `nextCursor` ended."),
+        "limit": query("limit", json!({"type": "integer", "minimum": 0, "maximum": page_max}), "How many to list."),
+        "dryRun": query("dryRun", json!({"type": "boolean", "default": false}), "Answer what would change, and change nothing."),
+        "includes": {
+            "name": "includes", "in": "query", "style": "form", "explode": true,
+            "description": "Parameters whose name is a chain of relations, without values: `?/~ManyToOne/Person&/~OneToMany/ContactInformation`.",
+            "schema": {"type": "object", "additionalProperties": {"type": "string", "maxLength": 0}, "propertyNames": {"pattern": "^/~"}},
+        },
+        "GraphAtLeast": header("Graph-At-Least", "Wait until this revision is here: the `Graph-Revision` a write answered."),
+        "IdempotencyKey": header("Idempotency-Key", "1 to 255 visible ASCII characters: a repeat within a day answers the first outcome."),
+        "IfMatch": header("If-Match", "Write only if the one top-level object still has this ETag, or exists (`*`)."),
+        "IfNoneMatch": header("If-None-Match", "`*`: only create."),
+        "IfNoneMatchRead": header("If-None-Match", "304 if the object still has this ETag."),
+    })
+}
+
+fn limit(name: &str) -> u64 {
+    Limits::ALL
+        .iter()
+        .find(|(known, _)| *known == name)
+        .map_or(0, |(_, value)| *value)
+}
+
+fn headers() -> Value {
+    let header = |description: &str, schema: Value| json!({"description": description, "schema": schema});
+    json!({
+        "Graph-Revision": header("The revision that was read, or the one the write made.", json!({"type": "integer", "minimum": 0})),
+        "ETag": header("The revision of the object's last change, on the answer of one object.", json!({"type": "string"})),
+        "Link": header("`rel=\"next\"`: where a bare answer that was cut goes on.", json!({"type": "string"})),
+        "Idempotency-Replayed": header("This is the answer of the first request with this key.", json!({"type": "boolean"})),
+        "Retry-After": header("Seconds after which to try again.", json!({"type": "integer"})),
+        "WWW-Authenticate": header("How to authenticate.", json!({"type": "string"})),
+        "Allow": header("The methods that are allowed.", json!({"type": "string"})),
+    })
+}
+
+fn responses() -> Value {
+    let problem = |description: &str, header: Option<&str>| {
+        let mut response = json!({
+            "description": description,
+            "content": {"application/problem+json": {"schema": schema("Problem")}},
+        });
+        if let Some(name) = header {
+            response["headers"] = json!({name: {"$ref": format!("#/components/headers/{name}")}});
+        }
+        response
+    };
+    json!({
+        "400": problem("Cannot be read, or names what does not exist in the schema", None),
+        "401": problem("No token, or a bad one", Some("WWW-Authenticate")),
+        "403": problem("The token lacks the permission", None),
+        "404": problem("The one thing that was named is not there", None),
+        "405": problem("Not a method of this path", Some("Allow")),
+        "406": problem("Not a format that is answered", None),
+        "408": problem("The body did not arrive in time", None),
+        "409": problem("Against what is stored", None),
+        "412": problem("The object is not what `If-Match` or `If-None-Match` says", None),
+        "413": problem("The body or the answer is too large", None),
+        "414": problem("The selector is too long", None),
+        "415": problem("Not a type of body that is taken", None),
+        "422": problem("Understood and refused", None),
+        "503": problem("Not now", Some("Retry-After")),
+    })
+}
+
+fn schemas() -> Map<String, Value> {
+    let mut all = Map::new();
+    for kind in Kind::public() {
+        all.insert(kind.name().to_owned(), objects::object(kind));
+    }
+    for relation in RelationType::NAMED {
+        all.insert(relation.name().to_owned(), objects::named_relation(*relation));
+    }
+    all.extend(
+        envelopes::envelopes()
+            .into_iter()
+            .map(|(name, schema)| (name.to_owned(), schema)),
+    );
+    all
+}

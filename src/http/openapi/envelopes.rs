@@ -1,0 +1,304 @@
+//! What surrounds objects on the wire, and the answers that hold none, as JSON Schema.
+
+use serde_json::{Map, Value, json};
+
+use crate::model::{Kind, RelationType};
+
+use super::components::schema;
+
+pub fn envelopes() -> Vec<(&'static str, Value)> {
+    let string = json!({"type": "string"});
+    let id = json!({"type": "string", "format": "uuid"});
+    let time = json!({"type": "string", "format": "date-time"});
+    let count = json!({"type": "integer", "minimum": 0});
+    let kinds: Vec<Value> = Kind::public().map(|kind| schema(kind.name())).collect();
+    let mapping: Map<String, Value> = Kind::public()
+        .map(|kind| (kind.name().to_owned(), schema(kind.name())["$ref"].clone()))
+        .collect();
+    let named: Vec<Value> = RelationType::NAMED
+        .iter()
+        .map(|relation| schema(relation.name()))
+        .collect();
+    let lines: Vec<Value> = [schema("Object"), schema("ManyToMany")]
+        .into_iter()
+        .chain(named.iter().cloned())
+        .collect();
+    let result = |name: &str, items: Value| {
+        json!({
+            "type": "object",
+            "properties": {
+                "__objType": {"type": "string", "const": name},
+                "resultCode": {"type": "string", "const": "Success"},
+                "count": {"type": "integer", "minimum": 0, "description": "Entities and relations that changed, cascades included"},
+                "objects": items,
+                "dryRun": {"type": "boolean", "const": true},
+                "changes": {"type": "array", "items": schema("Change")},
+            },
+            "required": ["__objType", "resultCode", "count", "objects"],
+        })
+    };
+    let permissions = json!({"type": "array", "items": {"type": "string", "examples": ["License.read", "*.*"]}});
+    let sides = json!({"type": "object", "additionalProperties": true});
+    vec![
+        (
+            "Object",
+            json!({"oneOf": kinds, "discriminator": {"propertyName": "__objType", "mapping": mapping}}),
+        ),
+        (
+            "Objects",
+            json!({"anyOf": [schema("Object"), {"type": "array", "items": schema("Object")}, schema("ArrayList")]}),
+        ),
+        (
+            "ArrayList",
+            json!({
+                "type": "object",
+                "properties": {
+                    "__objType": {"type": "string", "const": "ArrayList"},
+                    "Items": {"type": "array", "items": schema("Object")},
+                    "nextCursor": {"type": "string", "description": "There is more: send it back as `cursor`"},
+                },
+                "required": ["Items"],
+            }),
+        ),
+        (
+            "Long",
+            json!({
+                "type": "object",
+                "properties": {"__objType": {"type": "string", "const": "Long"}, "value": {"type": "integer", "format": "int64"}},
+                "required": ["__objType", "value"],
+            }),
+        ),
+        (
+            "QueryAnswer",
+            json!({
+                "anyOf": [schema("ArrayList"), schema("Long"), schema("Explanation"), schema("Object"), {"type": "array"}, {"type": "integer"}],
+                "description": "An ArrayList; a Long for `{count}`; with `wrap=false` the bare object, array or number; flat objects for a named query.",
+            }),
+        ),
+        (
+            "Explanation",
+            json!({
+                "type": "object",
+                "properties": {
+                    "__objType": {"type": "string", "const": "Explanation"},
+                    "plan": string, "visited": count, "count": count, "micros": count,
+                    "steps": {"type": "array", "items": {"type": "object", "properties": {"step": string, "estimated": count, "visited": count}}},
+                },
+                "required": ["__objType", "plan", "steps", "visited", "count", "micros"],
+            }),
+        ),
+        (
+            "HashMap",
+            json!({
+                "type": "object",
+                "properties": {
+                    "__objType": {"type": "string", "const": "HashMap"},
+                    "Entries": {"type": "array", "items": schema("KeyValue")},
+                },
+                "required": ["Entries"],
+            }),
+        ),
+        (
+            "KeyValue",
+            json!({
+                "type": "object",
+                "properties": {
+                    "__objType": {"type": "string", "const": "KeyValue"},
+                    "key": schema("Wrapped"),
+                    "value": schema("Wrapped"),
+                },
+                "required": ["key"],
+            }),
+        ),
+        (
+            "Wrapped",
+            json!({
+                "type": ["object", "string", "null"],
+                "properties": {"__objType": {"type": "string", "examples": ["String", "UUID"]}, "value": {"type": ["string", "null"]}},
+                "description": "A scalar in a wrapper; taken without one too.",
+            }),
+        ),
+        (
+            "RelationEntry",
+            json!({
+                "type": "object",
+                "properties": {
+                    "rel_Relation": {
+                        "type": "object",
+                        "properties": {
+                            "__objType": {"type": "string", "const": "ObjectRelation"},
+                            "multiplicity": {"enum": ["ONE_TO_MANY", "MANY_TO_ONE", "MANY_TO_MANY"]},
+                            "relationType": {"type": "string", "description": "The class name of a named relation"},
+                            "relatedObjectType": {"type": "string", "description": "The class name of the objects listed"},
+                        },
+                    },
+                    "rel_RelatedObjectList": {
+                        "type": "object",
+                        "properties": {
+                            "__objType": {"type": "string", "const": "RelatedObjectList"},
+                            "rel_RelatedObjects": {"type": "array", "items": schema("Object")},
+                        },
+                    },
+                },
+                "required": ["rel_Relation"],
+            }),
+        ),
+        (
+            "RelationAttributeObject",
+            json!({"anyOf": named, "description": "The relation object by which a listed object hangs on its relation"}),
+        ),
+        (
+            "ManyToMany",
+            json!({
+                "type": "object",
+                "properties": {
+                    "__objType": {"type": "string", "const": "ObjectRelation"},
+                    "multiplicity": {"type": "string", "const": "MANY_TO_MANY"},
+                    "referenceFields": {"type": "object", "additionalProperties": id},
+                },
+                "required": ["__objType", "multiplicity", "referenceFields"],
+            }),
+        ),
+        ("ImportLine", json!({"anyOf": lines})),
+        ("CreateResult", json!(result("CreateResult", schema("ArrayList")))),
+        ("UpdateResult", json!(result("UpdateResult", schema("ArrayList")))),
+        ("DeleteResult", json!(result("DeleteResult", schema("ArrayList")))),
+        (
+            "ImportResult",
+            json!({
+                "type": "object",
+                "properties": {
+                    "__objType": {"type": "string", "const": "ImportResult"},
+                    "resultCode": {"type": "string", "const": "Success"},
+                    "lines": count, "count": count, "dryRun": {"type": "boolean", "const": true},
+                },
+                "required": ["__objType", "resultCode", "lines", "count"],
+            }),
+        ),
+        (
+            "Change",
+            json!({
+                "type": "object",
+                "properties": {
+                    "change": {"enum": ["created", "updated", "removed"]},
+                    "__objType": string,
+                    "id": id,
+                    "multiplicity": string,
+                    "referenceFields": {"type": "object", "additionalProperties": id, "description": "The ends of a relation, which has no id"},
+                    "before": sides,
+                    "after": sides,
+                },
+                "required": ["change", "__objType"],
+            }),
+        ),
+        (
+            "NewToken",
+            json!({
+                "type": "object",
+                "properties": {"permissions": permissions, "name": string, "profileId": id, "organizationId": id, "expiresAt": time},
+                "required": ["permissions"],
+                "additionalProperties": false,
+            }),
+        ),
+        (
+            "MadeToken",
+            json!({
+                "type": "object",
+                "properties": {"id": id, "token": {"type": "string", "description": "Shown this once"}},
+                "required": ["id", "token"],
+            }),
+        ),
+        (
+            "TokenList",
+            json!({
+                "type": "object",
+                "properties": {
+                    "items": {"type": "array", "items": {
+                        "type": "object",
+                        "properties": {
+                            "id": id, "permissions": permissions, "name": string, "profileId": id, "organizationId": id,
+                            "created": time, "expiresAt": time,
+                        },
+                        "required": ["id", "permissions"],
+                    }},
+                    "nextCursor": string,
+                },
+                "required": ["items"],
+            }),
+        ),
+        (
+            "GraphSchema",
+            json!({
+                "type": "object",
+                "properties": {
+                    "types": {"type": "array", "items": {
+                        "type": "object",
+                        "properties": {
+                            "name": string, "className": string,
+                            "fields": {"type": "array", "items": schema("SchemaField")},
+                            "references": {"type": "array", "items": {
+                                "type": "object",
+                                "properties": {"name": string, "to": string, "owner": {"type": "boolean"}, "required": {"type": "boolean"}},
+                            }},
+                            "relations": {"type": "array", "items": {
+                                "type": "object",
+                                "properties": {
+                                    "relation": string, "to": string, "fields": {"type": "array", "items": schema("SchemaField")},
+                                },
+                            }},
+                        },
+                    }},
+                    "operations": {"type": "array", "items": {"type": "object"}},
+                },
+                "required": ["types", "operations"],
+            }),
+        ),
+        (
+            "SchemaField",
+            json!({
+                "type": "object",
+                "properties": {
+                    "name": string,
+                    "type": {"enum": ["string", "boolean", "integer", "dateTime", "uuid", "json"]},
+                    "unique": {"type": "boolean"}, "indexed": {"type": "boolean"}, "caseFolded": {"type": "boolean"},
+                    "secret": {"type": "boolean"}, "serverOwned": {"type": "boolean"}, "required": {"type": "boolean"},
+                    "values": {"type": "array", "items": string}, "minimum": {"type": "integer"}, "default": {"type": "boolean"},
+                },
+                "required": ["name", "type", "unique", "indexed", "caseFolded", "secret", "serverOwned", "required"],
+            }),
+        ),
+        (
+            "Health",
+            json!({
+                "type": "object",
+                "properties": {"status": {"enum": ["live", "ready", "unready"]}, "revision": count, "reason": string},
+                "required": ["status"],
+            }),
+        ),
+        (
+            "Document",
+            json!({"type": "object", "description": "An OpenAPI document"}),
+        ),
+        (
+            "Problem",
+            json!({
+                "type": "object",
+                "description": "RFC 9457, with a stable `code` and the place of the fault",
+                "properties": {
+                    "type": {"type": "string", "format": "uri", "examples": ["urn:seatgraph:unknownField"]},
+                    "title": string, "status": {"type": "integer"}, "code": string, "detail": string,
+                    "help": string, "requestId": string,
+                    "selector": {
+                        "type": "object", "description": "Bytes of the decoded selector, its leading `/` counted as byte 0",
+                        "properties": {"start": count, "end": count}, "required": ["start", "end"],
+                    },
+                    "pointer": {"type": "string", "format": "json-pointer"},
+                    "parameter": string,
+                    "limit": {"type": "object", "properties": {"name": string, "value": count}, "required": ["name", "value"]},
+                    "line": count, "committedLines": count,
+                },
+                "required": ["type", "title", "status", "code", "detail", "requestId"],
+            }),
+        ),
+    ]
+}

@@ -1,0 +1,343 @@
+//! The embedded store: one SQLite file, owned by one process, written by one connection. What that connection does not
+//! do is serve readers: they open a [`Reader`] of their own.
+//!
+//! The journal is a WAL and every commit is synced (`synchronous=FULL`). Checkpoints are made here, after a commit, and
+//! not by SQLite itself, which would swallow their errors: a checkpoint that failed once may not be tried again, because
+//! the system forgets pages it could not write and then calls them written.
+
+mod error;
+mod migrate;
+mod place;
+mod read;
+mod reader;
+mod write;
+
+use std::path::{Path, PathBuf};
+
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+
+pub use migrate::Migrate;
+use migrate::{MIGRATIONS, Migration, migrate};
+pub(super) use place::Target;
+use place::{Lock, beside, refused, resolve};
+use read::Totals;
+pub use reader::Reader;
+use write::Writer;
+
+use super::codec::{Decoder, Encoder};
+use super::{Head, Health, Loaded, Storage, StorageError};
+use crate::model::{Commit, Revision, Time};
+
+/// Frames of the WAL (4 KiB each) that wait for a checkpoint before one is made.
+const CHECKPOINT_FRAMES: i64 = 4096;
+
+/// The store of the committer.
+#[derive(Debug)]
+pub struct Sqlite {
+    // The order of these two is the order in which they go: the lock outlives the connection.
+    db: Connection,
+    lock: Lock,
+    path: PathBuf,
+    encoder: Encoder,
+    decoder: Decoder,
+    totals: Totals,
+    holds_head: bool,
+    health: Health,
+    piece_bytes: usize,
+    buffers: [Vec<u8>; 2],
+}
+
+impl Sqlite {
+    /// Opens a database and locks out every other process, making the file if there is none.
+    pub fn open(path: &Path, how: Migrate) -> Result<Self, StorageError> {
+        Self::open_with(path, how, MIGRATIONS)
+    }
+
+    fn open_with(path: &Path, how: Migrate, migrations: &[Migration]) -> Result<Self, StorageError> {
+        let path = resolve(path)?;
+        let lock = Lock::of(&path)?;
+        match path.metadata() {
+            Ok(file) if file.len() == 0 => {
+                let shown = path.display();
+                return Err(StorageError::Damaged(format!(
+                    "`{shown}` is empty: remove it to start a new database"
+                )));
+            }
+            Ok(_) => {}
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => create(&path, migrations)?,
+            Err(error) => return Err(refused(&path, &error)),
+        }
+        let named = |error| named(&path, error);
+        let mut db = connect(&path).map_err(named)?;
+        if db
+            .is_readonly(rusqlite::MAIN_DB)
+            .map_err(StorageError::from)
+            .map_err(named)?
+        {
+            return Err(StorageError::ReadOnly(format!("cannot write `{}`", path.display())));
+        }
+        migrate(&mut db, migrations, how).map_err(named)?;
+        let mode: String = db
+            .pragma_update_and_check(None, "journal_mode", "wal", |row| row.get(0))
+            .map_err(StorageError::from)
+            .map_err(named)?;
+        if mode != "wal" {
+            return Err(StorageError::Unavailable(format!(
+                "`{}` lies where SQLite cannot keep a WAL",
+                path.display()
+            )));
+        }
+        let words = intern(&mut db).map_err(named)?;
+        let totals = Totals::read(&db).map_err(named)?;
+        Ok(Self {
+            encoder: Encoder::new(&words)?,
+            decoder: Decoder::new(&words),
+            totals,
+            db,
+            lock,
+            path,
+            holds_head: false,
+            health: Health::default(),
+            piece_bytes: 256 * 1024 * 1024,
+            buffers: [Vec::new(), Vec::new()],
+        })
+    }
+
+    /// For readers beside the committer.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// A reader of this database, for another thread.
+    pub fn reader(&self) -> Result<Reader, StorageError> {
+        Reader::open(&self.path)
+    }
+
+    /// Drops the log up to and including a revision, in one transaction. The state stays.
+    pub fn forget(&mut self, up_to: Revision) -> Result<(), StorageError> {
+        self.health.check()?;
+        let result = self.try_forget(up_to.min(self.totals.head.revision));
+        self.seal(result)
+    }
+
+    fn try_forget(&mut self, up_to: Revision) -> Result<(), StorageError> {
+        if up_to <= self.totals.forgotten {
+            return Ok(());
+        }
+        let transaction = self.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let bound = [up_to as i64];
+        transaction.execute("DELETE FROM commit_log WHERE revision <= ?1", bound)?;
+        transaction.execute("DELETE FROM commit_more WHERE revision <= ?1", bound)?;
+        let totals = Totals {
+            forgotten: up_to,
+            ..self.totals
+        };
+        write::head(&transaction, &self.totals, &totals)?;
+        transaction.commit()?;
+        self.totals = totals;
+        self.checkpoint()
+    }
+
+    /// An empty database in a file that is not yet kept.
+    pub(super) fn within(target: &Target) -> Result<Self, StorageError> {
+        fill(target, MIGRATIONS)?;
+        Self::open(target.path(), Migrate::Refuse)
+    }
+
+    /// Ends with one file that needs no WAL beside it: for copies that travel.
+    pub(super) fn into_single_file(self) -> Result<(), StorageError> {
+        let Self { db, lock, path, .. } = self;
+        let done = single_file(&db, &path);
+        drop(db);
+        drop(lock);
+        done
+    }
+
+    fn write(&mut self, commits: &[Commit]) -> Result<(), StorageError> {
+        if commits.is_empty() {
+            return Ok(());
+        }
+        let transaction = self.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let [row, other] = &mut self.buffers;
+        let mut writer = Writer {
+            db: &transaction,
+            encoder: &self.encoder,
+            decoder: &self.decoder,
+            totals: self.totals,
+            piece_bytes: self.piece_bytes,
+            row,
+            other,
+        };
+        commits.iter().try_for_each(|commit| writer.commit(commit))?;
+        writer.forget_replays()?;
+        let totals = writer.totals;
+        write::head(&transaction, &self.totals, &totals)?;
+        transaction.commit()?;
+        self.totals = totals;
+        Ok(())
+    }
+
+    /// Moves what is committed from the WAL to the database once there is much of it. Readers are not waited for.
+    fn checkpoint(&mut self) -> Result<(), StorageError> {
+        let frames = |mode: &str| -> rusqlite::Result<i64> {
+            let mut statement = self.db.prepare_cached(mode)?;
+            statement.query_row((), |row| Ok(row.get::<_, i64>(1)? - row.get::<_, i64>(2)?))
+        };
+        if frames("PRAGMA wal_checkpoint(NOOP)")? >= CHECKPOINT_FRAMES {
+            frames("PRAGMA wal_checkpoint(PASSIVE)")?;
+        }
+        Ok(())
+    }
+
+    fn load_all(
+        &mut self,
+        replays_since: Time,
+        each: &mut dyn FnMut(Loaded) -> Result<(), StorageError>,
+    ) -> Result<Head, StorageError> {
+        let transaction = self.db.transaction()?;
+        let totals = Totals::read(&transaction)?;
+        if totals != self.totals {
+            return Err(StorageError::Io("another program wrote to the database".to_owned()));
+        }
+        read::load(&transaction, &self.decoder, &totals, replays_since, each)?;
+        Ok(totals.head)
+    }
+
+    /// A failed store touches its file no more, not even when it is closed.
+    fn seal<T>(&mut self, result: Result<T, StorageError>) -> Result<T, StorageError> {
+        let result = self.health.seal_read(result.map_err(|error| named(&self.path, error)));
+        if self.health.check().is_err() {
+            let _ = self.db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
+        }
+        result
+    }
+}
+
+impl Storage for Sqlite {
+    fn load(
+        &mut self,
+        replays_since: Time,
+        each: &mut dyn FnMut(Loaded) -> Result<(), StorageError>,
+    ) -> Result<Head, StorageError> {
+        self.health.check()?;
+        let mut refusal = None;
+        let result = self.load_all(replays_since, &mut |loaded| {
+            each(loaded).inspect_err(|error| refusal = Some(error.clone()))
+        });
+        match refusal {
+            Some(error) => Err(error),
+            None => self.seal(result),
+        }
+    }
+
+    fn begin(&mut self) -> Result<Head, StorageError> {
+        // The process's lock on the file is the lock of the head: nobody else can move it.
+        self.health.check()?;
+        self.holds_head = true;
+        Ok(self.totals.head)
+    }
+
+    fn since(&mut self, after: Revision, at_most: usize) -> Result<Vec<Commit>, StorageError> {
+        self.health.check()?;
+        let result = read::since(&self.db, &self.decoder, &self.totals, after, at_most);
+        self.seal(result)
+    }
+
+    fn commit(&mut self, commits: &[Commit]) -> Result<(), StorageError> {
+        self.health.check()?;
+        let result = match std::mem::take(&mut self.holds_head) {
+            true => self.write(commits),
+            false => Err(StorageError::Misused("a commit without a turn to write".to_owned())),
+        };
+        // A database that somebody else holds is a failed write too.
+        let result = result.map_err(|error| match error {
+            StorageError::Locked(why) => StorageError::Io(format!("another program holds the database: {why}")),
+            other => other,
+        });
+        self.seal(result)?;
+        // These commits are durable; should tidying fail, the store refuses what comes next.
+        let tidied = self.checkpoint();
+        let _ = self.seal(tidied);
+        Ok(())
+    }
+
+    fn abandon(&mut self) {
+        self.holds_head = false;
+    }
+}
+
+/// Damage and read-only files are reported with the file's name.
+fn named(path: &Path, error: StorageError) -> StorageError {
+    let shown = path.display();
+    match error {
+        StorageError::Damaged(why) => StorageError::Damaged(format!("`{shown}`: {why}")),
+        StorageError::ReadOnly(why) => StorageError::ReadOnly(format!("`{shown}`: {why}")),
+        StorageError::Locked(why) => StorageError::Locked(format!("`{shown}`: {why}")),
+        StorageError::Unavailable(why) => StorageError::Unavailable(format!("`{shown}`: {why}")),
+        StorageError::Io(why) => StorageError::Io(format!("`{shown}`: {why}")),
+        other => other,
+    }
+}
+
+/// A connection with everything set that does not write.
+fn connect(path: &Path) -> Result<Connection, StorageError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let db = Connection::open_with_flags(path, flags)?;
+    db.busy_timeout(std::time::Duration::from_secs(5))?;
+    db.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
+    db.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
+    db.set_prepared_statement_cache_capacity(64);
+    // A 64 MiB cache holds the inner pages of a database of tens of gigabytes. No mapped memory: there a failing disk
+    // is a signal that ends the process, not an error. `fullfsync` is for macOS, whose plain fsync does not reach the disk.
+    db.execute_batch(
+        "PRAGMA cell_size_check = ON;
+         PRAGMA foreign_keys = ON;
+         PRAGMA synchronous = FULL;
+         PRAGMA fullfsync = ON;
+         PRAGMA checkpoint_fullfsync = ON;
+         PRAGMA wal_autocheckpoint = 0;
+         PRAGMA journal_size_limit = 67108864;
+         PRAGMA cache_size = -65536;
+         PRAGMA mmap_size = 0;
+         PRAGMA temp_store = MEMORY;",
+    )?;
+    Ok(db)
+}
+
+/// Makes a new database under another name and gives it its own once it is whole: a process killed meanwhile leaves
+/// either no database or one that opens.
+fn create(path: &Path, migrations: &[Migration]) -> Result<(), StorageError> {
+    let target = Target::locked(path)?;
+    fill(&target, migrations)?;
+    target.keep()
+}
+
+fn fill(target: &Target, migrations: &[Migration]) -> Result<(), StorageError> {
+    let mut db = connect(target.path())?;
+    migrate(&mut db, migrations, Migrate::Apply)?;
+    write::first_head(&db)
+}
+
+/// One file with no WAL.
+fn single_file(db: &Connection, path: &Path) -> Result<(), StorageError> {
+    let mode: String = db.pragma_update_and_check(None, "journal_mode", "delete", |row| row.get(0))?;
+    match mode == "delete" && !beside(path, "-wal").exists() {
+        true => Ok(()),
+        false => Err(StorageError::Io(format!("cannot end the WAL of `{}`", path.display()))),
+    }
+}
+
+/// The dictionary, with a number for every word of this program's schema.
+fn intern(db: &mut Connection) -> Result<super::words::Words, StorageError> {
+    let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let mut words = read::words(&transaction)?;
+    for (code, word) in words.add_missing() {
+        transaction.execute(
+            "INSERT INTO word (code, word, checksum) VALUES (?1, ?2, ?3)",
+            (code, &word, read::word_checksum(u64::from(code), &word)),
+        )?;
+    }
+    transaction.commit()?;
+    Ok(words)
+}

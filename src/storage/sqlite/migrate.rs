@@ -1,0 +1,116 @@
+//! The schema's versions: numbered SQL files inside the program, each applied in one transaction and remembered with its
+//! checksum, so that a file changed after the fact is found out.
+
+use rusqlite::{Connection, TransactionBehavior};
+use sha2::{Digest, Sha256};
+
+use super::super::StorageError;
+
+/// What to do with a database older than the program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Migrate {
+    Refuse,
+    Apply,
+}
+
+/// One step of the schema; steps are numbered from 1.
+#[derive(Clone, Copy, Debug)]
+pub struct Migration {
+    pub name: &'static str,
+    pub sql: &'static str,
+}
+
+pub const MIGRATIONS: &[Migration] = &[Migration {
+    name: "0001_commits",
+    sql: include_str!("../schema/sqlite/0001_commits.sql"),
+}];
+
+/// In the file's header: `Seat`.
+const APPLICATION: i32 = 0x5365_6174;
+
+/// Checks that the database is one of ours and brings it to the last of `migrations`, or says what is in the way.
+/// Gives how many steps it took.
+pub fn migrate(db: &mut Connection, migrations: &[Migration], how: Migrate) -> Result<u32, StorageError> {
+    let known = migrations.len() as u32;
+    let found = version(db)?;
+    if found > known {
+        return Err(StorageError::Newer { found, known });
+    }
+    check_applied(db, &migrations[..found as usize])?;
+    if found < known && how == Migrate::Refuse {
+        return Err(StorageError::Older { found, known });
+    }
+    for (before, migration) in (found..).zip(&migrations[found as usize..]) {
+        let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let applied = || -> Result<(), rusqlite::Error> {
+            if before == 0 {
+                transaction.pragma_update(None, "application_id", APPLICATION)?;
+                transaction.execute_batch(
+                    "CREATE TABLE schema_migration (
+                         version INTEGER PRIMARY KEY, name TEXT NOT NULL, checksum TEXT NOT NULL
+                     ) STRICT",
+                )?;
+            }
+            transaction.execute_batch(migration.sql)?;
+            transaction.execute(
+                "INSERT INTO schema_migration (version, name, checksum) VALUES (?1, ?2, ?3)",
+                (before + 1, migration.name, checksum(migration)),
+            )?;
+            transaction.pragma_update(None, "user_version", before + 1)
+        };
+        applied().map_err(|error| match StorageError::from(error) {
+            StorageError::Damaged(why) => {
+                StorageError::Damaged(format!("migration `{}` does not fit: {why}", migration.name))
+            }
+            other => other,
+        })?;
+        transaction.commit()?;
+    }
+    Ok(known - found)
+}
+
+/// The schema's version, once it is sure that it is one of ours.
+fn version(db: &Connection) -> Result<u32, StorageError> {
+    let pragma = |name: &str| db.pragma_query_value(None, name, |row| row.get::<_, i32>(0));
+    let (application, version) = (pragma("application_id")?, pragma("user_version")?);
+    if application == APPLICATION && version > 0 {
+        return Ok(version as u32);
+    }
+    let tables: i64 = db.query_row("SELECT count(*) FROM sqlite_schema", (), |row| row.get(0))?;
+    if application == 0 && version == 0 && tables == 0 {
+        return Ok(0);
+    }
+    Err(StorageError::Damaged(
+        "the file is a database of another program".to_owned(),
+    ))
+}
+
+fn check_applied(db: &Connection, migrations: &[Migration]) -> Result<(), StorageError> {
+    for (number, migration) in (1u32..).zip(migrations) {
+        let found: Option<String> = db
+            .prepare("SELECT checksum FROM schema_migration WHERE version = ?1")?
+            .query_row([number], |row| row.get(0))
+            .map(Some)
+            .or_else(|error| {
+                if error == rusqlite::Error::QueryReturnedNoRows {
+                    Ok(None)
+                } else {
+                    Err(error)
+                }
+            })?;
+        if found.as_deref() != Some(checksum(migration).as_str()) {
+            return Err(StorageError::Damaged(format!(
+                "its schema was not made by migration `{}`",
+                migration.name
+            )));
+        }
+    }
+    Ok(())
+}
+
+fn checksum(migration: &Migration) -> String {
+    Sha256::digest(migration.sql.as_bytes())
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
+}

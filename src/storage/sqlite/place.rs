@@ -1,0 +1,223 @@
+//! Where a database lies among files: its directory, its lock, and how a new file comes to be whole or not at all.
+//!
+//! Exclusion is a lock on a companion file, `NAME.lock`, not SQLite's exclusive mode: that one would also shut out the
+//! connections of this process that serve backups and the audit beside the committer. The companion is also never the
+//! database file itself, because closing any handle of that would drop SQLite's own locks on it.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{ErrorKind, Read, Seek, Write};
+use std::path::{Path, PathBuf};
+
+use super::super::StorageError;
+
+/// A file's path with its links followed, so that one database has one lock.
+pub fn resolve(path: &Path) -> Result<PathBuf, StorageError> {
+    let shown = path.display();
+    let Some(name) = path.file_name() else {
+        return Err(StorageError::Unavailable(format!("`{shown}` names no file")));
+    };
+    if let Ok(whole) = path.canonicalize() {
+        return match whole.is_dir() {
+            true => Err(StorageError::Unavailable(format!(
+                "`{shown}` is a directory, not a database"
+            ))),
+            false => Ok(whole),
+        };
+    }
+    let directory = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    match directory.canonicalize() {
+        Ok(directory) if directory.is_dir() => Ok(directory.join(name)),
+        Ok(_) => Err(StorageError::Unavailable(format!(
+            "`{}` is not a directory",
+            directory.display()
+        ))),
+        Err(error) if error.kind() == ErrorKind::NotFound => Err(StorageError::Unavailable(format!(
+            "the directory `{}` does not exist",
+            directory.display()
+        ))),
+        Err(error) => Err(StorageError::Unavailable(format!(
+            "cannot enter `{}`: {error}",
+            directory.display()
+        ))),
+    }
+}
+
+/// `NAME.db` and `-wal` make `NAME.db-wal`.
+pub fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut whole = path.as_os_str().to_owned();
+    whole.push(suffix);
+    PathBuf::from(whole)
+}
+
+/// What a file operation's failure means for one that wants to write there.
+pub fn refused(path: &Path, error: &std::io::Error) -> StorageError {
+    let shown = path.display();
+    match error.kind() {
+        ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
+            StorageError::ReadOnly(format!("cannot write `{shown}`: {error}"))
+        }
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
+            StorageError::Io(format!("cannot write `{shown}`: the disk is full"))
+        }
+        _ => StorageError::Unavailable(format!("cannot open `{shown}`: {error}")),
+    }
+}
+
+/// The exclusive right to write a database; the system takes it back when the process ends, however it ends.
+#[derive(Debug)]
+pub struct Lock {
+    file: File,
+    path: PathBuf,
+}
+
+impl Lock {
+    pub fn of(database: &Path) -> Result<Self, StorageError> {
+        let path = beside(database, ".lock");
+        loop {
+            let opened = OpenOptions::new()
+                .read(true)
+                .write(true)
+                .create(true)
+                .truncate(false)
+                .open(&path);
+            let mut file = opened.map_err(|error| refused(&path, &error))?;
+            match file.try_lock() {
+                Ok(()) => {}
+                Err(TryLockError::WouldBlock) => {
+                    let mut holder = String::new();
+                    let _ = file.read_to_string(&mut holder);
+                    let holder = match holder.trim() {
+                        "" => String::new(),
+                        process => format!(" (process {process})"),
+                    };
+                    return Err(StorageError::Locked(format!(
+                        "`{}` is in use{holder}",
+                        database.display()
+                    )));
+                }
+                Err(TryLockError::Error(error)) => return Err(refused(&path, &error)),
+            }
+            // The holder before us removes the file when it ends; a lock on a removed file would exclude nobody.
+            if same_file(&file, &path) {
+                let _ = file.set_len(0).and_then(|()| file.rewind());
+                let _ = writeln!(file, "{}", std::process::id());
+                return Ok(Self { file, path });
+            }
+        }
+    }
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        if same_file(&self.file, &self.path) {
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+#[cfg(unix)]
+fn same_file(file: &File, path: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    match (file.metadata(), fs::metadata(path)) {
+        (Ok(held), Ok(named)) => (held.dev(), held.ino()) == (named.dev(), named.ino()),
+        _ => false,
+    }
+}
+
+/// Where an open file cannot be removed, it is still the one of that name.
+#[cfg(not(unix))]
+fn same_file(_: &File, path: &Path) -> bool {
+    path.exists()
+}
+
+/// A new database file in the making, under another name until it is whole. Dropped before `keep`, it leaves nothing.
+#[derive(Debug)]
+pub struct Target {
+    partial: PathBuf,
+    to: PathBuf,
+    /// Nobody else makes or opens the same file meanwhile. `None` when the caller holds that lock.
+    _lock: Option<Lock>,
+}
+
+impl Target {
+    /// A file that must not exist yet.
+    pub fn new(to: &Path) -> Result<Self, StorageError> {
+        let to = resolve(to)?;
+        let lock = Lock::of(&to)?;
+        Self {
+            partial: beside(&to, ".partial"),
+            to,
+            _lock: Some(lock),
+        }
+        .begin()
+    }
+
+    /// As `new`, of a resolved path whose lock the caller holds.
+    pub fn locked(to: &Path) -> Result<Self, StorageError> {
+        Self {
+            partial: beside(to, ".partial"),
+            to: to.to_owned(),
+            _lock: None,
+        }
+        .begin()
+    }
+
+    fn begin(self) -> Result<Self, StorageError> {
+        if self.to.exists() {
+            return Err(StorageError::Unavailable(format!(
+                "`{}` exists already",
+                self.to.display()
+            )));
+        }
+        let log = beside(&self.to, "-wal");
+        if log.exists() {
+            let (shown, log) = (self.to.display(), log.display());
+            return Err(StorageError::Damaged(format!(
+                "`{shown}` is gone but its log `{log}` is not: restore it or remove both"
+            )));
+        }
+        // What a killed process left.
+        self.clear();
+        let mut options = OpenOptions::new();
+        options.write(true).create_new(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        options
+            .open(&self.partial)
+            .map_err(|error| refused(&self.partial, &error))?;
+        Ok(self)
+    }
+
+    /// The name to write under.
+    pub fn path(&self) -> &Path {
+        &self.partial
+    }
+
+    /// Gives it its name, durably.
+    pub fn keep(self) -> Result<(), StorageError> {
+        let kept = || -> std::io::Result<()> {
+            OpenOptions::new().write(true).open(&self.partial)?.sync_all()?;
+            fs::rename(&self.partial, &self.to)?;
+            match self.to.parent() {
+                Some(directory) if cfg!(unix) => File::open(directory)?.sync_all(),
+                _ => Ok(()),
+            }
+        };
+        kept().map_err(|error| refused(&self.to, &error))
+    }
+
+    fn clear(&self) {
+        for suffix in ["", "-wal", "-shm", "-journal", ".lock"] {
+            let _ = fs::remove_file(beside(&self.partial, suffix));
+        }
+    }
+}
+
+impl Drop for Target {
+    fn drop(&mut self) {
+        self.clear();
+    }
+}

@@ -1,0 +1,361 @@
+//! Reading a database over any connection to it: the head, the dictionary, the state and the log. Writes nothing.
+
+use rusqlite::{Connection, OptionalExtension};
+
+use super::super::checksum::Checksum;
+use super::super::codec::{Decoder, Key, carried_checksum};
+use super::super::words::{Code, Words};
+use super::super::{ANSWER_BYTES, Head, Loaded, REPLAYS_KEPT_MS, StorageError};
+use crate::model::{Commit, Revision, Serial, Time};
+
+/// Stands in `commit_log` for a body that lies in pieces in `commit_more`; no row starts so, as versions start at 1.
+pub const IN_PIECES: &[u8] = &[0];
+
+/// The row of table `head`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Totals {
+    pub head: Head,
+    /// The revision before the oldest commit of the log.
+    pub forgotten: Revision,
+    pub entities: u64,
+    pub relations: u64,
+    pub replays: u64,
+    /// The sum of the checksums of all entities, relations and replays: it finds rows that went missing.
+    pub digest: u64,
+}
+
+impl Totals {
+    pub const EMPTY: Self = Self {
+        head: Head::EMPTY,
+        forgotten: 0,
+        entities: 0,
+        relations: 0,
+        replays: 0,
+        digest: 0,
+    };
+
+    pub fn columns(&self) -> [i64; 9] {
+        let numbers = [
+            self.head.revision,
+            self.head.at.0 as u64,
+            self.head.next_serial,
+            self.forgotten,
+            self.entities,
+            self.relations,
+            self.replays,
+            self.digest,
+        ];
+        let checksum = numbers
+            .iter()
+            .fold(Checksum::new(), |sum, number| sum.number(*number))
+            .sum();
+        let mut columns = [i64::from(checksum); 9];
+        for (column, number) in columns.iter_mut().zip(numbers) {
+            *column = number as i64;
+        }
+        columns
+    }
+
+    pub fn read(db: &Connection) -> Result<Self, StorageError> {
+        let mut statement = db.prepare_cached(
+            "SELECT revision, at, next_serial, forgotten, entities, relations, replays, digest, checksum FROM head
+             WHERE id = 1",
+        )?;
+        let columns = statement.query_row((), |row| {
+            let mut columns = [0i64; 9];
+            for (at, column) in columns.iter_mut().enumerate() {
+                *column = row.get(at)?;
+            }
+            Ok(columns)
+        });
+        let Some(columns) = columns.optional()? else {
+            return Err(StorageError::Damaged("the head is missing".to_owned()));
+        };
+        let totals = Self {
+            head: Head {
+                revision: columns[0] as u64,
+                at: Time(columns[1]),
+                next_serial: columns[2] as u64,
+            },
+            forgotten: columns[3] as u64,
+            entities: columns[4] as u64,
+            relations: columns[5] as u64,
+            replays: columns[6] as u64,
+            digest: columns[7] as u64,
+        };
+        match totals.columns() == columns {
+            true => Ok(totals),
+            false => Err(StorageError::Damaged(
+                "the checksum of the head does not fit".to_owned(),
+            )),
+        }
+    }
+
+    pub fn add(&mut self, row: &[u8]) {
+        self.digest = self.digest.wrapping_add(u64::from(carried_checksum(row)));
+    }
+
+    pub fn subtract(&mut self, row: &[u8]) {
+        self.digest = self.digest.wrapping_sub(u64::from(carried_checksum(row)));
+    }
+}
+
+pub fn word_checksum(code: u64, word: &str) -> i64 {
+    i64::from(Checksum::new().number(code).bytes(word.as_bytes()).sum())
+}
+
+pub fn words(db: &Connection) -> Result<Words, StorageError> {
+    let mut statement = db.prepare("SELECT code, word, checksum FROM word ORDER BY code")?;
+    let mut rows = statement.query(())?;
+    let mut pairs = Vec::new();
+    while let Some(row) = rows.next()? {
+        let (code, word): (i64, String) = (row.get(0)?, row.get(1)?);
+        let code = code as u64;
+        if word_checksum(code, &word) != row.get::<_, i64>(2)? {
+            return Err(StorageError::Damaged(format!(
+                "the checksum of the word `{word}` does not fit"
+            )));
+        }
+        pairs.push((code, word));
+    }
+    Words::new(pairs)
+}
+
+/// One row of the state, still as bytes.
+pub enum Raw<'a> {
+    Entity(Serial, &'a [u8]),
+    Relation {
+        to: Serial,
+        rel: i64,
+        from: Serial,
+        row: &'a [u8],
+    },
+    Replay(Revision, &'a [u8]),
+}
+
+/// Every row of the three tables of the state, in order of their keys. Damage a scan can see (a key out of order, a
+/// table that cannot be read) ends it.
+pub fn scan(db: &Connection, each: &mut dyn FnMut(Raw<'_>) -> Result<(), StorageError>) -> Result<(), StorageError> {
+    let mut statement = db.prepare("SELECT serial, body FROM entity ORDER BY serial")?;
+    let mut rows = statement.query(())?;
+    let mut last = None;
+    while let Some(row) = rows.next()? {
+        let serial = row.get_ref(0)?.as_i64()?;
+        in_order(&mut last, serial, "entity")?;
+        each(Raw::Entity(serial as u64, row.get_ref(1)?.as_blob()?))?;
+    }
+    let mut statement =
+        db.prepare("SELECT to_serial, rel, from_serial, body FROM relation ORDER BY to_serial, rel, from_serial")?;
+    let mut rows = statement.query(())?;
+    let mut last = None;
+    while let Some(row) = rows.next()? {
+        let key = (
+            row.get_ref(0)?.as_i64()?,
+            row.get_ref(1)?.as_i64()?,
+            row.get_ref(2)?.as_i64()?,
+        );
+        in_order(&mut last, key, "relation")?;
+        each(Raw::Relation {
+            to: key.0 as u64,
+            rel: key.1,
+            from: key.2 as u64,
+            row: row.get_ref(3)?.as_blob()?,
+        })?;
+    }
+    let mut statement = db.prepare("SELECT revision, body FROM replay ORDER BY revision")?;
+    let mut rows = statement.query(())?;
+    let mut last = None;
+    while let Some(row) = rows.next()? {
+        let revision = row.get_ref(0)?.as_i64()?;
+        in_order(&mut last, revision, "replay")?;
+        each(Raw::Replay(revision as u64, row.get_ref(1)?.as_blob()?))?;
+    }
+    Ok(())
+}
+
+fn in_order<K: PartialOrd + Copy>(last: &mut Option<K>, key: K, table: &str) -> Result<(), StorageError> {
+    match last.replace(key) {
+        Some(before) if before >= key => Err(StorageError::Damaged(format!("the table `{table}` is out of order"))),
+        _ => Ok(()),
+    }
+}
+
+/// The relation code as a row has it; a number beyond any code was never written.
+pub fn relation_code(rel: i64) -> Result<Code, StorageError> {
+    Code::try_from(rel).map_err(|_| StorageError::Damaged(format!("a relation is of the type number {rel}")))
+}
+
+/// The whole state. The connection must be inside a transaction.
+pub fn load(
+    db: &Connection,
+    decoder: &Decoder,
+    totals: &Totals,
+    replays_since: Time,
+    each: &mut dyn FnMut(Loaded) -> Result<(), StorageError>,
+) -> Result<(), StorageError> {
+    let mut found = Totals {
+        entities: 0,
+        relations: 0,
+        replays: 0,
+        digest: 0,
+        ..*totals
+    };
+    scan(db, &mut |raw| match raw {
+        Raw::Entity(serial, row) => {
+            found.entities += 1;
+            found.add(row);
+            if serial >= totals.head.next_serial {
+                return Err(StorageError::Damaged(format!(
+                    "entity {serial} comes after the next serial"
+                )));
+            }
+            let entity = decoder.entity(serial, row).map_err(|bad| bad.of(Key::Entity(serial)))?;
+            each(Loaded::Entity(entity.into()))
+        }
+        Raw::Relation { to, rel, from, row } => {
+            found.relations += 1;
+            found.add(row);
+            let rel = relation_code(rel)?;
+            let relation = decoder.relation(to, rel, from, row);
+            each(Loaded::Relation(
+                relation.map_err(|bad| bad.of(Key::Relation { to, rel, from }))?,
+            ))
+        }
+        Raw::Replay(revision, row) => {
+            found.replays += 1;
+            found.add(row);
+            let replay = decoder
+                .replay(revision, row)
+                .map_err(|bad| bad.of(Key::Replay(revision)))?;
+            if replay.at >= replays_since {
+                each(Loaded::Replay(replay))
+            } else {
+                Ok(())
+            }
+        }
+    })?;
+    match found == *totals {
+        true => Ok(()),
+        false => Err(StorageError::Damaged(format!(
+            "rows are missing or too many: {} entities of {}, {} relations of {}, {} kept answers of {}",
+            found.entities, totals.entities, found.relations, totals.relations, found.replays, totals.replays
+        ))),
+    }
+}
+
+/// Commits after a revision, oldest first.
+pub fn since(
+    db: &Connection,
+    decoder: &Decoder,
+    totals: &Totals,
+    after: Revision,
+    at_most: usize,
+) -> Result<Vec<Commit>, StorageError> {
+    if after < totals.forgotten {
+        return Err(StorageError::TooOld(after));
+    }
+    let count = totals.head.revision.saturating_sub(after).min(at_most as u64);
+    commits(
+        db,
+        decoder,
+        totals,
+        "l.revision > ?1 ORDER BY l.revision",
+        after,
+        (1..=count).map(|step| after + step),
+    )
+}
+
+/// Commits before a revision, newest first.
+pub fn before(
+    db: &Connection,
+    decoder: &Decoder,
+    totals: &Totals,
+    before: Revision,
+    at_most: usize,
+) -> Result<Vec<Commit>, StorageError> {
+    let from = before.min(totals.head.revision.saturating_add(1));
+    let count = from
+        .saturating_sub(totals.forgotten.saturating_add(1))
+        .min(at_most as u64);
+    commits(
+        db,
+        decoder,
+        totals,
+        "l.revision < ?1 ORDER BY l.revision DESC",
+        from,
+        (1..=count).map(|step| from - step),
+    )
+}
+
+/// The commits of `expected`, in that order; what the log lacks of them is damage.
+fn commits(
+    db: &Connection,
+    decoder: &Decoder,
+    totals: &Totals,
+    condition: &str,
+    bound: Revision,
+    expected: impl Iterator<Item = Revision>,
+) -> Result<Vec<Commit>, StorageError> {
+    let mut statement = db.prepare_cached(&format!(
+        "SELECT l.revision, l.at, l.operation, l.body, r.body
+         FROM commit_log l LEFT JOIN replay r ON r.revision = l.revision WHERE {condition}"
+    ))?;
+    let mut rows = statement.query([i64::try_from(bound).unwrap_or(i64::MAX)])?;
+    let mut commits = Vec::new();
+    let mut bytes = 0;
+    for revision in expected {
+        let row = match rows.next()? {
+            Some(row) if row.get_ref(0)?.as_i64()? as u64 == revision => row,
+            _ => return Err(StorageError::Damaged(format!("commit {revision} is missing"))),
+        };
+        let body = row.get_ref(3)?.as_blob()?;
+        let joined;
+        let body = match body {
+            IN_PIECES => {
+                joined = join_pieces(db, revision)?;
+                &joined
+            }
+            whole => whole,
+        };
+        let (mut commit, had_replay) = decoder
+            .commit(revision, body)
+            .map_err(|bad| bad.of(Key::Commit(revision)))?;
+        if (commit.at.0, commit.operation.as_bytes()) != (row.get_ref(1)?.as_i64()?, row.get_ref(2)?.as_bytes()?) {
+            return Err(StorageError::Damaged(format!(
+                "commit {revision} and its columns differ"
+            )));
+        }
+        match row.get_ref(4)?.as_blob_or_null()? {
+            Some(replay) => {
+                commit.replay = Some(
+                    decoder
+                        .replay(revision, replay)
+                        .map_err(|bad| bad.of(Key::Replay(revision)))?,
+                );
+                bytes += replay.len();
+            }
+            None if had_replay && commit.at.0 >= totals.head.at.0.saturating_sub(REPLAYS_KEPT_MS) => {
+                return Err(StorageError::Damaged(format!(
+                    "the answer kept with commit {revision} is missing"
+                )));
+            }
+            None => {}
+        }
+        bytes += body.len();
+        commits.push(commit);
+        if bytes > ANSWER_BYTES {
+            break;
+        }
+    }
+    Ok(commits)
+}
+
+fn join_pieces(db: &Connection, revision: Revision) -> Result<Vec<u8>, StorageError> {
+    let mut statement = db.prepare_cached("SELECT body FROM commit_more WHERE revision = ?1 ORDER BY part")?;
+    let mut rows = statement.query([revision as i64])?;
+    let mut joined = Vec::new();
+    while let Some(row) = rows.next()? {
+        joined.extend_from_slice(row.get_ref(0)?.as_blob()?);
+    }
+    Ok(joined)
+}

@@ -1,0 +1,108 @@
+//! A second connection to a database: backups and the audit read over it while the committer goes on. It never writes.
+
+use std::path::{Path, PathBuf};
+
+use rusqlite::backup::{Backup, StepResult};
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, TransactionBehavior};
+
+use super::super::codec::Decoder;
+use super::super::{Head, Log, StorageError};
+use super::migrate::{MIGRATIONS, Migrate, migrate};
+use super::place::{Target, resolve};
+use super::read::{self, Totals};
+use super::{connect, named, single_file};
+use crate::model::{Commit, Revision};
+
+/// Pages copied between two reports of progress: 4 MiB.
+const STEP: i32 = 1024;
+
+/// A view of a database that another connection, or nobody, writes. Each call sees one revision.
+#[derive(Debug)]
+pub struct Reader {
+    pub(super) db: Connection,
+    pub(super) decoder: Decoder,
+    pub(super) path: PathBuf,
+}
+
+impl Reader {
+    /// Takes no lock that a committer would meet.
+    pub fn open(path: &Path) -> Result<Self, StorageError> {
+        let path = resolve(path)?;
+        match path.metadata() {
+            Ok(file) if file.len() > 0 => {}
+            Ok(_) => return Err(StorageError::Damaged(format!("`{}` is empty", path.display()))),
+            Err(error) => {
+                return Err(StorageError::Unavailable(format!(
+                    "cannot open `{}`: {error}",
+                    path.display()
+                )));
+            }
+        }
+        let opened = || {
+            let mut db = connect(&path)?;
+            db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+            db.pragma_update(None, "query_only", true)?;
+            migrate(&mut db, MIGRATIONS, Migrate::Refuse)?;
+            let words = read::words(&db)?;
+            Ok((db, Decoder::new(&words)))
+        };
+        let (db, decoder) = opened().map_err(|error| named(&path, error))?;
+        Ok(Self { db, decoder, path })
+    }
+
+    /// Reads at one revision: everything within sees the same head.
+    fn at_head<T>(
+        &mut self,
+        read: impl FnOnce(&Connection, &Decoder, &Totals) -> Result<T, StorageError>,
+    ) -> Result<T, StorageError> {
+        let read = || {
+            let transaction = self.db.transaction_with_behavior(TransactionBehavior::Deferred)?;
+            let totals = Totals::read(&transaction)?;
+            read(&transaction, &self.decoder, &totals)
+        };
+        read().map_err(|error| named(&self.path, error))
+    }
+}
+
+impl Log for Reader {
+    fn head(&mut self) -> Result<Head, StorageError> {
+        self.at_head(|_, _, totals| Ok(totals.head))
+    }
+
+    fn since(&mut self, after: Revision, at_most: usize) -> Result<Vec<Commit>, StorageError> {
+        self.at_head(|db, decoder, totals| read::since(db, decoder, totals, after, at_most))
+    }
+
+    fn before(&mut self, before: Revision, at_most: usize) -> Result<Vec<Commit>, StorageError> {
+        self.at_head(|db, decoder, totals| read::before(db, decoder, totals, before, at_most))
+    }
+
+    /// SQLite's online backup inside one read transaction, so that commits made meanwhile neither wait for it nor make
+    /// it start again. The WAL grows until it is done.
+    fn backup(&mut self, to: &Path, progress: &mut dyn FnMut(u64, u64)) -> Result<Head, StorageError> {
+        let target = Target::new(to)?;
+        self.at_head(|db, _, totals| {
+            let mut copy = connect(target.path())?;
+            let backup = Backup::new(db, &mut copy)?;
+            loop {
+                let step = backup.step(STEP)?;
+                let state = backup.progress();
+                let all = state.pagecount.max(0) as u64;
+                progress(all.saturating_sub(state.remaining.max(0) as u64), all);
+                match step {
+                    StepResult::Done => break,
+                    StepResult::More => {}
+                    _ => std::thread::sleep(std::time::Duration::from_millis(10)),
+                }
+            }
+            drop(backup);
+            single_file(&copy, target.path())?;
+            match Totals::read(&copy)? == *totals {
+                true => Ok(totals.head),
+                false => Err(StorageError::Damaged("the copy is not what was copied".to_owned())),
+            }
+        })
+        .and_then(|head| target.keep().map(|()| head))
+    }
+}
