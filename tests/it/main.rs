@@ -1,3 +1,6 @@
 //! One binary for all tests that look at the program from outside.
 
 mod architecture;
+mod engine;
+mod histories;
+mod support;
