@@ -143,8 +143,9 @@ impl Committer {
 
     /// Runs every job against the working copy. Nothing of it is durable, published or answered yet.
     fn decide(&mut self, jobs: &mut [Box<dyn Job>], batch: &mut Batch) -> Result<(), Failure> {
-        let head = self.storage.begin()?;
+        // The copy first: other nodes need not wait for a reader of this one.
         let mut revision = self.copies.working()?.revision();
+        let head = self.storage.begin()?;
         if head.revision < revision {
             return Err(Failure::WentBack {
                 from: revision,

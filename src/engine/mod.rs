@@ -14,7 +14,7 @@ use std::pin::pin;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, Wake, Waker};
-use std::thread::{self, JoinHandle, Thread};
+use std::thread::{self, JoinHandle, Thread, ThreadId};
 use std::time::Duration;
 
 use compact_str::CompactString;
@@ -37,6 +37,8 @@ pub struct Engine(Arc<Inner>);
 struct Inner {
     shared: Arc<Shared>,
     committer: Mutex<Option<JoinHandle<()>>>,
+    /// The committer's own thread: a closure may hold the last handle, and the committer cannot wait for itself.
+    itself: ThreadId,
 }
 
 /// What the committer and the handles both reach.
@@ -243,9 +245,12 @@ impl Engine {
         let thread = thread::Builder::new()
             .name("committer".to_owned())
             .spawn(move || committer.run())?;
+        let itself = thread.thread().id();
+        let committer = Mutex::new(Some(thread));
         Ok(Self(Arc::new(Inner {
             shared,
-            committer: Mutex::new(Some(thread)),
+            committer,
+            itself,
         })))
     }
 
@@ -359,14 +364,11 @@ impl Engine {
 impl Inner {
     fn close(&self) {
         self.shared.queue.close();
-        let mut committer = self.committer.lock();
-        // A closure may hold the last handle: the committer cannot wait for itself.
-        let itself = committer
-            .as_ref()
-            .is_some_and(|thread| thread.thread().id() == thread::current().id());
-        if !itself && let Some(thread) = committer.take() {
+        if thread::current().id() != self.itself
+            && let Some(committer) = self.committer.lock().take()
+        {
             // It catches its own panics, and says so as a fault.
-            let _ = thread.join();
+            let _ = committer.join();
         }
     }
 }
