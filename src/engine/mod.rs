@@ -5,6 +5,7 @@
 
 mod committer;
 mod job;
+mod mutant;
 mod publish;
 mod queue;
 mod replays;
@@ -23,7 +24,7 @@ use tokio::sync::oneshot;
 
 use crate::graph::{Broken, Graph, Transaction, Violation};
 use crate::model::{Change, Clock, Principal, Replay, Revision, Time};
-use crate::storage::{Loaded, Storage, StorageError};
+use crate::storage::{Loaded, REPLAYS_KEPT_MS, Storage, StorageError};
 use committer::Committer;
 use job::Closure;
 use publish::Published;
@@ -199,7 +200,7 @@ impl Engine {
         let mut replays = Replays::default();
         let mut loaded = 0;
         let mut broken = None;
-        let since = Time(clock.now().0.saturating_sub(replays::KEPT_MS));
+        let since = Time(clock.now().0.saturating_sub(REPLAYS_KEPT_MS));
         let head = storage.load(since, &mut |thing| {
             let change = match thing {
                 Loaded::Entity(entity) => Change::Entity {
@@ -424,17 +425,4 @@ fn block_on<F: Future>(future: F) -> F::Output {
             Poll::Pending => thread::park(),
         }
     }
-}
-
-/// Whether the tests took this guard away, to see that they notice. Always false in a server that is built without the
-/// feature `mutants`, as every release is.
-#[cfg(feature = "mutants")]
-fn mutant(guard: &str) -> bool {
-    static MUTANT: OnceLock<Option<String>> = OnceLock::new();
-    MUTANT.get_or_init(|| std::env::var("SEATGRAPH_MUTANT").ok()).as_deref() == Some(guard)
-}
-
-#[cfg(not(feature = "mutants"))]
-const fn mutant(_guard: &str) -> bool {
-    false
 }

@@ -6,8 +6,7 @@ use std::collections::{HashMap, VecDeque};
 use compact_str::CompactString;
 
 use crate::model::{Commit, Replay, Time};
-
-pub(super) const KEPT_MS: i64 = 24 * 60 * 60 * 1000;
+use crate::storage::REPLAYS_KEPT_MS as KEPT_MS;
 
 /// Two levels rather than one joined key: no two pairs of scope and key can meet.
 #[derive(Default)]

@@ -123,7 +123,7 @@ const MAY_SAY: &[(&str, &[&str])] = &[
     ("fs", &["settings.rs", "storage/", "http/", "cli/"]),
     ("net", &["http/", "doors/", "cli/"]),
     ("thread", &["engine/", "http/", "cli/", "storage/memory"]),
-    ("env", &["settings.rs", "cli/", "http/"]),
+    ("env", &["settings.rs", "cli/", "http/", "engine/mutant.rs"]),
 ];
 
 #[test]

@@ -14,14 +14,15 @@
 //! `SEATGRAPH_HISTORIES=1000000` runs as many sequences instead of 1,000.
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use seatgraph::engine::{Engine, Idempotency, Options, Reply, Write, WriteError};
 use seatgraph::graph::Graph;
-use seatgraph::model::{Clock, Commit, Time};
-use seatgraph::storage::{Failing, Fault, Faults, Memory, Storage};
+use seatgraph::model::{Clock, Commit, Revision, Time};
+use seatgraph::storage::{Failing, Fault, Faults, Log, Memory, Migrate, Reader, Sqlite, Storage};
 
 use crate::support::acts::{Act, No};
 use crate::support::calls::{Answer, finish, start};
@@ -85,9 +86,53 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
+/// Where a history is kept: opened again after every restart, and read from beside.
+trait Store {
+    fn open(&self, gate: &Gate) -> (Box<dyn Storage>, Faults);
+    fn since(&self, after: Revision) -> Vec<Commit>;
+}
+
+fn faulty(storage: impl Storage + 'static, gate: &Gate) -> (Box<dyn Storage>, Faults) {
+    let (storage, faults) = Failing::new(storage);
+    (Box::new(Gated::new(storage, gate)), faults)
+}
+
+impl Store for Memory {
+    fn open(&self, gate: &Gate) -> (Box<dyn Storage>, Faults) {
+        faulty(self.another(), gate)
+    }
+
+    fn since(&self, after: Revision) -> Vec<Commit> {
+        Storage::since(&mut self.another(), after, usize::MAX).expect("the log reads")
+    }
+}
+
+/// A database file.
+struct File(tempfile::TempDir);
+
+impl File {
+    fn path(&self) -> PathBuf {
+        self.0.path().join("history.db")
+    }
+}
+
+impl Store for File {
+    fn open(&self, gate: &Gate) -> (Box<dyn Storage>, Faults) {
+        faulty(
+            Sqlite::open(&self.path(), Migrate::Apply).expect("the database opens"),
+            gate,
+        )
+    }
+
+    fn since(&self, after: Revision) -> Vec<Commit> {
+        let mut reader = Reader::open(&self.path()).expect("the log opens");
+        reader.since(after, usize::MAX).expect("the log reads")
+    }
+}
+
 /// An engine, and what must be true of it.
 struct Run {
-    store: Memory,
+    store: Arc<dyn Store>,
     clock: Arc<Clock>,
     engine: Engine,
     gate: Gate,
@@ -101,22 +146,21 @@ struct Run {
     requests: u32,
 }
 
-fn open(store: &Memory, clock: &Arc<Clock>) -> (Engine, Gate, Faults) {
+fn open(store: &dyn Store, clock: &Arc<Clock>) -> (Engine, Gate, Faults) {
     let gate = Gate::default();
-    let (storage, faults) = Failing::new(store.another());
+    let (storage, faults) = store.open(&gate);
     let options = Options {
         linger: std::time::Duration::ZERO,
         ..Options::default()
     };
-    let engine = Engine::open(Box::new(Gated::new(storage, &gate)), clock.clone(), options, |_| ());
+    let engine = Engine::open(storage, clock.clone(), options, |_| ());
     (engine.expect("the store loads"), gate, faults)
 }
 
 impl Run {
-    fn new() -> Self {
-        let store = Memory::new();
+    fn new(store: Arc<dyn Store>) -> Self {
         let clock = Arc::new(Clock::frozen(Time(1_700_000_000_000)));
-        let (engine, gate, faults) = open(&store, &clock);
+        let (engine, gate, faults) = open(&*store, &clock);
         let keys = HashMap::new();
         Self {
             store,
@@ -277,11 +321,7 @@ impl Run {
 
     /// Plays what is new in the log on the replay.
     fn follow_log(&mut self) {
-        let new = self
-            .store
-            .another()
-            .since(self.replay.revision(), usize::MAX)
-            .expect("the log reads");
+        let new = self.store.since(self.replay.revision());
         for commit in new {
             assert_eq!(commit.revision, self.replay.revision() + 1, "a gap in the log");
             assert!(
@@ -300,7 +340,7 @@ impl Run {
     fn restart(&mut self) {
         self.engine.close();
         self.follow_log();
-        (self.engine, self.gate, self.faults) = open(&self.store, &self.clock);
+        (self.engine, self.gate, self.faults) = open(&*self.store, &self.clock);
         let published = self.engine.snapshot();
         assert_eq!(published.revision(), self.replay.revision());
         assert_eq!(
@@ -343,7 +383,7 @@ fn request(n: u32) -> String {
     format!("r{n}")
 }
 
-fn check(sequences: u32, steps: usize) {
+fn check(sequences: u32, steps: usize, store: impl Fn() -> Arc<dyn Store>) {
     let config = Config {
         cases: sequences,
         max_shrink_iters: 5_000,
@@ -352,7 +392,7 @@ fn check(sequences: u32, steps: usize) {
     };
     TestRunner::new(config)
         .run(&prop::collection::vec(step(), steps), |steps| {
-            let mut run = Run::new();
+            let mut run = Run::new(store());
             for step in &steps {
                 run.step(step);
             }
@@ -372,11 +412,19 @@ fn sequences() -> u32 {
 
 #[test]
 fn every_history_is_what_its_log_says() {
-    check(sequences() / 2, 100);
+    check(sequences() / 2, 100, || Arc::new(Memory::new()));
 }
 
 /// The other half, on the other core.
 #[test]
 fn every_other_history_is_what_its_log_says() {
-    check(sequences().div_ceil(2), 100);
+    check(sequences().div_ceil(2), 100, || Arc::new(Memory::new()));
+}
+
+/// The same upon a disk, fewer and shorter.
+#[test]
+fn a_history_on_disk_is_what_its_log_says() {
+    check(sequences().div_ceil(50), 60, || {
+        Arc::new(File(tempfile::tempdir().expect("a folder")))
+    });
 }
