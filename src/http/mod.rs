@@ -1,5 +1,338 @@
-//! The native API over HTTP: bytes, JSON, status codes.
+//! The edge that speaks HTTP: bytes, JSON, headers and status codes. Decides nothing about the graph.
+//!
+//! One service takes every request and looks at the path itself: a selector is percent-decoded once, in `target`, and
+//! never by a router.
 
+pub mod auth;
+pub mod body;
+pub mod bulk;
+pub mod cursor;
+pub mod graph;
+pub mod health;
+pub mod metrics;
 pub mod openapi;
+pub mod parameters;
+pub mod problem;
 pub mod schema;
+pub mod target;
+pub mod tokens;
 pub mod wire;
+pub mod write;
+
+use std::net::TcpListener;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use actix_web::dev::Server;
+use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
+use actix_web::http::{Method, header};
+use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
+use compact_str::CompactString;
+use futures_util::FutureExt;
+
+use self::cursor::Cursors;
+use self::metrics::{Metrics, Route};
+use self::problem::{Problem, internal};
+use crate::access::token::AdminToken;
+use crate::engine::Engine;
+use crate::limits::Limits;
+use crate::model::{Clock, Revision};
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const GRAPH_REVISION: HeaderName = HeaderName::from_static("graph-revision");
+const GRAPH_AT_LEAST: &str = "graph-at-least";
+
+/// How this edge was set up.
+pub struct Options {
+    pub limits: Limits,
+    /// From `SEATGRAPH_ADMIN_TOKEN`.
+    pub admin: Option<AdminToken>,
+    /// A log line for each request.
+    pub log_requests: bool,
+    /// A warning for a request that took longer.
+    pub log_slow: Option<Duration>,
+    /// Origins of browsers that may read answers; `*` for any.
+    pub cors_origins: Vec<String>,
+}
+
+/// Makes a consistent copy of the database while the server goes on, and opens it to be read. `Err` says why not.
+pub type Backup = dyn Fn() -> Result<std::fs::File, String> + Send + Sync;
+
+/// What every worker shares.
+pub struct State {
+    pub engine: Engine,
+    pub options: Options,
+    cursors: Cursors,
+    metrics: Metrics,
+    stopping: AtomicBool,
+    request_ids: RequestIds,
+    backup: Option<Box<Backup>>,
+}
+
+impl State {
+    /// `backup` is `None` where there is no file to copy (`memory:`).
+    pub fn new(engine: Engine, options: Options, backup: Option<Box<Backup>>) -> Self {
+        Self {
+            cursors: Cursors::new(Clock::secret()),
+            metrics: Metrics::new(engine.clone()),
+            stopping: AtomicBool::new(false),
+            request_ids: RequestIds::new(Clock::secret()),
+            engine,
+            options,
+            backup,
+        }
+    }
+
+    /// From now on the server says it is not ready, so that a balancer sends its requests elsewhere.
+    pub fn stop(&self) {
+        self.stopping.store(true, Ordering::SeqCst);
+    }
+}
+
+/// The server, listening; it runs when awaited, and stops gracefully by its handle. Signals are the caller's.
+///
+/// # Errors
+/// When the listener cannot be used.
+pub fn server(state: Arc<State>, listener: TcpListener, workers: usize) -> std::io::Result<Server> {
+    let data = web::Data::from(state);
+    let server = HttpServer::new(move || App::new().app_data(data.clone()).default_service(web::to(dispatch)))
+        .workers(workers)
+        .keep_alive(Duration::from_secs(15))
+        .client_request_timeout(Duration::from_secs(5))
+        .client_disconnect_timeout(Duration::from_secs(1))
+        .max_connections(10_000)
+        .shutdown_timeout(8)
+        .disable_signals()
+        .listen(listener)?;
+    Ok(server.run())
+}
+
+/// What a handler is given.
+pub struct Context {
+    pub state: web::Data<State>,
+    pub request: HttpRequest,
+    pub request_id: CompactString,
+}
+
+impl Context {
+    /// The request's target as it came, path and query, still encoded.
+    pub fn raw_target(&self) -> &str {
+        self.request.uri().path_and_query().map_or("/", |target| target.as_str())
+    }
+
+    pub fn limits(&self) -> &Limits {
+        &self.state.options.limits
+    }
+
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.request.headers().get(name)?.to_str().ok()
+    }
+
+    /// The published graph, or one at least as new as `Graph-At-Least` asks.
+    pub async fn snapshot(&self) -> Result<Arc<crate::graph::Graph>, Problem> {
+        let Some(value) = self.request.headers().get(GRAPH_AT_LEAST) else {
+            return Ok(self.state.engine.snapshot());
+        };
+        let revision: Revision = value.to_str().ok().and_then(|text| text.trim().parse().ok()).ok_or_else(|| {
+            Problem::bad_request("badRevision", "`Graph-At-Least` is not a revision")
+                .help("send the number a `Graph-Revision` header gave")
+        })?;
+        let wait = Duration::from_millis(self.limits().wait_ms);
+        self.state.engine.at_least(revision, wait).await.map_err(|_| {
+            Problem::new(
+                actix_web::http::StatusCode::SERVICE_UNAVAILABLE,
+                "notYetThere",
+                format!("revision {revision} has not arrived here in time"),
+            )
+            .limit(crate::limits::Limit { name: "wait_ms", value: self.limits().wait_ms })
+            .help("try again, or ask the node that wrote it")
+        })
+    }
+}
+
+/// Every request comes here. A panic in a handler is answered 500, counted, and ends nothing else.
+async fn dispatch(request: HttpRequest, payload: web::Payload, state: web::Data<State>) -> HttpResponse {
+    let started = Instant::now();
+    let request_id = state.request_ids.of(request.headers());
+    let context = Context { state, request, request_id };
+    let route = route(context.request.path(), context.request.method());
+    let answered = AssertUnwindSafe(answer(&context, route, payload)).catch_unwind().await;
+    let mut response = match answered {
+        Ok(Ok(response)) => response,
+        Ok(Err(problem)) => {
+            if problem.status.is_server_error() {
+                tracing::error!(request_id = %context.request_id, code = problem.code, detail = %problem.detail, "request failed");
+            }
+            problem.respond(&context.request_id)
+        }
+        Err(_) => {
+            context.state.metrics.panics.inc();
+            tracing::error!(request_id = %context.request_id, "a request ended in a panic");
+            internal("the request ended unexpectedly").respond(&context.request_id)
+        }
+    };
+    let headers = response.headers_mut();
+    if let Ok(id) = HeaderValue::from_str(&context.request_id) {
+        headers.insert(REQUEST_ID, id);
+    }
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    if !context.state.options.cors_origins.is_empty() {
+        allow_origin(&context, headers);
+    }
+    let took = started.elapsed();
+    context.state.metrics.count(route, response.status().as_u16(), took);
+    log(&context, &response, took);
+    response
+}
+
+/// Neither the selector nor the query is logged: they hold names and addresses of people.
+fn log(context: &Context, response: &HttpResponse, took: Duration) {
+    let options = &context.state.options;
+    let slow = options.log_slow.is_some_and(|slow| took > slow);
+    if !slow && !options.log_requests {
+        return;
+    }
+    let (method, status, micros) = (context.request.method(), response.status().as_u16(), took.as_micros() as u64);
+    let path = first_segment(context.request.path());
+    if slow {
+        tracing::warn!(request_id = %context.request_id, %method, path, status, micros, "slow request");
+    } else {
+        tracing::info!(request_id = %context.request_id, %method, path, status, micros, "request");
+    }
+}
+
+fn first_segment(path: &str) -> &str {
+    let end = path[1.min(path.len())..].find(['/', '.', '?']).map_or(path.len(), |at| at + 1);
+    &path[..end]
+}
+
+fn route(path: &str, method: &Method) -> Route {
+    if is_graph(path) {
+        return if method == Method::GET || method == Method::HEAD { Route::GraphRead } else { Route::GraphWrite };
+    }
+    match path {
+        "/tokens" => Route::Tokens,
+        "/import" => Route::Import,
+        "/export" => Route::Export,
+        "/backup" => Route::Backup,
+        "/openapi.json" | "/graph-schema" => Route::Documents,
+        "/health/live" | "/health/ready" => Route::Health,
+        "/metrics" => Route::Metrics,
+        path if path.starts_with("/tokens/") => Route::Tokens,
+        _ => Route::Other,
+    }
+}
+
+/// `/graph`, `/graph/…` and `/graph.json`, but not `/graph-schema`.
+fn is_graph(path: &str) -> bool {
+    path.strip_prefix("/graph").is_some_and(|rest| matches!(rest.as_bytes().first(), None | Some(b'/' | b'.')))
+}
+
+async fn answer(context: &Context, route: Route, payload: web::Payload) -> Result<HttpResponse, Problem> {
+    let method = context.request.method();
+    if method == Method::OPTIONS {
+        return Ok(preflight(context));
+    }
+    let reads = method == Method::GET || method == Method::HEAD;
+    match route {
+        Route::GraphRead => graph::read(context).await,
+        Route::GraphWrite => match *method {
+            Method::POST | Method::PUT => write::upsert(context, payload).await,
+            Method::DELETE => write::delete(context).await,
+            _ => Err(Problem::method_not_allowed(method.as_str(), "GET, HEAD, POST, PUT, DELETE")),
+        },
+        Route::Tokens => tokens::answer(context, payload).await,
+        Route::Import if method == Method::POST => bulk::import(context, payload).await,
+        Route::Import => Err(Problem::method_not_allowed(method.as_str(), "POST")),
+        _ if !reads && route != Route::Other => Err(Problem::method_not_allowed(method.as_str(), "GET, HEAD")),
+        Route::Export => bulk::export(context).await,
+        Route::Backup => bulk::backup(context).await,
+        Route::Documents => health::document(context).await,
+        Route::Health => Ok(health::health(context)),
+        Route::Metrics => Ok(health::metrics(context)),
+        Route::Other => Err(Problem::new(
+            actix_web::http::StatusCode::NOT_FOUND,
+            "unknownPath",
+            format!("there is nothing at `{}`", context.request.path()),
+        )
+        .help("`/openapi.json` lists every path")),
+    }
+}
+
+/// A browser of a listed origin may ask anything a token lets it; others get no permission, which is the browser's to enforce.
+fn preflight(context: &Context) -> HttpResponse {
+    let mut response = HttpResponse::NoContent();
+    if context.request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD) {
+        response.insert_header((header::ACCESS_CONTROL_ALLOW_METHODS, "GET, HEAD, POST, PUT, DELETE"));
+        response.insert_header((
+            header::ACCESS_CONTROL_ALLOW_HEADERS,
+            "authorization, content-type, idempotency-key, if-match, if-none-match, graph-at-least, x-request-id",
+        ));
+        response.insert_header((header::ACCESS_CONTROL_MAX_AGE, "600"));
+    }
+    response.finish()
+}
+
+fn allow_origin(context: &Context, headers: &mut HeaderMap) {
+    let Some(origin) = context.request.headers().get(header::ORIGIN) else { return };
+    let allowed = &context.state.options.cors_origins;
+    if allowed.iter().any(|allowed| allowed == "*" || allowed.as_bytes() == origin.as_bytes()) {
+        headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
+        headers.insert(header::VARY, HeaderValue::from_static("origin"));
+        headers.insert(
+            header::ACCESS_CONTROL_EXPOSE_HEADERS,
+            HeaderValue::from_static("etag, graph-revision, idempotency-replayed, link, x-request-id"),
+        );
+    }
+}
+
+/// Names a request in answers, logs and the audit: the client's own name for it, or one of ours.
+struct RequestIds {
+    process: u32,
+    next: AtomicU64,
+}
+
+impl RequestIds {
+    fn new(secret: [u8; 32]) -> Self {
+        let [a, b, c, d, ..] = secret;
+        Self { process: u32::from_le_bytes([a, b, c, d]), next: AtomicU64::new(1) }
+    }
+
+    fn of(&self, headers: &HeaderMap) -> CompactString {
+        let sent = headers.get(REQUEST_ID).and_then(|value| value.to_str().ok());
+        match sent {
+            Some(sent) if (1..=64).contains(&sent.len()) && sent.bytes().all(|byte| byte.is_ascii_graphic()) => sent.into(),
+            _ => compact_str::format_compact!("{:08x}-{:x}", self.process, self.next.fetch_add(1, Ordering::Relaxed)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_have_their_routes() {
+        for (path, method, expected) in [
+            ("/graph", Method::GET, Route::GraphRead),
+            ("/graph/", Method::POST, Route::GraphWrite),
+            ("/graph/me.json", Method::HEAD, Route::GraphRead),
+            ("/graph.json", Method::GET, Route::GraphRead),
+            ("/graph-schema", Method::GET, Route::Documents),
+            ("/graphs", Method::GET, Route::Other),
+            ("/tokens/x", Method::DELETE, Route::Tokens),
+            ("/", Method::GET, Route::Other),
+        ] {
+            assert_eq!(route(path, &method), expected, "{path}");
+        }
+    }
+
+    #[test]
+    fn a_logged_path_names_nobody() {
+        for (path, logged) in [("/graph/Profile[@id='x']", "/graph"), ("/graph.json", "/graph"), ("/", "/"), ("", "")] {
+            assert_eq!(first_segment(path), logged);
+        }
+    }
+}

@@ -1,0 +1,40 @@
+//! Who a request is from, by its bearer token. What they may do is for `access`.
+
+use actix_web::http::{StatusCode, header};
+
+use super::Context;
+use super::problem::Problem;
+use crate::access::token;
+use crate::access::{Permission, Who};
+use crate::graph::Graph;
+
+/// The caller, or 401. A request says who it is in one `Authorization: Bearer` header.
+pub fn authenticate(context: &Context, graph: &Graph) -> Result<Who, Problem> {
+    let mut headers = context.request.headers().get_all(header::AUTHORIZATION);
+    let Some(value) = headers.next() else {
+        return Err(Problem::new(StatusCode::UNAUTHORIZED, "noToken", "this needs a bearer token")
+            .help("send `Authorization: Bearer TOKEN` with a token made by `seatgraph token create` or `POST /tokens`"));
+    };
+    let text = value.to_str().ok().and_then(bearer).filter(|_| headers.next().is_none());
+    let state = &context.state;
+    token::authenticate(graph, text.unwrap_or_default(), state.options.admin.as_ref(), state.engine.clock().now())
+        .map_err(Problem::from)
+}
+
+/// The scheme is named in any case (RFC 9110).
+fn bearer(value: &str) -> Option<&str> {
+    let (scheme, token) = value.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}
+
+/// 403 without the permission; a token bound to an organization never has what concerns the whole server.
+pub fn require_unbound(who: &Who, permission: Permission) -> Result<(), Problem> {
+    if who.organization.is_none() && who.permissions.contains_one(permission) {
+        return Ok(());
+    }
+    Err(Problem::new(
+        StatusCode::FORBIDDEN,
+        "permissionMissing",
+        format!("this needs the permission `{permission}` in a token that is bound to no organization"),
+    ))
+}

@@ -1,0 +1,89 @@
+//! Request bodies: how much of one is taken, how long it may take, and of which type it is.
+
+use std::time::Duration;
+
+use actix_web::HttpRequest;
+use actix_web::http::{StatusCode, header};
+use actix_web::web::{Bytes, BytesMut, Payload};
+use futures_util::StreamExt;
+
+use super::problem::Problem;
+use crate::limits::Limit;
+
+/// A body that is not here by then is not coming.
+pub const BODY_DEADLINE: Duration = Duration::from_secs(10);
+
+/// The whole body, at most `limit` bytes of it, within the deadline.
+pub async fn read(request: &HttpRequest, payload: &mut Payload, limit: Limit) -> Result<Bytes, Problem> {
+    let too_large = || {
+        let detail = format!("the body has more than {} bytes", limit.value);
+        Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "bodyTooLarge", detail)
+            .limit(limit)
+            .help("send it in parts, or use `POST /import` for much data")
+    };
+    let announced = length(request);
+    if announced.is_some_and(|length| length > limit.value) {
+        return Err(too_large());
+    }
+    let whole = async {
+        let mut body = BytesMut::new();
+        while let Some(chunk) = payload.next().await {
+            let chunk =
+                chunk.map_err(|error| Problem::bad_request("brokenBody", format!("the body broke off: {error}")))?;
+            if (body.len() + chunk.len()) as u64 > limit.value {
+                return Err(too_large());
+            }
+            // The usual body is one chunk, and is then not copied.
+            if body.is_empty() && announced == Some(chunk.len() as u64) {
+                return Ok(chunk);
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(body.freeze())
+    };
+    match tokio::time::timeout(BODY_DEADLINE, whole).await {
+        Ok(body) => body,
+        Err(_) => Err(slow()),
+    }
+}
+
+pub fn slow() -> Problem {
+    Problem::new(StatusCode::REQUEST_TIMEOUT, "bodyTooSlow", "the body did not arrive in time")
+        .help("nothing was written; send it again, faster")
+}
+
+fn length(request: &HttpRequest) -> Option<u64> {
+    request.headers().get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+/// The media type without its parameters, lower case.
+pub fn media_type(request: &HttpRequest) -> Option<String> {
+    let value = request.headers().get(header::CONTENT_TYPE)?.to_str().ok()?;
+    Some(value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase())
+}
+
+/// Refuses what is not JSON, and what is packed: a small packed body can be a large one.
+pub fn require_json(request: &HttpRequest) -> Result<(), Problem> {
+    refuse_encoding(request)?;
+    let detail = match media_type(request).as_deref() {
+        Some("application/json") => return Ok(()),
+        Some(other) if other.ends_with("+json") => return Ok(()),
+        Some(other) => format!("a body of type `{other}` is not understood here"),
+        None => "the body has no Content-Type".to_owned(),
+    };
+    Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupportedMediaType", detail)
+        .help("send `Content-Type: application/json`"))
+}
+
+pub fn refuse_encoding(request: &HttpRequest) -> Result<(), Problem> {
+    match request.headers().get(header::CONTENT_ENCODING) {
+        None => Ok(()),
+        Some(encoding) if encoding == "identity" => Ok(()),
+        Some(encoding) => Err(Problem::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "unsupportedEncoding",
+            format!("a body encoded as `{}` is not taken", String::from_utf8_lossy(encoding.as_bytes())),
+        )
+        .help("send the body as it is, without Content-Encoding")),
+    }
+}

@@ -1,0 +1,286 @@
+//! `GET /graph/<selector>`: decode, parse, snapshot, View, plan, evaluate, serialise.
+
+use std::sync::Arc;
+
+use actix_web::http::{StatusCode, header};
+use actix_web::{HttpResponse, web};
+use serde_json::json;
+
+use super::parameters::Parameters;
+use super::problem::{Problem, internal};
+use super::{Context, GRAPH_REVISION, auth, target, wire};
+use crate::access::{Permission, View, Who};
+use crate::graph::Graph;
+use crate::limits::{Limit, Limits};
+use crate::model::Revision;
+use crate::query::{self, Answer, Budget, Explanation, IncludeTree, Position};
+use crate::selector::ast::{Format, Head, Include, Selector};
+use crate::selector;
+
+/// A plan that expects to visit more than this runs beside the workers, so that short requests do not wait behind it.
+const INLINE_VISITS: u64 = 5_000;
+
+/// What is asked, with everything it needs to be answered on any thread.
+struct Question {
+    graph: Arc<Graph>,
+    who: Who,
+    selector: Selector,
+    includes: Vec<Include>,
+    wrap: bool,
+    explain: bool,
+    after: Option<Position>,
+    limits: Limits,
+}
+
+/// Bytes to send, and what the headers say of them.
+struct Answered {
+    body: Vec<u8>,
+    /// The revision of the one entity that was asked for.
+    tag: Option<Revision>,
+    next: Option<Position>,
+}
+
+pub async fn read(context: &Context) -> Result<HttpResponse, Problem> {
+    let graph = context.snapshot().await?;
+    let who = auth::authenticate(context, &graph)?;
+    let raw = target::split(context.raw_target().strip_prefix("/graph").unwrap_or_default())?;
+    let limits = *context.limits();
+    let asked = selector::parse_target(&raw.selector, &limits)?;
+    refuse_format(asked.format)?;
+    let parameters = Parameters::new(raw.pairs, &["wrap", "explain", "cursor", "operation"], limits.parameters)?;
+    if let Some(operation) = parameters.text("operation") {
+        return Err(unknown_operation(operation));
+    }
+    let Some(selector) = asked.selector else {
+        return Err(Problem::bad_request("selectorMissing", "there is no selector after `/graph`")
+            .help("for example `/graph/Organization`; `GET /graph-schema` lists the types"));
+    };
+    let includes =
+        raw.includes.iter().map(|include| selector::parse_include(include, &limits)).collect::<Result<Vec<_>, _>>()?;
+    let explain = parameters.flag("explain", false)?;
+    if explain {
+        auth::require_unbound(&who, Permission::ServerExplain)?;
+    }
+    let wrap = parameters.flag("wrap", true)?;
+    let canonical = selector.to_string();
+    let after = match parameters.text("cursor") {
+        None => None,
+        Some(_) if selector.params.index.is_some() => {
+            return Err(Problem::bad_request("cursorWithIndex", "`cursor` and `{i=…}` are both given")
+                .parameter("cursor")
+                .help("a cursor says where to go on; leave `i` out"));
+        }
+        Some(cursor) => Some(context.state.cursors.open(cursor, &canonical, who.principal).ok_or_else(|| {
+            Problem::bad_request("badCursor", "this cursor was not given for this selector and this caller")
+                .parameter("cursor")
+                .help("a cursor goes on where the same selector's answer ended; begin again without one")
+        })?),
+    };
+    let revision = graph.revision();
+    let principal = who.principal;
+    let question = Question { graph, who, selector, includes, wrap, explain, after, limits };
+    let answered = question.answer_somewhere().await?;
+
+    let mut response = HttpResponse::Ok();
+    response.insert_header((GRAPH_REVISION, revision));
+    if let Some(tag) = answered.tag {
+        let tag = format!("\"{tag}\"");
+        response.insert_header((header::CACHE_CONTROL, "private, no-cache"));
+        if context.header("if-none-match").is_some_and(|sent| matches_tag(sent, &tag)) {
+            response.status(StatusCode::NOT_MODIFIED).insert_header((header::ETAG, tag));
+            return Ok(response.finish());
+        }
+        response.insert_header((header::ETAG, tag));
+    }
+    let mut body = answered.body;
+    if let Some(position) = answered.next {
+        let cursor = context.state.cursors.seal(&position, &canonical, principal);
+        if wrap {
+            // The answer ends in `}`: the cursor goes in before it.
+            body.pop();
+            body.extend_from_slice(b",\"nextCursor\":\"");
+            body.extend_from_slice(cursor.as_bytes());
+            body.extend_from_slice(b"\"}");
+        } else {
+            response.insert_header((header::LINK, format!("<{}>; rel=\"next\"", next_target(context, &cursor))));
+        }
+    }
+    response.insert_header((header::CONTENT_TYPE, "application/json"));
+    Ok(response.body(body))
+}
+
+impl Question {
+    /// On this thread if it is short, else beside the workers.
+    async fn answer_somewhere(self) -> Result<Answered, Problem> {
+        let long = {
+            let view = View::new(&self.graph, &self.who);
+            match &self.selector.head {
+                Head::Named(_) => false,
+                _ => query::plan(&self.selector, &view, &self.limits)?.estimate() > INLINE_VISITS,
+            }
+        };
+        if !long {
+            return self.answer();
+        }
+        web::block(move || self.answer()).await.map_err(|_| internal("the query was cut off"))?
+    }
+
+    fn answer(&self) -> Result<Answered, Problem> {
+        let view = View::new(&self.graph, &self.who);
+        let mut budget = Budget::new(&self.limits);
+        if let Head::Named(_) = &self.selector.head {
+            return self.answer_named(&view, &mut budget);
+        }
+        if self.explain {
+            let plan = query::plan(&self.selector, &view, &self.limits)?;
+            let explanation = query::explain(&plan, &view, &self.limits, self.after.as_ref())?;
+            return Ok(Answered {
+                body: explained(&explanation),
+                tag: None,
+                next: None,
+            });
+        }
+        let plan = query::plan(&self.selector, &view, &self.limits)?;
+        let tree = query::includes(&self.includes, plan.result_kind(), &self.limits)?;
+        let one = plan.names_one();
+        match query::evaluate(&plan, &view, &mut budget, self.after.as_ref())? {
+            Answer::Count(count) => {
+                let body =
+                    if self.wrap { format!("{{\"__objType\":\"Long\",\"value\":{count}}}") } else { count.to_string() };
+                Ok(Answered { body: body.into_bytes(), tag: None, next: None })
+            }
+            Answer::Page { nodes, next } => {
+                let tag = match nodes.as_slice() {
+                    [node] if one && self.includes.is_empty() => Some(node.revision),
+                    _ => None,
+                };
+                if one && !self.wrap && nodes.is_empty() {
+                    return Err(Problem::new(StatusCode::NOT_FOUND, "notFound", "the selector matches nothing")
+                        .help("without `wrap=false` the answer is an empty list"));
+                }
+                let body = self.list(&nodes, &view, &tree, &mut budget, one && !self.wrap)?;
+                Ok(Answered { body, tag, next })
+            }
+        }
+    }
+
+    fn list<'g>(
+        &self,
+        nodes: &[crate::graph::Node<'g>],
+        view: &View<'g>,
+        tree: &IncludeTree,
+        budget: &mut Budget,
+        bare_object: bool,
+    ) -> Result<Vec<u8>, Problem> {
+        let mut body = Vec::with_capacity(64 + nodes.len() * 320);
+        let (open, close): (&[u8], &[u8]) = match (self.wrap, bare_object) {
+            (true, _) => (b"{\"__objType\":\"ArrayList\",\"Items\":[", b"]}"),
+            (false, true) => (b"", b""),
+            (false, false) => (b"[", b"]"),
+        };
+        body.extend_from_slice(open);
+        for (index, node) in nodes.iter().enumerate() {
+            if index > 0 {
+                body.push(b',');
+            }
+            wire::entity(&mut body, *node, view, tree, budget)?;
+            if body.len() as u64 > self.limits.answer_bytes {
+                let limit = Limit { name: "answer_bytes", value: self.limits.answer_bytes };
+                return Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "answerTooLarge", "the answer is too large")
+                    .limit(limit)
+                    .help("ask for fewer objects with `{r=…}`, or include less"));
+            }
+        }
+        body.extend_from_slice(close);
+        Ok(body)
+    }
+
+    /// Named queries answer a bare array of flat objects (`graph-api.md` 2.4).
+    fn answer_named(
+        &self,
+        view: &View<'_>,
+        budget: &mut Budget,
+    ) -> Result<Answered, Problem> {
+        if self.explain || !self.includes.is_empty() || self.after.is_some() {
+            return Err(Problem::bad_request("notForNamedQueries", "a named query takes no includes, cursor or explain")
+                .help("ask by a selector, such as `/me` in place of `/me()`"));
+        }
+        let rows = query::named(&self.selector, view, budget)?;
+        let mut body = vec![b'['];
+        for (index, row) in rows.iter().enumerate() {
+            if index > 0 {
+                body.push(b',');
+            }
+            wire::flat_row(&mut body, row, view);
+        }
+        body.push(b']');
+        Ok(Answered { body, tag: None, next: None })
+    }
+}
+
+/// Design 16: the plan as text, what each step expected and visited, and the whole.
+fn explained(explanation: &Explanation) -> Vec<u8> {
+    let steps: Vec<_> = explanation
+        .steps
+        .iter()
+        .map(|step| json!({"step": step.step, "estimated": step.estimated, "visited": step.visited}))
+        .collect();
+    let answer = json!({
+        "__objType": "Explanation", "plan": explanation.plan, "steps": steps, "visited": explanation.visited,
+        "count": explanation.count, "micros": explanation.micros,
+    });
+    answer.to_string().into_bytes()
+}
+
+/// The answer is JSON; other formats are known and refused.
+pub fn refuse_format(format: Option<Format>) -> Result<(), Problem> {
+    let (name, why) = match format {
+        None | Some(Format::Json) => return Ok(()),
+        Some(Format::Jwt) => ("jwt", "signed answers need signing keys, which this server does not have yet"),
+        Some(Format::Xml) => ("xml", "answers are JSON"),
+        Some(Format::Txt) => ("txt", "answers are JSON"),
+    };
+    Err(Problem::new(StatusCode::NOT_ACCEPTABLE, "formatNotAvailable", format!("no answer in the format `{name}`"))
+        .help(format!("{why}: leave the suffix out, or use `.json`")))
+}
+
+/// There are no named operations yet; the generic ones are the methods.
+pub fn unknown_operation(name: &str) -> Problem {
+    let mut problem = Problem::bad_request("unknownOperation", format!("unknown operation `{name}`"))
+        .parameter("operation")
+        .help("this version has no named operations yet: POST, GET, PUT and DELETE work on objects");
+    let message = json!({"key": "unknownOperation", "messageTemplate": problem.detail});
+    problem.more.insert("resultCode".into(), "Failed".into());
+    problem.more.insert("errorMessage".into(), message);
+    problem.more.insert("errorTechnical".into(), problem.detail.clone().into());
+    problem
+}
+
+/// A list of entity tags, or `*`. Comparison is weak (RFC 9110 13.1.2): ours are strong anyway.
+fn matches_tag(sent: &str, tag: &str) -> bool {
+    sent.trim() == "*" || sent.split(',').any(|one| one.trim().trim_start_matches("W/") == tag)
+}
+
+/// The same target with this cursor in place of the one it had.
+fn next_target(context: &Context, cursor: &str) -> String {
+    let target = context.raw_target();
+    match target.find("cursor=") {
+        Some(at) if matches!(target.as_bytes().get(at.wrapping_sub(1)), Some(b'?' | b'&')) => {
+            let end = target[at..].find('&').map_or(target.len(), |length| at + length);
+            format!("{}cursor={cursor}{}", &target[..at], &target[end..])
+        }
+        _ => format!("{target}{}cursor={cursor}", if context.request.query_string().is_empty() { '?' } else { '&' }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn tags_are_compared_weakly() {
+        for (sent, matches) in
+            [("\"7\"", true), ("W/\"7\"", true), ("\"6\", \"7\"", true), ("*", true), ("\"8\"", false), ("7", false)]
+        {
+            assert_eq!(super::matches_tag(sent, "\"7\""), matches, "{sent}");
+        }
+    }
+}

@@ -1,0 +1,48 @@
+//! Is it alive, is it ready, what has it counted, and the documents that describe it.
+
+use std::sync::LazyLock;
+use std::sync::atomic::Ordering;
+
+use actix_web::HttpResponse;
+use actix_web::http::{StatusCode, header};
+use actix_web::web::Bytes;
+use serde_json::json;
+
+use super::problem::Problem;
+use super::{Context, auth, openapi, schema};
+
+static OPENAPI: LazyLock<Bytes> = LazyLock::new(|| Bytes::from(openapi::document()));
+static SCHEMA: LazyLock<Bytes> = LazyLock::new(|| Bytes::from(schema::document()));
+
+/// Live while the process answers at all. Ready while it takes reads and writes and is not about to stop.
+pub fn health(context: &Context) -> HttpResponse {
+    if context.request.path() == "/health/live" {
+        return HttpResponse::Ok().json(json!({"status": "live"}));
+    }
+    let health = context.state.engine.health();
+    let stopping = health.stopped || context.state.stopping.load(Ordering::SeqCst);
+    let problem = if stopping { Some("stopping".to_owned()) } else { health.fault };
+    match problem {
+        None => HttpResponse::Ok().json(json!({"status": "ready", "revision": context.state.engine.revision()})),
+        Some(why) => HttpResponse::build(StatusCode::SERVICE_UNAVAILABLE)
+            .insert_header((header::RETRY_AFTER, "1"))
+            .json(json!({"status": "unready", "reason": why})),
+    }
+}
+
+pub fn metrics(context: &Context) -> HttpResponse {
+    HttpResponse::Ok()
+        .insert_header((header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8"))
+        .body(context.state.metrics.text())
+}
+
+/// `/openapi.json` is open to all; `/graph-schema` asks for a token, any token.
+pub async fn document(context: &Context) -> Result<HttpResponse, Problem> {
+    let body = if context.request.path() == "/openapi.json" {
+        OPENAPI.clone()
+    } else {
+        auth::authenticate(context, &*context.snapshot().await?)?;
+        SCHEMA.clone()
+    };
+    Ok(HttpResponse::Ok().insert_header((header::CONTENT_TYPE, "application/json")).body(body))
+}

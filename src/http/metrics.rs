@@ -1,0 +1,137 @@
+//! What the server counts of itself, in the OpenMetrics text form. No label names a tenant, a token or an id.
+
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
+
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, text::encode};
+use prometheus_client::metrics::counter::{ConstCounter, Counter};
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::ConstGauge;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::registry::Registry;
+
+use crate::engine::Engine;
+
+/// The routes as metrics name them. A path that is none of them is `Other`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Route {
+    GraphRead,
+    GraphWrite,
+    Tokens,
+    Import,
+    Export,
+    Backup,
+    Documents,
+    Health,
+    Metrics,
+    Other,
+}
+
+/// In the order of the enum.
+const ROUTES: [&str; 10] = [
+    "graph_read",
+    "graph_write",
+    "tokens",
+    "import",
+    "export",
+    "backup",
+    "documents",
+    "health",
+    "metrics",
+    "other",
+];
+
+type Labels = [(&'static str, &'static str); 2];
+type RouteLabel = [(&'static str, &'static str); 1];
+
+/// One counter for each route and class of status, made at start: a request only adds to it.
+pub struct Metrics {
+    registry: Registry,
+    requests: Vec<[Counter<u64, AtomicU64>; 5]>,
+    seconds: Vec<Histogram>,
+    pub panics: Counter<u64, AtomicU64>,
+}
+
+impl Metrics {
+    pub fn new(engine: Engine) -> Self {
+        let mut registry = Registry::with_prefix("seatgraph");
+        let requests = Family::<Labels, Counter<u64, AtomicU64>>::default();
+        registry.register("http_requests", "Requests answered, by route and class of status", requests.clone());
+        let buckets = || Histogram::new(exponential_buckets(0.000_05, 3.0, 12));
+        let seconds = Family::<RouteLabel, Histogram>::new_with_constructor(buckets);
+        registry.register("http_request_seconds", "Time from the request's head to its answer", seconds.clone());
+        let panics = Counter::default();
+        registry.register("panics", "Requests that ended in a panic and were answered 500", panics.clone());
+        registry.register_collector(Box::new(EngineCollector(engine)));
+        let classes = |route: &'static str| {
+            ["1xx", "2xx", "3xx", "4xx", "5xx"]
+                .map(|class| requests.get_or_create(&[("route", route), ("status", class)]).clone())
+        };
+        Self {
+            requests: ROUTES.iter().map(|route| classes(route)).collect(),
+            seconds: ROUTES.iter().map(|route| seconds.get_or_create(&[("route", *route)]).clone()).collect(),
+            registry,
+            panics,
+        }
+    }
+
+    pub fn count(&self, route: Route, status: u16, took: Duration) {
+        let class = usize::from((status / 100).clamp(1, 5)) - 1;
+        self.requests[route as usize][class].inc();
+        self.seconds[route as usize].observe(took.as_secs_f64());
+    }
+
+    pub fn text(&self) -> String {
+        let mut text = String::new();
+        if encode(&mut text, &self.registry).is_err() {
+            tracing::error!("the metrics could not be written");
+        }
+        text
+    }
+}
+
+/// Figures the engine keeps anyway, read when asked for.
+struct EngineCollector(Engine);
+
+impl std::fmt::Debug for EngineCollector {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str("EngineCollector")
+    }
+}
+
+impl Collector for EngineCollector {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
+        let graph = self.0.snapshot();
+        let health = self.0.health();
+        let gauges: [(&str, &str, i64); 6] = [
+            ("graph_entities", "Entities in the published graph", graph.len() as i64),
+            ("graph_relations", "Relations in the published graph", graph.relation_count() as i64),
+            ("graph_revision", "Revision of the published graph", graph.revision() as i64),
+            ("write_queue_length", "Writes that wait for the committer", health.queue as i64),
+            ("ready", "1 while the server takes reads and writes", i64::from(health.ready())),
+            ("process_resident_memory_bytes", "Resident memory of the process", resident_bytes()),
+        ];
+        for (name, help, value) in gauges {
+            let gauge = ConstGauge::new(value);
+            gauge.encode(encoder.encode_descriptor(name, help, None, gauge.metric_type())?)?;
+        }
+        let counters: [(&str, &str, u64); 3] = [
+            ("commits", "Writes committed by this process", health.commits),
+            ("commit_batches", "Storage transactions those took", health.batches),
+            ("graph_clones", "Times a slow reader made the committer copy the graph", health.copies_cloned),
+        ];
+        for (name, help, value) in counters {
+            let counter = ConstCounter::new(value);
+            counter.encode(encoder.encode_descriptor(name, help, None, counter.metric_type())?)?;
+        }
+        Ok(())
+    }
+}
+
+/// From the kernel's own account of the process; 0 where there is none.
+fn resident_bytes() -> i64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    line.and_then(|line| line.trim().strip_suffix(" kB")?.trim().parse::<i64>().ok()).unwrap_or_default() * 1024
+}

@@ -1,0 +1,82 @@
+//! The parameters of a query string: each handler names those it knows; others are refused, as is one sent twice.
+
+use super::problem::Problem;
+use crate::limits::Limit;
+
+/// Pairs of a query or form, decoded, in order.
+pub struct Parameters {
+    pairs: Vec<(String, String)>,
+}
+
+impl Parameters {
+    /// # Errors
+    /// An unknown name, one given twice, or too many. `authenticate` is taken and ignored, wherever it is sent.
+    pub fn new(pairs: Vec<(String, String)>, known: &[&str], limit: u64) -> Result<Self, Problem> {
+        if pairs.len() as u64 > limit {
+            return Err(Problem::bad_request("tooManyParameters", format!("more than {limit} parameters"))
+                .limit(Limit { name: "parameters", value: limit }));
+        }
+        for (index, (name, _)) in pairs.iter().enumerate() {
+            if name != "authenticate" && !known.contains(&name.as_str()) {
+                let problem = Problem::bad_request("unknownParameter", format!("unknown parameter `{name}`")).parameter(name);
+                return Err(match known {
+                    [] => problem.help("there are none here"),
+                    known => problem.help(format!("known here: {}", known.join(", "))),
+                });
+            }
+            if pairs[..index].iter().any(|(before, _)| before == name) {
+                return Err(Problem::bad_request("repeatedParameter", format!("`{name}` is given twice")).parameter(name));
+            }
+        }
+        Ok(Self { pairs })
+    }
+
+    pub fn text(&self, name: &str) -> Option<&str> {
+        self.pairs.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+
+    /// `true` or `false`; absent means the default.
+    pub fn flag(&self, name: &str, default: bool) -> Result<bool, Problem> {
+        match self.text(name) {
+            None => Ok(default),
+            Some("true") => Ok(true),
+            Some("false") => Ok(false),
+            Some(other) => Err(Problem::bad_request("badParameter", format!("`{name}` is `{other}`"))
+                .parameter(name)
+                .help("it is `true` or `false`")),
+        }
+    }
+
+    pub fn number(&self, name: &str) -> Result<Option<u64>, Problem> {
+        self.text(name)
+            .map(|text| {
+                text.parse().map_err(|_| {
+                    Problem::bad_request("badParameter", format!("`{name}` is `{text}`"))
+                        .parameter(name)
+                        .help("it is a whole number, not negative")
+                })
+            })
+            .transpose()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parameters_are_known_and_single() {
+        let check = |query: &[(&str, &str)], expected: Result<bool, &str>| {
+            let pairs = query.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+            let flag = Parameters::new(pairs, &["wrap"], 3).and_then(|parameters| parameters.flag("wrap", true));
+            assert_eq!(flag.map_err(|problem| problem.code), expected, "{query:?}");
+        };
+        check(&[], Ok(true));
+        check(&[("wrap", "false")], Ok(false));
+        check(&[("authenticate", "always")], Ok(true));
+        check(&[("wrap", "no")], Err("badParameter"));
+        check(&[("warp", "false")], Err("unknownParameter"));
+        check(&[("wrap", "true"), ("wrap", "true")], Err("repeatedParameter"));
+        check(&[("wrap", "1"), ("wrap", "2"), ("wrap", "3"), ("wrap", "4")], Err("tooManyParameters"));
+    }
+}

@@ -1,0 +1,158 @@
+//! `/tokens`: made, listed and revoked. The text of a token is answered once and kept nowhere.
+
+use std::sync::Arc;
+
+use actix_web::http::Method;
+use actix_web::web::Payload;
+use actix_web::{HttpRequest, HttpResponse};
+use serde::Deserialize;
+use serde_json::json;
+use uuid::Uuid;
+
+use super::parameters::Parameters;
+use super::problem::Problem;
+use super::write::{answer as written, still_known};
+use super::{Context, GRAPH_REVISION, auth, body, target};
+use crate::access::Who;
+use crate::access::token::{self, NewToken};
+use crate::engine::{Reply, Write};
+use crate::error::Error;
+use crate::graph::Transaction;
+use crate::limits::Limit;
+use crate::model::Time;
+
+/// `POST /tokens`.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Wanted {
+    permissions: Vec<String>,
+    name: Option<String>,
+    profile_id: Option<Uuid>,
+    organization_id: Option<Uuid>,
+    expires_at: Option<String>,
+}
+
+pub async fn answer(context: &Context, payload: Payload) -> Result<HttpResponse, Problem> {
+    let graph = context.snapshot().await?;
+    let who = auth::authenticate(context, &graph)?;
+    let path = context.request.path().strip_prefix("/tokens").unwrap_or_default();
+    match (context.request.method(), path.strip_prefix('/')) {
+        (&Method::GET | &Method::HEAD, None) => list(context, &graph, &who),
+        (&Method::POST, None) => create(context, who, payload).await,
+        (_, None) => Err(Problem::method_not_allowed(context.request.method().as_str(), "GET, HEAD, POST")),
+        (&Method::DELETE, Some(id)) => revoke(context, who, id).await,
+        (_, Some(_)) => Err(Problem::method_not_allowed(context.request.method().as_str(), "DELETE")),
+    }
+}
+
+/// Oldest first; `limit` and `cursor` (the serial of the last one seen) as in every list of our own.
+fn list(context: &Context, graph: &crate::graph::Graph, who: &Who) -> Result<HttpResponse, Problem> {
+    let pairs = target::split_query(context.request.query_string())?;
+    let limits = context.limits();
+    let parameters = Parameters::new(pairs, &["limit", "cursor"], limits.parameters)?;
+    let rows = parameters.number("limit")?.unwrap_or(limits.page);
+    if rows > limits.page_max {
+        return Err(Problem::bad_request("pageTooLarge", format!("`limit` is {rows}"))
+            .parameter("limit")
+            .limit(Limit { name: "page_max", value: limits.page_max }));
+    }
+    let after = parameters.number("cursor")?;
+    let mut tokens = token::list(graph, who, after, rows as usize + 1).map_err(Error::from)?;
+    let more = tokens.len() as u64 > rows;
+    tokens.truncate(rows as usize);
+    let items: Vec<_> = tokens
+        .iter()
+        .map(|token| {
+            let mut item = json!({"id": token.id.to_string(), "permissions": token.permissions, "created": token.created.to_string()});
+            if let serde_json::Value::Object(members) = &mut item {
+                let optional = [
+                    ("name", token.name.clone()),
+                    ("profileId", token.profile.map(|id| id.to_string())),
+                    ("organizationId", token.organization.map(|id| id.to_string())),
+                    ("expiresAt", token.expires.map(|at| at.to_string())),
+                ];
+                members.extend(optional.into_iter().filter_map(|(name, value)| Some((name.to_owned(), json!(value?)))));
+            }
+            item
+        })
+        .collect();
+    let mut answer = json!({"items": items});
+    if let (true, Some(last)) = (more, tokens.last()) {
+        answer["nextCursor"] = json!(last.serial.to_string());
+    }
+    Ok(HttpResponse::Ok().insert_header((GRAPH_REVISION, graph.revision())).json(answer))
+}
+
+async fn create(context: &Context, who: Who, mut payload: Payload) -> Result<HttpResponse, Problem> {
+    refuse_key(&context.request)?;
+    Parameters::new(target::split_query(context.request.query_string())?, &[], context.limits().parameters)?;
+    body::require_json(&context.request)?;
+    let limit = Limit { name: "body_bytes", value: context.limits().body_bytes };
+    let bytes = body::read(&context.request, &mut payload, limit).await?;
+    let wanted: Wanted = serde_json::from_slice(&bytes).map_err(|error| {
+        Problem::bad_request("badToken", format!("the body does not describe a token: {error}")).help(
+            "for example {\"permissions\":[\"License.read\"],\"organizationId\":\"…\",\"expiresAt\":\"2030-01-01T00:00:00Z\"}",
+        )
+    })?;
+    let expires = wanted
+        .expires_at
+        .map(|text| {
+            Time::parse(&text).ok_or_else(|| {
+                let mut problem = Problem::bad_request("valueDoesNotFit", format!("`{text}` is no time"));
+                problem.pointer = Some("/expiresAt".to_owned());
+                problem.help("an ISO 8601 time such as 2030-01-01T00:00:00Z")
+            })
+        })
+        .transpose()?;
+    let new = NewToken {
+        name: wanted.name,
+        permissions: wanted.permissions,
+        profile: wanted.profile_id,
+        organization: wanted.organization_id,
+        expires,
+    };
+    let write = write(context, &who, "CreateToken");
+    let run = move |transaction: &mut Transaction<'_>| {
+        still_known(transaction, &who)?;
+        let (id, text) = token::create(transaction, &who, &new)?;
+        let body = json!({"id": id.to_string(), "token": text});
+        Ok::<_, Error>(Reply { status: 201, body: Arc::from(body.to_string().into_bytes()) })
+    };
+    let mut response = written(context.state.engine.write(write, run).await?)?;
+    response
+        .headers_mut()
+        .insert(actix_web::http::header::CACHE_CONTROL, actix_web::http::header::HeaderValue::from_static("no-store"));
+    Ok(response)
+}
+
+async fn revoke(context: &Context, who: Who, id: &str) -> Result<HttpResponse, Problem> {
+    refuse_key(&context.request)?;
+    let id = Uuid::try_parse(id)
+        .map_err(|_| Problem::bad_request("badId", format!("`{id}` is not the id of a token")).help("an id is a UUID"))?;
+    let write = write(context, &who, "RevokeToken");
+    let run = move |transaction: &mut Transaction<'_>| {
+        still_known(transaction, &who)?;
+        token::revoke(transaction, &who, id)?;
+        Ok::<_, Error>(Reply { status: 204, body: Arc::from(Vec::new()) })
+    };
+    written(context.state.engine.write(write, run).await?)
+}
+
+fn write(context: &Context, who: &Who, operation: &str) -> Write {
+    Write {
+        by: who.principal,
+        operation: operation.into(),
+        request_id: context.request_id.clone(),
+        idempotency: None,
+        dry_run: false,
+    }
+}
+
+/// An answer kept for a repeat would keep the token's text (design 16: not on `/tokens`).
+fn refuse_key(request: &HttpRequest) -> Result<(), Problem> {
+    match request.headers().contains_key("idempotency-key") {
+        false => Ok(()),
+        true => Err(Problem::bad_request("idempotencyKeyNotAllowed", "a token cannot be made again by its key")
+            .help("leave Idempotency-Key out; revoke a token whose text was lost and make another")),
+    }
+}

@@ -1,0 +1,233 @@
+//! `POST`, `PUT` and `DELETE /graph`: the generic operations. What a body may do is decided in `operation::crud`, inside
+//! the transaction.
+
+use std::sync::Arc;
+
+use actix_web::http::{Method, StatusCode};
+use actix_web::web::{self, Bytes, Payload};
+use actix_web::{HttpRequest, HttpResponse};
+use compact_str::CompactString;
+use sha2::{Digest, Sha256};
+
+use super::graph::{refuse_format, unknown_operation};
+use super::parameters::Parameters;
+use super::problem::{Problem, internal};
+use super::{Context, GRAPH_REVISION, auth, body, target, wire};
+use crate::access::{View, Who};
+use crate::engine::{Idempotency, Reply, Write, Written};
+use crate::error::Error;
+use crate::graph::Transaction;
+use crate::limits::Limit;
+use crate::model::{Kind, Principal};
+use crate::operation::crud::{self, IfMatch, Mode};
+use crate::operation::input::{self, ObjectInput};
+use crate::selector;
+
+/// A body longer than this is decoded beside the workers.
+const INLINE_BODY: usize = 64 * 1024;
+
+/// Objects an answer shows of those a write touched (`graph-api.md` 2.5).
+const SHOWN: usize = 1000;
+
+pub async fn upsert(context: &Context, mut payload: Payload) -> Result<HttpResponse, Problem> {
+    let (mode, operation, result) = match *context.request.method() {
+        Method::POST => (Mode::Post, "Create", "CreateResult"),
+        _ => (Mode::Put, "Update", "UpdateResult"),
+    };
+    let who = auth::authenticate(context, &context.state.engine.snapshot())?;
+    let asked = Asked::new(context)?;
+    if asked.selector.is_some() {
+        return Err(Problem::bad_request("selectorNotAllowed", "a body of objects names its objects itself")
+            .help("send it to `/graph`, without a selector"));
+    }
+    body::require_json(&context.request)?;
+    let limits = *context.limits();
+    let bytes = body::read(&context.request, &mut payload, Limit { name: "body_bytes", value: limits.body_bytes }).await?;
+    let condition = condition(&context.request)?;
+    let write = asked.write(context, &who, operation, &bytes)?;
+    let decode = move || -> Result<_, Problem> {
+        let mut objects = wire::objects(&bytes, &limits)?;
+        let slow = input::has_passwords(&objects);
+        if !slow {
+            input::prepare(&mut objects)?;
+        }
+        Ok((objects, slow))
+    };
+    let (mut objects, slow): (Vec<ObjectInput>, bool) = if asked.body_is_long { beside(decode).await? } else { decode()? };
+    if slow {
+        // Hashing a password is slow by design.
+        objects = beside(move || {
+            input::prepare(&mut objects)?;
+            Ok(objects)
+        })
+        .await?;
+    }
+    let dry_run = asked.dry_run;
+    let run = move |transaction: &mut Transaction<'_>| {
+        still_known(transaction, &who)?;
+        let done = crud::upsert(transaction, &who, &objects, mode, condition.as_ref())?;
+        transaction.validate()?;
+        let view = View::new(transaction.graph(), &who);
+        let shown = done.top.iter().take(SHOWN).filter_map(|id| view.find(*id));
+        Ok(reply(result, done.count, |out| wire::entities(out, shown, &view), dry_run.then_some((&*transaction, &view))))
+    };
+    answer(context.state.engine.write(write, run).await?)
+}
+
+pub async fn delete(context: &Context) -> Result<HttpResponse, Problem> {
+    let who = auth::authenticate(context, &context.state.engine.snapshot())?;
+    let asked = Asked::new(context)?;
+    let Some(selector) = asked.selector.clone() else {
+        return Err(Problem::bad_request("selectorMissing", "there is no selector after `/graph`")
+            .help("for example `DELETE /graph/License[@id='…']`"));
+    };
+    let write = asked.write(context, &who, "Delete", b"")?;
+    let condition = condition(&context.request)?;
+    let limits = *context.limits();
+    let dry_run = asked.dry_run;
+    let run = move |transaction: &mut Transaction<'_>| {
+        still_known(transaction, &who)?;
+        let done = crud::delete(transaction, &who, &selector, condition.as_ref(), &limits)?;
+        transaction.validate()?;
+        let shown = &done.objects[..done.objects.len().min(SHOWN)];
+        let view = View::new(transaction.graph(), &who);
+        Ok(reply("DeleteResult", done.count, |out| named(out, shown), dry_run.then_some((&*transaction, &view))))
+    };
+    answer(context.state.engine.write(write, run).await?)
+}
+
+/// The target and the parameters of a write.
+struct Asked {
+    selector: Option<selector::ast::Selector>,
+    dry_run: bool,
+    body_is_long: bool,
+}
+
+impl Asked {
+    fn new(context: &Context) -> Result<Self, Problem> {
+        let raw = target::split(context.raw_target().strip_prefix("/graph").unwrap_or_default())?;
+        let limits = context.limits();
+        let asked = selector::parse_target(&raw.selector, limits)?;
+        refuse_format(asked.format)?;
+        if let Some(include) = raw.includes.first() {
+            return Err(Problem::bad_request("includeNotAllowed", "a write takes no includes").parameter(include));
+        }
+        let parameters = Parameters::new(raw.pairs, &["dryRun", "operation"], limits.parameters)?;
+        if let Some(operation) = parameters.text("operation") {
+            return Err(unknown_operation(operation));
+        }
+        let length = context.header("content-length").and_then(|length| length.parse::<usize>().ok());
+        Ok(Self {
+            selector: asked.selector,
+            dry_run: parameters.flag("dryRun", false)?,
+            body_is_long: length.is_none_or(|length| length > INLINE_BODY),
+        })
+    }
+
+    fn write(&self, context: &Context, who: &Who, operation: &str, body: &[u8]) -> Result<Write, Problem> {
+        Ok(Write {
+            by: who.principal,
+            operation: operation.into(),
+            request_id: context.request_id.clone(),
+            idempotency: if self.dry_run { None } else { idempotency(context, who.principal, body)? },
+            dry_run: self.dry_run,
+        })
+    }
+}
+
+/// On a thread where it may take its time.
+pub async fn beside<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Problem> + Send + 'static,
+) -> Result<T, Problem> {
+    web::block(work).await.map_err(|_| internal("the work was cut off"))?
+}
+
+/// The key a client gave this request, with what makes it this request: method, target and body.
+pub fn idempotency(context: &Context, who: Principal, body: &[u8]) -> Result<Option<Idempotency>, Problem> {
+    let mut sent = context.request.headers().get_all("idempotency-key");
+    let Some(key) = sent.next() else { return Ok(None) };
+    let key = key.as_bytes();
+    if sent.next().is_some() || !(1..=255).contains(&key.len()) || !key.iter().all(u8::is_ascii_graphic) {
+        return Err(Problem::bad_request("badIdempotencyKey", "the Idempotency-Key is not one")
+            .help("send one key of 1 to 255 visible ASCII characters"));
+    }
+    let mut fingerprint = Sha256::new();
+    for part in [context.request.method().as_str().as_bytes(), context.raw_target().as_bytes(), body] {
+        fingerprint.update((part.len() as u64).to_le_bytes());
+        fingerprint.update(part);
+    }
+    Ok(Some(Idempotency {
+        scope: scope(who),
+        key: CompactString::from_utf8_lossy(key),
+        fingerprint: fingerprint.finalize().into(),
+    }))
+}
+
+/// Whose keys are whose: a token's, or the administrator's.
+fn scope(who: Principal) -> CompactString {
+    match (who.token, who.profile) {
+        (Some(token), _) => compact_str::format_compact!("token:{}", token.simple()),
+        (None, Some(profile)) => compact_str::format_compact!("profile:{}", profile.simple()),
+        (None, None) => CompactString::const_new("administrator"),
+    }
+}
+
+/// `If-Match` and `If-None-Match: *` on a write.
+fn condition(request: &HttpRequest) -> Result<Option<IfMatch>, Problem> {
+    let text = |name: &str| request.headers().get(name).map(|value| value.to_str().unwrap_or("\u{fffd}").trim().to_owned());
+    match (text("if-match"), text("if-none-match")) {
+        (None, None) => Ok(None),
+        (Some(tags), None) if tags == "*" => Ok(Some(IfMatch::Any)),
+        (Some(tags), None) => {
+            let revisions = tags.split(',').map(str::trim).filter_map(|tag| {
+                // A weak tag never matches strongly; a tag that is no revision matches nothing we have.
+                tag.strip_prefix('"')?.strip_suffix('"')?.parse().ok()
+            });
+            Ok(Some(IfMatch::Of(revisions.collect())))
+        }
+        (None, Some(tags)) if tags == "*" => Ok(Some(IfMatch::None)),
+        _ => Err(Problem::bad_request("badCondition", "these conditions do not fit a write")
+            .help("send `If-Match` with an ETag or `*`, or `If-None-Match: *` to create only")),
+    }
+}
+
+/// A token revoked while the write waited in the queue no longer writes.
+pub fn still_known(transaction: &Transaction<'_>, who: &Who) -> Result<(), Error> {
+    crate::access::token::still_valid(transaction.graph(), who, transaction.now()).map_err(Error::from)
+}
+
+/// The envelope of `graph-api.md` 2.5, and for a dry run the changes it would make.
+fn reply(result: &str, count: u64, items: impl FnOnce(&mut Vec<u8>), dry: Option<(&Transaction<'_>, &View<'_>)>) -> Reply {
+    let mut out = Vec::with_capacity(512);
+    out.extend_from_slice(b"{\"__objType\":\"");
+    out.extend_from_slice(result.as_bytes());
+    out.extend_from_slice(b"\",\"resultCode\":\"Success\",\"count\":");
+    out.extend_from_slice(count.to_string().as_bytes());
+    out.extend_from_slice(b",\"objects\":{\"__objType\":\"ArrayList\",\"Items\":[");
+    items(&mut out);
+    out.extend_from_slice(b"]}");
+    if let Some((transaction, view)) = dry {
+        out.extend_from_slice(b",\"dryRun\":true,\"changes\":");
+        wire::changes(&mut out, &transaction.changes(), view);
+    }
+    out.push(b'}');
+    Reply { status: StatusCode::OK.as_u16(), body: Arc::from(out) }
+}
+
+fn named(out: &mut Vec<u8>, objects: &[(Kind, uuid::Uuid)]) {
+    for (index, (kind, id)) in objects.iter().enumerate() {
+        let comma = if index > 0 { "," } else { "" };
+        out.extend_from_slice(format!("{comma}{{\"__objType\":\"{}\",\"id\":\"{id}\"}}", kind.name()).as_bytes());
+    }
+}
+
+pub fn answer(written: Written) -> Result<HttpResponse, Problem> {
+    let status = StatusCode::from_u16(written.reply.status).map_err(|_| internal("a kept answer has no status"))?;
+    let mut response = HttpResponse::build(status);
+    response.insert_header((GRAPH_REVISION, written.revision));
+    response.insert_header((actix_web::http::header::CONTENT_TYPE, "application/json"));
+    if written.replayed {
+        response.insert_header(("idempotency-replayed", "true"));
+    }
+    Ok(response.body(Bytes::from_owner(written.reply.body)))
+}
