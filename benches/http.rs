@@ -20,7 +20,10 @@ const BINARY: &str = env!("CARGO_BIN_EXE_seatgraph");
 
 fn main() {
     // `cargo bench` passes `--bench`.
-    let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
+    let arguments: Vec<String> = std::env::args()
+        .skip(1)
+        .filter(|argument| argument != "--bench")
+        .collect();
     let mut sizes: Vec<u64> = Vec::new();
     let mut seconds = 5;
     let mut rounds = 3;
@@ -39,7 +42,10 @@ fn main() {
         eprintln!("`wrk` is missing: apt-get install wrk");
         std::process::exit(1);
     }
-    println!("{seconds} s a run, median of {rounds}, {} cores", std::thread::available_parallelism().map_or(0, usize::from));
+    println!(
+        "{seconds} s a run, median of {rounds}, {} cores",
+        std::thread::available_parallelism().map_or(0, usize::from)
+    );
     for size in sizes {
         World::make(size).measure(seconds, rounds);
     }
@@ -61,7 +67,17 @@ impl World {
             let scale = |share: f64| ((size as f64 * share) as u64).max(1).to_string();
             let lines = folder.join(format!("world-{size}.ndjson"));
             let done = Command::new(BINARY)
-                .args(["generate", "--organizations", &scale(0.01), "--users", &scale(0.1), "--licenses", &scale(0.1), "--seed", "7"])
+                .args([
+                    "generate",
+                    "--organizations",
+                    &scale(0.01),
+                    "--users",
+                    &scale(0.1),
+                    "--licenses",
+                    &scale(0.1),
+                    "--seed",
+                    "7",
+                ])
                 .stdout(File::create(&lines).expect("a file for the world"))
                 .status()
                 .expect("generate runs");
@@ -103,7 +119,11 @@ impl World {
             resident / entities
         );
 
-        let by_id = server.targets("/graph/License{r=1000}", |id| format!("/graph/License[@id='{id}']"), "id");
+        let by_id = server.targets(
+            "/graph/License{r=1000}",
+            |id| format!("/graph/License[@id='{id}']"),
+            "id",
+        );
         let by_name = server.targets(
             "/graph/Organization{r=1000}",
             |name| {
@@ -122,13 +142,22 @@ impl World {
                 let cpu = server.cpu();
                 let run = get(server.port, 32, seconds, &file);
                 let per_request = (server.cpu() - cpu) / (run.rate * seconds as f64) * 1e6;
-                ours.push(Figures { cpu_micros: per_request, ..run });
+                ours.push(Figures {
+                    cpu_micros: per_request,
+                    ..run
+                });
                 theirs.push(get(bare.port, 32, seconds, &file));
             }
             let (ours, theirs) = (median(ours), median(theirs));
             println!(
                 "  {name:<22} {:>9.0}/s p99 {:>8.3} ms {:>5.1} us CPU | bare {:>9.0}/s p99 {:>8.3} ms | {:.2} ({} bytes)",
-                ours.rate, ours.p99_ms, ours.cpu_micros, theirs.rate, theirs.p99_ms, ours.rate / theirs.rate, sample.len()
+                ours.rate,
+                ours.p99_ms,
+                ours.cpu_micros,
+                theirs.rate,
+                theirs.p99_ms,
+                ours.rate / theirs.rate,
+                sample.len()
             );
         }
 
@@ -144,12 +173,18 @@ impl World {
             std::thread::sleep(Duration::from_millis(300));
             let run = get(server.port, 32, seconds, &file);
             let writes = writer.join().expect("the writer ends");
-            beside.push(Figures { cpu_micros: writes.rate, ..run });
+            beside.push(Figures {
+                cpu_micros: writes.rate,
+                ..run
+            });
         }
         let (alone, beside) = (median(alone), median(beside));
         println!(
             "  reads p99 alone {:.3} ms, beside {:.0} writes/s {:.3} ms | {:.2}",
-            alone.p99_ms, beside.cpu_micros, beside.p99_ms, beside.p99_ms / alone.p99_ms
+            alone.p99_ms,
+            beside.cpu_micros,
+            beside.p99_ms,
+            beside.p99_ms / alone.p99_ms
         );
 
         let sample = server.create();
@@ -163,7 +198,11 @@ impl World {
         let (one, many, theirs) = (median(one), median(many), median(theirs));
         println!(
             "  durable creates: 1 connection {:.0}/s, 64 connections {:.0}/s | {:.1} times; bare with group commit {:.0}/s | {:.2}",
-            one.rate, many.rate, many.rate / one.rate, theirs.rate, many.rate / theirs.rate
+            one.rate,
+            many.rate,
+            many.rate / one.rate,
+            theirs.rate,
+            many.rate / theirs.rate
         );
         drop(server);
         let _ = self.size;
@@ -181,11 +220,20 @@ fn median(mut runs: Vec<Figures>) -> Figures {
     runs.sort_by(|a, b| a.rate.total_cmp(&b.rate));
     let mut p99: Vec<f64> = runs.iter().map(|run| run.p99_ms).collect();
     p99.sort_by(f64::total_cmp);
-    Figures { p99_ms: p99[p99.len() / 2], ..runs[runs.len() / 2] }
+    Figures {
+        p99_ms: p99[p99.len() / 2],
+        ..runs[runs.len() / 2]
+    }
 }
 
 fn get(port: u16, connections: u32, seconds: u64, targets: &Path) -> Figures {
-    wrk(port, connections, seconds, "benches/get.lua", &[targets.to_str().expect("a plain path"), TOKEN])
+    wrk(
+        port,
+        connections,
+        seconds,
+        "benches/get.lua",
+        &[targets.to_str().expect("a plain path"), TOKEN],
+    )
 }
 
 fn post(port: u16, connections: u32, seconds: u64) -> Figures {
@@ -196,7 +244,16 @@ fn wrk(port: u16, connections: u32, seconds: u64, script: &str, arguments: &[&st
     let threads = connections.min(2).to_string();
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join(script);
     let output = Command::new("wrk")
-        .args(["--latency", "-t", &threads, "-c", &connections.to_string(), "-d", &format!("{seconds}s"), "-s"])
+        .args([
+            "--latency",
+            "-t",
+            &threads,
+            "-c",
+            &connections.to_string(),
+            "-d",
+            &format!("{seconds}s"),
+            "-s",
+        ])
         .arg(script)
         .arg(format!("http://127.0.0.1:{port}/"))
         .arg("--")
@@ -206,7 +263,11 @@ fn wrk(port: u16, connections: u32, seconds: u64, script: &str, arguments: &[&st
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(!text.contains("Non-2xx"), "wrk saw errors: {text}");
     let field = |name: &str| {
-        text.lines().find_map(|line| line.trim().strip_prefix(name)).unwrap_or_else(|| panic!("no {name} in {text}")).trim().to_owned()
+        text.lines()
+            .find_map(|line| line.trim().strip_prefix(name))
+            .unwrap_or_else(|| panic!("no {name} in {text}"))
+            .trim()
+            .to_owned()
     };
     let rate = field("Requests/sec:").parse().expect("a rate");
     let p99 = field("99%");
@@ -217,7 +278,11 @@ fn wrk(port: u16, connections: u32, seconds: u64, script: &str, arguments: &[&st
             None => (p99.trim_end_matches('s'), 1000.0),
         },
     };
-    Figures { rate, p99_ms: number.parse::<f64>().expect("a latency") * scale, cpu_micros: 0.0 }
+    Figures {
+        rate,
+        p99_ms: number.parse::<f64>().expect("a latency") * scale,
+        cpu_micros: 0.0,
+    }
 }
 
 /// The real thing, in a process of its own.
@@ -274,27 +339,44 @@ impl Server {
     }
 
     fn create(&self) -> Vec<u8> {
-        let (status, body) =
-            self.request("POST /graph", r#"{"__objType":"Organization","name":"sample","type":"company"}"#).expect("an answer");
+        let (status, body) = self
+            .request(
+                "POST /graph",
+                r#"{"__objType":"Organization","name":"sample","type":"company"}"#,
+            )
+            .expect("an answer");
         assert_eq!(status, 200);
         body
     }
 
     fn metric(&self, name: &str) -> f64 {
         let text = String::from_utf8(self.get("/metrics")).expect("text");
-        text.lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok()).unwrap_or_else(|| panic!("no {name}"))
+        text.lines()
+            .find_map(|line| line.strip_prefix(name)?.trim().parse().ok())
+            .unwrap_or_else(|| panic!("no {name}"))
     }
 
     fn targets(&self, list: &str, target: impl Fn(&str) -> String, member: &str) -> Vec<String> {
         let answer: serde_json::Value = serde_json::from_slice(&self.get(list)).expect("JSON");
-        answer["Items"].as_array().expect("Items").iter().filter_map(|item| item[member].as_str()).map(target).collect()
+        answer["Items"]
+            .as_array()
+            .expect("Items")
+            .iter()
+            .filter_map(|item| item[member].as_str())
+            .map(target)
+            .collect()
     }
 
     /// Seconds of processor time the server has used.
     fn cpu(&self) -> f64 {
         let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap_or_default();
         let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
-        let ticks = |at: usize| fields.get(at).and_then(|text| text.parse::<f64>().ok()).unwrap_or_default();
+        let ticks = |at: usize| {
+            fields
+                .get(at)
+                .and_then(|text| text.parse::<f64>().ok())
+                .unwrap_or_default()
+        };
         (ticks(11) + ticks(12)) / 100.0
     }
 }
@@ -307,7 +389,11 @@ impl Drop for Server {
 }
 
 fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address").port()
+    TcpListener::bind("127.0.0.1:0")
+        .expect("a port")
+        .local_addr()
+        .expect("an address")
+        .port()
 }
 
 /// The yardstick: actix-web with one handler. GET answers a constant; POST inserts one row, many in a transaction.
@@ -331,7 +417,10 @@ impl Bare {
             std::thread::spawn(move || insert(&path, &receiver));
             sender
         });
-        let yard = Data::new(Yard { body: Bytes::from(body), inserts });
+        let yard = Data::new(Yard {
+            body: Bytes::from(body),
+            inserts,
+        });
         std::thread::spawn(move || {
             actix_web::rt::System::new().block_on(async move {
                 HttpServer::new(move || App::new().app_data(yard.clone()).default_service(web::to(bare)))
@@ -354,7 +443,9 @@ async fn bare(yard: Data<Yard>, body: Bytes) -> HttpResponse {
             return HttpResponse::InternalServerError().finish();
         }
     }
-    HttpResponse::Ok().content_type("application/json").body(yard.body.clone())
+    HttpResponse::Ok()
+        .content_type("application/json")
+        .body(yard.body.clone())
 }
 
 fn insert(path: &Path, receiver: &mpsc::Receiver<Insert>) {
@@ -363,7 +454,9 @@ fn insert(path: &Path, receiver: &mpsc::Receiver<Insert>) {
     }
     let mut connection = rusqlite::Connection::open(path).expect("the yardstick's database");
     connection
-        .execute_batch("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; CREATE TABLE row(id INTEGER PRIMARY KEY, body BLOB);")
+        .execute_batch(
+            "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; CREATE TABLE row(id INTEGER PRIMARY KEY, body BLOB);",
+        )
         .expect("the yardstick's table");
     while let Ok(first) = receiver.recv() {
         let mut batch = vec![first];

@@ -1,11 +1,12 @@
 //! The sum of the rooms' errors. Each has a stable code, words, help and a place; an edge maps `Class` to its status in
 //! one exhaustive match.
 
-use crate::access::token::TokenError;
+use crate::access::token::{AuthError, TokenError};
 use crate::access::{Denied, PermissionError};
 use crate::graph::Violation;
 use crate::limits::Limit;
 use crate::operation::refusal::{self, InputError};
+use crate::query::{Code, QueryError};
 use crate::selector::SelectorError;
 use crate::selector::ast::Span;
 
@@ -13,6 +14,11 @@ use crate::selector::ast::Span;
 pub enum Error {
     #[error(transparent)]
     Selector(#[from] SelectorError),
+    #[error(transparent)]
+    Query(#[from] QueryError),
+    /// The token ended while the write waited.
+    #[error(transparent)]
+    Unauthenticated(#[from] AuthError),
     #[error(transparent)]
     Graph(#[from] Violation),
     #[error(transparent)]
@@ -60,6 +66,8 @@ impl Error {
     pub fn code(&self) -> &'static str {
         match self {
             Self::Selector(selector) => selector.code,
+            Self::Query(query) => query.code.as_str(),
+            Self::Unauthenticated(_) => "invalidToken",
             Self::Graph(violation) => refusal::violation_code(violation),
             Self::Denied(denied) => refusal::denied_code(denied),
             Self::Input(input) => input.why.code(),
@@ -75,6 +83,8 @@ impl Error {
     pub fn help(&self) -> Option<&str> {
         match self {
             Self::Selector(selector) => Some(&selector.help),
+            Self::Query(query) => query.help.as_deref(),
+            Self::Unauthenticated(_) => None,
             Self::Graph(violation) => refusal::violation_help(violation),
             Self::Denied(denied) => refusal::denied_help(denied),
             Self::Input(input) => input.why.help(),
@@ -90,6 +100,8 @@ impl Error {
     pub fn place(&self) -> Place {
         match self {
             Self::Selector(selector) => Place::Selector(selector.span),
+            Self::Query(query) => query.span.map_or(Place::None, Place::Selector),
+            Self::Unauthenticated(_) => Place::None,
             Self::Input(input) => Place::Pointer(input.at.clone()),
             Self::Token(token) => match token {
                 TokenError::Permission(_) | TokenError::NotHeld(_) => Place::Pointer("/permissions".to_owned()),
@@ -110,7 +122,13 @@ impl Error {
     pub fn limit(&self) -> Option<Limit> {
         match self {
             Self::Selector(selector) => selector.limit,
-            Self::Graph(_) | Self::Denied(_) | Self::Input(_) | Self::Token(_) | Self::UnknownOperation(_) => None,
+            Self::Query(query) => query.limit,
+            Self::Unauthenticated(_)
+            | Self::Graph(_)
+            | Self::Denied(_)
+            | Self::Input(_)
+            | Self::Token(_)
+            | Self::UnknownOperation(_) => None,
         }
     }
 
@@ -119,6 +137,12 @@ impl Error {
             // 414 is about the length of what was asked for; the other bounds are about its content.
             Self::Selector(selector) if selector.code == "selectorTooLong" => Class::SelectorTooLong,
             Self::Selector(_) => Class::Unreadable,
+            Self::Query(query) => match query.code {
+                // Understood, and refused for what it would cost or for who asks.
+                Code::VisitedTooMuch | Code::TimeSpent | Code::TooManyTargets | Code::NoCaller => Class::Unprocessable,
+                _ => Class::Unreadable,
+            },
+            Self::Unauthenticated(_) => Class::Unauthenticated,
             Self::Graph(violation) => refusal::violation_class(violation),
             Self::Denied(denied) => refusal::denied_class(denied),
             Self::Input(input) => input.why.class(),

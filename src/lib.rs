@@ -11,6 +11,7 @@ pub mod http;
 pub mod limits;
 pub mod model;
 pub mod operation;
+pub mod query;
 pub mod selector;
 pub mod settings;
 pub mod storage;

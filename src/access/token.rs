@@ -84,6 +84,20 @@ pub fn authenticate(graph: &Graph, text: &str, admin: Option<&AdminToken>, now: 
     }
 }
 
+/// Whether the caller of a write that waited in the queue may still come in: its token was not revoked meanwhile.
+pub fn still_valid(graph: &Graph, caller: &Who, now: Time) -> Result<(), AuthError> {
+    match caller.principal.token {
+        Some(id) if id != AdminToken::ID => {
+            let token = graph
+                .find(id)
+                .filter(|node| node.kind == Kind::Token)
+                .ok_or(AuthError::Invalid)?;
+            who(graph, token, now).map(|_| ())
+        }
+        _ => Ok(()),
+    }
+}
+
 /// A token whose secret was right.
 fn who(graph: &Graph, token: Node<'_>, now: Time) -> Result<Who, AuthError> {
     let id = |field: u8| token.fields.get(field).and_then(Value::as_uuid);

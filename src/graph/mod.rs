@@ -178,6 +178,23 @@ impl Graph {
         keys.into_iter().flatten().map(|key| Node::new(self, key.slot))
     }
 
+    /// How many `in_range` would give, without a walk.
+    pub fn range_count(&self, kind: Kind, field: u8, from: Bound<&Value>, to: Bound<&Value>) -> usize {
+        let fold = |bound: Bound<&Value>| bound.map(|value| folded(kind, field, value));
+        self.index
+            .between(kind, field, fold(from), fold(to))
+            .map_or(0, |keys| keys.count_left())
+    }
+
+    /// How many `by_prefix` would give, without a walk.
+    pub fn prefix_count(&self, kind: Kind, field: u8, prefix: &str) -> usize {
+        let prefix = folded(kind, field, &Value::text(prefix));
+        let keys = prefix
+            .as_text()
+            .and_then(|prefix| self.index.starting(kind, field, prefix));
+        keys.map_or(0, |keys| keys.count_left())
+    }
+
     /// All relations once each (parents' side), for export: by relation, then in order of both ends' serials.
     pub fn relations(&self) -> impl Iterator<Item = Relation> + '_ {
         schema::relations().flat_map(move |rel| {

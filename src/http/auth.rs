@@ -12,13 +12,25 @@ use crate::graph::Graph;
 pub fn authenticate(context: &Context, graph: &Graph) -> Result<Who, Problem> {
     let mut headers = context.request.headers().get_all(header::AUTHORIZATION);
     let Some(value) = headers.next() else {
-        return Err(Problem::new(StatusCode::UNAUTHORIZED, "noToken", "this needs a bearer token")
-            .help("send `Authorization: Bearer TOKEN` with a token made by `seatgraph token create` or `POST /tokens`"));
+        return Err(
+            Problem::new(StatusCode::UNAUTHORIZED, "noToken", "this needs a bearer token").help(
+                "send `Authorization: Bearer TOKEN` with a token made by `seatgraph token create` or `POST /tokens`",
+            ),
+        );
     };
-    let text = value.to_str().ok().and_then(bearer).filter(|_| headers.next().is_none());
+    let text = value
+        .to_str()
+        .ok()
+        .and_then(bearer)
+        .filter(|_| headers.next().is_none());
     let state = &context.state;
-    token::authenticate(graph, text.unwrap_or_default(), state.options.admin.as_ref(), state.engine.clock().now())
-        .map_err(Problem::from)
+    token::authenticate(
+        graph,
+        text.unwrap_or_default(),
+        state.options.admin.as_ref(),
+        state.engine.clock().now(),
+    )
+    .map_err(Problem::from)
 }
 
 /// The scheme is named in any case (RFC 9110).

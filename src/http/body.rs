@@ -48,12 +48,22 @@ pub async fn read(request: &HttpRequest, payload: &mut Payload, limit: Limit) ->
 }
 
 pub fn slow() -> Problem {
-    Problem::new(StatusCode::REQUEST_TIMEOUT, "bodyTooSlow", "the body did not arrive in time")
-        .help("nothing was written; send it again, faster")
+    Problem::new(
+        StatusCode::REQUEST_TIMEOUT,
+        "bodyTooSlow",
+        "the body did not arrive in time",
+    )
+    .help("nothing was written; send it again, faster")
 }
 
 fn length(request: &HttpRequest) -> Option<u64> {
-    request.headers().get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+    request
+        .headers()
+        .get(header::CONTENT_LENGTH)?
+        .to_str()
+        .ok()?
+        .parse()
+        .ok()
 }
 
 /// The media type without its parameters, lower case.
@@ -71,8 +81,10 @@ pub fn require_json(request: &HttpRequest) -> Result<(), Problem> {
         Some(other) => format!("a body of type `{other}` is not understood here"),
         None => "the body has no Content-Type".to_owned(),
     };
-    Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupportedMediaType", detail)
-        .help("send `Content-Type: application/json`"))
+    Err(
+        Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupportedMediaType", detail)
+            .help("send `Content-Type: application/json`"),
+    )
 }
 
 pub fn refuse_encoding(request: &HttpRequest) -> Result<(), Problem> {
@@ -82,7 +94,10 @@ pub fn refuse_encoding(request: &HttpRequest) -> Result<(), Problem> {
         Some(encoding) => Err(Problem::new(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
             "unsupportedEncoding",
-            format!("a body encoded as `{}` is not taken", String::from_utf8_lossy(encoding.as_bytes())),
+            format!(
+                "a body encoded as `{}` is not taken",
+                String::from_utf8_lossy(encoding.as_bytes())
+            ),
         )
         .help("send the body as it is, without Content-Encoding")),
     }

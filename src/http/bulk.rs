@@ -11,13 +11,11 @@ use futures_util::{StreamExt, stream};
 use serde_json::json;
 use tokio::sync::mpsc;
 
-use super::parameters::Parameters;
 use super::problem::{Problem, internal};
 use super::write::{beside, still_known};
-use super::{Context, GRAPH_REVISION, auth, body, target, wire};
+use super::{Context, GRAPH_REVISION, auth, body, wire};
 use crate::access::{Permission, Who};
 use crate::engine::{Reply, Write, WriteError};
-use crate::error::Error;
 use crate::graph::{Graph, Transaction};
 use crate::limits::{Limit, Limits};
 use crate::model::Revision;
@@ -36,9 +34,16 @@ pub async fn import(context: &Context, mut payload: Payload) -> Result<HttpRespo
     auth::require_unbound(&who, Permission::ServerImport)?;
     body::refuse_encoding(&context.request)?;
     let limits = *context.limits();
-    let pairs = target::split_query(context.request.query_string())?;
-    let dry_run = Parameters::new(pairs, &["dryRun"], limits.parameters)?.flag("dryRun", false)?;
-    let mut importer = Importer { context, who: Arc::new(who), limits, dry_run, lines: 0, changed: 0, revision: 0 };
+    let dry_run = context.parameters(&["dryRun"])?.flag("dryRun", false)?;
+    let mut importer = Importer {
+        context,
+        who: Arc::new(who),
+        limits,
+        dry_run,
+        lines: 0,
+        changed: 0,
+        revision: 0,
+    };
     let mut lines = Lines::new(limits.body_bytes);
     // A dry run is one transaction, for its lines to see one another; it may be as long as an operation's targets.
     let batch = if dry_run { limits.targets as usize } else { BATCH };
@@ -47,15 +52,25 @@ pub async fn import(context: &Context, mut payload: Payload) -> Result<HttpRespo
             Err(_) => return Err(importer.stopped(body::slow())),
             Ok(None) => break,
             Ok(Some(chunk)) => chunk.map_err(|error| {
-                importer.stopped(Problem::bad_request("brokenBody", format!("the body broke off: {error}")))
+                importer.stopped(Problem::bad_request(
+                    "brokenBody",
+                    format!("the body broke off: {error}"),
+                ))
             })?,
         };
         lines.push(&chunk).map_err(|problem| importer.stopped(problem))?;
         while lines.complete.len() >= batch {
             if dry_run {
-                let limit = Limit { name: "targets", value: limits.targets };
-                return Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "tooManyLines", "a dry run takes fewer lines")
-                    .limit(limit));
+                let limit = Limit {
+                    name: "targets",
+                    value: limits.targets,
+                };
+                return Err(Problem::new(
+                    StatusCode::PAYLOAD_TOO_LARGE,
+                    "tooManyLines",
+                    "a dry run takes fewer lines",
+                )
+                .limit(limit));
             }
             let rest = lines.complete.split_off(batch);
             let full = std::mem::replace(&mut lines.complete, rest);
@@ -72,7 +87,9 @@ pub async fn import(context: &Context, mut payload: Payload) -> Result<HttpRespo
     if dry_run {
         answer["dryRun"] = json!(true);
     }
-    Ok(HttpResponse::Ok().insert_header((GRAPH_REVISION, importer.revision)).json(answer))
+    Ok(HttpResponse::Ok()
+        .insert_header((GRAPH_REVISION, importer.revision))
+        .json(answer))
 }
 
 struct Importer<'a> {
@@ -102,13 +119,19 @@ impl Importer<'_> {
         let run = move |transaction: &mut Transaction<'_>| -> Result<Reply, ImportError> {
             still_known(transaction, &who).map_err(|error| ImportError { line: 0, error })?;
             let count = crud::import(transaction, &who, &decoded)?;
-            Ok(Reply { status: 200, body: Arc::from(count.to_string().into_bytes()) })
+            Ok(Reply {
+                status: 200,
+                body: Arc::from(count.to_string().into_bytes()),
+            })
         };
         match self.context.state.engine.write(write, run).await {
             Ok(written) => {
                 self.revision = written.revision;
                 self.lines += count;
-                self.changed += std::str::from_utf8(&written.reply.body).ok().and_then(|text| text.parse().ok()).unwrap_or(0);
+                self.changed += std::str::from_utf8(&written.reply.body)
+                    .ok()
+                    .and_then(|text| text.parse().ok())
+                    .unwrap_or(0);
                 Ok(())
             }
             Err(WriteError::Refused(refused)) => Err(self.failed(refused.line, refused.error.into())),
@@ -124,7 +147,10 @@ impl Importer<'_> {
     }
 
     fn stopped(&self, mut problem: Problem) -> Problem {
-        problem.more.insert("committedLines".into(), json!(if self.dry_run { 0 } else { self.lines }));
+        problem.more.insert(
+            "committedLines".into(),
+            json!(if self.dry_run { 0 } else { self.lines }),
+        );
         problem
     }
 }
@@ -142,7 +168,8 @@ pub fn decode(lines: &[Bytes], limits: &Limits) -> Result<Vec<ImportLine>, (usiz
         let line = wire::import_line(line, limits).map_err(|error| (at, Problem::from(error)))?;
         decoded.push(line);
     }
-    crate::operation::input::prepare_lines(&mut decoded).map_err(|(at, error)| (at, error.into()))?;
+    // A password is rare in an import; which line it stood on is in the pointer.
+    crate::operation::input::prepare_lines(&mut decoded).map_err(|error| (0, error.into()))?;
     Ok(decoded)
 }
 
@@ -164,7 +191,12 @@ enum Shape {
 
 impl Lines {
     pub fn new(limit: u64) -> Self {
-        Self { rest: BytesMut::new(), complete: Vec::new(), limit, shape: Shape::Unknown }
+        Self {
+            rest: BytesMut::new(),
+            complete: Vec::new(),
+            limit,
+            shape: Shape::Unknown,
+        }
     }
 
     pub fn push(&mut self, chunk: &[u8]) -> Result<(), Problem> {
@@ -172,7 +204,9 @@ impl Lines {
         self.rest.extend_from_slice(chunk);
         let mut from = seen;
         while self.shape != Shape::Whole {
-            let Some(at) = self.rest[from..].iter().position(|byte| *byte == b'\n') else { break };
+            let Some(at) = self.rest[from..].iter().position(|byte| *byte == b'\n') else {
+                break;
+            };
             let line = self.rest.split_to(from + at + 1).freeze();
             from = 0;
             let trimmed = line.trim_ascii();
@@ -190,10 +224,15 @@ impl Lines {
             self.complete.push(line);
         }
         if self.rest.len() as u64 > self.limit {
-            let limit = Limit { name: "body_bytes", value: self.limit };
-            return Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "bodyTooLarge", "a line is too long")
-                .limit(limit)
-                .help("send one object a line; only those are streamed"));
+            let limit = Limit {
+                name: "body_bytes",
+                value: self.limit,
+            };
+            return Err(
+                Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "bodyTooLarge", "a line is too long")
+                    .limit(limit)
+                    .help("send one object a line; only those are streamed"),
+            );
         }
         Ok(())
     }
@@ -212,7 +251,10 @@ impl Lines {
             Problem::bad_request("notJson", format!("the body is not JSON: {error}"))
                 .help("send one object a line, or one JSON object or array")
         })?;
-        Ok(elements.into_iter().map(|element| Bytes::copy_from_slice(element.get().as_bytes())).collect())
+        Ok(elements
+            .into_iter()
+            .map(|element| Bytes::copy_from_slice(element.get().as_bytes()))
+            .collect())
     }
 }
 
@@ -225,7 +267,7 @@ pub async fn export(context: &Context) -> Result<HttpResponse, Problem> {
     let graph = context.snapshot().await?;
     let who = auth::authenticate(context, &graph)?;
     auth::require_unbound(&who, Permission::ServerExport)?;
-    Parameters::new(target::split_query(context.request.query_string())?, &[], context.limits().parameters)?;
+    context.parameters(&[])?;
     let revision = graph.revision();
     let (sender, receiver) = mpsc::channel::<Bytes>(4);
     std::thread::Builder::new()
@@ -255,8 +297,11 @@ pub async fn export(context: &Context) -> Result<HttpResponse, Problem> {
 }
 
 /// Gives `each` one function a line, which appends the line; stops at the first error `each` gives.
-pub fn write_export<E>(graph: &Graph, mut each: impl FnMut(&mut dyn FnMut(&mut Vec<u8>)) -> Result<(), E>) -> Result<(), E> {
-    for kind in wire::export_order() {
+pub fn write_export<E>(
+    graph: &Graph,
+    mut each: impl FnMut(&mut dyn FnMut(&mut Vec<u8>)) -> Result<(), E>,
+) -> Result<(), E> {
+    for &kind in wire::export_order() {
         for node in graph.of_kind(kind, None) {
             each(&mut |out| wire::export_entity(out, node))?;
         }
@@ -276,12 +321,20 @@ pub async fn backup(context: &Context) -> Result<HttpResponse, Problem> {
     let state = context.state.clone();
     let file = beside(move || {
         let Some(backup) = &state.backup else {
-            return Err(Problem::new(StatusCode::CONFLICT, "nothingToBackUp", "this server keeps no database file")
-                .help("`GET /export` gives what it holds"));
+            return Err(Problem::new(
+                StatusCode::CONFLICT,
+                "nothingToBackUp",
+                "this server keeps no database file",
+            )
+            .help("`GET /export` gives what it holds"));
         };
         backup().map_err(|why| {
             tracing::error!(%why, "a backup failed");
-            Problem::new(StatusCode::SERVICE_UNAVAILABLE, "backupFailed", "the backup could not be made")
+            Problem::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "backupFailed",
+                "the backup could not be made",
+            )
         })
     })
     .await?;
@@ -330,7 +383,10 @@ mod tests {
         check("", &[]);
         check("\n\n", &[]);
         check("{\"a\":1}", &["{\"a\":1}"]);
-        check("{\"a\":1}\n{\"b\":2}\r\n\n{\"c\":3}", &["{\"a\":1}", "{\"b\":2}", "{\"c\":3}"]);
+        check(
+            "{\"a\":1}\n{\"b\":2}\r\n\n{\"c\":3}",
+            &["{\"a\":1}", "{\"b\":2}", "{\"c\":3}"],
+        );
         check("[{\"a\":1},\n {\"b\":2}]\n", &["{\"a\":1}", "{\"b\":2}"]);
         check("{\n \"a\":1\n}\n", &["{\n \"a\":1\n}"]);
         check("{\"a\":1}\nnonsense\n", &["{\"a\":1}", "nonsense"]);

@@ -39,7 +39,9 @@ impl Cursors {
 
     /// Lengths go first, so that no two different inputs read as the same bytes.
     fn mac(&self, position: &[u8], selector: &str, who: Principal) -> [u8; MAC] {
-        let mut mac = Hmac::<Sha256>::new(&self.key.into());
+        let mut key = [0; 64];
+        key[..32].copy_from_slice(&self.key);
+        let mut mac = Hmac::<Sha256>::new(&key.into());
         mac.update(b"cursor\0");
         for part in [position, selector.as_bytes()] {
             mac.update(&(part.len() as u64).to_le_bytes());
@@ -69,5 +71,6 @@ fn unhex(text: &str) -> Option<Vec<u8>> {
     let digit = |digit: u8| char::from(digit).to_digit(16).map(|digit| digit as u8);
     let digits: Vec<u8> = text.bytes().map(digit).collect::<Option<_>>()?;
     let (pairs, rest) = digits.as_chunks::<2>();
-    rest.is_empty().then(|| pairs.iter().map(|[high, low]| high << 4 | low).collect())
+    rest.is_empty()
+        .then(|| pairs.iter().map(|[high, low]| high << 4 | low).collect())
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use actix_web::http::{StatusCode, header};
 use actix_web::{HttpResponse, web};
 use serde_json::json;
+use smallvec::SmallVec;
 
 use super::parameters::Parameters;
 use super::problem::{Problem, internal};
@@ -14,8 +15,8 @@ use crate::graph::Graph;
 use crate::limits::{Limit, Limits};
 use crate::model::Revision;
 use crate::query::{self, Answer, Budget, Explanation, IncludeTree, Position};
-use crate::selector::ast::{Format, Head, Include, Selector};
 use crate::selector;
+use crate::selector::ast::{Format, Head, Include, Selector};
 
 /// A plan that expects to visit more than this runs beside the workers, so that short requests do not wait behind it.
 const INLINE_VISITS: u64 = 5_000;
@@ -47,16 +48,25 @@ pub async fn read(context: &Context) -> Result<HttpResponse, Problem> {
     let limits = *context.limits();
     let asked = selector::parse_target(&raw.selector, &limits)?;
     refuse_format(asked.format)?;
-    let parameters = Parameters::new(raw.pairs, &["wrap", "explain", "cursor", "operation"], limits.parameters)?;
+    let parameters = Parameters::new(
+        raw.pairs,
+        &["wrap", "explain", "cursor", "operation"],
+        limits.parameters,
+    )?;
     if let Some(operation) = parameters.text("operation") {
         return Err(unknown_operation(operation));
     }
     let Some(selector) = asked.selector else {
-        return Err(Problem::bad_request("selectorMissing", "there is no selector after `/graph`")
-            .help("for example `/graph/Organization`; `GET /graph-schema` lists the types"));
+        return Err(
+            Problem::bad_request("selectorMissing", "there is no selector after `/graph`")
+                .help("for example `/graph/Organization`; `GET /graph-schema` lists the types"),
+        );
     };
-    let includes =
-        raw.includes.iter().map(|include| selector::parse_include(include, &limits)).collect::<Result<Vec<_>, _>>()?;
+    let includes = raw
+        .includes
+        .iter()
+        .map(|include| selector::parse_include(include, &limits))
+        .collect::<Result<Vec<_>, _>>()?;
     let explain = parameters.flag("explain", false)?;
     if explain {
         auth::require_unbound(&who, Permission::ServerExplain)?;
@@ -66,19 +76,39 @@ pub async fn read(context: &Context) -> Result<HttpResponse, Problem> {
     let after = match parameters.text("cursor") {
         None => None,
         Some(_) if selector.params.index.is_some() => {
-            return Err(Problem::bad_request("cursorWithIndex", "`cursor` and `{i=…}` are both given")
-                .parameter("cursor")
-                .help("a cursor says where to go on; leave `i` out"));
+            return Err(
+                Problem::bad_request("cursorWithIndex", "`cursor` and `{i=…}` are both given")
+                    .parameter("cursor")
+                    .help("a cursor says where to go on; leave `i` out"),
+            );
         }
-        Some(cursor) => Some(context.state.cursors.open(cursor, &canonical, who.principal).ok_or_else(|| {
-            Problem::bad_request("badCursor", "this cursor was not given for this selector and this caller")
-                .parameter("cursor")
-                .help("a cursor goes on where the same selector's answer ended; begin again without one")
-        })?),
+        Some(cursor) => Some(
+            context
+                .state
+                .cursors
+                .open(cursor, &canonical, who.principal)
+                .ok_or_else(|| {
+                    Problem::bad_request(
+                        "badCursor",
+                        "this cursor was not given for this selector and this caller",
+                    )
+                    .parameter("cursor")
+                    .help("a cursor goes on where the same selector's answer ended; begin again without one")
+                })?,
+        ),
     };
     let revision = graph.revision();
     let principal = who.principal;
-    let question = Question { graph, who, selector, includes, wrap, explain, after, limits };
+    let question = Question {
+        graph,
+        who,
+        selector,
+        includes,
+        wrap,
+        explain,
+        after,
+        limits,
+    };
     let answered = question.answer_somewhere().await?;
 
     let mut response = HttpResponse::Ok();
@@ -86,8 +116,13 @@ pub async fn read(context: &Context) -> Result<HttpResponse, Problem> {
     if let Some(tag) = answered.tag {
         let tag = format!("\"{tag}\"");
         response.insert_header((header::CACHE_CONTROL, "private, no-cache"));
-        if context.header("if-none-match").is_some_and(|sent| matches_tag(sent, &tag)) {
-            response.status(StatusCode::NOT_MODIFIED).insert_header((header::ETAG, tag));
+        if context
+            .header("if-none-match")
+            .is_some_and(|sent| matches_tag(sent, &tag))
+        {
+            response
+                .status(StatusCode::NOT_MODIFIED)
+                .insert_header((header::ETAG, tag));
             return Ok(response.finish());
         }
         response.insert_header((header::ETAG, tag));
@@ -102,7 +137,10 @@ pub async fn read(context: &Context) -> Result<HttpResponse, Problem> {
             body.extend_from_slice(cursor.as_bytes());
             body.extend_from_slice(b"\"}");
         } else {
-            response.insert_header((header::LINK, format!("<{}>; rel=\"next\"", next_target(context, &cursor))));
+            response.insert_header((
+                header::LINK,
+                format!("<{}>; rel=\"next\"", next_target(context, &cursor)),
+            ));
         }
     }
     response.insert_header((header::CONTENT_TYPE, "application/json"));
@@ -122,7 +160,9 @@ impl Question {
         if !long {
             return self.answer();
         }
-        web::block(move || self.answer()).await.map_err(|_| internal("the query was cut off"))?
+        web::block(move || self.answer())
+            .await
+            .map_err(|_| internal("the query was cut off"))?
     }
 
     fn answer(&self) -> Result<Answered, Problem> {
@@ -145,9 +185,16 @@ impl Question {
         let one = plan.names_one();
         match query::evaluate(&plan, &view, &mut budget, self.after.as_ref())? {
             Answer::Count(count) => {
-                let body =
-                    if self.wrap { format!("{{\"__objType\":\"Long\",\"value\":{count}}}") } else { count.to_string() };
-                Ok(Answered { body: body.into_bytes(), tag: None, next: None })
+                let body = if self.wrap {
+                    format!("{{\"__objType\":\"Long\",\"value\":{count}}}")
+                } else {
+                    count.to_string()
+                };
+                Ok(Answered {
+                    body: body.into_bytes(),
+                    tag: None,
+                    next: None,
+                })
             }
             Answer::Page { nodes, next } => {
                 let tag = match nodes.as_slice() {
@@ -155,8 +202,10 @@ impl Question {
                     _ => None,
                 };
                 if one && !self.wrap && nodes.is_empty() {
-                    return Err(Problem::new(StatusCode::NOT_FOUND, "notFound", "the selector matches nothing")
-                        .help("without `wrap=false` the answer is an empty list"));
+                    return Err(
+                        Problem::new(StatusCode::NOT_FOUND, "notFound", "the selector matches nothing")
+                            .help("without `wrap=false` the answer is an empty list"),
+                    );
                 }
                 let body = self.list(&nodes, &view, &tree, &mut budget, one && !self.wrap)?;
                 Ok(Answered { body, tag, next })
@@ -185,10 +234,17 @@ impl Question {
             }
             wire::entity(&mut body, *node, view, tree, budget)?;
             if body.len() as u64 > self.limits.answer_bytes {
-                let limit = Limit { name: "answer_bytes", value: self.limits.answer_bytes };
-                return Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "answerTooLarge", "the answer is too large")
-                    .limit(limit)
-                    .help("ask for fewer objects with `{r=…}`, or include less"));
+                let limit = Limit {
+                    name: "answer_bytes",
+                    value: self.limits.answer_bytes,
+                };
+                return Err(Problem::new(
+                    StatusCode::PAYLOAD_TOO_LARGE,
+                    "answerTooLarge",
+                    "the answer is too large",
+                )
+                .limit(limit)
+                .help("ask for fewer objects with `{r=…}`, or include less"));
             }
         }
         body.extend_from_slice(close);
@@ -196,14 +252,13 @@ impl Question {
     }
 
     /// Named queries answer a bare array of flat objects (`graph-api.md` 2.4).
-    fn answer_named(
-        &self,
-        view: &View<'_>,
-        budget: &mut Budget,
-    ) -> Result<Answered, Problem> {
+    fn answer_named(&self, view: &View<'_>, budget: &mut Budget) -> Result<Answered, Problem> {
         if self.explain || !self.includes.is_empty() || self.after.is_some() {
-            return Err(Problem::bad_request("notForNamedQueries", "a named query takes no includes, cursor or explain")
-                .help("ask by a selector, such as `/me` in place of `/me()`"));
+            return Err(Problem::bad_request(
+                "notForNamedQueries",
+                "a named query takes no includes, cursor or explain",
+            )
+            .help("ask by a selector, such as `/me` in place of `/me()`"));
         }
         let rows = query::named(&self.selector, view, budget)?;
         let mut body = vec![b'['];
@@ -211,10 +266,15 @@ impl Question {
             if index > 0 {
                 body.push(b',');
             }
-            wire::flat_row(&mut body, row, view);
+            let nodes: SmallVec<[_; 2]> = row.iter().map(|(_, node)| *node).collect();
+            wire::flat_row(&mut body, &nodes, view);
         }
         body.push(b']');
-        Ok(Answered { body, tag: None, next: None })
+        Ok(Answered {
+            body,
+            tag: None,
+            next: None,
+        })
     }
 }
 
@@ -236,12 +296,19 @@ fn explained(explanation: &Explanation) -> Vec<u8> {
 pub fn refuse_format(format: Option<Format>) -> Result<(), Problem> {
     let (name, why) = match format {
         None | Some(Format::Json) => return Ok(()),
-        Some(Format::Jwt) => ("jwt", "signed answers need signing keys, which this server does not have yet"),
+        Some(Format::Jwt) => (
+            "jwt",
+            "signed answers need signing keys, which this server does not have yet",
+        ),
         Some(Format::Xml) => ("xml", "answers are JSON"),
         Some(Format::Txt) => ("txt", "answers are JSON"),
     };
-    Err(Problem::new(StatusCode::NOT_ACCEPTABLE, "formatNotAvailable", format!("no answer in the format `{name}`"))
-        .help(format!("{why}: leave the suffix out, or use `.json`")))
+    Err(Problem::new(
+        StatusCode::NOT_ACCEPTABLE,
+        "formatNotAvailable",
+        format!("no answer in the format `{name}`"),
+    )
+    .help(format!("{why}: leave the suffix out, or use `.json`")))
 }
 
 /// There are no named operations yet; the generic ones are the methods.
@@ -252,7 +319,9 @@ pub fn unknown_operation(name: &str) -> Problem {
     let message = json!({"key": "unknownOperation", "messageTemplate": problem.detail});
     problem.more.insert("resultCode".into(), "Failed".into());
     problem.more.insert("errorMessage".into(), message);
-    problem.more.insert("errorTechnical".into(), problem.detail.clone().into());
+    problem
+        .more
+        .insert("errorTechnical".into(), problem.detail.clone().into());
     problem
 }
 
@@ -269,7 +338,14 @@ fn next_target(context: &Context, cursor: &str) -> String {
             let end = target[at..].find('&').map_or(target.len(), |length| at + length);
             format!("{}cursor={cursor}{}", &target[..at], &target[end..])
         }
-        _ => format!("{target}{}cursor={cursor}", if context.request.query_string().is_empty() { '?' } else { '&' }),
+        _ => format!(
+            "{target}{}cursor={cursor}",
+            if context.request.query_string().is_empty() {
+                '?'
+            } else {
+                '&'
+            }
+        ),
     }
 }
 
@@ -277,9 +353,14 @@ fn next_target(context: &Context, cursor: &str) -> String {
 mod tests {
     #[test]
     fn tags_are_compared_weakly() {
-        for (sent, matches) in
-            [("\"7\"", true), ("W/\"7\"", true), ("\"6\", \"7\"", true), ("*", true), ("\"8\"", false), ("7", false)]
-        {
+        for (sent, matches) in [
+            ("\"7\"", true),
+            ("W/\"7\"", true),
+            ("\"6\", \"7\"", true),
+            ("*", true),
+            ("\"8\"", false),
+            ("7", false),
+        ] {
             assert_eq!(super::matches_tag(sent, "\"7\""), matches, "{sent}");
         }
     }

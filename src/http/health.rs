@@ -21,7 +21,11 @@ pub fn health(context: &Context) -> HttpResponse {
     }
     let health = context.state.engine.health();
     let stopping = health.stopped || context.state.stopping.load(Ordering::SeqCst);
-    let problem = if stopping { Some("stopping".to_owned()) } else { health.fault };
+    let problem = if stopping {
+        Some("stopping".to_owned())
+    } else {
+        health.fault
+    };
     match problem {
         None => HttpResponse::Ok().json(json!({"status": "ready", "revision": context.state.engine.revision()})),
         Some(why) => HttpResponse::build(StatusCode::SERVICE_UNAVAILABLE)
@@ -32,7 +36,10 @@ pub fn health(context: &Context) -> HttpResponse {
 
 pub fn metrics(context: &Context) -> HttpResponse {
     HttpResponse::Ok()
-        .insert_header((header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8"))
+        .insert_header((
+            header::CONTENT_TYPE,
+            "application/openmetrics-text; version=1.0.0; charset=utf-8",
+        ))
         .body(context.state.metrics.text())
 }
 
@@ -44,5 +51,7 @@ pub async fn document(context: &Context) -> Result<HttpResponse, Problem> {
         auth::authenticate(context, &*context.snapshot().await?)?;
         SCHEMA.clone()
     };
-    Ok(HttpResponse::Ok().insert_header((header::CONTENT_TYPE, "application/json")).body(body))
+    Ok(HttpResponse::Ok()
+        .insert_header((header::CONTENT_TYPE, "application/json"))
+        .body(body))
 }

@@ -57,12 +57,24 @@ impl Metrics {
     pub fn new(engine: Engine) -> Self {
         let mut registry = Registry::with_prefix("seatgraph");
         let requests = Family::<Labels, Counter<u64, AtomicU64>>::default();
-        registry.register("http_requests", "Requests answered, by route and class of status", requests.clone());
+        registry.register(
+            "http_requests",
+            "Requests answered, by route and class of status",
+            requests.clone(),
+        );
         let buckets = || Histogram::new(exponential_buckets(0.000_05, 3.0, 12));
         let seconds = Family::<RouteLabel, Histogram>::new_with_constructor(buckets);
-        registry.register("http_request_seconds", "Time from the request's head to its answer", seconds.clone());
+        registry.register(
+            "http_request_seconds",
+            "Time from the request's head to its answer",
+            seconds.clone(),
+        );
         let panics = Counter::default();
-        registry.register("panics", "Requests that ended in a panic and were answered 500", panics.clone());
+        registry.register(
+            "panics",
+            "Requests that ended in a panic and were answered 500",
+            panics.clone(),
+        );
         registry.register_collector(Box::new(EngineCollector(engine)));
         let classes = |route: &'static str| {
             ["1xx", "2xx", "3xx", "4xx", "5xx"]
@@ -70,7 +82,10 @@ impl Metrics {
         };
         Self {
             requests: ROUTES.iter().map(|route| classes(route)).collect(),
-            seconds: ROUTES.iter().map(|route| seconds.get_or_create(&[("route", *route)]).clone()).collect(),
+            seconds: ROUTES
+                .iter()
+                .map(|route| seconds.get_or_create(&[("route", *route)]).clone())
+                .collect(),
             registry,
             panics,
         }
@@ -106,11 +121,31 @@ impl Collector for EngineCollector {
         let health = self.0.health();
         let gauges: [(&str, &str, i64); 6] = [
             ("graph_entities", "Entities in the published graph", graph.len() as i64),
-            ("graph_relations", "Relations in the published graph", graph.relation_count() as i64),
-            ("graph_revision", "Revision of the published graph", graph.revision() as i64),
-            ("write_queue_length", "Writes that wait for the committer", health.queue as i64),
-            ("ready", "1 while the server takes reads and writes", i64::from(health.ready())),
-            ("process_resident_memory_bytes", "Resident memory of the process", resident_bytes()),
+            (
+                "graph_relations",
+                "Relations in the published graph",
+                graph.relation_count() as i64,
+            ),
+            (
+                "graph_revision",
+                "Revision of the published graph",
+                graph.revision() as i64,
+            ),
+            (
+                "write_queue_length",
+                "Writes that wait for the committer",
+                health.queue as i64,
+            ),
+            (
+                "ready",
+                "1 while the server takes reads and writes",
+                i64::from(health.ready()),
+            ),
+            (
+                "process_resident_memory_bytes",
+                "Resident memory of the process",
+                resident_bytes(),
+            ),
         ];
         for (name, help, value) in gauges {
             let gauge = ConstGauge::new(value);
@@ -119,7 +154,11 @@ impl Collector for EngineCollector {
         let counters: [(&str, &str, u64); 3] = [
             ("commits", "Writes committed by this process", health.commits),
             ("commit_batches", "Storage transactions those took", health.batches),
-            ("graph_clones", "Times a slow reader made the committer copy the graph", health.copies_cloned),
+            (
+                "graph_clones",
+                "Times a slow reader made the committer copy the graph",
+                health.copies_cloned,
+            ),
         ];
         for (name, help, value) in counters {
             let counter = ConstCounter::new(value);
@@ -133,5 +172,7 @@ impl Collector for EngineCollector {
 fn resident_bytes() -> i64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    line.and_then(|line| line.trim().strip_suffix(" kB")?.trim().parse::<i64>().ok()).unwrap_or_default() * 1024
+    line.and_then(|line| line.trim().strip_suffix(" kB")?.trim().parse::<i64>().ok())
+        .unwrap_or_default()
+        * 1024
 }

@@ -34,6 +34,7 @@ use futures_util::FutureExt;
 
 use self::cursor::Cursors;
 use self::metrics::{Metrics, Route};
+use self::parameters::Parameters;
 use self::problem::{Problem, internal};
 use crate::access::token::AdminToken;
 use crate::engine::Engine;
@@ -119,11 +120,22 @@ pub struct Context {
 impl Context {
     /// The request's target as it came, path and query, still encoded.
     pub fn raw_target(&self) -> &str {
-        self.request.uri().path_and_query().map_or("/", |target| target.as_str())
+        self.request
+            .uri()
+            .path_and_query()
+            .map_or("/", |target| target.as_str())
     }
 
     pub fn limits(&self) -> &Limits {
         &self.state.options.limits
+    }
+
+    /// Those of a path that is no selector.
+    pub fn parameters(&self, known: &[&str]) -> Result<Parameters, Problem> {
+        let target = target::split(&format!("?{}", self.request.query_string()))?;
+        let includes = target.includes.into_iter().map(|include| (include, String::new()));
+        let pairs = target.pairs.into_iter().chain(includes).collect();
+        Parameters::new(pairs, known, self.limits().parameters)
     }
 
     pub fn header(&self, name: &str) -> Option<&str> {
@@ -135,10 +147,14 @@ impl Context {
         let Some(value) = self.request.headers().get(GRAPH_AT_LEAST) else {
             return Ok(self.state.engine.snapshot());
         };
-        let revision: Revision = value.to_str().ok().and_then(|text| text.trim().parse().ok()).ok_or_else(|| {
-            Problem::bad_request("badRevision", "`Graph-At-Least` is not a revision")
-                .help("send the number a `Graph-Revision` header gave")
-        })?;
+        let revision: Revision = value
+            .to_str()
+            .ok()
+            .and_then(|text| text.trim().parse().ok())
+            .ok_or_else(|| {
+                Problem::bad_request("badRevision", "`Graph-At-Least` is not a revision")
+                    .help("send the number a `Graph-Revision` header gave")
+            })?;
         let wait = Duration::from_millis(self.limits().wait_ms);
         self.state.engine.at_least(revision, wait).await.map_err(|_| {
             Problem::new(
@@ -146,7 +162,10 @@ impl Context {
                 "notYetThere",
                 format!("revision {revision} has not arrived here in time"),
             )
-            .limit(crate::limits::Limit { name: "wait_ms", value: self.limits().wait_ms })
+            .limit(crate::limits::Limit {
+                name: "wait_ms",
+                value: self.limits().wait_ms,
+            })
             .help("try again, or ask the node that wrote it")
         })
     }
@@ -156,7 +175,11 @@ impl Context {
 async fn dispatch(request: HttpRequest, payload: web::Payload, state: web::Data<State>) -> HttpResponse {
     let started = Instant::now();
     let request_id = state.request_ids.of(request.headers());
-    let context = Context { state, request, request_id };
+    let context = Context {
+        state,
+        request,
+        request_id,
+    };
     let route = route(context.request.path(), context.request.method());
     let answered = AssertUnwindSafe(answer(&context, route, payload)).catch_unwind().await;
     let mut response = match answered {
@@ -194,7 +217,11 @@ fn log(context: &Context, response: &HttpResponse, took: Duration) {
     if !slow && !options.log_requests {
         return;
     }
-    let (method, status, micros) = (context.request.method(), response.status().as_u16(), took.as_micros() as u64);
+    let (method, status, micros) = (
+        context.request.method(),
+        response.status().as_u16(),
+        took.as_micros() as u64,
+    );
     let path = first_segment(context.request.path());
     if slow {
         tracing::warn!(request_id = %context.request_id, %method, path, status, micros, "slow request");
@@ -204,13 +231,19 @@ fn log(context: &Context, response: &HttpResponse, took: Duration) {
 }
 
 fn first_segment(path: &str) -> &str {
-    let end = path[1.min(path.len())..].find(['/', '.', '?']).map_or(path.len(), |at| at + 1);
+    let end = path[1.min(path.len())..]
+        .find(['/', '.', '?'])
+        .map_or(path.len(), |at| at + 1);
     &path[..end]
 }
 
 fn route(path: &str, method: &Method) -> Route {
     if is_graph(path) {
-        return if method == Method::GET || method == Method::HEAD { Route::GraphRead } else { Route::GraphWrite };
+        return if method == Method::GET || method == Method::HEAD {
+            Route::GraphRead
+        } else {
+            Route::GraphWrite
+        };
     }
     match path {
         "/tokens" => Route::Tokens,
@@ -227,7 +260,8 @@ fn route(path: &str, method: &Method) -> Route {
 
 /// `/graph`, `/graph/…` and `/graph.json`, but not `/graph-schema`.
 fn is_graph(path: &str) -> bool {
-    path.strip_prefix("/graph").is_some_and(|rest| matches!(rest.as_bytes().first(), None | Some(b'/' | b'.')))
+    path.strip_prefix("/graph")
+        .is_some_and(|rest| matches!(rest.as_bytes().first(), None | Some(b'/' | b'.')))
 }
 
 async fn answer(context: &Context, route: Route, payload: web::Payload) -> Result<HttpResponse, Problem> {
@@ -241,7 +275,10 @@ async fn answer(context: &Context, route: Route, payload: web::Payload) -> Resul
         Route::GraphWrite => match *method {
             Method::POST | Method::PUT => write::upsert(context, payload).await,
             Method::DELETE => write::delete(context).await,
-            _ => Err(Problem::method_not_allowed(method.as_str(), "GET, HEAD, POST, PUT, DELETE")),
+            _ => Err(Problem::method_not_allowed(
+                method.as_str(),
+                "GET, HEAD, POST, PUT, DELETE",
+            )),
         },
         Route::Tokens => tokens::answer(context, payload).await,
         Route::Import if method == Method::POST => bulk::import(context, payload).await,
@@ -264,7 +301,11 @@ async fn answer(context: &Context, route: Route, payload: web::Payload) -> Resul
 /// A browser of a listed origin may ask anything a token lets it; others get no permission, which is the browser's to enforce.
 fn preflight(context: &Context) -> HttpResponse {
     let mut response = HttpResponse::NoContent();
-    if context.request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD) {
+    if context
+        .request
+        .headers()
+        .contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)
+    {
         response.insert_header((header::ACCESS_CONTROL_ALLOW_METHODS, "GET, HEAD, POST, PUT, DELETE"));
         response.insert_header((
             header::ACCESS_CONTROL_ALLOW_HEADERS,
@@ -276,9 +317,14 @@ fn preflight(context: &Context) -> HttpResponse {
 }
 
 fn allow_origin(context: &Context, headers: &mut HeaderMap) {
-    let Some(origin) = context.request.headers().get(header::ORIGIN) else { return };
+    let Some(origin) = context.request.headers().get(header::ORIGIN) else {
+        return;
+    };
     let allowed = &context.state.options.cors_origins;
-    if allowed.iter().any(|allowed| allowed == "*" || allowed.as_bytes() == origin.as_bytes()) {
+    if allowed
+        .iter()
+        .any(|allowed| allowed == "*" || allowed.as_bytes() == origin.as_bytes())
+    {
         headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
         headers.insert(header::VARY, HeaderValue::from_static("origin"));
         headers.insert(
@@ -297,13 +343,18 @@ struct RequestIds {
 impl RequestIds {
     fn new(secret: [u8; 32]) -> Self {
         let [a, b, c, d, ..] = secret;
-        Self { process: u32::from_le_bytes([a, b, c, d]), next: AtomicU64::new(1) }
+        Self {
+            process: u32::from_le_bytes([a, b, c, d]),
+            next: AtomicU64::new(1),
+        }
     }
 
     fn of(&self, headers: &HeaderMap) -> CompactString {
         let sent = headers.get(REQUEST_ID).and_then(|value| value.to_str().ok());
         match sent {
-            Some(sent) if (1..=64).contains(&sent.len()) && sent.bytes().all(|byte| byte.is_ascii_graphic()) => sent.into(),
+            Some(sent) if (1..=64).contains(&sent.len()) && sent.bytes().all(|byte| byte.is_ascii_graphic()) => {
+                sent.into()
+            }
             _ => compact_str::format_compact!("{:08x}-{:x}", self.process, self.next.fetch_add(1, Ordering::Relaxed)),
         }
     }
@@ -331,7 +382,12 @@ mod tests {
 
     #[test]
     fn a_logged_path_names_nobody() {
-        for (path, logged) in [("/graph/Profile[@id='x']", "/graph"), ("/graph.json", "/graph"), ("/", "/"), ("", "")] {
+        for (path, logged) in [
+            ("/graph/Profile[@id='x']", "/graph"),
+            ("/graph.json", "/graph"),
+            ("/", "/"),
+            ("", ""),
+        ] {
             assert_eq!(first_segment(path), logged);
         }
     }

@@ -13,26 +13,36 @@ impl Parameters {
     /// An unknown name, one given twice, or too many. `authenticate` is taken and ignored, wherever it is sent.
     pub fn new(pairs: Vec<(String, String)>, known: &[&str], limit: u64) -> Result<Self, Problem> {
         if pairs.len() as u64 > limit {
-            return Err(Problem::bad_request("tooManyParameters", format!("more than {limit} parameters"))
-                .limit(Limit { name: "parameters", value: limit }));
+            return Err(
+                Problem::bad_request("tooManyParameters", format!("more than {limit} parameters")).limit(Limit {
+                    name: "parameters",
+                    value: limit,
+                }),
+            );
         }
         for (index, (name, _)) in pairs.iter().enumerate() {
             if name != "authenticate" && !known.contains(&name.as_str()) {
-                let problem = Problem::bad_request("unknownParameter", format!("unknown parameter `{name}`")).parameter(name);
+                let problem =
+                    Problem::bad_request("unknownParameter", format!("unknown parameter `{name}`")).parameter(name);
                 return Err(match known {
                     [] => problem.help("there are none here"),
                     known => problem.help(format!("known here: {}", known.join(", "))),
                 });
             }
             if pairs[..index].iter().any(|(before, _)| before == name) {
-                return Err(Problem::bad_request("repeatedParameter", format!("`{name}` is given twice")).parameter(name));
+                return Err(
+                    Problem::bad_request("repeatedParameter", format!("`{name}` is given twice")).parameter(name),
+                );
             }
         }
         Ok(Self { pairs })
     }
 
     pub fn text(&self, name: &str) -> Option<&str> {
-        self.pairs.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+        self.pairs
+            .iter()
+            .find(|(known, _)| known == name)
+            .map(|(_, value)| value.as_str())
     }
 
     /// `true` or `false`; absent means the default.
@@ -67,7 +77,10 @@ mod tests {
     #[test]
     fn parameters_are_known_and_single() {
         let check = |query: &[(&str, &str)], expected: Result<bool, &str>| {
-            let pairs = query.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+            let pairs = query
+                .iter()
+                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+                .collect();
             let flag = Parameters::new(pairs, &["wrap"], 3).and_then(|parameters| parameters.flag("wrap", true));
             assert_eq!(flag.map_err(|problem| problem.code), expected, "{query:?}");
         };
@@ -77,6 +90,9 @@ mod tests {
         check(&[("wrap", "no")], Err("badParameter"));
         check(&[("warp", "false")], Err("unknownParameter"));
         check(&[("wrap", "true"), ("wrap", "true")], Err("repeatedParameter"));
-        check(&[("wrap", "1"), ("wrap", "2"), ("wrap", "3"), ("wrap", "4")], Err("tooManyParameters"));
+        check(
+            &[("wrap", "1"), ("wrap", "2"), ("wrap", "3"), ("wrap", "4")],
+            Err("tooManyParameters"),
+        );
     }
 }

@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 use crate::access::token::AuthError;
 use crate::engine::WriteError;
 use crate::error::{Class, Error, Place};
+use crate::http::target::TargetError;
 use crate::http::wire::BodyError;
 use crate::limits::Limit;
 use crate::selector::ast::Span;
@@ -69,8 +70,11 @@ impl Problem {
     }
 
     pub fn method_not_allowed(method: &str, allow: &'static str) -> Self {
-        let mut problem =
-            Self::new(StatusCode::METHOD_NOT_ALLOWED, "methodNotAllowed", format!("`{method}` does nothing here"));
+        let mut problem = Self::new(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "methodNotAllowed",
+            format!("`{method}` does nothing here"),
+        );
         problem.allow = Some(allow);
         problem.help(format!("use {allow}"))
     }
@@ -190,6 +194,14 @@ impl From<BodyError> for Problem {
     }
 }
 
+impl From<TargetError> for Problem {
+    fn from(error: TargetError) -> Self {
+        let mut problem = Self::bad_request(error.code, error.message).help(error.help);
+        problem.selector = Some((error.span.start, error.span.end));
+        problem
+    }
+}
+
 macro_rules! through_error {
     ($($room:ty),*) => {
         $(impl From<$room> for Problem {
@@ -199,7 +211,11 @@ macro_rules! through_error {
         })*
     };
 }
-through_error!(crate::selector::SelectorError, crate::query::QueryError, crate::operation::refusal::InputError);
+through_error!(
+    crate::selector::SelectorError,
+    crate::query::QueryError,
+    crate::operation::refusal::InputError
+);
 
 impl From<AuthError> for Problem {
     fn from(error: AuthError) -> Self {
@@ -219,10 +235,12 @@ impl<E: Into<Problem>> From<WriteError<E>> for Problem {
                 "this Idempotency-Key was used for another request",
             )
             .help("a key stands for one request: take a new one for another method, target or body"),
-            WriteError::Full => {
-                Self::new(StatusCode::SERVICE_UNAVAILABLE, "writeQueueFull", "more writes wait than the queue holds")
-                    .help("nothing was written; try again in a second")
-            }
+            WriteError::Full => Self::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "writeQueueFull",
+                "more writes wait than the queue holds",
+            )
+            .help("nothing was written; try again in a second"),
             WriteError::Unavailable(why) => {
                 tracing::error!(%why, "a write could not be stored");
                 Self::new(
@@ -232,10 +250,12 @@ impl<E: Into<Problem>> From<WriteError<E>> for Problem {
                 )
                 .help("nothing was written; the server's log says why, and its readiness is off until it is restarted")
             }
-            WriteError::Stopped => {
-                Self::new(StatusCode::SERVICE_UNAVAILABLE, "stopping", "the server is shutting down")
-                    .help("nothing was written; try again, another instance or a restarted one will answer")
-            }
+            WriteError::Stopped => Self::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "stopping",
+                "the server is shutting down",
+            )
+            .help("nothing was written; try again, another instance or a restarted one will answer"),
             WriteError::Panicked => internal("a write ended unexpectedly; it was undone"),
         }
     }
@@ -250,8 +270,11 @@ pub fn internal(detail: &str) -> Problem {
 mod tests {
     #[test]
     fn a_code_titles_itself() {
-        for (code, title) in [("unknownField", "Unknown field"), ("notJson", "Not json"), ("twoParents", "Two parents")]
-        {
+        for (code, title) in [
+            ("unknownField", "Unknown field"),
+            ("notJson", "Not json"),
+            ("twoParents", "Two parents"),
+        ] {
             assert_eq!(super::title(code), title);
         }
     }

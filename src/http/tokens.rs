@@ -9,10 +9,9 @@ use serde::Deserialize;
 use serde_json::json;
 use uuid::Uuid;
 
-use super::parameters::Parameters;
 use super::problem::Problem;
 use super::write::{answer as written, still_known};
-use super::{Context, GRAPH_REVISION, auth, body, target};
+use super::{Context, GRAPH_REVISION, auth, body};
 use crate::access::Who;
 use crate::access::token::{self, NewToken};
 use crate::engine::{Reply, Write};
@@ -39,7 +38,10 @@ pub async fn answer(context: &Context, payload: Payload) -> Result<HttpResponse,
     match (context.request.method(), path.strip_prefix('/')) {
         (&Method::GET | &Method::HEAD, None) => list(context, &graph, &who),
         (&Method::POST, None) => create(context, who, payload).await,
-        (_, None) => Err(Problem::method_not_allowed(context.request.method().as_str(), "GET, HEAD, POST")),
+        (_, None) => Err(Problem::method_not_allowed(
+            context.request.method().as_str(),
+            "GET, HEAD, POST",
+        )),
         (&Method::DELETE, Some(id)) => revoke(context, who, id).await,
         (_, Some(_)) => Err(Problem::method_not_allowed(context.request.method().as_str(), "DELETE")),
     }
@@ -47,14 +49,16 @@ pub async fn answer(context: &Context, payload: Payload) -> Result<HttpResponse,
 
 /// Oldest first; `limit` and `cursor` (the serial of the last one seen) as in every list of our own.
 fn list(context: &Context, graph: &crate::graph::Graph, who: &Who) -> Result<HttpResponse, Problem> {
-    let pairs = target::split_query(context.request.query_string())?;
     let limits = context.limits();
-    let parameters = Parameters::new(pairs, &["limit", "cursor"], limits.parameters)?;
+    let parameters = context.parameters(&["limit", "cursor"])?;
     let rows = parameters.number("limit")?.unwrap_or(limits.page);
     if rows > limits.page_max {
         return Err(Problem::bad_request("pageTooLarge", format!("`limit` is {rows}"))
             .parameter("limit")
-            .limit(Limit { name: "page_max", value: limits.page_max }));
+            .limit(Limit {
+                name: "page_max",
+                value: limits.page_max,
+            }));
     }
     let after = parameters.number("cursor")?;
     let mut tokens = token::list(graph, who, after, rows as usize + 1).map_err(Error::from)?;
@@ -80,14 +84,19 @@ fn list(context: &Context, graph: &crate::graph::Graph, who: &Who) -> Result<Htt
     if let (true, Some(last)) = (more, tokens.last()) {
         answer["nextCursor"] = json!(last.serial.to_string());
     }
-    Ok(HttpResponse::Ok().insert_header((GRAPH_REVISION, graph.revision())).json(answer))
+    Ok(HttpResponse::Ok()
+        .insert_header((GRAPH_REVISION, graph.revision()))
+        .json(answer))
 }
 
 async fn create(context: &Context, who: Who, mut payload: Payload) -> Result<HttpResponse, Problem> {
     refuse_key(&context.request)?;
-    Parameters::new(target::split_query(context.request.query_string())?, &[], context.limits().parameters)?;
+    context.parameters(&[])?;
     body::require_json(&context.request)?;
-    let limit = Limit { name: "body_bytes", value: context.limits().body_bytes };
+    let limit = Limit {
+        name: "body_bytes",
+        value: context.limits().body_bytes,
+    };
     let bytes = body::read(&context.request, &mut payload, limit).await?;
     let wanted: Wanted = serde_json::from_slice(&bytes).map_err(|error| {
         Problem::bad_request("badToken", format!("the body does not describe a token: {error}")).help(
@@ -116,24 +125,32 @@ async fn create(context: &Context, who: Who, mut payload: Payload) -> Result<Htt
         still_known(transaction, &who)?;
         let (id, text) = token::create(transaction, &who, &new)?;
         let body = json!({"id": id.to_string(), "token": text});
-        Ok::<_, Error>(Reply { status: 201, body: Arc::from(body.to_string().into_bytes()) })
+        Ok::<_, Error>(Reply {
+            status: 201,
+            body: Arc::from(body.to_string().into_bytes()),
+        })
     };
     let mut response = written(context.state.engine.write(write, run).await?)?;
-    response
-        .headers_mut()
-        .insert(actix_web::http::header::CACHE_CONTROL, actix_web::http::header::HeaderValue::from_static("no-store"));
+    response.headers_mut().insert(
+        actix_web::http::header::CACHE_CONTROL,
+        actix_web::http::header::HeaderValue::from_static("no-store"),
+    );
     Ok(response)
 }
 
 async fn revoke(context: &Context, who: Who, id: &str) -> Result<HttpResponse, Problem> {
     refuse_key(&context.request)?;
-    let id = Uuid::try_parse(id)
-        .map_err(|_| Problem::bad_request("badId", format!("`{id}` is not the id of a token")).help("an id is a UUID"))?;
+    let id = Uuid::try_parse(id).map_err(|_| {
+        Problem::bad_request("badId", format!("`{id}` is not the id of a token")).help("an id is a UUID")
+    })?;
     let write = write(context, &who, "RevokeToken");
     let run = move |transaction: &mut Transaction<'_>| {
         still_known(transaction, &who)?;
         token::revoke(transaction, &who, id)?;
-        Ok::<_, Error>(Reply { status: 204, body: Arc::from(Vec::new()) })
+        Ok::<_, Error>(Reply {
+            status: 204,
+            body: Arc::from(Vec::new()),
+        })
     };
     written(context.state.engine.write(write, run).await?)
 }
@@ -152,7 +169,9 @@ fn write(context: &Context, who: &Who, operation: &str) -> Write {
 fn refuse_key(request: &HttpRequest) -> Result<(), Problem> {
     match request.headers().contains_key("idempotency-key") {
         false => Ok(()),
-        true => Err(Problem::bad_request("idempotencyKeyNotAllowed", "a token cannot be made again by its key")
-            .help("leave Idempotency-Key out; revoke a token whose text was lost and make another")),
+        true => Err(
+            Problem::bad_request("idempotencyKeyNotAllowed", "a token cannot be made again by its key")
+                .help("leave Idempotency-Key out; revoke a token whose text was lost and make another"),
+        ),
     }
 }

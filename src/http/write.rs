@@ -37,12 +37,22 @@ pub async fn upsert(context: &Context, mut payload: Payload) -> Result<HttpRespo
     let who = auth::authenticate(context, &context.state.engine.snapshot())?;
     let asked = Asked::new(context)?;
     if asked.selector.is_some() {
-        return Err(Problem::bad_request("selectorNotAllowed", "a body of objects names its objects itself")
-            .help("send it to `/graph`, without a selector"));
+        return Err(
+            Problem::bad_request("selectorNotAllowed", "a body of objects names its objects itself")
+                .help("send it to `/graph`, without a selector"),
+        );
     }
     body::require_json(&context.request)?;
     let limits = *context.limits();
-    let bytes = body::read(&context.request, &mut payload, Limit { name: "body_bytes", value: limits.body_bytes }).await?;
+    let bytes = body::read(
+        &context.request,
+        &mut payload,
+        Limit {
+            name: "body_bytes",
+            value: limits.body_bytes,
+        },
+    )
+    .await?;
     let condition = condition(&context.request)?;
     let write = asked.write(context, &who, operation, &bytes)?;
     let decode = move || -> Result<_, Problem> {
@@ -53,7 +63,11 @@ pub async fn upsert(context: &Context, mut payload: Payload) -> Result<HttpRespo
         }
         Ok((objects, slow))
     };
-    let (mut objects, slow): (Vec<ObjectInput>, bool) = if asked.body_is_long { beside(decode).await? } else { decode()? };
+    let (mut objects, slow): (Vec<ObjectInput>, bool) = if asked.body_is_long {
+        beside(decode).await?
+    } else {
+        decode()?
+    };
     if slow {
         // Hashing a password is slow by design.
         objects = beside(move || {
@@ -69,7 +83,12 @@ pub async fn upsert(context: &Context, mut payload: Payload) -> Result<HttpRespo
         transaction.validate()?;
         let view = View::new(transaction.graph(), &who);
         let shown = done.top.iter().take(SHOWN).filter_map(|id| view.find(*id));
-        Ok(reply(result, done.count, |out| wire::entities(out, shown, &view), dry_run.then_some((&*transaction, &view))))
+        Ok::<_, Error>(reply(
+            result,
+            done.count,
+            |out| wire::entities(out, shown, &view),
+            dry_run.then_some((&*transaction, &view)),
+        ))
     };
     answer(context.state.engine.write(write, run).await?)
 }
@@ -78,8 +97,10 @@ pub async fn delete(context: &Context) -> Result<HttpResponse, Problem> {
     let who = auth::authenticate(context, &context.state.engine.snapshot())?;
     let asked = Asked::new(context)?;
     let Some(selector) = asked.selector.clone() else {
-        return Err(Problem::bad_request("selectorMissing", "there is no selector after `/graph`")
-            .help("for example `DELETE /graph/License[@id='…']`"));
+        return Err(
+            Problem::bad_request("selectorMissing", "there is no selector after `/graph`")
+                .help("for example `DELETE /graph/License[@id='…']`"),
+        );
     };
     let write = asked.write(context, &who, "Delete", b"")?;
     let condition = condition(&context.request)?;
@@ -91,7 +112,12 @@ pub async fn delete(context: &Context) -> Result<HttpResponse, Problem> {
         transaction.validate()?;
         let shown = &done.objects[..done.objects.len().min(SHOWN)];
         let view = View::new(transaction.graph(), &who);
-        Ok(reply("DeleteResult", done.count, |out| named(out, shown), dry_run.then_some((&*transaction, &view))))
+        Ok::<_, Error>(reply(
+            "DeleteResult",
+            done.count,
+            |out| named(out, shown),
+            dry_run.then_some((&*transaction, &view)),
+        ))
     };
     answer(context.state.engine.write(write, run).await?)
 }
@@ -116,7 +142,9 @@ impl Asked {
         if let Some(operation) = parameters.text("operation") {
             return Err(unknown_operation(operation));
         }
-        let length = context.header("content-length").and_then(|length| length.parse::<usize>().ok());
+        let length = context
+            .header("content-length")
+            .and_then(|length| length.parse::<usize>().ok());
         Ok(Self {
             selector: asked.selector,
             dry_run: parameters.flag("dryRun", false)?,
@@ -129,7 +157,11 @@ impl Asked {
             by: who.principal,
             operation: operation.into(),
             request_id: context.request_id.clone(),
-            idempotency: if self.dry_run { None } else { idempotency(context, who.principal, body)? },
+            idempotency: if self.dry_run {
+                None
+            } else {
+                idempotency(context, who.principal, body)?
+            },
             dry_run: self.dry_run,
         })
     }
@@ -148,11 +180,17 @@ pub fn idempotency(context: &Context, who: Principal, body: &[u8]) -> Result<Opt
     let Some(key) = sent.next() else { return Ok(None) };
     let key = key.as_bytes();
     if sent.next().is_some() || !(1..=255).contains(&key.len()) || !key.iter().all(u8::is_ascii_graphic) {
-        return Err(Problem::bad_request("badIdempotencyKey", "the Idempotency-Key is not one")
-            .help("send one key of 1 to 255 visible ASCII characters"));
+        return Err(
+            Problem::bad_request("badIdempotencyKey", "the Idempotency-Key is not one")
+                .help("send one key of 1 to 255 visible ASCII characters"),
+        );
     }
     let mut fingerprint = Sha256::new();
-    for part in [context.request.method().as_str().as_bytes(), context.raw_target().as_bytes(), body] {
+    for part in [
+        context.request.method().as_str().as_bytes(),
+        context.raw_target().as_bytes(),
+        body,
+    ] {
         fingerprint.update((part.len() as u64).to_le_bytes());
         fingerprint.update(part);
     }
@@ -174,7 +212,12 @@ fn scope(who: Principal) -> CompactString {
 
 /// `If-Match` and `If-None-Match: *` on a write.
 fn condition(request: &HttpRequest) -> Result<Option<IfMatch>, Problem> {
-    let text = |name: &str| request.headers().get(name).map(|value| value.to_str().unwrap_or("\u{fffd}").trim().to_owned());
+    let text = |name: &str| {
+        request
+            .headers()
+            .get(name)
+            .map(|value| value.to_str().unwrap_or("\u{fffd}").trim().to_owned())
+    };
     match (text("if-match"), text("if-none-match")) {
         (None, None) => Ok(None),
         (Some(tags), None) if tags == "*" => Ok(Some(IfMatch::Any)),
@@ -186,8 +229,10 @@ fn condition(request: &HttpRequest) -> Result<Option<IfMatch>, Problem> {
             Ok(Some(IfMatch::Of(revisions.collect())))
         }
         (None, Some(tags)) if tags == "*" => Ok(Some(IfMatch::None)),
-        _ => Err(Problem::bad_request("badCondition", "these conditions do not fit a write")
-            .help("send `If-Match` with an ETag or `*`, or `If-None-Match: *` to create only")),
+        _ => Err(
+            Problem::bad_request("badCondition", "these conditions do not fit a write")
+                .help("send `If-Match` with an ETag or `*`, or `If-None-Match: *` to create only"),
+        ),
     }
 }
 
@@ -197,7 +242,12 @@ pub fn still_known(transaction: &Transaction<'_>, who: &Who) -> Result<(), Error
 }
 
 /// The envelope of `graph-api.md` 2.5, and for a dry run the changes it would make.
-fn reply(result: &str, count: u64, items: impl FnOnce(&mut Vec<u8>), dry: Option<(&Transaction<'_>, &View<'_>)>) -> Reply {
+fn reply(
+    result: &str,
+    count: u64,
+    items: impl FnOnce(&mut Vec<u8>),
+    dry: Option<(&Transaction<'_>, &View<'_>)>,
+) -> Reply {
     let mut out = Vec::with_capacity(512);
     out.extend_from_slice(b"{\"__objType\":\"");
     out.extend_from_slice(result.as_bytes());
@@ -211,7 +261,10 @@ fn reply(result: &str, count: u64, items: impl FnOnce(&mut Vec<u8>), dry: Option
         wire::changes(&mut out, &transaction.changes(), view);
     }
     out.push(b'}');
-    Reply { status: StatusCode::OK.as_u16(), body: Arc::from(out) }
+    Reply {
+        status: StatusCode::OK.as_u16(),
+        body: Arc::from(out),
+    }
 }
 
 fn named(out: &mut Vec<u8>, objects: &[(Kind, uuid::Uuid)]) {

@@ -10,8 +10,14 @@ use super::{Entity, Principal, Relation, Revision, Time};
 /// `before` is `None`: created. `after` is `None`: removed. Never both.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {
-    Entity { before: Option<Arc<Entity>>, after: Option<Arc<Entity>> },
-    Relation { before: Option<Arc<Relation>>, after: Option<Arc<Relation>> },
+    Entity {
+        before: Option<Arc<Entity>>,
+        after: Option<Arc<Entity>>,
+    },
+    Relation {
+        before: Option<Arc<Relation>>,
+        after: Option<Arc<Relation>>,
+    },
 }
 
 /// What one write did, all or nothing.

@@ -28,7 +28,11 @@ impl Time {
         } else if let Ok(at) = chrono::NaiveDateTime::parse_from_str(text, "%Y-%m-%dT%H:%M") {
             at.and_utc().timestamp_millis()
         } else {
-            chrono::NaiveDate::parse_from_str(text, "%Y-%m-%d").ok()?.and_hms_opt(0, 0, 0)?.and_utc().timestamp_millis()
+            chrono::NaiveDate::parse_from_str(text, "%Y-%m-%d")
+                .ok()?
+                .and_hms_opt(0, 0, 0)?
+                .and_utc()
+                .timestamp_millis()
         };
         Self::from_millis(at)
     }
@@ -62,7 +66,10 @@ pub enum Clock {
 
 impl Clock {
     pub fn frozen(now: Time) -> Self {
-        Self::Frozen { now: AtomicI64::new(now.0), next: AtomicU64::new(1) }
+        Self::Frozen {
+            now: AtomicI64::new(now.0),
+            next: AtomicU64::new(1),
+        }
     }
 
     #[allow(clippy::disallowed_methods)]
@@ -85,9 +92,9 @@ impl Clock {
     pub fn new_id(&self) -> Uuid {
         match self {
             Self::System => Uuid::now_v7(),
-            Self::Frozen { next, .. } => {
-                Uuid::from_u128(0x0000_0000_0000_4000_8000_0000_0000_0000 | u128::from(next.fetch_add(1, Ordering::SeqCst)))
-            }
+            Self::Frozen { next, .. } => Uuid::from_u128(
+                0x0000_0000_0000_4000_8000_0000_0000_0000 | u128::from(next.fetch_add(1, Ordering::SeqCst)),
+            ),
         }
     }
 
@@ -113,9 +120,20 @@ mod tests {
             ("2023-02-19T14:12", "2023-02-19T14:12:00.000Z"),
             ("2023-02-19", "2023-02-19T00:00:00.000Z"),
         ] {
-            assert_eq!(Time::parse(text).map(|time| time.to_string()).as_deref(), Some(written), "{text}");
+            assert_eq!(
+                Time::parse(text).map(|time| time.to_string()).as_deref(),
+                Some(written),
+                "{text}"
+            );
         }
-        for text in ["", "yesterday", "2023-13-01", "2023-02-30T00:00:00Z", "+12345-01-01", "1676815942012"] {
+        for text in [
+            "",
+            "yesterday",
+            "2023-13-01",
+            "2023-02-30T00:00:00Z",
+            "+12345-01-01",
+            "1676815942012",
+        ] {
             assert_eq!(Time::parse(text), None, "{text}");
         }
     }

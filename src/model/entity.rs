@@ -53,14 +53,19 @@ impl Fields {
     /// In the schema's order.
     pub fn iter(&self) -> impl Iterator<Item = (u8, &Value)> {
         let set = self.set;
-        (0..Self::MAX as u8).filter(move |index| set & (1 << index) != 0).zip(self.values.iter())
+        (0..Self::MAX as u8)
+            .filter(move |index| set & (1 << index) != 0)
+            .zip(self.values.iter())
     }
 
     /// The same fields with one set, or cleared by `None`.
     #[must_use]
     pub fn with(&self, index: u8, value: Option<Value>) -> Self {
-        let mut all: Vec<(u8, Value)> =
-            self.iter().filter(|(at, _)| *at != index).map(|(at, value)| (at, value.clone())).collect();
+        let mut all: Vec<(u8, Value)> = self
+            .iter()
+            .filter(|(at, _)| *at != index)
+            .map(|(at, value)| (at, value.clone()))
+            .collect();
         all.extend(value.map(|value| (index, value)));
         all.into_iter().collect()
     }
@@ -74,7 +79,10 @@ impl FromIterator<(u8, Value)> for Fields {
         pairs.sort_by_key(|(index, _)| *index);
         pairs.dedup_by_key(|(index, _)| *index);
         let set = pairs.iter().fold(0, |set, (index, _)| set | 1u32 << index);
-        Self { set, values: pairs.into_iter().map(|(_, value)| value).collect() }
+        Self {
+            set,
+            values: pairs.into_iter().map(|(_, value)| value).collect(),
+        }
     }
 }
 
@@ -84,8 +92,14 @@ mod tests {
 
     #[test]
     fn fields_are_found_by_their_place() {
-        let fields: Fields =
-            [(5, Value::Int(5)), (0, Value::Int(0)), (31, Value::Int(31)), (5, Value::Int(6))].into_iter().collect();
+        let fields: Fields = [
+            (5, Value::Int(5)),
+            (0, Value::Int(0)),
+            (31, Value::Int(31)),
+            (5, Value::Int(6)),
+        ]
+        .into_iter()
+        .collect();
         assert_eq!(fields.get(0), Some(&Value::Int(0)));
         assert_eq!(fields.get(5), Some(&Value::Int(6)));
         assert_eq!(fields.get(31), Some(&Value::Int(31)));

@@ -81,7 +81,10 @@ const fn flag(name: &'static str) -> FieldDef {
 }
 /// An integer that cannot be negative: a count, or a length of time in milliseconds.
 const fn count(name: &'static str) -> FieldDef {
-    FieldDef { minimum: Some(0), ..field(name, FieldType::Int) }
+    FieldDef {
+        minimum: Some(0),
+        ..field(name, FieldType::Int)
+    }
 }
 const fn time(name: &'static str) -> FieldDef {
     field(name, FieldType::Time)
@@ -95,7 +98,11 @@ const fn json(name: &'static str) -> FieldDef {
 
 impl FieldDef {
     const fn unique(self) -> Self {
-        Self { unique: true, indexed: true, ..self }
+        Self {
+            unique: true,
+            indexed: true,
+            ..self
+        }
     }
     const fn indexed(self) -> Self {
         Self { indexed: true, ..self }
@@ -107,13 +114,19 @@ impl FieldDef {
         Self { secret: true, ..self }
     }
     const fn server_owned(self) -> Self {
-        Self { server_owned: true, ..self }
+        Self {
+            server_owned: true,
+            ..self
+        }
     }
     const fn required(self) -> Self {
         Self { required: true, ..self }
     }
     const fn default_true(self) -> Self {
-        Self { default_true: true, ..self }
+        Self {
+            default_true: true,
+            ..self
+        }
     }
     const fn one_of(self, values: &'static [&'static str]) -> Self {
         Self { values, ..self }
@@ -279,7 +292,11 @@ impl Kind {
 
     /// A field of its own, by name.
     pub fn field(self, name: &str) -> Option<u8> {
-        self.def().fields.iter().position(|field| field.name == name).map(|index| index as u8)
+        self.def()
+            .fields
+            .iter()
+            .position(|field| field.name == name)
+            .map(|index| index as u8)
     }
 
     /// The relations in which this kind is the child of a one-to-many, in the schema's order.
@@ -289,7 +306,10 @@ impl Kind {
 
     /// Those of `parents` that own it: a kind with any has exactly one owner.
     pub fn owners(self) -> impl Iterator<Item = Rel> {
-        self.parents().iter().copied().filter(|rel| rel.def().role == Role::Owner)
+        self.parents()
+            .iter()
+            .copied()
+            .filter(|rel| rel.def().role == Role::Owner)
     }
 
     /// Everything it has relations by: each relation with the direction that leads away from it.
@@ -305,7 +325,11 @@ impl Kind {
             "created" => Some(Field::Created),
             "updated" => Some(Field::Updated),
             _ => self.field(name).map(Field::Own).or_else(|| {
-                self.parents().iter().copied().find(|rel| rel.def().reference_name() == name).map(Field::Parent)
+                self.parents()
+                    .iter()
+                    .copied()
+                    .find(|rel| rel.def().reference_name() == name)
+                    .map(Field::Parent)
             }),
         }
     }
@@ -315,7 +339,13 @@ impl Kind {
         ["id", "serial", "created", "updated"]
             .into_iter()
             .map(str::to_owned)
-            .chain(self.def().fields.iter().filter(|field| !field.secret).map(|field| field.name.to_owned()))
+            .chain(
+                self.def()
+                    .fields
+                    .iter()
+                    .filter(|field| !field.secret)
+                    .map(|field| field.name.to_owned()),
+            )
             .chain(self.parents().iter().map(|rel| rel.def().reference_name()))
             .collect()
     }
@@ -370,8 +400,13 @@ pub enum RelationType {
 }
 
 impl RelationType {
-    pub const NAMED: &'static [RelationType] =
-        &[Self::Membership, Self::LicenseConsumerRelation, Self::Includes, Self::Implies, Self::Partnership];
+    pub const NAMED: &'static [RelationType] = &[
+        Self::Membership,
+        Self::LicenseConsumerRelation,
+        Self::Includes,
+        Self::Implies,
+        Self::Partnership,
+    ];
 
     pub fn name(self) -> &'static str {
         match self {
@@ -431,9 +466,15 @@ impl RelationDef {
     /// The names of a relation object's foreign keys, from and to. A self-relation numbers its ends.
     pub fn end_names(&self) -> (String, String) {
         if self.from == self.to {
-            (format!("ref_{}_id1", self.from.name()), format!("ref_{}_id2", self.to.name()))
+            (
+                format!("ref_{}_id1", self.from.name()),
+                format!("ref_{}_id2", self.to.name()),
+            )
         } else {
-            (format!("ref_{}_id", self.from.name()), format!("ref_{}_id", self.to.name()))
+            (
+                format!("ref_{}_id", self.from.name()),
+                format!("ref_{}_id", self.to.name()),
+            )
         }
     }
 
@@ -442,7 +483,10 @@ impl RelationDef {
     }
 
     pub fn field(&self, name: &str) -> Option<u8> {
-        self.fields.iter().position(|field| field.name == name).map(|index| index as u8)
+        self.fields
+            .iter()
+            .position(|field| field.name == name)
+            .map(|index| index as u8)
     }
 
     /// A name that stays when the table is reordered: `OneToMany:Organization:License`. Storage keeps it.
@@ -477,16 +521,30 @@ impl Hop {
 }
 
 const fn relation(relation_type: RelationType, from: Kind, to: Kind, fields: &'static [FieldDef]) -> RelationDef {
-    RelationDef { relation_type, from, to, role: Role::Optional, single: false, last_child_takes_parent: false, fields }
+    RelationDef {
+        relation_type,
+        from,
+        to,
+        role: Role::Optional,
+        single: false,
+        last_child_takes_parent: false,
+        fields,
+    }
 }
 const fn one_to_many(from: Kind, to: Kind, role: Role) -> RelationDef {
-    RelationDef { role, ..relation(RelationType::OneToMany, from, to, &[]) }
+    RelationDef {
+        role,
+        ..relation(RelationType::OneToMany, from, to, &[])
+    }
 }
 const fn owns(from: Kind, to: Kind) -> RelationDef {
     one_to_many(from, to, Role::Owner)
 }
 const fn owns_one(from: Kind, to: Kind) -> RelationDef {
-    RelationDef { single: true, ..owns(from, to) }
+    RelationDef {
+        single: true,
+        ..owns(from, to)
+    }
 }
 
 const VALIDITY: &[FieldDef] = &[time("validFrom"), time("validUntil")];
@@ -506,7 +564,10 @@ pub static RELATIONS: &[RelationDef] = &[
     owns(Kind::Profile, Kind::Account),
     owns(Kind::Profile, Kind::Property),
     one_to_many(Kind::Profile, Kind::Assignment, Role::Required),
-    RelationDef { last_child_takes_parent: true, ..one_to_many(Kind::Person, Kind::Profile, Role::Optional) },
+    RelationDef {
+        last_child_takes_parent: true,
+        ..one_to_many(Kind::Person, Kind::Profile, Role::Optional)
+    },
     owns(Kind::Person, Kind::EmailAndPassword),
     owns(Kind::ContactInformation, Kind::EmailAddress),
     owns(Kind::ContactInformation, Kind::PostalAddress),
@@ -546,10 +607,25 @@ pub static RELATIONS: &[RelationDef] = &[
     relation(RelationType::ManyToMany, Kind::ProductPackage, Kind::LicensedItem, &[]),
     relation(RelationType::ManyToMany, Kind::Profile, Kind::OrganizationRole, &[]),
     relation(RelationType::Membership, Kind::Profile, Kind::ProfileGroup, VALIDITY),
-    relation(RelationType::LicenseConsumerRelation, Kind::Entitlement, Kind::ProfileGroup, &[]),
-    relation(RelationType::LicenseConsumerRelation, Kind::Entitlement, Kind::Profile, &[]),
+    relation(
+        RelationType::LicenseConsumerRelation,
+        Kind::Entitlement,
+        Kind::ProfileGroup,
+        &[],
+    ),
+    relation(
+        RelationType::LicenseConsumerRelation,
+        Kind::Entitlement,
+        Kind::Profile,
+        &[],
+    ),
     relation(RelationType::Includes, Kind::LicensedItem, Kind::LicensedItem, &[]),
-    relation(RelationType::Implies, Kind::OrganizationRole, Kind::OrganizationRole, &[]),
+    relation(
+        RelationType::Implies,
+        Kind::OrganizationRole,
+        Kind::OrganizationRole,
+        &[],
+    ),
     relation(RelationType::Partnership, Kind::Organization, Kind::Organization, &[]),
 ];
 
@@ -571,8 +647,14 @@ static HOPS: LazyLock<Vec<Vec<Hop>>> = LazyLock::new(|| {
         // A self-relation is walked from its first end to its second only: nothing in a selector says which way.
         let backward = relations().filter(move |rel| rel.def().to == kind && rel.def().from != kind);
         forward
-            .map(|rel| Hop { rel, direction: Direction::Forward })
-            .chain(backward.map(|rel| Hop { rel, direction: Direction::Backward }))
+            .map(|rel| Hop {
+                rel,
+                direction: Direction::Forward,
+            })
+            .chain(backward.map(|rel| Hop {
+                rel,
+                direction: Direction::Backward,
+            }))
             .collect()
     };
     Kind::ALL.iter().map(|kind| hops(*kind)).collect()
@@ -584,7 +666,10 @@ pub fn relations() -> impl Iterator<Item = Rel> {
 
 /// The step a selector means by `~word` between two kinds.
 pub fn hop(from: Kind, word: &str, to: Kind) -> Option<Hop> {
-    from.hops().iter().copied().find(|hop| hop.to() == to && hop.word() == word)
+    from.hops()
+        .iter()
+        .copied()
+        .find(|hop| hop.to() == to && hop.word() == word)
 }
 
 /// A relation by its type and ends, as written in an import or asked for by a rule.
@@ -623,12 +708,21 @@ mod tests {
             let mut fields = HashSet::from(["id", "serial", "created", "updated"]);
             for field in kind.def().fields {
                 assert!(fields.insert(field.name), "{}.{} twice", kind.name(), field.name);
-                assert!(!field.unique || field.indexed, "{}.{} is unique without an index", kind.name(), field.name);
+                assert!(
+                    !field.unique || field.indexed,
+                    "{}.{} is unique without an index",
+                    kind.name(),
+                    field.name
+                );
             }
         }
         let mut relations = HashSet::new();
         for relation in RELATIONS {
-            assert!(relations.insert(relation.stable_name()), "{} twice", relation.stable_name());
+            assert!(
+                relations.insert(relation.stable_name()),
+                "{} twice",
+                relation.stable_name()
+            );
         }
         assert!(RELATIONS.len() <= u8::MAX as usize);
     }
@@ -652,7 +746,10 @@ mod tests {
 
     #[test]
     fn a_reference_is_a_field() {
-        assert!(matches!(Kind::Entitlement.resolve("ref_Organization_id"), Some(Field::Parent(_))));
+        assert!(matches!(
+            Kind::Entitlement.resolve("ref_Organization_id"),
+            Some(Field::Parent(_))
+        ));
         assert!(matches!(Kind::Entitlement.resolve("serial"), Some(Field::Serial)));
         assert!(matches!(Kind::Entitlement.resolve("isDefault"), Some(Field::Own(2))));
         assert_eq!(Kind::Entitlement.resolve("nonsense"), None);

@@ -115,6 +115,19 @@ pub fn prepare<'i>(objects: impl IntoIterator<Item = &'i mut ObjectInput>) -> Re
     Ok(())
 }
 
+/// Whether `prepare` has something slow to do.
+pub fn has_passwords(objects: &[ObjectInput]) -> bool {
+    let mut waiting: Vec<&ObjectInput> = objects.iter().collect();
+    while let Some(object) = waiting.pop() {
+        let plain = object.kind.field("passwordPlain").map(Field::Own);
+        if plain.is_some() && object.fields.iter().any(|input| Some(input.field) == plain) {
+            return true;
+        }
+        waiting.extend(object.related.iter().map(|related| &related.object));
+    }
+    false
+}
+
 /// `prepare` for the lines of an import.
 pub fn prepare_lines(lines: &mut [ImportLine]) -> Result<(), InputError> {
     prepare(lines.iter_mut().filter_map(|line| match line {

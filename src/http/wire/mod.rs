@@ -5,6 +5,7 @@ mod change;
 mod export;
 mod json;
 mod names;
+mod nest;
 mod pointer;
 mod read;
 pub mod text;
@@ -13,6 +14,7 @@ mod write;
 
 pub use change::changes;
 pub use export::{export_entity, export_order, export_relation, is_exported};
+pub use nest::entity;
 pub use pointer::{BodyError, Position};
 pub use read::{import_document, import_line, objects};
 pub use write::{entities, flat_row};

@@ -34,7 +34,6 @@ pub(super) struct Parent {
     pub plain: Vec<u8>,
 }
 
-#[allow(dead_code)] // includes use the rest
 pub(super) struct RelNames {
     pub rel: Rel,
     /// `ref_Profile_id`, `ref_ProfileGroup_id`
@@ -52,7 +51,6 @@ pub(super) struct RelNames {
     pub line: Vec<u8>,
 }
 
-#[allow(dead_code)]
 impl RelNames {
     pub fn list(&self, direction: Direction) -> &[u8] {
         match direction {

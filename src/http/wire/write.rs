@@ -79,14 +79,12 @@ fn reference(out: &mut Vec<u8>, entry: &[u8], id: Uuid) {
 
 /// Whether objects listed by a relation carry a `relationAttributeObject`: where it says what the list does not, its own
 /// fields, or which end of a self-relation is which.
-#[allow(dead_code)]
 fn has_attributes(rel: Rel) -> bool {
     let def = rel.def();
     def.relation_type.is_named() && (!def.fields.is_empty() || def.from == def.to)
 }
 
 /// The relation object by which `inner` hangs on `outer`.
-#[allow(dead_code)]
 pub(super) fn attributes(out: &mut Vec<u8>, hop: Hop, outer: Uuid, inner: Uuid, own: &Fields) {
     if !has_attributes(hop.rel) {
         return;

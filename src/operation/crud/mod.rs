@@ -29,7 +29,10 @@ use crate::entitlement::paths::Reservation;
 use crate::entitlement::seats;
 use crate::error::Error;
 use crate::graph::{Node, Transaction};
+use crate::limits::Limits;
 use crate::model::{Change, Field, Kind, Rel, Revision};
+use crate::query::{self, Budget};
+use crate::selector::ast::Selector;
 
 use super::input::{ImportLine, ObjectInput};
 use super::refusal::{InputError, Refusal};
@@ -51,16 +54,36 @@ pub enum IfMatch {
     Any,
     /// It is at one of these revisions.
     Of(Vec<Revision>),
+    /// `If-None-Match: *`: it does not exist.
+    None,
 }
 
 impl IfMatch {
     fn holds(&self, node: Option<Node<'_>>) -> bool {
         match (self, node) {
+            (Self::None, node) => node.is_none(),
             (_, None) => false,
             (Self::Any, Some(_)) => true,
             (Self::Of(revisions), Some(node)) => revisions.contains(&node.revision),
         }
     }
+}
+
+/// DELETE: everything a selector matches, at most `limits.targets`, or nothing.
+pub fn delete(
+    tx: &mut Transaction<'_>,
+    who: &Who,
+    selector: &Selector,
+    if_match: Option<&IfMatch>,
+    limits: &Limits,
+) -> Result<Deleted, Error> {
+    let targets: Vec<Uuid> = {
+        let view = View::new(tx.graph(), who);
+        let plan = query::plan(selector, &view, limits)?;
+        let found = query::all(&plan, &view, &mut Budget::new(limits), limits.targets)?;
+        found.iter().map(|node| node.id).collect()
+    };
+    remove(tx, who, &targets, if_match)
 }
 
 /// What a POST or PUT did.

@@ -1,0 +1,107 @@
+//! What a query may cost: entities and relations visited, and time. Spent, it ends with a clear answer.
+
+use std::time::{Duration, Instant};
+
+use super::error::{Code, QueryError};
+use crate::limits::Limits;
+
+/// The clock is looked at once in so many visits: a look costs as much as a visit.
+const LOOK: u64 = 1024;
+/// Parts told apart; a longer selector than the limits allow by default adds to the last.
+const PARTS: usize = 34;
+
+#[derive(Clone, Debug)]
+pub struct Budget {
+    visited: u64,
+    most: u64,
+    /// From the monotonic clock: a duration, not a date.
+    began: Instant,
+    time: Duration,
+    /// By part of the selector, for explain.
+    parts: [u64; PARTS],
+}
+
+impl Budget {
+    pub fn new(limits: &Limits) -> Self {
+        let time = Duration::from_millis(limits.query_ms);
+        Self {
+            visited: 0,
+            most: limits.visited,
+            began: Instant::now(),
+            time,
+            parts: [0; PARTS],
+        }
+    }
+
+    /// Entities and relations visited so far.
+    pub fn visited(&self) -> u64 {
+        self.visited
+    }
+
+    pub fn elapsed(&self) -> Duration {
+        self.began.elapsed()
+    }
+
+    pub(super) fn visited_at(&self, part: usize) -> u64 {
+        self.parts[part.min(PARTS - 1)]
+    }
+
+    /// One more entity or relation, looked at for a part of the selector.
+    pub(super) fn visit(&mut self, part: usize) -> Result<(), QueryError> {
+        self.visited += 1;
+        self.parts[part.min(PARTS - 1)] += 1;
+        if self.visited > self.most {
+            return Err(QueryError::new(
+                Code::VisitedTooMuch,
+                format!("the selector visits more than {} entities", self.most),
+            )
+            .limit("visited", self.most)
+            .help(NARROWER));
+        }
+        if self.visited.is_multiple_of(LOOK) && self.began.elapsed() > self.time {
+            return Err(QueryError::new(
+                Code::TimeSpent,
+                format!("the selector takes more than {} ms", self.time.as_millis()),
+            )
+            .limit("query_ms", u64::try_from(self.time.as_millis()).unwrap_or(u64::MAX))
+            .help(NARROWER));
+        }
+        Ok(())
+    }
+}
+
+const NARROWER: &str = "begin with an id or an indexed field, take fewer hops, or page by `nextCursor` instead of `i`";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_budget_ends() {
+        let mut budget = Budget::new(&Limits {
+            visited: 3,
+            ..Limits::default()
+        });
+        for _ in 0..3 {
+            assert_eq!(budget.visit(0), Ok(()));
+        }
+        let error = budget.visit(1).unwrap_err();
+        assert_eq!(
+            (error.code, error.limit.map(|limit| limit.name)),
+            (Code::VisitedTooMuch, Some("visited"))
+        );
+    }
+
+    #[test]
+    fn time_ends_too() {
+        let mut budget = Budget::new(&Limits {
+            query_ms: 0,
+            ..Limits::default()
+        });
+        let error = (0..2 * LOOK).find_map(|_| budget.visit(100).err()).unwrap();
+        assert_eq!(
+            (error.code, error.limit.map(|limit| limit.name)),
+            (Code::TimeSpent, Some("query_ms"))
+        );
+    }
+}

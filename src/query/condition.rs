@@ -1,0 +1,361 @@
+//! Conditions whose names are resolved and whose values have the type of their field, and what it means to meet one.
+//! Does not know where a value comes from: an entity's field, a relation's, or the id at one of its ends.
+
+use std::cmp::Ordering;
+use std::fmt;
+
+use compact_str::CompactString;
+use uuid::Uuid;
+
+use super::pattern::Pattern;
+use crate::access::View;
+use crate::graph::Node;
+use crate::model::value::fold;
+use crate::model::{Direction, Field, Fields, Kind, Rel, Value};
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Cond<F> {
+    All(Vec<Cond<F>>),
+    Any(Vec<Cond<F>>),
+    Not(Box<Cond<F>>),
+    Test(Test<F>),
+}
+
+/// One comparison. Where the field folds case, so are the texts in `what`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Test<F> {
+    pub field: F,
+    pub folded: bool,
+    pub what: What,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum What {
+    Unset,
+    Set,
+    Equal(Value),
+    NotEqual(Value),
+    Like(Box<Pattern>, CompactString),
+    NotLike(Box<Pattern>, CompactString),
+    Prefix(CompactString),
+    Less(Value),
+    LessOrEqual(Value),
+    Greater(Value),
+    GreaterOrEqual(Value),
+}
+
+/// Something of a relation that a selector can compare.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum RelationField {
+    Own(u8),
+    /// `ref_Profile_id`, or `ref_LicensedItem_id1` where both ends are of one kind.
+    From,
+    To,
+}
+
+/// Whatever has fields to compare.
+pub(super) trait Subject<F> {
+    fn meets(&self, test: &Test<F>) -> bool;
+}
+
+impl<F> Cond<F> {
+    pub fn holds(&self, subject: &impl Subject<F>) -> bool {
+        match self {
+            Self::Test(test) => subject.meets(test),
+            Self::All(all) => all.iter().all(|cond| cond.holds(subject)),
+            Self::Any(any) => any.iter().any(|cond| cond.holds(subject)),
+            Self::Not(cond) => !cond.holds(subject),
+        }
+    }
+}
+
+impl<F> Test<F> {
+    /// An unset field is met by `= null`, by `!=` another value and by `!~`, and by nothing else.
+    pub fn on(&self, value: Option<&Value>) -> bool {
+        let Some(value) = value else {
+            return matches!(self.what, What::Unset | What::NotEqual(_) | What::NotLike(..));
+        };
+        let text = || value.as_text().unwrap_or_default();
+        match &self.what {
+            What::Unset => false,
+            What::Set => true,
+            What::Equal(wanted) => self.equal(value, wanted),
+            What::NotEqual(wanted) => !self.equal(value, wanted),
+            What::Like(pattern, _) => pattern.matches(text()),
+            What::NotLike(pattern, _) => !pattern.matches(text()),
+            What::Prefix(prefix) if self.folded => fold(text()).starts_with(prefix.as_str()),
+            What::Prefix(prefix) => text().starts_with(prefix.as_str()),
+            What::Less(bound) => self.order(value, bound).is_lt(),
+            What::LessOrEqual(bound) => self.order(value, bound).is_le(),
+            What::Greater(bound) => self.order(value, bound).is_gt(),
+            What::GreaterOrEqual(bound) => self.order(value, bound).is_ge(),
+        }
+    }
+
+    fn equal(&self, value: &Value, wanted: &Value) -> bool {
+        match (value, wanted) {
+            (Value::Text(text), Value::Text(wanted)) if self.folded => fold(text) == *wanted,
+            _ => value == wanted,
+        }
+    }
+
+    /// Texts by code points, which is the order of their bytes.
+    fn order(&self, value: &Value, bound: &Value) -> Ordering {
+        match (value, bound) {
+            (Value::Text(text), Value::Text(bound)) if self.folded => fold(text).cmp(bound),
+            _ => value.cmp(bound),
+        }
+    }
+}
+
+/// An entity as one principal sees it.
+pub(super) struct EntitySubject<'a, 'g> {
+    pub node: Node<'g>,
+    pub view: &'a View<'g>,
+}
+
+impl Subject<Field> for EntitySubject<'_, '_> {
+    fn meets(&self, test: &Test<Field>) -> bool {
+        let entity = self.node.entity();
+        match test.field {
+            Field::Own(index) => test.on(entity.fields.get(index)),
+            Field::Id => test.on(Some(&Value::Uuid(entity.id))),
+            Field::Serial => test.on(Some(&serial_value(entity.serial))),
+            Field::Created => test.on(Some(&Value::Time(entity.created))),
+            Field::Updated => test.on(Some(&Value::Time(entity.updated))),
+            Field::Parent(rel) => test.on(parent_id(self.view, self.node, rel).map(Value::Uuid).as_ref()),
+        }
+    }
+}
+
+/// A relation on its way from one part to the next.
+pub(super) struct RelationSubject<'g> {
+    pub left: Node<'g>,
+    pub right: Node<'g>,
+    /// Which way the relation points when walked from `left` to `right`.
+    pub direction: Direction,
+    pub fields: &'g Fields,
+}
+
+impl Subject<RelationField> for RelationSubject<'_> {
+    fn meets(&self, test: &Test<RelationField>) -> bool {
+        let end = match (test.field, self.direction) {
+            (RelationField::Own(index), _) => return test.on(self.fields.get(index)),
+            (RelationField::From, Direction::Forward) | (RelationField::To, Direction::Backward) => self.left,
+            (RelationField::From, Direction::Backward) | (RelationField::To, Direction::Forward) => self.right,
+        };
+        test.on(Some(&Value::Uuid(end.entity().id)))
+    }
+}
+
+/// A hidden parent is as absent as none.
+pub(super) fn visible_parent<'g>(view: &View<'g>, node: Node<'g>, rel: Rel) -> Option<Node<'g>> {
+    if !view.sees_relation(rel) {
+        return None;
+    }
+    node.parent(rel).filter(|parent| view.sees(*parent))
+}
+
+pub(super) fn parent_id<'g>(view: &View<'g>, node: Node<'g>, rel: Rel) -> Option<Uuid> {
+    visible_parent(view, node, rel).map(|parent| parent.entity().id)
+}
+
+/// Serials count up from 1 and end long before this does.
+pub(super) fn serial_value(serial: u64) -> Value {
+    Value::Int(i64::try_from(serial).unwrap_or(i64::MAX))
+}
+
+pub(super) trait FieldName {
+    fn field_name(&self, of: Naming) -> String;
+}
+
+/// What a condition's names belong to, for writing it down.
+#[derive(Clone, Copy)]
+pub(super) enum Naming {
+    Kind(Kind),
+    Rel(Rel),
+}
+
+impl FieldName for Field {
+    fn field_name(&self, of: Naming) -> String {
+        match of {
+            Naming::Kind(kind) => self.name(kind),
+            Naming::Rel(_) => String::new(),
+        }
+    }
+}
+
+impl FieldName for RelationField {
+    fn field_name(&self, of: Naming) -> String {
+        let Naming::Rel(rel) = of else { return String::new() };
+        match self {
+            Self::Own(index) => rel
+                .def()
+                .fields
+                .get(usize::from(*index))
+                .map_or("", |field| field.name)
+                .to_owned(),
+            Self::From => rel.def().end_names().0,
+            Self::To => rel.def().end_names().1,
+        }
+    }
+}
+
+/// A condition as it could have been written in the selector.
+pub(super) struct Shown<'a, F>(pub &'a Cond<F>, pub Naming);
+
+impl<F: FieldName> fmt::Display for Shown<'_, F> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(cond, of) = self;
+        match cond {
+            Cond::Test(test) => write!(out, "{} {}", test.field.field_name(*of), ShownWhat(&test.what)),
+            Cond::Not(cond) => write!(out, "not ({})", Shown(cond, *of)),
+            Cond::All(all) | Cond::Any(all) => {
+                let word = if matches!(cond, Cond::All(_)) { " and " } else { " or " };
+                for (index, cond) in all.iter().enumerate() {
+                    if index > 0 {
+                        out.write_str(word)?;
+                    }
+                    match cond {
+                        Cond::All(_) | Cond::Any(_) => write!(out, "({})", Shown(cond, *of))?,
+                        _ => write!(out, "{}", Shown(cond, *of))?,
+                    }
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+struct ShownWhat<'a>(&'a What);
+
+impl fmt::Display for ShownWhat<'_> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            What::Unset => out.write_str("= null"),
+            What::Set => out.write_str("!= null"),
+            What::Equal(value) => write!(out, "= {}", ShownValue(value)),
+            What::NotEqual(value) => write!(out, "!= {}", ShownValue(value)),
+            What::Like(_, text) => write!(out, "~ {}", quoted(text)),
+            What::NotLike(_, text) => write!(out, "!~ {}", quoted(text)),
+            What::Prefix(text) => write!(out, "* {}", quoted(text)),
+            What::Less(value) => write!(out, "< {}", ShownValue(value)),
+            What::LessOrEqual(value) => write!(out, "<= {}", ShownValue(value)),
+            What::Greater(value) => write!(out, "> {}", ShownValue(value)),
+            What::GreaterOrEqual(value) => write!(out, ">= {}", ShownValue(value)),
+        }
+    }
+}
+
+pub(super) struct ShownValue<'a>(pub &'a Value);
+
+impl fmt::Display for ShownValue<'_> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Value::Bool(flag) => write!(out, "{flag}"),
+            Value::Int(number) => write!(out, "{number}"),
+            Value::Time(time) => write!(out, "'{time}'"),
+            Value::Uuid(id) => write!(out, "'{id}'"),
+            Value::Text(text) => out.write_str(&quoted(text)),
+        }
+    }
+}
+
+pub(super) fn quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\\', r"\\").replace('\'', r"\'"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Time;
+
+    fn check(folded: bool, what: What, meeting: &[Option<Value>], other: &[Option<Value>]) {
+        let test = Test {
+            field: (),
+            folded,
+            what,
+        };
+        for value in meeting {
+            assert!(test.on(value.as_ref()), "{test:?} should hold for {value:?}");
+        }
+        for value in other {
+            assert!(!test.on(value.as_ref()), "{test:?} should not hold for {value:?}");
+        }
+    }
+
+    fn text(text: &str) -> Option<Value> {
+        Some(Value::text(text))
+    }
+
+    #[test]
+    fn an_unset_field_meets_null_and_the_negations() {
+        let like = || (Box::new(Pattern::new("a")), CompactString::new("a"));
+        check(false, What::Unset, &[None], &[text("")]);
+        check(false, What::Set, &[text("")], &[None]);
+        check(
+            false,
+            What::Equal(Value::text("a")),
+            &[text("a")],
+            &[None, text("A"), text("")],
+        );
+        check(
+            false,
+            What::NotEqual(Value::text("a")),
+            &[None, text("A")],
+            &[text("a")],
+        );
+        check(false, What::Like(like().0, like().1), &[text("bA")], &[None, text("b")]);
+        check(
+            false,
+            What::NotLike(like().0, like().1),
+            &[None, text("b")],
+            &[text("bA")],
+        );
+        check(
+            false,
+            What::Less(Value::Int(5)),
+            &[Some(Value::Int(4))],
+            &[None, Some(Value::Int(5))],
+        );
+    }
+
+    #[test]
+    fn folding_reaches_every_comparison() {
+        check(
+            true,
+            What::Equal(Value::text("abc")),
+            &[text("ABC"), text("abc")],
+            &[text("ab")],
+        );
+        check(true, What::NotEqual(Value::text("abc")), &[text("ab")], &[text("ABC")]);
+        check(true, What::Prefix("ab".into()), &[text("ABC")], &[text("bab")]);
+        check(
+            true,
+            What::Greater(Value::text("b")),
+            &[text("C"), text("BA")],
+            &[text("B"), text("A")],
+        );
+        check(false, What::Prefix("ab".into()), &[text("abc")], &[text("Abc")]);
+        check(false, What::Greater(Value::text("b")), &[text("c")], &[text("C")]);
+    }
+
+    #[test]
+    fn bounds_belong_to_the_closed_comparisons() {
+        let at = |millis| Some(Value::Time(Time(millis)));
+        check(false, What::Less(Value::Time(Time(5))), &[at(4)], &[at(5), at(6)]);
+        check(
+            false,
+            What::LessOrEqual(Value::Time(Time(5))),
+            &[at(4), at(5)],
+            &[at(6)],
+        );
+        check(false, What::Greater(Value::Time(Time(5))), &[at(6)], &[at(4), at(5)]);
+        check(
+            false,
+            What::GreaterOrEqual(Value::Time(Time(5))),
+            &[at(5), at(6)],
+            &[at(4)],
+        );
+    }
+}

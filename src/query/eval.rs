@@ -1,0 +1,499 @@
+//! Carrying out a plan over a view, within a budget. From the start the parts on its left are checked by existence, each
+//! entity once; the parts on its right are walked to. What the answer does not need is not visited: a page ends the walk,
+//! a count of relations is a length.
+
+use std::collections::{HashMap, HashSet};
+use std::ops::{Bound, ControlFlow};
+
+use foldhash::fast::RandomState;
+use smallvec::SmallVec;
+
+use super::budget::Budget;
+use super::condition::{EntitySubject, RelationSubject};
+use super::cost::{self, MERGED, Order, Want};
+use super::error::{Code, QueryError};
+use super::merge::Merge;
+use super::page::{Position, Ranked, Top};
+use super::plan::{Link, Plan};
+use super::source::Source;
+use crate::access::View;
+use crate::graph::Node;
+use crate::model::{Direction, Fields, Kind, RelationType, Serial};
+
+#[derive(Clone, Debug)]
+pub enum Answer<'g> {
+    Count(u64),
+    /// `next` is where this page ended, if there is more.
+    Page {
+        nodes: Vec<Node<'g>>,
+        next: Option<Position>,
+    },
+}
+
+/// A page, from a place on if one is given, or the count the selector asks for.
+pub fn evaluate<'g>(
+    plan: &Plan,
+    view: &View<'g>,
+    budget: &mut Budget,
+    after: Option<&Position>,
+) -> Result<Answer<'g>, QueryError> {
+    let mut run = Run::new(plan, view, budget);
+    if plan.is_count() {
+        return run.count().map(Answer::Count);
+    }
+    if let Some(after) = after {
+        after.fits(&plan.sort, plan.result_kind())?;
+    }
+    let whole = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
+    let offset = if after.is_some() { 0 } else { whole(plan.offset) };
+    // One more than the page: whether there is more decides if it has a cursor.
+    let rows = whole(plan.rows);
+    let page = match plan.order {
+        Order::Serial => run.by_serial(after, offset, rows.saturating_add(1))?,
+        Order::Index { field, descending } => run.by_index(field, descending, after, offset, rows.saturating_add(1))?,
+        Order::Top => run.by_rank(after, offset, rows.saturating_add(1))?,
+    };
+    let next = match page.get(rows) {
+        Some(_) => page[..rows]
+            .last()
+            .map(|last| Ranked::new(&plan.sort, *last, view).position()),
+        None => None,
+    };
+    let mut nodes = page;
+    nodes.truncate(rows);
+    Ok(Answer::Page { nodes, next })
+}
+
+/// Every match in order of serial, for what acts on all of them.
+pub fn all<'g>(plan: &Plan, view: &View<'g>, budget: &mut Budget, at_most: u64) -> Result<Vec<Node<'g>>, QueryError> {
+    plan.without_params()?;
+    let most = usize::try_from(at_most).unwrap_or(usize::MAX);
+    // A page may begin elsewhere than all of it should.
+    let want = Want::Page {
+        need: at_most as f64,
+        sort: &[],
+    };
+    let choice = cost::choose(&plan.parts, &plan.links, want, view);
+    let mut plan = plan.clone();
+    (plan.start, plan.source, plan.exact, plan.order) = (choice.start, choice.source, choice.exact, choice.order);
+    let nodes = Run::new(&plan, view, budget).by_serial(None, 0, most.saturating_add(1))?;
+    if nodes.len() > most {
+        return Err(QueryError::new(
+            Code::TooManyTargets,
+            format!("the selector matches more than {at_most} entities"),
+        )
+        .limit("targets", at_most)
+        .help("take fewer at a time"));
+    }
+    Ok(nodes)
+}
+
+/// A sink says whether it wants more.
+type Sink<'s, 'g> = &'s mut dyn FnMut(Node<'g>) -> ControlFlow<()>;
+
+struct Run<'p, 'g> {
+    plan: &'p Plan,
+    view: &'p View<'g>,
+    budget: &'p mut Budget,
+    /// Parts of which every entity is visible.
+    open: SmallVec<[bool; 4]>,
+    /// By part: entities that were checked, with the outcome.
+    memo: Vec<HashMap<usize, bool, RandomState>>,
+}
+
+/// Where the matches come from.
+enum Feed<'g> {
+    /// The source itself: the start is the last part.
+    Source,
+    /// Relations of these, which are the matches of all parts but the last.
+    Relations(Vec<Node<'g>>),
+}
+
+impl<'p, 'g> Run<'p, 'g> {
+    fn new(plan: &'p Plan, view: &'p View<'g>, budget: &'p mut Budget) -> Self {
+        let open = plan.parts.iter().map(|part| view.sees_all(part.kind)).collect();
+        Self {
+            plan,
+            view,
+            budget,
+            open,
+            memo: Vec::new(),
+        }
+    }
+
+    fn kind(&self, at: usize) -> Kind {
+        self.plan.parts[at].kind
+    }
+
+    fn by_serial(&mut self, after: Option<&Position>, offset: usize, most: usize) -> Result<Vec<Node<'g>>, QueryError> {
+        let feed = self.feed()?;
+        let ordered = match &feed {
+            Feed::Source => self.plan.source.is_ordered(),
+            Feed::Relations(from) => from.len() <= MERGED,
+        };
+        if !ordered {
+            return self.ranked(&feed, after, offset, most);
+        }
+        let mut nodes = Vec::new();
+        let mut skip = offset;
+        self.each(&feed, true, after.map(|after| after.serial), &mut |node| {
+            if skip > 0 {
+                skip -= 1;
+                return ControlFlow::Continue(());
+            }
+            nodes.push(node);
+            if nodes.len() >= most {
+                ControlFlow::Break(())
+            } else {
+                ControlFlow::Continue(())
+            }
+        })?;
+        Ok(nodes)
+    }
+
+    fn by_rank(&mut self, after: Option<&Position>, offset: usize, most: usize) -> Result<Vec<Node<'g>>, QueryError> {
+        let feed = self.feed()?;
+        self.ranked(&feed, after, offset, most)
+    }
+
+    fn ranked(
+        &mut self,
+        feed: &Feed<'g>,
+        after: Option<&Position>,
+        offset: usize,
+        most: usize,
+    ) -> Result<Vec<Node<'g>>, QueryError> {
+        let (view, sort) = (self.view, &self.plan.sort);
+        let mut top = Top::new(sort, offset.saturating_add(most));
+        self.each(feed, false, None, &mut |node| {
+            let ranked = Ranked::new(sort, node, view);
+            if after.is_none_or(|after| ranked.is_after(sort, after)) {
+                top.add(ranked);
+            }
+            ControlFlow::Continue(())
+        })?;
+        Ok(top
+            .finish()
+            .into_iter()
+            .skip(offset)
+            .map(|ranked| ranked.node)
+            .collect())
+    }
+
+    /// Walks an index in its order. Entities without a value are in no index: they come last, or first when descending.
+    fn by_index(
+        &mut self,
+        field: u8,
+        descending: bool,
+        after: Option<&Position>,
+        offset: usize,
+        most: usize,
+    ) -> Result<Vec<Node<'g>>, QueryError> {
+        let (graph, kind) = (self.view.graph(), self.kind(self.plan.target()));
+        let (from, to) = match &self.plan.source {
+            Source::Range { from, to, .. } => (from.clone(), to.clone()),
+            _ => (Bound::Unbounded, Bound::Unbounded),
+        };
+        let ranged = matches!(self.plan.source, Source::Range { .. });
+        let all_set =
+            ranged || graph.range_count(kind, field, Bound::Unbounded, Bound::Unbounded) == graph.kind_count(kind);
+        let mut nodes = Vec::new();
+        let mut skip = offset;
+        let mut sink = |node| {
+            if skip > 0 {
+                skip -= 1;
+                return ControlFlow::Continue(());
+            }
+            nodes.push(node);
+            if nodes.len() >= most {
+                ControlFlow::Break(())
+            } else {
+                ControlFlow::Continue(())
+            }
+        };
+        let value = after.map(|after| after.keys.first().cloned().flatten());
+        let serial = after.map(|after| after.serial);
+        let unset = |run: &mut Self, after: Option<Serial>, sink: Sink<'_, 'g>| {
+            if all_set {
+                return Ok(ControlFlow::Continue(()));
+            }
+            for node in graph.of_kind(kind, after) {
+                run.budget.visit(run.plan.target())?;
+                if node.entity().fields.get(field).is_none() && run.offer(node, sink)?.is_break() {
+                    return Ok(ControlFlow::Break(()));
+                }
+            }
+            Ok(ControlFlow::Continue(()))
+        };
+        // What is left of the value where the last page ended, then all beyond it.
+        if let Some(Some(value)) = &value {
+            for node in graph.by_value(kind, field, value, serial) {
+                self.budget.visit(self.plan.target())?;
+                if self.offer(node, &mut sink)?.is_break() {
+                    return Ok(nodes);
+                }
+            }
+        }
+        if descending {
+            let mut to = match value {
+                Some(Some(value)) => Bound::Excluded(value),
+                Some(None) => {
+                    if unset(self, serial, &mut sink)?.is_break() {
+                        return Ok(nodes);
+                    }
+                    to
+                }
+                None => {
+                    if unset(self, None, &mut sink)?.is_break() {
+                        return Ok(nodes);
+                    }
+                    to
+                }
+            };
+            // Values go down, serials within a value up.
+            while let Some(last) = graph.in_range(kind, field, from.as_ref(), to.as_ref()).next_back() {
+                let Some(value) = last.entity().fields.get(field) else {
+                    break;
+                };
+                for node in graph.by_value(kind, field, value, None) {
+                    self.budget.visit(self.plan.target())?;
+                    if self.offer(node, &mut sink)?.is_break() {
+                        return Ok(nodes);
+                    }
+                }
+                to = Bound::Excluded(value.clone());
+            }
+            return Ok(nodes);
+        }
+        let from = match value {
+            Some(None) => {
+                unset(self, serial, &mut sink)?.is_break();
+                return Ok(nodes);
+            }
+            Some(Some(value)) => Bound::Excluded(value),
+            None => from,
+        };
+        for node in graph.in_range(kind, field, from.as_ref(), to.as_ref()) {
+            self.budget.visit(self.plan.target())?;
+            if self.offer(node, &mut sink)?.is_break() {
+                return Ok(nodes);
+            }
+        }
+        unset(self, None, &mut sink)?.is_break();
+        Ok(nodes)
+    }
+
+    /// Hands a candidate of the start to the sink if it is a match.
+    fn offer(&mut self, node: Node<'g>, sink: Sink<'_, 'g>) -> Result<ControlFlow<()>, QueryError> {
+        let at = self.plan.start;
+        Ok(if self.is_here(at, node) && self.is_reached(at, node)? {
+            sink(node)
+        } else {
+            ControlFlow::Continue(())
+        })
+    }
+
+    fn count(&mut self) -> Result<u64, QueryError> {
+        let (plan, view) = (self.plan, self.view);
+        let target = plan.target();
+        let feed = self.feed()?;
+        match &feed {
+            Feed::Source
+                if target == 0 && plan.exact && view.sees_all(plan.result_kind()) && plan.source.is_countable() =>
+            {
+                self.budget.visit(target)?;
+                return Ok(plan.source.count(plan.result_kind(), view) as u64);
+            }
+            Feed::Relations(from)
+                if cost::is_counted(&plan.parts, &plan.links, target, view)
+                    && (from.len() <= 1 || plan.links[target - 1].fans_out()) =>
+            {
+                let mut count = 0;
+                for node in from {
+                    self.budget.visit(target)?;
+                    count += node.hop_count(plan.links[target - 1].hop) as u64;
+                }
+                return Ok(count);
+            }
+            _ => {}
+        }
+        let mut count = 0;
+        self.each(&feed, false, None, &mut |_| {
+            count += 1;
+            ControlFlow::Continue(())
+        })?;
+        Ok(count)
+    }
+
+    fn feed(&mut self) -> Result<Feed<'g>, QueryError> {
+        let target = self.plan.target();
+        if self.plan.start == target {
+            return Ok(Feed::Source);
+        }
+        let mut from = Vec::new();
+        self.from_source(None, &mut |node| {
+            from.push(node);
+            ControlFlow::Continue(())
+        })?;
+        for at in self.plan.start..target - 1 {
+            let mut next = Vec::new();
+            self.from_relations(at, &from, &mut |node| {
+                next.push(node);
+                ControlFlow::Continue(())
+            })?;
+            from = next;
+        }
+        Ok(Feed::Relations(from))
+    }
+
+    /// Every match once; `ordered` by serial and from one on, which only some feeds can.
+    fn each(
+        &mut self,
+        feed: &Feed<'g>,
+        ordered: bool,
+        after: Option<Serial>,
+        sink: Sink<'_, 'g>,
+    ) -> Result<(), QueryError> {
+        match feed {
+            Feed::Source => self.from_source(after, sink),
+            Feed::Relations(from) if ordered => self.in_order(from, after, sink),
+            Feed::Relations(from) => self.from_relations(self.plan.target() - 1, from, sink),
+        }
+    }
+
+    /// The matches of the start, from its source.
+    fn from_source(&mut self, after: Option<Serial>, sink: Sink<'_, 'g>) -> Result<(), QueryError> {
+        let (plan, view, at) = (self.plan, self.view, self.plan.start);
+        let mut seen = HashSet::with_hasher(RandomState::default());
+        let repeats = plan.source.may_repeat();
+        let mut last = None;
+        for node in plan.source.candidates(self.kind(at), view, after) {
+            self.budget.visit(at)?;
+            let repeated = last.replace(node.slot()) == Some(node.slot()) || (repeats && !seen.insert(node.slot()));
+            if !repeated && self.offer(node, sink)?.is_break() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// What a link leads to, in no order of its own.
+    fn from_relations(&mut self, at: usize, from: &[Node<'g>], sink: Sink<'_, 'g>) -> Result<(), QueryError> {
+        let link = &self.plan.links[at];
+        let mut seen = HashSet::with_hasher(RandomState::default());
+        let repeats = from.len() > 1 && !link.fans_out();
+        for left in from {
+            for (right, fields) in left.hop(link.hop, None) {
+                self.budget.visit(at + 1)?;
+                let holds = is_linked(link, *left, right, fields) && self.is_here(at + 1, right);
+                if holds && (!repeats || seen.insert(right.slot())) && sink(right).is_break() {
+                    return Ok(());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// What the last link leads to, in order of serial.
+    fn in_order(&mut self, from: &[Node<'g>], after: Option<Serial>, sink: Sink<'_, 'g>) -> Result<(), QueryError> {
+        let at = self.plan.target();
+        let link = &self.plan.links[at - 1];
+        let relations = |left: &Node<'g>| {
+            let left = *left;
+            left.hop(link.hop, after)
+                .map(move |(right, fields)| (left, right, fields))
+        };
+        let mut merged;
+        let mut single;
+        let candidates: &mut dyn Iterator<Item = (Node<'g>, Node<'g>, &'g Fields)> = if let [only] = from {
+            single = relations(only);
+            &mut single
+        } else {
+            let serial = |(_, right, _): &(Node<'g>, Node<'g>, &'g Fields)| right.entity().serial;
+            merged = Merge::new(from.iter().map(relations), serial);
+            &mut merged
+        };
+        let mut last = None;
+        for (left, right, fields) in candidates {
+            self.budget.visit(at)?;
+            if last == Some(right.slot()) || !is_linked(link, left, right, fields) || !self.is_here(at, right) {
+                continue;
+            }
+            last = Some(right.slot());
+            if sink(right).is_break() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Is it visible, and does it meet what its part asks of it?
+    fn is_here(&self, at: usize, node: Node<'g>) -> bool {
+        (self.open[at] || self.view.sees(node)) && {
+            let subject = EntitySubject { node, view: self.view };
+            self.plan.parts[at].conds.iter().all(|cond| cond.holds(&subject))
+        }
+    }
+
+    /// Do the parts on its left lead to it?
+    fn is_reached(&mut self, at: usize, node: Node<'g>) -> Result<bool, QueryError> {
+        let Some(left) = at.checked_sub(1) else { return Ok(true) };
+        let plan = self.plan;
+        let link = &plan.links[left];
+        if let Some(id) = plan.parts[left].pinned {
+            self.budget.visit(left)?;
+            let Some(other) = self
+                .view
+                .graph()
+                .find(id)
+                .filter(|other| other.entity().kind == self.kind(left))
+            else {
+                return Ok(false);
+            };
+            let Some(fields) = node.relation(link.back(), other) else {
+                return Ok(false);
+            };
+            return Ok(is_linked(link, other, node, fields) && self.is_valid(left, other)?);
+        }
+        if link.hop.rel.def().relation_type == RelationType::OneToMany && link.hop.direction == Direction::Forward {
+            self.budget.visit(left)?;
+            return match node.parent(link.hop.rel) {
+                Some(parent) => self.is_valid(left, parent),
+                None => Ok(false),
+            };
+        }
+        for (other, fields) in node.hop(link.back(), None) {
+            self.budget.visit(left)?;
+            if is_linked(link, other, node, fields) && self.is_valid(left, other)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Is it here and reached? Remembered: many entities lead back to the same few.
+    fn is_valid(&mut self, at: usize, node: Node<'g>) -> Result<bool, QueryError> {
+        if self.memo.len() <= at {
+            self.memo.resize_with(at + 1, HashMap::default);
+        }
+        if let Some(known) = self.memo[at].get(&node.slot()) {
+            return Ok(*known);
+        }
+        let valid = self.is_here(at, node) && self.is_reached(at, node)?;
+        self.memo[at].insert(node.slot(), valid);
+        Ok(valid)
+    }
+}
+
+/// Does the relation meet what its part asks of it?
+pub(super) fn is_linked<'g>(link: &Link, left: Node<'g>, right: Node<'g>, fields: &'g Fields) -> bool {
+    link.conds.is_empty() || {
+        let subject = RelationSubject {
+            left,
+            right,
+            direction: link.hop.direction,
+            fields,
+        };
+        link.conds.iter().all(|cond| cond.holds(&subject))
+    }
+}

@@ -1,0 +1,120 @@
+//! Related objects a query wants nested in its answer: `?/~ManyToOne/Person&/~OneToMany/ContactInformation`. Chains that
+//! begin alike become one tree. Does not write the answer.
+
+use super::budget::Budget;
+use super::condition::EntitySubject;
+use super::error::{Code, QueryError};
+use super::eval::is_linked;
+use super::plan::{Link, Part, comparisons, step};
+use crate::access::View;
+use crate::graph::Node;
+use crate::limits::Limits;
+use crate::model::schema::Hop;
+use crate::model::{Fields, Kind};
+use crate::selector::ast::{Include, Span, Step};
+
+/// What to nest under an object.
+#[derive(Clone, Debug, Default)]
+pub struct IncludeTree {
+    children: Vec<IncludeNode>,
+}
+
+/// One relation to nest, and what to nest under what it leads to.
+#[derive(Clone, Debug)]
+pub struct IncludeNode {
+    pub hop: Hop,
+    pub tree: IncludeTree,
+    link: Link,
+    part: Part,
+}
+
+impl IncludeTree {
+    pub fn children(&self) -> &[IncludeNode] {
+        &self.children
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.children.is_empty()
+    }
+}
+
+/// Resolves the chains for objects of a kind. Spans are of each chain's own text.
+pub fn includes(parsed: &[Include], kind: Kind, limits: &Limits) -> Result<IncludeTree, QueryError> {
+    let mut tree = IncludeTree::default();
+    for chain in parsed {
+        if chain.len() as u64 > limits.include_hops {
+            let error = QueryError::new(Code::IncludeTooLong, format!("an include has {} hops", chain.len()))
+                .limit("include_hops", limits.include_hops);
+            return Err(
+                match chain.get(usize::try_from(limits.include_hops).unwrap_or(usize::MAX)) {
+                    Some(step) => error.at(Span {
+                        start: step.relation.span.start,
+                        end: step.object.span.end,
+                    }),
+                    None => error,
+                },
+            );
+        }
+        let all = chain
+            .iter()
+            .map(|step| comparisons(&step.relation.predicates) + comparisons(&step.object.predicates));
+        let all = all.sum::<u64>();
+        if all > limits.predicates {
+            return Err(
+                QueryError::new(Code::TooManyPredicates, format!("an include compares {all} times"))
+                    .limit("predicates", limits.predicates),
+            );
+        }
+        add(&mut tree, chain, kind)?;
+    }
+    Ok(tree)
+}
+
+/// As deep as the longest include, which `include_hops` bounds.
+fn add(tree: &mut IncludeTree, chain: &[Step], from: Kind) -> Result<(), QueryError> {
+    let Some((first, rest)) = chain.split_first() else {
+        return Ok(());
+    };
+    let (link, part) = step(first, from)?;
+    let kind = part.kind;
+    let same =
+        |node: &IncludeNode| node.hop == link.hop && node.link.conds == link.conds && node.part.conds == part.conds;
+    let at = match tree.children.iter().position(same) {
+        Some(at) => at,
+        None => {
+            tree.children.push(IncludeNode {
+                hop: link.hop,
+                tree: IncludeTree::default(),
+                link,
+                part,
+            });
+            tree.children.len() - 1
+        }
+    };
+    add(&mut tree.children[at].tree, rest, kind)
+}
+
+/// The far ends to nest under one object, in order of serial, each with the relation's own fields.
+pub fn related<'g>(
+    node: Node<'g>,
+    include: &IncludeNode,
+    view: &View<'g>,
+    budget: &mut Budget,
+) -> Result<Vec<(Node<'g>, &'g Fields)>, QueryError> {
+    let mut ends = Vec::new();
+    if view.sees_none(include.part.kind) || !view.sees_relation(include.hop.rel) {
+        return Ok(ends);
+    }
+    let open = view.sees_all(include.part.kind);
+    for (other, fields) in node.hop(include.hop, None) {
+        budget.visit(0)?;
+        let subject = EntitySubject { node: other, view };
+        if is_linked(&include.link, node, other, fields)
+            && (open || view.sees(other))
+            && include.part.conds.iter().all(|cond| cond.holds(&subject))
+        {
+            ends.push((other, fields));
+        }
+    }
+    Ok(ends)
+}

@@ -1,0 +1,27 @@
+//! How to find, and finding: a selector becomes a plan, a plan run over a view within a budget becomes an answer. Knows
+//! no storage, no HTTP and no JSON, and sees nothing of the graph but through a view.
+
+mod budget;
+mod condition;
+mod cost;
+mod error;
+mod eval;
+mod explain;
+mod include;
+mod merge;
+pub mod naive;
+mod named;
+mod page;
+mod pattern;
+mod plan;
+mod resolve;
+mod source;
+
+pub use budget::Budget;
+pub use error::{Code, QueryError};
+pub use eval::{Answer, all, evaluate};
+pub use explain::{ExplainedStep, Explanation, explain};
+pub use include::{IncludeNode, IncludeTree, includes, related};
+pub use named::{NAMED, Named, Row, named};
+pub use page::Position;
+pub use plan::{Plan, plan};
