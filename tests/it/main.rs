@@ -4,3 +4,4 @@ mod architecture;
 mod engine;
 mod histories;
 mod support;
+mod differential;
