@@ -66,19 +66,19 @@ impl<'i> Subject<'i> {
     }
 
     /// Where the body says the field last, which is the value that counts.
-    pub fn field_at(&self, kind: Kind, name: &str) -> At<'i> {
+    pub fn field_at(&self, name: &str) -> Option<At<'i>> {
         let says = |occurrence: &&Occurrence<'_>| {
             occurrence
                 .object
                 .fields
                 .iter()
-                .any(|input| input.field.name(kind) == name)
+                .any(|input| input.field.name(self.kind) == name)
         };
         self.occurrences
             .iter()
             .rev()
             .find(says)
-            .map_or(self.at(), |occurrence| occurrence.at())
+            .map(|occurrence| occurrence.at())
     }
 
     pub fn names_serial(&self) -> bool {

@@ -339,8 +339,14 @@ impl<'t, 'g, 'i> Write<'t, 'g, 'i> {
         let current = self.tx.graph().find(id).map(|node| node.entity().clone());
         let occurrences = &self.flat.subjects[index].occurrences;
         let inputs = occurrences.iter().flat_map(|occurrence| &occurrence.object.fields);
-        let (fields, kept) = content::merge(kind, current.as_deref(), inputs, server_owned)
-            .map_err(|(name, refusal)| self.flat.subjects[index].field_at(kind, &name).member(&name, refusal))?;
+        let (fields, kept) =
+            content::merge(kind, current.as_deref(), inputs, server_owned).map_err(|(name, refusal)| {
+                match self.flat.subjects[index].field_at(&name) {
+                    Some(at) => at.member(&name, refusal),
+                    // It is missed, so it stands nowhere.
+                    None => at.failed(refusal),
+                }
+            })?;
         let now = self.tx.now();
         let Some(current) = current else {
             self.tx

@@ -1,0 +1,379 @@
+//! Bodies that are understood and refused: the code, the place, and that nothing came of it.
+
+use super::*;
+use crate::model::schema::relations;
+use crate::model::{FieldType, RelationType};
+use crate::operation::input::{FieldInput, ReferenceInput};
+
+#[test]
+fn what_does_not_fit_the_schema() {
+    check("{'T':'Organization'}", "requiredMissing ");
+    check("{'T':'Organization','name':''}", "requiredMissing /name");
+    check("{'T':'Organization','id':'#acme','name':null}", "requiredMissing /name");
+    check("[{'T':'Person'},{'T':'LicensedItem'}]", "requiredMissing /1");
+    check(
+        "{'T':'License','id':'#lic','lockScope':'Planet'}",
+        "valueNotAllowed /lockScope",
+    );
+    check(
+        "{'T':'SeatCountCredit','id':'#credit','seatCount':-1}",
+        "valueNotAllowed /seatCount",
+    );
+    check(
+        "{'T':'License','id':'#lic','validFrom':'2030-01-02','validUntil':'2030-01-01'}",
+        "endBeforeStart /validUntil",
+    );
+    check(
+        "{'T':'License','id':'#lic','validFrom':'2030-01-01','validUntil':'2030-01-01'}",
+        "ok 1",
+    );
+    check(
+        "{'T':'Profile','id':'#ann','~Membership':[{'T':'ProfileGroup','id':'#crew','rel':{'validFrom':'2030-01-02','validUntil':'2030-01-01'}}]}",
+        "endBeforeStart /rel_Relations/0/rel_RelatedObjectList/rel_RelatedObjects/0/relationAttributeObject/validUntil",
+    );
+}
+
+#[test]
+fn what_is_against_what_is_stored() {
+    check("{'T':'Person','id':'#acme'}", "wrongType /id");
+    check(
+        "[{'T':'Person','id':'#x'},{'T':'Profile','id':'#x'}]",
+        "wrongType /1/id",
+    );
+    check("{'T':'Organization','name':'B','alias':'acme'}", "notUnique /alias");
+    check("{'T':'LicensedItem','name':'app'}", "notUnique /name");
+    check(
+        "{'T':'EmailAndPassword','userName':'ANN@acme.test','refs':{'Person':'#mann'}}",
+        "notUnique /userName",
+    );
+    check(
+        "{'T':'ProfileGroup','name':'G','type':'employees','refs':{'Organization':'#acme'}}",
+        "employeesExists /type",
+    );
+    check(
+        "{'T':'ProfileGroup','name':'G','type':'employees','refs':{'Organization':'#zoo'}}",
+        "ok 2",
+    );
+    check(
+        "{'T':'ProfileGroup','id':'#guests','type':'employees'}",
+        "employeesExists /type",
+    );
+    check("{'T':'ProfileGroup','id':'#crew','type':'employees'}", "ok 0");
+    check(
+        "[{'T':'ProfileGroup','id':'#guests','type':'employees'},{'T':'ProfileGroup','id':'#crew','type':null}]",
+        "ok 2",
+    );
+    check(
+        "{'T':'SeatCountConstraint','refs':{'LicenseModel':'#model'}}",
+        "notSingle /referenceFields",
+    );
+    check(
+        "{'T':'Organization','id':'#acme','~OneToMany':[{'T':'Property','key':'k'},{'T':'Property','key':'k'}]}",
+        "notUnique /rel_Relations/0/rel_RelatedObjectList/rel_RelatedObjects/0/key",
+    );
+}
+
+#[test]
+fn parents() {
+    check("{'T':'ProfileGroup','name':'G'}", "ownerMissing ");
+    check("{'T':'Assignment','refs':{'License':'#lic'}}", "parentMissing ");
+    check("{'T':'License','refs':{'Entitlement':'#ent'}}", "parentMissing ");
+    check(
+        "{'T':'ProfileGroup','id':'#crew','refs':{'Organization':null}}",
+        "ownerMissing ",
+    );
+    check(
+        "{'T':'ProfileGroup','name':'G','refs':{'Organization':'#nobody'}}",
+        "danglingReference /referenceFields",
+    );
+    check(
+        "{'T':'ProfileGroup','name':'G','refs':{'Organization':'#ann'}}",
+        "wrongType /referenceFields",
+    );
+    check(
+        "{'T':'Organization','id':'#zoo','~OneToMany':[{'T':'ProfileGroup','id':'#g','name':'G','refs':{'Organization':'#acme'}}]}",
+        "twoParents /rel_Relations/0/rel_RelatedObjectList/rel_RelatedObjects/0",
+    );
+    check(
+        "[{'T':'ProfileGroup','id':'#g','name':'G','refs':{'Organization':'#acme'}},
+          {'T':'ProfileGroup','id':'#g','refs':{'Organization':'#zoo'}}]",
+        "twoParents /1/referenceFields",
+    );
+    check(
+        "{'T':'Entitlement','refs':{'Organization':'#acme','Profile':'#ann'}}",
+        "twoParents /referenceFields",
+    );
+    check(
+        "{'T':'Entitlement','id':'#ent','refs':{'Profile':'#ann'}}",
+        "twoParents /referenceFields",
+    );
+    check(
+        "{'T':'Entitlement','refs':{'Profile':'#out'}}",
+        "notSingle /referenceFields",
+    );
+}
+
+#[test]
+fn what_is_owned_stays_with_its_owner() {
+    check("{'T':'License','id':'#lic','refs':{'Entitlement':'#ent2'}}", "ok 3");
+    check(
+        "{'T':'License','id':'#lic','refs':{'Entitlement':'#zent'}}",
+        "otherOwner /referenceFields",
+    );
+    check(
+        "{'T':'License','id':'#lic','refs':{'Entitlement':'#own'}}",
+        "otherOwner /referenceFields",
+    );
+    check(
+        "{'T':'Entitlement','id':'#zent','~OneToMany':[{'T':'License','id':'#lic'}]}",
+        "otherOwner /rel_Relations/0/rel_RelatedObjectList/rel_RelatedObjects/0",
+    );
+    check(
+        "{'T':'Entitlement','id':'#ent','refs':{'Organization':'#zoo'}}",
+        "otherOwner /referenceFields",
+    );
+    check(
+        "{'T':'Entitlement','id':'#ent','refs':{'Organization':null,'Profile':'#ann'}}",
+        "otherOwner /referenceFields",
+    );
+    check(
+        "{'T':'SeatCountCredit','id':'#credit','refs':{'License':'#zlic'}}",
+        "otherOwner /referenceFields",
+    );
+    check(
+        "{'T':'ProfileGroup','id':'#crew','refs':{'Organization':'#zoo'}}",
+        "otherOwner /referenceFields",
+    );
+    check(
+        "{'T':'OrganizationRole','id':'#role','refs':{'Organization':'#zoo'}}",
+        "otherOwner /referenceFields",
+    );
+    check(
+        "{'T':'EmailAndPassword','id':'#login','refs':{'Person':'#p2'},'~ManyToOne':[{'T':'Person','id':'#p2'}]}",
+        "otherOwner /referenceFields",
+    );
+    check(
+        "{'T':'SeatCountConstraint','id':'#rule','refs':{'LicenseModel':'#m2'},'~ManyToOne':[{'T':'LicenseModel','id':'#m2','name':'2'}]}",
+        "otherOwner /referenceFields",
+    );
+    let mut world = World::new();
+    world.post("{'T':'Assignment','id':'#a','refs':{'License':'#lic','Profile':'#ann'}}");
+    for parent in ["'License':'#zlic'", "'Profile':'#bob'"] {
+        let done = world.send(
+            &Who::server(),
+            &format!("{{'T':'Assignment','id':'#a','refs':{{{parent}}}}}"),
+        );
+        assert_eq!(
+            told(&done, |done| done.count),
+            "otherOwner /referenceFields",
+            "{parent}"
+        );
+    }
+}
+
+#[test]
+fn relations_between_others() {
+    let pointer = "/rel_Relations/0/rel_RelatedObjectList/rel_RelatedObjects/0";
+    check(
+        "{'T':'OrganizationRole','id':'#role','~Implies':[{'T':'OrganizationRole','id':'#template','rel':{'refs':{'ref_OrganizationRole_id2':'#template'}}}]}",
+        "ok 1",
+    );
+    check(
+        "{'T':'OrganizationRole','id':'#role','~Implies':[{'T':'OrganizationRole','id':'#template','rel':{'refs':{'ref_OrganizationRole_id2':'#role'}}}]}",
+        &format!("endsDisagree {pointer}/relationAttributeObject"),
+    );
+    check(
+        "{'T':'LicensedItem','id':'#app','~Includes':[{'T':'LicensedItem','id':'#app'}]}",
+        &format!("selfRelation {pointer}"),
+    );
+}
+
+#[test]
+fn leases_are_made_by_consuming() {
+    let mut world = World::new();
+    world.post("{'T':'Assignment','id':'#a','refs':{'License':'#lic','Profile':'#ann'}}");
+    world.post("{'T':'Assignment','id':'#b','refs':{'License':'#lic','Profile':'#bob'}}");
+    world.lease("a", Time(NOW.0 + 1000));
+    for (short, expected) in [
+        ("{'T':'Consumption','refs':{'Assignment':'#a'}}", "consumeNotBuilt "),
+        (
+            "{'T':'Consumption','leaseId':'#x','refs':{'Assignment':'#a'}}",
+            "consumeNotBuilt ",
+        ),
+        (
+            "{'T':'Assignment','id':'#a','~OneToMany':[{'T':'Consumption'}]}",
+            "consumeNotBuilt /rel_Relations/0/rel_RelatedObjectList/rel_RelatedObjects/0",
+        ),
+        (
+            "{'T':'Consumption','id':'#lease of a','grantedUntil':'2099-01-01'}",
+            "serverOwned /grantedUntil",
+        ),
+        (
+            "{'T':'Consumption','id':'#lease of a','refs':{'Assignment':'#b'}}",
+            "consumeNotBuilt /referenceFields",
+        ),
+        // Sent back as it was read.
+        (
+            "{'T':'Consumption','id':'#lease of a','grantedUntil':'2023-11-14T22:13:21.000Z','refs':{'Assignment':'#a'}}",
+            "ok 0",
+        ),
+    ] {
+        let done = world.send(&Who::server(), short);
+        assert_eq!(told(&done, |done| done.count), expected, "{short}");
+    }
+    assert_eq!(
+        told(&world.remove(&Who::server(), &["lease of a"]), |done| done.count),
+        "ok 2"
+    );
+}
+
+/// T19: no client writes what is the server's, whatever the type and the field, on an old entity or on a new one.
+#[test]
+fn nothing_server_owned_is_ever_assigned() {
+    let mut tried = 0;
+    for kind in Kind::public() {
+        let fields = (0..kind.def().fields.len() as u8).map(Field::Own);
+        for field in [Field::Serial, Field::Created, Field::Updated]
+            .into_iter()
+            .chain(fields)
+        {
+            if let Field::Own(index) = field
+                && !kind.def().fields[usize::from(index)].server_owned
+            {
+                continue;
+            }
+            tried += 1;
+            let value = match field.field_type(kind) {
+                FieldType::Text | FieldType::Json => Value::text("1"),
+                FieldType::Bool => Value::Bool(true),
+                FieldType::Int => Value::Int(123_456),
+                FieldType::Time => Value::Time(Time(5)),
+                FieldType::Uuid => Value::Uuid(id("x")),
+            };
+            let sends = |world: &mut World, target: Option<Uuid>, mode: Mode, value: Option<Value>| {
+                let mut object = minimal(kind);
+                object.id = target;
+                object.fields.push(FieldInput { field, value });
+                if target.is_some() {
+                    object.references.clear();
+                }
+                let objects = [object];
+                world.write(|tx| upsert(tx, &Who::server(), &objects, mode, None))
+            };
+            let name = field.name(kind);
+            let mut world = World::new();
+            world.post("{'T':'Assignment','id':'#minimal','refs':{'License':'#lic','Profile':'#zed'}}");
+            for mode in [Mode::Post, Mode::Put] {
+                let made = sends(&mut world, None, mode, Some(value.clone()));
+                let code = made.map_err(|error| error.code());
+                let expected = if kind == Kind::Consumption {
+                    "consumeNotBuilt"
+                } else {
+                    "serverOwned"
+                };
+                assert_eq!(code.err(), Some(expected), "{}.{name}, new", kind.name());
+            }
+            let target = stored(&mut world, kind);
+            let before = world.graph.digest();
+            let done = sends(&mut world, Some(target), Mode::Put, Some(value.clone()));
+            assert_eq!(
+                done.map_err(|error| error.code()).err(),
+                Some("serverOwned"),
+                "{}.{name}",
+                kind.name()
+            );
+            // Null is no way to clear it either; where it is unset already, it says what is.
+            let is_set =
+                !matches!(field, Field::Own(index) if world.graph.find(target).unwrap().fields.get(index).is_none());
+            let done = sends(&mut world, Some(target), Mode::Put, None).map(|done| done.count);
+            let code = done.map_err(|error| error.code());
+            assert_eq!(
+                code,
+                if is_set { Err("serverOwned") } else { Ok(0) },
+                "{}.{name}, null",
+                kind.name()
+            );
+            assert_eq!(world.graph.digest(), before, "{}.{name}", kind.name());
+            // As it is, it may come back.
+            let node = world.graph.find(target).unwrap();
+            let same = match field {
+                Field::Serial => Some(Value::Int(node.serial as i64)),
+                Field::Created => Some(Value::Time(node.created)),
+                Field::Updated => Some(Value::Time(node.updated)),
+                Field::Own(index) => node.fields.get(index).cloned(),
+                _ => None,
+            };
+            let done = sends(&mut world, Some(target), Mode::Put, same);
+            assert_eq!(done.map(|done| done.count), Ok(0), "{}.{name}, as it is", kind.name());
+            // An import of what is there brings nothing either.
+            let _ = sends(&mut world, Some(target), Mode::Import, Some(value));
+            assert_eq!(world.graph.digest(), before, "{}.{name}, imported", kind.name());
+        }
+    }
+    assert!(tried > 3 * 46, "{tried} fields");
+}
+
+/// An object of the kind with what it needs, in `World::new()` with the assignment `#minimal`.
+fn minimal(kind: Kind) -> ObjectInput {
+    let mut object = ObjectInput {
+        kind,
+        id: None,
+        fields: Vec::new(),
+        references: Vec::new(),
+        related: Vec::new(),
+        at: Default::default(),
+    };
+    for (index, def) in kind.def().fields.iter().enumerate().filter(|(_, def)| def.required) {
+        let value = Some(Value::text(&format!("new {}", def.name)));
+        object.fields.push(FieldInput {
+            field: Field::Own(index as u8),
+            value,
+        });
+    }
+    let owner = kind.owners().next();
+    let required = relations().filter(|rel| {
+        let def = rel.def();
+        def.relation_type == RelationType::OneToMany
+            && def.to == kind
+            && def.role == crate::model::schema::Role::Required
+    });
+    for rel in owner.into_iter().chain(required) {
+        let parent = match rel.def().from {
+            Kind::Organization => "acme",
+            Kind::Profile => "ann",
+            Kind::Person => "mann",
+            Kind::Entitlement => "ent2",
+            Kind::License => "zlic",
+            Kind::LicensedItem => "app",
+            Kind::LicenseModel => "empty model",
+            Kind::Assignment => "minimal",
+            Kind::OrganizationRole => "role",
+            Kind::ContactInformation => "contact",
+            Kind::OrganizationContactInformation => "company contact",
+            other => panic!("no {} to hang a {} on", other.name(), kind.name()),
+        };
+        object.references.push(ReferenceInput {
+            rel,
+            parent: Some(id(parent)),
+        });
+    }
+    object
+}
+
+/// One of the kind, made if it can be.
+fn stored(world: &mut World, kind: Kind) -> Uuid {
+    world.post(
+        "[{'T':'LicenseModel','id':'#empty model','name':'empty'},
+          {'T':'ContactInformation','id':'#contact','refs':{'Profile':'#ann'}},
+          {'T':'OrganizationContactInformation','id':'#company contact','refs':{'Organization':'#acme'}}]",
+    );
+    if kind == Kind::Consumption {
+        world.lease("minimal", Time(NOW.0 + 9));
+        return id("lease of minimal");
+    }
+    let objects = [minimal(kind)];
+    world
+        .write(|tx| upsert(tx, &Who::server(), &objects, Mode::Post, None))
+        .expect(kind.name())
+        .top[0]
+}
