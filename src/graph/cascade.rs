@@ -164,3 +164,103 @@ fn complete(node: Node<'_>) -> Result<(), Violation> {
         None => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::super::small::{CLOCK, commit, id, name, take};
+    use super::*;
+    use crate::model::{Kind, Time};
+
+    #[test]
+    fn what_goes_with_what() {
+        let world = "
+            Organization acme, ProfileGroup staff, acme > staff, OrganizationRole admin, acme > admin,
+            Person smith, Profile ann, smith > ann, Profile bob, smith > bob, EmailAndPassword login, smith > login,
+            Profile cay, ann > staff, ann > admin, ContactInformation contact, ann > contact,
+            EmailAddress mail, contact > mail, Entitlement gold, acme > gold, Entitlement own, ann > own,
+            LicenseModel model, VersionConstraint version, model > version,
+            LicensedItem app, LicensedItem part, app > part, ProductPackage pack, pack > app, model > pack,
+            License seat, gold > seat, app > seat, model > seat, Assignment use, seat > use, ann > use,
+            Consumption lease, use > lease, License free, own > free, part > free, gold > staff";
+        for (first, goes) in [
+            ("acme", "acme staff admin gold seat use lease"),
+            ("staff", "staff"),
+            ("gold", "gold seat use lease"),
+            ("app", "app seat use lease"),
+            ("part", "part free"),
+            ("pack", "pack"),
+            ("model", "model version seat use lease"),
+            ("seat", "seat use lease"),
+            ("use", "use lease"),
+            ("ann", "ann contact mail own free use lease"),
+            ("cay", "cay"),
+            ("smith", "smith login"),
+            ("login", "login"),
+        ] {
+            let mut graph = Graph::new();
+            commit(&mut graph, 1, world).unwrap();
+            let had: BTreeSet<Uuid> = Kind::ALL
+                .iter()
+                .flat_map(|kind| graph.of_kind(*kind, None))
+                .map(|node| node.id)
+                .collect();
+            let size = graph.len() + graph.relation_count();
+            let mut transaction = Transaction::new(&mut graph, 2, Time(2), &CLOCK);
+            let count = transaction.remove_cascading(id(first)).unwrap();
+            transaction.finish().unwrap();
+            assert_eq!(count, size - graph.len() - graph.relation_count(), "{first}");
+            let gone: BTreeSet<String> = had
+                .into_iter()
+                .filter(|id| graph.find(*id).is_none())
+                .map(name)
+                .collect();
+            assert_eq!(gone, goes.split(' ').map(str::to_owned).collect(), "{first}");
+            assert_eq!(graph.check(), Ok(()), "{first}");
+        }
+    }
+
+    #[test]
+    fn the_last_profile_takes_its_person() {
+        let mut graph = Graph::new();
+        commit(
+            &mut graph,
+            1,
+            "Person smith, Profile ann, smith > ann, Profile bob, smith > bob, EmailAndPassword login, smith > login",
+        )
+        .unwrap();
+        commit(&mut graph, 2, "-- ann").unwrap();
+        assert_eq!(graph.len(), 3);
+        commit(&mut graph, 3, "-- bob").unwrap();
+        assert!(graph.is_empty());
+    }
+
+    #[test]
+    fn a_cascade_is_as_deep_and_as_wide_as_it_gets() {
+        let mut graph = Graph::new();
+        let mut transaction = Transaction::new(&mut graph, 1, Time(1), &CLOCK);
+        take(
+            &mut transaction,
+            "Organization acme, LicensedItem app, Entitlement gold, acme > gold",
+        )
+        .unwrap();
+        for license in 0..5_000 {
+            let named = |kind| format!("{kind}{license}");
+            let steps = format!(
+                "License {l}, gold > {l}, app > {l}, LicenseScope {s}, {l} > {s}",
+                l = named("l"),
+                s = named("s")
+            );
+            take(&mut transaction, &steps).unwrap();
+        }
+        transaction.finish().unwrap();
+        let mut transaction = Transaction::new(&mut graph, 2, Time(2), &CLOCK);
+        assert_eq!(transaction.remove_cascading(id("acme")), Ok(2 + 1 + 5_000 * 5));
+        // Once each: nothing that goes anyway is touched on the way.
+        assert_eq!(transaction.log.len(), 2 + 1 + 5_000 * 5);
+        transaction.abandon();
+        assert_eq!(graph.len(), 10_003);
+        assert_eq!(graph.check(), Ok(()));
+    }
+}

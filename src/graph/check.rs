@@ -189,3 +189,137 @@ fn node_is_sound(node: Node<'_>, within: &mut HashSet<(usize, Value)>, wrong: &m
         wrong.push(format!("{node:?} shares {value:?} with another of its owner"));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::super::small::{commit, fields, id, rel};
+    use super::*;
+    use crate::model::{End, Entity, Relation, Time};
+
+    fn world() -> Graph {
+        let mut graph = Graph::new();
+        commit(&mut graph, 1, "Organization acme, Organization bolt, Profile ann, ProfileGroup staff, acme > staff, Entitlement own, ann > own")
+            .unwrap();
+        for group in ["a", "b", "c", "d", "e", "f", "g"] {
+            commit(
+                &mut graph,
+                1,
+                &format!("ProfileGroup {group}, acme > {group}, ann > {group}"),
+            )
+            .unwrap();
+        }
+        graph
+    }
+
+    fn entity(name: &str, serial: Serial, kind: Kind, fields: Fields) -> Arc<Entity> {
+        Arc::new(Entity {
+            id: id(name),
+            serial,
+            revision: 1,
+            created: Time(1),
+            updated: Time(1),
+            kind,
+            fields,
+        })
+    }
+
+    /// What storage could hand over and no transaction would have let in.
+    #[test]
+    fn a_world_no_transaction_would_have_made_is_found_out() {
+        let end = |graph: &Graph, name| graph.find(id(name)).map(|node| node.end()).unwrap();
+        let relate = |graph: &mut Graph, from, to| {
+            let (from, to): (End, End) = (end(graph, from), end(graph, to));
+            let kind = |end: End| graph.find(end.id).unwrap().kind;
+            let relation = Relation {
+                rel: rel(kind(from), kind(to)),
+                from,
+                to,
+                fields: Fields::default(),
+            };
+            graph.load_relation(&relation).unwrap();
+        };
+        type Damage<'a> = &'a dyn Fn(&mut Graph);
+        let load = |graph: &mut Graph, entity| graph.load_entity(entity).unwrap();
+        let cases: [(&str, Damage<'_>); 9] = [
+            ("has 0 owners", &|graph| {
+                load(graph, entity("new", 90, Kind::Entitlement, Fields::default()))
+            }),
+            ("has 0 parents by OneToMany:LicensedItem:License", &|graph| {
+                load(graph, entity("new", 90, Kind::License, Fields::default()))
+            }),
+            ("has 2 parents by", &|graph| relate(graph, "bolt", "staff")),
+            ("has 2 owners", &|graph| relate(graph, "bolt", "own")),
+            ("has 2 by OneToMany:Profile:Entitlement", &|graph| {
+                load(graph, entity("new", 90, Kind::Entitlement, Fields::default()));
+                relate(graph, "ann", "new");
+            }),
+            ("is twice a alias", &|graph| {
+                for (name, serial) in [("one", 90), ("two", 91)] {
+                    let alias = fields(Kind::Organization, &[("alias", Value::text("x"))]);
+                    load(graph, entity(name, serial, Kind::Organization, alias));
+                }
+            }),
+            ("shares Text(\"colour\")", &|graph| {
+                for (name, serial) in [("one", 90), ("two", 91)] {
+                    let key = fields(Kind::Property, &[("key", Value::text("colour"))]);
+                    load(graph, entity(name, serial, Kind::Property, key));
+                    relate(graph, "acme", name);
+                }
+            }),
+            ("has Int(5) in field 0", &|graph| {
+                load(
+                    graph,
+                    entity(
+                        "new",
+                        90,
+                        Kind::Organization,
+                        fields(Kind::Organization, &[("name", Value::Int(5))]),
+                    ),
+                );
+            }),
+            ("has the serial 1,", &|graph| {
+                load(graph, entity("new", 1, Kind::Profile, Fields::default()))
+            }),
+        ];
+        for (expected, damage) in cases {
+            let mut graph = world();
+            assert_eq!(graph.check(), Ok(()));
+            damage(&mut graph);
+            let wrong = graph.check().expect_err(expected);
+            assert!(
+                wrong.iter().any(|line| line.contains(expected)),
+                "{expected}: {wrong:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn an_index_that_lags_behind_is_found_out() {
+        let mut graph = world();
+        let node = graph.find(id("acme")).unwrap();
+        let (slot, mut entity) = (node.slot() as u32, Entity::clone(node.entity()));
+        entity.fields = fields(Kind::Organization, &[("name", Value::text("ACME"))]);
+        graph.topology.replace(slot, Arc::new(entity));
+        let wrong = graph.check().unwrap_err();
+        assert_eq!(wrong, ["the index of Organization.name is wrong"]);
+    }
+
+    #[test]
+    fn a_digest_sees_every_part() {
+        let first = world().digest();
+        assert_eq!(world().digest(), first);
+        for damage in [
+            "Organization core",
+            "ann x g",
+            "acme x g, bolt > g",
+            "- ann, Profile ann, Entitlement own, ann > own",
+        ] {
+            let mut graph = world();
+            let mut transaction = super::super::Transaction::new(&mut graph, 2, Time(2), &super::super::small::CLOCK);
+            let _ = super::super::small::take(&mut transaction, damage);
+            assert_ne!(transaction.graph().digest(), first, "{damage}");
+        }
+    }
+}

@@ -15,6 +15,8 @@ mod violation;
 mod walk;
 
 #[cfg(test)]
+mod small;
+#[cfg(test)]
 mod twin;
 
 use std::ops::Bound;

@@ -195,3 +195,97 @@ fn named(relation: &Relation) -> String {
         relation.to.id
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::small::{commit, id};
+    use super::*;
+    use crate::model::{Fields, Rel, Time};
+
+    fn entity(name: &str, serial: u64, kind: Kind) -> Option<Arc<Entity>> {
+        let fields = Fields::default();
+        Some(Arc::new(Entity {
+            id: id(name),
+            serial,
+            revision: 1,
+            created: Time(1),
+            updated: Time(1),
+            kind,
+            fields,
+        }))
+    }
+
+    fn relation(rel: u8, from: (&str, u64), to: (&str, u64)) -> Option<Arc<Relation>> {
+        let end = |(name, serial)| End { id: id(name), serial };
+        Some(Arc::new(Relation {
+            rel: Rel(rel),
+            from: end(from),
+            to: end(to),
+            fields: Fields::default(),
+        }))
+    }
+
+    #[test]
+    fn a_change_that_does_not_fit_is_an_error_and_changes_nothing() {
+        let mut graph = Graph::new();
+        commit(
+            &mut graph,
+            1,
+            "Organization acme, ProfileGroup staff, acme > staff, ProfileGroup other, acme > other, Profile ann",
+        )
+        .unwrap();
+        commit(&mut graph, 1, "acme x other, Organization bolt, bolt > other").unwrap();
+        let digest = graph.digest();
+        let group = Kind::ProfileGroup;
+        let entities = [
+            (None, None, "from nothing to nothing"),
+            (None, entity("acme", 9, Kind::Profile), "is there already"),
+            (None, entity("new", 0, Kind::Profile), "has the serial 0"),
+            (
+                None,
+                entity("new", u64::MAX, Kind::Profile),
+                "has the serial 18446744073709551615",
+            ),
+            (None, entity("new", 2, group), "the serial 2 of"),
+            (entity("none", 9, group), None, "is not there"),
+            (entity("ann", 5, Kind::Profile), None, "is not what it was"),
+            (
+                entity("ann", 4, Kind::Profile),
+                entity("ann", 9, Kind::Profile),
+                "another entity",
+            ),
+            (
+                entity("ann", 4, Kind::Profile),
+                entity("ben", 4, Kind::Profile),
+                "another entity",
+            ),
+            (entity("acme", 1, Kind::Organization), None, "still has relations"),
+        ];
+        let relations = [
+            (None, None, "from nothing to nothing"),
+            (
+                None,
+                relation(200, ("acme", 1), ("staff", 2)),
+                "no relation is numbered 200",
+            ),
+            (None, relation(0, ("acme", 1), ("staff", 2)), "is there already"),
+            (None, relation(0, ("acme", 7), ("other", 3)), "has no Organization"),
+            (None, relation(0, ("acme", 1), ("nobody", 3)), "has no ProfileGroup"),
+            (None, relation(0, ("ann", 4), ("staff", 2)), "has no Organization"),
+            (relation(0, ("acme", 1), ("other", 3)), None, "is not there"),
+            (
+                relation(0, ("acme", 1), ("staff", 2)),
+                relation(0, ("acme", 1), ("other", 3)),
+                "another relation",
+            ),
+        ];
+        let entities = entities.map(|(before, after, message)| (Change::Entity { before, after }, message));
+        let relations = relations.map(|(before, after, message)| (Change::Relation { before, after }, message));
+        for (change, message) in entities.into_iter().chain(relations) {
+            let broken = graph.apply(&change).expect_err(message);
+            assert!(broken.0.contains(message), "{broken} ({message})");
+            assert_eq!(graph.digest(), digest, "{message}");
+            assert_eq!(graph.check(), Ok(()), "{message}");
+        }
+    }
+}

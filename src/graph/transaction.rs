@@ -412,3 +412,307 @@ pub(super) fn shown(value: &Value) -> String {
         Value::Text(text) => text.to_string(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::small::{CLOCK, commit, fields, id, rel, told};
+    use super::*;
+
+    /// The world all of these begin with, at revision 1.
+    const BEFORE: &str =
+        "Organization acme, Organization bolt, ProfileGroup staff, acme > staff, Profile ann, ann > staff,
+        Entitlement gold, acme > gold, LicensedItem app, License seat, gold > seat, app > seat";
+
+    fn before() -> Graph {
+        let mut graph = Graph::new();
+        commit(&mut graph, 1, BEFORE).unwrap();
+        graph
+    }
+
+    #[test]
+    fn a_transaction_tells_what_is_other_than_before() {
+        for (steps, expected) in [
+            ("", ""),
+            ("Organization core", "+core"),
+            ("Organization core, - core", ""),
+            ("Organization core, Profile bob", "+core +bob"),
+            // A child's reference to its parent is part of it; the parent and the ends of other relations are not touched.
+            ("Entitlement blue, bolt > blue", "+blue +bolt>blue"),
+            ("acme x staff, bolt > staff", "-acme>staff ~staff +bolt>staff"),
+            ("ann x staff", "-ann>staff"),
+            // There and back is nothing.
+            ("acme x staff, acme > staff", ""),
+            ("ann x staff, ann > staff", ""),
+            ("acme x gold, bolt > gold, bolt x gold, acme > gold", ""),
+            // Another entity in the place of one that went: a removal and a creation, and so its relations.
+            ("- ann, Profile ann, ann > staff", "-ann>staff -ann +ann +ann>staff"),
+            ("- ann, Person ann", "-ann>staff -ann +ann"),
+            (
+                "-- acme",
+                "-gold>seat -app>seat -acme>gold -acme>staff -ann>staff -seat -gold -staff -acme",
+            ),
+        ] {
+            let mut graph = before();
+            let mut copy = graph.clone();
+            let changes = commit(&mut graph, 2, steps).unwrap();
+            assert_eq!(told(&changes), expected, "{steps}");
+            for change in &changes {
+                copy.apply(change).unwrap();
+            }
+            assert_eq!(copy.digest(), graph.digest(), "{steps}");
+            assert_eq!(copy.next_serial(), graph.next_serial(), "{steps}");
+            assert_eq!(graph.check(), Ok(()), "{steps}");
+        }
+    }
+
+    #[test]
+    fn what_does_not_fit_is_refused_and_leaves_nothing() {
+        let parent = |parent, child| rel(parent, child);
+        for (steps, expected) in [
+            (
+                "Profile acme",
+                Violation::IdTaken {
+                    id: id("acme"),
+                    kind: Kind::Organization,
+                },
+            ),
+            ("- nobody", Violation::NotFound { id: id("nobody") }),
+            ("-- nobody", Violation::NotFound { id: id("nobody") }),
+            (
+                "Entitlement blue",
+                Violation::NoOwner {
+                    id: id("blue"),
+                    kind: Kind::Entitlement,
+                },
+            ),
+            (
+                "- gold",
+                Violation::NoOwner {
+                    id: id("seat"),
+                    kind: Kind::License,
+                },
+            ),
+            (
+                "- app",
+                Violation::NoParent {
+                    id: id("seat"),
+                    kind: Kind::License,
+                    rel: parent(Kind::LicensedItem, Kind::License),
+                },
+            ),
+            (
+                "acme > gold",
+                Violation::RelationExists {
+                    rel: parent(Kind::Organization, Kind::Entitlement),
+                    from: id("acme"),
+                    to: id("gold"),
+                },
+            ),
+            (
+                "bolt > gold",
+                Violation::TwoParents {
+                    id: id("gold"),
+                    kind: Kind::Entitlement,
+                    rel: parent(Kind::Organization, Kind::Entitlement),
+                },
+            ),
+            (
+                "ann > gold",
+                Violation::TwoParents {
+                    id: id("gold"),
+                    kind: Kind::Entitlement,
+                    rel: parent(Kind::Organization, Kind::Entitlement),
+                },
+            ),
+            (
+                "Entitlement own, ann > own, Entitlement two, ann > two",
+                Violation::NotSingle {
+                    parent: id("ann"),
+                    rel: parent(Kind::Profile, Kind::Entitlement),
+                },
+            ),
+            (
+                "bolt x gold",
+                Violation::NoRelation {
+                    rel: parent(Kind::Organization, Kind::Entitlement),
+                    from: id("bolt"),
+                    to: id("gold"),
+                },
+            ),
+        ] {
+            let mut graph = before();
+            let (digest, serial) = (graph.digest(), graph.next_serial());
+            // Something that fits comes first, and goes with the rest.
+            assert_eq!(
+                commit(&mut graph, 2, &format!("Organization core,{steps}")),
+                Err(expected),
+                "{steps}"
+            );
+            assert_eq!((graph.digest(), graph.next_serial()), (digest, serial), "{steps}");
+            assert_eq!(graph.check(), Ok(()), "{steps}");
+        }
+    }
+
+    #[test]
+    fn unique_values_are_unique_in_any_case_where_case_is_folded() {
+        let (text, kept) = (Value::text, Kept::default());
+        for (kind, field, first, second, taken) in [
+            (Kind::Organization, "alias", "acme", "acme", true),
+            (Kind::Organization, "alias", "acme", "Acme", false),
+            (Kind::Organization, "name", "acme", "acme", false),
+            (Kind::LicensedItem, "name", "editor", "editor", true),
+            (
+                Kind::EmailAndPassword,
+                "userName",
+                "ann@acme.example",
+                "Ann@ACME.example",
+                true,
+            ),
+        ] {
+            let mut graph = Graph::new();
+            let mut transaction = Transaction::new(&mut graph, 1, Time(1), &CLOCK);
+            transaction
+                .create(id("one"), kind, fields(kind, &[(field, text(first))]), kept)
+                .unwrap();
+            let value = second.to_owned();
+            let refusal = Violation::NotUnique {
+                id: id("two"),
+                kind,
+                field,
+                value,
+                taken_by: id("one"),
+            };
+            let expected = if taken { Err(refusal) } else { Ok(()) };
+            let other = fields(kind, &[(field, text(second))]);
+            assert_eq!(
+                transaction.create(id("two"), kind, other.clone(), kept),
+                expected,
+                "{field} {second}"
+            );
+            // By an update too, and not against itself.
+            let _ = transaction.create(id("two"), kind, Fields::default(), kept);
+            assert_eq!(transaction.update(id("two"), other), expected, "{field} {second}");
+            assert_eq!(
+                transaction.update(id("one"), fields(kind, &[(field, text(&first.to_uppercase()))])),
+                Ok(())
+            );
+        }
+    }
+
+    #[test]
+    fn a_key_is_unique_among_the_children_of_one_owner() {
+        let key = |value| fields(Kind::Property, &[("key", Value::text(value))]);
+        for (owner, value, taken) in [
+            ("acme", "colour", true),
+            ("acme", "Colour", false),
+            ("bolt", "colour", false),
+        ] {
+            let mut graph = before();
+            let mut transaction = Transaction::new(&mut graph, 2, Time(2), &CLOCK);
+            let rel = rel(Kind::Organization, Kind::Property);
+            // Enough siblings that both ways of looking are taken.
+            for sibling in ["colour", "size", "shape", "weight"] {
+                transaction
+                    .create(id(sibling), Kind::Property, key(sibling), Kept::default())
+                    .unwrap();
+                transaction
+                    .relate(rel, id("acme"), id(sibling), Fields::default())
+                    .unwrap();
+            }
+            transaction
+                .create(id("two"), Kind::Property, key(value), Kept::default())
+                .unwrap();
+            transaction
+                .relate(rel, id(owner), id("two"), Fields::default())
+                .unwrap();
+            assert_eq!(transaction.validate().is_err(), taken, "{owner} {value}");
+            assert_eq!(transaction.finish().is_err(), taken, "{owner} {value}");
+            assert_eq!(graph.check(), Ok(()));
+        }
+    }
+
+    #[test]
+    fn a_touched_entity_has_the_revision_and_time_of_its_transaction() {
+        let mut graph = before();
+        commit(&mut graph, 7, "acme x staff, bolt > staff, Organization core").unwrap();
+        let of = |name| {
+            graph
+                .find(id(name))
+                .map(|node| (node.revision, node.created, node.updated))
+        };
+        assert_eq!(of("staff"), Some((7, Time(1), Time(7))));
+        assert_eq!(of("core"), Some((7, Time(7), Time(7))));
+        for name in ["acme", "bolt", "ann", "gold"] {
+            assert_eq!(of(name), Some((1, Time(1), Time(1))), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_serial_is_given_once_and_kept_by_an_import() {
+        let mut graph = before();
+        let next = graph.next_serial();
+        let mut transaction = Transaction::new(&mut graph, 2, Time(2), &CLOCK);
+        let mut create = |name, serial| {
+            let kept = Kept {
+                serial,
+                created: Some(Time(-5)),
+                updated: Some(Time(-4)),
+            };
+            transaction.create(id(name), Kind::Profile, Fields::default(), kept)
+        };
+        assert_eq!(create("kept", Some(500)), Ok(()));
+        assert_eq!(create("later", None), Ok(()));
+        assert_eq!(create("earlier", Some(next + 3)), Ok(()));
+        // Of whatever kind the other is.
+        let taken = |name, serial, by| {
+            Err(Violation::SerialTaken {
+                id: id(name),
+                serial,
+                taken_by: id(by),
+            })
+        };
+        assert_eq!(create("twice", Some(1)), taken("twice", 1, "acme"));
+        assert_eq!(create("twice", Some(500)), taken("twice", 500, "kept"));
+        for serial in [0, i64::MAX as u64, u64::MAX] {
+            assert_eq!(
+                create("twice", Some(serial)),
+                Err(Violation::SerialOutOfRange {
+                    id: id("twice"),
+                    serial
+                })
+            );
+        }
+        transaction.finish().unwrap();
+        let later = graph.find(id("later")).unwrap();
+        assert_eq!((later.serial, later.created, later.updated), (501, Time(-5), Time(-4)));
+        assert_eq!(graph.next_serial(), 502);
+        commit(&mut graph, 3, "- later").unwrap();
+        assert_eq!(graph.next_serial(), 502);
+    }
+
+    #[test]
+    fn a_rollback_is_as_if_it_had_not_been() {
+        let mut graph = before();
+        let (digest, serial) = (graph.digest(), graph.next_serial());
+        let mut transaction = Transaction::new(&mut graph, 2, Time(2), &CLOCK);
+        let start = transaction.savepoint();
+        super::super::small::take(
+            &mut transaction,
+            "-- acme, Organization core, Entitlement red, core > red",
+        )
+        .unwrap();
+        let middle = transaction.savepoint();
+        super::super::small::take(&mut transaction, "- red").unwrap();
+        transaction.rollback_to(middle);
+        assert!(transaction.graph().find(id("red")).is_some());
+        transaction.rollback_to(start);
+        assert_eq!(
+            (transaction.graph().digest(), transaction.graph().next_serial()),
+            (digest, serial)
+        );
+        super::super::small::take(&mut transaction, "Organization core").unwrap();
+        drop(transaction);
+        assert_eq!((graph.digest(), graph.next_serial()), (digest, serial));
+        assert_eq!(graph.check(), Ok(()));
+    }
+}
