@@ -8,7 +8,8 @@
 //! - every relation of a hub also stands in an ordered index by (relation, direction), in order of the far end's
 //!   serial: a page starts anywhere, a count is a length, a lookup is a binary search;
 //! - its further edges hang on *ports*, nodes that stand in for it with at most `PORT` edges each, so that the list
-//!   petgraph walks to remove one is never longer than that.
+//!   petgraph walks to remove one is never longer than that. Sixteen by measurement: with 64 a removal among cold
+//!   edges takes 3.5 µs instead of 2.7, with 8 no less.
 //!
 //! All this is per hub; an entity with a few relations pays one number for it.
 
@@ -30,8 +31,8 @@ pub(super) const FEW: usize = if cfg!(test) { 6 } else { 32 };
 /// A hub that is down to this many is none any more: well below `FEW`, so that one relation more or less does not turn
 /// it back and forth.
 pub(super) const FEW_AGAIN: usize = FEW / 4;
-/// The most edges of a port.
-pub(super) const PORT: u32 = if cfg!(test) { 3 } else { 64 };
+/// The most edges of a port, both ways together.
+pub(super) const PORT: u32 = if cfg!(test) { 3 } else { 16 };
 const NO_HUB: u32 = u32::MAX;
 
 /// What a node of petgraph stands for.
