@@ -1,13 +1,16 @@
 //! The language as data: `grammar/accepted.txt` and `grammar/refused.txt`, limits, and random trees and texts.
 
+mod grammar;
+mod random;
+
 use std::collections::BTreeSet;
 
 use super::ast::*;
 use super::*;
 
-const ACCEPTED: &str = include_str!("../../grammar/accepted.txt");
-const REFUSED: &str = include_str!("../../grammar/refused.txt");
-const GRAMMAR: &str = include_str!("../../grammar/selector.ebnf");
+const ACCEPTED: &str = include_str!("../../../grammar/accepted.txt");
+const REFUSED: &str = include_str!("../../../grammar/refused.txt");
+const GRAMMAR: &str = include_str!("../../../grammar/selector.ebnf");
 
 /// What a text is read as; the tree is printed again.
 fn read(wanted: &str, text: &str, limits: &Limits) -> Result<String, SelectorError> {
@@ -258,7 +261,7 @@ fn spans_are_bytes_of_the_text() {
 
 #[test]
 fn every_production_is_a_function_of_its_name() {
-    let source = include_str!("parse.rs");
+    let source = include_str!("../parse.rs");
     let functions = source
         .lines()
         .filter_map(|line| line.trim_start_matches("pub(super) ").strip_prefix("fn "));
