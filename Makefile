@@ -42,7 +42,8 @@ kills:
 # Every fuzz target in turn; needs a nightly toolchain and cargo-fuzz. `make test` replays the corpus on stable.
 fuzz:
 	@cargo +nightly fuzz --version >/dev/null 2>&1 || { echo 'needs a nightly toolchain and cargo-fuzz (cargo install cargo-fuzz)'; exit 1; }
-	@for target in $$(cargo +nightly fuzz list); do \
-		echo "$$target for $(FUZZ_SECONDS) s"; \
-		cargo +nightly fuzz run "$$target" -- -max_total_time=$(FUZZ_SECONDS) || exit 1; \
+	@for target in $$(cargo +nightly fuzz list --fuzz-dir tests/fuzz); do \
+		echo "$$target for $(FUZZ_SECONDS) s"; mkdir -p "tests/fuzz/corpus/$$target"; \
+		cargo +nightly fuzz run --fuzz-dir tests/fuzz "$$target" "tests/fuzz/corpus/$$target" "fixtures/fuzz/$$target" -- \
+			-max_total_time=$(FUZZ_SECONDS) || exit 1; \
 	done

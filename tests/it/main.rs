@@ -2,6 +2,7 @@
 
 mod architecture;
 mod engine;
+mod fuzz;
 mod histories;
 mod support;
 mod differential;
