@@ -44,7 +44,7 @@ use std::sync::Arc;
 
 pub use failing::{Failing, Fault, Faults};
 pub use memory::Memory;
-pub use sqlite::{Migrate, Reader, Sqlite};
+pub use sqlite::{Migrate, Reader, Report, Sqlite};
 
 use crate::model::*;
 

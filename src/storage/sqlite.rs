@@ -10,7 +10,15 @@ mod migrate;
 mod place;
 mod read;
 mod reader;
+mod verify;
 mod write;
+
+#[cfg(test)]
+mod crash;
+#[cfg(test)]
+mod damage;
+#[cfg(test)]
+mod opening;
 
 use std::path::{Path, PathBuf};
 
@@ -23,6 +31,7 @@ pub(super) use place::Target;
 use place::{Lock, beside, refused, resolve};
 use read::Totals;
 pub use reader::Reader;
+pub use verify::Report;
 use write::Writer;
 
 use super::codec::{Decoder, Encoder};
@@ -31,6 +40,9 @@ use crate::model::{Commit, Revision, Time};
 
 /// Frames of the WAL (4 KiB each) that wait for a checkpoint before one is made.
 const CHECKPOINT_FRAMES: i64 = 4096;
+
+/// A commit longer than this is kept in pieces: SQLite takes no value over a thousand million bytes.
+const PIECE_BYTES: usize = 256 * 1024 * 1024;
 
 /// The store of the committer.
 #[derive(Debug)]
@@ -45,6 +57,7 @@ pub struct Sqlite {
     holds_head: bool,
     health: Health,
     piece_bytes: usize,
+    checkpoint_frames: i64,
     buffers: [Vec<u8>; 2],
 }
 
@@ -99,7 +112,8 @@ impl Sqlite {
             path,
             holds_head: false,
             health: Health::default(),
-            piece_bytes: 256 * 1024 * 1024,
+            piece_bytes: PIECE_BYTES,
+            checkpoint_frames: CHECKPOINT_FRAMES,
             buffers: [Vec::new(), Vec::new()],
         })
     }
@@ -184,7 +198,7 @@ impl Sqlite {
             let mut statement = self.db.prepare_cached(mode)?;
             statement.query_row((), |row| Ok(row.get::<_, i64>(1)? - row.get::<_, i64>(2)?))
         };
-        if frames("PRAGMA wal_checkpoint(NOOP)")? >= CHECKPOINT_FRAMES {
+        if frames("PRAGMA wal_checkpoint(NOOP)")? >= self.checkpoint_frames {
             frames("PRAGMA wal_checkpoint(PASSIVE)")?;
         }
         Ok(())
@@ -315,7 +329,7 @@ fn create(path: &Path, migrations: &[Migration]) -> Result<(), StorageError> {
 
 fn fill(target: &Target, migrations: &[Migration]) -> Result<(), StorageError> {
     let mut db = connect(target.path())?;
-    migrate(&mut db, migrations, Migrate::Apply)?;
+    migrate::begin(&mut db, migrations)?;
     write::first_head(&db)
 }
 

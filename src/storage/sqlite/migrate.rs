@@ -13,6 +13,11 @@ pub enum Migrate {
     Apply,
 }
 
+/// Makes the schema in a file that has nothing in it yet.
+pub fn begin(db: &mut Connection, migrations: &[Migration]) -> Result<(), StorageError> {
+    apply(db, 0, migrations)
+}
+
 /// One step of the schema; steps are numbered from 1.
 #[derive(Clone, Copy, Debug)]
 pub struct Migration {
@@ -40,6 +45,12 @@ pub fn migrate(db: &mut Connection, migrations: &[Migration], how: Migrate) -> R
     if found < known && how == Migrate::Refuse {
         return Err(StorageError::Older { found, known });
     }
+    apply(db, found, migrations)?;
+    Ok(known - found)
+}
+
+/// The steps after the first `found`, each in a transaction.
+fn apply(db: &mut Connection, found: u32, migrations: &[Migration]) -> Result<(), StorageError> {
     for (before, migration) in (found..).zip(&migrations[found as usize..]) {
         let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let applied = || -> Result<(), rusqlite::Error> {
@@ -66,7 +77,7 @@ pub fn migrate(db: &mut Connection, migrations: &[Migration], how: Migrate) -> R
         })?;
         transaction.commit()?;
     }
-    Ok(known - found)
+    Ok(())
 }
 
 /// The schema's version, once it is sure that it is one of ours.
@@ -77,12 +88,11 @@ fn version(db: &Connection) -> Result<u32, StorageError> {
         return Ok(version as u32);
     }
     let tables: i64 = db.query_row("SELECT count(*) FROM sqlite_schema", (), |row| row.get(0))?;
-    if application == 0 && version == 0 && tables == 0 {
-        return Ok(0);
-    }
-    Err(StorageError::Damaged(
-        "the file is a database of another program".to_owned(),
-    ))
+    // SQLite takes a file shorter than a page for an empty database. Ours are whole before they have their name.
+    Err(StorageError::Damaged(match tables {
+        0 => "the file is not a database".to_owned(),
+        _ => "the file is a database of another program".to_owned(),
+    }))
 }
 
 fn check_applied(db: &Connection, migrations: &[Migration]) -> Result<(), StorageError> {

@@ -1,0 +1,342 @@
+//! Tests: what opening a database refuses, in which words, and what stops a store that was open.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::super::Log;
+use super::super::samples::{World, loaded};
+use super::*;
+
+fn directory() -> tempfile::TempDir {
+    tempfile::tempdir().expect("a directory")
+}
+
+/// A database with a few commits, closed.
+fn sample(directory: &Path) -> (PathBuf, World) {
+    let (path, mut world) = (directory.join("seatgraph.db"), World::new(11));
+    let mut open = Sqlite::open(&path, Migrate::Refuse).expect("opens");
+    put(&mut open, &(0..12).map(|_| world.commit(9)).collect::<Vec<_>>()).expect("commits");
+    (path, world)
+}
+
+fn put(store: &mut Sqlite, commits: &[Commit]) -> Result<(), StorageError> {
+    store.begin()?;
+    store.commit(commits)
+}
+
+fn refusal(path: &Path) -> StorageError {
+    Sqlite::open(path, Migrate::Apply).map(drop).expect_err("refused")
+}
+
+#[test]
+fn files_that_are_no_database_are_refused_in_clear_words() {
+    let directory = directory();
+    let at = |name: &str| directory.path().join(name);
+    let mut header = b"SQLite format 3\0".to_vec();
+    header.extend((0..4080u32).map(|at| (at * 7 + 3) as u8));
+    for (name, bytes, words) in [
+        ("empty", &b""[..], "is empty: remove it"),
+        ("one", b"x", "the file is not a database"),
+        ("short", b"SQLite format 3\0", "the file is not a database"),
+        (
+            "text",
+            "To be, or not to be. ".repeat(999).as_bytes(),
+            "the file is not a database",
+        ),
+        ("header", &header, "the file is not a database"),
+    ] {
+        fs::write(at(name), bytes).expect("written");
+        let refused = refusal(&at(name));
+        assert!(matches!(refused, StorageError::Damaged(_)), "{name}: {refused}");
+        assert!(refused.to_string().contains(words), "{name}: {refused}");
+        assert!(refused.to_string().contains(name), "{name}: {refused}");
+        assert_eq!(fs::read(at(name)).expect("there"), bytes, "{name} was written to");
+        assert!(
+            matches!(Reader::open(&at(name)), Err(StorageError::Damaged(_))),
+            "{name}"
+        );
+    }
+    let other = at("other");
+    Connection::open(&other)
+        .and_then(|db| db.execute_batch("CREATE TABLE bookmarks (url)"))
+        .expect("made");
+    assert!(refusal(&other).to_string().contains("a database of another program"));
+    fs::write(at("gone.db-wal"), "left over").expect("written");
+    assert!(refusal(&at("gone.db")).to_string().contains("gone but its log"));
+}
+
+#[test]
+fn places_where_no_database_can_be_are_refused_in_clear_words() {
+    let directory = directory();
+    fs::write(directory.path().join("file"), "x").expect("written");
+    for (path, words) in [
+        (directory.path().join("missing/seatgraph.db"), "does not exist"),
+        (directory.path().join("file/seatgraph.db"), "is not a directory"),
+        (directory.path().to_owned(), "is a directory, not a database"),
+        (PathBuf::from("/"), "names no file"),
+        (PathBuf::new(), "names no file"),
+    ] {
+        let refused = refusal(&path);
+        assert!(matches!(refused, StorageError::Unavailable(_)), "{refused}");
+        assert!(refused.to_string().contains(words), "{refused}");
+    }
+    assert!(matches!(
+        Reader::open(&directory.path().join("none.db")),
+        Err(StorageError::Unavailable(_))
+    ));
+    let left: Vec<_> = directory.path().read_dir().expect("there").collect();
+    assert_eq!(left.len(), 1, "nothing was left behind: {left:?}");
+}
+
+#[test]
+fn a_second_one_is_locked_out_until_the_first_is_gone() {
+    let directory = directory();
+    let (path, world) = sample(directory.path());
+    let first = Sqlite::open(&path, Migrate::Refuse).expect("opens");
+    let link = directory.path().join("link.db");
+    #[cfg(unix)]
+    std::os::unix::fs::symlink(&path, &link).expect("linked");
+    for path in [&path, &link] {
+        let refused = refusal(path);
+        assert!(matches!(refused, StorageError::Locked(_)), "{refused}");
+        assert!(
+            refused.to_string().contains(&std::process::id().to_string()),
+            "{refused}"
+        );
+    }
+    assert_eq!(first.reader().expect("readers may").head(), Ok(world.head));
+    drop(first);
+    assert!(!beside(&path, ".lock").exists() && !beside(&path, "-wal").exists());
+    Sqlite::open(&link, Migrate::Refuse).expect("opens");
+}
+
+#[test]
+fn what_a_killed_process_left_is_no_obstacle() {
+    let directory = directory();
+    let path = directory.path().join("seatgraph.db");
+    fs::write(beside(&path, ".lock"), "123\n").expect("written");
+    fs::write(beside(&path, ".partial"), "half a datab").expect("written");
+    Sqlite::open(&path, Migrate::Refuse).expect("opens");
+    assert!(!beside(&path, ".partial").exists());
+}
+
+#[test]
+fn schemas_of_other_programs_are_told_apart() {
+    let directory = directory();
+    let (path, mut world) = sample(directory.path());
+    let second = Migration {
+        name: "0002_more",
+        sql: "CREATE TABLE more (x); ALTER TABLE word ADD COLUMN y TEXT",
+    };
+    let two = [MIGRATIONS, &[second]].concat();
+    let open = |how, migrations: &[Migration]| Sqlite::open_with(&path, how, migrations);
+    assert_eq!(
+        open(Migrate::Refuse, &two).map(drop),
+        Err(StorageError::Older { found: 1, known: 2 })
+    );
+    let broken = Migration {
+        sql: "CREATE TABLE more (x); CREATE TABLE more (y)",
+        ..second
+    };
+    let failed = open(Migrate::Apply, &[MIGRATIONS, &[broken]].concat()).map(drop);
+    assert!(
+        matches!(&failed, Err(StorageError::Damaged(why)) if why.contains("0002_more")),
+        "{failed:?}"
+    );
+    // The half that worked is undone, and the right one can follow.
+    let mut open_now = open(Migrate::Apply, &two).expect("migrates");
+    assert_eq!(loaded(&mut open_now, Time(0)), Ok((world.head, world.state(Time(0)))));
+    put(&mut open_now, &[world.commit(5)]).expect("commits");
+    drop(open_now);
+    open(Migrate::Refuse, &two).expect("opens");
+    let newer = StorageError::Newer { found: 2, known: 1 };
+    assert_eq!(open(Migrate::Apply, MIGRATIONS).map(drop), Err(newer.clone()));
+    assert_eq!(Reader::open(&path).map(drop), Err(newer));
+    let changed = open(Migrate::Apply, &[MIGRATIONS, &[broken]].concat()).map(drop);
+    assert!(
+        matches!(&changed, Err(StorageError::Damaged(why)) if why.contains("0002_more")),
+        "{changed:?}"
+    );
+}
+
+/// Released migrations never change: databases remember their checksums.
+#[test]
+fn migrations_are_what_they_were() {
+    let names: Vec<_> = MIGRATIONS.iter().map(|migration| migration.name).collect();
+    assert_eq!(names, ["0001_commits"]);
+    for (number, name) in (1..).zip(names) {
+        assert!(name.starts_with(&format!("{number:04}_")), "{name}");
+    }
+}
+
+#[test]
+fn a_full_disk_stops_writing_for_good_and_loses_nothing() {
+    let directory = directory();
+    let (path, mut world) = sample(directory.path());
+    let mut open = Sqlite::open(&path, Migrate::Refuse).expect("opens");
+    let pages: i64 = open
+        .db
+        .pragma_query_value(None, "page_count", |row| row.get(0))
+        .expect("counted");
+    open.db
+        .pragma_update_and_check(None, "max_page_count", pages + 1, |_| Ok(()))
+        .expect("set");
+    let state = (world.head, world.state(Time(0)));
+    let big: Vec<_> = (0..200).map(|_| world.commit(20)).collect();
+    assert!(matches!(put(&mut open, &big), Err(StorageError::Io(why)) if why.contains("the disk is full")));
+    assert!(matches!(open.begin(), Err(StorageError::Io(why)) if why.contains("the disk is full")));
+    drop(open);
+    let mut open = Sqlite::open(&path, Migrate::Refuse).expect("opens");
+    assert_eq!(loaded(&mut open, Time(0)), Ok(state));
+    put(&mut open, &big).expect("there is room again");
+}
+
+#[test]
+fn somebody_elses_write_stops_the_store() {
+    let spoils: [fn(&Connection); 3] = [
+        |db| {
+            db.execute_batch("UPDATE head SET revision = revision + 1")
+                .expect("written")
+        },
+        |db| db.execute_batch("DELETE FROM head").expect("written"),
+        |db| db.execute_batch("BEGIN IMMEDIATE").expect("begun"),
+    ];
+    for spoil in spoils {
+        let directory = directory();
+        let (path, mut world) = sample(directory.path());
+        let mut open = Sqlite::open(&path, Migrate::Refuse).expect("opens");
+        open.db.busy_timeout(std::time::Duration::ZERO).expect("set");
+        let other = Connection::open(&path).expect("opens");
+        spoil(&other);
+        let refused = put(&mut open, &[world.commit(5)]);
+        assert!(
+            matches!(&refused, Err(StorageError::Io(why)) if why.contains("another program")),
+            "{refused:?}"
+        );
+        assert!(matches!(open.begin(), Err(StorageError::Io(_))));
+    }
+}
+
+#[test]
+fn a_row_gone_behind_our_back_is_damage_not_misuse_forgiven() {
+    let directory = directory();
+    let (path, world) = sample(directory.path());
+    let mut open = Sqlite::open(&path, Migrate::Refuse).expect("opens");
+    open.db
+        .execute_batch("DELETE FROM entity WHERE serial = (SELECT max(serial) FROM entity)")
+        .expect("deleted");
+    let refused = loaded(&mut open, Time(0));
+    assert!(
+        matches!(&refused, Err(StorageError::Damaged(why)) if why.contains("missing")),
+        "{refused:?}"
+    );
+    assert!(matches!(open.since(0, 1), Err(StorageError::Io(_))));
+    assert_eq!(world.head.revision, 12);
+}
+
+#[test]
+fn a_large_commit_is_kept_in_pieces() {
+    let directory = directory();
+    let (path, mut world) = sample(directory.path());
+    let mut open = Sqlite::open(&path, Migrate::Refuse).expect("opens");
+    open.piece_bytes = 100;
+    put(&mut open, &(0..5).map(|_| world.commit(30)).collect::<Vec<_>>()).expect("commits");
+    let pieces: i64 = open
+        .db
+        .query_row("SELECT count(*) FROM commit_more", (), |row| row.get(0))
+        .expect("counted");
+    assert!(pieces > 20, "{pieces}");
+    assert_eq!(open.since(0, 100), Ok(world.commits.clone()));
+    let report = open.reader().expect("opens").verify(&mut |_, _| ());
+    assert_eq!((report.problems, report.commits), (vec![], 17));
+    open.db
+        .execute_batch("DELETE FROM commit_more WHERE part = 1")
+        .expect("deleted");
+    assert!(matches!(open.since(12, 1), Err(StorageError::Damaged(_))));
+}
+
+#[test]
+fn backups_under_load_are_prefixes() {
+    let directory = directory();
+    let (path, mut world) = sample(directory.path());
+    let mut open = Sqlite::open(&path, Migrate::Refuse).expect("opens");
+    open.checkpoint_frames = 16;
+    let mut states = vec![world.state(Time(0))];
+    let first = world.head.revision;
+    let commits: Vec<_> = (0..400)
+        .map(|_| {
+            let commit = world.commit(6);
+            states.push(world.state(Time(0)));
+            commit
+        })
+        .collect();
+    let copies = std::thread::scope(|scope| {
+        let writer = scope.spawn(move || {
+            for commit in commits {
+                put(&mut open, &[commit]).expect("commits");
+            }
+        });
+        let mut reader = Reader::open(&path).expect("opens");
+        let mut copies = Vec::new();
+        while !writer.is_finished() || copies.len() < 3 {
+            let copy = directory.path().join(format!("copy{}.db", copies.len()));
+            let head = reader.backup(&copy, &mut |_, _| ()).expect("copied");
+            copies.push((copy, head));
+        }
+        writer.join().expect("no panic");
+        copies
+    });
+    for (copy, head) in &copies {
+        let mut copied = Sqlite::open(copy, Migrate::Refuse).expect("opens");
+        let state = &states[(head.revision - first) as usize];
+        assert_eq!(loaded(&mut copied, Time(0)).as_ref(), Ok(&(*head, state.clone())));
+        let report = copied.reader().expect("opens").verify(&mut |_, _| ());
+        assert_eq!((report.problems, report.commits), (vec![], head.revision));
+    }
+}
+
+/// Root may write anywhere, so the part that must not is played by another user where there is one to become.
+#[cfg(unix)]
+#[test]
+fn what_cannot_be_written_is_read_only() {
+    use std::os::unix::fs::{MetadataExt, PermissionsExt};
+    use std::os::unix::process::CommandExt;
+
+    const PLACE: &str = "SEATGRAPH_TEST_READ_ONLY";
+    if let Some(place) = std::env::var_os(PLACE) {
+        let place = PathBuf::from(place);
+        for name in ["file/seatgraph.db", "directory/seatgraph.db", "directory/new.db"] {
+            let refused = refusal(&place.join(name));
+            assert!(matches!(refused, StorageError::ReadOnly(_)), "{name}: {refused}");
+        }
+        println!("all read-only");
+        return;
+    }
+    let directory = directory();
+    let mode = |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("set");
+    mode(directory.path(), 0o755);
+    for (name, file, whole) in [("file", 0o444, 0o777), ("directory", 0o666, 0o555)] {
+        let within = directory.path().join(name);
+        fs::create_dir(&within).expect("made");
+        mode(&sample(&within).0, file);
+        mode(&within, whole);
+    }
+    let program = std::env::current_exe().expect("this test");
+    let mut command = std::process::Command::new(program);
+    command.args([
+        "--exact",
+        "--nocapture",
+        "storage::sqlite::opening::what_cannot_be_written_is_read_only",
+    ]);
+    command.env(PLACE, directory.path()).current_dir("/");
+    if directory.path().metadata().expect("there").uid() == 0 {
+        command.uid(65_534).gid(65_534);
+    }
+    match command.output() {
+        Ok(output) => {
+            let said = String::from_utf8_lossy(&output.stdout);
+            assert!(output.status.success() && said.contains("all read-only"), "{said}");
+        }
+        Err(error) => println!("skipped: this program cannot be run as another user: {error}"),
+    }
+}
