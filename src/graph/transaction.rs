@@ -19,7 +19,7 @@ use super::violation::Violation;
 use super::{Graph, Node};
 
 /// A list of changes being made to the working graph: applied at once, undone by `rollback_to`. Dropped unfinished, it
-/// leaves no trace.
+/// leaves no trace; a panic leaves a graph to throw away.
 pub struct Transaction<'g> {
     pub(super) graph: &'g mut Graph,
     revision: Revision,
@@ -398,7 +398,11 @@ impl<'g> Transaction<'g> {
 
 impl Drop for Transaction<'_> {
     fn drop(&mut self) {
-        self.rollback_to(Savepoint(0));
+        // After a panic nothing is known of the graph any more: whoever catches it builds the copy anew, and a second
+        // panic here would end the process.
+        if !std::thread::panicking() {
+            self.rollback_to(Savepoint(0));
+        }
     }
 }
 

@@ -116,15 +116,17 @@ impl<'g> Node<'g> {
 
     /// The one parent by a one-to-many.
     pub fn parent(self, rel: Rel) -> Option<Node<'g>> {
-        self.hop(
-            Hop {
-                rel,
-                direction: Direction::Backward,
-            },
-            None,
-        )
-        .next()
-        .map(|(parent, _)| parent)
+        let topology = &self.graph.topology;
+        let slot = match topology.hub(self.slot) {
+            Some(hub) => hub.side(rel, Direction::Backward)?.iter().next()?.slot,
+            None => {
+                topology
+                    .few(self.slot, Direction::Backward)
+                    .find(|(_, other, _)| *other == rel)?
+                    .2
+            }
+        };
+        Some(Node::new(self.graph, slot))
     }
 
     /// The relation to another entity, if there is one: its own fields. A walk of a few edges, or a search at a hub.
