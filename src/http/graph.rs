@@ -72,7 +72,10 @@ pub async fn read(context: &Context) -> Result<HttpResponse, Problem> {
         auth::require_unbound(&who, Permission::ServerExplain)?;
     }
     let wrap = parameters.flag("wrap", true)?;
-    let canonical = selector.to_string();
+    // A cursor goes on from where an answer ended, however far in that began.
+    let mut endless = selector.clone();
+    endless.params.index = None;
+    let canonical = endless.to_string();
     let after = match parameters.text("cursor") {
         None => None,
         Some(_) if selector.params.index.is_some() => {

@@ -232,7 +232,7 @@ fn log(context: &Context, response: &HttpResponse, took: Duration) {
 
 fn first_segment(path: &str) -> &str {
     let end = path[1.min(path.len())..]
-        .find(['/', '.', '?'])
+        .find(['/', '.', '?', '%'])
         .map_or(path.len(), |at| at + 1);
     &path[..end]
 }
@@ -260,8 +260,9 @@ fn route(path: &str, method: &Method) -> Route {
 
 /// `/graph`, `/graph/…` and `/graph.json`, but not `/graph-schema`.
 fn is_graph(path: &str) -> bool {
+    // A client that encodes a whole selector encodes the slash it begins with.
     path.strip_prefix("/graph")
-        .is_some_and(|rest| matches!(rest.as_bytes().first(), None | Some(b'/' | b'.')))
+        .is_some_and(|rest| matches!(rest.as_bytes(), [] | [b'/' | b'.', ..] | [b'%', b'2', b'F' | b'f', ..]))
 }
 
 async fn answer(context: &Context, route: Route, payload: web::Payload) -> Result<HttpResponse, Problem> {
@@ -371,6 +372,8 @@ mod tests {
             ("/graph/", Method::POST, Route::GraphWrite),
             ("/graph/me.json", Method::HEAD, Route::GraphRead),
             ("/graph.json", Method::GET, Route::GraphRead),
+            ("/graph%2fProfile", Method::GET, Route::GraphRead),
+            ("/graph%20", Method::GET, Route::Other),
             ("/graph-schema", Method::GET, Route::Documents),
             ("/graphs", Method::GET, Route::Other),
             ("/tokens/x", Method::DELETE, Route::Tokens),
@@ -385,6 +388,7 @@ mod tests {
         for (path, logged) in [
             ("/graph/Profile[@id='x']", "/graph"),
             ("/graph.json", "/graph"),
+            ("/graph%2FProfile", "/graph"),
             ("/", "/"),
             ("", ""),
         ] {
