@@ -452,10 +452,17 @@ fn near(key: &str) -> Option<String> {
             .collect::<String>()
     };
     let wanted = plain(key);
-    all.map(|known| (distance(&wanted, &plain(&known)), known))
-        .filter(|(far, known)| *far <= 2.max(known.len() / 4))
-        .min()
-        .map(|(_, known)| known)
+    // The section may have been left out.
+    let last = |known: &str| plain(known.rsplit('.').next().unwrap_or(known));
+    all.map(|known| {
+        (
+            distance(&wanted, &plain(&known)).min(distance(&wanted, &last(&known))),
+            known,
+        )
+    })
+    .filter(|(far, known)| *far <= 2.min(last(known).len() / 3))
+    .min()
+    .map(|(_, known)| known)
 }
 
 /// How many letters must be changed, added or left out to make one text of the other.
@@ -571,6 +578,10 @@ mod tests {
         file(
             "[limits]\npages_max = 1",
             "unknown setting `limits.pages_max` in `seatgraph.toml`, did you mean `limits.page_max`?",
+        );
+        file(
+            "page = 7",
+            "unknown setting `page` in `seatgraph.toml`, did you mean `limits.page`?",
         );
         file("[colour]\nsky = 'blue'", "unknown setting `colour` in `seatgraph.toml`");
         file(

@@ -1,6 +1,7 @@
 //! A synthetic world in the import format: a vendor with its catalogue, and customers with people, entitlements and
 //! licenses. The same for the same numbers, whenever and wherever it is made; needs no database and no clock.
 
+mod command;
 mod lines;
 mod lists;
 
@@ -10,6 +11,7 @@ use uuid::Uuid;
 
 use crate::model::{Kind, RelationType};
 
+pub use command::{Generate, run};
 use lines::Plain::{At, Flag, Int, Raw, Text};
 pub use lines::Written;
 use lines::{Lines, Random};

@@ -1,3 +1,164 @@
-//! One file a command.
+//! The commands: one file each, an args struct and a function. Results go to standard output, everything else to
+//! standard error, and the exit code says how it ended. Declines to touch data itself: a command speaks to a server, or
+//! opens one inside itself on the database file, and either way the graph is altered by the same requests.
 
+mod backup;
+mod client;
+mod export;
+mod failure;
 pub mod generate;
+mod import;
+mod log;
+mod migrate;
+mod open;
+mod output;
+mod place;
+mod progress;
+mod query;
+mod serve;
+mod token;
+mod verify;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+pub use self::failure::{Exit, Failure};
+use self::output::Output;
+use crate::settings::{self, Settings};
+
+/// A graph-query entitlement server.
+#[derive(Parser)]
+#[command(name = "seatgraph", version, max_term_width = 100)]
+struct Cli {
+    #[command(flatten)]
+    common: Common,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(clap::Args)]
+struct Common {
+    /// The settings file [default: seatgraph.toml, if there is one]
+    #[arg(long, global = true, value_name = "FILE", env = "SEATGRAPH_CONFIG")]
+    config: Option<PathBuf>,
+    /// How results are written
+    #[arg(long, global = true, value_enum, default_value_t)]
+    output: Output,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run the server
+    Serve(serve::Serve),
+    /// Make, list and revoke bearer tokens
+    #[command(subcommand)]
+    Token(token::Token),
+    /// Take objects in: newline-delimited JSON, or one JSON object or array
+    Import(import::Import),
+    /// Write all objects as newline-delimited JSON, in the form that import takes
+    Export(export::Export),
+    /// Ask a selector
+    Query(query::Query),
+    /// Prove that a database is whole
+    Verify(verify::Verify),
+    /// Copy a database while it runs
+    Backup(backup::Backup),
+    /// Bring a database to this program's schema
+    Migrate(migrate::Migrate),
+    /// Write a synthetic world in the form that import takes, the same for the same numbers
+    Generate(generate::Generate),
+}
+
+impl Common {
+    /// The three layers, the flags given by the command.
+    fn settings(&self, flags: &[(&'static str, Option<String>)]) -> Result<Settings, Failure> {
+        let flags: Vec<_> = flags
+            .iter()
+            .filter_map(|(key, value)| Some((*key, value.clone()?)))
+            .collect();
+        settings::load(&flags, self.config.as_deref()).map_err(|error| Failure::new(Exit::Usage, error.to_string()))
+    }
+}
+
+/// Reads the command line and does what it says.
+pub fn main() -> ExitCode {
+    let Cli { common, command } = Cli::parse();
+    let done = match command {
+        Command::Serve(args) => serve::run(&common, &args),
+        Command::Token(args) => token::run(&common, &args),
+        Command::Import(args) => import::run(&common, &args),
+        Command::Export(args) => export::run(&common, &args),
+        Command::Query(args) => query::run(&common, &args),
+        Command::Verify(args) => verify::run(&common, &args),
+        Command::Backup(args) => backup::run(&common, &args),
+        Command::Migrate(args) => migrate::run(&common, &args),
+        Command::Generate(args) => generate::run(&args),
+    };
+    match done {
+        Ok(()) => Exit::Done.into(),
+        Err(failure) => {
+            failure.tell();
+            failure.exit.into()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        <Cli as clap::CommandFactory>::command().debug_assert();
+    }
+
+    #[test]
+    fn commands_are_read() {
+        let check = |line: &str, fits: bool| {
+            let found = Cli::try_parse_from(line.split(' '));
+            assert_eq!(
+                found.is_ok(),
+                fits,
+                "{line}: {:?}",
+                found.err().map(|error| error.to_string())
+            );
+        };
+        check("seatgraph serve", true);
+        check(
+            "seatgraph serve --listen 0.0.0.0:80 --database memory: --seed x.ndjson --auto-migrate",
+            true,
+        );
+        check(
+            "seatgraph token create --permission License.read --permission *.read --expires 90d",
+            true,
+        );
+        check("seatgraph token create", false);
+        check("seatgraph token create --permission *.* --expires soon", false);
+        check("seatgraph token list --output json", true);
+        check(
+            "seatgraph token revoke 10000000-0000-4000-8000-000000000001 --database x.db",
+            true,
+        );
+        check("seatgraph token revoke me", false);
+        check("seatgraph import a.ndjson b.ndjson --dry-run", true);
+        check("seatgraph import -", true);
+        check("seatgraph import", false);
+        check("seatgraph export", true);
+        check("seatgraph export all.ndjson --server http://127.0.0.1:8080", true);
+        check("seatgraph export --server http://127.0.0.1:8080 --database x.db", false);
+        check("seatgraph query /Organization --explain", true);
+        check("seatgraph query", false);
+        check("seatgraph --output yaml query /Organization", false);
+        check("seatgraph verify --database x.db", true);
+        check("seatgraph verify --server http://127.0.0.1:8080", false);
+        check("seatgraph backup x.db", true);
+        check("seatgraph migrate --database x.db", true);
+        check(
+            "seatgraph generate --organizations 5 --users 50 --licenses 50 --seed 7",
+            true,
+        );
+        check("seatgraph token create --permission *.* --token secret", false);
+    }
+}

@@ -1,0 +1,64 @@
+//! `export`: everything but tokens and keys, as lines that `import` takes.
+
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use super::place::Place;
+use super::{Common, Failure, progress};
+
+#[derive(Args)]
+pub struct Export {
+    /// Where to; standard output if none is named
+    file: Option<PathBuf>,
+    #[command(flatten)]
+    place: Place,
+}
+
+pub fn run(common: &Common, args: &Export) -> Result<(), Failure> {
+    let reached = args.place.reach(common, false)?;
+    let mut answer = reached.client.get("/export")?.reader();
+    match &args.file {
+        Some(file) => to_file(&mut answer, file, "exporting"),
+        None => copy(&mut answer, &mut std::io::stdout().lock(), "exporting"),
+    }
+}
+
+/// Under another name until it is whole: what bears the name asked for is never half of something.
+pub fn to_file(from: &mut dyn Read, file: &Path, what: &str) -> Result<(), Failure> {
+    let mut name = file.file_name().unwrap_or_default().to_owned();
+    name.push(".part");
+    let part = file.with_file_name(name);
+    let failed = |cause: std::io::Error| Failure::refused(format!("cannot write `{}`: {cause}", file.display()));
+    let mut out = std::fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .open(&part)
+        .map_err(|cause| Failure::refused(format!("cannot write `{}`: {cause}", part.display())))?;
+    let done = copy(from, &mut out, what)
+        .and_then(|()| out.sync_all().map_err(failed))
+        .and_then(|()| std::fs::rename(&part, file).map_err(failed));
+    if done.is_err() {
+        let _ = std::fs::remove_file(&part);
+    }
+    done
+}
+
+fn copy(from: &mut dyn Read, to: &mut dyn Write, what: &str) -> Result<(), Failure> {
+    let bar = progress::bar(what, None, true);
+    let mut chunk = vec![0; 128 * 1024];
+    loop {
+        let length = from
+            .read(&mut chunk)
+            .map_err(|cause| Failure::refused(format!("the answer broke off: {cause}")))?;
+        if length == 0 {
+            break;
+        }
+        to.write_all(&chunk[..length])?;
+        bar.inc(length as u64);
+    }
+    to.flush()?;
+    bar.finish_and_clear();
+    Ok(())
+}

@@ -1,0 +1,75 @@
+//! How a command ends: its exit code, and what is said on standard error when it did not do what was asked.
+
+use std::io::Write;
+use std::process::ExitCode;
+
+/// What scripts may rely on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Exit {
+    Done = 0,
+    /// Refused, or it failed.
+    Refused = 1,
+    /// The command line or the settings are wrong.
+    Usage = 2,
+    /// No server answers, or the database cannot be opened.
+    Unreachable = 4,
+    /// `verify` found damage.
+    Damaged = 5,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+#[derive(Debug)]
+pub struct Failure {
+    pub exit: Exit,
+    /// Lower-case, without a period.
+    pub message: String,
+    pub help: Option<String>,
+    /// Bytes of the selector that was not understood; the command that sent it draws the caret.
+    pub span: Option<(usize, usize)>,
+}
+
+impl Failure {
+    pub fn new(exit: Exit, message: impl Into<String>) -> Self {
+        Self {
+            exit,
+            message: message.into(),
+            help: None,
+            span: None,
+        }
+    }
+
+    pub fn refused(message: impl Into<String>) -> Self {
+        Self::new(Exit::Refused, message)
+    }
+
+    #[must_use]
+    pub fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+
+    /// On standard error. That it cannot be written there is nobody's to hear.
+    pub fn tell(&self) {
+        let mut text = format!("seatgraph: {}\n", self.message);
+        if let Some(help) = &self.help {
+            for line in help.lines() {
+                text.push_str(&format!("  {line}\n"));
+            }
+        }
+        let _ = std::io::stderr().lock().write_all(text.as_bytes());
+    }
+}
+
+/// Standard output is gone, or a file cannot be written. A reader that has seen enough (`| head`) is no failure worth a word,
+/// but not success either.
+impl From<std::io::Error> for Failure {
+    fn from(error: std::io::Error) -> Self {
+        Self::refused(error.to_string())
+    }
+}

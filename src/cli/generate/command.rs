@@ -1,0 +1,40 @@
+//! `generate`: the args and the bar around it.
+
+use std::io::{BufWriter, Write};
+
+use clap::Args;
+
+use super::World;
+use crate::cli::{Failure, progress};
+
+#[derive(Args)]
+pub struct Generate {
+    /// Customers, beside the vendor
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    organizations: u64,
+    /// People, over all customers
+    #[arg(long, value_name = "N", default_value_t = 10_000)]
+    users: u64,
+    /// Licenses, over all customers
+    #[arg(long, value_name = "N", default_value_t = 10_000)]
+    licenses: u64,
+    /// The same number makes the same world
+    #[arg(long, value_name = "NUMBER", default_value_t = 1)]
+    seed: u64,
+}
+
+/// Writes the world to standard output.
+pub fn run(args: &Generate) -> Result<(), Failure> {
+    let bar = progress::bar("generating", None, false);
+    let mut out = BufWriter::with_capacity(256 * 1024, std::io::stdout().lock());
+    let world = World {
+        organizations: args.organizations,
+        users: args.users,
+        licenses: args.licenses,
+        seed: args.seed,
+    };
+    super::write(world, &mut out, &mut |lines| bar.set_position(lines))?;
+    out.flush()?;
+    bar.finish_and_clear();
+    Ok(())
+}

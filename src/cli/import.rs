@@ -1,0 +1,152 @@
+//! `import`: object graphs from files or standard input, sent in the batches in which the server commits them. A line that
+//! is refused stops the import; what was committed before it stays, and the message says how much that is.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use serde_json::{Value, json};
+
+use super::client::Client;
+use super::output::{self, Output};
+use super::place::Place;
+use super::{Common, Failure, progress};
+
+/// Lines of a request: the server commits as many at once (design 16), so a request is all or nothing.
+const BATCH: usize = 10_000;
+/// Bytes of a request, so that long lines do not gather without bound.
+const BATCH_BYTES: usize = 16 * 1024 * 1024;
+
+#[derive(Args)]
+pub struct Import {
+    /// Files of one object a line, or one JSON object or array; `-` is standard input
+    #[arg(required = true)]
+    files: Vec<PathBuf>,
+    /// Check everything, change nothing
+    #[arg(long)]
+    dry_run: bool,
+    #[command(flatten)]
+    place: Place,
+}
+
+pub fn run(common: &Common, args: &Import) -> Result<(), Failure> {
+    let reached = args.place.reach(common, true)?;
+    let mut sum = Sum::default();
+    for file in &args.files {
+        let opened = open(file)?;
+        let done = stream(&reached.client, opened, args.dry_run);
+        let one = done.map_err(|mut failure| {
+            failure.message = format!("{}: {}", file.display(), failure.message);
+            failure
+        })?;
+        sum.lines += one.lines;
+        sum.changed += one.changed;
+    }
+    match common.output {
+        Output::Json => output::json(&json!({"lines": sum.lines, "count": sum.changed, "dryRun": args.dry_run})),
+        Output::Table if args.dry_run => output::line(&format!("{} lines would change {}", sum.lines, sum.changed)),
+        Output::Table => output::line(&format!("{} lines changed {}", sum.lines, sum.changed)),
+    }
+}
+
+/// What an import did: lines taken, and entities and relations changed by them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sum {
+    pub lines: u64,
+    pub changed: u64,
+}
+
+/// A thing to read, and how long it is, if that is known.
+pub type Source = (Box<dyn Read>, Option<u64>);
+
+pub fn open(file: &Path) -> Result<Source, Failure> {
+    if file == Path::new("-") {
+        return Ok((Box::new(std::io::stdin()), None));
+    }
+    let unreadable = |cause: std::io::Error| Failure::refused(format!("cannot read `{}`: {cause}", file.display()));
+    let opened = File::open(file).map_err(unreadable)?;
+    let length = opened.metadata().map_err(unreadable)?.len();
+    Ok((Box::new(opened), Some(length)))
+}
+
+/// Sends it all; a dry run as one request, for its lines to see one another.
+pub fn stream(client: &Client, (source, length): Source, dry_run: bool) -> Result<Sum, Failure> {
+    let bar = progress::bar("importing", length, true);
+    let mut source = BufReader::with_capacity(256 * 1024, source);
+    let mut sum = Sum::default();
+    let mut batch = Batch::default();
+    let mut first = true;
+    let mut line = Vec::new();
+    loop {
+        line.clear();
+        let read = source.read_until(b'\n', &mut line)?;
+        bar.inc(read as u64);
+        if first && !line.trim_ascii().is_empty() {
+            first = false;
+            batch.whole = dry_run || !is_document(&line);
+        }
+        if read == 0 || batch.is_full() {
+            let done = batch.send(client, dry_run, sum.lines)?;
+            sum.lines += done.lines;
+            sum.changed += done.changed;
+            batch.clear();
+        }
+        if read == 0 {
+            break;
+        }
+        batch.push(&line);
+    }
+    bar.finish_and_clear();
+    Ok(sum)
+}
+
+/// One native object, as opposed to the beginning of a document that goes on over many lines.
+fn is_document(line: &[u8]) -> bool {
+    line.trim_ascii_start().starts_with(b"{") && serde_json::from_slice::<serde::de::IgnoredAny>(line).is_ok()
+}
+
+#[derive(Default)]
+struct Batch {
+    body: Vec<u8>,
+    lines: usize,
+    /// One document: it cannot be cut.
+    whole: bool,
+}
+
+impl Batch {
+    fn push(&mut self, line: &[u8]) {
+        self.body.extend_from_slice(line);
+        self.lines += 1;
+    }
+
+    fn is_full(&self) -> bool {
+        !self.whole && (self.lines >= BATCH || self.body.len() >= BATCH_BYTES)
+    }
+
+    fn clear(&mut self) {
+        self.body.clear();
+        self.lines = 0;
+    }
+
+    fn send(&self, client: &Client, dry_run: bool, before: u64) -> Result<Sum, Failure> {
+        if self.body.trim_ascii().is_empty() {
+            return Ok(Sum::default());
+        }
+        let target = if dry_run { "/import?dryRun=true" } else { "/import" };
+        let answer = client
+            .post(target, "application/x-ndjson", &self.body)
+            .map_err(|mut failure| {
+                if before > 0 {
+                    failure.message = format!("after {before} lines that are kept: {}", failure.message);
+                }
+                failure
+            })?;
+        let answer: Value = answer.json()?;
+        let number = |name: &str| answer[name].as_u64().unwrap_or_default();
+        Ok(Sum {
+            lines: number("lines"),
+            changed: number("count"),
+        })
+    }
+}

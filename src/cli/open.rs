@@ -1,0 +1,94 @@
+//! Opens the store that the setting `database` names, and the engine on it.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::{Exit, Failure, progress};
+use crate::engine::{Engine, OpenError, Options};
+use crate::http;
+use crate::model::Clock;
+use crate::settings::Settings;
+use crate::storage::{Log, Memory, Migrate, Reader, Sqlite, Storage, StorageError};
+
+/// Keeps nothing.
+pub const MEMORY: &str = "memory:";
+
+/// Whether the setting names a file.
+pub fn is_file(database: &str) -> bool {
+    database != MEMORY && !database.contains("://")
+}
+
+pub fn storage(database: &str, migrate: bool) -> Result<Box<dyn Storage>, Failure> {
+    if database == MEMORY {
+        return Ok(Box::new(Memory::new()));
+    }
+    file_only(database)?;
+    let how = if migrate { Migrate::Apply } else { Migrate::Refuse };
+    Ok(Box::new(
+        Sqlite::open(Path::new(database), how).map_err(|error| unopened(database, &error))?,
+    ))
+}
+
+/// The databases this program may one day speak to are named, so that nobody takes the URL for a file.
+pub fn file_only(database: &str) -> Result<(), Failure> {
+    match database.split_once("://") {
+        Some(("postgres" | "postgresql", _)) => Err(Failure::refused("PostgreSQL is not built yet")
+            .help("use a file, which is made if there is none: --database seatgraph.db")),
+        Some((scheme, _)) => Err(
+            Failure::refused(format!("`{scheme}://` is no database this program knows"))
+                .help("use a file, which is made if there is none: --database seatgraph.db"),
+        ),
+        None => Ok(()),
+    }
+}
+
+pub fn unopened(database: &str, error: &StorageError) -> Failure {
+    let failure = Failure::new(Exit::Unreachable, format!("cannot open `{database}`: {error}"));
+    match error {
+        StorageError::Locked(_) => failure.help("a server has it open: use --server, or stop that server"),
+        StorageError::Damaged(_) => failure.help("`seatgraph verify` says more; go back to a backup"),
+        StorageError::Newer { .. } => failure.help("use the program that wrote it, or a newer one"),
+        _ => failure,
+    }
+}
+
+/// How the server makes its backups, where the database is a file: a copy beside it that has lost its name by the time it
+/// is read, so that nothing is left behind.
+pub fn backup(database: &str) -> Option<Box<http::Backup>> {
+    let path = is_file(database).then(|| PathBuf::from(database))?;
+    Some(Box::new(move || {
+        let mut name = path.file_name().unwrap_or_default().to_owned();
+        name.push(format!(".{}.backup", Clock::System.new_id().simple()));
+        let copy = path.with_file_name(name);
+        let made = Reader::open(&path).and_then(|mut reader| reader.backup(&copy, &mut |_, _| ()));
+        let opened = made
+            .map_err(|error| error.to_string())
+            .and_then(|_| File::open(&copy).map_err(|cause| cause.to_string()));
+        let _ = std::fs::remove_file(&copy);
+        opened
+    }))
+}
+
+/// Loads everything, with a bar.
+pub fn engine(settings: &Settings, migrate: bool) -> Result<Engine, Failure> {
+    let storage = storage(&settings.database, migrate)?;
+    let options = Options {
+        queue: settings.limits.queue as usize,
+        ..Options::default()
+    };
+    let bar = progress::bar("loading", None, false);
+    let opened = Engine::open(storage, Arc::new(Clock::System), options, |loaded| {
+        bar.set_position(loaded)
+    });
+    bar.finish_and_clear();
+    opened.map_err(|error| match error {
+        OpenError::Storage(error) => unopened(&settings.database, &error),
+        OpenError::Broken(broken) => Failure::new(
+            Exit::Unreachable,
+            format!("cannot open `{}`: {broken}", settings.database),
+        )
+        .help("`seatgraph verify` says more; go back to a backup"),
+        OpenError::Thread(error) => Failure::new(Exit::Unreachable, error.to_string()),
+    })
+}

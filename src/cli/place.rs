@@ -1,0 +1,70 @@
+//! Where a command finds its data: a server that runs, or a database file that no server has open.
+
+use std::path::Path;
+
+use clap::Args;
+
+use super::client::Client;
+use super::serve::Inside;
+use super::{Common, Exit, Failure, open};
+use crate::engine::Engine;
+
+#[derive(Args)]
+pub struct Place {
+    /// A running server; the token is taken from SEATGRAPH_TOKEN [default: SEATGRAPH_SERVER]
+    #[arg(long, value_name = "URL", conflicts_with = "database")]
+    pub server: Option<String>,
+    /// A database that no server has open [default: the setting `database`]
+    #[arg(long, value_name = "FILE")]
+    pub database: Option<String>,
+}
+
+/// A client, and the server inside this process that it talks to, if it is that.
+pub struct Reached {
+    pub client: Client,
+    inside: Option<(Inside, Engine)>,
+}
+
+/// The server ends first, then its engine; the database is closed when the command returns.
+impl Drop for Reached {
+    fn drop(&mut self) {
+        if let Some((inside, engine)) = self.inside.take() {
+            drop(inside);
+            engine.close();
+        }
+    }
+}
+
+impl Place {
+    /// `may_create`: a database that does not exist is made, rather than missed.
+    pub fn reach(&self, common: &Common, may_create: bool) -> Result<Reached, Failure> {
+        let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+        if self.database.is_none()
+            && let Some(server) = self.server.clone().or_else(|| variable("SEATGRAPH_SERVER"))
+        {
+            let client = Client::new(&server, variable("SEATGRAPH_TOKEN"))?;
+            return Ok(Reached { client, inside: None });
+        }
+        let settings = common.settings(&[("database", self.database.clone())])?;
+        if !may_create {
+            must_exist(&settings.database)?;
+        }
+        let engine = open::engine(&settings, false)?;
+        let (inside, client) = Inside::start(engine.clone(), &settings)?;
+        Ok(Reached {
+            client,
+            inside: Some((inside, engine)),
+        })
+    }
+}
+
+/// A mistyped name must not become an empty database that answers nothing.
+pub fn must_exist(database: &str) -> Result<(), Failure> {
+    if open::is_file(database) && !Path::new(database).exists() {
+        return Err(
+            Failure::new(Exit::Unreachable, format!("there is no database `{database}`"))
+                .help("name one by --database, or a running server by --server"),
+        );
+    }
+    Ok(())
+}

@@ -1,0 +1,226 @@
+//! `serve`: the server, from its start to a clean end; and the server inside another command, which opens the same way.
+
+use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, mpsc};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use actix_web::dev::ServerHandle;
+use actix_web::rt::{System, signal};
+use clap::Args;
+use serde_json::json;
+
+use super::client::Client;
+use super::{Common, Exit, Failure, import, log, open};
+use crate::access::token::AdminToken;
+use crate::engine::Engine;
+use crate::http;
+use crate::model::{Clock, Kind};
+use crate::settings::Settings;
+
+#[derive(Args)]
+pub struct Serve {
+    /// Where to listen [default: 127.0.0.1:8080]
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Option<String>,
+    /// A file, made if there is none, or `memory:` [default: seatgraph.db]
+    #[arg(long, value_name = "FILE")]
+    database: Option<String>,
+    /// Import this into a database that is empty
+    #[arg(long, value_name = "FILE")]
+    seed: Option<PathBuf>,
+    /// Bring an older database to this program's schema first
+    #[arg(long)]
+    auto_migrate: bool,
+}
+
+pub fn run(common: &Common, args: &Serve) -> Result<(), Failure> {
+    let settings = common.settings(&[("listen", args.listen.clone()), ("database", args.database.clone())])?;
+    log::start(&settings.log);
+    let admin = admin_token()?;
+    let listener = bind(&settings.listen)?;
+    let engine = open::engine(&settings, args.auto_migrate)?;
+    if let Some(seed) = &args.seed {
+        sow(&engine, &settings, seed)?;
+    }
+    let token = if admin.is_none() {
+        first_token(&engine, &settings)?
+    } else {
+        None
+    };
+    let address = listener.local_addr()?;
+    let state = Arc::new(state(engine.clone(), &settings, admin));
+    let served = System::new().block_on(serve(state, listener, || {
+        announce(address, &settings, token.as_deref())
+    }));
+    let fault = engine.health().fault;
+    engine.close();
+    served?;
+    match fault {
+        Some(fault) => Err(Failure::refused(format!("the database failed: {fault}"))),
+        None => Ok(()),
+    }
+}
+
+/// Serves until a signal comes, then says it is not ready, answers what it began, and returns.
+async fn serve(state: Arc<http::State>, listener: TcpListener, ready: impl FnOnce()) -> Result<(), Failure> {
+    let mut terminated = signal::unix::signal(signal::unix::SignalKind::terminate())?;
+    let mut interrupted = signal::unix::signal(signal::unix::SignalKind::interrupt())?;
+    let server = http::server(state.clone(), listener, workers())?;
+    let handle = server.handle();
+    let stopped = actix_web::rt::spawn(async move {
+        wait_for(&mut terminated, &mut interrupted).await;
+        tracing::info!("stopping");
+        state.stop();
+        let impatient = handle.clone();
+        actix_web::rt::spawn(async move {
+            wait_for(&mut terminated, &mut interrupted).await;
+            impatient.stop(false).await;
+        });
+        handle.stop(true).await;
+    });
+    ready();
+    server.await?;
+    stopped.abort();
+    tracing::info!("stopped");
+    Ok(())
+}
+
+async fn wait_for(one: &mut signal::unix::Signal, other: &mut signal::unix::Signal) {
+    futures_util::future::select(Box::pin(one.recv()), Box::pin(other.recv())).await;
+}
+
+fn workers() -> usize {
+    std::thread::available_parallelism().map_or(2, |count| count.get().max(2))
+}
+
+fn bind(listen: &str) -> Result<TcpListener, Failure> {
+    let failed = |cause: String| {
+        Failure::refused(format!("cannot listen on `{listen}`: {cause}")).help("give another by --listen ADDRESS:PORT")
+    };
+    let addresses: Vec<SocketAddr> = listen
+        .to_socket_addrs()
+        .map_err(|cause| failed(cause.to_string()))?
+        .collect();
+    TcpListener::bind(addresses.as_slice()).map_err(|cause| failed(cause.to_string()))
+}
+
+/// At every start the one that is set, and then no other is made.
+fn admin_token() -> Result<Option<AdminToken>, Failure> {
+    let Some(text) = std::env::var_os("SEATGRAPH_ADMIN_TOKEN") else {
+        return Ok(None);
+    };
+    match text.to_str().and_then(AdminToken::new) {
+        Some(token) => Ok(Some(token)),
+        None => Err(Failure::new(Exit::Usage, "SEATGRAPH_ADMIN_TOKEN is not a token")
+            .help("a token is 32 or more visible ASCII characters, for example what `openssl rand -hex 32` gives")),
+    }
+}
+
+fn state(engine: Engine, settings: &Settings, admin: Option<AdminToken>) -> http::State {
+    let slow = settings.log.slow_ms;
+    let options = http::Options {
+        limits: settings.limits,
+        admin,
+        log_requests: settings.log.requests,
+        log_slow: (slow > 0).then(|| Duration::from_millis(slow)),
+        cors_origins: settings.cors_origins.clone(),
+    };
+    http::State::new(engine, options, open::backup(&settings.database))
+}
+
+/// A seed is for the first start; a database that holds anything is left alone.
+fn sow(engine: &Engine, settings: &Settings, seed: &Path) -> Result<(), Failure> {
+    if engine.revision() > 0 {
+        tracing::info!(seed = %seed.display(), "the database is not empty: nothing was imported");
+        return Ok(());
+    }
+    let source = import::open(seed)?;
+    let (inside, client) = Inside::start(engine.clone(), settings)?;
+    let done = import::stream(&client, source, false).map_err(|mut failure| {
+        failure.message = format!("{}: {}", seed.display(), failure.message);
+        failure
+    })?;
+    drop(inside);
+    tracing::info!(seed = %seed.display(), lines = done.lines, "imported");
+    Ok(())
+}
+
+/// An administrator for a database that has no token at all.
+fn first_token(engine: &Engine, settings: &Settings) -> Result<Option<String>, Failure> {
+    if engine.snapshot().kind_count(Kind::Token) > 0 {
+        return Ok(None);
+    }
+    let (_inside, client) = Inside::start(engine.clone(), settings)?;
+    let wanted = json!({"permissions": ["*.*"], "name": "administrator"}).to_string();
+    let made = client.post("/tokens", "application/json", wanted.as_bytes())?.json()?;
+    Ok(made["token"].as_str().map(str::to_owned))
+}
+
+/// On standard output: what a person needs to begin, and the token this once.
+fn announce(address: SocketAddr, settings: &Settings, token: Option<&str>) {
+    tracing::info!(%address, database = %settings.database, "ready");
+    let url = settings
+        .public_url
+        .clone()
+        .unwrap_or_else(|| format!("http://{address}"));
+    // The address comes last: who reads up to it has everything.
+    let mut text = token.map_or_else(String::new, |token| format!("administrator token, shown this once: {token}\n"));
+    text.push_str(&format!("listening on {url}\n"));
+    // Nobody reads it: the server serves all the same.
+    let _ = std::io::Write::write_all(&mut std::io::stdout().lock(), text.as_bytes());
+}
+
+/// A server on a loopback port of its own, for one command of this process: its administrator's token is made here and
+/// told to nobody else. So a command on a file does exactly what the same command on a server does.
+pub struct Inside {
+    handle: ServerHandle,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Inside {
+    pub fn start(engine: Engine, settings: &Settings) -> Result<(Self, Client), Failure> {
+        let text: String = Clock::secret().iter().map(|byte| format!("{byte:02x}")).collect();
+        let listener = bind("127.0.0.1:0")?;
+        let address = listener.local_addr()?;
+        let mut settings = settings.clone();
+        settings.log.slow_ms = 0;
+        let state = Arc::new(state(engine, &settings, AdminToken::new(&text)));
+        let (tell, told) = mpsc::channel();
+        let thread = std::thread::Builder::new().name("inside".to_owned()).spawn(move || {
+            System::new().block_on(async move {
+                match http::server(state, listener, 1) {
+                    Ok(server) => {
+                        let _ = tell.send(Ok(server.handle()));
+                        let _ = server.await;
+                    }
+                    Err(cause) => {
+                        let _ = tell.send(Err(cause));
+                    }
+                }
+            });
+        })?;
+        let handle = told
+            .recv()
+            .map_err(|_| Failure::refused("the server inside did not start"))??;
+        let client = Client::new(&format!("http://{address}"), Some(text))?;
+        Ok((
+            Self {
+                handle,
+                thread: Some(thread),
+            },
+            client,
+        ))
+    }
+}
+
+impl Drop for Inside {
+    fn drop(&mut self) {
+        // The command is sent when `stop` is called; the server's end is awaited by its thread's.
+        drop(self.handle.stop(true));
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
