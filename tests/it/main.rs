@@ -1,8 +1,10 @@
 //! One binary for all tests that look at the program from outside.
 
 mod architecture;
+mod commands;
+mod conformance;
+mod differential;
 mod engine;
 mod fuzz;
 mod histories;
 mod support;
-mod differential;

@@ -1,0 +1,460 @@
+//! The program as a shell sees it: what it prints where, how it ends, and what is on the disk afterwards.
+
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+
+use crate::support;
+
+/// Nothing of the caller's own settings, and a place of its own.
+fn seatgraph(folder: &Path, line: &str) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_seatgraph"));
+    command.current_dir(folder).args(line.split_whitespace());
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("SEATGRAPH_")) {
+        command.env_remove(name);
+    }
+    command
+}
+
+fn run(folder: &Path, line: &str) -> Output {
+    seatgraph(folder, line)
+        .stdin(Stdio::null())
+        .output()
+        .expect("the program runs")
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// The exit code, what is on standard output, and a part of what is on standard error.
+#[track_caller]
+fn check(folder: &Path, line: &str, exit: i32, out: &str, err: &str) {
+    let done = run(folder, line);
+    let (found_out, found_err) = (text(&done.stdout), text(&done.stderr));
+    assert_eq!(done.status.code(), Some(exit), "{line}\n{found_out}\n{found_err}");
+    assert_eq!(found_out, out, "{line}\n{found_err}");
+    assert!(found_err.contains(err), "{line}: {found_err}");
+}
+
+fn folder() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().expect("a folder");
+    for seed in ["small.ndjson", "demo.ndjson"] {
+        let to = folder.path().join(seed);
+        std::fs::copy(support::path("fixtures/seed").join(seed), to).expect("a seed");
+    }
+    folder
+}
+
+/// A server that runs until it is dropped.
+struct Serving {
+    child: Child,
+    url: String,
+    /// What it printed about its administrator.
+    token: Option<String>,
+}
+
+impl Serving {
+    fn start(command: &mut Command) -> Self {
+        let mut child = command
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("the program runs");
+        let lines = BufReader::new(child.stdout.take().expect("piped")).lines();
+        let (mut url, mut token) = (None, None);
+        for line in lines.map_while(Result::ok) {
+            if let Some(text) = line.strip_prefix("administrator token, shown this once: ") {
+                token = Some(text.to_owned());
+            }
+            if let Some(text) = line.strip_prefix("listening on ") {
+                url = Some(text.to_owned());
+                break;
+            }
+        }
+        let url = url.expect("a server that listens");
+        Self { child, url, token }
+    }
+
+    fn signal(&self, name: &str) {
+        // The shell's own, which every machine has.
+        let line = format!("kill {name} {}", self.child.id());
+        let sent = Command::new("sh").args(["-c", &line]).status().expect("a shell");
+        assert!(sent.success());
+    }
+
+    /// Its exit code, once it has ended by itself.
+    fn ended(mut self) -> Option<i32> {
+        self.child.wait().expect("it ends").code()
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+const ADMIN: &str = "an-administrator-for-the-commands-of-a-test";
+
+#[test]
+fn what_the_command_line_does_not_mean_is_said() {
+    let folder = folder();
+    let check = |line: &str, exit: i32, err: &str| check(folder.path(), line, exit, "", err);
+    check("nonsense", 2, "unrecognized subcommand 'nonsense'");
+    check("query", 2, "<SELECTOR>");
+    check(
+        "query /Organization --database none.db",
+        4,
+        "there is no database `none.db`",
+    );
+    check("verify --database none.db", 4, "there is no database `none.db`");
+    check("backup copy.db --database none.db", 4, "there is no database `none.db`");
+    check(
+        "query /Organization --database postgres://db/seats",
+        1,
+        "PostgreSQL is not built yet",
+    );
+    check("serve --database postgres://db/seats", 1, "PostgreSQL is not built yet");
+    check(
+        "serve --database postgres://me:secret@db/seats",
+        2,
+        "must not stand on the command line",
+    );
+    check(
+        "serve --database mysql://db/seats",
+        1,
+        "`mysql://` is no database this program knows",
+    );
+    check(
+        "serve --listen nowhere --database memory:",
+        1,
+        "cannot listen on `nowhere`",
+    );
+    check("serve --config none.toml", 2, "cannot read `none.toml`");
+    check(
+        "query /Organization --server localhost",
+        2,
+        "`localhost` is not the URL of a server",
+    );
+    check(
+        "query /Organization --server http://127.0.0.1:9",
+        4,
+        "no answer from `http://127.0.0.1:9`",
+    );
+    check("import none.ndjson --database new.db", 1, "cannot read `none.ndjson`");
+    let mut serve = seatgraph(folder.path(), "serve --database memory:");
+    let done = serve.env("SEATGRAPH_PAGE_MAX", "7").output().expect("the program runs");
+    assert_eq!(done.status.code(), Some(2));
+    assert!(
+        text(&done.stderr).contains("did you mean `SEATGRAPH_LIMITS__PAGE_MAX`"),
+        "{}",
+        text(&done.stderr)
+    );
+    let mut serve = seatgraph(folder.path(), "serve --database memory:");
+    let done = serve
+        .env("SEATGRAPH_ADMIN_TOKEN", "short")
+        .output()
+        .expect("the program runs");
+    assert_eq!(done.status.code(), Some(2));
+    assert!(text(&done.stderr).contains("32 or more"), "{}", text(&done.stderr));
+}
+
+#[test]
+fn a_world_goes_into_a_file_and_comes_out_again() {
+    let folder = folder();
+    let here = folder.path();
+    check(
+        here,
+        "import demo.ndjson --database a.db --dry-run",
+        0,
+        "268 lines would change 470\n",
+        "",
+    );
+    check(here, "query /Organization{count} --database a.db", 0, "0\n", "");
+    check(
+        here,
+        "import demo.ndjson --database a.db",
+        0,
+        "268 lines changed 470\n",
+        "",
+    );
+    check(
+        here,
+        "import demo.ndjson --database a.db",
+        0,
+        "268 lines changed 0\n",
+        "",
+    );
+    check(here, "query /Organization{count} --database a.db", 0, "5\n", "");
+    check(
+        here,
+        "query /Organization[@name='nobody'] --database a.db",
+        0,
+        "",
+        "nothing matches",
+    );
+    check(
+        here,
+        "query /Organisation --database a.db",
+        1,
+        "",
+        "/Organisation\n   ^^^^^^^^^^^^",
+    );
+    check(here, "export all.ndjson --database a.db", 0, "", "");
+    check(
+        here,
+        "import all.ndjson --database b.db --output json",
+        0,
+        "{\n  \"count\": 470,\n  \"dryRun\": false,\n  \"lines\": 268\n}\n",
+        "",
+    );
+    check(here, "export again.ndjson --database b.db", 0, "", "");
+    let read = |name: &str| std::fs::read(here.join(name)).expect("an export");
+    assert_eq!(read("all.ndjson"), read("again.ndjson"));
+    check(here, "backup copy.db --database a.db", 0, "", "");
+    check(
+        here,
+        "backup copy.db --database a.db",
+        1,
+        "",
+        "`copy.db` exists already",
+    );
+    check(
+        here,
+        "verify --database copy.db",
+        0,
+        "revision 1, 209 entities, 261 relations, 1 commits\n",
+        "",
+    );
+    check(
+        here,
+        "migrate --database copy.db",
+        0,
+        "",
+        "has the schema of this program",
+    );
+    check(here, "query /Organization{count} --database copy.db", 0, "5\n", "");
+    let explained = text(
+        &run(
+            here,
+            "query /Organization[@name='ACME']/~OneToMany/Entitlement --explain --database a.db",
+        )
+        .stdout,
+    );
+    assert!(explained.contains("visited"), "{explained}");
+    let left: Vec<_> = std::fs::read_dir(here)
+        .expect("a folder")
+        .map(|entry| entry.expect("an entry").file_name())
+        .collect();
+    assert!(
+        !left
+            .iter()
+            .any(|name| name.to_string_lossy().contains("part") || name.to_string_lossy().contains("backup")),
+        "{left:?}"
+    );
+}
+
+#[test]
+fn a_bad_line_stops_an_import_and_is_named() {
+    let folder = folder();
+    let here = folder.path();
+    std::fs::write(
+        here.join("bad.ndjson"),
+        "{\"__objType\":\"LicensedItem\",\"name\":\"a\"}\n{\"__objType\":\"Unicorn\"}\n",
+    )
+    .expect("a file");
+    check(here, "import bad.ndjson --database a.db", 1, "", "line 2");
+    check(here, "query /LicensedItem{count} --database a.db", 0, "0\n", "");
+}
+
+#[test]
+fn damage_is_found_and_said() {
+    let folder = folder();
+    let here = folder.path();
+    check(
+        here,
+        "import demo.ndjson --database a.db",
+        0,
+        "268 lines changed 470\n",
+        "",
+    );
+    let mut bytes = std::fs::read(here.join("a.db")).expect("a database");
+    // Inside a page of rows, not in a free one.
+    let at = bytes
+        .windows(9)
+        .position(|nine| nine == b"Blue Harb")
+        .expect("a name in it");
+    bytes[at] ^= 1;
+    std::fs::write(here.join("a.db"), &bytes).expect("written");
+    let done = run(here, "verify --database a.db");
+    assert_eq!(
+        done.status.code(),
+        Some(5),
+        "{}{}",
+        text(&done.stdout),
+        text(&done.stderr)
+    );
+    assert!(
+        text(&done.stderr).contains("`a.db` is damaged"),
+        "{}",
+        text(&done.stderr)
+    );
+    let done = run(here, "query /Organization{count} --database a.db");
+    assert_eq!(
+        (done.status.code(), text(&done.stdout).as_str()),
+        (Some(4), ""),
+        "{}",
+        text(&done.stderr)
+    );
+    std::fs::write(
+        here.join("no.db"),
+        "this is no database at all, however long the text is",
+    )
+    .expect("written");
+    assert_eq!(run(here, "verify --database no.db").status.code(), Some(5));
+    assert_eq!(run(here, "query /Organization --database no.db").status.code(), Some(4));
+}
+
+#[test]
+fn a_database_of_a_newer_program_is_left_alone() {
+    let folder = folder();
+    let here = folder.path();
+    check(
+        here,
+        "import small.ndjson --database a.db --output json",
+        0,
+        "{\n  \"count\": 74,\n  \"dryRun\": false,\n  \"lines\": 45\n}\n",
+        "",
+    );
+    let mut bytes = std::fs::read(here.join("a.db")).expect("a database");
+    // SQLite's header: the schema's version as this program counts it.
+    bytes[60..64].copy_from_slice(&99u32.to_be_bytes());
+    std::fs::write(here.join("a.db"), &bytes).expect("written");
+    for line in [
+        "query /Organization --database a.db",
+        "serve --listen 127.0.0.1:0 --database a.db",
+        "migrate --database a.db",
+    ] {
+        check(
+            here,
+            line,
+            4,
+            "",
+            "the database has schema 99, this program knows up to",
+        );
+    }
+    assert_eq!(std::fs::read(here.join("a.db")).expect("a database"), bytes);
+}
+
+#[test]
+fn a_server_is_used_from_the_shell() {
+    let folder = folder();
+    let here = folder.path();
+    let serve = "serve --listen 127.0.0.1:0 --database served.db --seed demo.ndjson";
+    let serving = Serving::start(&mut seatgraph(here, serve));
+    let token = serving.token.clone().expect("a new database gives a token");
+    let url = serving.url.clone();
+    let ask = |line: &str, token: &str| {
+        let mut command = seatgraph(here, &format!("{line} --server {url}"));
+        let done = command
+            .env("SEATGRAPH_TOKEN", token)
+            .stdin(Stdio::null())
+            .output()
+            .expect("the program runs");
+        (done.status.code(), text(&done.stdout), text(&done.stderr))
+    };
+    assert_eq!(ask("query /Organization{count}", &token).1, "5\n");
+    assert_eq!(ask("query /Organization{count}", "sg_nobody").0, Some(1));
+    let (code, reader, _) = ask(
+        "token create --permission License.read --expires 1h --name reports",
+        &token,
+    );
+    assert_eq!((code, reader.lines().count()), (Some(0), 1));
+    let reader = reader.trim();
+    assert_eq!(
+        ask("query /License{count}", reader).1,
+        ask("query /License{count}", &token).1
+    );
+    assert_eq!(ask("query /Organization{count}", reader).1, "0\n");
+    let (code, _, err) = ask("import small.ndjson", reader);
+    assert_eq!(code, Some(1));
+    assert!(err.contains("permissionMissing"), "{err}");
+    let listed: serde_json::Value = serde_json::from_str(&ask("token list --output json", &token).1).expect("JSON");
+    let id = listed
+        .as_array()
+        .expect("a list")
+        .iter()
+        .find(|one| one["name"] == "reports")
+        .expect("it is there")["id"]
+        .clone();
+    assert_eq!(
+        ask(&format!("token revoke {}", id.as_str().expect("an id")), &token).0,
+        Some(0)
+    );
+    assert_eq!(ask("query /License{count}", reader).0, Some(1));
+    assert_eq!(ask("backup copy.db", &token).0, Some(0));
+    check(
+        here,
+        "query /Organization{count} --database served.db",
+        4,
+        "",
+        "is locked by another process",
+    );
+    // Proved beside the server, and the copy it made.
+    let proved = run(here, "verify --database served.db");
+    assert_eq!(proved.status.code(), Some(0), "{}", text(&proved.stderr));
+    assert_eq!(
+        text(&run(here, "verify --database copy.db").stdout),
+        text(&proved.stdout)
+    );
+    serving.signal("-TERM");
+    assert_eq!(serving.ended(), Some(0));
+    // The token is shown once; the seed is for an empty database; what was written is there.
+    let again = Serving::start(&mut seatgraph(here, serve));
+    assert_eq!(again.token, None);
+    again.signal("-INT");
+    assert_eq!(again.ended(), Some(0));
+    check(here, "query /Organization{count} --database served.db", 0, "5\n", "");
+}
+
+#[test]
+fn an_administrator_may_be_set_at_every_start() {
+    let folder = folder();
+    let serve = "serve --listen 127.0.0.1:0 --database memory:";
+    let serving = Serving::start(seatgraph(folder.path(), serve).env("SEATGRAPH_ADMIN_TOKEN", ADMIN));
+    assert_eq!(serving.token, None);
+    let mut command = seatgraph(folder.path(), &format!("import small.ndjson --server {}", serving.url));
+    let done = command
+        .env("SEATGRAPH_TOKEN", ADMIN)
+        .output()
+        .expect("the program runs");
+    assert_eq!(done.status.code(), Some(0), "{}", text(&done.stderr));
+    assert_eq!(
+        run(
+            folder.path(),
+            &format!("serve --database memory: --listen {}", &serving.url["http://".len()..])
+        )
+        .status
+        .code(),
+        Some(1)
+    );
+}
+
+#[test]
+fn a_generated_world_is_imported_from_a_pipe() {
+    let folder = folder();
+    let here = folder.path();
+    let mut made = seatgraph(here, "generate --organizations 3 --users 20 --licenses 20 --seed 7");
+    let mut made = made.stdout(Stdio::piped()).spawn().expect("the program runs");
+    let mut import = seatgraph(here, "import - --database a.db");
+    let done = import
+        .stdin(made.stdout.take().expect("piped"))
+        .output()
+        .expect("the program runs");
+    assert!(made.wait().expect("it ends").success());
+    assert_eq!(done.status.code(), Some(0), "{}", text(&done.stderr));
+    check(here, "query /Organization{count} --database a.db", 0, "4\n", "");
+    assert_eq!(run(here, "verify --database a.db").status.code(), Some(0));
+}

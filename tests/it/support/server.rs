@@ -1,0 +1,70 @@
+//! A whole server on a loopback port, as `seatgraph serve` runs it, with a clock that stands still.
+
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::sync::mpsc;
+use std::thread::JoinHandle;
+
+use seatgraph::access::token::AdminToken;
+use seatgraph::engine::{self, Engine};
+use seatgraph::http::{self, Options, State};
+use seatgraph::model::Clock;
+use seatgraph::settings::Settings;
+use seatgraph::storage::Storage;
+
+/// The administrator of every test server.
+pub const ADMIN: &str = "the-administrator-of-every-test-server";
+
+pub struct Server {
+    pub address: SocketAddr,
+    pub engine: Engine,
+    handle: actix_web::dev::ServerHandle,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Server {
+    pub fn start(storage: Box<dyn Storage>, clock: Arc<Clock>, settings: &Settings) -> Self {
+        let options = engine::Options {
+            queue: settings.limits.queue as usize,
+            ..engine::Options::default()
+        };
+        let engine = Engine::open(storage, clock, options, |_| ()).expect("a store that opens");
+        let (tell, told) = mpsc::channel();
+        let (inner, settings) = (engine.clone(), settings.clone());
+        let thread = std::thread::spawn(move || {
+            actix_web::rt::System::new().block_on(async move {
+                let options = Options {
+                    limits: settings.limits,
+                    admin: AdminToken::new(ADMIN),
+                    log_requests: false,
+                    log_slow: None,
+                    cors_origins: settings.cors_origins,
+                };
+                let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+                let address = listener.local_addr().expect("a port");
+                let state = Arc::new(State::new(inner, options, None));
+                let server = http::server(state, listener, 1).expect("a server");
+                tell.send((server.handle(), address)).expect("somebody waits");
+                server.await.expect("a server that ends well");
+            });
+        });
+        let (handle, address) = told.recv().expect("a server that starts");
+        Self {
+            address,
+            engine,
+            handle,
+            thread: Some(thread),
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // The future need not be awaited: the command is sent when `stop` is called.
+        drop(self.handle.stop(true));
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+        self.engine.close();
+    }
+}
