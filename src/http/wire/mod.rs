@@ -18,3 +18,6 @@ pub use nest::entity;
 pub use pointer::{BodyError, Position};
 pub use read::{import_document, import_line, objects};
 pub use write::{entities, flat_row};
+
+#[cfg(test)]
+mod tests;
