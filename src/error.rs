@@ -140,6 +140,7 @@ impl Error {
             Self::Query(query) => match query.code {
                 // Understood, and refused for what it would cost or for who asks.
                 Code::VisitedTooMuch | Code::TimeSpent | Code::TooManyTargets | Code::NoCaller => Class::Unprocessable,
+                Code::AnswerTooLarge => Class::TooLarge,
                 _ => Class::Unreadable,
             },
             Self::Unauthenticated(_) => Class::Unauthenticated,

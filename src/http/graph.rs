@@ -12,7 +12,7 @@ use super::problem::{Problem, internal};
 use super::{Context, GRAPH_REVISION, auth, target, wire};
 use crate::access::{Permission, View, Who};
 use crate::graph::Graph;
-use crate::limits::{Limit, Limits};
+use crate::limits::Limits;
 use crate::model::Revision;
 use crate::query::{self, Answer, Budget, Explanation, IncludeTree, Position};
 use crate::selector;
@@ -236,19 +236,6 @@ impl Question {
                 body.push(b',');
             }
             wire::entity(&mut body, *node, view, tree, budget)?;
-            if body.len() as u64 > self.limits.answer_bytes {
-                let limit = Limit {
-                    name: "answer_bytes",
-                    value: self.limits.answer_bytes,
-                };
-                return Err(Problem::new(
-                    StatusCode::PAYLOAD_TOO_LARGE,
-                    "answerTooLarge",
-                    "the answer is too large",
-                )
-                .limit(limit)
-                .help("ask for fewer objects with `{r=…}`, or include less"));
-            }
         }
         body.extend_from_slice(close);
         Ok(body)

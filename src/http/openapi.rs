@@ -97,6 +97,7 @@ mod tests {
 
     use super::*;
     use crate::model::Kind;
+    use crate::operation::{OPERATIONS, Road};
 
     fn each_reference(value: &Value, found: &mut impl FnMut(&str)) {
         match value {
@@ -176,6 +177,34 @@ mod tests {
             let asks_for_a_token = responses.contains_key("401");
             assert_eq!(asks_for_a_token, !route.open, "{}", route.path);
             assert_eq!(operation.get("security").is_some(), route.open, "{}", route.path);
+        }
+    }
+
+    #[test]
+    fn every_generic_operation_has_its_route_and_parameters() {
+        let document: Value = serde_json::from_slice(&document()).unwrap();
+        for operation in OPERATIONS {
+            let Road::Method(method) = operation.road else {
+                // A named operation is described by schemas of its own (design 16).
+                let parameters = format!("/components/schemas/{}Parameters", operation.name);
+                assert!(document.pointer(&parameters).is_some(), "{parameters}");
+                continue;
+            };
+            let path = if operation.target.is_some() {
+                "/graph/{selector}"
+            } else {
+                "/graph"
+            };
+            let told = &document["paths"][path][method.to_lowercase()]["parameters"];
+            for parameter in operation.parameters {
+                let reference = format!("#/components/parameters/{}", parameter.name);
+                let found = told
+                    .as_array()
+                    .into_iter()
+                    .flatten()
+                    .any(|one| one["$ref"] == reference);
+                assert!(found, "{method} {path} {}", parameter.name);
+            }
         }
     }
 

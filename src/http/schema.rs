@@ -1,10 +1,11 @@
 //! `GET /graph-schema`: types, fields, relations and operations as data, for consoles and generators. Says nothing that
-//! the tables of `model::schema` do not say.
+//! the tables of `model::schema` and `operation` do not say.
 
 use serde::Serialize;
 
 use crate::model::Kind;
 use crate::model::schema::{FieldDef, FieldType, Role};
+use crate::operation::{self, Mode, OPERATIONS, Road};
 
 #[derive(Serialize)]
 struct Document {
@@ -61,14 +62,33 @@ struct Relation {
     fields: Vec<Field>,
 }
 
-/// A named operation. There are none yet; creating, reading, updating and deleting are the methods of HTTP.
 #[derive(Serialize)]
-struct Operation {}
+struct Operation {
+    name: &'static str,
+    /// Asked for by this method alone; without one, by `operation=` and its name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    method: Option<&'static str>,
+    mode: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    target: Option<&'static str>,
+    permission: &'static str,
+    anonymous: bool,
+    parameters: Vec<Parameter>,
+}
+
+#[derive(Serialize)]
+struct Parameter {
+    name: &'static str,
+    #[serde(rename = "type")]
+    parameter_type: &'static str,
+    required: bool,
+    repeatable: bool,
+}
 
 pub fn document() -> Vec<u8> {
     let document = Document {
         types: Kind::public().map(describe).collect(),
-        operations: Vec::new(),
+        operations: OPERATIONS.iter().map(operation).collect(),
     };
     // Serialising plain data into memory cannot fail.
     serde_json::to_vec(&document).unwrap_or_default()
@@ -117,6 +137,30 @@ fn describe(kind: Kind) -> Type {
         fields: common.into_iter().chain(fields(kind.def().fields)).collect(),
         references: kind.parents().iter().map(reference).collect(),
         relations: kind.hops().iter().map(relation).collect(),
+    }
+}
+
+fn operation(operation: &operation::Operation) -> Operation {
+    let parameter = |parameter: &operation::Parameter| Parameter {
+        name: parameter.name,
+        parameter_type: parameter.parameter_type.name(),
+        required: parameter.required,
+        repeatable: parameter.repeatable,
+    };
+    Operation {
+        name: operation.name,
+        method: match operation.road {
+            Road::Method(method) => Some(method),
+            Road::Name => None,
+        },
+        mode: match operation.mode {
+            Mode::Read => "read",
+            Mode::Write => "write",
+        },
+        target: operation.target,
+        permission: operation.permission,
+        anonymous: operation.anonymous,
+        parameters: operation.parameters.iter().map(parameter).collect(),
     }
 }
 
@@ -179,10 +223,23 @@ mod tests {
     }
 
     #[test]
+    fn every_operation_is_told() {
+        let document: Value = serde_json::from_slice(&super::document()).unwrap();
+        assert_eq!(document["operations"].as_array().map(Vec::len), Some(OPERATIONS.len()));
+        assert_eq!(
+            named(&document["operations"], "Delete"),
+            json!({
+                "name": "Delete", "method": "DELETE", "mode": "write", "target": "*", "permission": "*.delete",
+                "anonymous": false,
+                "parameters": [{"name": "dryRun", "type": "boolean", "required": false, "repeatable": false}],
+            })
+        );
+    }
+
+    #[test]
     fn the_tables_are_told() {
         let document: Value = serde_json::from_slice(&super::document()).unwrap();
         assert_eq!(document["types"].as_array().unwrap().len(), Kind::public().count());
-        assert_eq!(document["operations"], json!([]));
         assert_eq!(found(&document, "Token"), Value::Null);
         let flags = |set: &[&str]| {
             let mut field = json!({

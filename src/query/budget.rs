@@ -1,4 +1,4 @@
-//! What a query may cost: entities and relations visited, and time. Spent, it ends with a clear answer.
+//! What a query may cost: entities and relations visited, bytes answered, and time. Spent, it ends with a clear answer.
 
 use std::time::{Duration, Instant};
 
@@ -14,6 +14,7 @@ const PARTS: usize = 34;
 pub struct Budget {
     visited: u64,
     most: u64,
+    answer_bytes: u64,
     /// From the monotonic clock: a duration, not a date.
     began: Instant,
     time: Duration,
@@ -27,6 +28,7 @@ impl Budget {
         Self {
             visited: 0,
             most: limits.visited,
+            answer_bytes: limits.answer_bytes,
             began: Instant::now(),
             time,
             parts: [0; PARTS],
@@ -67,6 +69,18 @@ impl Budget {
             .help(NARROWER));
         }
         Ok(())
+    }
+
+    /// The answer is so long by now. Asked after each object: one object may include a million others.
+    pub fn answered(&self, bytes: usize) -> Result<(), QueryError> {
+        if bytes as u64 <= self.answer_bytes {
+            return Ok(());
+        }
+        Err(
+            QueryError::new(Code::AnswerTooLarge, format!("the answer has more than {} bytes", self.answer_bytes))
+                .limit("answer_bytes", self.answer_bytes)
+                .help("ask for fewer objects with `{r=…}`, or include less"),
+        )
     }
 }
 

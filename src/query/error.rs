@@ -55,6 +55,7 @@ codes! {
     TooManyTargets "tooManyTargets";
     VisitedTooMuch "visitedTooMuch";
     TimeSpent "timeSpent";
+    AnswerTooLarge "answerTooLarge";
 }
 
 impl std::fmt::Display for Code {

@@ -248,7 +248,21 @@ pub fn envelopes() -> Vec<(&'static str, Value)> {
                             }},
                         },
                     }},
-                    "operations": {"type": "array", "items": {"type": "object"}},
+                    "operations": {"type": "array", "items": {
+                        "type": "object",
+                        "properties": {
+                            "name": string, "method": string, "mode": {"enum": ["read", "write"]}, "target": string,
+                            "permission": string, "anonymous": {"type": "boolean"},
+                            "parameters": {"type": "array", "items": {
+                                "type": "object",
+                                "properties": {
+                                    "name": string, "type": string, "required": {"type": "boolean"},
+                                    "repeatable": {"type": "boolean"},
+                                },
+                            }},
+                        },
+                        "required": ["name", "mode", "permission", "anonymous", "parameters"],
+                    }},
                 },
                 "required": ["types", "operations"],
             }),

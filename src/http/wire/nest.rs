@@ -22,7 +22,7 @@ pub fn entity<'g>(
     members(out, node, view);
     nested(out, node, view, tree, budget)?;
     out.push(b'}');
-    Ok(())
+    budget.answered(out.len())
 }
 
 /// `,"rel_Relations":[…]`, an entry for each include, in their order; as deep as includes go, which is bounded.
@@ -46,6 +46,7 @@ fn nested<'g>(
             attributes(out, include.hop, node.id, other.id, fields);
             nested(out, other, view, &include.tree, budget)?;
             out.push(b'}');
+            budget.answered(out.len())?;
         }
         out.extend_from_slice(b"]}}");
     }

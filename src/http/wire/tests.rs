@@ -7,12 +7,15 @@ use uuid::Uuid;
 
 use super::*;
 use crate::access::{Permissions, View, Who};
-use crate::graph::{Graph, Node};
+use crate::graph::{Graph, Node, Transaction};
 use crate::limits::Limits;
 use crate::model::{
-    Change, End, Entity, Field, FieldDef, FieldType, Fields, Kind, Principal, Relation, Time, Value, schema,
+    Change, Clock, End, Entity, Field, FieldDef, FieldType, Fields, Kind, Principal, Relation, Time, Value, schema,
 };
+use crate::operation::crud;
 use crate::operation::input::{ImportLine, ObjectInput};
+use crate::query::{self, Budget, IncludeTree, QueryError};
+use crate::selector;
 
 fn set(values: &[(u8, Option<Value>)]) -> Fields {
     values
@@ -238,7 +241,7 @@ fn an_object_is_written_with_what_its_reader_may_see() {
 fn a_flat_row_names_members_by_kind_and_field() {
     let graph = graph(&lines(WORLD));
     let node = |number| graph.find(id(number)).unwrap();
-    let row = [node(4), node(3), node(5)].map(|node| (node.kind, node));
+    let row = [node(4), node(3), node(5)];
     for (permissions, expected) in [
         (
             &["*.*"][..],
@@ -399,6 +402,242 @@ fn an_export_is_exactly_this() {
     ];
     assert_eq!(found[found.len() - 2..], tail.map(wire));
     assert!(!exported.contains("secret"));
+}
+
+fn tree(chains: &[&str], kind: Kind) -> IncludeTree {
+    let limits = Limits::default();
+    let parsed: Vec<_> = chains
+        .iter()
+        .map(|chain| selector::parse_include(chain, &limits).unwrap())
+        .collect();
+    query::includes(&parsed, kind, &limits).unwrap()
+}
+
+fn nested(graph: &Graph, number: u128, who: &Who, chains: &[&str], limits: &Limits) -> Result<String, QueryError> {
+    let node = graph.find(id(number)).unwrap();
+    let mut out = Vec::new();
+    entity(
+        &mut out,
+        node,
+        &View::new(graph, who),
+        &tree(chains, node.kind),
+        &mut Budget::new(limits),
+    )?;
+    Ok(String::from_utf8(out).unwrap())
+}
+
+#[test]
+fn includes_nest_what_the_reader_may_see() {
+    let graph = graph(&lines(WORLD));
+    let all = who(&["*.*"], None);
+    let own = "'created':'1970-01-01T00:00:00.000Z','updated':'1970-01-01T00:00:00.000Z'";
+    let reference = |kind: &str, id: &str| {
+        format!(
+            "{{'__objType':'KeyValue','key':{{'__objType':'String','value':'ref_{kind}_id'}},'value':{{'__objType':'UUID','value':'{id}'}}}}"
+        )
+    };
+    let map = |entries: &str| format!(",'referenceFields':{{'__objType':'HashMap','Entries':[{entries}]}}");
+    let list = |relation: &str, kind: &str, objects: &str| {
+        format!(
+            "{{'rel_Relation':{{'__objType':'ObjectRelation',{relation},'relatedObjectType':'com.tenduke.sdk2.objectmodel.identity.{kind}'}},\
+             'rel_RelatedObjectList':{{'__objType':'RelatedObjectList','rel_RelatedObjects':[{objects}]}}}}"
+        )
+    };
+    let organization = format!("{{'__objType':'Organization','id':'$1','serial':1,{own},'name':'Nord \\'lys'");
+    let group = format!(
+        "{{'__objType':'ProfileGroup','id':'$2','serial':2,{own},'name':'Crew'{}",
+        map(&reference("Organization", "$1"))
+    );
+    let profile = format!(
+        "{{'__objType':'Profile','id':'$4','serial':4,{own},'displayName':'Åsa'{}",
+        map(&reference("Person", "$3"))
+    );
+    let person = format!("{{'__objType':'Person','id':'$3','serial':3,{own},'firstName':'Åsa'}}");
+    let membership = format!(
+        ",'relationAttributeObject':{{'__objType':'Membership','validUntil':'1970-01-01T00:00:00.000Z'{}}}",
+        map(&format!(
+            "{},{}",
+            reference("Profile", "$4"),
+            reference("ProfileGroup", "$2")
+        ))
+    );
+    let (down, up) = ("'multiplicity':'ONE_TO_MANY'", "'multiplicity':'MANY_TO_ONE'");
+    let member = "'relationType':'com.tenduke.sdk2.types.object.graph.Membership'";
+    for (chains, expected) in [
+        (&[][..], format!("{organization}}}")),
+        (
+            &["/~OneToMany/ProfileGroup"],
+            format!(
+                "{organization},'rel_Relations':[{}]}}",
+                list(down, "ProfileGroup", &format!("{group}}}"))
+            ),
+        ),
+        // An include that finds nothing says so.
+        (
+            &["/~OneToMany/ProfileGroup[@name='x']", "/~OneToMany/Property"],
+            format!(
+                "{organization},'rel_Relations':[{},{}]}}",
+                list(down, "ProfileGroup", ""),
+                list(down, "Property", "")
+            ),
+        ),
+        (
+            &["/~OneToMany/ProfileGroup/~Membership/Profile/~ManyToOne/Person"],
+            format!(
+                "{organization},'rel_Relations':[{}]}}",
+                list(
+                    down,
+                    "ProfileGroup",
+                    &format!(
+                        "{group},'rel_Relations':[{}]}}",
+                        list(
+                            member,
+                            "Profile",
+                            &format!(
+                                "{profile}{membership},'rel_Relations':[{}]}}",
+                                list(up, "Person", &person)
+                            )
+                        )
+                    )
+                )
+            ),
+        ),
+    ] {
+        assert_eq!(
+            nested(&graph, 1, &all, chains, &Limits::default()),
+            Ok(wire(&expected)),
+            "{chains:?}"
+        );
+    }
+    let groups = who(&["Organization.read", "ProfileGroup.read"], None);
+    let chains = &["/~OneToMany/ProfileGroup/~Membership/Profile"];
+    let text = nested(&graph, 1, &groups, chains, &Limits::default()).unwrap();
+    assert!(
+        text.contains("Crew") && !text.contains("displayName") && text.contains("\"rel_RelatedObjects\":[]"),
+        "{text}"
+    );
+}
+
+#[test]
+fn an_answer_that_grows_too_large_ends() {
+    let graph = graph(&lines(WORLD));
+    let all = who(&["*.*"], None);
+    let limits = Limits {
+        answer_bytes: 300,
+        ..Limits::default()
+    };
+    assert!(nested(&graph, 1, &all, &[], &limits).is_ok());
+    let error = nested(&graph, 1, &all, &["/~OneToMany/ProfileGroup"], &limits).unwrap_err();
+    assert_eq!(
+        (error.code.as_str(), error.limit.map(|limit| limit.name)),
+        ("answerTooLarge", Some("answer_bytes"))
+    );
+}
+
+/// By the operation.
+fn imported(text: &[u8]) -> Graph {
+    let limits = Limits::default();
+    let mut graph = Graph::new();
+    let lines = text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+    let lines: Vec<_> = lines.map(|line| import_line(line, &limits).unwrap()).collect();
+    let clock = Clock::frozen(Time(1_770_000_000_000));
+    let mut transaction = Transaction::new(&mut graph, 1, clock.now(), &clock);
+    crud::import(&mut transaction, &who(&["*.*"], None), &lines).unwrap();
+    transaction.finish().unwrap();
+    graph
+}
+
+#[test]
+fn an_export_is_imported_and_exported_again_byte_by_byte() {
+    let mut out = Vec::new();
+    let world = crate::cli::generate::World {
+        organizations: 5,
+        users: 60,
+        licenses: 40,
+        seed: 11,
+    };
+    crate::cli::generate::write(world, &mut out, &mut |_| {}).unwrap();
+    let first = imported(&out);
+    let exported = export(&first);
+    let second = imported(exported.as_bytes());
+    assert_eq!(
+        (first.len(), first.relation_count()),
+        (second.len(), second.relation_count())
+    );
+    for (one, other) in exported.lines().zip(export(&second).lines()) {
+        assert_eq!(one, other);
+    }
+    assert!(export(&second) == exported);
+}
+
+/// What was read with includes and is sent back unchanged changes nothing.
+#[test]
+fn an_answer_sent_back_changes_nothing() {
+    let mut out = Vec::new();
+    let world = crate::cli::generate::World {
+        organizations: 3,
+        users: 12,
+        licenses: 9,
+        seed: 5,
+    };
+    crate::cli::generate::write(world, &mut out, &mut |_| {}).unwrap();
+    let mut graph = imported(&out);
+    let all = who(&["*.*"], None);
+    let limits = Limits::default();
+    for (kind, chains) in [
+        (
+            Kind::Organization,
+            &[
+                "/~OneToMany/ProfileGroup/~Membership/Profile/~ManyToOne/Person/~OneToMany/EmailAndPassword",
+                "/~OneToMany/OrganizationRole/~ManyToMany/Profile",
+            ][..],
+        ),
+        (
+            Kind::Entitlement,
+            &[
+                "/~LicenseConsumerRelation/ProfileGroup",
+                "/~LicenseConsumerRelation/Profile",
+                "/~OneToMany/License/~OneToMany/SeatCountCredit",
+            ],
+        ),
+        (
+            Kind::LicensedItem,
+            &[
+                "/~Includes/LicensedItem",
+                "/~ManyToMany/ProductPackage/~ManyToOne/LicenseModel/~OneToMany/LeaseTimeBehavior",
+            ],
+        ),
+        (
+            Kind::Profile,
+            &[
+                "/~Membership/ProfileGroup/~ManyToOne/Organization",
+                "/~OneToMany/Assignment/~ManyToOne/License",
+            ],
+        ),
+        (Kind::LicenseModel, &["/~OneToMany/ConcurrentSessions"]),
+    ] {
+        let body = {
+            let view = View::new(&graph, &all);
+            let tree = tree(chains, kind);
+            let mut body = b"{\"__objType\":\"ArrayList\",\"Items\":[".to_vec();
+            for (index, node) in graph.of_kind(kind, None).enumerate() {
+                body.extend_from_slice(if index > 0 { b"," } else { b"" });
+                entity(&mut body, node, &view, &tree, &mut Budget::new(&limits)).unwrap();
+            }
+            body.extend_from_slice(b"]}");
+            body
+        };
+        let objects = objects(&body, &limits).unwrap();
+        assert!(objects.iter().any(|object| !object.related.is_empty()), "{kind:?}");
+        let clock = Clock::frozen(Time(1_000_000));
+        let mut transaction = Transaction::new(&mut graph, 2, clock.now(), &clock);
+        let done = crud::upsert(&mut transaction, &all, &objects, crud::Mode::Post, None).unwrap();
+        assert_eq!(
+            (done.count, transaction.finish().unwrap().first()),
+            (0, None),
+            "{kind:?}"
+        );
+    }
 }
 
 /// The entity as read back is the entity that was written, but for its secrets.

@@ -6,7 +6,7 @@ use uuid::Uuid;
 use crate::access::View;
 use crate::graph::Node;
 use crate::model::schema::Hop;
-use crate::model::{Direction, Entity, Fields, Kind, Rel};
+use crate::model::{Direction, Entity, Fields, Rel};
 
 use super::names::{self, OwnField};
 use super::text;
@@ -104,18 +104,18 @@ pub(super) fn attributes(out: &mut Vec<u8>, hop: Hop, outer: Uuid, inner: Uuid, 
 }
 
 /// A row of a named query: the entities it joins, each member by its kind and field (`Profile_displayName`).
-pub fn flat_row<'g>(out: &mut Vec<u8>, row: &[(Kind, Node<'g>)], view: &View<'g>) {
+pub fn flat_row<'g>(out: &mut Vec<u8>, nodes: &[Node<'g>], view: &View<'g>) {
     out.push(b'{');
     let mut any = false;
-    for (kind, node) in row.iter().filter(|(_, node)| view.sees(*node)) {
-        let names = names::kind(*kind);
+    for node in nodes.iter().filter(|node| view.sees(**node)) {
+        let names = names::kind(node.kind);
         let mut name = |out: &mut Vec<u8>, member: &[u8]| {
             if any {
                 out.push(b',');
             }
             any = true;
             out.push(b'"');
-            out.extend_from_slice(kind.name().as_bytes());
+            out.extend_from_slice(node.kind.name().as_bytes());
             out.push(b'_');
             out.extend_from_slice(member);
         };
