@@ -162,12 +162,12 @@ impl Permissions {
         if resource == "*" && action == "*" {
             return Ok(Self::ALL);
         }
-        // The common case costs two look-ups: tokens are parsed on every request.
-        if let Some(permission) = exact(resource, action) {
-            return Ok(Self::from_iter([permission]));
+        // Bits and one look-up: tokens are parsed on every request. Only what names nothing is looked at closely.
+        let named = Self::named(resource, action);
+        if named != Self::NONE {
+            return Ok(named);
         }
         let of_resource = |permission: &Permission| resource == "*" || permission.resource() == resource;
-        let of_action = |permission: &Permission| action == "*" || permission.action() == action;
         if !Permission::all().any(|permission| of_resource(&permission)) {
             let known = distinct(Permission::all().map(Permission::resource));
             return Err(PermissionError::Resource {
@@ -176,16 +176,43 @@ impl Permissions {
                 known,
             });
         }
-        let named: Self = Permission::all().filter(of_resource).filter(of_action).collect();
-        if named == Self::NONE {
-            let known = distinct(Permission::all().filter(of_resource).map(Permission::action));
-            return Err(PermissionError::Action {
-                text: text.to_owned(),
-                action: action.to_owned(),
-                known,
-            });
+        let known = distinct(Permission::all().filter(of_resource).map(Permission::action));
+        Err(PermissionError::Action {
+            text: text.to_owned(),
+            action: action.to_owned(),
+            known,
+        })
+    }
+
+    /// All that fits both sides, each a name or `*`.
+    fn named(resource: &str, action: &str) -> Self {
+        let every = resource == "*";
+        let public = |kind: Kind| if kind.def().internal { 0 } else { 1u64 << kind as u8 };
+        let kinds = if every {
+            Kind::ALL.iter().fold(0, |bits, kind| bits | public(*kind))
+        } else {
+            Kind::named(resource).map_or(0, public)
+        };
+        let relations = RelationType::NAMED
+            .iter()
+            .filter(|relation_type| every || relation_type.name() == resource)
+            .fold(0, |bits, relation_type| bits | 1u8 << *relation_type as u8);
+        let mut named = Self::NONE;
+        for one in Action::ALL
+            .into_iter()
+            .filter(|one| action == "*" || one.name() == action)
+        {
+            named.kinds[one as usize] = kinds;
+            if RELATION_ACTIONS.contains(&one) {
+                named.relations[one as usize] = relations;
+            }
         }
-        Ok(named)
+        for (index, (_, of, what)) in SPECIAL.iter().enumerate() {
+            if (every || *of == resource) && (action == "*" || *what == action) {
+                named.special |= 1 << index;
+            }
+        }
+        named
     }
 
     pub fn parse_all<'t>(texts: impl IntoIterator<Item = &'t str>) -> Result<Self, PermissionError> {
@@ -271,17 +298,6 @@ fn special_bit(special: Permission) -> u16 {
         .map_or(0, |index| 1 << index)
 }
 
-fn exact(resource: &str, action: &str) -> Option<Permission> {
-    let plain = Action::ALL.into_iter().find(|known| known.name() == action);
-    if let (Some(kind), Some(action)) = (Kind::named(resource).filter(|kind| !kind.def().internal), plain) {
-        return Some(Permission::Kind(kind, action));
-    }
-    SPECIAL
-        .iter()
-        .find(|(_, of, what)| *of == resource && *what == action)
-        .map(|(permission, ..)| *permission)
-}
-
 fn distinct(names: impl Iterator<Item = &'static str>) -> Vec<&'static str> {
     let mut seen = Vec::new();
     for name in names {
@@ -364,6 +380,24 @@ mod tests {
         ] {
             let refused = Permissions::parse(text).unwrap_err().to_string();
             assert!(refused.contains(says), "{text}: {refused}");
+        }
+    }
+
+    #[test]
+    fn a_pattern_is_what_fits_both_sides() {
+        let mut names = vec!["*"];
+        names.extend(Permission::all().flat_map(|permission| [permission.resource(), permission.action()]));
+        names.dedup();
+        for (resource, action) in names
+            .iter()
+            .flat_map(|one| names.iter().map(move |other| (*one, *other)))
+        {
+            let fits = |permission: &Permission| {
+                (resource == "*" || permission.resource() == resource)
+                    && (action == "*" || permission.action() == action)
+            };
+            let plain: Permissions = Permission::all().filter(fits).collect();
+            assert_eq!(Permissions::named(resource, action), plain, "{resource}.{action}");
         }
     }
 
