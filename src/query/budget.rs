@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use super::error::{Code, QueryError};
 use crate::limits::Limits;
 
-/// The clock is looked at once in so many visits: a look costs as much as a visit.
-const LOOK: u64 = 1024;
+/// The clock is looked at once in so many visits: a look costs as much as a visit, and a visit may read a long text.
+const LOOK: u64 = 128;
 /// Parts told apart; a longer selector than the limits allow by default adds to the last.
 const PARTS: usize = 34;
 

@@ -208,7 +208,7 @@ impl<F: FieldName> fmt::Display for Shown<'_, F> {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self(cond, of) = self;
         match cond {
-            Cond::Test(test) => write!(out, "{} {}", test.field.field_name(*of), ShownWhat(&test.what)),
+            Cond::Test(test) => write!(out, "@{}{}", test.field.field_name(*of), ShownWhat(&test.what)),
             Cond::Not(cond) => write!(out, "not ({})", Shown(cond, *of)),
             Cond::All(all) | Cond::Any(all) => {
                 let word = if matches!(cond, Cond::All(_)) { " and " } else { " or " };
@@ -232,17 +232,17 @@ struct ShownWhat<'a>(&'a What);
 impl fmt::Display for ShownWhat<'_> {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
-            What::Unset => out.write_str("= null"),
-            What::Set => out.write_str("!= null"),
-            What::Equal(value) => write!(out, "= {}", ShownValue(value)),
-            What::NotEqual(value) => write!(out, "!= {}", ShownValue(value)),
-            What::Like(_, text) => write!(out, "~ {}", quoted(text)),
-            What::NotLike(_, text) => write!(out, "!~ {}", quoted(text)),
-            What::Prefix(text) => write!(out, "* {}", quoted(text)),
-            What::Less(value) => write!(out, "< {}", ShownValue(value)),
-            What::LessOrEqual(value) => write!(out, "<= {}", ShownValue(value)),
-            What::Greater(value) => write!(out, "> {}", ShownValue(value)),
-            What::GreaterOrEqual(value) => write!(out, ">= {}", ShownValue(value)),
+            What::Unset => out.write_str("=null"),
+            What::Set => out.write_str("!=null"),
+            What::Equal(value) => write!(out, "={}", ShownValue(value)),
+            What::NotEqual(value) => write!(out, "!={}", ShownValue(value)),
+            What::Like(_, text) => write!(out, "~{}", quoted(text)),
+            What::NotLike(_, text) => write!(out, "!~{}", quoted(text)),
+            What::Prefix(text) => write!(out, "*{}", quoted(text)),
+            What::Less(value) => write!(out, "<{}", ShownValue(value)),
+            What::LessOrEqual(value) => write!(out, "<={}", ShownValue(value)),
+            What::Greater(value) => write!(out, ">{}", ShownValue(value)),
+            What::GreaterOrEqual(value) => write!(out, ">={}", ShownValue(value)),
         }
     }
 }

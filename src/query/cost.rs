@@ -45,7 +45,7 @@ const BESIDES: f64 = 0.5;
 /// Relations of an entity by a many-to-many, where nothing better is known.
 const MANY: f64 = 4.0;
 /// From so many entities at most a page is merged from their relations in order; from more, all are looked at.
-pub(super) const MERGED: usize = 64;
+pub(super) const MERGED: usize = 1024;
 
 pub(super) fn choose(parts: &[Part], links: &[Link], want: Want<'_>, view: &View<'_>) -> Choice {
     let target = parts.len() - 1;

@@ -25,3 +25,6 @@ pub use include::{IncludeNode, IncludeTree, includes, related};
 pub use named::{NAMED, Named, Row, named};
 pub use page::Position;
 pub use plan::{Plan, plan};
+
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,5 @@
-//! From a selector to a plan: names resolved, values typed, a place to start chosen. A plan holds no entity, so it may be
-//! carried to another revision of the graph; its estimates are of the one it was made on.
+//! From a selector to a plan: names resolved, values typed, a place to start chosen. A plan holds no entity, but it is for
+//! the view it was made on: what its principal cannot see at all it does not look for.
 
 use std::fmt;
 

@@ -55,6 +55,11 @@ impl Dice {
     }
 }
 
+/// A random selector for a graph.
+pub fn asked_of(dice: &mut Dice, graph: &Graph) -> String {
+    asked::selector(dice, graph)
+}
+
 fn setting(name: &str, default: u64) -> u64 {
     std::env::var(name)
         .ok()
@@ -118,7 +123,7 @@ fn one_world(seed: u64) -> Tally {
     for _ in 0..SELECTORS {
         let who = world.somebody(&mut dice);
         let view = View::new(&world.graph, &who);
-        let text = asked::selector(&mut dice, &world);
+        let text = asked::selector(&mut dice, &world.graph);
         let case = Case {
             seed,
             text: &text,

@@ -7,4 +7,5 @@ mod differential;
 mod engine;
 mod fuzz;
 mod histories;
+mod plans;
 mod support;

@@ -1,17 +1,16 @@
 //! A random selector as text, made from the schema so that most of it resolves, with values taken from the world so that
 //! some of it matches; now and then a slip.
 
+use seatgraph::graph::Graph;
 use seatgraph::model::schema::Hop;
 use seatgraph::model::{FieldType, Kind, Time, Value};
 
 use super::Dice;
-use super::world::{NUMBERS, TEXTS, TIMES, World, has_any};
+use super::world::{NUMBERS, TEXTS, TIMES, has_any, one_of};
 
-pub fn selector(dice: &mut Dice, world: &World) -> String {
+pub fn selector(dice: &mut Dice, graph: &Graph) -> String {
     let mut text = String::new();
-    let present: Vec<Kind> = Kind::public()
-        .filter(|kind| world.graph.kind_count(*kind) > 0)
-        .collect();
+    let present: Vec<Kind> = Kind::public().filter(|kind| graph.kind_count(*kind) > 0).collect();
     let mut kind = if dice.in_hundred(6) {
         text.push_str("/me");
         Kind::Profile
@@ -21,7 +20,7 @@ pub fn selector(dice: &mut Dice, world: &World) -> String {
             _ => Kind::Organization,
         };
         text.push('/');
-        text.push_str(&object(dice, world, kind));
+        text.push_str(&object(dice, graph, kind));
         kind
     };
     let hops = match dice.below(20) {
@@ -37,17 +36,17 @@ pub fn selector(dice: &mut Dice, world: &World) -> String {
             .hops()
             .iter()
             .copied()
-            .filter(|hop| has_any(world, hop.rel) || dice.in_hundred(3))
+            .filter(|hop| has_any(graph, hop.rel) || dice.in_hundred(3))
             .collect();
         let Some(hop) = dice.pick(&lively).copied() else { break };
         text.push_str("/~");
         text.push_str(hop.word());
         if hop.rel.def().relation_type.is_named() && dice.in_hundred(30) {
-            text.push_str(&format!("[{}]", relation_condition(dice, world, hop)));
+            text.push_str(&format!("[{}]", relation_condition(dice, graph, hop)));
         }
         kind = hop.to();
         text.push('/');
-        text.push_str(&object(dice, world, kind));
+        text.push_str(&object(dice, graph, kind));
     }
     if dice.in_hundred(40) {
         let keys: Vec<String> = (0..1 + dice.below(2))
@@ -64,7 +63,7 @@ pub fn selector(dice: &mut Dice, world: &World) -> String {
     text
 }
 
-fn object(dice: &mut Dice, world: &World, kind: Kind) -> String {
+fn object(dice: &mut Dice, graph: &Graph, kind: Kind) -> String {
     let mut text = kind.name().to_owned();
     if dice.in_hundred(3) {
         text.push_str(&format!(":{}", kind.name()));
@@ -77,34 +76,34 @@ fn object(dice: &mut Dice, world: &World, kind: Kind) -> String {
     for _ in 0..brackets {
         text.push_str(&format!(
             "[{}]",
-            condition(dice, 0, &mut |dice| comparison(dice, world, kind))
+            condition(dice, 0, &mut |dice| comparison(dice, graph, kind))
         ));
     }
     text
 }
 
-fn relation_condition(dice: &mut Dice, world: &World, hop: Hop) -> String {
+fn relation_condition(dice: &mut Dice, graph: &Graph, hop: Hop) -> String {
     let def = hop.rel.def();
     condition(dice, 1, &mut |dice| {
         let (from, to) = def.end_names();
-        match dice.pick(def.fields).filter(|_| dice_says(world)) {
-            Some(field) if dice.in_hundred(70) => compare(dice, world, field.name, field.field_type, None),
+        match dice.pick(def.fields).filter(|_| dice_says(graph)) {
+            Some(field) if dice.in_hundred(70) => compare(dice, graph, field.name, field.field_type, None),
             _ => {
                 let (name, kind) = if dice.in_hundred(50) {
                     (from, def.from)
                 } else {
                     (to, def.to)
                 };
-                let id = world.one_of(dice, kind, 40).map(Value::Uuid);
-                compare(dice, world, &name, FieldType::Uuid, id)
+                let id = one_of(dice, graph, kind, 40).map(Value::Uuid);
+                compare(dice, graph, &name, FieldType::Uuid, id)
             }
         }
     })
 }
 
 /// A world without entities has no ends to name.
-fn dice_says(world: &World) -> bool {
-    !world.ids.is_empty()
+fn dice_says(graph: &Graph) -> bool {
+    !graph.is_empty()
 }
 
 fn condition(dice: &mut Dice, depth: usize, leaf: &mut dyn FnMut(&mut Dice) -> String) -> String {
@@ -144,7 +143,7 @@ fn field(dice: &mut Dice, kind: Kind) -> String {
         .unwrap_or_else(|| "id".to_owned())
 }
 
-fn comparison(dice: &mut Dice, world: &World, kind: Kind) -> String {
+fn comparison(dice: &mut Dice, graph: &Graph, kind: Kind) -> String {
     // Ids and references find things: they come more often than their share of the fields.
     let name = match dice.below(10) {
         0 => "id".to_owned(),
@@ -158,8 +157,8 @@ fn comparison(dice: &mut Dice, world: &World, kind: Kind) -> String {
         return format!("@{name}='x'");
     };
     // A value that somebody has.
-    let count = world.graph.kind_count(kind);
-    let node = world.graph.of_kind(kind, None).nth(dice.below(count));
+    let count = graph.kind_count(kind);
+    let node = graph.of_kind(kind, None).nth(dice.below(count));
     let value = node.and_then(|node| match resolved {
         seatgraph::model::Field::Id => Some(Value::Uuid(node.id)),
         seatgraph::model::Field::Serial => Some(Value::Int(node.serial as i64)),
@@ -168,10 +167,10 @@ fn comparison(dice: &mut Dice, world: &World, kind: Kind) -> String {
         seatgraph::model::Field::Own(index) => node.fields.get(index).cloned(),
         seatgraph::model::Field::Parent(rel) => node.parent(rel).map(|parent| Value::Uuid(parent.id)),
     });
-    compare(dice, world, &name, resolved.field_type(kind), value)
+    compare(dice, graph, &name, resolved.field_type(kind), value)
 }
 
-fn compare(dice: &mut Dice, world: &World, name: &str, field_type: FieldType, value: Option<Value>) -> String {
+fn compare(dice: &mut Dice, graph: &Graph, name: &str, field_type: FieldType, value: Option<Value>) -> String {
     if dice.in_hundred(12) {
         return format!("@{name}{}null", if dice.in_hundred(50) { "=" } else { "!=" });
     }
@@ -185,7 +184,7 @@ fn compare(dice: &mut Dice, world: &World, name: &str, field_type: FieldType, va
     let operator = dice.pick(operators).copied().unwrap_or("=");
     let value = value
         .filter(|_| dice.in_hundred(70))
-        .unwrap_or_else(|| any_value(dice, world, field_type));
+        .unwrap_or_else(|| any_value(dice, graph, field_type));
     let literal = match value {
         Value::Bool(flag) if dice.in_hundred(80) => flag.to_string(),
         Value::Bool(flag) => format!("'{flag}'"),
@@ -200,18 +199,17 @@ fn compare(dice: &mut Dice, world: &World, name: &str, field_type: FieldType, va
     format!("@{name}{operator}{literal}")
 }
 
-fn any_value(dice: &mut Dice, world: &World, field_type: FieldType) -> Value {
+fn any_value(dice: &mut Dice, graph: &Graph, field_type: FieldType) -> Value {
     let at = dice.next() as usize;
     match field_type {
         FieldType::Text | FieldType::Json => Value::text(TEXTS[at % TEXTS.len()]),
         FieldType::Bool => Value::Bool(at % 2 == 0),
         FieldType::Int => Value::Int(NUMBERS[at % NUMBERS.len()]),
         FieldType::Time => Value::Time(Time(TIMES[at % TIMES.len()])),
-        FieldType::Uuid => Value::Uuid(
-            dice.pick(&world.ids)
-                .copied()
-                .unwrap_or_else(|| uuid::Uuid::from_u128(at as u128)),
-        ),
+        FieldType::Uuid => {
+            let kind = Kind::ALL[at % Kind::ALL.len()];
+            Value::Uuid(one_of(dice, graph, kind, 0).unwrap_or_else(|| uuid::Uuid::from_u128(at as u128)))
+        }
     }
 }
 

@@ -145,7 +145,7 @@ impl World {
         let mut wanted: Vec<Rel> = wanted.collect();
         wanted.extend(dice.pick(&owners));
         for rel in wanted {
-            let parent = match self.one_of(dice, rel.def().from, hub) {
+            let parent = match one_of(dice, &self.graph, rel.def().from, hub) {
                 Some(parent) => Some(parent),
                 None if depth < 4 => self.create(dice, clock, rel.def().from, hub, depth + 1),
                 None => None,
@@ -172,8 +172,8 @@ impl World {
         let Some(rel) = dice.pick(&many).copied() else { return };
         for _ in 0..1 + dice.below(8) {
             let ends = (
-                self.one_of(dice, rel.def().from, hub),
-                self.one_of(dice, rel.def().to, hub),
+                one_of(dice, &self.graph, rel.def().from, hub),
+                one_of(dice, &self.graph, rel.def().to, hub),
             );
             let fields = self.fields(dice, rel.def().fields);
             if let (Some(from), Some(to)) = ends {
@@ -186,13 +186,6 @@ impl World {
         if let Some(id) = dice.pick(&self.ids).copied() {
             self.try_to(clock, |transaction| transaction.remove_cascading(id).map(|_| ()));
         }
-    }
-
-    /// One of a kind; the oldest again and again, which makes it a hub.
-    pub fn one_of(&self, dice: &mut Dice, kind: Kind, hub: usize) -> Option<Uuid> {
-        let count = self.graph.kind_count(kind);
-        let at = if dice.in_hundred(hub) { 0 } else { dice.below(count) };
-        self.graph.of_kind(kind, None).nth(at).map(|node| node.id)
     }
 
     fn fields(&self, dice: &mut Dice, defs: &[FieldDef]) -> Fields {
@@ -233,12 +226,12 @@ impl World {
             _ => Permissions::NONE,
         };
         let profile = if dice.in_hundred(40) {
-            self.one_of(dice, Kind::Profile, 20)
+            one_of(dice, &self.graph, Kind::Profile, 20)
         } else {
             None
         };
         let organization = match dice.below(10) {
-            0..3 => self.one_of(dice, Kind::Organization, 60),
+            0..3 => one_of(dice, &self.graph, Kind::Organization, 60),
             // Bound to what is gone, or never was an organization.
             3 if dice.in_hundred(20) => dice.pick(&self.ids).copied(),
             _ => None,
@@ -251,14 +244,18 @@ impl World {
     }
 }
 
+/// One of a kind; the oldest again and again, which makes it a hub.
+pub fn one_of(dice: &mut Dice, graph: &Graph, kind: Kind, hub: usize) -> Option<Uuid> {
+    let count = graph.kind_count(kind);
+    let at = if dice.in_hundred(hub) { 0 } else { dice.below(count) };
+    graph.of_kind(kind, None).nth(at).map(|node| node.id)
+}
+
 /// The hops a random selector takes: rather where there is something.
-pub fn has_any(world: &World, rel: Rel) -> bool {
+pub fn has_any(graph: &Graph, rel: Rel) -> bool {
     let hop = schema::Hop {
         rel,
         direction: Direction::Forward,
     };
-    world
-        .graph
-        .of_kind(rel.def().from, None)
-        .any(|node| node.hop_count(hop) > 0)
+    graph.of_kind(rel.def().from, None).any(|node| node.hop_count(hop) > 0)
 }

@@ -1,0 +1,351 @@
+//! What selectors cost: `fixtures/plan` pins, on a small world with hubs in it, the plan of each selector, how many entities
+//! and relations it visits and how many it finds. Work, not time. And selectors made to cost much end by their budget.
+//!
+//! `SEATGRAPH_BLESS=1` writes the files anew; the change is then read like any other.
+
+use std::fmt::Write;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use seatgraph::access::{View, Who};
+use seatgraph::graph::{Graph, Kept, Transaction};
+use seatgraph::limits::Limits;
+use seatgraph::model::schema::find_relation;
+use seatgraph::model::{Clock, Fields, Kind, Principal, RelationType, Time, Value};
+use seatgraph::query::{self, Answer, Budget, Code, Position};
+use uuid::Uuid;
+
+use crate::differential::{Dice, asked_of};
+
+const EPOCH: i64 = 1_800_000_000_000;
+const DAY: i64 = 86_400_000;
+
+/// The n-th of a kind; `#Organization.1` in a fixture.
+fn id(kind: Kind, number: usize) -> Uuid {
+    Uuid::from_u128((kind as u128 + 1) << 64 | number as u128)
+}
+
+struct Maker<'a, 'g> {
+    transaction: &'a mut Transaction<'g>,
+}
+
+impl Maker<'_, '_> {
+    fn entity(&mut self, kind: Kind, number: usize, fields: &[(&str, Value)]) {
+        let fields = fields
+            .iter()
+            .map(|(name, value)| (kind.field(name).expect("a field"), value.clone()));
+        let made = self
+            .transaction
+            .create(id(kind, number), kind, fields.collect(), Kept::default());
+        made.expect("a new entity");
+    }
+
+    fn relate(&mut self, relation: RelationType, from: (Kind, usize), to: (Kind, usize)) {
+        let rel = find_relation(relation, from.0, to.0).expect("a relation of the schema");
+        let fields = Fields::default();
+        let made = self.transaction.relate(rel, id(from.0, from.1), id(to.0, to.1), fields);
+        made.expect("a new relation");
+    }
+}
+
+/// Organization 1 has an entitlement of 1,000 licenses and a group of 500 profiles, each with a person and an address;
+/// organizations 2 to 52 have an entitlement of two licenses and a group of three of the same profiles. All licenses but
+/// every tenth of the first thousand are of item 1, which is a hub too.
+fn world() -> Graph {
+    use Kind::*;
+    use RelationType::*;
+    let clock = Clock::frozen(Time(EPOCH));
+    let mut graph = Graph::new();
+    let mut transaction = Transaction::new(&mut graph, 1, clock.now(), &clock);
+    let mut make = Maker {
+        transaction: &mut transaction,
+    };
+    let text = |text: String| Value::text(&text);
+    for item in 1..=5 {
+        make.entity(LicensedItem, item, &[("name", text(format!("item {item}")))]);
+    }
+    let mut license = 0;
+    for organization in 1..=52 {
+        let kind = if organization % 4 == 0 { "vendor" } else { "company" };
+        make.entity(
+            Organization,
+            organization,
+            &[
+                ("name", text(format!("Organization {organization:02}"))),
+                ("type", Value::text(kind)),
+            ],
+        );
+        make.entity(Entitlement, organization, &[("name", Value::text("Main"))]);
+        make.relate(OneToMany, (Organization, organization), (Entitlement, organization));
+        make.entity(ProfileGroup, organization, &[("name", Value::text("Crew"))]);
+        make.relate(OneToMany, (Organization, organization), (ProfileGroup, organization));
+        for _ in 0..if organization == 1 { 1000 } else { 2 } {
+            license += 1;
+            let mut fields = vec![
+                ("name", text(format!("L{license:04}"))),
+                ("active", Value::Bool(license % 3 != 0)),
+            ];
+            if license % 2 == 0 {
+                fields.push(("validUntil", Value::Time(Time(EPOCH + license as i64 * DAY))));
+            }
+            make.entity(License, license, &fields);
+            make.relate(OneToMany, (Entitlement, organization), (License, license));
+            let item = if organization == 1 && license % 10 == 0 { 2 } else { 1 };
+            make.relate(OneToMany, (LicensedItem, item), (License, license));
+        }
+    }
+    for profile in 1..=500 {
+        make.entity(
+            Person,
+            profile,
+            &[("firstName", text(format!("First {}", profile % 7)))],
+        );
+        make.entity(
+            Profile,
+            profile,
+            &[("displayName", text(format!("Profile {profile:03}")))],
+        );
+        make.relate(OneToMany, (Person, profile), (Profile, profile));
+        make.entity(ContactInformation, profile, &[]);
+        make.relate(OneToMany, (Profile, profile), (ContactInformation, profile));
+        make.entity(
+            EmailAddress,
+            profile,
+            &[("value", text(format!("P{profile}@Example.com")))],
+        );
+        make.relate(OneToMany, (ContactInformation, profile), (EmailAddress, profile));
+        make.relate(Membership, (Profile, profile), (ProfileGroup, 1));
+        if profile <= 153 {
+            make.relate(Membership, (Profile, profile), (ProfileGroup, 2 + profile % 51));
+        }
+    }
+    transaction.finish().expect("a world within the rules");
+    graph
+}
+
+fn everybody() -> Who {
+    Who {
+        principal: Principal {
+            token: None,
+            profile: Some(id(Kind::Profile, 7)),
+        },
+        ..Who::server()
+    }
+}
+
+fn with_ids(text: &str) -> String {
+    let mut written = String::new();
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once('#') {
+        let word = after.split('\'').next().unwrap_or_default();
+        let named = word
+            .split_once('.')
+            .and_then(|(kind, number)| Some((Kind::named(kind)?, number.parse().ok()?)));
+        let (kind, number) = named.unwrap_or_else(|| panic!("`#{word}` is no `#Kind.number`"));
+        written.push_str(before);
+        written.push_str(&id(kind, number).to_string());
+        rest = &after[word.len()..];
+    }
+    written + rest
+}
+
+fn without_ids(text: &str) -> String {
+    let mut text = text.to_owned();
+    for kind in Kind::public() {
+        for number in [1, 2, 7, 40, 500, 999] {
+            text = text.replace(&id(kind, number).to_string(), &format!("#{}.{number}", kind.name()));
+        }
+    }
+    text
+}
+
+/// A block: the selector after `?`, then what is known of it.
+fn told(asked: &str, view: &View<'_>, limits: &Limits) -> String {
+    let selector =
+        seatgraph::selector::parse(&with_ids(asked), limits).unwrap_or_else(|error| panic!("{asked}: {error}"));
+    let mut told = format!("? {asked}\n");
+    let plan = match query::plan(&selector, view, limits) {
+        Ok(plan) => plan,
+        Err(error) => panic!("{asked}: {error}"),
+    };
+    for line in without_ids(&plan.to_string()).lines() {
+        let _ = writeln!(told, "  {line}");
+    }
+    match query::explain(&plan, view, limits, None) {
+        Ok(done) => {
+            let _ = writeln!(told, "  visited {}, answer {}", done.visited, done.count);
+        }
+        Err(error) => {
+            let _ = writeln!(told, "  {}", error.code);
+        }
+    }
+    told
+}
+
+#[test]
+fn plans_are_pinned() {
+    let graph = world();
+    let who = everybody();
+    let view = View::new(&graph, &who);
+    let limits = Limits::default();
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/plan");
+    let mut files: Vec<_> = std::fs::read_dir(&folder)
+        .expect("fixtures/plan")
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    files.sort();
+    assert!(!files.is_empty());
+    let mut different = String::new();
+    for file in files {
+        let kept = std::fs::read_to_string(&file).unwrap();
+        let (mut new, mut asked) = (String::new(), 0);
+        for line in kept.lines() {
+            if let Some(selector) = line.strip_prefix("? ") {
+                asked += 1;
+                new.push('\n');
+                new.push_str(&told(selector, &view, &limits));
+            } else if line.starts_with('#') {
+                new.push_str(line);
+                new.push('\n');
+            }
+        }
+        assert!(asked > 0, "{}: no selector", file.display());
+        if std::env::var_os("SEATGRAPH_BLESS").is_some() {
+            std::fs::write(&file, &new).unwrap();
+        } else if new != kept {
+            for (new, kept) in new
+                .split("\n? ")
+                .zip(kept.split("\n? "))
+                .filter(|(new, kept)| new != kept)
+            {
+                let _ = writeln!(different, "{}\nis now\n? {new}\nwas\n? {kept}", file.display());
+            }
+        }
+    }
+    assert!(different.is_empty(), "{different}");
+}
+
+/// A page anywhere in a hub's relations costs a page: the cursor goes to its place, it does not count up to it.
+#[test]
+fn a_page_costs_a_page_wherever_it_is() {
+    let graph = world();
+    let who = everybody();
+    let view = View::new(&graph, &who);
+    let limits = Limits::default();
+    for asked in [
+        "/LicensedItem[@id='#LicensedItem.1']/~OneToMany/License{r=20}",
+        "/License{r=20}",
+        "/License{r=20,s=name}",
+        "/License{r=20,s=name-}",
+        "/Organization[@name*'Organization']/~OneToMany/Entitlement/~OneToMany/License{r=20}",
+        "/License[@ref_LicensedItem_id='#LicensedItem.1']{r=20}",
+        "/Person[@firstName='First 3']{r=20}",
+    ] {
+        let selector = seatgraph::selector::parse(&with_ids(asked), &limits).unwrap();
+        let plan = query::plan(&selector, &view, &limits).unwrap();
+        let (mut after, mut pages, mut most, mut found): (Option<Position>, _, _, _) = (None, 0, 0, 0);
+        loop {
+            let mut budget = Budget::new(&limits);
+            let Ok(Answer::Page { nodes, next }) = query::evaluate(&plan, &view, &mut budget, after.as_ref()) else {
+                panic!("{asked}: no page");
+            };
+            (pages, most, found) = (pages + 1, most.max(budget.visited()), found + nodes.len());
+            after = next;
+            if after.is_none() {
+                break;
+            }
+        }
+        assert!(pages > 3 && found > 60, "{asked}: {pages} pages of {found}");
+        // The page, one more to know that there is more, and what leads there.
+        assert!(most <= 21 + 130, "{asked}: {most} visited for a page\n{plan}");
+    }
+}
+
+#[test]
+fn what_costs_too_much_ends_by_its_budget() {
+    let graph = world();
+    let who = everybody();
+    let view = View::new(&graph, &who);
+    let limits = Limits {
+        visited: 900,
+        ..Limits::default()
+    };
+    let crowd = "/Profile/~Membership/ProfileGroup/~Membership/Profile/~Membership/ProfileGroup/~Membership/Profile";
+    for (asked, too_much) in [
+        // The page is found by checking, not by walking.
+        (crowd.to_owned(), false),
+        (format!("{crowd}{{count}}"), true),
+        (format!("{crowd}{{s=description-,r=1}}"), true),
+        (format!("{crowd}[@description~'x']"), false),
+        (
+            format!(
+                "{crowd}{}{{count}}",
+                "/~Membership/ProfileGroup/~Membership/Profile".repeat(10)
+            ),
+            true,
+        ),
+        ("/License{i=890,r=5}".to_owned(), false),
+        ("/License{i=900,r=5}".to_owned(), true),
+        ("/License[@name~'*a*b*c*d*e*f*']".to_owned(), true),
+        (
+            "/LicensedItem/~OneToMany/License[@name~'x']/~ManyToOne/LicensedItem/~OneToMany/License".to_owned(),
+            true,
+        ),
+        ("/License{s=active}".to_owned(), true),
+        ("/License{count}".to_owned(), false),
+    ] {
+        let selector = seatgraph::selector::parse(&asked, &limits).unwrap_or_else(|error| panic!("{asked}: {error}"));
+        let plan = query::plan(&selector, &view, &limits).unwrap();
+        let mut budget = Budget::new(&limits);
+        let answer = query::evaluate(&plan, &view, &mut budget, None);
+        assert_eq!(
+            answer.is_err(),
+            too_much,
+            "{asked}: {} visited\n{plan}",
+            budget.visited()
+        );
+        if let Err(error) = answer {
+            assert_eq!(error.code, Code::VisitedTooMuch, "{asked}");
+            assert_eq!(
+                error.limit.map(|limit| (limit.name, limit.value)),
+                Some(("visited", 900)),
+                "{asked}"
+            );
+            assert_eq!(budget.visited(), 901, "{asked}");
+        }
+    }
+}
+
+/// Five hundred selectors nobody planned for.
+#[test]
+fn random_selectors_stay_within_their_budget() {
+    let graph = world();
+    let who = everybody();
+    let view = View::new(&graph, &who);
+    let limits = Limits {
+        visited: 1000,
+        ..Limits::default()
+    };
+    let mut dice = Dice::new(13);
+    let (mut refused, mut slowest) = (0, Duration::ZERO);
+    for _ in 0..500 {
+        let asked = asked_of(&mut dice, &graph);
+        let Ok(selector) = seatgraph::selector::parse(&asked, &limits) else {
+            continue;
+        };
+        let Ok(plan) = query::plan(&selector, &view, &limits) else {
+            continue;
+        };
+        let mut budget = Budget::new(&limits);
+        let began = Instant::now();
+        let answer = query::evaluate(&plan, &view, &mut budget, None);
+        slowest = slowest.max(began.elapsed());
+        assert!(budget.visited() <= 1001, "{asked}\n{plan}");
+        if let Err(error) = answer {
+            assert_eq!(error.code, Code::VisitedTooMuch, "{asked}: {error}");
+            refused += 1;
+        }
+    }
+    println!("{refused} of 500 over the budget; the slowest took {slowest:?}");
+    assert!((1..250).contains(&refused), "{refused} of 500 over the budget");
+}
