@@ -166,7 +166,9 @@ fn announce(address: SocketAddr, settings: &Settings, token: Option<&str>) {
         .clone()
         .unwrap_or_else(|| format!("http://{address}"));
     // The address comes last: who reads up to it has everything.
-    let mut text = token.map_or_else(String::new, |token| format!("administrator token, shown this once: {token}\n"));
+    let mut text = token.map_or_else(String::new, |token| {
+        format!("administrator token, shown this once: {token}\n")
+    });
     text.push_str(&format!("listening on {url}\n"));
     // Nobody reads it: the server serves all the same.
     let _ = std::io::Write::write_all(&mut std::io::stdout().lock(), text.as_bytes());

@@ -14,7 +14,7 @@ use crate::access::{Permission, View, Who};
 use crate::graph::Graph;
 use crate::limits::Limits;
 use crate::model::Revision;
-use crate::query::{self, Answer, Budget, Explanation, IncludeTree, Position};
+use crate::query::{self, Answer, Budget, Explanation, IncludeTree, Plan, Position};
 use crate::selector;
 use crate::selector::ast::{Format, Head, Include, Selector};
 
@@ -25,7 +25,7 @@ const INLINE_VISITS: u64 = 5_000;
 struct Question {
     graph: Arc<Graph>,
     who: Who,
-    selector: Selector,
+    selector: Arc<Selector>,
     includes: Vec<Include>,
     wrap: bool,
     explain: bool,
@@ -72,10 +72,7 @@ pub async fn read(context: &Context) -> Result<HttpResponse, Problem> {
         auth::require_unbound(&who, Permission::ServerExplain)?;
     }
     let wrap = parameters.flag("wrap", true)?;
-    // A cursor goes on from where an answer ended, however far in that began.
-    let mut endless = selector.clone();
-    endless.params.index = None;
-    let canonical = endless.to_string();
+    let selector = Arc::new(selector);
     let after = match parameters.text("cursor") {
         None => None,
         Some(_) if selector.params.index.is_some() => {
@@ -89,7 +86,7 @@ pub async fn read(context: &Context) -> Result<HttpResponse, Problem> {
             context
                 .state
                 .cursors
-                .open(cursor, &canonical, who.principal)
+                .open(cursor, &canonical(&selector), who.principal)
                 .ok_or_else(|| {
                     Problem::bad_request(
                         "badCursor",
@@ -105,7 +102,7 @@ pub async fn read(context: &Context) -> Result<HttpResponse, Problem> {
     let question = Question {
         graph,
         who,
-        selector,
+        selector: Arc::clone(&selector),
         includes,
         wrap,
         explain,
@@ -132,7 +129,7 @@ pub async fn read(context: &Context) -> Result<HttpResponse, Problem> {
     }
     let mut body = answered.body;
     if let Some(position) = answered.next {
-        let cursor = context.state.cursors.seal(&position, &canonical, principal);
+        let cursor = context.state.cursors.seal(&position, &canonical(&selector), principal);
         if wrap {
             // The answer ends in `}`: the cursor goes in before it.
             body.pop();
@@ -153,40 +150,32 @@ pub async fn read(context: &Context) -> Result<HttpResponse, Problem> {
 impl Question {
     /// On this thread if it is short, else beside the workers.
     async fn answer_somewhere(self) -> Result<Answered, Problem> {
-        let long = {
-            let view = View::new(&self.graph, &self.who);
-            match &self.selector.head {
-                Head::Named(_) => false,
-                _ => query::plan(&self.selector, &view, &self.limits)?.estimate() > INLINE_VISITS,
-            }
-        };
-        if !long {
-            return self.answer();
+        if let Head::Named(_) = &self.selector.head {
+            return self.answer_named(&View::new(&self.graph, &self.who), &mut Budget::new(&self.limits));
         }
-        web::block(move || self.answer())
+        let plan = query::plan(&self.selector, &View::new(&self.graph, &self.who), &self.limits)?;
+        if plan.estimate() <= INLINE_VISITS {
+            return self.answer(&plan);
+        }
+        web::block(move || self.answer(&plan))
             .await
             .map_err(|_| internal("the query was cut off"))?
     }
 
-    fn answer(&self) -> Result<Answered, Problem> {
+    fn answer(&self, plan: &Plan) -> Result<Answered, Problem> {
         let view = View::new(&self.graph, &self.who);
         let mut budget = Budget::new(&self.limits);
-        if let Head::Named(_) = &self.selector.head {
-            return self.answer_named(&view, &mut budget);
-        }
         if self.explain {
-            let plan = query::plan(&self.selector, &view, &self.limits)?;
-            let explanation = query::explain(&plan, &view, &self.limits, self.after.as_ref())?;
+            let explanation = query::explain(plan, &view, &self.limits, self.after.as_ref())?;
             return Ok(Answered {
                 body: explained(&explanation),
                 tag: None,
                 next: None,
             });
         }
-        let plan = query::plan(&self.selector, &view, &self.limits)?;
         let tree = query::includes(&self.includes, plan.result_kind(), &self.limits)?;
         let one = plan.names_one();
-        match query::evaluate(&plan, &view, &mut budget, self.after.as_ref())? {
+        match query::evaluate(plan, &view, &mut budget, self.after.as_ref())? {
             Answer::Count(count) => {
                 let body = if self.wrap {
                     format!("{{\"__objType\":\"Long\",\"value\":{count}}}")
@@ -266,6 +255,13 @@ impl Question {
             next: None,
         })
     }
+}
+
+/// What a cursor is bound to. It goes on from where an answer ended, however far in that began: without `i`.
+fn canonical(selector: &Selector) -> String {
+    let mut endless = selector.clone();
+    endless.params.index = None;
+    endless.to_string()
 }
 
 /// Design 16: the plan as text, what each step expected and visited, and the whole.

@@ -76,11 +76,12 @@ impl Budget {
         if bytes as u64 <= self.answer_bytes {
             return Ok(());
         }
-        Err(
-            QueryError::new(Code::AnswerTooLarge, format!("the answer has more than {} bytes", self.answer_bytes))
-                .limit("answer_bytes", self.answer_bytes)
-                .help("ask for fewer objects with `{r=…}`, or include less"),
+        Err(QueryError::new(
+            Code::AnswerTooLarge,
+            format!("the answer has more than {} bytes", self.answer_bytes),
         )
+        .limit("answer_bytes", self.answer_bytes)
+        .help("ask for fewer objects with `{r=…}`, or include less"))
     }
 }
 
