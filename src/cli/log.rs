@@ -2,16 +2,17 @@
 
 use std::io::IsTerminal;
 
-use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::EnvFilter;
 
 use crate::settings::Log;
 
 /// Once a process. A second call changes nothing.
 pub fn start(log: &Log) {
-    let level: LevelFilter = log.level.parse().unwrap_or(LevelFilter::INFO);
+    // What the HTTP library says of its workers is news only when something is wrong.
+    let filter = EnvFilter::new(format!("{},actix_server=warn", log.level));
     let lines = tracing_subscriber::fmt()
         .with_writer(std::io::stderr)
-        .with_max_level(level)
+        .with_env_filter(filter)
         .with_target(false);
     // Colours only where somebody sees them; what clients send is escaped either way.
     let _ = if log.format == "json" {

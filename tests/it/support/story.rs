@@ -77,6 +77,12 @@ struct Expect {
     items: Option<Vec<Value>>,
     /// The body is this count.
     count: Option<u64>,
+    /// What stands at JSON pointers into the body.
+    #[serde(default)]
+    at: BTreeMap<String, Value>,
+    /// How many elements the lists at JSON pointers have.
+    #[serde(default)]
+    length: BTreeMap<String, usize>,
     /// The body as text.
     text: Option<String>,
     /// The body as JSON lines.
@@ -361,6 +367,21 @@ impl Telling<'_> {
         }
         if let Some(count) = expect.count {
             compared(&json!({"__objType": "Long", "value": count}), &parsed()?)?;
+        }
+        for (place, expected) in &expect.at {
+            let body = parsed()?;
+            let found = body
+                .pointer(place)
+                .ok_or_else(|| format!("there is nothing at `{place}`"))?;
+            compared(&self.filled(expected, fill)?, found).map_err(|why| format!("below `{place}`, {why}"))?;
+        }
+        for (place, expected) in &expect.length {
+            let found = parsed()?.pointer(place).and_then(Value::as_array).map(Vec::len);
+            if found != Some(*expected) {
+                return Err(format!(
+                    "at `{place}` there are {found:?} elements, expected {expected}"
+                ));
+            }
         }
         if let Some(expected) = &expect.text {
             let expected = self.replaced(expected, fill);
