@@ -37,7 +37,7 @@ where
     E: Send + 'static,
     F: FnOnce(&mut Transaction<'_>) -> Result<Reply, E> + Send + 'static,
 {
-    pub(super) fn new(write: Write, run: F) -> (Box<dyn Job>, oneshot::Receiver<Answer<E>>) {
+    pub(super) fn boxed(write: Write, run: F) -> (Box<dyn Job>, oneshot::Receiver<Answer<E>>) {
         let (answer, receiver) = oneshot::channel();
         (
             Box::new(Self {

@@ -314,7 +314,7 @@ impl Engine {
         if let Some(fault) = shared.fault.get() {
             return Err(WriteError::Unavailable(fault.clone()));
         }
-        let (job, answer) = Closure::new(write, run);
+        let (job, answer) = Closure::boxed(write, run);
         match shared.queue.push(job) {
             Ok(()) => Ok(answer),
             Err(Turned::Full) => {
