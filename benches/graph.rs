@@ -232,7 +232,7 @@ fn world(entities: u64) {
     let mut link = |from: (Kind, u64), to: (Kind, u64)| {
         let mut relation = relation(rel(from.0, to.0), from.1, to.1);
         // One membership in ten ends.
-        if from.0 == Kind::Profile && to.0 == Kind::ProfileGroup && from.1 % 10 == 0 {
+        if from.0 == Kind::Profile && to.0 == Kind::ProfileGroup && from.1.is_multiple_of(10) {
             relation.fields = [(1, Value::Time(Time(1_900_000_000_000)))].into_iter().collect();
         }
         graph.load_relation(&relation).expect("loads");

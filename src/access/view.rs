@@ -57,7 +57,7 @@ impl<'g> View<'g> {
     /// No entity of the kind can be visible.
     pub fn sees_none(&self, kind: Kind) -> bool {
         let by_permission = self.reads(kind) && !matches!(self.reach, Reach::Nothing);
-        !by_permission && !(self.own.is_some() && policy::is_personal(kind))
+        !(by_permission || self.own.is_some() && policy::is_personal(kind))
     }
 
     pub fn sees(&self, node: Node<'g>) -> bool {

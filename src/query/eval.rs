@@ -331,13 +331,13 @@ impl<'p, 'g> Run<'p, 'g> {
             return Ok(Feed::Source);
         }
         let mut from = Vec::new();
-        self.from_source(None, &mut |node| {
+        self.walk_source(None, &mut |node| {
             from.push(node);
             ControlFlow::Continue(())
         })?;
         for at in self.plan.start..target - 1 {
             let mut next = Vec::new();
-            self.from_relations(at, &from, &mut |node| {
+            self.walk_relations(at, &from, &mut |node| {
                 next.push(node);
                 ControlFlow::Continue(())
             })?;
@@ -355,14 +355,14 @@ impl<'p, 'g> Run<'p, 'g> {
         sink: Sink<'_, 'g>,
     ) -> Result<(), QueryError> {
         match feed {
-            Feed::Source => self.from_source(after, sink),
+            Feed::Source => self.walk_source(after, sink),
             Feed::Relations(from) if ordered => self.in_order(from, after, sink),
-            Feed::Relations(from) => self.from_relations(self.plan.target() - 1, from, sink),
+            Feed::Relations(from) => self.walk_relations(self.plan.target() - 1, from, sink),
         }
     }
 
     /// The matches of the start, from its source.
-    fn from_source(&mut self, after: Option<Serial>, sink: Sink<'_, 'g>) -> Result<(), QueryError> {
+    fn walk_source(&mut self, after: Option<Serial>, sink: Sink<'_, 'g>) -> Result<(), QueryError> {
         let (plan, view, at) = (self.plan, self.view, self.plan.start);
         let mut seen = HashSet::with_hasher(RandomState::default());
         let repeats = plan.source.may_repeat();
@@ -378,7 +378,7 @@ impl<'p, 'g> Run<'p, 'g> {
     }
 
     /// What a link leads to, in no order of its own.
-    fn from_relations(&mut self, at: usize, from: &[Node<'g>], sink: Sink<'_, 'g>) -> Result<(), QueryError> {
+    fn walk_relations(&mut self, at: usize, from: &[Node<'g>], sink: Sink<'_, 'g>) -> Result<(), QueryError> {
         let link = &self.plan.links[at];
         let mut seen = HashSet::with_hasher(RandomState::default());
         let repeats = from.len() > 1 && !link.fans_out();

@@ -147,10 +147,10 @@ pub(super) fn entity_field(kind: Kind, name: &Name) -> Result<Resolved<Field>, Q
 /// A field of a named relation, or the id at one of its ends.
 pub(super) fn relation_field(rel: Rel, name: &Name) -> Result<Resolved<RelationField>, QueryError> {
     let def = rel.def();
-    if let Some((index, field)) = def.fields.iter().enumerate().find(|(_, field)| field.name == name.text) {
-        if !field.secret {
-            return Ok(Resolved::own(RelationField::Own(index as u8), field));
-        }
+    if let Some((index, field)) = def.fields.iter().enumerate().find(|(_, field)| field.name == name.text)
+        && !field.secret
+    {
+        return Ok(Resolved::own(RelationField::Own(index as u8), field));
     }
     let (from, to) = def.end_names();
     if name.text == from {

@@ -31,6 +31,7 @@ fn world() -> Graph {
     let clock = Clock::frozen(Time(1_700_000_000_000));
     let mut graph = Graph::new();
     let mut transaction = Transaction::new(&mut graph, 1, clock.now(), &clock);
+    #[allow(clippy::type_complexity)] // a table
     let entities: &[(u128, Kind, &[(&str, Value)])] = &[
         (1, Organization, &[("name", text("Nordlys")), ("type", text("company"))]),
         (

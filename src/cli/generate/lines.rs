@@ -174,7 +174,7 @@ impl Random {
 
     /// From 0 to below `bound`, which is not 0.
     pub fn below(&mut self, bound: u64) -> u64 {
-        (u128::from(self.next()) * u128::from(bound) >> 64) as u64
+        ((u128::from(self.next()) * u128::from(bound)) >> 64) as u64
     }
 
     pub fn pick<'l, T>(&mut self, list: &'l [T]) -> &'l T {

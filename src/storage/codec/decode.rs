@@ -86,7 +86,7 @@ impl Decoder {
 
     fn take_change(&self, input: &mut Input<'_>) -> Result<Change, Bad> {
         let tag = input.byte()?;
-        if tag > 0b111 || tag < 0b010 {
+        if !(0b010..=0b111).contains(&tag) {
             return Err(Bad::Malformed("a change in it is of no known form"));
         }
         let (before, after) = (tag & 2 != 0, tag & 4 != 0);

@@ -12,13 +12,9 @@ use uuid::Uuid;
 
 use super::*;
 use crate::graph::{Graph, Kept};
+use crate::http::wire;
 use crate::limits::Limits;
 use crate::model::{Clock, Fields, Principal, Time, Value};
-
-#[cfg(test)]
-mod wire {
-    pub use crate::http::wire::{import_document, objects};
-}
 
 pub(super) const NOW: Time = Time(1_700_000_000_000);
 

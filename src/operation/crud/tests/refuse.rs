@@ -374,6 +374,6 @@ fn stored(world: &mut World, kind: Kind) -> Uuid {
     let objects = [minimal(kind)];
     world
         .write(|tx| upsert(tx, &Who::server(), &objects, Mode::Post, None))
-        .expect(kind.name())
+        .unwrap_or_else(|_| panic!("{}", kind.name()))
         .top[0]
 }
