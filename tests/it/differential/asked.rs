@@ -203,7 +203,7 @@ fn any_value(dice: &mut Dice, graph: &Graph, field_type: FieldType) -> Value {
     let at = dice.next() as usize;
     match field_type {
         FieldType::Text | FieldType::Json => Value::text(TEXTS[at % TEXTS.len()]),
-        FieldType::Bool => Value::Bool(at % 2 == 0),
+        FieldType::Bool => Value::Bool(at.is_multiple_of(2)),
         FieldType::Int => Value::Int(NUMBERS[at % NUMBERS.len()]),
         FieldType::Time => Value::Time(Time(TIMES[at % TIMES.len()])),
         FieldType::Uuid => {
