@@ -125,7 +125,15 @@ struct Telling<'s> {
     /// What `"$name"` stands for: a seeded object as it is answered.
     objects: BTreeMap<String, Value>,
     /// Reads since the last write, with their answers.
-    reads: Vec<(String, String, Vec<(String, String)>, Response)>,
+    reads: Vec<Reading>,
+}
+
+/// A read with its answer, to be asked again.
+struct Reading {
+    method: String,
+    target: String,
+    headers: Vec<(String, String)>,
+    answer: Response,
 }
 
 impl Story {
@@ -300,8 +308,12 @@ impl Telling<'_> {
         // Cursors are sealed with a key of the running server.
         let repeatable = !target.contains("explain=true") && !target.contains("cursor=");
         if reads && answer.status == 200 && repeatable && target.starts_with("/graph") {
-            self.reads
-                .push((method.to_owned(), target.to_owned(), headers, answer.clone()));
+            self.reads.push(Reading {
+                method: method.to_owned(),
+                target: target.to_owned(),
+                headers,
+                answer: answer.clone(),
+            });
         }
         if changed {
             self.reads.clear();
@@ -460,7 +472,13 @@ impl Telling<'_> {
         if self.send("GET", "/export", &admin, None)?.text() != export.text() {
             return Err("another export after the restart".to_owned());
         }
-        for (method, target, headers, before) in &self.reads {
+        for Reading {
+            method,
+            target,
+            headers,
+            answer: before,
+        } in &self.reads
+        {
             let after = self.send(method, target, headers, None)?;
             let same = |name: &str| before.header(name) == after.header(name);
             if (after.status, lasting(&after.body)) != (before.status, lasting(&before.body))
