@@ -122,7 +122,11 @@ const MAY_SAY: &[(&str, &[&str])] = &[
     // Who may touch files, the network and threads.
     ("fs", &["settings.rs", "storage/", "http/", "cli/"]),
     ("net", &["http/", "doors/", "cli/"]),
-    ("thread", &["engine/", "http/", "cli/", "storage/"]),
+    // A transaction dropped by a panic asks its thread so.
+    (
+        "thread",
+        &["engine/", "http/", "cli/", "storage/", "graph/transaction.rs"],
+    ),
     ("env", &["settings.rs", "cli/", "http/", "engine/mutant.rs"]),
 ];
 
