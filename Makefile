@@ -5,7 +5,7 @@ DEMO ?= demo.db
 KILLS ?= 1000
 FUZZ_SECONDS ?= 600
 
-.PHONY: run test lint bench kills fuzz
+.PHONY: run test lint bench kills mutants fuzz
 
 # A release build on the demo world. The database and its token stay: a second start finds what the first one left.
 run:
@@ -38,6 +38,17 @@ bench:
 # Kills a server under load again and again, and compares what it acknowledged with what it kept.
 kills:
 	SEATGRAPH_KILLS=$(KILLS) cargo test --release --test it kill -- --nocapture
+
+# Takes a guard away and runs the test that holds it, which must fail and say why.
+mutants:
+	@red() { \
+		echo "without its guard ($$1), $$2 must say: $$3"; \
+		SEATGRAPH_MUTANT=$$1 SEATGRAPH_KILLS=1000 RUST_BACKTRACE=0 cargo test --features mutants --test it $$2 2>&1 | grep -m 1 "$$3" \
+			|| { echo "it did not"; exit 1; }; \
+	}; \
+	red publish-early histories:: 'answered and not durable'; \
+	red keep-refused histories:: 'not valid and acknowledged'; \
+	red publish-early kill::nothing_acknowledged 'was acknowledged and is lost'
 
 # Every fuzz target in turn; needs a nightly toolchain and cargo-fuzz. `make test` replays the corpus on stable.
 fuzz:

@@ -107,6 +107,8 @@ const NOT_SETTINGS: &[&str] = &[
     "SERVER",
     "TESTS",
     "KILLS",
+    "HISTORIES",
+    "MUTANT",
     "CASES",
     "WORLD",
 ];
