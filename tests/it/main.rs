@@ -7,9 +7,6 @@ mod differential;
 mod engine;
 mod fuzz;
 mod histories;
-<<<<<<< HEAD
-mod plans;
-=======
 mod kill;
->>>>>>> 37252a3 (tests: kill a server under load, and stop one)
+mod plans;
 mod support;
