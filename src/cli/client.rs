@@ -145,16 +145,9 @@ fn refusal(mut response: Response<Body>) -> Failure {
         return Failure::new(exit, format!("the server answered {status}"));
     };
     let mut help = Vec::new();
-    for (member, word) in [
-        ("pointer", "at"),
-        ("parameter", "parameter"),
-        ("line", "line"),
-        ("committedLines", "lines kept"),
-    ] {
-        match &problem[member] {
-            Value::Null => {}
-            Value::String(text) => help.push(format!("{word} `{text}`")),
-            other => help.push(format!("{word} {other}")),
+    for (member, word) in [("pointer", "at"), ("parameter", "parameter")] {
+        if let Some(text) = problem[member].as_str().filter(|text| !text.is_empty()) {
+            help.push(format!("{word} `{text}`"));
         }
     }
     if let (Some(name), value) = (problem["limit"]["name"].as_str(), &problem["limit"]["value"]) {
@@ -166,6 +159,7 @@ fn refusal(mut response: Response<Body>) -> Failure {
         format!("{detail} ({})", problem["code"].as_str().unwrap_or("no code")),
     );
     failure.help = (!help.is_empty()).then(|| help.join("\n"));
+    failure.line = problem["line"].as_u64();
     let span = &problem["selector"];
     failure.span = span["start"]
         .as_u64()

@@ -32,6 +32,8 @@ pub struct Failure {
     pub help: Option<String>,
     /// Bytes of the selector that was not understood; the command that sent it draws the caret.
     pub span: Option<(usize, usize)>,
+    /// The line of what was sent that was refused, from 1; the command that sent it knows where that began.
+    pub line: Option<u64>,
 }
 
 impl Failure {
@@ -41,6 +43,7 @@ impl Failure {
             message: message.into(),
             help: None,
             span: None,
+            line: None,
         }
     }
 

@@ -137,9 +137,16 @@ impl Batch {
         let answer = client
             .post(target, "application/x-ndjson", &self.body)
             .map_err(|mut failure| {
-                if before > 0 {
-                    failure.message = format!("after {before} lines that are kept: {}", failure.message);
+                // Counted over the whole file; lines with nothing on them do not count.
+                if let Some(line) = failure.line {
+                    failure.message = format!("line {}: {}", before + line, failure.message);
                 }
+                let kept = format!("the {before} lines before this batch are kept");
+                failure.help = match (failure.help, before) {
+                    (help, 0) => help,
+                    (Some(help), _) => Some(format!("{kept}\n{help}")),
+                    (None, _) => Some(kept),
+                };
                 failure
             })?;
         let answer: Value = answer.json()?;

@@ -267,6 +267,26 @@ fn a_bad_line_stops_an_import_and_is_named() {
     .expect("a file");
     check(here, "import bad.ndjson --database a.db", 1, "", "line 2");
     check(here, "query /LicensedItem{count} --database a.db", 0, "0\n", "");
+    let long = format!(
+        "{}{{\"__objType\":\"Unicorn\"}}\n",
+        "{\"__objType\":\"Profile\"}\n".repeat(10_001)
+    );
+    std::fs::write(here.join("long.ndjson"), long).expect("a file");
+    check(
+        here,
+        "import long.ndjson --database a.db",
+        1,
+        "",
+        "long.ndjson: line 10002: unknown type `Unicorn`",
+    );
+    check(
+        here,
+        "import long.ndjson --database a.db",
+        1,
+        "",
+        "the 10000 lines before this batch are kept",
+    );
+    check(here, "query /Profile{count} --database a.db", 0, "20000\n", "");
 }
 
 #[test]
