@@ -13,7 +13,11 @@ const PARTS: usize = 34;
 #[derive(Clone, Debug)]
 pub struct Budget {
     visited: u64,
+    /// Where the visiting ends: `most`, or before it while a way is tried that may not be worth more.
+    end: u64,
     most: u64,
+    /// What a way had cost that was given up.
+    given_up: Option<u64>,
     answer_bytes: u64,
     /// From the monotonic clock: a duration, not a date.
     began: Instant,
@@ -27,7 +31,9 @@ impl Budget {
         let time = Duration::from_millis(limits.query_ms);
         Self {
             visited: 0,
+            end: limits.visited,
             most: limits.visited,
+            given_up: None,
             answer_bytes: limits.answer_bytes,
             began: Instant::now(),
             time,
@@ -48,11 +54,32 @@ impl Budget {
         self.parts[part.min(PARTS - 1)]
     }
 
+    /// Ends after so many more visits, until `reclaim`.
+    pub(super) fn lend(&mut self, visits: u64) {
+        self.end = self.visited.saturating_add(visits).min(self.most);
+    }
+
+    /// Gives back what was not lent. True if what was lent is spent and there is more.
+    pub(super) fn reclaim(&mut self) -> bool {
+        let more = self.visited > self.end && self.end < self.most;
+        self.end = self.most;
+        if more {
+            self.given_up = Some(self.visited);
+            self.parts = [0; PARTS];
+        }
+        more
+    }
+
+    /// What the first way had cost when another was taken.
+    pub fn given_up(&self) -> Option<u64> {
+        self.given_up
+    }
+
     /// One more entity or relation, looked at for a part of the selector.
     pub(super) fn visit(&mut self, part: usize) -> Result<(), QueryError> {
         self.visited += 1;
         self.parts[part.min(PARTS - 1)] += 1;
-        if self.visited > self.most {
+        if self.visited > self.end {
             return Err(QueryError::new(
                 Code::VisitedTooMuch,
                 format!("the selector visits more than {} entities", self.most),
@@ -105,6 +132,30 @@ mod tests {
             (error.code, error.limit.map(|limit| limit.name)),
             (Code::VisitedTooMuch, Some("visited"))
         );
+    }
+
+    #[test]
+    fn what_was_lent_comes_back() {
+        let mut budget = Budget::new(&Limits {
+            visited: 10,
+            ..Limits::default()
+        });
+        let spend = |budget: &mut Budget| (0..20).take_while(|_| budget.visit(0).is_ok()).count();
+        budget.lend(4);
+        assert_eq!(spend(&mut budget), 4);
+        assert!(budget.reclaim());
+        assert_eq!((budget.given_up(), budget.visited_at(0)), (Some(5), 0));
+        budget.lend(50);
+        assert_eq!(spend(&mut budget), 5);
+        assert!(!budget.reclaim());
+        let mut budget = Budget::new(&Limits {
+            visited: 10,
+            ..Limits::default()
+        });
+        budget.lend(4);
+        assert_eq!(budget.visit(0), Ok(()));
+        assert!(!budget.reclaim());
+        assert_eq!((budget.given_up(), spend(&mut budget)), (None, 9));
     }
 
     #[test]

@@ -2,6 +2,8 @@
 //! its left costs, what walking to the parts on its right costs. Sizes of indexes and of single entities' relations are
 //! known exactly, the rest is averages.
 
+use std::ops::Bound;
+
 use smallvec::SmallVec;
 
 use super::page::SortKey;
@@ -30,13 +32,24 @@ pub(super) enum Order {
     Top,
 }
 
-pub(super) struct Choice {
+/// Where to begin, and what that should cost.
+#[derive(Clone, Debug)]
+pub(super) struct Way {
+    /// The part to begin at. What is left of it is checked, what is right of it is walked to.
     pub start: usize,
     pub source: Source,
+    /// The source gives just what the conditions of its part allow.
     pub exact: bool,
     pub order: Order,
-    /// By part.
+    /// Expected, by part.
     pub visits: SmallVec<[f64; 2]>,
+}
+
+/// The way that should cost least. It may count on matches being spread evenly, and stop with the page; where that could
+/// turn out far worse than a way that counts on nothing, that one is taken after so many visits.
+pub(super) struct Choice {
+    pub way: Way,
+    pub instead: Option<(u64, Box<Way>)>,
 }
 
 /// Of conditions no index knows, one in three entities is thought to meet them; of those besides an index, one in two.
@@ -47,111 +60,147 @@ const MANY: f64 = 4.0;
 /// From so many entities at most a page is merged from their relations in order; from more, all are looked at.
 pub(super) const MERGED: usize = 1024;
 
+/// A way on paper.
+struct Trial<'a> {
+    start: usize,
+    source: &'a Source,
+    exact: bool,
+    order: Order,
+    /// If matches are spread evenly.
+    visits: SmallVec<[f64; 2]>,
+    hoped: f64,
+    /// However they are spread.
+    sure: f64,
+}
+
+impl Trial<'_> {
+    fn way(&self) -> Way {
+        Way {
+            start: self.start,
+            source: self.source.clone(),
+            exact: self.exact,
+            order: self.order,
+            visits: self.visits.clone(),
+        }
+    }
+}
+
+/// A disappointed way may have cost four times what was hoped, and a little more, before another is taken.
+const PATIENCE: f64 = 4.0;
+const LITTLE: f64 = 200.0;
+
 pub(super) fn choose(parts: &[Part], links: &[Link], want: Want<'_>, view: &View<'_>) -> Choice {
     let target = parts.len() - 1;
+    let order = match want {
+        Want::Page { sort: [_, ..], .. } => Order::Top,
+        _ => Order::Serial,
+    };
+    let alone = |start, source, exact, visits| Choice {
+        way: Way {
+            start,
+            source,
+            exact,
+            order,
+            visits: SmallVec::from_elem(visits, parts.len()),
+        },
+        instead: None,
+    };
     if parts.iter().any(|part| view.sees_none(part.kind)) || links.iter().any(|link| !view.sees_relation(link.hop.rel))
     {
-        let visits = SmallVec::from_elem(0.0, parts.len());
-        return Choice {
-            start: target,
-            source: Source::Nothing,
-            exact: false,
-            order: Order::Serial,
-            visits,
-        };
+        return alone(target, Source::Nothing, false, 0.0);
     }
     let found: SmallVec<[Found; 2]> = parts
         .iter()
         .map(|part| cheapest(&part.conds, part.kind, view))
         .collect();
-    let order = match want {
-        Want::Page { sort: [_, ..], .. } => Order::Top,
-        _ => Order::Serial,
-    };
     if let ([only], true) = (&found[..], found[0].estimate <= 1.0) {
-        let visits = SmallVec::from_elem(only.estimate, 1);
-        return Choice {
-            start: 0,
-            source: only.source.clone(),
-            exact: only.exact,
+        return alone(0, only.source.clone(), only.exact, only.estimate);
+    }
+    let trials = trials(&Paper::new(parts, links, want, view, &found), &found, order, want);
+    let least = |cost: fn(&Trial<'_>) -> f64| trials.iter().min_by(|one, other| cost(one).total_cmp(&cost(other)));
+    let (Some(best), Some(safe)) = (least(|trial| trial.hoped), least(|trial| trial.sure)) else {
+        // There is always a part, so always a trial.
+        return alone(target, Source::KIND, false, 0.0);
+    };
+    let patience = best.hoped * PATIENCE + LITTLE;
+    let doubtful = best.sure > patience && best.sure > 2.0 * safe.sure;
+    Choice {
+        way: best.way(),
+        instead: doubtful.then(|| (patience as u64, Box::new(safe.way()))),
+    }
+}
+
+fn trials<'a>(paper: &Paper<'_>, found: &'a [Found], order: Order, want: Want<'_>) -> SmallVec<[Trial<'a>; 4]> {
+    let target = found.len() - 1;
+    let trial = |start, source, exact, order, given, early: bool, besides: [f64; 2]| {
+        let mut visits = paper.visits(start, given, if early { paper.need } else { f64::INFINITY });
+        visits[start] += besides[0];
+        let hoped = visits.iter().sum();
+        let sure = paper.visits(start, given, f64::INFINITY).iter().sum::<f64>() + besides[1];
+        Trial {
+            start,
+            source,
+            exact,
             order,
             visits,
-        };
-    }
-    let paper = Paper::new(parts, links, want, view, &found);
-    let mut best: Option<(f64, Choice)> = None;
-    let mut consider = |start: usize, source: &Source, exact: bool, order: Order, visits: SmallVec<[f64; 2]>| {
-        let cost = visits.iter().sum::<f64>();
-        if best.as_ref().is_none_or(|(least, _)| cost < *least) {
-            best = Some((
-                cost,
-                Choice {
-                    start,
-                    source: source.clone(),
-                    exact,
-                    order,
-                    visits,
-                },
-            ));
+            hoped,
+            sure,
         }
     };
+    let mut trials = SmallVec::new();
     for (start, found) in found.iter().enumerate() {
-        let early = start == target && order == Order::Serial && found.source.is_ordered();
-        consider(
+        // A walk in the order of the answer ends with the page.
+        let early = order == Order::Serial && (start < target || found.source.is_ordered());
+        trials.push(trial(
             start,
             &found.source,
             found.exact,
             order,
-            paper.visits(start, found.estimate, early),
-        );
+            found.estimate,
+            early,
+            [0.0; 2],
+        ));
     }
     let whole = paper.whole[target];
     if order == Order::Serial && !found[target].source.is_ordered() {
-        consider(target, &Source::KIND, false, order, paper.visits(target, whole, true));
+        trials.push(trial(target, &Source::KIND, false, order, whole, true, [0.0; 2]));
     }
+    let kind = paper.parts[target].kind;
     if let Want::Page { sort: [key], .. } = want
         && let Field::Own(field) = key.field
-        && Graph::is_indexed(parts[target].kind, field)
+        && Graph::is_indexed(kind, field)
     {
         let order = Order::Index {
             field,
             descending: key.descending,
         };
-        // The unset ones come first when descending, and no index lists them.
-        let kind = parts[target].kind;
         match &found[target].source {
             source @ Source::Range { field: of, .. } if *of == field => {
-                consider(
+                trials.push(trial(
                     target,
                     source,
                     false,
                     order,
-                    paper.visits(target, found[target].estimate, true),
-                );
+                    found[target].estimate,
+                    true,
+                    [0.0; 2],
+                ));
             }
             _ => {
-                let everything = (std::ops::Bound::Unbounded, std::ops::Bound::Unbounded);
-                let set = view.graph().range_count(kind, field, everything.0, everything.1) as f64;
-                let unset = whole - set;
-                let mut visits = paper.visits(target, whole, true);
-                if key.descending && unset > 0.0 {
-                    visits[target] += (paper.need * whole / unset).min(whole);
-                }
-                consider(target, &Source::KIND, false, order, visits);
+                // The unset ones come first when descending, and no index lists them.
+                let set = paper
+                    .view
+                    .graph()
+                    .range_count(kind, field, Bound::Unbounded, Bound::Unbounded) as f64;
+                let besides = match whole - set {
+                    unset if key.descending && unset > 0.0 => [(paper.need * whole / unset).min(whole), whole],
+                    _ => [0.0; 2],
+                };
+                trials.push(trial(target, &Source::KIND, false, order, whole, true, besides));
             }
         }
     }
-    match best {
-        Some((_, choice)) => choice,
-        // There is always a part, so always a choice.
-        None => Choice {
-            start: target,
-            source: Source::KIND,
-            exact: false,
-            order,
-            visits: SmallVec::from_elem(whole, parts.len()),
-        },
-    }
+    trials
 }
 
 /// What the trial of every start needs to know.
@@ -167,7 +216,6 @@ struct Paper<'a> {
     only: SmallVec<[Option<Node<'a>>; 2]>,
     /// Matches needed before stopping.
     need: f64,
-    sorted: bool,
     count: bool,
     result: f64,
 }
@@ -188,9 +236,9 @@ impl<'a> Paper<'a> {
             .iter()
             .zip(parts)
             .map(|(found, part)| only(found, part.kind, view));
-        let (need, sorted, count) = match want {
-            Want::Page { need, sort } => (need, !sort.is_empty(), false),
-            Want::Count => (f64::INFINITY, false, true),
+        let (need, count) = match want {
+            Want::Page { need, .. } => (need, false),
+            Want::Count => (f64::INFINITY, true),
         };
         let (meeting, only) = (meeting.collect(), only.collect());
         let mut paper = Self {
@@ -201,7 +249,6 @@ impl<'a> Paper<'a> {
             meeting,
             only,
             need,
-            sorted,
             count,
             result: 0.0,
         };
@@ -255,14 +302,13 @@ impl<'a> Paper<'a> {
         results
     }
 
-    /// Visits by part, starting at one with a source that gives so many; `early`: the source is in the order of the
-    /// answer, so the walk ends with the page.
-    fn visits(&self, start: usize, given: f64, early: bool) -> SmallVec<[f64; 2]> {
+    /// Visits by part, starting at one with a source that gives so many, and ending with so many matches.
+    fn visits(&self, start: usize, given: f64, need: f64) -> SmallVec<[f64; 2]> {
         let target = self.parts.len() - 1;
         let mut visits: SmallVec<[f64; 2]> = SmallVec::from_elem(0.0, self.parts.len());
         let mut given = given;
-        if early {
-            given = given.min(self.need * given / self.result.max(f64::MIN_POSITIVE));
+        if start == target {
+            given = given.min(need * given / self.result.max(f64::MIN_POSITIVE));
         }
         visits[start] = given;
         let mut alive = self.meeting[start].min(given);
@@ -285,8 +331,8 @@ impl<'a> Paper<'a> {
             if at + 1 == target {
                 if self.count && self.is_counted() && (reached <= 1.0 || self.links[at].fans_out()) {
                     visits[target] = reached;
-                } else if !self.sorted && reached <= MERGED as f64 {
-                    visits[target] = every.min(reached + self.need / self.share(target).max(1e-9));
+                } else if reached <= MERGED as f64 {
+                    visits[target] = every.min(reached + need / self.share(target).max(1e-9));
                 }
             }
             reached = (every * self.share(at + 1)).min(self.meeting[at + 1]);

@@ -10,7 +10,7 @@ use smallvec::SmallVec;
 
 use super::budget::Budget;
 use super::condition::{EntitySubject, RelationSubject};
-use super::cost::{self, MERGED, Order, Want};
+use super::cost::{self, MERGED, Order, Want, Way};
 use super::error::{Code, QueryError};
 use super::merge::Merge;
 use super::page::{Position, Ranked, Top};
@@ -37,9 +37,8 @@ pub fn evaluate<'g>(
     budget: &mut Budget,
     after: Option<&Position>,
 ) -> Result<Answer<'g>, QueryError> {
-    let mut run = Run::new(plan, view, budget);
     if plan.is_count() {
-        return run.count().map(Answer::Count);
+        return Run::new(plan, &plan.way, view, budget).count().map(Answer::Count);
     }
     if let Some(after) = after {
         after.fits(&plan.sort, plan.result_kind())?;
@@ -48,11 +47,7 @@ pub fn evaluate<'g>(
     let offset = if after.is_some() { 0 } else { whole(plan.offset) };
     // One more than the page: whether there is more decides if it has a cursor.
     let rows = whole(plan.rows);
-    let page = match plan.order {
-        Order::Serial => run.by_serial(after, offset, rows.saturating_add(1))?,
-        Order::Index { field, descending } => run.by_index(field, descending, after, offset, rows.saturating_add(1))?,
-        Order::Top => run.by_rank(after, offset, rows.saturating_add(1))?,
-    };
+    let page = page(plan, view, budget, after, offset, rows.saturating_add(1))?;
     let next = match page.get(rows) {
         Some(_) => page[..rows]
             .last()
@@ -73,10 +68,10 @@ pub fn all<'g>(plan: &Plan, view: &View<'g>, budget: &mut Budget, at_most: u64) 
         need: at_most as f64,
         sort: &[],
     };
-    let choice = cost::choose(&plan.parts, &plan.links, want, view);
+    let cost::Choice { way, instead } = cost::choose(&plan.parts, &plan.links, want, view);
     let mut plan = plan.clone();
-    (plan.start, plan.source, plan.exact, plan.order) = (choice.start, choice.source, choice.exact, choice.order);
-    let nodes = Run::new(&plan, view, budget).by_serial(None, 0, most.saturating_add(1))?;
+    (plan.way, plan.instead) = (way, instead);
+    let nodes = page(&plan, view, budget, None, 0, most.saturating_add(1))?;
     if nodes.len() > most {
         return Err(QueryError::new(
             Code::TooManyTargets,
@@ -88,11 +83,32 @@ pub fn all<'g>(plan: &Plan, view: &View<'g>, budget: &mut Budget, at_most: u64) 
     Ok(nodes)
 }
 
+/// The first matches after a place, by the way that should cost least, or by the other if it does not.
+fn page<'g>(
+    plan: &Plan,
+    view: &View<'g>,
+    budget: &mut Budget,
+    after: Option<&Position>,
+    offset: usize,
+    most: usize,
+) -> Result<Vec<Node<'g>>, QueryError> {
+    let Some((patience, instead)) = &plan.instead else {
+        return Run::new(plan, &plan.way, view, budget).page(after, offset, most);
+    };
+    budget.lend(*patience);
+    let page = Run::new(plan, &plan.way, view, budget).page(after, offset, most);
+    if budget.reclaim() {
+        return Run::new(plan, instead, view, budget).page(after, offset, most);
+    }
+    page
+}
+
 /// A sink says whether it wants more.
 type Sink<'s, 'g> = &'s mut dyn FnMut(Node<'g>) -> ControlFlow<()>;
 
 struct Run<'p, 'g> {
     plan: &'p Plan,
+    way: &'p Way,
     view: &'p View<'g>,
     budget: &'p mut Budget,
     /// Parts of which every entity is visible.
@@ -110,14 +126,26 @@ enum Feed<'g> {
 }
 
 impl<'p, 'g> Run<'p, 'g> {
-    fn new(plan: &'p Plan, view: &'p View<'g>, budget: &'p mut Budget) -> Self {
+    fn new(plan: &'p Plan, way: &'p Way, view: &'p View<'g>, budget: &'p mut Budget) -> Self {
         let open = plan.parts.iter().map(|part| view.sees_all(part.kind)).collect();
         Self {
             plan,
+            way,
             view,
             budget,
             open,
             memo: Vec::new(),
+        }
+    }
+
+    fn page(&mut self, after: Option<&Position>, offset: usize, most: usize) -> Result<Vec<Node<'g>>, QueryError> {
+        match self.way.order {
+            Order::Serial => self.by_serial(after, offset, most),
+            Order::Index { field, descending } => self.by_index(field, descending, after, offset, most),
+            Order::Top => {
+                let feed = self.feed()?;
+                self.ranked(&feed, after, offset, most)
+            }
         }
     }
 
@@ -128,7 +156,7 @@ impl<'p, 'g> Run<'p, 'g> {
     fn by_serial(&mut self, after: Option<&Position>, offset: usize, most: usize) -> Result<Vec<Node<'g>>, QueryError> {
         let feed = self.feed()?;
         let ordered = match &feed {
-            Feed::Source => self.plan.source.is_ordered(),
+            Feed::Source => self.way.source.is_ordered(),
             Feed::Relations(from) => from.len() <= MERGED,
         };
         if !ordered {
@@ -149,11 +177,6 @@ impl<'p, 'g> Run<'p, 'g> {
             }
         })?;
         Ok(nodes)
-    }
-
-    fn by_rank(&mut self, after: Option<&Position>, offset: usize, most: usize) -> Result<Vec<Node<'g>>, QueryError> {
-        let feed = self.feed()?;
-        self.ranked(&feed, after, offset, most)
     }
 
     fn ranked(
@@ -190,11 +213,11 @@ impl<'p, 'g> Run<'p, 'g> {
         most: usize,
     ) -> Result<Vec<Node<'g>>, QueryError> {
         let (graph, kind) = (self.view.graph(), self.kind(self.plan.target()));
-        let (from, to) = match &self.plan.source {
+        let (from, to) = match &self.way.source {
             Source::Range { from, to, .. } => (from.clone(), to.clone()),
             _ => (Bound::Unbounded, Bound::Unbounded),
         };
-        let ranged = matches!(self.plan.source, Source::Range { .. });
+        let ranged = matches!(self.way.source, Source::Range { .. });
         let all_set =
             ranged || graph.range_count(kind, field, Bound::Unbounded, Bound::Unbounded) == graph.kind_count(kind);
         let mut nodes = Vec::new();
@@ -285,7 +308,7 @@ impl<'p, 'g> Run<'p, 'g> {
 
     /// Hands a candidate of the start to the sink if it is a match.
     fn offer(&mut self, node: Node<'g>, sink: Sink<'_, 'g>) -> Result<ControlFlow<()>, QueryError> {
-        let at = self.plan.start;
+        let at = self.way.start;
         Ok(if self.is_here(at, node) && self.is_reached(at, node)? {
             sink(node)
         } else {
@@ -294,15 +317,15 @@ impl<'p, 'g> Run<'p, 'g> {
     }
 
     fn count(&mut self) -> Result<u64, QueryError> {
-        let (plan, view) = (self.plan, self.view);
+        let (plan, way, view) = (self.plan, self.way, self.view);
         let target = plan.target();
         let feed = self.feed()?;
         match &feed {
             Feed::Source
-                if target == 0 && plan.exact && view.sees_all(plan.result_kind()) && plan.source.is_countable() =>
+                if target == 0 && way.exact && view.sees_all(plan.result_kind()) && way.source.is_countable() =>
             {
                 self.budget.visit(target)?;
-                return Ok(plan.source.count(plan.result_kind(), view) as u64);
+                return Ok(way.source.count(plan.result_kind(), view) as u64);
             }
             Feed::Relations(from)
                 if cost::is_counted(&plan.parts, &plan.links, target, view)
@@ -327,7 +350,7 @@ impl<'p, 'g> Run<'p, 'g> {
 
     fn feed(&mut self) -> Result<Feed<'g>, QueryError> {
         let target = self.plan.target();
-        if self.plan.start == target {
+        if self.way.start == target {
             return Ok(Feed::Source);
         }
         let mut from = Vec::new();
@@ -335,7 +358,7 @@ impl<'p, 'g> Run<'p, 'g> {
             from.push(node);
             ControlFlow::Continue(())
         })?;
-        for at in self.plan.start..target - 1 {
+        for at in self.way.start..target - 1 {
             let mut next = Vec::new();
             self.walk_relations(at, &from, &mut |node| {
                 next.push(node);
@@ -363,11 +386,11 @@ impl<'p, 'g> Run<'p, 'g> {
 
     /// The matches of the start, from its source.
     fn walk_source(&mut self, after: Option<Serial>, sink: Sink<'_, 'g>) -> Result<(), QueryError> {
-        let (plan, view, at) = (self.plan, self.view, self.plan.start);
+        let (way, view, at) = (self.way, self.view, self.way.start);
         let mut seen = HashSet::with_hasher(RandomState::default());
-        let repeats = plan.source.may_repeat();
+        let repeats = way.source.may_repeat();
         let mut last = None;
-        for node in plan.source.candidates(self.kind(at), view, after) {
+        for node in way.source.candidates(self.kind(at), view, after) {
             self.budget.visit(at)?;
             let repeated = last.replace(node.slot()) == Some(node.slot()) || (repeats && !seen.insert(node.slot()));
             if !repeated && self.offer(node, sink)?.is_break() {

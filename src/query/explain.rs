@@ -38,15 +38,30 @@ pub fn explain(
         Answer::Page { nodes, .. } => nodes.len() as u64,
     };
     let micros = u64::try_from(budget.elapsed().as_micros()).unwrap_or(u64::MAX);
-    let steps = plan.stages().into_iter();
-    let steps = steps.map(|(part, step, estimated)| ExplainedStep {
+    let mut steps = Vec::new();
+    let mut way = &plan.way;
+    if let (Some(visited), Some((_, instead))) = (budget.given_up(), &plan.instead) {
+        let tried = plan
+            .stages(way)
+            .into_iter()
+            .next()
+            .map_or(String::new(), |(_, step, _)| step);
+        steps.push(ExplainedStep {
+            step: format!("give up: {tried}"),
+            estimated: plan.estimate(),
+            visited,
+        });
+        way = instead;
+    }
+    let stages = plan.stages(way).into_iter();
+    steps.extend(stages.map(|(part, step, estimated)| ExplainedStep {
         step,
         estimated,
         visited: budget.visited_at(part),
-    });
+    }));
     Ok(Explanation {
         plan: plan.to_string(),
-        steps: steps.collect(),
+        steps,
         visited: budget.visited(),
         count,
         micros,

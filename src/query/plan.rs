@@ -7,11 +7,11 @@ use smallvec::SmallVec;
 use uuid::Uuid;
 
 use super::condition::{Cond, Naming, RelationField, Shown, What};
-use super::cost::{self, Order, Want};
+use super::cost::{self, Order, Want, Way};
 use super::error::{Code, QueryError};
 use super::page::SortKey;
 use super::resolve;
-use super::source::{ShownSource, Source};
+use super::source::ShownSource;
 use crate::access::View;
 use crate::limits::Limits;
 use crate::model::schema::Hop;
@@ -24,17 +24,12 @@ pub struct Plan {
     pub(super) parts: SmallVec<[Part; 2]>,
     /// One fewer than parts: what leads from each to the next.
     pub(super) links: SmallVec<[Link; 2]>,
-    /// The part to begin at. What is left of it is checked, what is right of it is walked to.
-    pub(super) start: usize,
-    pub(super) source: Source,
-    /// The source gives just what the conditions of its part allow.
-    pub(super) exact: bool,
-    pub(super) order: Order,
+    pub(super) way: Way,
+    /// What to do after so many visits that led too few matches.
+    pub(super) instead: Option<(u64, Box<Way>)>,
     pub(super) sort: Vec<SortKey>,
     pub(super) offset: u64,
     pub(super) rows: u64,
-    /// What each part is expected to cost.
-    visits: SmallVec<[f64; 2]>,
     count: bool,
     names_one: bool,
     /// Where `{…}` stands, if it does.
@@ -111,11 +106,8 @@ pub fn plan(selector: &Selector, view: &View<'_>, limits: &Limits) -> Result<Pla
     let choice = cost::choose(&parts, &links, want, view);
     let params = (selector.params != Params::default()).then_some(selector.params.span);
     Ok(Plan {
-        start: choice.start,
-        source: choice.source,
-        exact: choice.exact,
-        order: choice.order,
-        visits: choice.visits,
+        way: choice.way,
+        instead: choice.instead,
         parts,
         links,
         sort,
@@ -264,7 +256,7 @@ fn paging(params: &Params, target: Option<&Part>, limits: &Limits) -> Result<Pag
 impl Plan {
     /// How many entities and relations it expects to visit.
     pub fn estimate(&self) -> u64 {
-        self.visits.iter().map(|visits| whole(*visits)).sum()
+        self.way.visits.iter().map(|visits| whole(*visits)).sum()
     }
 
     pub fn result_kind(&self) -> Kind {
@@ -298,18 +290,23 @@ impl Plan {
     }
 
     /// What is done, in the order of doing: the part it is about, in words, with what it is expected to cost.
-    pub(super) fn stages(&self) -> Vec<(usize, String, u64)> {
-        let start = std::iter::once((self.start, format!("start {}", ShownPart(self, self.start, None))));
-        let left = (0..self.start)
-            .rev()
-            .map(|at| (at, format!("check {}", ShownPart(self, at, Some((at, true))))));
-        let right = (self.start + 1..self.parts.len())
-            .map(|at| (at, format!("walk {}", ShownPart(self, at, Some((at - 1, false))))));
-        start
-            .chain(left)
-            .chain(right)
-            .map(|(at, text)| (at, text, self.visits.get(at).map_or(0, |visits| whole(*visits))))
-            .collect()
+    pub(super) fn stages(&self, way: &Way) -> Vec<(usize, String, u64)> {
+        let stage = |at: usize, word: &str, link| {
+            let text = format!(
+                "{word} {}",
+                ShownPart {
+                    plan: self,
+                    way,
+                    at,
+                    link
+                }
+            );
+            (at, text, way.visits.get(at).map_or(0, |visits| whole(*visits)))
+        };
+        let start = std::iter::once(stage(way.start, "start", None));
+        let left = (0..way.start).rev().map(|at| stage(at, "check", Some((at, true))));
+        let right = (way.start + 1..self.parts.len()).map(|at| stage(at, "walk", Some((at - 1, false))));
+        start.chain(left).chain(right).collect()
     }
 }
 
@@ -319,7 +316,18 @@ fn whole(visits: f64) -> u64 {
 
 impl fmt::Display for Plan {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (_, stage, estimate) in self.stages() {
+        self.show(&self.way, out)?;
+        if let Some((patience, way)) = &self.instead {
+            write!(out, "\nafter {patience} visits instead\n")?;
+            self.show(way, out)?;
+        }
+        Ok(())
+    }
+}
+
+impl Plan {
+    fn show(&self, way: &Way, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (_, stage, estimate) in self.stages(way) {
             writeln!(out, "{stage} (about {estimate})")?;
         }
         if self.count {
@@ -327,7 +335,7 @@ impl fmt::Display for Plan {
         }
         write!(out, "answer {} from {}, ", self.rows, self.offset)?;
         let target = self.result_kind();
-        match self.order {
+        match way.order {
             Order::Serial => out.write_str("in order of serial"),
             Order::Index { field, descending } => {
                 let way = if descending { "backward" } else { "forward" };
@@ -354,14 +362,18 @@ impl fmt::Display for Plan {
 }
 
 /// A part with how it is come by: from the source, or by a link (its place, walked back or not).
-struct ShownPart<'a>(&'a Plan, usize, Option<(usize, bool)>);
+struct ShownPart<'a> {
+    plan: &'a Plan,
+    way: &'a Way,
+    at: usize,
+    link: Option<(usize, bool)>,
+}
 
 impl fmt::Display for ShownPart<'_> {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self(plan, at, link) = *self;
-        let part = &plan.parts[at];
-        if let Some((link, back)) = link {
-            let link = &plan.links[link];
+        let part = &self.plan.parts[self.at];
+        if let Some((link, back)) = self.link {
+            let link = &self.plan.links[link];
             write!(out, "~{}", if back { link.back().word() } else { link.hop.word() })?;
             for cond in &link.conds {
                 write!(out, "[{}]", Shown(cond, Naming::Rel(link.hop.rel)))?;
@@ -372,8 +384,8 @@ impl fmt::Display for ShownPart<'_> {
         for cond in &part.conds {
             write!(out, "[{}]", Shown(cond, Naming::Kind(part.kind)))?;
         }
-        if link.is_none() {
-            write!(out, " by {}", ShownSource(&plan.source, part.kind))?;
+        if self.link.is_none() {
+            write!(out, " by {}", ShownSource(&self.way.source, part.kind))?;
         }
         Ok(())
     }

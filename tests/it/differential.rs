@@ -7,6 +7,7 @@
 mod asked;
 mod world;
 
+use std::cell::Cell;
 use std::collections::HashSet;
 
 use seatgraph::access::{View, Who};
@@ -67,6 +68,18 @@ fn setting(name: &str, default: u64) -> u64 {
         .unwrap_or(default)
 }
 
+/// Worlds large enough that a page is worth stopping for, and that stopping for it can be a mistake.
+#[test]
+fn planned_is_naive_in_larger_worlds() {
+    let worlds = setting("SEATGRAPH_WORLDS", 1000).div_ceil(200);
+    let seed = setting("SEATGRAPH_SEED", 20_270_131);
+    let tried = (0..worlds)
+        .map(|world| one_world(seed.wrapping_add(world), 4000))
+        .fold(Tally::default(), Tally::add);
+    println!("{tried:?}");
+    assert_eq!(tried.asked, worlds * SELECTORS as u64);
+}
+
 #[test]
 fn planned_is_naive() {
     let worlds = setting("SEATGRAPH_WORLDS", 1000);
@@ -77,7 +90,7 @@ fn planned_is_naive() {
             .map(|thread| {
                 scope.spawn(move || {
                     let mine = (0..worlds).filter(|world| world % threads == thread);
-                    mine.map(|world| one_world(seed.wrapping_add(world)))
+                    mine.map(|world| one_world(seed.wrapping_add(world), 180))
                         .fold(Tally::default(), Tally::add)
                 })
             })
@@ -94,7 +107,33 @@ fn planned_is_naive() {
     // A generator whose selectors all fail or all find nothing would prove nothing.
     assert!(tried.refused * 5 < tried.asked, "{tried:?}");
     assert!(tried.found * 4 > tried.asked, "{tried:?}");
+    for (saying, said) in SAYINGS.iter().zip(tried.said) {
+        // Worlds as small as these leave no doubt.
+        assert!(
+            said * 1000 > tried.asked || *saying == "instead",
+            "{said} plans say `{saying}`"
+        );
+    }
 }
+
+/// What plans say of themselves. A way that no random selector takes would not be tested.
+const SAYINGS: [&str; 15] = [
+    "by id '",
+    " ids (",
+    "by all of its kind",
+    "by serial ",
+    "by index ",
+    " or index ",
+    "by children of ",
+    "by nothing",
+    "check ~",
+    "walk ~",
+    "in order of serial",
+    "forward",
+    "backward",
+    "the first by",
+    "instead",
+];
 
 #[derive(Debug, Default)]
 struct Tally {
@@ -103,6 +142,10 @@ struct Tally {
     /// Answers that were not empty.
     found: u64,
     matches: u64,
+    /// How often a plan said so: by kind of source, direction and order.
+    said: [u64; SAYINGS.len()],
+    /// Plans that changed their mind.
+    given_up: u64,
 }
 
 impl Tally {
@@ -112,13 +155,15 @@ impl Tally {
             refused: self.refused + other.refused,
             found: self.found + other.found,
             matches: self.matches + other.matches,
+            given_up: self.given_up + other.given_up,
+            said: std::array::from_fn(|at| self.said[at] + other.said[at]),
         }
     }
 }
 
-fn one_world(seed: u64) -> Tally {
+fn one_world(seed: u64, most: usize) -> Tally {
     let mut dice = Dice::new(seed);
-    let world = World::random(&mut dice);
+    let world = World::random(&mut dice, most);
     let mut tally = Tally::default();
     for _ in 0..SELECTORS {
         let who = world.somebody(&mut dice);
@@ -130,6 +175,8 @@ fn one_world(seed: u64) -> Tally {
             view: &view,
             who: &who,
             limits: Limits::default(),
+            given_up: Cell::new(0),
+            said: Cell::default(),
         };
         case.try_it(&mut dice, &mut tally);
     }
@@ -142,6 +189,8 @@ struct Case<'a> {
     view: &'a View<'a>,
     who: &'a Who,
     limits: Limits,
+    given_up: Cell<u64>,
+    said: Cell<[u64; SAYINGS.len()]>,
 }
 
 impl Case<'_> {
@@ -187,6 +236,10 @@ impl Case<'_> {
         self.pages_by_cursor(dice, &selector, &expected);
         self.pages_by_index(dice, &selector, &expected);
         self.takes_all(&selector, &expected);
+        tally.given_up += self.given_up.get();
+        for (all, said) in tally.said.iter_mut().zip(self.said.get()) {
+            *all += said;
+        }
     }
 
     fn plan(&self, selector: &Selector) -> Plan {
@@ -196,16 +249,22 @@ impl Case<'_> {
         }
     }
 
-    fn run<'g>(&self, plan: &Plan, view: &View<'g>, after: Option<&Position>) -> (Answer<'g>, u64) {
+    fn run<'g>(&self, plan: &Plan, view: &View<'g>, after: Option<&Position>) -> Answer<'g> {
         let mut budget = Budget::new(&self.limits);
-        match query::evaluate(plan, view, &mut budget, after) {
-            Ok(answer) => (answer, budget.visited()),
-            Err(error) => self.fail(Some(plan), &format!("{error}")),
+        let answer = query::evaluate(plan, view, &mut budget, after);
+        if after.is_none() {
+            let (text, said) = (plan.to_string(), self.said.get());
+            self.said.set(std::array::from_fn(|at| {
+                said[at] + u64::from(text.contains(SAYINGS[at]))
+            }));
         }
+        self.given_up
+            .set(self.given_up.get() + u64::from(budget.given_up().is_some()));
+        answer.unwrap_or_else(|error| self.fail(Some(plan), &format!("{error}")))
     }
 
     fn page<'g>(&self, plan: &Plan, view: &View<'g>, after: Option<&Position>) -> (Vec<Node<'g>>, Option<Position>) {
-        match self.run(plan, view, after).0 {
+        match self.run(plan, view, after) {
             Answer::Page { nodes, next } => (nodes, next),
             Answer::Count(_) => self.fail(Some(plan), "a count where a page was asked for"),
         }
@@ -225,18 +284,18 @@ impl Case<'_> {
             params: Params { count: true, ..here() },
             ..selector.clone()
         });
-        match self.run(&plan, self.view, None).0 {
+        match self.run(&plan, self.view, None) {
             Answer::Count(count) if count == expected as u64 => {}
             answer => self.fail(Some(&plan), &format!("{answer:?} instead of {expected}")),
         }
     }
 
     fn pages_by_cursor(&self, dice: &mut Dice, selector: &Selector, expected: &[Node<'_>]) {
-        let rows = if dice.in_hundred(50) {
-            1000
-        } else {
-            1 + dice.below(expected.len() + 2) as u64
-        };
+        let rows = match dice.below(4) {
+            0 | 1 => 1000,
+            2 => 1 + dice.below(8) + expected.len() / 50,
+            _ => 1 + dice.below(expected.len().min(990) + 2),
+        } as u64;
         let params = Params {
             rows: Some(rows),
             sort: selector.params.sort.clone(),
@@ -269,7 +328,7 @@ impl Case<'_> {
 
     fn pages_by_index(&self, dice: &mut Dice, selector: &Selector, expected: &[Node<'_>]) {
         let index = dice.below(expected.len() + 3);
-        let rows = dice.below(expected.len() + 3);
+        let rows = dice.below(expected.len().min(990) + 3);
         let sort = selector.params.sort.clone();
         let params = Params {
             index: Some(index as u64),

@@ -316,6 +316,47 @@ fn what_costs_too_much_ends_by_its_budget() {
     }
 }
 
+/// Licenses run out in the order they came in, so the ones that run out last are all at the end, where a page in order of
+/// serial is not looked for first. Whoever hoped for them gives up in time, and finds the same.
+#[test]
+fn a_hope_that_fails_costs_little() {
+    let graph = world();
+    let who = everybody();
+    let view = View::new(&graph, &who);
+    let limits = Limits::default();
+    let mut given_up = 0;
+    for day in (0..1100).step_by(25) {
+        for (asked, rows) in [
+            (format!("/License[@validUntil>{}]{{r=3}}", EPOCH + day * DAY), 3),
+            (format!("/License[@validUntil>{}]{{r=3,s=name+}}", EPOCH + day * DAY), 3),
+            (
+                format!(
+                    "/Entitlement[@name='Main']/~OneToMany/License[@validUntil>{}]{{r=2}}",
+                    EPOCH + day * DAY
+                ),
+                2,
+            ),
+        ] {
+            let selector = seatgraph::selector::parse(&asked, &limits).unwrap();
+            let expected = query::naive::naive(&selector, &view).unwrap();
+            let plan = query::plan(&selector, &view, &limits).unwrap();
+            let mut budget = Budget::new(&limits);
+            let Ok(Answer::Page { nodes, .. }) = query::evaluate(&plan, &view, &mut budget, None) else {
+                panic!("{asked}: no page");
+            };
+            assert_eq!(nodes, expected[..rows.min(expected.len())], "{asked}\n{plan}");
+            given_up += usize::from(budget.given_up().is_some());
+            // What was spent in vain is at most four times what was hoped, and two hundred.
+            let hoped = plan.estimate();
+            assert!(
+                budget.given_up().is_none_or(|spent| spent <= 4 * hoped + 201),
+                "{asked}\n{plan}"
+            );
+        }
+    }
+    assert!(given_up > 5, "{given_up} given up");
+}
+
 /// Five hundred selectors nobody planned for.
 #[test]
 fn random_selectors_stay_within_their_budget() {

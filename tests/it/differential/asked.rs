@@ -15,10 +15,20 @@ pub fn selector(dice: &mut Dice, graph: &Graph) -> String {
         text.push_str("/me");
         Kind::Profile
     } else {
-        let kind = match dice.pick(&present) {
-            Some(kind) if !dice.in_hundred(2) => *kind,
-            _ => Kind::Organization,
+        let kind = match dice.below(100) {
+            0..2 => Some(Kind::Organization),
+            2..50 => dice.pick(&present).copied(),
+            // The kind of some entity: there are many of a common one.
+            _ => {
+                let mut at = dice.below(graph.len());
+                present.iter().copied().find(|kind| {
+                    let here = at < graph.kind_count(*kind);
+                    at = at.saturating_sub(graph.kind_count(*kind));
+                    here
+                })
+            }
         };
+        let kind = kind.unwrap_or(Kind::Organization);
         text.push('/');
         text.push_str(&object(dice, graph, kind));
         kind
@@ -53,7 +63,7 @@ pub fn selector(dice: &mut Dice, graph: &Graph) -> String {
             .map(|_| {
                 format!(
                     "s={}{}",
-                    field(dice, kind),
+                    sorted_by(dice, kind),
                     dice.pick(&["+", "-", ""]).copied().unwrap_or_default()
                 )
             })
@@ -134,6 +144,21 @@ fn grouped(text: String) -> String {
     }
 }
 
+/// Rather by a field that has its order in an index.
+fn sorted_by(dice: &mut Dice, kind: Kind) -> String {
+    let indexed: Vec<&str> = kind
+        .def()
+        .fields
+        .iter()
+        .filter(|field| field.indexed)
+        .map(|field| field.name)
+        .collect();
+    match dice.pick(&indexed) {
+        Some(name) if dice.in_hundred(60) => (*name).to_owned(),
+        _ => field(dice, kind),
+    }
+}
+
 fn field(dice: &mut Dice, kind: Kind) -> String {
     if dice.in_hundred(1) {
         return "nonsense".to_owned();
@@ -144,6 +169,14 @@ fn field(dice: &mut Dice, kind: Kind) -> String {
 }
 
 fn comparison(dice: &mut Dice, graph: &Graph, kind: Kind) -> String {
+    if dice.in_hundred(4) {
+        let how_many = 2 + dice.below(3);
+        let ids = (0..how_many).filter_map(|_| one_of(dice, graph, kind, 10));
+        let ids: Vec<String> = ids.map(|id| format!("@id='{id}'")).collect();
+        if !ids.is_empty() {
+            return format!("({})", ids.join(" or "));
+        }
+    }
     // Ids and references find things: they come more often than their share of the fields.
     let name = match dice.below(10) {
         0 => "id".to_owned(),

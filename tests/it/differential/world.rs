@@ -84,15 +84,17 @@ const COMMON: &[Kind] = &[
 ];
 
 impl World {
-    pub fn random(dice: &mut Dice) -> Self {
+    /// Of so many entities at most.
+    pub fn random(dice: &mut Dice, most: usize) -> Self {
         let mut world = Self {
             graph: Graph::new(),
             ids: Vec::new(),
         };
         let clock = Clock::frozen(Time(EPOCH));
-        let size = 20 + dice.below(161);
-        // Some worlds are of many kinds, some of few and many of each.
-        let few: Vec<Kind> = (0..3 + dice.below(6))
+        let size = most / 9 + dice.below(most - most / 9 + 1);
+        // Some worlds are of many kinds, some of few and many of each; large ones of few.
+        let large = most > 1000;
+        let few: Vec<Kind> = (0..if large { 2 } else { 3 + dice.below(6) })
             .filter_map(|_| dice.pick(COMMON))
             .copied()
             .collect();
@@ -101,6 +103,7 @@ impl World {
             clock.set(Time(EPOCH + dice.below(50) as i64));
             let kind = match dice.below(10) {
                 0..5 => dice.pick(&few).copied(),
+                5..8 if large => dice.pick(&few).copied(),
                 5..9 => dice.pick(COMMON).copied(),
                 _ => Kind::ALL.get(dice.below(Kind::ALL.len())).copied(),
             };
@@ -208,6 +211,10 @@ impl World {
             FieldType::Json => Value::text("[\"hw\"]"),
             FieldType::Bool => Value::Bool(dice.in_hundred(50)),
             FieldType::Int => Value::Int(*dice.pick(NUMBERS)?),
+            // In a large world much grows old in the order it came in, as it does in a real one.
+            FieldType::Time if self.ids.len() > 200 && dice.in_hundred(70) => {
+                Value::Time(Time(EPOCH + 1000 * self.ids.len() as i64))
+            }
             FieldType::Time => Value::Time(Time(*dice.pick(TIMES)?)),
             FieldType::Uuid => Value::Uuid(*dice.pick(&self.ids)?),
         })
