@@ -18,6 +18,8 @@ mod crash;
 #[cfg(test)]
 mod damage;
 #[cfg(test)]
+mod faults;
+#[cfg(test)]
 mod opening;
 
 use std::path::{Path, PathBuf};
@@ -91,10 +93,7 @@ impl Sqlite {
             return Err(StorageError::ReadOnly(format!("cannot write `{}`", path.display())));
         }
         migrate(&mut db, migrations, how).map_err(named)?;
-        let mode: String = db
-            .pragma_update_and_check(None, "journal_mode", "wal", |row| row.get(0))
-            .map_err(StorageError::from)
-            .map_err(named)?;
+        let mode = journal_mode(&db, "wal").map_err(StorageError::from).map_err(named)?;
         if mode != "wal" {
             return Err(StorageError::Unavailable(format!(
                 "`{}` lies where SQLite cannot keep a WAL",
@@ -118,7 +117,8 @@ impl Sqlite {
         })
     }
 
-    /// For readers beside the committer.
+    /// For readers beside the committer. To be opened by a [`Reader`] only: when this process closes any other handle of
+    /// the file, the system drops SQLite's locks on it.
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -319,6 +319,18 @@ fn connect(path: &Path) -> Result<Connection, StorageError> {
     Ok(db)
 }
 
+/// Changes the journal's mode and gives what it is then. The statement is run to its end: it tells the mode first and
+/// commits the change after that, and may still fail there.
+fn journal_mode(db: &Connection, wanted: &str) -> rusqlite::Result<String> {
+    let mut statement = db.prepare(&format!("PRAGMA journal_mode = {wanted}"))?;
+    let mut rows = statement.query(())?;
+    let mut mode = String::new();
+    while let Some(row) = rows.next()? {
+        mode = row.get(0)?;
+    }
+    Ok(mode)
+}
+
 /// Makes a new database under another name and gives it its own once it is whole: a process killed meanwhile leaves
 /// either no database or one that opens.
 fn create(path: &Path, migrations: &[Migration]) -> Result<(), StorageError> {
@@ -335,7 +347,7 @@ fn fill(target: &Target, migrations: &[Migration]) -> Result<(), StorageError> {
 
 /// One file with no WAL.
 fn single_file(db: &Connection, path: &Path) -> Result<(), StorageError> {
-    let mode: String = db.pragma_update_and_check(None, "journal_mode", "delete", |row| row.get(0))?;
+    let mode = journal_mode(db, "delete")?;
     match mode == "delete" && !beside(path, "-wal").exists() {
         true => Ok(()),
         false => Err(StorageError::Io(format!("cannot end the WAL of `{}`", path.display()))),

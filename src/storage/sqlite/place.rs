@@ -76,7 +76,8 @@ pub struct Lock {
 impl Lock {
     pub fn of(database: &Path) -> Result<Self, StorageError> {
         let path = beside(database, ".lock");
-        loop {
+        // Each turn but the last, a holder went away at that very moment.
+        for _ in 0..1000 {
             let opened = OpenOptions::new()
                 .read(true)
                 .write(true)
@@ -107,6 +108,7 @@ impl Lock {
                 return Ok(Self { file, path });
             }
         }
+        Err(StorageError::Unavailable(format!("cannot lock `{}`", path.display())))
     }
 }
 
