@@ -18,6 +18,9 @@ pub struct Broken(pub String);
 /// Serials stay where a signed 64-bit integer holds them and one more.
 pub(super) const LAST_SERIAL: u64 = i64::MAX as u64 - 1;
 
+/// The last serial an import may bring: whatever it was, there is room for all that will ever come after it.
+pub(super) const LAST_KEPT_SERIAL: u64 = 1 << 62;
+
 impl Graph {
     /// Plays a change that a transaction made elsewhere (the other copy, storage).
     pub fn apply(&mut self, change: &Change) -> Result<(), Broken> {

@@ -14,7 +14,7 @@ use crate::model::{
 };
 
 use super::merge::merge;
-use super::play::LAST_SERIAL;
+use super::play::{LAST_KEPT_SERIAL, LAST_SERIAL};
 use super::violation::Violation;
 use super::{Graph, Node};
 
@@ -80,7 +80,8 @@ impl<'g> Transaction<'g> {
             return Err(Violation::IdTaken { id, kind: taken.kind });
         }
         let serial = kept.serial.unwrap_or(self.graph.next_serial);
-        if !(1..=LAST_SERIAL).contains(&serial) {
+        let last = kept.serial.map_or(LAST_SERIAL, |_| LAST_KEPT_SERIAL);
+        if !(1..=last).contains(&serial) {
             return Err(Violation::SerialOutOfRange { id, serial });
         }
         // Serials count over all kinds; only one that was given before can be somebody's.
@@ -677,7 +678,7 @@ mod tests {
         };
         assert_eq!(create("twice", Some(1)), taken("twice", 1, "acme"));
         assert_eq!(create("twice", Some(500)), taken("twice", 500, "kept"));
-        for serial in [0, i64::MAX as u64, u64::MAX] {
+        for serial in [0, LAST_KEPT_SERIAL + 1, LAST_SERIAL, LAST_SERIAL + 1, u64::MAX] {
             assert_eq!(
                 create("twice", Some(serial)),
                 Err(Violation::SerialOutOfRange {

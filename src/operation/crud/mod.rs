@@ -385,10 +385,13 @@ impl<'t, 'g, 'i> Write<'t, 'g, 'i> {
         })
     }
 
-    /// A violation of a unique field stands at the field.
+    /// A violation of a unique field stands at the field, and one about the serial at that.
     fn at_violation(&self, at: At<'i>, violation: crate::graph::Violation) -> Failed {
         match &violation {
             crate::graph::Violation::NotUnique { field, .. } => at.member(field, violation),
+            crate::graph::Violation::SerialOutOfRange { .. } | crate::graph::Violation::SerialTaken { .. } => {
+                at.member("serial", violation)
+            }
             _ => at.failed(violation),
         }
     }

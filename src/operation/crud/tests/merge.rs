@@ -364,7 +364,7 @@ fn a_bad_line_is_named() {
             0,
             "wrongType /0",
         ),
-        ("[{'T':'Person'},{'T':'Person','serial':1}]", 1, "serialTaken /1"),
+        ("[{'T':'Person'},{'T':'Person','serial':1}]", 1, "serialTaken /1/serial"),
         (
             "[{'T':'Consumption','refs':{'Assignment':'#a'}}]",
             0,
