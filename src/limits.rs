@@ -60,6 +60,8 @@ limits! {
     json_depth = 64;
     /// Parameters in a query or form.
     parameters = 200;
+    /// Passwords of one write: each is hashed, slowly on purpose. An import, which has its own permission, may bring more.
+    passwords = 100;
     /// Matches a DELETE or an operation takes.
     targets = 100_000;
     /// Writes that may wait for the committer.

@@ -57,7 +57,21 @@ pub async fn upsert(context: &Context, mut payload: Payload) -> Result<HttpRespo
     let write = asked.write(context, &who, operation, &bytes)?;
     let decode = move || -> Result<_, Problem> {
         let mut objects = wire::objects(&bytes, &limits)?;
-        let slow = input::has_passwords(&objects);
+        let passwords = input::passwords(&objects);
+        if passwords > limits.passwords {
+            let limit = Limit {
+                name: "passwords",
+                value: limits.passwords,
+            };
+            return Err(Problem::new(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "tooManyPasswords",
+                format!("the body sets {passwords} passwords, each of which takes long to hash"),
+            )
+            .limit(limit)
+            .help("send them in several requests"));
+        }
+        let slow = passwords > 0;
         if !slow {
             input::prepare(&mut objects)?;
         }

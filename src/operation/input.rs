@@ -115,17 +115,17 @@ pub fn prepare<'i>(objects: impl IntoIterator<Item = &'i mut ObjectInput>) -> Re
     Ok(())
 }
 
-/// Whether `prepare` has something slow to do.
-pub fn has_passwords(objects: &[ObjectInput]) -> bool {
+/// How many passwords `prepare` has to hash, which is slow.
+pub fn passwords(objects: &[ObjectInput]) -> u64 {
+    let mut count = 0;
     let mut waiting: Vec<&ObjectInput> = objects.iter().collect();
     while let Some(object) = waiting.pop() {
         let plain = object.kind.field("passwordPlain").map(Field::Own);
-        if plain.is_some() && object.fields.iter().any(|input| Some(input.field) == plain) {
-            return true;
-        }
+        let hashed = |input: &&FieldInput| Some(input.field) == plain && input.value.is_some();
+        count += object.fields.iter().filter(hashed).count() as u64;
         waiting.extend(object.related.iter().map(|related| &related.object));
     }
-    false
+    count
 }
 
 /// `prepare` for the lines of an import.
