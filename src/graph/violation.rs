@@ -7,7 +7,7 @@ use crate::model::{Kind, Rel, Serial};
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Violation {
-    #[error("an entity with the id `{id}` exists already, a `{}`", kind.name())]
+    #[error("an entity with the id `{id}` exists already, of type `{}`", kind.name())]
     IdTaken { id: Uuid, kind: Kind },
     #[error("the serial `{serial}` is that of another entity, `{taken_by}`")]
     SerialTaken { id: Uuid, serial: Serial, taken_by: Uuid },
@@ -27,14 +27,14 @@ pub enum Violation {
     TwoParents { id: Uuid, kind: Kind, rel: Rel },
     #[error("the `{}` `{id}` has no owner", kind.name())]
     NoOwner { id: Uuid, kind: Kind },
-    #[error("the `{}` `{id}` needs a `{}`", kind.name(), rel.def().from.name())]
+    #[error("the `{}` `{id}` needs a parent of type `{}`", kind.name(), rel.def().from.name())]
     NoParent { id: Uuid, kind: Kind, rel: Rel },
     #[error("the relation exists already")]
     RelationExists { rel: Rel, from: Uuid, to: Uuid },
     #[error("there is no such relation")]
     NoRelation { rel: Rel, from: Uuid, to: Uuid },
-    #[error("`{id}` is a `{}`, not a `{}`", is.name(), wanted.name())]
+    #[error("`{id}` is of type `{}`, not `{}`", is.name(), wanted.name())]
     WrongKind { id: Uuid, is: Kind, wanted: Kind },
-    #[error("`{parent}` has a `{}` already", rel.def().to.name())]
+    #[error("`{parent}` has its one `{}` already", rel.def().to.name())]
     NotSingle { parent: Uuid, rel: Rel },
 }

@@ -43,7 +43,7 @@ pub enum Refusal {
     /// Taken by something this caller does not see, of whatever type and whosever.
     #[error("the id `{0}` cannot be used")]
     IdNotUsable(Uuid),
-    #[error("`{id}` is a `{}`, not a `{}`", is.name(), wanted.name())]
+    #[error("`{id}` is of type `{}`, not `{}`", is.name(), wanted.name())]
     WrongType { id: Uuid, is: Kind, wanted: Kind },
     #[error("the `{}` `{id}` belongs to another owner", kind.name())]
     OtherOwner { kind: Kind, id: Uuid },
@@ -65,7 +65,9 @@ pub enum Refusal {
     OutsideOrganization { kind: Kind, id: Uuid },
     #[error("what is stored is not what `If-Match` names")]
     Stale,
-    #[error("`If-Match` needs a write of one object")]
+    #[error("it exists already, and `If-None-Match` asks that it does not")]
+    NotNew,
+    #[error("`If-Match` and `If-None-Match` need a write of one object")]
     IfMatchNeedsOne,
     #[error(transparent)]
     Denied(#[from] Denied),
@@ -95,7 +97,7 @@ impl Refusal {
             Self::SelfRelation(_) => "selfRelation",
             Self::PasswordNotHashed => "internal",
             Self::OutsideOrganization { .. } => "outsideOrganization",
-            Self::Stale => "stale",
+            Self::Stale | Self::NotNew => "stale",
             Self::IfMatchNeedsOne => "ifMatchNeedsOne",
             Self::Denied(denied) => denied_code(denied),
             Self::Graph(violation) => violation_code(violation),
@@ -122,7 +124,7 @@ impl Refusal {
             | Self::AssignmentExists { .. }
             | Self::NoSeatsAvailable(_) => Class::Conflict,
             Self::OutsideOrganization { .. } => Class::Forbidden,
-            Self::Stale => Class::Stale,
+            Self::Stale | Self::NotNew => Class::Stale,
             Self::PasswordNotHashed => Class::Internal,
             Self::Denied(denied) => denied_class(denied),
             Self::Graph(violation) => violation_class(violation),
@@ -150,7 +152,8 @@ impl Refusal {
                 Some("link it, in the same request, to what belongs to the organization")
             }
             Self::Stale => Some("read it again, and send the ETag you get then"),
-            Self::IfMatchNeedsOne => Some("leave `If-Match` out, or send one object with its id"),
+            Self::NotNew => Some("leave `If-None-Match` out to change what is there"),
+            Self::IfMatchNeedsOne => Some("leave the header out, or send one object with its id"),
             Self::Denied(denied) => denied_help(denied),
             Self::Graph(violation) => violation_help(violation),
             _ => None,

@@ -59,6 +59,13 @@ pub enum IfMatch {
 }
 
 impl IfMatch {
+    fn failure(&self) -> Refusal {
+        match self {
+            Self::Any | Self::Of(_) => Refusal::Stale,
+            Self::None => Refusal::NotNew,
+        }
+    }
+
     fn holds(&self, node: Option<Node<'_>>) -> bool {
         match (self, node) {
             (Self::None, node) => node.is_none(),
@@ -260,7 +267,7 @@ impl<'t, 'g, 'i> Write<'t, 'g, 'i> {
             let subject = &self.flat.subjects[first];
             let known = self.tx.graph().find(subject.id).filter(|node| self.knows(node.id));
             if !if_match.holds(known) {
-                return Err(subject.at().failed(Refusal::Stale));
+                return Err(subject.at().failed(if_match.failure()));
             }
         }
         for index in 0..self.flat.subjects.len() {

@@ -45,7 +45,7 @@ pub fn remove(
         if !if_match.holds(only.and_then(|id| view.find(*id))) {
             return Err(InputError {
                 at: String::new(),
-                why: Refusal::Stale,
+                why: if_match.failure(),
             }
             .into());
         }
