@@ -139,23 +139,24 @@ impl World {
             fs::write(&file, targets.join("\n")).expect("the targets can be written");
             let (mut ours, mut theirs) = (Vec::new(), Vec::new());
             for _ in 0..rounds {
-                let cpu = server.cpu();
-                let run = get(server.port, 32, seconds, &file);
-                let per_request = (server.cpu() - cpu) / (run.rate * seconds as f64) * 1e6;
-                ours.push(Figures {
-                    cpu_micros: per_request,
-                    ..run
-                });
-                theirs.push(get(bare.port, 32, seconds, &file));
+                let measured = |port, process: &str| {
+                    let before = cpu(process);
+                    let run = get(port, 32, seconds, &file);
+                    let cpu_micros = (cpu(process) - before) / (run.rate * seconds as f64) * 1e6;
+                    Figures { cpu_micros, ..run }
+                };
+                ours.push(measured(server.port, &server.child.id().to_string()));
+                theirs.push(measured(bare.port, "self"));
             }
             let (ours, theirs) = (median(ours), median(theirs));
             println!(
-                "  {name:<22} {:>9.0}/s p99 {:>8.3} ms {:>5.1} us CPU | bare {:>9.0}/s p99 {:>8.3} ms | {:.2} ({} bytes)",
+                "  {name:<22} {:>9.0}/s p99 {:>8.3} ms {:>5.1} us CPU | bare {:>9.0}/s p99 {:>8.3} ms {:>5.1} us CPU | {:.2} ({} bytes)",
                 ours.rate,
                 ours.p99_ms,
                 ours.cpu_micros,
                 theirs.rate,
                 theirs.p99_ms,
+                theirs.cpu_micros,
                 ours.rate / theirs.rate,
                 sample.len()
             );
@@ -366,19 +367,6 @@ impl Server {
             .map(target)
             .collect()
     }
-
-    /// Seconds of processor time the server has used.
-    fn cpu(&self) -> f64 {
-        let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap_or_default();
-        let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
-        let ticks = |at: usize| {
-            fields
-                .get(at)
-                .and_then(|text| text.parse::<f64>().ok())
-                .unwrap_or_default()
-        };
-        (ticks(11) + ticks(12)) / 100.0
-    }
 }
 
 impl Drop for Server {
@@ -386,6 +374,19 @@ impl Drop for Server {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Seconds of processor time a process has used, by its number or `self`; without those it waited for.
+fn cpu(process: &str) -> f64 {
+    let stat = fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+    let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
+    let ticks = |at: usize| {
+        fields
+            .get(at)
+            .and_then(|text| text.parse::<f64>().ok())
+            .unwrap_or_default()
+    };
+    (ticks(11) + ticks(12)) / 100.0
 }
 
 fn free_port() -> u16 {
