@@ -137,7 +137,7 @@ fn complete(node: Node<'_>) -> Result<(), Violation> {
     };
     let siblings = owner.hop_count(hop);
     let same = folded(kind, field, value);
-    let twin = if graph.value_count(kind, field, value, siblings) < siblings {
+    let twin = if graph.value_count(kind, field, value).0 < siblings {
         graph
             .by_value(kind, field, value, None)
             .find(|other| *other != node && other.parent(rel) == Some(owner))

@@ -146,10 +146,13 @@ impl Graph {
         keys.into_iter().flatten().map(|key| Node::new(self, key.slot))
     }
 
-    /// How many `by_value` would give, counting at most `at_most` (an estimate for the planner).
-    pub fn value_count(&self, kind: Kind, field: u8, value: &Value, at_most: usize) -> usize {
-        let keys = self.index.equal(kind, field, &folded(kind, field, value), None);
-        keys.map_or(0, |keys| keys.count_left()).min(at_most)
+    /// How many `by_value` would give, and the first of them.
+    pub fn value_count(&self, kind: Kind, field: u8, value: &Value) -> (usize, Option<Node<'_>>) {
+        let Some(mut keys) = self.index.equal(kind, field, &folded(kind, field, value), None) else {
+            return (0, None);
+        };
+        let count = keys.count_left();
+        (count, keys.next().map(|key| Node::new(self, key.slot)))
     }
 
     /// Entities whose indexed field lies in a range, in order of (value, serial); those without a value are in none.

@@ -147,11 +147,23 @@ impl<T: Ord + Clone> Sorted<T> {
     /// From the first item that is not `before` to the last that is not past `within`. Both are true for a prefix of
     /// the whole order.
     pub fn range(&self, before: impl Fn(&T) -> bool, within: impl Fn(&T) -> bool) -> Range<'_, T> {
+        let front = self.place(before);
         Range {
             chunks: &self.chunks,
-            front: self.place(before),
-            back: self.place(within),
+            front,
+            back: self.end_near(front, within),
         }
+    }
+
+    /// The first place from `front` on that is not `within`. Most ranges are of one item or two, so the next few are
+    /// looked at before all are searched.
+    fn end_near(&self, front: Place, within: impl Fn(&T) -> bool) -> Place {
+        const NEAR: usize = 3;
+        let Some(items) = self.chunks.get(front.0) else {
+            return front;
+        };
+        let near = items[front.1..].iter().take(NEAR).position(|item| !within(item));
+        near.map_or_else(|| self.place(within), |offset| (front.0, front.1 + offset))
     }
 
     /// Everything from the first item that is not `before`.

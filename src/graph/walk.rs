@@ -8,7 +8,7 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 
 use crate::model::schema::Hop;
-use crate::model::{Direction, End, Entity, Fields, Rel, Serial};
+use crate::model::{Direction, End, Entity, Fields, Rel, RelationType, Serial};
 
 use super::Graph;
 use super::sorted::Range;
@@ -127,6 +127,38 @@ impl<'g> Node<'g> {
             }
         };
         Some(Node::new(self.graph, slot))
+    }
+
+    /// All its parents by one-to-many relations, in no order: one walk, however many there are.
+    pub fn parents(self) -> SmallVec<[(Rel, Node<'g>); 4]> {
+        let topology = &self.graph.topology;
+        let parent = |rel: Rel, slot| {
+            (rel.def().relation_type == RelationType::OneToMany).then(|| (rel, Node::new(self.graph, slot)))
+        };
+        match topology.hub(self.slot) {
+            Some(hub) => hub
+                .sides
+                .iter()
+                .filter(|side| side.direction == Direction::Backward)
+                .filter_map(|side| parent(side.rel, side.spokes.iter().next()?.slot))
+                .collect(),
+            None => topology
+                .few(self.slot, Direction::Backward)
+                .filter_map(|(_, rel, slot)| parent(rel, slot))
+                .collect(),
+        }
+    }
+
+    /// What `hop` gives, in no order and without a place to put it in order; `None` where there are so many relations
+    /// that `hop` visits only what is taken.
+    pub fn few(self, hop: Hop) -> Option<impl Iterator<Item = (Node<'g>, &'g Fields)>> {
+        let (graph, topology) = (self.graph, &self.graph.topology);
+        topology.hub(self.slot).is_none().then(|| {
+            topology
+                .few(self.slot, hop.direction)
+                .filter(move |(_, rel, _)| *rel == hop.rel)
+                .map(move |(edge, rel, slot)| (Node::new(graph, slot), topology.fields(rel, edge)))
+        })
     }
 
     /// The relation to another entity, if there is one: its own fields. A walk of a few edges, or a search at a hub.

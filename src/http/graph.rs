@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use actix_web::http::{StatusCode, header};
+use actix_web::http::StatusCode;
+use actix_web::http::header::{self, HeaderValue};
 use actix_web::{HttpResponse, web};
 use serde_json::json;
 use smallvec::SmallVec;
@@ -115,7 +116,7 @@ pub async fn read(context: &Context) -> Result<HttpResponse, Problem> {
     response.insert_header((GRAPH_REVISION, revision));
     if let Some(tag) = answered.tag {
         let tag = format!("\"{tag}\"");
-        response.insert_header((header::CACHE_CONTROL, "private, no-cache"));
+        response.insert_header((header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache")));
         if context
             .header("if-none-match")
             .is_some_and(|sent| matches_tag(sent, &tag))
@@ -143,7 +144,7 @@ pub async fn read(context: &Context) -> Result<HttpResponse, Problem> {
             ));
         }
     }
-    response.insert_header((header::CONTENT_TYPE, "application/json"));
+    response.insert_header((header::CONTENT_TYPE, HeaderValue::from_static("application/json")));
     Ok(response.body(body))
 }
 

@@ -337,15 +337,24 @@ fn allow_origin(context: &Context, headers: &mut HeaderMap) {
 
 /// Names a request in answers, logs and the audit: the client's own name for it, or one of ours.
 struct RequestIds {
-    process: u32,
+    /// What all of one process begin with: `5f3a91c0-`.
+    process: CompactString,
     next: AtomicU64,
+}
+
+/// As `{:x}`, which is slower.
+fn push_hex(text: &mut CompactString, number: u64) {
+    let digits = (16 - number.leading_zeros() / 4).max(1);
+    for digit in (0..digits).rev() {
+        text.push(char::from(b"0123456789abcdef"[(number >> (4 * digit) & 15) as usize]));
+    }
 }
 
 impl RequestIds {
     fn new(secret: [u8; 32]) -> Self {
         let [a, b, c, d, ..] = secret;
         Self {
-            process: u32::from_le_bytes([a, b, c, d]),
+            process: compact_str::format_compact!("{:08x}-", u32::from_le_bytes([a, b, c, d])),
             next: AtomicU64::new(1),
         }
     }
@@ -356,7 +365,11 @@ impl RequestIds {
             Some(sent) if (1..=64).contains(&sent.len()) && sent.bytes().all(|byte| byte.is_ascii_graphic()) => {
                 sent.into()
             }
-            _ => compact_str::format_compact!("{:08x}-{:x}", self.process, self.next.fetch_add(1, Ordering::Relaxed)),
+            _ => {
+                let mut id = self.process.clone();
+                push_hex(&mut id, self.next.fetch_add(1, Ordering::Relaxed));
+                id
+            }
         }
     }
 }
@@ -380,6 +393,15 @@ mod tests {
             ("/", Method::GET, Route::Other),
         ] {
             assert_eq!(route(path, &method), expected, "{path}");
+        }
+    }
+
+    #[test]
+    fn a_number_of_a_request_is_hexadecimal() {
+        for number in [0, 1, 15, 16, 255, 4096, u64::MAX] {
+            let mut text = CompactString::default();
+            push_hex(&mut text, number);
+            assert_eq!(text, format!("{number:x}"));
         }
     }
 

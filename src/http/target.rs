@@ -99,7 +99,10 @@ fn find(raw: &str, from: usize, wanted: u8) -> usize {
 fn end_outside_texts(raw: &str, from: usize, wanted: u8) -> usize {
     let raw = raw.as_bytes();
     let (mut at, mut in_text) = (from, false);
-    while let Some(unit) = self::unit(raw, at) {
+    let counts = |byte: &u8| matches!(byte, b'\'' | b'\\' | b'%') || *byte == wanted;
+    while let Some(skipped) = raw.get(at..).and_then(|rest| rest.iter().position(counts)) {
+        at += skipped;
+        let Some(unit) = self::unit(raw, at) else { break };
         match unit.byte {
             b'\'' => in_text = !in_text,
             b'\\' if in_text => {
@@ -125,11 +128,14 @@ fn begins_include(raw: &str, at: usize) -> bool {
 fn decode(raw: &str, from: usize, to: usize, form: bool) -> Result<String, TargetError> {
     let mut bytes = Vec::with_capacity(to - from);
     let mut at = from;
-    while at < to {
-        let Some(unit) = unit(&raw.as_bytes()[..to], at) else {
-            break;
-        };
-        bytes.push(match raw.as_bytes()[at] {
+    let sent = &raw.as_bytes()[..to];
+    while let Some(rest) = sent.get(at..).filter(|rest| !rest.is_empty()) {
+        // Most of a target stands for itself.
+        let plain = rest.iter().position(|byte| matches!(byte, b'%' | b'+'));
+        bytes.extend_from_slice(&rest[..plain.unwrap_or(rest.len())]);
+        at += plain.unwrap_or(rest.len());
+        let Some(unit) = unit(sent, at) else { break };
+        bytes.push(match sent[at] {
             b'%' if unit.length == 1 => return Err(broken(raw, at, to)),
             b'+' if form => b' ',
             _ => unit.byte,

@@ -88,6 +88,8 @@ impl Trial<'_> {
 /// A disappointed way may have cost four times what was hoped, and a little more, before another is taken.
 const PATIENCE: f64 = 4.0;
 const LITTLE: f64 = 200.0;
+/// Visits that cost less than finding out whether another way would make fewer.
+const NEARBY: f64 = 50.0;
 
 pub(super) fn choose(parts: &[Part], links: &[Link], want: Want<'_>, view: &View<'_>) -> Choice {
     let target = parts.len() - 1;
@@ -116,6 +118,9 @@ pub(super) fn choose(parts: &[Part], links: &[Link], want: Want<'_>, view: &View
     if let ([only], true) = (&found[..], found[0].estimate <= 1.0) {
         return alone(0, only.source.clone(), only.exact, only.estimate);
     }
+    if let Some(way) = nearby(parts, links, want, view, &found, order) {
+        return Choice { way, instead: None };
+    }
     let trials = trials(&Paper::new(parts, links, want, view, &found), &found, order, want);
     let least = |cost: fn(&Trial<'_>) -> f64| trials.iter().min_by(|one, other| cost(one).total_cmp(&cost(other)));
     let (Some(best), Some(safe)) = (least(|trial| trial.hoped), least(|trial| trial.sure)) else {
@@ -127,6 +132,73 @@ pub(super) fn choose(parts: &[Part], links: &[Link], want: Want<'_>, view: &View
     Choice {
         way: best.way(),
         instead: doubtful.then(|| (patience as u64, Box::new(safe.way()))),
+    }
+}
+
+/// From one entity that leads to little: whatever else there is could not save much, so it is not looked for.
+fn nearby(
+    parts: &[Part],
+    links: &[Link],
+    want: Want<'_>,
+    view: &View<'_>,
+    found: &[Found],
+    order: Order,
+) -> Option<Way> {
+    let all = |visits: &[f64]| visits.iter().sum::<f64>();
+    let from = |start: usize| (start, at_most(start, parts, links, view, &found[start]));
+    let single = (0..parts.len()).filter(|start| found[*start].estimate <= 1.0);
+    let (start, mut visits) = single
+        .map(from)
+        .min_by(|(_, one), (_, other)| all(one).total_cmp(&all(other)))
+        .filter(|(_, visits)| all(visits) <= NEARBY)?;
+    if let (Want::Page { need, .. }, Order::Serial, [.., before, last]) = (want, order, &mut visits[..])
+        && start < links.len()
+    {
+        *last = last.min(*before + need);
+    }
+    Some(Way {
+        start,
+        source: found[start].source.clone(),
+        exact: found[start].exact,
+        order,
+        visits,
+    })
+}
+
+/// Visits by part from a start that is one entity: however many meet their conditions, there are no more than are related.
+fn at_most(start: usize, parts: &[Part], links: &[Link], view: &View<'_>, found: &Found) -> SmallVec<[f64; 2]> {
+    let node = only(found, parts[start].kind, view);
+    let from = |at: usize| if at == start { node } else { None };
+    let mut visits: SmallVec<[f64; 2]> = SmallVec::from_elem(found.estimate, parts.len());
+    for at in (0..start).rev() {
+        // A pinned one is looked up.
+        let tries = match parts[at].pinned {
+            Some(_) => 1.0,
+            None => fan(from(at + 1), links[at].back(), view),
+        };
+        visits[at] = visits[at + 1] * tries;
+    }
+    for at in start..links.len() {
+        visits[at + 1] = visits[at] * fan(from(at), links[at].hop, view);
+    }
+    visits
+}
+
+/// Relations an entity has: this one, or one of its kind.
+fn fan(node: Option<Node<'_>>, hop: Hop, view: &View<'_>) -> f64 {
+    if let Some(node) = node {
+        return node.hop_count(hop) as f64;
+    }
+    let def = hop.rel.def();
+    let (from, to) = match hop.direction {
+        Direction::Forward => (def.from, def.to),
+        Direction::Backward => (def.to, def.from),
+    };
+    let size = |kind| view.graph().kind_count(kind) as f64;
+    match (def.relation_type, hop.direction) {
+        (RelationType::OneToMany, Direction::Backward) => 1.0,
+        (RelationType::OneToMany, Direction::Forward) => size(to) / size(from).max(1.0),
+        _ => MANY.max(2.0 * size(to) / size(from).max(1.0)).min(size(to)),
     }
 }
 
@@ -269,29 +341,12 @@ impl<'a> Paper<'a> {
 
     /// Relations to the part on the right, from one entity.
     fn fan_right(&self, from: usize) -> f64 {
-        self.fan(self.only[from], self.links[from].hop)
+        fan(self.only[from], self.links[from].hop, self.view)
     }
 
     /// Relations to the part on the left, from one entity.
     fn fan_left(&self, from: usize) -> f64 {
-        self.fan(self.only[from], self.links[from - 1].back())
-    }
-
-    fn fan(&self, node: Option<Node<'a>>, hop: Hop) -> f64 {
-        if let Some(node) = node {
-            return node.hop_count(hop) as f64;
-        }
-        let def = hop.rel.def();
-        let (from, to) = match hop.direction {
-            Direction::Forward => (def.from, def.to),
-            Direction::Backward => (def.to, def.from),
-        };
-        let size = |kind| self.view.graph().kind_count(kind) as f64;
-        match (def.relation_type, hop.direction) {
-            (RelationType::OneToMany, Direction::Backward) => 1.0,
-            (RelationType::OneToMany, Direction::Forward) => size(to) / size(from).max(1.0),
-            _ => MANY.max(2.0 * size(to) / size(from).max(1.0)).min(size(to)),
-        }
+        fan(self.only[from], self.links[from - 1].back(), self.view)
     }
 
     fn results_from(&self, start: usize) -> f64 {

@@ -405,10 +405,14 @@ impl<'p, 'g> Run<'p, 'g> {
         let link = &self.plan.links[at];
         let mut seen = HashSet::with_hasher(RandomState::default());
         let repeats = from.len() > 1 && !link.fans_out();
-        for left in from {
-            for (right, fields) in left.hop(link.hop, None) {
+        for left in from.iter().copied() {
+            let (few, many) = match left.few(link.hop) {
+                Some(few) => (Some(few), None),
+                None => (None, Some(left.hop(link.hop, None))),
+            };
+            for (right, fields) in few.into_iter().flatten().chain(many.into_iter().flatten()) {
                 self.budget.visit(at + 1)?;
-                let holds = is_linked(link, *left, right, fields) && self.is_here(at + 1, right);
+                let holds = is_linked(link, left, right, fields) && self.is_here(at + 1, right);
                 if holds && (!repeats || seen.insert(right.slot())) && sink(right).is_break() {
                     return Ok(());
                 }
@@ -421,23 +425,22 @@ impl<'p, 'g> Run<'p, 'g> {
     fn in_order(&mut self, from: &[Node<'g>], after: Option<Serial>, sink: Sink<'_, 'g>) -> Result<(), QueryError> {
         let at = self.plan.target();
         let link = &self.plan.links[at - 1];
-        let relations = |left: &Node<'g>| {
-            let left = *left;
-            left.hop(link.hop, after)
-                .map(move |(right, fields)| (left, right, fields))
-        };
-        let mut merged;
-        let mut single;
-        let candidates: &mut dyn Iterator<Item = (Node<'g>, Node<'g>, &'g Fields)> = if let [only] = from {
-            single = relations(only);
-            &mut single
-        } else {
-            let serial = |(_, right, _): &(Node<'g>, Node<'g>, &'g Fields)| right.entity().serial;
-            merged = Merge::new(from.iter().map(relations), serial);
-            &mut merged
-        };
+        let mut few = Vec::new();
+        let mut many = Vec::new();
+        for left in from.iter().copied() {
+            let relation = move |(right, fields)| (left, right, fields);
+            match left.few(link.hop) {
+                Some(relations) => few.extend(
+                    relations
+                        .filter(|(right, _)| after.is_none_or(|after| right.serial > after))
+                        .map(relation),
+                ),
+                None => many.push(left.hop(link.hop, after).map(relation)),
+            }
+        }
+        let serial = |(_, right, _): &(Node<'g>, Node<'g>, &'g Fields)| right.serial;
         let mut last = None;
-        for (left, right, fields) in candidates {
+        for (left, right, fields) in Merge::new(few, many.into_iter(), serial) {
             self.budget.visit(at)?;
             if last == Some(right.slot()) || !is_linked(link, left, right, fields) || !self.is_here(at, right) {
                 continue;

@@ -1,5 +1,5 @@
-//! Several sequences, each in order of serial, as one in order of serial. Lazy: what is not taken is not visited. What is
-//! in several comes several times in a row.
+//! Several sequences, each in order of serial, and single items in no order, as one sequence in order of serial. Lazy:
+//! of a sequence what is not taken is not visited. What is in several comes several times in a row.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -8,33 +8,46 @@ use crate::model::Serial;
 
 pub(super) struct Merge<I: Iterator, K> {
     serial_of: K,
+    singles: Vec<I::Item>,
     sources: Vec<(Option<I::Item>, I)>,
+    /// The next serial of each, by its place in `singles`, or in `sources` counted on from there.
     heads: BinaryHeap<Reverse<(Serial, usize)>>,
 }
 
-impl<I: Iterator, K: Fn(&I::Item) -> Serial> Merge<I, K> {
-    pub fn new(sources: impl Iterator<Item = I>, serial_of: K) -> Self {
-        let mut heads = BinaryHeap::new();
+impl<I: Iterator, K: Fn(&I::Item) -> Serial> Merge<I, K>
+where
+    I::Item: Copy,
+{
+    pub fn new(singles: Vec<I::Item>, sources: impl Iterator<Item = I>, serial_of: K) -> Self {
+        let single = |(index, item)| Reverse((serial_of(item), index));
+        let mut heads: Vec<_> = singles.iter().enumerate().map(single).collect();
         let mut waiting = Vec::new();
-        for (index, mut source) in sources.enumerate() {
+        for (index, mut source) in (singles.len()..).zip(sources) {
             let head = source.next();
             heads.extend(head.as_ref().map(|item| Reverse((serial_of(item), index))));
             waiting.push((head, source));
         }
         Self {
             serial_of,
+            singles,
             sources: waiting,
-            heads,
+            heads: heads.into(),
         }
     }
 }
 
-impl<I: Iterator, K: Fn(&I::Item) -> Serial> Iterator for Merge<I, K> {
+impl<I: Iterator, K: Fn(&I::Item) -> Serial> Iterator for Merge<I, K>
+where
+    I::Item: Copy,
+{
     type Item = I::Item;
 
     fn next(&mut self) -> Option<I::Item> {
         let Reverse((_, index)) = self.heads.pop()?;
-        let (head, source) = self.sources.get_mut(index)?;
+        let Some(source) = index.checked_sub(self.singles.len()) else {
+            return self.singles.get(index).copied();
+        };
+        let (head, source) = self.sources.get_mut(source)?;
         let next = source.next();
         self.heads
             .extend(next.as_ref().map(|item| Reverse(((self.serial_of)(item), index))));
@@ -47,7 +60,13 @@ mod tests {
     use super::*;
 
     fn check(sources: &[&[u64]], expected: &[u64]) {
-        let merged = Merge::new(sources.iter().map(|source| source.iter()), |serial: &&u64| **serial);
+        let serial = |serial: &&u64| **serial;
+        let merged = Merge::new(Vec::new(), sources.iter().map(|source| source.iter()), serial);
+        assert_eq!(merged.copied().collect::<Vec<_>>(), expected);
+        // The same with every other sequence told item by item, the last first.
+        let singles = sources.iter().step_by(2).flat_map(|source| source.iter()).rev();
+        let rest = sources.iter().skip(1).step_by(2).map(|source| source.iter());
+        let merged = Merge::new(singles.collect(), rest, serial);
         assert_eq!(merged.copied().collect::<Vec<_>>(), expected);
     }
 

@@ -118,7 +118,7 @@ impl Source {
             Self::Union(all) => {
                 let all = all.iter().map(|source| source.candidates(kind, view, after));
                 if self.is_ordered() {
-                    Box::new(Merge::new(all, |node: &Node<'g>| node.entity().serial))
+                    Box::new(Merge::new(Vec::new(), all, |node: &Node<'g>| node.entity().serial))
                 } else {
                     Box::new(all.collect::<Vec<_>>().into_iter().flatten())
                 }
@@ -140,7 +140,7 @@ impl Source {
                     .kind_count(kind)
                     .min(usize::try_from(serials).unwrap_or(usize::MAX))
             }
-            Self::Equal { field, value } => graph.value_count(kind, *field, value, usize::MAX),
+            Self::Equal { field, value } => graph.value_count(kind, *field, value).0,
             Self::Prefix { field, prefix } => graph.prefix_count(kind, *field, prefix),
             Self::Range { field, from, to } => graph.range_count(kind, *field, from.as_ref(), to.as_ref()),
             Self::Children { rel, parent } => {
@@ -405,6 +405,7 @@ pub(super) fn only<'g>(found: &Found, kind: Kind, view: &View<'g>) -> Option<Nod
             .first()
             .and_then(|id| view.graph().find(*id))
             .filter(|node| node.entity().kind == kind),
+        Source::Equal { field, value } => view.graph().value_count(kind, *field, value).1,
         source => source.candidates(kind, view, None).next(),
     }
 }

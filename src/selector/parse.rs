@@ -4,9 +4,9 @@
 use compact_str::CompactString;
 use nom::Parser;
 use nom::branch::alt;
-use nom::bytes::complete::{is_not, tag, take_while, take_while_m_n};
+use nom::bytes::complete::{is_not, tag, take_while, take_while1};
 use nom::character::complete::{char, digit1, one_of};
-use nom::combinator::{consumed, map, opt, recognize, value as constant};
+use nom::combinator::{consumed, map, opt, recognize, value as constant, verify};
 use nom::multi::{fold_many0, many0, many1};
 use nom::sequence::{pair, preceded};
 
@@ -408,8 +408,10 @@ fn sort<'t>(cx: &Context<'t>, input: &'t str) -> Parsed<'t, Sort> {
 // ---- letters ----
 
 fn name<'t>(cx: &Context<'t>, input: &'t str) -> Parsed<'t, Name> {
-    let (rest, text) =
-        recognize(pair(take_while_m_n(1, 1, is_name_start), take_while(is_name_character))).parse(input)?;
+    let (rest, text) = verify(take_while1(is_name_character), |text: &str| {
+        text.starts_with(is_name_start)
+    })
+    .parse(input)?;
     Ok((
         rest,
         Name {

@@ -56,8 +56,10 @@ pub(super) fn fields(out: &mut Vec<u8>, fields: &Fields, names: &[OwnField]) {
 /// The visible parents; no member at all where there are none.
 fn references<'g>(out: &mut Vec<u8>, node: Node<'g>, view: &View<'g>) {
     let mut any = false;
+    let parents = node.parents();
     for parent in &names::kind(node.kind).parents {
-        let Some(to) = node.parent(parent.rel).filter(|to| view.sees(*to)) else {
+        let to = parents.iter().find(|(rel, _)| *rel == parent.rel).map(|(_, to)| *to);
+        let Some(to) = to.filter(|to| view.sees(*to)) else {
             continue;
         };
         out.extend_from_slice(if any { b"," } else { OPEN_REFERENCES });
