@@ -75,6 +75,19 @@ pub struct Position {
 }
 
 impl BodyError {
+    /// Stable: clients read them.
+    pub const CODES: &'static [&'static str] = &[
+        "emptyBody",
+        "notJson",
+        "bodyTooDeep",
+        "repeatedMember",
+        "wrongShape",
+        "unknownType",
+        "unknownField",
+        "unknownRelation",
+        "valueDoesNotFit",
+    ];
+
     pub(super) fn new(code: &'static str, at: &At<'_>, message: impl Into<String>) -> Self {
         Self {
             code,
