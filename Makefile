@@ -48,7 +48,10 @@ mutants:
 	}; \
 	red publish-early histories:: 'answered and not durable'; \
 	red keep-refused histories:: 'not valid and acknowledged'; \
-	red publish-early kill::nothing_acknowledged 'was acknowledged and is lost'
+	red publish-early kill::nothing_acknowledged 'was acknowledged and is lost'; \
+	red reach-everything matrix::another_organizations 'is told from an unknown one'; \
+	red reach-everything matrix::no_relation_leads 'leads to another organization'; \
+	red permit-everything matrix::every_route 'without the permission'
 
 # Every fuzz target in turn; needs a nightly toolchain and cargo-fuzz. `make test` replays the corpus on stable.
 fuzz:

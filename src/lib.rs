@@ -10,6 +10,7 @@ pub mod graph;
 pub mod http;
 pub mod limits;
 pub mod model;
+mod mutant;
 pub mod operation;
 pub mod query;
 pub mod selector;

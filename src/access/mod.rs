@@ -15,6 +15,7 @@ pub use view::View;
 use uuid::Uuid;
 
 use crate::model::Principal;
+use crate::mutant::mutant;
 
 /// Who asks, and what they may.
 #[derive(Clone, Debug)]
@@ -37,7 +38,8 @@ impl Who {
 
     /// What concerns the whole server is never for a token that is bound to one organization.
     pub fn may(&self, permission: Permission) -> bool {
-        self.permissions.contains_one(permission) && (self.organization.is_none() || !permission.concerns_server())
+        let held = self.permissions.contains_one(permission) || mutant("permit-everything");
+        held && (self.organization.is_none() || !permission.concerns_server())
     }
 
     pub fn require(&self, permission: Permission) -> Result<(), Denied> {

@@ -8,13 +8,13 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::job::{Job, Outcome};
-use super::mutant::mutant;
 use super::publish::{Copies, play};
 use super::queue::Taken;
 use super::replays::Replays;
 use super::{Options, Reply, Shared, Written};
 use crate::graph::{Broken, Graph, Transaction, Violation};
 use crate::model::{Change, Clock, Commit, Replay, Revision, Time};
+use crate::mutant::mutant;
 use crate::storage::{Storage, StorageError};
 
 /// What callers are told when the committer itself is at fault.

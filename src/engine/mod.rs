@@ -5,7 +5,6 @@
 
 mod committer;
 mod job;
-mod mutant;
 mod publish;
 mod queue;
 mod replays;

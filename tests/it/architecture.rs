@@ -7,11 +7,12 @@ use std::path::{Path, PathBuf};
 const MAY_USE: &[(&str, &[&str])] = &[
     ("model", &[]),
     ("limits", &[]),
+    ("mutant", &[]),
     ("settings", &["limits"]),
     ("selector", &["model", "limits"]),
     ("graph", &["model"]),
     ("storage", &["model"]),
-    ("access", &["model", "graph"]),
+    ("access", &["model", "graph", "mutant"]),
     ("query", &["model", "limits", "selector", "graph", "access"]),
     ("entitlement", &["model", "limits", "graph"]),
     (
@@ -42,7 +43,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "entitlement",
         ],
     ),
-    ("engine", &["model", "limits", "graph", "storage"]),
+    ("engine", &["model", "limits", "graph", "storage", "mutant"]),
     (
         "http",
         &[
@@ -127,7 +128,7 @@ const MAY_SAY: &[(&str, &[&str])] = &[
         "thread",
         &["engine/", "http/", "cli/", "storage/", "graph/transaction.rs"],
     ),
-    ("env", &["settings.rs", "cli/", "http/", "engine/mutant.rs"]),
+    ("env", &["settings.rs", "cli/", "http/", "mutant.rs"]),
 ];
 
 #[test]

@@ -8,5 +8,6 @@ mod engine;
 mod fuzz;
 mod histories;
 mod kill;
+mod matrix;
 mod plans;
 mod support;

@@ -3,12 +3,12 @@
 
 /// Whether `SEATGRAPH_MUTANT` names this guard.
 #[cfg(feature = "mutants")]
-pub(super) fn mutant(guard: &str) -> bool {
+pub(crate) fn mutant(guard: &str) -> bool {
     static MUTANT: std::sync::OnceLock<Option<String>> = std::sync::OnceLock::new();
     MUTANT.get_or_init(|| std::env::var("SEATGRAPH_MUTANT").ok()).as_deref() == Some(guard)
 }
 
 #[cfg(not(feature = "mutants"))]
-pub(super) const fn mutant(_guard: &str) -> bool {
+pub(crate) const fn mutant(_guard: &str) -> bool {
     false
 }
