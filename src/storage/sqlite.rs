@@ -209,12 +209,17 @@ impl Sqlite {
         replays_since: Time,
         each: &mut dyn FnMut(Loaded) -> Result<(), StorageError>,
     ) -> Result<Head, StorageError> {
+        // Every page is read once. A cache that kept them would keep their memory, which no allocator gives back.
+        self.db.execute_batch("PRAGMA cache_size = -1024")?;
         let transaction = self.db.transaction()?;
         let totals = Totals::read(&transaction)?;
         if totals != self.totals {
             return Err(StorageError::Io("another program wrote to the database".to_owned()));
         }
         read::load(&transaction, &self.decoder, &totals, replays_since, each)?;
+        transaction.finish()?;
+        // Its full size is for the writes to come.
+        self.db.execute_batch(CACHE)?;
         Ok(totals.head)
     }
 
@@ -294,6 +299,9 @@ fn named(path: &Path, error: StorageError) -> StorageError {
     }
 }
 
+/// 64 MiB hold the inner pages of a database of tens of gigabytes.
+const CACHE: &str = "PRAGMA cache_size = -65536";
+
 /// A connection with everything set that does not write.
 fn connect(path: &Path) -> Result<Connection, StorageError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
@@ -302,8 +310,8 @@ fn connect(path: &Path) -> Result<Connection, StorageError> {
     db.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
     db.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
     db.set_prepared_statement_cache_capacity(64);
-    // A 64 MiB cache holds the inner pages of a database of tens of gigabytes. No mapped memory: there a failing disk
-    // is a signal that ends the process, not an error. `fullfsync` is for macOS, whose plain fsync does not reach the disk.
+    // No mapped memory: there a failing disk is a signal that ends the process, not an error. `fullfsync` is for macOS,
+    // whose plain fsync does not reach the disk.
     db.execute_batch(
         "PRAGMA cell_size_check = ON;
          PRAGMA foreign_keys = ON;
@@ -312,10 +320,10 @@ fn connect(path: &Path) -> Result<Connection, StorageError> {
          PRAGMA checkpoint_fullfsync = ON;
          PRAGMA wal_autocheckpoint = 0;
          PRAGMA journal_size_limit = 67108864;
-         PRAGMA cache_size = -65536;
          PRAGMA mmap_size = 0;
          PRAGMA temp_store = MEMORY;",
     )?;
+    db.execute_batch(CACHE)?;
     Ok(db)
 }
 
