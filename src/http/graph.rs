@@ -14,8 +14,8 @@ use super::{Context, GRAPH_REVISION, auth, target, wire};
 use crate::access::{Permission, View, Who};
 use crate::graph::Graph;
 use crate::limits::Limits;
-use crate::model::Revision;
-use crate::query::{self, Answer, Budget, Explanation, IncludeTree, Plan, Position};
+use crate::model::{Kind, Revision};
+use crate::query::{self, Answer, Budget, Explanation, IncludeTree, Plan, Position, QueryError};
 use crate::selector;
 use crate::selector::ast::{Format, Head, Include, Selector};
 
@@ -28,6 +28,8 @@ struct Question {
     who: Who,
     selector: Arc<Selector>,
     includes: Vec<Include>,
+    /// As they were sent.
+    include_texts: Vec<String>,
     wrap: bool,
     explain: bool,
     after: Option<Position>,
@@ -45,9 +47,11 @@ struct Answered {
 pub async fn read(context: &Context) -> Result<HttpResponse, Problem> {
     let graph = context.snapshot().await?;
     let who = auth::authenticate(context, &graph)?;
-    let raw = target::split(context.raw_target().strip_prefix("/graph").unwrap_or_default())?;
+    let sent = context.raw_target().strip_prefix("/graph").unwrap_or_default();
+    let raw = target::split(sent).map_err(|error| Problem::from(error).beneath(sent))?;
     let limits = *context.limits();
-    let asked = selector::parse_target(&raw.selector, &limits)?;
+    let asked =
+        selector::parse_target(&raw.selector, &limits).map_err(|error| Problem::from(error).beneath(&raw.selector))?;
     refuse_format(asked.format)?;
     let parameters = Parameters::new(
         raw.pairs,
@@ -66,7 +70,7 @@ pub async fn read(context: &Context) -> Result<HttpResponse, Problem> {
     let includes = raw
         .includes
         .iter()
-        .map(|include| selector::parse_include(include, &limits))
+        .map(|include| selector::parse_include(include, &limits).map_err(|error| Problem::from(error).beneath(include)))
         .collect::<Result<Vec<_>, _>>()?;
     let explain = parameters.flag("explain", false)?;
     if explain {
@@ -105,12 +109,16 @@ pub async fn read(context: &Context) -> Result<HttpResponse, Problem> {
         who,
         selector: Arc::clone(&selector),
         includes,
+        include_texts: raw.includes,
         wrap,
         explain,
         after,
         limits,
     };
-    let answered = question.answer_somewhere().await?;
+    let answered = question
+        .answer_somewhere()
+        .await
+        .map_err(|problem| problem.beneath(&raw.selector))?;
 
     let mut response = HttpResponse::Ok();
     response.insert_header((GRAPH_REVISION, revision));
@@ -174,7 +182,8 @@ impl Question {
                 next: None,
             });
         }
-        let tree = query::includes(&self.includes, plan.result_kind(), &self.limits)?;
+        let tree = query::includes(&self.includes, plan.result_kind(), &self.limits)
+            .map_err(|error| self.of_include(error, plan.result_kind()))?;
         let one = plan.names_one();
         match query::evaluate(plan, &view, &mut budget, self.after.as_ref())? {
             Answer::Count(count) => {
@@ -204,6 +213,14 @@ impl Question {
                 Ok(Answered { body, tag, next })
             }
         }
+    }
+
+    /// A place in an include is one of its own text.
+    fn of_include(&self, error: QueryError, kind: Kind) -> Problem {
+        let fails = |one: &Include| query::includes(std::slice::from_ref(one), kind, &self.limits).is_err();
+        let at = self.includes.iter().position(fails);
+        let text = at.and_then(|at| self.include_texts.get(at));
+        Problem::from(error).beneath(text.map_or("", String::as_str))
     }
 
     fn list<'g>(

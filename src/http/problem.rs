@@ -11,6 +11,7 @@ use crate::http::target::TargetError;
 use crate::http::wire::BodyError;
 use crate::limits::Limit;
 use crate::selector::ast::Span;
+use crate::selector::caret;
 
 /// What went wrong, as a client reads it.
 #[derive(Debug)]
@@ -66,6 +67,18 @@ impl Problem {
     #[must_use]
     pub fn limit(mut self, limit: Limit) -> Self {
         self.limit = Some(limit);
+        self
+    }
+
+    /// Draws its place in a selector, or in whatever text it is a place of; once, where the text is known first.
+    #[must_use]
+    pub fn beneath(mut self, text: &str) -> Self {
+        if let Some((start, end)) = self.selector
+            && !self.more.contains_key("caret")
+        {
+            self.more
+                .insert("caret".into(), caret(text, Span { start, end }).into());
+        }
         self
     }
 

@@ -133,21 +133,26 @@ pub async fn delete(context: &Context) -> Result<HttpResponse, Problem> {
             dry_run.then_some((&*transaction, &view)),
         ))
     };
-    answer(context.state.engine.write(write, run).await?)
+    let written = context.state.engine.write(write, run).await;
+    answer(written.map_err(|error| Problem::from(error).beneath(&asked.text))?)
 }
 
 /// The target and the parameters of a write.
 struct Asked {
     selector: Option<selector::ast::Selector>,
+    /// The selector as it was sent, decoded.
+    text: String,
     dry_run: bool,
     body_is_long: bool,
 }
 
 impl Asked {
     fn new(context: &Context) -> Result<Self, Problem> {
-        let raw = target::split(context.raw_target().strip_prefix("/graph").unwrap_or_default())?;
+        let sent = context.raw_target().strip_prefix("/graph").unwrap_or_default();
+        let raw = target::split(sent).map_err(|error| Problem::from(error).beneath(sent))?;
         let limits = context.limits();
-        let asked = selector::parse_target(&raw.selector, limits)?;
+        let asked = selector::parse_target(&raw.selector, limits)
+            .map_err(|error| Problem::from(error).beneath(&raw.selector))?;
         refuse_format(asked.format)?;
         if let Some(include) = raw.includes.first() {
             return Err(Problem::bad_request("includeNotAllowed", "a write takes no includes").parameter(include));
@@ -161,6 +166,7 @@ impl Asked {
             .and_then(|length| length.parse::<usize>().ok());
         Ok(Self {
             selector: asked.selector,
+            text: raw.selector,
             dry_run: parameters.flag("dryRun", false)?,
             body_is_long: length.is_none_or(|length| length > INLINE_BODY),
         })

@@ -285,7 +285,7 @@ fn operators_of(field_type: FieldType) -> String {
 
 fn operator_does_not_fit(comparison: &Comparison, field_type: FieldType) -> QueryError {
     let message = format!(
-        "`{}` does not go with `{}`, which is a {}",
+        "`{}` does not go with `{}`, whose type is {}",
         symbol(comparison.operator),
         comparison.field.text,
         field_type.name()
@@ -322,7 +322,10 @@ pub(super) fn coerce(literal: &Literal, field_type: FieldType, field: &str) -> R
         L::Number(number) => number.to_string(),
         L::Text(text) => quoted(text),
     };
-    let message = format!("`{written}` is no value of `{field}`, which is a {}", field_type.name());
+    let message = format!(
+        "`{written}` is no value of `{field}`, whose type is {}",
+        field_type.name()
+    );
     Err(QueryError::new(Code::ValueDoesNotFit, message)
         .at(literal.span)
         .help(accepted(field_type)))

@@ -306,6 +306,7 @@ pub fn envelopes() -> Vec<(&'static str, Value)> {
                         "type": "object", "description": "Bytes of the decoded selector, its leading `/` counted as byte 0",
                         "properties": {"start": count, "end": count}, "required": ["start", "end"],
                     },
+                    "caret": {"type": "string", "description": "The selector, or the include, with `^` beneath the place on a second line"},
                     "pointer": {"type": "string", "format": "json-pointer"},
                     "parameter": string,
                     "limit": {"type": "object", "properties": {"name": string, "value": count}, "required": ["name", "value"]},

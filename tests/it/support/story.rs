@@ -431,8 +431,11 @@ impl Telling<'_> {
             "type": format!("urn:seatgraph:{code}"), "status": answer.status, "title": "$any", "detail": "$any", "requestId": "$any"
         });
         if let (Some(expected), Some(problem)) = (expected.as_object_mut(), problem.as_object()) {
-            if found.get("help").is_some() {
-                expected.insert("help".to_owned(), json!("$any"));
+            for member in ["help", "caret"]
+                .into_iter()
+                .filter(|member| found.get(member).is_some())
+            {
+                expected.insert(member.to_owned(), json!("$any"));
             }
             expected.extend(problem.clone());
         }
