@@ -5,7 +5,7 @@ use crate::access::token::{AuthError, TokenError};
 use crate::access::{Denied, PermissionError};
 use crate::graph::Violation;
 use crate::limits::Limit;
-use crate::operation::refusal::{self, InputError};
+use crate::operation::refusal::{self, Fault, InputError, OperationError};
 use crate::query::{Code, QueryError};
 use crate::selector::SelectorError;
 use crate::selector::ast::Span;
@@ -30,6 +30,21 @@ pub enum Error {
     Token(#[from] TokenError),
     #[error("unknown operation `{0}`")]
     UnknownOperation(String),
+    /// About a named operation.
+    #[error(transparent)]
+    Operation(#[from] OperationError),
+}
+
+impl From<Fault> for Error {
+    fn from(fault: Fault) -> Self {
+        Self::Operation(fault.into())
+    }
+}
+
+impl From<crate::entitlement::Refused> for Error {
+    fn from(refused: crate::entitlement::Refused) -> Self {
+        Self::Operation(refused.into())
+    }
 }
 
 /// What kind of no it is.
@@ -73,6 +88,7 @@ impl Error {
             Self::Input(input) => input.why.code(),
             Self::Token(token) => token_code(token),
             Self::UnknownOperation(_) => "unknownOperation",
+            Self::Operation(operation) => operation.why.code(),
         }
     }
 
@@ -92,8 +108,9 @@ impl Error {
             Self::Token(TokenError::Violation(violation)) => refusal::violation_help(violation),
             Self::Token(_) => None,
             Self::UnknownOperation(_) => Some(
-                "this version has no named operations; GET, POST, PUT and DELETE without `operation` do the generic ones",
+                "`GET /graph-schema` lists them; GET, POST, PUT and DELETE without `operation` do the generic ones",
             ),
+            Self::Operation(operation) => operation.why.help(),
         }
     }
 
@@ -115,6 +132,10 @@ impl Error {
                 TokenError::Denied(_) | TokenError::NotFound(_) | TokenError::Violation(_) => Place::None,
             },
             Self::UnknownOperation(_) => Place::Parameter("operation".to_owned()),
+            Self::Operation(operation) => match &operation.parameter {
+                Some(parameter) => Place::Parameter(parameter.clone().into_owned()),
+                None => Place::None,
+            },
             Self::Graph(_) | Self::Denied(_) => Place::None,
         }
     }
@@ -129,6 +150,15 @@ impl Error {
             | Self::Input(_)
             | Self::Token(_)
             | Self::UnknownOperation(_) => None,
+            Self::Operation(operation) => match &operation.why {
+                Fault::Selector(error, _) => error.limit,
+                Fault::Query(error) => error.limit,
+                Fault::TooMany(value) => Some(Limit {
+                    name: "parameters",
+                    value: *value,
+                }),
+                _ => None,
+            },
         }
     }
 
@@ -149,6 +179,7 @@ impl Error {
             Self::Input(input) => input.why.class(),
             Self::Token(token) => token_class(token),
             Self::UnknownOperation(_) => Class::Unreadable,
+            Self::Operation(operation) => operation.why.class(),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 pub mod permission;
 pub mod policy;
+pub mod throttle;
 pub mod token;
 pub mod view;
 
@@ -33,6 +34,25 @@ impl Who {
             principal: Principal::default(),
             organization: None,
             permissions: Permissions::ALL,
+        }
+    }
+
+    /// Nobody: a caller without a token, where one is let in.
+    pub fn anonymous() -> Self {
+        Self {
+            principal: Principal::default(),
+            organization: None,
+            permissions: Permissions::NONE,
+        }
+    }
+
+    /// The same caller with these permissions too, for the steps of an operation it may do as a whole. The reach stays.
+    #[must_use]
+    pub fn with(&self, permissions: impl IntoIterator<Item = Permission>) -> Self {
+        let more: Permissions = permissions.into_iter().collect();
+        Self {
+            permissions: self.permissions.union(more),
+            ..self.clone()
         }
     }
 

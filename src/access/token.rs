@@ -249,6 +249,15 @@ pub fn create(tx: &mut Transaction<'_>, who: &Who, new: &NewToken) -> Result<(Uu
             id,
         });
     }
+    let new = NewToken {
+        organization,
+        ..new.clone()
+    };
+    Ok(make(tx, &new)?)
+}
+
+/// What is asked for was found to be allowed.
+fn make(tx: &mut Transaction<'_>, new: &NewToken) -> Result<(Uuid, String), Violation> {
     let id = tx.new_id();
     let text = format!("sg_{}.{}", id.simple(), hex(&Clock::secret()));
     let fields: Fields = [
@@ -256,7 +265,7 @@ pub fn create(tx: &mut Transaction<'_>, who: &Who, new: &NewToken) -> Result<(Uu
         Some((SECRET_HASH, Value::text(&hex(&hash(&text))))),
         Some((PERMISSIONS, Value::text(&array(&new.permissions)))),
         new.profile.map(|id| (PROFILE, Value::Uuid(id))),
-        organization.map(|id| (ORGANIZATION, Value::Uuid(id))),
+        new.organization.map(|id| (ORGANIZATION, Value::Uuid(id))),
         new.expires.map(|at| (EXPIRES, Value::Time(at))),
     ]
     .into_iter()
@@ -264,6 +273,46 @@ pub fn create(tx: &mut Transaction<'_>, who: &Who, new: &NewToken) -> Result<(Uu
     .collect();
     tx.create(id, Kind::Token, fields, Kept::default())?;
     Ok((id, text))
+}
+
+/// How a token of a login is called, and how many that have ended one login sweeps away.
+const LOGIN: &str = "login";
+const SWEPT: usize = 16;
+
+/// The token of a user who proved to be one. Nobody gives it, so nobody has to hold what it may.
+pub fn of_login(
+    tx: &mut Transaction<'_>,
+    profile: Uuid,
+    permissions: &[Permission],
+    expires: Time,
+) -> Result<String, Violation> {
+    let now = tx.now();
+    let has_ended = |token: &Node<'_>| {
+        token.fields.get(NAME).and_then(Value::as_text) == Some(LOGIN)
+            && token
+                .fields
+                .get(EXPIRES)
+                .and_then(Value::as_time)
+                .is_some_and(|at| at <= now)
+    };
+    let ended: Vec<Uuid> = tx
+        .graph()
+        .by_value(Kind::Token, PROFILE, &Value::Uuid(profile), None)
+        .take(SWEPT)
+        .filter(has_ended)
+        .map(|token| token.id)
+        .collect();
+    for token in ended {
+        tx.remove(token)?;
+    }
+    let new = NewToken {
+        name: Some(LOGIN.to_owned()),
+        permissions: permissions.iter().map(Permission::to_string).collect(),
+        profile: Some(profile),
+        organization: None,
+        expires: Some(expires),
+    };
+    Ok(make(tx, &new)?.1)
 }
 
 /// As they were given, so that `*.*` stays what it says when kinds are added; each once.

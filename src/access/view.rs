@@ -85,6 +85,11 @@ impl<'g> View<'g> {
         self.owns(node)
     }
 
+    /// Whatever the permissions: is it within the reach of the token, to read or to change?
+    pub fn reaches(&self, node: Node<'g>) -> bool {
+        self.place(node) != Place::Elsewhere
+    }
+
     /// Whatever the permissions: is it the caller's to change? To an unbound token all but the internal is.
     pub fn owns(&self, node: Node<'g>) -> Result<(), Denied> {
         match self.place(node) {

@@ -11,6 +11,7 @@ mod import;
 mod log;
 mod migrate;
 mod open;
+mod operation;
 mod output;
 mod place;
 mod progress;
@@ -61,6 +62,8 @@ enum Command {
     Export(export::Export),
     /// Ask a selector
     Query(query::Query),
+    /// Carry out a named operation
+    Operation(operation::Operation),
     /// Prove that a database is whole
     Verify(verify::Verify),
     /// Copy a database while it runs
@@ -91,6 +94,7 @@ pub fn main() -> ExitCode {
         Command::Import(args) => import::run(&common, &args),
         Command::Export(args) => export::run(&common, &args),
         Command::Query(args) => query::run(&common, &args),
+        Command::Operation(args) => operation::run(&common, &args),
         Command::Verify(args) => verify::run(&common, &args),
         Command::Backup(args) => backup::run(&common, &args),
         Command::Migrate(args) => migrate::run(&common, &args),
@@ -151,6 +155,11 @@ mod tests {
         check("seatgraph query /Organization --explain", true);
         check("seatgraph query", false);
         check("seatgraph --output yaml query /Organization", false);
+        check(
+            "seatgraph operation MoveLicenses /License to=x create=true --dry-run",
+            true,
+        );
+        check("seatgraph operation", false);
         check("seatgraph verify --database x.db", true);
         check("seatgraph verify --server http://127.0.0.1:8080", false);
         check("seatgraph backup x.db", true);

@@ -126,6 +126,8 @@ fn state(engine: Engine, settings: &Settings, admin: Option<AdminToken>) -> http
         log_requests: settings.log.requests,
         log_slow: (slow > 0).then(|| Duration::from_millis(slow)),
         cors_origins: settings.cors_origins.clone(),
+        open_registration: settings.open_registration,
+        get_operations: settings.get_operations,
     };
     http::State::new(engine, options, open::backup(&settings.database))
 }

@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use crate::graph::{Graph, Node, Transaction, Violation};
 use crate::model::schema::{Hop, RelationType, known};
-use crate::model::{Direction, Fields, Kind, Rel, Time, Value};
+use crate::model::{Fields, Kind, Rel, Time, Value};
 
 const MEMBERSHIP: Rel = known(RelationType::Membership, Kind::Profile, Kind::ProfileGroup);
 const OPENS_GROUP: Rel = known(
@@ -19,25 +19,12 @@ const LICENSES: Rel = known(RelationType::OneToMany, Kind::Entitlement, Kind::Li
 const BY_LICENSE: Rel = known(RelationType::OneToMany, Kind::License, Kind::Assignment);
 const BY_PROFILE: Rel = known(RelationType::OneToMany, Kind::Profile, Kind::Assignment);
 
-const fn forward(rel: Rel) -> Hop {
-    Hop {
-        rel,
-        direction: Direction::Forward,
-    }
-}
-const fn backward(rel: Rel) -> Hop {
-    Hop {
-        rel,
-        direction: Direction::Backward,
-    }
-}
-
 /// Has the profile a way to the entitlement now: its own, a relation of its own, or one of a group it is in?
 pub fn opens(entitlement: Node<'_>, profile: Node<'_>, now: Time) -> bool {
     entitlement.parent(PERSONAL).is_some_and(|owner| owner.id == profile.id)
-        || entitlement.relation(forward(OPENS_PROFILE), profile).is_some()
-        || profile.hop(forward(MEMBERSHIP), None).any(|(group, membership)| {
-            is_valid(membership, now) && entitlement.relation(forward(OPENS_GROUP), group).is_some()
+        || entitlement.relation(Hop::forward(OPENS_PROFILE), profile).is_some()
+        || profile.hop(Hop::forward(MEMBERSHIP), None).any(|(group, membership)| {
+            is_valid(membership, now) && entitlement.relation(Hop::forward(OPENS_GROUP), group).is_some()
         })
 }
 
@@ -57,26 +44,61 @@ pub struct Reservation {
 /// The reservations of a group's members (or of one of them) in what the group opens; asked before the way is closed.
 /// An assignment that grants access by itself needs no way, so it is not among them.
 pub fn reservations(group: Node<'_>, member: Option<Uuid>) -> Vec<Reservation> {
+    if let Some(member) = member.and_then(|id| group.graph().find(id)) {
+        return of_member(member, |entitlement| {
+            entitlement.relation(Hop::forward(OPENS_GROUP), group).is_some()
+        });
+    }
     let mut found = Vec::new();
-    for (entitlement, _) in group.hop(backward(OPENS_GROUP), None) {
-        for (license, _) in entitlement.hop(forward(LICENSES), None) {
-            for (assignment, _) in license.hop(forward(BY_LICENSE), None) {
-                let Some(profile) = assignment.parent(BY_PROFILE).filter(|_| is_plain(&assignment.fields)) else {
-                    continue;
-                };
-                if member.is_none_or(|member| member == profile.id)
-                    && profile.relation(forward(MEMBERSHIP), group).is_some()
-                {
-                    found.push(Reservation {
-                        assignment: assignment.id,
-                        profile: profile.id,
-                        entitlement: entitlement.id,
-                    });
-                }
-            }
+    for (entitlement, _) in group.hop(Hop::backward(OPENS_GROUP), None) {
+        in_entitlement(entitlement, group, &mut found);
+    }
+    found
+}
+
+/// Those of a consumer, a group or a profile, in one entitlement that it is about to lose.
+pub fn reservations_in(entitlement: Node<'_>, consumer: Node<'_>) -> Vec<Reservation> {
+    if consumer.kind == Kind::Profile {
+        return of_member(consumer, |other| other.id == entitlement.id);
+    }
+    let mut found = Vec::new();
+    in_entitlement(entitlement, consumer, &mut found);
+    found
+}
+
+/// A profile has fewer assignments than a license, most often: from that end.
+fn of_member(profile: Node<'_>, is_meant: impl Fn(Node<'_>) -> bool) -> Vec<Reservation> {
+    let mut found = Vec::new();
+    for (assignment, _) in profile.hop(Hop::forward(BY_PROFILE), None) {
+        let entitlement = assignment
+            .parent(BY_LICENSE)
+            .and_then(|license| license.parent(LICENSES));
+        if let Some(entitlement) = entitlement.filter(|node| is_plain(&assignment.fields) && is_meant(*node)) {
+            found.push(Reservation {
+                assignment: assignment.id,
+                profile: profile.id,
+                entitlement: entitlement.id,
+            });
         }
     }
     found
+}
+
+fn in_entitlement(entitlement: Node<'_>, group: Node<'_>, found: &mut Vec<Reservation>) {
+    for (license, _) in entitlement.hop(Hop::forward(LICENSES), None) {
+        for (assignment, _) in license.hop(Hop::forward(BY_LICENSE), None) {
+            let Some(profile) = assignment.parent(BY_PROFILE).filter(|_| is_plain(&assignment.fields)) else {
+                continue;
+            };
+            if profile.relation(Hop::forward(MEMBERSHIP), group).is_some() {
+                found.push(Reservation {
+                    assignment: assignment.id,
+                    profile: profile.id,
+                    entitlement: entitlement.id,
+                });
+            }
+        }
+    }
 }
 
 fn is_plain(assignment: &Fields) -> bool {

@@ -2,7 +2,7 @@
 
 use crate::graph::Node;
 use crate::model::schema::{Hop, RelationType, known};
-use crate::model::{Direction, Entity, Fields, Kind, Rel, Time, Value};
+use crate::model::{Entity, Fields, Kind, Rel, Time, Value};
 
 const CREDITS: Rel = known(RelationType::OneToMany, Kind::License, Kind::SeatCountCredit);
 const ASSIGNMENTS: Rel = known(RelationType::OneToMany, Kind::License, Kind::Assignment);
@@ -36,13 +36,7 @@ pub fn of_license(license: Node<'_>, now: Time) -> Seats {
         total: total(license, now),
         ..Seats::default()
     };
-    for (assignment, _) in license.hop(
-        Hop {
-            rel: ASSIGNMENTS,
-            direction: Direction::Forward,
-        },
-        None,
-    ) {
+    for (assignment, _) in license.hop(Hop::forward(ASSIGNMENTS), None) {
         // A consumer with a reservation and a lease counts once.
         if holds(&assignment.fields, now) {
             seats.reserved += 1;
@@ -56,13 +50,7 @@ pub fn of_license(license: Node<'_>, now: Time) -> Seats {
 /// The sum of the credits valid now; one of them without a number has no limit.
 fn total(license: Node<'_>, now: Time) -> Option<u64> {
     let mut total = 0u64;
-    for (credit, _) in license.hop(
-        Hop {
-            rel: CREDITS,
-            direction: Direction::Forward,
-        },
-        None,
-    ) {
+    for (credit, _) in license.hop(Hop::forward(CREDITS), None) {
         if flag(&credit, "active") && is_valid(&credit, now) {
             let count = value(&credit, "seatCount")?.as_int()?;
             total = total.saturating_add(u64::try_from(count).unwrap_or(0));
@@ -83,19 +71,11 @@ pub fn holds(assignment: &Fields, now: Time) -> bool {
 
 /// Is there a lease now? One past its term is already gone, whether or not somebody tidied.
 pub fn is_used(assignment: Node<'_>, now: Time) -> bool {
-    assignment
-        .hop(
-            Hop {
-                rel: LEASES,
-                direction: Direction::Forward,
-            },
-            None,
-        )
-        .any(|(lease, _)| {
-            value(&lease, "grantedUntil")
-                .and_then(Value::as_time)
-                .is_some_and(|until| now < until)
-        })
+    assignment.hop(Hop::forward(LEASES), None).any(|(lease, _)| {
+        value(&lease, "grantedUntil")
+            .and_then(Value::as_time)
+            .is_some_and(|until| now < until)
+    })
 }
 
 /// The seat is this profile's already, one way or the other.

@@ -10,7 +10,7 @@ use smallvec::SmallVec;
 
 use super::parameters::Parameters;
 use super::problem::{Problem, internal};
-use super::{Context, GRAPH_REVISION, auth, target, wire};
+use super::{Context, GRAPH_REVISION, auth, operation, target, wire};
 use crate::access::{Permission, View, Who};
 use crate::graph::Graph;
 use crate::limits::Limits;
@@ -45,22 +45,21 @@ struct Answered {
 }
 
 pub async fn read(context: &Context) -> Result<HttpResponse, Problem> {
+    let sent = context.raw_target().strip_prefix("/graph").unwrap_or_default();
+    let split = target::split(sent);
+    if let Ok(raw) = &split
+        && operation::is_meant(context, raw)
+    {
+        return operation::answer(context, None, raw.clone()).await;
+    }
     let graph = context.snapshot().await?;
     let who = auth::authenticate(context, &graph)?;
-    let sent = context.raw_target().strip_prefix("/graph").unwrap_or_default();
-    let raw = target::split(sent).map_err(|error| Problem::from(error).beneath(sent))?;
+    let raw = split.map_err(|error| Problem::from(error).beneath(sent))?;
     let limits = *context.limits();
     let asked =
         selector::parse_target(&raw.selector, &limits).map_err(|error| Problem::from(error).beneath(&raw.selector))?;
     refuse_format(asked.format)?;
-    let parameters = Parameters::new(
-        raw.pairs,
-        &["wrap", "explain", "cursor", "operation"],
-        limits.parameters,
-    )?;
-    if let Some(operation) = parameters.text("operation") {
-        return Err(unknown_operation(operation));
-    }
+    let parameters = Parameters::new(raw.pairs, &["wrap", "explain", "cursor"], limits.parameters)?;
     let Some(selector) = asked.selector else {
         return Err(
             Problem::bad_request("selectorMissing", "there is no selector after `/graph`")
@@ -313,20 +312,6 @@ pub fn refuse_format(format: Option<Format>) -> Result<(), Problem> {
         format!("no answer in the format `{name}`"),
     )
     .help(format!("{why}: leave the suffix out, or use `.json`")))
-}
-
-/// There are no named operations yet; the generic ones are the methods.
-pub fn unknown_operation(name: &str) -> Problem {
-    let mut problem = Problem::bad_request("unknownOperation", format!("unknown operation `{name}`"))
-        .parameter("operation")
-        .help("this version has no named operations yet: POST, GET, PUT and DELETE work on objects");
-    let message = json!({"key": "unknownOperation", "messageTemplate": problem.detail});
-    problem.more.insert("resultCode".into(), "Failed".into());
-    problem.more.insert("errorMessage".into(), message);
-    problem
-        .more
-        .insert("errorTechnical".into(), problem.detail.clone().into());
-    problem
 }
 
 /// A list of entity tags, or `*`. Comparison is weak (RFC 9110 13.1.2): ours are strong anyway.

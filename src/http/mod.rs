@@ -7,10 +7,12 @@ pub mod auth;
 pub mod body;
 pub mod bulk;
 pub mod cursor;
+mod form;
 pub mod graph;
 pub mod health;
 pub mod metrics;
 pub mod openapi;
+pub mod operation;
 pub mod parameters;
 pub mod problem;
 pub mod schema;
@@ -56,6 +58,10 @@ pub struct Options {
     pub log_slow: Option<Duration>,
     /// Origins of browsers that may read answers; `*` for any.
     pub cors_origins: Vec<String>,
+    /// RegisterUser answers callers without a token.
+    pub open_registration: bool,
+    /// Operations that write answer to GET, for clients that know no better.
+    pub get_operations: bool,
 }
 
 /// Makes a consistent copy of the database while the server goes on, and opens it to be read. `Err` says why not.
@@ -69,6 +75,7 @@ pub struct State {
     metrics: Metrics,
     stopping: AtomicBool,
     request_ids: RequestIds,
+    logins: operation::Logins,
     backup: Option<Box<Backup>>,
 }
 
@@ -80,6 +87,7 @@ impl State {
             metrics: Metrics::new(engine.clone()),
             stopping: AtomicBool::new(false),
             request_ids: RequestIds::new(Clock::secret()),
+            logins: operation::Logins::default(),
             engine,
             options,
             backup,
@@ -273,14 +281,7 @@ async fn answer(context: &Context, route: Route, payload: web::Payload) -> Resul
     let reads = method == Method::GET || method == Method::HEAD;
     match route {
         Route::GraphRead => graph::read(context).await,
-        Route::GraphWrite => match *method {
-            Method::POST | Method::PUT => write::upsert(context, payload).await,
-            Method::DELETE => write::delete(context).await,
-            _ => Err(Problem::method_not_allowed(
-                method.as_str(),
-                "GET, HEAD, POST, PUT, DELETE",
-            )),
-        },
+        Route::GraphWrite => write::write(context, payload).await,
         Route::Tokens => tokens::answer(context, payload).await,
         Route::Import if method == Method::POST => bulk::import(context, payload).await,
         Route::Import => Err(Problem::method_not_allowed(method.as_str(), "POST")),

@@ -4,6 +4,7 @@
 mod components;
 mod envelopes;
 mod objects;
+mod operations;
 mod routes;
 
 use serde_json::{Map, Value, json};
@@ -28,6 +29,7 @@ pub fn document() -> Vec<u8> {
         "security": [{"bearer": []}],
         "tags": [
             {"name": "graph", "description": "Queries and writes"},
+            {"name": "operations", "description": "What is done by name"},
             {"name": "data", "description": "Whole worlds in and out"},
             {"name": "tokens", "description": "Who may"},
             {"name": "about", "description": "The server itself"},
@@ -78,12 +80,20 @@ fn operation(route: &Route) -> Value {
             .map(|name| reference("parameters", name))
             .collect();
     }
-    if let Some(body) = &route.body {
-        operation["requestBody"] = json!({
-            "required": true,
-            "description": body.description,
-            "content": {body.media: {"schema": reference("schemas", body.schema)}},
-        });
+    if let Some(first) = route.bodies.first() {
+        let content: Map<String, Value> = route
+            .bodies
+            .iter()
+            .map(|body| {
+                (
+                    body.media.to_owned(),
+                    json!({"schema": reference("schemas", body.schema)}),
+                )
+            })
+            .collect();
+        // What a form says may stand in the query.
+        let required = route.bodies.iter().all(|body| body.schema != "OperationParameters");
+        operation["requestBody"] = json!({"required": required, "description": first.description, "content": content});
     }
     if route.open {
         operation["security"] = json!([]);
@@ -186,17 +196,19 @@ mod tests {
         for operation in OPERATIONS {
             let Road::Method(method) = operation.road else {
                 // A named operation is described by schemas of its own (design 16).
-                let parameters = format!("/components/schemas/{}Parameters", operation.name);
-                assert!(document.pointer(&parameters).is_some(), "{parameters}");
+                for part in ["Parameters", "Result"] {
+                    let schema = format!("/components/schemas/{}{part}", operation.name);
+                    assert!(document.pointer(&schema).is_some(), "{schema}");
+                }
                 continue;
             };
-            let path = if operation.target.is_some() {
+            let path = if operation.target().is_some() {
                 "/graph/{selector}"
             } else {
                 "/graph"
             };
             let told = &document["paths"][path][method.to_lowercase()]["parameters"];
-            for parameter in operation.parameters {
+            for parameter in operation.parameters() {
                 let reference = format!("#/components/parameters/{}", parameter.name);
                 let found = told
                     .as_array()

@@ -30,6 +30,8 @@ pub struct Problem {
     pub more: Map<String, Value>,
     /// The methods that would have been right, with 405.
     pub allow: Option<&'static str>,
+    /// Seconds, with 429.
+    pub retry_after: Option<u64>,
 }
 
 impl Problem {
@@ -45,6 +47,7 @@ impl Problem {
             limit: None,
             more: Map::new(),
             allow: None,
+            retry_after: None,
         }
     }
 
@@ -137,6 +140,9 @@ impl Problem {
                 response.insert_header((header::RETRY_AFTER, "1"));
             }
             _ => {}
+        }
+        if let Some(seconds) = self.retry_after {
+            response.insert_header((header::RETRY_AFTER, seconds));
         }
         if let Some(allow) = self.allow {
             response.insert_header((header::ALLOW, allow));

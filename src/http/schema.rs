@@ -1,6 +1,8 @@
 //! `GET /graph-schema`: types, fields, relations and operations as data, for consoles and generators. Says nothing that
 //! the tables of `model::schema` and `operation` do not say.
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 
 use crate::model::Kind;
@@ -70,8 +72,8 @@ struct Operation {
     method: Option<&'static str>,
     mode: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    target: Option<&'static str>,
-    permission: &'static str,
+    target: Option<Cow<'static, str>>,
+    permission: String,
     anonymous: bool,
     parameters: Vec<Parameter>,
 }
@@ -157,10 +159,10 @@ fn operation(operation: &operation::Operation) -> Operation {
             Mode::Read => "read",
             Mode::Write => "write",
         },
-        target: operation.target,
-        permission: operation.permission,
+        target: operation.target(),
+        permission: operation.permission(),
         anonymous: operation.anonymous,
-        parameters: operation.parameters.iter().map(parameter).collect(),
+        parameters: operation.parameters().iter().map(parameter).collect(),
     }
 }
 

@@ -145,6 +145,11 @@ fn decode(raw: &str, from: usize, to: usize, form: bool) -> Result<String, Targe
     String::from_utf8(bytes).map_err(|error| not_utf8(raw, from, error.utf8_error()))
 }
 
+/// A name or a value of a form, still encoded.
+pub fn decode_form(raw: &str) -> Result<String, TargetError> {
+    decode(raw, 0, raw.len(), true)
+}
+
 fn broken(raw: &str, at: usize, to: usize) -> TargetError {
     let rest = &raw[at..to];
     let end = rest.char_indices().nth(3).map_or(rest.len(), |(end, _)| end);

@@ -9,15 +9,16 @@ use actix_web::{HttpRequest, HttpResponse};
 use compact_str::CompactString;
 use sha2::{Digest, Sha256};
 
-use super::graph::{refuse_format, unknown_operation};
+use super::graph::refuse_format;
 use super::parameters::Parameters;
 use super::problem::{Problem, internal};
-use super::{Context, GRAPH_REVISION, auth, body, target, wire};
+use super::target::RawTarget;
+use super::{Context, GRAPH_REVISION, auth, body, operation, target, wire};
 use crate::access::{View, Who};
 use crate::engine::{Idempotency, Reply, Write, Written};
 use crate::error::Error;
 use crate::graph::Transaction;
-use crate::limits::Limit;
+use crate::limits::{Limit, Limits};
 use crate::model::{Kind, Principal};
 use crate::operation::crud::{self, IfMatch, Mode};
 use crate::operation::input::{self, ObjectInput};
@@ -29,13 +30,31 @@ const INLINE_BODY: usize = 64 * 1024;
 /// Objects an answer shows of those a write touched (`graph-api.md` 2.5).
 const SHOWN: usize = 1000;
 
-pub async fn upsert(context: &Context, mut payload: Payload) -> Result<HttpResponse, Problem> {
+/// Of any method: a named operation, or the generic write of that method.
+pub async fn write(context: &Context, payload: Payload) -> Result<HttpResponse, Problem> {
+    let sent = context.raw_target().strip_prefix("/graph").unwrap_or_default();
+    let raw = target::split(sent).map_err(|error| Problem::from(error).beneath(sent))?;
+    let method = context.request.method();
+    match *method {
+        Method::POST | Method::PUT | Method::DELETE if operation::is_meant(context, &raw) => {
+            operation::answer(context, Some(payload), raw).await
+        }
+        Method::POST | Method::PUT => upsert(context, payload, raw).await,
+        Method::DELETE => delete(context, raw).await,
+        _ => Err(Problem::method_not_allowed(
+            method.as_str(),
+            "GET, HEAD, POST, PUT, DELETE",
+        )),
+    }
+}
+
+async fn upsert(context: &Context, mut payload: Payload, raw: RawTarget) -> Result<HttpResponse, Problem> {
     let (mode, operation, result) = match *context.request.method() {
         Method::POST => (Mode::Post, "Create", "CreateResult"),
         _ => (Mode::Put, "Update", "UpdateResult"),
     };
     let who = auth::authenticate(context, &context.state.engine.snapshot())?;
-    let asked = Asked::new(context)?;
+    let asked = Asked::new(context, raw)?;
     if asked.selector.is_some() {
         return Err(
             Problem::bad_request("selectorNotAllowed", "a body of objects names its objects itself")
@@ -57,21 +76,8 @@ pub async fn upsert(context: &Context, mut payload: Payload) -> Result<HttpRespo
     let write = asked.write(context, &who, operation, &bytes)?;
     let decode = move || -> Result<_, Problem> {
         let mut objects = wire::objects(&bytes, &limits)?;
-        let passwords = input::passwords(&objects);
-        if passwords > limits.passwords {
-            let limit = Limit {
-                name: "passwords",
-                value: limits.passwords,
-            };
-            return Err(Problem::new(
-                StatusCode::UNPROCESSABLE_ENTITY,
-                "tooManyPasswords",
-                format!("the body sets {passwords} passwords, each of which takes long to hash"),
-            )
-            .limit(limit)
-            .help("send them in several requests"));
-        }
-        let slow = passwords > 0;
+        bound_passwords(&objects, &limits)?;
+        let slow = input::passwords(&objects) > 0;
         if !slow {
             input::prepare(&mut objects)?;
         }
@@ -107,9 +113,28 @@ pub async fn upsert(context: &Context, mut payload: Payload) -> Result<HttpRespo
     answer(context.state.engine.write(write, run).await?)
 }
 
-pub async fn delete(context: &Context) -> Result<HttpResponse, Problem> {
+/// Each password takes long to hash, slowly on purpose.
+pub fn bound_passwords(objects: &[ObjectInput], limits: &Limits) -> Result<(), Problem> {
+    let passwords = input::passwords(objects);
+    if passwords <= limits.passwords {
+        return Ok(());
+    }
+    let limit = Limit {
+        name: "passwords",
+        value: limits.passwords,
+    };
+    Err(Problem::new(
+        StatusCode::UNPROCESSABLE_ENTITY,
+        "tooManyPasswords",
+        format!("the body sets {passwords} passwords, each of which takes long to hash"),
+    )
+    .limit(limit)
+    .help("send them in several requests"))
+}
+
+async fn delete(context: &Context, raw: RawTarget) -> Result<HttpResponse, Problem> {
     let who = auth::authenticate(context, &context.state.engine.snapshot())?;
-    let asked = Asked::new(context)?;
+    let asked = Asked::new(context, raw)?;
     let Some(selector) = asked.selector.clone() else {
         return Err(
             Problem::bad_request("selectorMissing", "there is no selector after `/graph`")
@@ -147,9 +172,7 @@ struct Asked {
 }
 
 impl Asked {
-    fn new(context: &Context) -> Result<Self, Problem> {
-        let sent = context.raw_target().strip_prefix("/graph").unwrap_or_default();
-        let raw = target::split(sent).map_err(|error| Problem::from(error).beneath(sent))?;
+    fn new(context: &Context, raw: RawTarget) -> Result<Self, Problem> {
         let limits = context.limits();
         let asked = selector::parse_target(&raw.selector, limits)
             .map_err(|error| Problem::from(error).beneath(&raw.selector))?;
@@ -157,10 +180,7 @@ impl Asked {
         if let Some(include) = raw.includes.first() {
             return Err(Problem::bad_request("includeNotAllowed", "a write takes no includes").parameter(include));
         }
-        let parameters = Parameters::new(raw.pairs, &["dryRun", "operation"], limits.parameters)?;
-        if let Some(operation) = parameters.text("operation") {
-            return Err(unknown_operation(operation));
-        }
+        let parameters = Parameters::new(raw.pairs, &["dryRun"], limits.parameters)?;
         let length = context
             .header("content-length")
             .and_then(|length| length.parse::<usize>().ok());

@@ -503,6 +503,20 @@ pub struct Hop {
 }
 
 impl Hop {
+    pub const fn forward(rel: Rel) -> Self {
+        Self {
+            rel,
+            direction: Direction::Forward,
+        }
+    }
+
+    pub const fn backward(rel: Rel) -> Self {
+        Self {
+            rel,
+            direction: Direction::Backward,
+        }
+    }
+
     /// The kind it leads to.
     pub fn to(self) -> Kind {
         match self.direction {

@@ -137,7 +137,7 @@ pub fn prepare_lines(lines: &mut [ImportLine]) -> Result<(), InputError> {
 }
 
 /// Argon2id with the crate's parameters, which are those OWASP recommends, as a PHC string.
-fn hash_password(plain: &str) -> Result<CompactString, Refusal> {
+pub(super) fn hash_password(plain: &str) -> Result<CompactString, Refusal> {
     if plain.is_empty() {
         let field = "passwordPlain".to_owned();
         return Err(Refusal::ValueNotAllowed {

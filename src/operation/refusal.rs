@@ -1,12 +1,17 @@
 //! Why a write is refused: what was sent, where it stood, and what would help. A stable code each; the status is the
 //! edge's to choose from `Class`.
 
+use std::borrow::Cow;
+
 use uuid::Uuid;
 
 use crate::access::Denied;
+use crate::entitlement::Refused;
 use crate::error::Class;
 use crate::graph::Violation;
 use crate::model::{Kind, Rel};
+use crate::query::QueryError;
+use crate::selector::SelectorError;
 
 /// A refusal with its place.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -53,8 +58,6 @@ pub enum Refusal {
     EmployeesExists(Uuid),
     #[error("the license `{license}` and the profile `{profile}` have an assignment already")]
     AssignmentExists { license: Uuid, profile: Uuid },
-    #[error("the license `{0}` has no free seat")]
-    NoSeatsAvailable(Uuid),
     #[error("the ends named in `relationAttributeObject` are not those of the relation it stands in")]
     EndsDisagree,
     #[error("`{0}` cannot be related to itself")]
@@ -71,6 +74,8 @@ pub enum Refusal {
     IfMatchNeedsOne,
     #[error(transparent)]
     Denied(#[from] Denied),
+    #[error(transparent)]
+    Entitlement(#[from] Refused),
     #[error(transparent)]
     Graph(#[from] Violation),
 }
@@ -92,7 +97,6 @@ impl Refusal {
             Self::ConsumeNotBuilt => "consumeNotBuilt",
             Self::EmployeesExists(_) => "employeesExists",
             Self::AssignmentExists { .. } => "assignmentExists",
-            Self::NoSeatsAvailable(_) => "noSeatsAvailable",
             Self::EndsDisagree => "endsDisagree",
             Self::SelfRelation(_) => "selfRelation",
             Self::PasswordNotHashed => "internal",
@@ -100,6 +104,7 @@ impl Refusal {
             Self::Stale | Self::NotNew => "stale",
             Self::IfMatchNeedsOne => "ifMatchNeedsOne",
             Self::Denied(denied) => denied_code(denied),
+            Self::Entitlement(refused) => refused_code(refused),
             Self::Graph(violation) => violation_code(violation),
         }
     }
@@ -121,12 +126,12 @@ impl Refusal {
             Self::WrongType { .. }
             | Self::OtherOwner { .. }
             | Self::EmployeesExists(_)
-            | Self::AssignmentExists { .. }
-            | Self::NoSeatsAvailable(_) => Class::Conflict,
+            | Self::AssignmentExists { .. } => Class::Conflict,
             Self::OutsideOrganization { .. } => Class::Forbidden,
             Self::Stale | Self::NotNew => Class::Stale,
             Self::PasswordNotHashed => Class::Internal,
             Self::Denied(denied) => denied_class(denied),
+            Self::Entitlement(refused) => refused_class(refused),
             Self::Graph(violation) => violation_class(violation),
         }
     }
@@ -146,7 +151,6 @@ impl Refusal {
             ),
             Self::EmployeesExists(_) => Some("use that group, or give the new one another type"),
             Self::AssignmentExists { .. } => Some("send the id of that assignment to change it"),
-            Self::NoSeatsAvailable(_) => Some("free a reservation, or add a SeatCountCredit to the license"),
             Self::EndsDisagree => Some("leave the ends out: the place in the body says them"),
             Self::OutsideOrganization { .. } => {
                 Some("link it, in the same request, to what belongs to the organization")
@@ -155,6 +159,7 @@ impl Refusal {
             Self::NotNew => Some("leave `If-None-Match` out to change what is there"),
             Self::IfMatchNeedsOne => Some("leave the header out, or send one object with its id"),
             Self::Denied(denied) => denied_help(denied),
+            Self::Entitlement(refused) => refused_help(refused),
             Self::Graph(violation) => violation_help(violation),
             _ => None,
         }
@@ -242,5 +247,256 @@ pub(crate) fn about(violation: &Violation) -> Uuid {
         | Violation::WrongKind { id, .. } => *id,
         Violation::RelationExists { to, .. } | Violation::NoRelation { to, .. } => *to,
         Violation::NotSingle { parent, .. } => *parent,
+    }
+}
+
+pub(crate) fn refused_code(refused: &Refused) -> &'static str {
+    match refused {
+        Refused::Graph(violation) => violation_code(violation),
+        refused => refused.code(),
+    }
+}
+
+pub(crate) fn refused_help(refused: &Refused) -> Option<&'static str> {
+    match refused {
+        Refused::Graph(violation) => violation_help(violation),
+        refused => refused.help(),
+    }
+}
+
+pub(crate) fn refused_class(refused: &Refused) -> Class {
+    match refused {
+        Refused::PackageInactive(_)
+        | Refused::PackageNotYetValid(_)
+        | Refused::PackageExpired(_)
+        | Refused::PackageEmpty(_)
+        | Refused::CountNotPositive(_)
+        | Refused::EndBeforeStart
+        | Refused::ValidityTooLong { .. }
+        | Refused::InvalidLicenseModel(_)
+        | Refused::LockScopeRequired
+        | Refused::QuotaOfUseTime(_)
+        | Refused::TooMuch => Class::Unprocessable,
+        Refused::ValidityDiffers(_)
+        | Refused::NoSeatsAvailable(_)
+        | Refused::ReservationLimit { .. }
+        | Refused::ReleaseNotAllowed(_)
+        | Refused::OtherOwner(_) => Class::Conflict,
+        Refused::Graph(violation) => violation_class(violation),
+    }
+}
+
+/// Why a named operation says no, and the parameter it is about.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{why}")]
+pub struct OperationError {
+    pub parameter: Option<Cow<'static, str>>,
+    pub why: Fault,
+}
+
+impl OperationError {
+    pub fn at(parameter: impl Into<Cow<'static, str>>, why: Fault) -> Self {
+        Self {
+            parameter: Some(parameter.into()),
+            why,
+        }
+    }
+}
+
+impl From<Fault> for OperationError {
+    fn from(why: Fault) -> Self {
+        Self { parameter: None, why }
+    }
+}
+
+impl From<Refused> for OperationError {
+    fn from(refused: Refused) -> Self {
+        Fault::Refused(refused).into()
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Fault {
+    // What cannot be read.
+    #[error("the parameter is missing")]
+    Missing,
+    #[error("one of `{0}` is needed")]
+    OneNeeded(&'static str),
+    #[error("the parameter is given twice")]
+    Repeated,
+    #[error("`{value}` is not a value of this parameter")]
+    Mistyped { value: String, wanted: String },
+    #[error("the operation has no such parameter")]
+    Unknown { known: String },
+    #[error("the parameter does not go with `change={change}`")]
+    NotWithChange { change: String },
+    #[error("more than {0} parameters")]
+    TooMany(u64),
+    #[error("the operation needs a selector of `{0}`")]
+    SelectorMissing(String),
+    #[error("the operation takes no selector")]
+    SelectorNotAllowed,
+    #[error("the selector names `{named}`, and the operation is for `{wanted}`")]
+    WrongTarget { named: String, wanted: String },
+    #[error("a selector of an operation takes every match: it has no `{{…}}`")]
+    ParamsNotAllowed,
+    /// With the text it is about.
+    #[error("{0}")]
+    Selector(SelectorError, String),
+    #[error("{0}")]
+    Query(QueryError),
+    #[error("the operation needs a body with an object graph")]
+    ObjectsMissing,
+    #[error("the operation takes one object of type `Profile`, and there are {0} objects")]
+    NotOneProfile(usize),
+    // What is understood and refused.
+    #[error("{}", match id { Some(id) => format!("no `{}` has the id `{id}`", kind.name()), None => format!("the selector matches no `{}`", kind.name()) })]
+    TargetNotFound { kind: Kind, id: Option<Uuid> },
+    #[error("the selector matches {matches} objects of type `{}`, and one is meant", kind.name())]
+    AmbiguousTarget { kind: Kind, matches: usize },
+    #[error("`{id}` is of type `{}`, not `{}`", is.name(), wanted.name())]
+    WrongType { id: Uuid, is: Kind, wanted: Kind },
+    #[error("the id `{0}` cannot be used")]
+    IdNotUsable(Uuid),
+    #[error("no entitlement can be made from this selector")]
+    NotMadeFromSelector,
+    #[error("nothing says who owns the licenses")]
+    OwnerMissing,
+    #[error("`{0}` is related to it already")]
+    RelationExists(Uuid),
+    #[error("`{0}` is not related to it")]
+    RelationMissing(Uuid),
+    #[error("the license `{license}` and the profile `{profile}` have no assignment")]
+    AssignmentMissing { license: Uuid, profile: Uuid },
+    #[error("`{0}` is no reservation type")]
+    UnknownReservationType(String),
+    #[error("the data is not JSON: {0}")]
+    ClientDataNotJson(String),
+    #[error("the profile `{0}` exists already")]
+    ProfileExists(Uuid),
+    #[error("the two passwords are not the same")]
+    PasswordsDiffer,
+    #[error("the terms and conditions are not accepted")]
+    TermsNotAccepted,
+    #[error("the user name or the password is wrong")]
+    InvalidCredentials,
+    #[error(transparent)]
+    Refused(#[from] Refused),
+    /// A generic write within the operation.
+    #[error(transparent)]
+    Write(#[from] Refusal),
+}
+
+impl Fault {
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Missing | Self::OneNeeded(_) => "parameterMissing",
+            Self::Repeated => "repeatedParameter",
+            Self::Mistyped { .. } => "badParameter",
+            Self::Unknown { .. } => "unknownParameter",
+            Self::NotWithChange { .. } => "parameterNotAllowed",
+            Self::TooMany(_) => "tooManyParameters",
+            Self::SelectorMissing(_) => "selectorMissing",
+            Self::SelectorNotAllowed => "selectorNotAllowed",
+            Self::WrongTarget { .. } => "wrongTarget",
+            Self::ParamsNotAllowed => "paramsNotAllowed",
+            Self::Selector(error, _) => error.code,
+            Self::Query(error) => error.code.as_str(),
+            Self::ObjectsMissing => "bodyMissing",
+            Self::NotOneProfile(_) => "notOneProfile",
+            Self::TargetNotFound { .. } => "targetNotFound",
+            Self::AmbiguousTarget { .. } => "ambiguousTarget",
+            Self::WrongType { .. } => "wrongType",
+            Self::IdNotUsable(_) => "idNotUsable",
+            Self::NotMadeFromSelector => "notMadeFromSelector",
+            Self::OwnerMissing => "ownerMissing",
+            Self::RelationExists(_) => "relationExists",
+            Self::RelationMissing(_) => "relationMissing",
+            Self::AssignmentMissing { .. } => "assignmentMissing",
+            Self::UnknownReservationType(_) => "unknownReservationType",
+            Self::ClientDataNotJson(_) => "clientDataNotJson",
+            Self::ProfileExists(_) => "profileExists",
+            Self::PasswordsDiffer => "passwordsDiffer",
+            Self::TermsNotAccepted => "termsNotAccepted",
+            Self::InvalidCredentials => "invalidCredentials",
+            Self::Refused(refused) => refused_code(refused),
+            Self::Write(refusal) => refusal.code(),
+        }
+    }
+
+    pub fn class(&self) -> Class {
+        match self {
+            Self::Missing
+            | Self::OneNeeded(_)
+            | Self::Repeated
+            | Self::Mistyped { .. }
+            | Self::Unknown { .. }
+            | Self::NotWithChange { .. }
+            | Self::TooMany(_)
+            | Self::SelectorMissing(_)
+            | Self::SelectorNotAllowed
+            | Self::WrongTarget { .. }
+            | Self::ParamsNotAllowed
+            | Self::ObjectsMissing
+            | Self::NotOneProfile(_) => Class::Unreadable,
+            Self::Selector(error, _) => crate::error::Error::Selector(error.clone()).class(),
+            Self::Query(error) => crate::error::Error::Query(error.clone()).class(),
+            Self::TargetNotFound { .. } => Class::NotFound,
+            Self::WrongType { .. }
+            | Self::RelationExists(_)
+            | Self::RelationMissing(_)
+            | Self::ProfileExists(_)
+            | Self::AmbiguousTarget { .. } => Class::Conflict,
+            Self::IdNotUsable(_)
+            | Self::NotMadeFromSelector
+            | Self::OwnerMissing
+            | Self::AssignmentMissing { .. }
+            | Self::UnknownReservationType(_)
+            | Self::ClientDataNotJson(_)
+            | Self::PasswordsDiffer
+            | Self::TermsNotAccepted
+            | Self::InvalidCredentials => Class::Unprocessable,
+            Self::Refused(refused) => refused_class(refused),
+            Self::Write(refusal) => refusal.class(),
+        }
+    }
+
+    pub fn help(&self) -> Option<&str> {
+        Some(match self {
+            Self::Missing | Self::OneNeeded(_) => "send it in the query or in the form",
+            Self::Repeated => "send it once, in the query or in the form",
+            Self::Mistyped { wanted, .. } => wanted,
+            Self::Unknown { known } => known,
+            Self::NotWithChange { .. } => "leave it out, or send the change it belongs to",
+            Self::TooMany(_) => "send fewer",
+            Self::SelectorMissing(_) => "for example `POST /graph/License[@id='…']?operation=…`",
+            Self::SelectorNotAllowed => "send it to `/graph`",
+            Self::WrongTarget { .. } => "`GET /graph-schema` lists what each operation is for",
+            Self::ParamsNotAllowed => "take the braces off",
+            Self::Selector(error, _) => &error.help,
+            Self::Query(error) => return error.help.as_deref(),
+            Self::ObjectsMissing => {
+                "send a Profile as JSON, or form fields such as `/Profile/~ManyToOne/Person/@firstName`"
+            }
+            Self::NotOneProfile(_) => "nest all other objects below the Profile",
+            Self::TargetNotFound { .. } => "it has to exist, and to be within the reach of the token",
+            Self::AmbiguousTarget { .. } => "narrow the selector, for example by `[@id='…']`",
+            Self::WrongType { .. } => "send the id of an object of that type",
+            Self::IdNotUsable(_) => "choose another id, or name the entitlement by a selector",
+            Self::NotMadeFromSelector => {
+                "a selector that makes an entitlement compares fields by `=` alone, such as `/Entitlement[@name='Project X']`"
+            }
+            Self::OwnerMissing => "send `ownerOrganizationId`, or an entitlement or a group of the owner",
+            Self::RelationExists(_) | Self::RelationMissing(_) => "a flag of the operation makes this no error",
+            Self::AssignmentMissing { .. } => "send `createAssignment=true` to make one",
+            Self::UnknownReservationType(_) => "it is empty, `reserved` or `denied`",
+            Self::ClientDataNotJson(_) => "quote a text: `\"text\"` is JSON",
+            Self::ProfileExists(_) => "leave the id out, or choose a new one",
+            Self::PasswordsDiffer => "send the same text as `passwordPlain` and `confirmedPassword`",
+            Self::TermsNotAccepted => "send `acceptsTsAndCs=true` once the user accepts them",
+            Self::InvalidCredentials => return None,
+            Self::Refused(refused) => return refused_help(refused),
+            Self::Write(refusal) => return refusal.help(),
+        })
     }
 }

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use crate::limits::Limits;
 use crate::model::{Kind, RelationType};
 
-use super::{envelopes, objects};
+use super::{envelopes, objects, operations};
 
 pub fn components() -> Value {
     json!({
@@ -43,6 +43,7 @@ fn parameters() -> Value {
         "cursor": query("cursor", json!({"type": "string"}), "Go on where an answer with this `nextCursor` ended."),
         "limit": query("limit", json!({"type": "integer", "minimum": 0, "maximum": page_max}), "How many to list."),
         "dryRun": query("dryRun", json!({"type": "boolean", "default": false}), "Answer what would change, and change nothing."),
+        "operation": query("operation", operations::names(), "The operation to carry out, by its exact name; `GET /graph-schema` lists them."),
         "includes": {
             "name": "includes", "in": "query", "style": "form", "explode": true,
             "description": "Parameters whose name is a chain of relations, without values: `?/~ManyToOne/Person&/~OneToMany/ContactInformation`.",
@@ -101,6 +102,7 @@ fn responses() -> Value {
         "414": problem("The selector is too long", None),
         "415": problem("Not a type of body that is taken", None),
         "422": problem("Understood and refused", None),
+        "429": problem("Too many attempts", Some("Retry-After")),
         "503": problem("Not now", Some("Retry-After")),
     })
 }
@@ -113,6 +115,7 @@ fn schemas() -> Map<String, Value> {
     for relation in RelationType::NAMED {
         all.insert(relation.name().to_owned(), objects::named_relation(*relation));
     }
+    all.extend(operations::schemas());
     all.extend(
         envelopes::envelopes()
             .into_iter()

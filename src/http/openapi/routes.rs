@@ -9,7 +9,8 @@ pub struct Route {
     pub summary: &'static str,
     pub description: &'static str,
     pub parameters: &'static [&'static str],
-    pub body: Option<Body>,
+    /// The first is the usual one.
+    pub bodies: &'static [Body],
     pub answers: &'static [Answer],
     /// Statuses answered as problem documents.
     pub problems: &'static [u16],
@@ -37,12 +38,19 @@ const LINES: &str = "application/x-ndjson";
 
 const WRITE_PARAMETERS: &[&str] = &["dryRun", "IdempotencyKey", "IfMatch", "IfNoneMatch"];
 const WRITE_PROBLEMS: &[u16] = &[400, 401, 403, 405, 406, 408, 409, 412, 413, 414, 415, 422, 503];
+const OPERATION_PROBLEMS: &[u16] = &[400, 401, 403, 404, 405, 406, 408, 409, 413, 414, 415, 422, 503];
 const WRITE_HEADERS: &[&str] = &["Graph-Revision", "Idempotency-Replayed"];
 const OBJECTS: Body = Body {
     media: JSON,
     schema: "Objects",
     description: "One object, an array of objects, or the list a query answered. Objects are merged into those of the same \
                   `id`: members that are absent stay as they are, `null` clears, related objects are created or merged and linked.",
+};
+
+const PARAMETERS: Body = Body {
+    media: "application/x-www-form-urlencoded",
+    schema: "OperationParameters",
+    description: "Parameters of a named operation; they may as well stand in the query, or some here and some there.",
 };
 
 /// Every route of the server, in the order people meet them.
@@ -64,7 +72,7 @@ pub const ROUTES: &[Route] = &[
             "GraphAtLeast",
             "IfNoneMatchRead",
         ],
-        body: None,
+        bodies: &[],
         answers: &[
             Answer {
                 status: 200,
@@ -92,7 +100,7 @@ pub const ROUTES: &[Route] = &[
         summary: "Delete what a selector matches",
         description: "With everything that belongs to it, in one transaction. No match is no error: the count is 0.",
         parameters: &["selector", "dryRun", "IdempotencyKey", "IfMatch"],
-        body: None,
+        bodies: &[],
         answers: &[Answer {
             status: 200,
             description: "What was deleted",
@@ -104,22 +112,46 @@ pub const ROUTES: &[Route] = &[
         open: false,
     },
     Route {
+        path: "/graph/{selector}",
+        method: "post",
+        id: "operateOnSelector",
+        tag: "operations",
+        summary: "Carry out a named operation on what a selector matches",
+        description: "`?operation=MoveLicenses`: see `OperationParameters` for each operation. One transaction. A refusal is 200 with \
+                      `resultCode` `Failed`; a client that accepts `application/problem+json` by name gets a problem instead.",
+        parameters: &["selector", "operation", "IdempotencyKey"],
+        bodies: &[PARAMETERS],
+        answers: &[Answer {
+            status: 200,
+            description: "What was done, or why it was not",
+            media: JSON,
+            schema: "OperationResult",
+            headers: WRITE_HEADERS,
+        }],
+        problems: OPERATION_PROBLEMS,
+        open: false,
+    },
+    Route {
         path: "/graph",
         method: "post",
         id: "create",
         tag: "graph",
-        summary: "Create objects, and merge into what exists",
-        description: "All of the body in one transaction, or none of it.",
-        parameters: WRITE_PARAMETERS,
-        body: Some(OBJECTS),
+        summary: "Create objects and merge into what exists, or carry out a named operation",
+        description: "Without `operation`, a body of objects: all of it in one transaction, or none of it. With one, in the query or in a \
+                      form: that operation. A refusal of an operation is 200 with `resultCode` `Failed`; a client that accepts \
+                      `application/problem+json` by name gets a problem instead. Login asks for no token.",
+        parameters: &["operation", "dryRun", "IdempotencyKey", "IfMatch", "IfNoneMatch"],
+        bodies: &[OBJECTS, PARAMETERS],
         answers: &[Answer {
             status: 200,
-            description: "The objects as they now are",
+            description: "The objects as they now are, or what the operation did",
             media: JSON,
-            schema: "CreateResult",
+            schema: "WriteResult",
             headers: WRITE_HEADERS,
         }],
-        problems: WRITE_PROBLEMS,
+        problems: &[
+            400, 401, 403, 404, 405, 406, 408, 409, 412, 413, 414, 415, 422, 429, 503,
+        ],
         open: false,
     },
     Route {
@@ -130,7 +162,7 @@ pub const ROUTES: &[Route] = &[
         summary: "Update objects, and create what is new",
         description: "The same as POST but for the name of its answer.",
         parameters: WRITE_PARAMETERS,
-        body: Some(OBJECTS),
+        bodies: &[OBJECTS],
         answers: &[Answer {
             status: 200,
             description: "The objects as they now are",
@@ -149,7 +181,7 @@ pub const ROUTES: &[Route] = &[
         summary: "Types, fields, relations and operations",
         description: "What a selector and a body may name.",
         parameters: &["GraphAtLeast"],
-        body: None,
+        bodies: &[],
         answers: &[Answer {
             status: 200,
             description: "The schema",
@@ -169,11 +201,11 @@ pub const ROUTES: &[Route] = &[
         description: "One object or relation a line, referring to what is stored or came earlier; or one JSON object or array. \
                       Committed in batches of 10,000 lines: a problem names its `line` and the `committedLines`.",
         parameters: &["dryRun"],
-        body: Some(Body {
+        bodies: &[Body {
             media: LINES,
             schema: "ImportLine",
             description: "Each line is an object or a relation.",
-        }),
+        }],
         answers: &[Answer {
             status: 200,
             description: "All lines are in",
@@ -192,7 +224,7 @@ pub const ROUTES: &[Route] = &[
         summary: "Export the world",
         description: "In the import's format: parents before children, relations last. Secrets, tokens and keys are left out.",
         parameters: &["GraphAtLeast"],
-        body: None,
+        bodies: &[],
         answers: &[Answer {
             status: 200,
             description: "One object or relation a line",
@@ -211,7 +243,7 @@ pub const ROUTES: &[Route] = &[
         summary: "A copy of the database",
         description: "Consistent, made while the server goes on.",
         parameters: &[],
-        body: None,
+        bodies: &[],
         answers: &[Answer {
             status: 200,
             description: "A database file",
@@ -230,11 +262,11 @@ pub const ROUTES: &[Route] = &[
         summary: "Make a token",
         description: "Its text is shown this once. Nobody gives what they do not hold.",
         parameters: &[],
-        body: Some(Body {
+        bodies: &[Body {
             media: JSON,
             schema: "NewToken",
             description: "What it may do, as whom, where and until when.",
-        }),
+        }],
         answers: &[Answer {
             status: 201,
             description: "The token",
@@ -253,7 +285,7 @@ pub const ROUTES: &[Route] = &[
         summary: "List tokens",
         description: "Oldest first, without their text.",
         parameters: &["limit", "cursor", "GraphAtLeast"],
-        body: None,
+        bodies: &[],
         answers: &[Answer {
             status: 200,
             description: "Tokens",
@@ -272,7 +304,7 @@ pub const ROUTES: &[Route] = &[
         summary: "Revoke a token",
         description: "From the next request on it is unknown.",
         parameters: &["id"],
-        body: None,
+        bodies: &[],
         answers: &[Answer {
             status: 204,
             description: "It is gone",
@@ -291,7 +323,7 @@ pub const ROUTES: &[Route] = &[
         summary: "Is the process alive?",
         description: "Answers while the process answers at all.",
         parameters: &[],
-        body: None,
+        bodies: &[],
         answers: &[Answer {
             status: 200,
             description: "Alive",
@@ -310,7 +342,7 @@ pub const ROUTES: &[Route] = &[
         summary: "Does it take reads and writes?",
         description: "For a balancer: no longer ready before it stops, and when the database fails.",
         parameters: &[],
-        body: None,
+        bodies: &[],
         answers: &[
             Answer {
                 status: 200,
@@ -338,7 +370,7 @@ pub const ROUTES: &[Route] = &[
         summary: "Counters and timings",
         description: "For Prometheus. No label names a customer.",
         parameters: &[],
-        body: None,
+        bodies: &[],
         answers: &[Answer {
             status: 200,
             description: "Metrics",
@@ -357,7 +389,7 @@ pub const ROUTES: &[Route] = &[
         summary: "This document",
         description: "OpenAPI 3.1.",
         parameters: &[],
-        body: None,
+        bodies: &[],
         answers: &[Answer {
             status: 200,
             description: "This document",

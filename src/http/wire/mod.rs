@@ -3,6 +3,7 @@
 
 mod change;
 mod export;
+mod form;
 mod json;
 mod names;
 mod nest;
@@ -14,6 +15,7 @@ mod write;
 
 pub use change::changes;
 pub use export::{export_entity, export_order, export_relation, is_exported};
+pub use form::{FieldError, form_objects};
 pub use nest::entity;
 pub use pointer::{BodyError, Position};
 pub use read::{import_document, import_line, objects};

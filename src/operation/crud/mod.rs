@@ -26,7 +26,7 @@ use uuid::Uuid;
 
 use crate::access::{Action, Denied, Permission, Permissions, View, Who};
 use crate::entitlement::paths::Reservation;
-use crate::entitlement::seats;
+use crate::entitlement::{reserve, seats};
 use crate::error::Error;
 use crate::graph::{Node, Transaction};
 use crate::limits::Limits;
@@ -369,9 +369,13 @@ impl<'t, 'g, 'i> Write<'t, 'g, 'i> {
             return Ok(());
         }
         self.may_update(id).map_err(|denied| at.failed(denied))?;
-        if kind == Kind::Assignment {
-            let had = self.tx.graph().find(id).is_some_and(|node| seats::occupies(node, now));
-            self.flat.subjects[index].takes_seat = !had;
+        if kind == Kind::Assignment
+            && let Some(node) = self.tx.graph().find(id)
+        {
+            if let Some(license) = reserve::reserved(node, now).filter(|_| !seats::holds(&fields, now)) {
+                reserve::may_release(license).map_err(|refused| at.member("reservationType", refused))?;
+            }
+            self.flat.subjects[index].takes_seat = !seats::occupies(node, now);
         }
         self.tx
             .update(id, fields)

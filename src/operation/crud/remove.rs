@@ -3,7 +3,7 @@
 use uuid::Uuid;
 
 use crate::access::{Action, Denied, View, Who, token};
-use crate::entitlement::paths;
+use crate::entitlement::{paths, reserve};
 use crate::error::Error;
 use crate::graph::Transaction;
 use crate::model::schema::{Hop, RelationType, known};
@@ -59,6 +59,14 @@ pub fn remove(
         })?;
         objects.push((node.kind, node.id));
         match node.kind {
+            Kind::Assignment => {
+                if let Some(license) = reserve::reserved(node, tx.now()) {
+                    reserve::may_release(license).map_err(|refused| InputError {
+                        at: String::new(),
+                        why: refused.into(),
+                    })?;
+                }
+            }
             Kind::ProfileGroup => in_doubt.extend(paths::reservations(node, None)),
             Kind::Organization => {
                 for (group, _) in node.hop(

@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use uuid::Uuid;
 
 use crate::access::Denied;
-use crate::entitlement::{paths, seats};
+use crate::entitlement::{paths, reserve, seats};
 use crate::graph::Node;
 use crate::model::schema::{Hop, RelationType, known};
 use crate::model::{Direction, Entity, Kind, Rel, Value};
@@ -105,11 +105,7 @@ impl<'i> Write<'_, '_, 'i> {
             let Some(license) = assignment.parent(BY_LICENSE).filter(|license| seen.insert(license.id)) else {
                 continue;
             };
-            if seats::of_license(license, now).overdrawn() {
-                return Err(subject
-                    .at()
-                    .member("reservationType", Refusal::NoSeatsAvailable(license.id)));
-            }
+            reserve::fits(license, now).map_err(|refused| subject.at().member("reservationType", refused))?;
         }
         Ok(())
     }

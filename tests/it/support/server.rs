@@ -39,6 +39,8 @@ impl Server {
                     log_requests: false,
                     log_slow: None,
                     cors_origins: settings.cors_origins,
+                    open_registration: settings.open_registration,
+                    get_operations: settings.get_operations,
                 };
                 let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
                 let address = listener.local_addr().expect("a port");

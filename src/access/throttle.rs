@@ -1,0 +1,127 @@
+//! How often a wrong password may be tried: a few times at once, and then ever more slowly, for each name by itself. Kept
+//! in memory, bounded, and forgotten with time; it declines to know what a name stands for.
+
+use std::collections::HashMap;
+
+use compact_str::CompactString;
+use parking_lot::Mutex;
+
+use crate::model::Time;
+use crate::model::value::fold;
+
+/// Wrong passwords without a wait.
+const FREE: u32 = 5;
+/// The wait after the first that is not free, doubled by each further one.
+const FIRST_MS: i64 = 1_000;
+/// The longest wait, and how long a name without a further try is remembered.
+const LONGEST_MS: i64 = 15 * 60 * 1000;
+/// Names remembered. An attacker who tries more of them makes the oldest be forgotten, which a slow hash bounds.
+const NAMES: usize = 100_000;
+
+#[derive(Debug, Default)]
+pub struct Throttle(Mutex<HashMap<CompactString, Tries>>);
+
+#[derive(Clone, Copy, Debug)]
+struct Tries {
+    wrong: u32,
+    last: Time,
+}
+
+impl Tries {
+    fn until(self) -> Time {
+        let more = self.wrong.saturating_sub(FREE);
+        if more == 0 {
+            return Time(i64::MIN);
+        }
+        let wait = FIRST_MS
+            .checked_shl(more - 1)
+            .filter(|wait| *wait > 0)
+            .unwrap_or(LONGEST_MS);
+        Time(self.last.0.saturating_add(wait.min(LONGEST_MS)))
+    }
+}
+
+impl Throttle {
+    /// A try begins, and counts as wrong until `was_right`: of many at once no more may begin than one after another.
+    /// `Err` is how many seconds are left to wait, at least 1.
+    pub fn begin(&self, name: &str, now: Time) -> Result<(), u64> {
+        let name = fold(name);
+        let mut names = self.0.lock();
+        let is_new = match names.get(&name).map(|tries| tries.until()) {
+            Some(until) if now < until => return Err((until.0 - now.0).div_euclid(1000) as u64 + 1),
+            known => known.is_none(),
+        };
+        if is_new && names.len() >= NAMES {
+            names.retain(|_, tries| now.0.saturating_sub(tries.last.0) < LONGEST_MS);
+        }
+        if is_new && names.len() >= NAMES {
+            let oldest = names
+                .iter()
+                .min_by_key(|(_, tries)| tries.last)
+                .map(|(name, _)| name.clone());
+            oldest.and_then(|oldest| names.remove(&oldest));
+        }
+        let tries = names.entry(name).or_insert(Tries { wrong: 0, last: now });
+        // After a rest as long as the longest wait it begins anew.
+        if now.0.saturating_sub(tries.last.0) >= LONGEST_MS {
+            tries.wrong = 0;
+        }
+        tries.wrong = tries.wrong.saturating_add(1);
+        tries.last = now;
+        Ok(())
+    }
+
+    pub fn was_right(&self, name: &str) {
+        self.0.lock().remove(&fold(name));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Each try is a time and whether it may be made; those that may are wrong.
+    fn check(tries: &[(i64, Result<(), u64>)]) {
+        let throttle = Throttle::default();
+        for (index, (at, expected)) in tries.iter().enumerate() {
+            let name = if index % 2 == 0 { "Aino" } else { "aino" };
+            assert_eq!(throttle.begin(name, Time(*at)), *expected, "try {index} at {at}");
+            assert_eq!(throttle.begin("ben", Time(*at)), Ok(()));
+            throttle.was_right("Ben");
+        }
+    }
+
+    #[test]
+    fn a_wrong_password_waits_longer_each_time() {
+        check(&[
+            (0, Ok(())),
+            (0, Ok(())),
+            (0, Ok(())),
+            (0, Ok(())),
+            (0, Ok(())),
+            (0, Ok(())),
+            (0, Err(2)),
+            (999, Err(1)),
+            (1_000, Ok(())),
+            (2_999, Err(1)),
+            (3_000, Ok(())),
+            (3_000, Err(5)),
+            (1_000_000, Ok(())),
+            (1_000_000, Ok(())),
+        ]);
+    }
+
+    #[test]
+    fn the_longest_wait_is_a_quarter_of_an_hour() {
+        let throttle = Throttle::default();
+        let mut now = Time(0);
+        for _ in 0..200 {
+            if let Err(seconds) = throttle.begin("x", now) {
+                assert!(seconds <= 901, "{seconds}");
+                now = Time(now.0 + 60_000);
+            }
+        }
+        throttle.was_right("x");
+        assert_eq!(throttle.begin("x", Time(0)), Ok(()));
+    }
+}

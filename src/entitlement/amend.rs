@@ -1,0 +1,132 @@
+//! Changing what a license already granted says: its validity, its quota, its use time (`graph-api.md` 3.1, `change=`).
+//! What is in use is never looked at: whoever has a seat keeps it, and nobody gets a new one until it fits.
+
+use uuid::Uuid;
+
+use crate::graph::{Node, Transaction, Violation};
+use crate::model::schema::{Hop, find_relation};
+use crate::model::{Entity, Kind, RelationType, Time, Value};
+
+use super::grant::{self, time};
+use super::refused::Refused;
+use super::terms::{self, Limited};
+
+fn found<'t>(tx: &'t Transaction<'_>, license: Uuid) -> Result<Node<'t>, Refused> {
+    Ok(tx.graph().find(license).ok_or(Violation::NotFound { id: license })?)
+}
+
+/// `None` keeps what there is, `Some(None)` clears it: without an end a license has none.
+pub fn validity(
+    tx: &mut Transaction<'_>,
+    license: Uuid,
+    from: Option<Option<Time>>,
+    until: Option<Option<Time>>,
+) -> Result<(), Refused> {
+    let node = found(tx, license)?;
+    let terms = terms::of_license(node)?;
+    // A license without a start is not valid: cleared, it starts now.
+    let from = match from {
+        None => time(&node, "validFrom"),
+        Some(given) => Some(given.unwrap_or(tx.now())),
+    };
+    let until = until.unwrap_or(time(&node, "validUntil"));
+    let until = match from {
+        Some(from) => grant::end(from, until, &terms)?,
+        None => until,
+    };
+    let mut fields = node.fields.clone();
+    for (name, value) in [("validFrom", from), ("validUntil", until)] {
+        if let Some(field) = Kind::License.field(name) {
+            fields = fields.with(field, value.map(Value::Time));
+        }
+    }
+    Ok(tx.update(license, fields)?)
+}
+
+/// The sum of the credits valid now becomes `count`, through the credit made by the grant, which is the oldest.
+pub fn quota(tx: &mut Transaction<'_>, license: Uuid, count: i64) -> Result<(), Refused> {
+    let limited = terms::of_license(found(tx, license)?)?.limited;
+    if limited == Limited::UseTime {
+        return Err(Refused::QuotaOfUseTime(license));
+    }
+    if count < 1 {
+        return Err(Refused::CountNotPositive(count));
+    }
+    set_sum(tx, license, limited, |_| Some(count))
+}
+
+/// How a new use time counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Increment {
+    /// It is the new limit; what was used still counts.
+    Fair,
+    /// It comes on top of the old limit.
+    Append,
+}
+
+/// Milliseconds of use, whether or not the model limits them yet.
+pub fn use_time(tx: &mut Transaction<'_>, license: Uuid, ms: i64, increment: Increment) -> Result<(), Refused> {
+    if ms < 1 {
+        return Err(Refused::CountNotPositive(ms));
+    }
+    set_sum(tx, license, Limited::UseTime, |sum| match increment {
+        Increment::Fair => Some(ms),
+        Increment::Append => sum.checked_add(ms),
+    })
+}
+
+/// The oldest credit takes up the difference; when it has not enough to give, the next ones give too. Credits without a
+/// limit get one: the sum is a number from then on.
+fn set_sum(
+    tx: &mut Transaction<'_>,
+    license: Uuid,
+    limited: Limited,
+    wanted: impl FnOnce(i64) -> Option<i64>,
+) -> Result<(), Refused> {
+    let now = tx.now();
+    let (kind, field) = limited.credit();
+    let (Some(rel), Some(field)) = (
+        find_relation(RelationType::OneToMany, Kind::License, kind),
+        kind.field(field),
+    ) else {
+        return Ok(());
+    };
+    let node = found(tx, license)?;
+    let credits: Vec<(Uuid, Option<i64>)> = node
+        .hop(Hop::forward(rel), None)
+        .filter(|(credit, _)| counts(credit, now))
+        .map(|(credit, _)| (credit.id, credit.fields.get(field).and_then(Value::as_int)))
+        .collect();
+    let finite = credits.iter().filter_map(|(_, amount)| *amount);
+    let sum = finite.fold(Some(0i64), |sum, amount| sum?.checked_add(amount));
+    let sum = sum.ok_or(Refused::TooMuch)?;
+    let wanted = wanted(sum).ok_or(Refused::TooMuch)?;
+    let Some((oldest, _)) = credits.first() else {
+        grant::credit(tx, license, limited, Some(wanted))?;
+        return Ok(());
+    };
+    let oldest = *oldest;
+    let mut left = wanted - sum;
+    for (id, amount) in credits {
+        let had = amount.unwrap_or(0);
+        let new = if id == oldest || left < 0 {
+            (had.saturating_add(left)).max(0)
+        } else {
+            had
+        };
+        left -= new - had;
+        if amount != Some(new) {
+            let fields = found(tx, id)?.fields.with(field, Some(Value::Int(new)));
+            tx.update(id, fields)?;
+        }
+    }
+    Ok(())
+}
+
+/// Active and within its validity. A credit without a start counts from the beginning.
+fn counts(credit: &Entity, now: Time) -> bool {
+    let active = credit.kind.field("active").and_then(|field| credit.fields.get(field));
+    active.and_then(Value::as_bool).unwrap_or(false)
+        && time(credit, "validFrom").is_none_or(|from| from <= now)
+        && time(credit, "validUntil").is_none_or(|until| now < until)
+}

@@ -1,0 +1,207 @@
+//! Granting a package: one license for each of its licensed items, with the credit its model asks for (`licensing.md` 3,
+//! `graph-api.md` 3.1). Who may grant, and to whom, was decided before.
+
+use uuid::Uuid;
+
+use crate::graph::{Kept, Node, Transaction};
+use crate::model::schema::{Hop, RelationType, known};
+use crate::model::{Entity, Fields, Kind, Rel, Time, Value};
+
+use super::refused::Refused;
+use super::terms::{self, Limited, Terms};
+
+const ITEMS: Rel = known(RelationType::ManyToMany, Kind::ProductPackage, Kind::LicensedItem);
+const MODEL_OF_PACKAGE: Rel = known(RelationType::OneToMany, Kind::LicenseModel, Kind::ProductPackage);
+const MODEL_OF_LICENSE: Rel = known(RelationType::OneToMany, Kind::LicenseModel, Kind::License);
+const ITEM_OF_LICENSE: Rel = known(RelationType::OneToMany, Kind::LicensedItem, Kind::License);
+const LICENSES: Rel = known(RelationType::OneToMany, Kind::Entitlement, Kind::License);
+const METADATA: Rel = known(RelationType::OneToMany, Kind::License, Kind::LicenseMetadata);
+
+/// What is granted, and how much of it.
+#[derive(Clone, Debug, Default)]
+pub struct Grant<'a> {
+    pub package: Uuid,
+    /// Where the licenses go.
+    pub entitlement: Uuid,
+    /// Seats or uses; the model's default, else 1.
+    pub count: Option<i64>,
+    /// Milliseconds, where the model limits use time: none until somebody says how much.
+    pub use_time: Option<i64>,
+    /// Now, if it is not said: a license without a start is not valid.
+    pub valid_from: Option<Time>,
+    pub valid_until: Option<Time>,
+    pub lock_scope: Option<&'a str>,
+    /// Kept with each license.
+    pub metadata: &'a [(&'a str, &'a str)],
+}
+
+/// The licenses, one an item of the package in order of the items: new ones, or those a pool had already.
+pub fn grant(tx: &mut Transaction<'_>, grant: &Grant<'_>) -> Result<Vec<Uuid>, Refused> {
+    let now = tx.now();
+    let missing = |id: Uuid| crate::graph::Violation::NotFound { id };
+    let package = tx.graph().find(grant.package).ok_or_else(|| missing(grant.package))?;
+    is_on_sale(package, now)?;
+    let items: Vec<Uuid> = package
+        .hop(Hop::forward(ITEMS), None)
+        .map(|(item, _)| item.id)
+        .collect();
+    if items.is_empty() {
+        return Err(Refused::PackageEmpty(package.id));
+    }
+    let model = package.parent(MODEL_OF_PACKAGE);
+    let terms = terms::of_model(model)?;
+    let model = model.map(|model| model.id);
+    let count = grant.count.or(terms.default_count).unwrap_or(1);
+    // A default of 0 is a model that sells nothing without being asked how much.
+    if count < 1 {
+        return Err(Refused::CountNotPositive(count));
+    }
+    let amount = match terms.limited {
+        Limited::Seats | Limited::UseCount => count,
+        Limited::UseTime => grant.use_time.unwrap_or(0),
+    };
+    if terms.locks_trials && grant.lock_scope.is_none() {
+        return Err(Refused::LockScopeRequired);
+    }
+    let valid_from = grant.valid_from.unwrap_or(now);
+    let valid_until = end(valid_from, grant.valid_until, &terms)?;
+    let mut licenses = Vec::with_capacity(items.len());
+    for item in items {
+        let pooled = if terms.pool {
+            pooled(tx, grant.entitlement, item, model)
+        } else {
+            None
+        };
+        let license = match pooled {
+            Some(license) => {
+                let there = tx.graph().find(license).ok_or_else(|| missing(license))?;
+                let from = grant.valid_from.or(time(&there, "validFrom"));
+                if from != time(&there, "validFrom") || valid_until != time(&there, "validUntil") {
+                    return Err(Refused::ValidityDiffers(license));
+                }
+                license
+            }
+            None => {
+                let fields = [
+                    ("validFrom", Some(Value::Time(valid_from))),
+                    ("validUntil", valid_until.map(Value::Time)),
+                    ("active", Some(Value::Bool(true))),
+                    ("lockScope", grant.lock_scope.map(Value::text)),
+                ];
+                let license = child(tx, LICENSES, grant.entitlement, Kind::License, &fields)?;
+                tx.relate(ITEM_OF_LICENSE, item, license, Fields::default())?;
+                if let Some(model) = model {
+                    tx.relate(MODEL_OF_LICENSE, model, license, Fields::default())?;
+                }
+                license
+            }
+        };
+        credit(tx, license, terms.limited, Some(amount))?;
+        for (key, value) in grant.metadata {
+            note(tx, license, key, value)?;
+        }
+        licenses.push(license);
+    }
+    Ok(licenses)
+}
+
+/// A package is sold while it is active and valid.
+fn is_on_sale(package: Node<'_>, now: Time) -> Result<(), Refused> {
+    let active = package.kind.field("active").and_then(|field| package.fields.get(field));
+    if active.and_then(Value::as_bool) == Some(false) {
+        return Err(Refused::PackageInactive(package.id));
+    }
+    if time(&package, "validFrom").is_some_and(|from| now < from) {
+        return Err(Refused::PackageNotYetValid(package.id));
+    }
+    if time(&package, "validUntil").is_some_and(|until| until <= now) {
+        return Err(Refused::PackageExpired(package.id));
+    }
+    Ok(())
+}
+
+/// The end of a validity under a model that may bound its length.
+pub fn end(from: Time, until: Option<Time>, terms: &Terms) -> Result<Option<Time>, Refused> {
+    if until.is_some_and(|until| until < from) {
+        return Err(Refused::EndBeforeStart);
+    }
+    let Some(most_ms) = terms.max_validity else {
+        return Ok(until);
+    };
+    let last = from.0.checked_add(most_ms).and_then(Time::from_millis);
+    match (until, last) {
+        (None, last) => Ok(last),
+        (Some(until), Some(last)) if last < until => Err(Refused::ValidityTooLong { most_ms }),
+        (until, _) => Ok(until),
+    }
+}
+
+/// The license a second grant of the same item enlarges.
+fn pooled(tx: &Transaction<'_>, entitlement: Uuid, item: Uuid, model: Option<Uuid>) -> Option<Uuid> {
+    let entitlement = tx.graph().find(entitlement)?;
+    let is_it = |license: &Node<'_>| {
+        license.parent(ITEM_OF_LICENSE).is_some_and(|node| node.id == item)
+            && license.parent(MODEL_OF_LICENSE).map(|node| node.id) == model
+    };
+    let mut licenses = entitlement
+        .hop(Hop::forward(LICENSES), None)
+        .map(|(license, _)| license);
+    licenses.find(is_it).map(|license| license.id)
+}
+
+/// A credit of the kind the model limits; `None`: without limit.
+pub(super) fn credit(
+    tx: &mut Transaction<'_>,
+    license: Uuid,
+    limited: Limited,
+    amount: Option<i64>,
+) -> Result<Uuid, Refused> {
+    let (kind, field) = limited.credit();
+    let rel = match limited {
+        Limited::Seats => known(RelationType::OneToMany, Kind::License, Kind::SeatCountCredit),
+        Limited::UseCount => known(RelationType::OneToMany, Kind::License, Kind::UseCountCredit),
+        Limited::UseTime => known(RelationType::OneToMany, Kind::License, Kind::UseTimeCredit),
+    };
+    let fields = [(field, amount.map(Value::Int)), ("active", Some(Value::Bool(true)))];
+    child(tx, rel, license, kind, &fields)
+}
+
+/// Metadata by its key, which is one a license: a pool's second grant says the newest.
+fn note(tx: &mut Transaction<'_>, license: Uuid, key: &str, value: &str) -> Result<(), Refused> {
+    let field = Kind::LicenseMetadata.field("key");
+    let there = tx.graph().find(license).and_then(|license| {
+        let mut all = license.hop(Hop::forward(METADATA), None).map(|(note, _)| note);
+        all.find(|note| field.and_then(|field| note.fields.get(field)?.as_text()) == Some(key))
+    });
+    let value = Value::text(value);
+    match (there, Kind::LicenseMetadata.field("value")) {
+        (Some(note), Some(field)) => {
+            let (id, fields) = (note.id, note.fields.with(field, Some(value)));
+            Ok(tx.update(id, fields)?)
+        }
+        _ => {
+            let fields = [("key", Some(Value::text(key))), ("value", Some(value))];
+            child(tx, METADATA, license, Kind::LicenseMetadata, &fields).map(drop)
+        }
+    }
+}
+
+fn child(
+    tx: &mut Transaction<'_>,
+    rel: Rel,
+    parent: Uuid,
+    kind: Kind,
+    fields: &[(&str, Option<Value>)],
+) -> Result<Uuid, Refused> {
+    let id = tx.new_id();
+    let set = fields
+        .iter()
+        .filter_map(|(name, value)| Some((kind.field(name)?, value.clone()?)));
+    tx.create(id, kind, set.collect(), Kept::default())?;
+    tx.relate(rel, parent, id, Fields::default())?;
+    Ok(id)
+}
+
+pub(super) fn time(entity: &Entity, name: &str) -> Option<Time> {
+    entity.fields.get(entity.kind.field(name)?)?.as_time()
+}

@@ -1,0 +1,74 @@
+//! Where an owner's licenses go: its default entitlement, made when there is none (`licensing.md` 3). A user has at most
+//! one entitlement, an organization any number, of which the one marked so, and of several the oldest, is its default.
+
+use uuid::Uuid;
+
+use crate::graph::{Kept, Node, Transaction, Violation};
+use crate::model::schema::{Hop, RelationType, known};
+use crate::model::{Fields, Kind, Rel, Value};
+
+const OF_ORGANIZATION: Rel = known(RelationType::OneToMany, Kind::Organization, Kind::Entitlement);
+const OF_PROFILE: Rel = known(RelationType::OneToMany, Kind::Profile, Kind::Entitlement);
+
+/// The organization or profile that owns an entitlement.
+pub fn owner(entitlement: Node<'_>) -> Option<Node<'_>> {
+    entitlement
+        .parent(OF_ORGANIZATION)
+        .or_else(|| entitlement.parent(OF_PROFILE))
+}
+
+/// The relation by which such an owner has entitlements.
+fn owned_by(owner: Kind) -> Rel {
+    if owner == Kind::Profile {
+        OF_PROFILE
+    } else {
+        OF_ORGANIZATION
+    }
+}
+
+fn default_of(owner: Node<'_>) -> Option<Node<'_>> {
+    let is_default = Kind::Entitlement.field("isDefault");
+    let mut all = owner
+        .hop(Hop::forward(owned_by(owner.kind)), None)
+        .map(|(node, _)| node);
+    if owner.kind == Kind::Profile {
+        return all.next();
+    }
+    all.find(|node| is_default.and_then(|field| node.fields.get(field)) == Some(&Value::Bool(true)))
+}
+
+/// The default entitlement of an organization or a profile; a new one where there is none.
+pub fn default_or_new(tx: &mut Transaction<'_>, owner: Uuid) -> Result<Uuid, Violation> {
+    let node = tx.graph().find(owner).ok_or(Violation::NotFound { id: owner })?;
+    if let Some(entitlement) = default_of(node) {
+        return Ok(entitlement.id);
+    }
+    let kind = node.kind;
+    let name = match kind {
+        Kind::Profile => format!("Entitlement of {owner}"),
+        _ => "Default entitlement".to_owned(),
+    };
+    let id = tx.new_id();
+    let field = |name: &str| Kind::Entitlement.field(name);
+    let fields: Fields = [
+        field("name").map(|field| (field, Value::text(&name))),
+        field("isDefault").map(|field| (field, Value::Bool(true))),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    create(tx, id, owner, kind, fields)?;
+    Ok(id)
+}
+
+/// A new entitlement of an owner of that kind.
+pub fn create(
+    tx: &mut Transaction<'_>,
+    id: Uuid,
+    owner: Uuid,
+    owner_kind: Kind,
+    fields: Fields,
+) -> Result<(), Violation> {
+    tx.create(id, Kind::Entitlement, fields, Kept::default())?;
+    tx.relate(owned_by(owner_kind), owner, id, Fields::default())
+}

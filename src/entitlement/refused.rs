@@ -1,0 +1,96 @@
+//! Why a license rule says no: an outcome with a stable code, not an error. Each edge says it in its own way.
+
+use uuid::Uuid;
+
+use crate::graph::Violation;
+
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    #[error("the package `{0}` is not active")]
+    PackageInactive(Uuid),
+    #[error("the package `{0}` is not valid yet")]
+    PackageNotYetValid(Uuid),
+    #[error("the package `{0}` is no longer valid")]
+    PackageExpired(Uuid),
+    #[error("the package `{0}` has no licensed items")]
+    PackageEmpty(Uuid),
+    #[error("the count is {0}")]
+    CountNotPositive(i64),
+    #[error("the end of the validity is before its start")]
+    EndBeforeStart,
+    #[error("the validity is longer than the {most_ms} ms that the license model allows")]
+    ValidityTooLong { most_ms: i64 },
+    #[error("the license model `{0}` limits more than one of seats, use count and use time")]
+    InvalidLicenseModel(Uuid),
+    #[error("the license model locks trials to devices, and the grant names no scope of that lock")]
+    LockScopeRequired,
+    #[error("the licenses of this model are pooled, and the license `{0}` that is there has another validity")]
+    ValidityDiffers(Uuid),
+    #[error("the license `{0}` is limited by use time, which a count does not say")]
+    QuotaOfUseTime(Uuid),
+    #[error("the sum is larger than can be counted")]
+    TooMuch,
+    #[error("the license `{0}` has no free seat")]
+    NoSeatsAvailable(Uuid),
+    #[error("the license model allows {most} reservations on the license `{license}`, and they are all made")]
+    ReservationLimit { license: Uuid, most: u64 },
+    #[error("the license model does not allow to release a reservation on the license `{0}`")]
+    ReleaseNotAllowed(Uuid),
+    #[error("the entitlement `{0}` belongs to another owner")]
+    OtherOwner(Uuid),
+    #[error(transparent)]
+    Graph(#[from] Violation),
+}
+
+impl Refused {
+    /// Of a `Graph` violation its room's own code is told: see `operation::refusal`.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::PackageInactive(_) => "packageInactive",
+            Self::PackageNotYetValid(_) => "packageNotYetValid",
+            Self::PackageExpired(_) => "packageExpired",
+            Self::PackageEmpty(_) => "packageEmpty",
+            Self::CountNotPositive(_) => "countNotPositive",
+            Self::EndBeforeStart => "endBeforeStart",
+            Self::ValidityTooLong { .. } => "validityTooLong",
+            Self::InvalidLicenseModel(_) => "invalidLicenseModel",
+            Self::LockScopeRequired => "lockScopeRequired",
+            Self::ValidityDiffers(_) => "validityDiffers",
+            Self::QuotaOfUseTime(_) => "quotaOfUseTime",
+            Self::TooMuch => "tooMuch",
+            Self::NoSeatsAvailable(_) => "noSeatsAvailable",
+            Self::ReservationLimit { .. } => "reservationLimit",
+            Self::ReleaseNotAllowed(_) => "releaseNotAllowed",
+            Self::OtherOwner(_) => "otherOwner",
+            Self::Graph(_) => "violation",
+        }
+    }
+
+    /// What to do about it.
+    pub fn help(&self) -> Option<&'static str> {
+        Some(match self {
+            Self::PackageInactive(_) => "activate the package, or grant another one",
+            Self::PackageNotYetValid(_) | Self::PackageExpired(_) => {
+                "change the package's validity, or grant another one"
+            }
+            Self::PackageEmpty(_) => "relate licensed items to the package by `~ManyToMany`",
+            Self::CountNotPositive(_) => "it is 1 or more",
+            Self::EndBeforeStart => "an end lies after its start",
+            Self::ValidityTooLong { .. } => "grant a shorter validity, or leave `validUntil` out and get the longest",
+            Self::InvalidLicenseModel(_) => {
+                "leave one of SeatCountConstraint, UseCountConstraint and AggregateUseConstraint"
+            }
+            Self::LockScopeRequired => "send `lockScope`: `None`, `LicensedItem` or `ProductPackage`",
+            Self::ValidityDiffers(_) => "grant with the validity of that license, or into another entitlement",
+            Self::QuotaOfUseTime(_) => "use `change=aggregateUseTime`",
+            Self::TooMuch => "send a smaller number",
+            Self::NoSeatsAvailable(_) => "free a reservation, or add a SeatCountCredit to the license",
+            Self::ReservationLimit { .. } => "release one, or raise `maxAssignments` of the AssignedLicenseConstraint",
+            Self::ReleaseNotAllowed(_) => {
+                "it ends with its validity; `allowRelease` of the AssignedLicenseConstraint decides"
+            }
+            Self::OtherOwner(_) => "name an entitlement of the owner, or none for the owner's default",
+            Self::Graph(_) => return None,
+        })
+    }
+}

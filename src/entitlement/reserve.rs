@@ -1,0 +1,39 @@
+//! Reservations under a rule of named seats (`licensing.md` 2.3, AssignedLicenseConstraint): how many there may be, and
+//! whether one may be given back. Seats themselves are counted by `seats`.
+
+use crate::graph::Node;
+use crate::model::schema::{RelationType, known};
+use crate::model::{Kind, Time};
+
+use super::refused::Refused;
+use super::{seats, terms};
+
+/// Asked once the new reservation is in.
+pub fn fits(license: Node<'_>, now: Time) -> Result<(), Refused> {
+    let taken = seats::of_license(license, now);
+    if taken.overdrawn() {
+        return Err(Refused::NoSeatsAvailable(license.id));
+    }
+    match terms::assigned(license).and_then(|rule| rule.most) {
+        Some(most) if taken.reserved > most => Err(Refused::ReservationLimit {
+            license: license.id,
+            most,
+        }),
+        _ => Ok(()),
+    }
+}
+
+/// Asked when a reservation that holds a seat is about to be given back by somebody's wish. One that ends by itself, or
+/// with its license or its holder, is not asked about.
+pub fn may_release(license: Node<'_>) -> Result<(), Refused> {
+    match terms::assigned(license) {
+        Some(rule) if !rule.allow_release => Err(Refused::ReleaseNotAllowed(license.id)),
+        _ => Ok(()),
+    }
+}
+
+/// The license whose reservation this assignment holds now.
+pub fn reserved(assignment: Node<'_>, now: Time) -> Option<Node<'_>> {
+    let license = assignment.parent(known(RelationType::OneToMany, Kind::License, Kind::Assignment))?;
+    seats::holds(&assignment.fields, now).then_some(license)
+}

@@ -1,0 +1,540 @@
+//! `POST /graph?operation=…`: the named operations, with parameters in the query, in a form, or in both
+//! (`graph-api.md` 2.1, 2.7 and 5). Reads a request and writes the envelope; what an operation does is decided in
+//! `operation`, inside the transaction.
+//!
+//! A refusal is 200 with `resultCode`, because clients of the envelope read it there; whoever accepts
+//! `application/problem+json` by name gets it as a problem.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use actix_web::HttpResponse;
+use actix_web::http::{Method, StatusCode, header};
+use actix_web::web::{Bytes, Payload};
+use serde_json::{Map, Value, json};
+
+use super::graph::refuse_format;
+use super::problem::Problem;
+use super::target::RawTarget;
+use super::wire::FieldError;
+use super::write::{answer as written, beside, idempotency, still_known};
+use super::{Context, GRAPH_REVISION, auth, body, form, wire};
+use crate::access::throttle::Throttle;
+use crate::access::{Action, Permission, View, Who};
+use crate::engine::{Reply, Write, WriteError};
+use crate::error::{Class, Error};
+use crate::graph::{Graph, Transaction};
+use crate::limits::Limit;
+use crate::model::Kind;
+use crate::operation::input::{self, ObjectInput};
+use crate::operation::login::{self, Verified};
+use crate::operation::refusal::{Fault, OperationError};
+use crate::operation::{self, Arguments, Call, Form, Mode, Operation, Outcome, Run, register};
+use crate::selector;
+use crate::selector::ast::Selector;
+
+/// Objects an answer shows of those an operation touched (`graph-api.md` 2.5).
+const SHOWN: usize = 1000;
+/// Logins that are compared at once, each with 19 MiB of memory and a processor of its own, and those that wait for it.
+const LOGINS: usize = 2;
+const LOGINS_WAITING: usize = 64;
+
+/// What guards the comparing of passwords.
+pub struct Logins {
+    throttle: Throttle,
+    places: tokio::sync::Semaphore,
+    waiting: AtomicUsize,
+}
+
+impl Default for Logins {
+    fn default() -> Self {
+        Self {
+            throttle: Throttle::default(),
+            places: tokio::sync::Semaphore::new(LOGINS),
+            waiting: AtomicUsize::new(0),
+        }
+    }
+}
+
+/// What was sent besides the selector.
+#[derive(Default)]
+struct Sent {
+    /// Parameters of the query, then of the form.
+    pairs: Vec<(String, String)>,
+    /// Fields of a form whose name is a path.
+    fields: Vec<(String, String)>,
+    /// A body of JSON.
+    json: Option<Bytes>,
+    /// All of the body, for what makes a request the same request.
+    body: Bytes,
+}
+
+/// Is this request a named operation? A form always is one.
+pub fn is_meant(context: &Context, raw: &RawTarget) -> bool {
+    raw.pairs.iter().any(|(name, _)| name == "operation")
+        || *context.request.method() == Method::POST
+            && body::media_type(&context.request).as_deref() == Some("application/x-www-form-urlencoded")
+}
+
+/// By any method: only what reads answers to GET, unless the settings allow more for old clients.
+pub async fn answer(context: &Context, payload: Option<Payload>, raw: RawTarget) -> Result<HttpResponse, Problem> {
+    carried_out(context, payload, raw).await.map_err(enveloped)
+}
+
+async fn carried_out(context: &Context, payload: Option<Payload>, raw: RawTarget) -> Result<HttpResponse, Problem> {
+    let who = match context.request.headers().contains_key(header::AUTHORIZATION) {
+        true => Some(auth::authenticate(context, &context.state.engine.snapshot())?),
+        false => None,
+    };
+    let limits = context.limits();
+    if let Some(include) = raw.includes.first() {
+        return Err(Problem::bad_request("includeNotAllowed", "an operation takes no includes").parameter(include));
+    }
+    let asked =
+        selector::parse_target(&raw.selector, limits).map_err(|error| Problem::from(error).beneath(&raw.selector))?;
+    refuse_format(asked.format)?;
+    let mut sent = Sent {
+        pairs: raw.pairs,
+        ..Sent::default()
+    };
+    if let Some(payload) = payload {
+        read(context, payload, &mut sent).await?;
+    }
+    let operation = named(&sent)?;
+    method_fits(context, operation)?;
+    let who = match who {
+        Some(who) => who,
+        None if operation.anonymous => Who::anonymous(),
+        None if operation.name == "RegisterUser" && context.state.options.open_registration => {
+            Who::anonymous().with([Permission::Kind(Kind::Profile, Action::Create)])
+        }
+        // The one answer to a caller without a token.
+        None => auth::authenticate(context, &context.state.engine.snapshot())?,
+    };
+    let form = operation.form(asked.selector.as_ref()).map_err(Error::from)?;
+    let own = |name: &str| !matches!(name, "operation" | "authenticate");
+    let pairs: Vec<(String, String)> = sent.pairs.iter().filter(|(name, _)| own(name)).cloned().collect();
+    let arguments = Arguments::read(form, &pairs, limits).map_err(|error| of_parameters(error.into()))?;
+    let prepared = prepare(context, form, &arguments, &sent).await;
+    let dry_run = arguments.flag("dryRun");
+    let prepared = match prepared {
+        Ok(prepared) => prepared,
+        Err(Refusal::Problem(problem)) => return Err(problem),
+        Err(Refusal::Error(error)) => return refused(context, operation, error, dry_run, ""),
+    };
+    let asked = Asked {
+        operation,
+        form,
+        who,
+        arguments,
+        selector: asked.selector,
+        prepared,
+        dry_run,
+    };
+    run(context, asked, &sent.body, &raw.selector).await
+}
+
+/// An operation with everything it needs to be run on the committer's thread.
+struct Asked {
+    operation: &'static Operation,
+    form: &'static Form,
+    who: Who,
+    arguments: Arguments,
+    selector: Option<Selector>,
+    prepared: Prepared,
+    dry_run: bool,
+}
+
+/// What was made ready before the transaction.
+enum Prepared {
+    Nothing,
+    Objects(Vec<ObjectInput>),
+    Login(Verified),
+}
+
+enum Refusal {
+    Problem(Problem),
+    Error(Error),
+}
+
+impl From<Problem> for Refusal {
+    fn from(problem: Problem) -> Self {
+        Self::Problem(problem)
+    }
+}
+
+impl From<OperationError> for Refusal {
+    fn from(error: OperationError) -> Self {
+        Self::Error(error.into())
+    }
+}
+
+async fn run(context: &Context, asked: Asked, body: &[u8], text: &str) -> Result<HttpResponse, Problem> {
+    let (operation, dry_run) = (asked.operation, asked.dry_run);
+    let is_login = matches!(asked.form.run, Run::Login);
+    let has_key = context.request.headers().contains_key("idempotency-key");
+    if is_login && has_key {
+        return Err(
+            Problem::bad_request("keyNotAllowed", "a login takes no Idempotency-Key")
+                .help("a repeat would have to keep the token: log in again"),
+        );
+    }
+    let write = Write {
+        by: asked.who.principal,
+        operation: operation.name.into(),
+        request_id: context.request_id.clone(),
+        idempotency: match dry_run || is_login {
+            true => None,
+            false => idempotency(context, asked.who.principal, body)?,
+        },
+        dry_run,
+    };
+    let limits = *context.limits();
+    let run = move |tx: &mut Transaction<'_>| {
+        still_known(tx, &asked.who)?;
+        let outcome = match &asked.prepared {
+            Prepared::Login(verified) => login::enter(tx, verified)?,
+            prepared => {
+                let objects: &[ObjectInput] = match prepared {
+                    Prepared::Objects(objects) => objects,
+                    _ => &[],
+                };
+                let mut call = Call {
+                    tx: &mut *tx,
+                    who: &asked.who,
+                    arguments: &asked.arguments,
+                    selector: asked.selector.as_ref(),
+                    objects,
+                    limits: &limits,
+                };
+                operation::run(asked.form, &mut call)?
+            }
+        };
+        tx.validate()?;
+        Ok::<_, Error>(reply(operation, &outcome, tx, &asked.who, dry_run))
+    };
+    match context.state.engine.write(write, run).await {
+        Ok(done) => written(done),
+        Err(WriteError::Refused(error)) => refused(context, operation, error, dry_run, text),
+        Err(WriteError::Violation(violation)) => refused(context, operation, violation.into(), dry_run, text),
+        Err(other) => Err(other.into()),
+    }
+}
+
+/// The body, if there is one: a form, or JSON for an operation that takes objects.
+async fn read(context: &Context, mut payload: Payload, sent: &mut Sent) -> Result<(), Problem> {
+    let limits = context.limits();
+    let (form_limit, body_limit) = (
+        Limit {
+            name: "form_bytes",
+            value: limits.form_bytes,
+        },
+        Limit {
+            name: "body_bytes",
+            value: limits.body_bytes,
+        },
+    );
+    body::refuse_encoding(&context.request)?;
+    match body::media_type(&context.request).as_deref() {
+        Some("application/x-www-form-urlencoded") => {
+            sent.body = body::read(&context.request, &mut payload, form_limit).await?;
+            for (name, value) in form::pairs(&sent.body)? {
+                if name.starts_with('/') {
+                    sent.fields.push((name, value));
+                } else {
+                    sent.pairs.push((name, value));
+                }
+            }
+            if (sent.pairs.len() + sent.fields.len()) as u64 > limits.parameters {
+                return Err(of_parameters(Fault::TooMany(limits.parameters).into()));
+            }
+            Ok(())
+        }
+        Some(media) if media == "application/json" || media.ends_with("+json") => {
+            sent.body = body::read(&context.request, &mut payload, body_limit).await?;
+            sent.json = (!sent.body.is_empty()).then(|| sent.body.clone());
+            Ok(())
+        }
+        other => {
+            sent.body = body::read(&context.request, &mut payload, form_limit).await?;
+            if sent.body.is_empty() {
+                return Ok(());
+            }
+            let told = other.map_or("no Content-Type".to_owned(), |other| format!("the type `{other}`"));
+            Err(not_a_form(format!("the body has {told}")))
+        }
+    }
+}
+
+fn not_a_form(detail: impl Into<String>) -> Problem {
+    Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupportedMediaType", detail)
+        .help("send parameters in the query, or as `application/x-www-form-urlencoded`; RegisterUser takes JSON too")
+}
+
+fn named(sent: &Sent) -> Result<&'static Operation, Problem> {
+    let mut names = sent.pairs.iter().filter(|(name, _)| name == "operation");
+    let Some((_, name)) = names.next() else {
+        return Err(of_parameters(OperationError::at("operation", Fault::Missing).into()));
+    };
+    if names.next().is_some() {
+        return Err(of_parameters(OperationError::at("operation", Fault::Repeated).into()));
+    }
+    operation::named(name).map_err(of_parameters)
+}
+
+fn method_fits(context: &Context, operation: &'static Operation) -> Result<(), Problem> {
+    let method = context.request.method();
+    let reads = *method == Method::GET || *method == Method::HEAD;
+    // By GET a password would stand in every log on the way.
+    let is_secret = matches!(operation.forms[0].run, Run::Login | Run::Objects(_));
+    let by_get = operation.mode == Mode::Read || (context.state.options.get_operations && !is_secret);
+    if *method == Method::POST || (reads && by_get) {
+        return Ok(());
+    }
+    let allow = if by_get { "GET, HEAD, POST" } else { "POST" };
+    Err(Problem::method_not_allowed(method.as_str(), allow))
+}
+
+async fn prepare(context: &Context, form: &Form, arguments: &Arguments, sent: &Sent) -> Result<Prepared, Refusal> {
+    let takes_objects = matches!(form.run, Run::Objects(_));
+    if !takes_objects && sent.json.is_some() {
+        return Err(not_a_form("the operation takes no JSON").into());
+    }
+    if !takes_objects && let Some((name, _)) = sent.fields.first() {
+        let known = form
+            .parameters
+            .iter()
+            .map(|known| known.name)
+            .collect::<Vec<_>>()
+            .join(", ");
+        return Err(of_parameters(OperationError::at(name.clone(), Fault::Unknown { known }).into()).into());
+    }
+    match form.run {
+        Run::Objects(_) => objects(context, arguments, sent).await.map(Prepared::Objects),
+        Run::Login => Ok(Prepared::Login(verify(context, arguments).await?)),
+        Run::Call(_) | Run::Generic => Ok(Prepared::Nothing),
+    }
+}
+
+/// The object graph of a body or of a form, its passwords hashed.
+async fn objects(context: &Context, arguments: &Arguments, sent: &Sent) -> Result<Vec<ObjectInput>, Refusal> {
+    let limits = *context.limits();
+    let mut objects = match &sent.json {
+        Some(json) => wire::objects(json, &limits).map_err(Problem::from)?,
+        None => wire::form_objects(&sent.fields, context.state.engine.clock(), &limits).map_err(of_field)?,
+    };
+    register::confirm(&objects, arguments.text("confirmedPassword"))?;
+    super::write::bound_passwords(&objects, &limits)?;
+    if input::passwords(&objects) == 0 {
+        return Ok(objects);
+    }
+    let _place = place(context).await?;
+    let prepared = beside(move || {
+        input::prepare(&mut objects)?;
+        Ok(objects)
+    });
+    Ok(prepared.await?)
+}
+
+fn of_field(error: FieldError) -> Problem {
+    let mut problem = Problem::bad_request(error.code, error.message).parameter(error.name);
+    problem.help = error.help;
+    problem
+}
+
+/// A place at the slow hash: as many as there are processors for, and a bound on those who wait for one.
+async fn place(context: &Context) -> Result<tokio::sync::SemaphorePermit<'_>, Problem> {
+    let logins = &context.state.logins;
+    let busy = || {
+        Problem::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "tooManyPasswords",
+            "too many passwords wait to be hashed or compared",
+        )
+        .help("nothing was written; try again in a second")
+    };
+    struct Waits<'w>(&'w AtomicUsize);
+    impl Drop for Waits<'_> {
+        fn drop(&mut self) {
+            self.0.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+    let before = logins.waiting.fetch_add(1, Ordering::Relaxed);
+    let _waits = Waits(&logins.waiting);
+    if before >= LOGINS_WAITING {
+        return Err(busy());
+    }
+    logins.places.acquire().await.map_err(|_| busy())
+}
+
+async fn verify(context: &Context, arguments: &Arguments) -> Result<Verified, Refusal> {
+    let text = |name| arguments.text(name).unwrap_or_default().to_owned();
+    let (user_name, password) = (text("userName"), text("password"));
+    let throttle = &context.state.logins.throttle;
+    let now = context.state.engine.clock().now();
+    if let Err(seconds) = throttle.begin(&user_name, now) {
+        let mut problem = Problem::new(
+            StatusCode::TOO_MANY_REQUESTS,
+            "tooManyAttempts",
+            format!("too many wrong passwords: the next try is in {seconds} s"),
+        )
+        .help("wait that long; a right password ends the waiting");
+        problem.retry_after = Some(seconds);
+        return Err(problem.into());
+    }
+    let _place = place(context).await?;
+    let graph: Arc<Graph> = context.state.engine.snapshot();
+    let name = user_name.clone();
+    let verified = beside(move || Ok(login::verify(&graph, &name, &password))).await?;
+    let verified = verified.map_err(OperationError::from)?;
+    throttle.was_right(&user_name);
+    Ok(verified)
+}
+
+/// The envelope of a success.
+fn reply(operation: &Operation, outcome: &Outcome, tx: &Transaction<'_>, who: &Who, dry_run: bool) -> Reply {
+    let view = View::new(tx.graph(), who);
+    let mut out = Vec::with_capacity(512);
+    out.extend_from_slice(b"{\"__objType\":\"");
+    out.extend_from_slice(operation.name.as_bytes());
+    out.extend_from_slice(b"Result\",\"resultCode\":\"Success\"");
+    if let Some((name, id)) = outcome.member {
+        out.extend_from_slice(format!(",\"{name}\":").as_bytes());
+        object(&mut out, id, &view);
+    }
+    out.extend_from_slice(b",\"objects\":{\"__objType\":\"ArrayList\",\"Items\":[");
+    for (index, id) in outcome.objects.iter().take(SHOWN).enumerate() {
+        if index > 0 {
+            out.push(b',');
+        }
+        object(&mut out, *id, &view);
+    }
+    out.extend_from_slice(b"]}");
+    if let Some(session) = &outcome.session {
+        out.extend_from_slice(b",\"_loginName\":");
+        wire::text::string(&mut out, &session.login_name);
+        // A dry run's token would open nothing.
+        if !dry_run {
+            out.extend_from_slice(b",\"accessToken\":");
+            wire::text::string(&mut out, &session.token);
+            out.extend_from_slice(b",\"tokenType\":\"Bearer\",\"expiresIn\":");
+            out.extend_from_slice(login::SECONDS.to_string().as_bytes());
+        }
+    }
+    if dry_run {
+        out.extend_from_slice(b",\"dryRun\":true,\"changes\":");
+        wire::changes(&mut out, &tx.changes(), &view);
+    }
+    out.push(b'}');
+    Reply {
+        status: StatusCode::OK.as_u16(),
+        body: Arc::from(out),
+    }
+}
+
+/// As the caller may see it; of what it may not read, the type and the id.
+fn object(out: &mut Vec<u8>, id: uuid::Uuid, view: &View<'_>) {
+    match view.find(id) {
+        Some(node) => wire::entities(out, [node], view),
+        None => {
+            let name = view.graph().find(id).map_or("", |node| node.kind.name());
+            out.extend_from_slice(format!("{{\"__objType\":\"{name}\",\"id\":\"{id}\"}}").as_bytes());
+        }
+    }
+}
+
+/// A no of the operation is 200 with the envelope; what cannot be read, or may not be done, is a problem.
+fn refused(
+    context: &Context,
+    operation: &Operation,
+    error: Error,
+    dry_run: bool,
+    text: &str,
+) -> Result<HttpResponse, Problem> {
+    let is_outcome = matches!(error.class(), Class::NotFound | Class::Conflict | Class::Unprocessable);
+    if !is_outcome || accepts_problems(context) {
+        return Err(of_operation(error, text));
+    }
+    let mut envelope = Map::new();
+    envelope.insert("__objType".to_owned(), json!(format!("{}Result", operation.name)));
+    let members = members(&Problem::from(error), false);
+    envelope.extend(members);
+    envelope.insert("objects".to_owned(), json!({"__objType": "ArrayList", "Items": []}));
+    if dry_run {
+        envelope.insert("dryRun".to_owned(), json!(true));
+        envelope.insert("changes".to_owned(), json!([]));
+    }
+    Ok(HttpResponse::Ok()
+        .insert_header((GRAPH_REVISION, context.state.engine.revision()))
+        .json(Value::Object(envelope)))
+}
+
+/// `application/problem+json` by name, and not with `q=0`.
+fn accepts_problems(context: &Context) -> bool {
+    let accepted = context.request.headers().get_all(header::ACCEPT);
+    let texts = accepted.filter_map(|value| value.to_str().ok());
+    texts.flat_map(|text| text.split(',')).any(|range| {
+        let mut parts = range.split(';').map(str::trim);
+        let is_it = parts
+            .next()
+            .is_some_and(|media| media.eq_ignore_ascii_case("application/problem+json"));
+        is_it && !parts.any(|part| part.strip_prefix("q=").is_some_and(|q| q.parse() == Ok(0.0)))
+    })
+}
+
+/// With the caret beneath the text it is about: the selector of the path, or the parameter that is one.
+fn of_operation(error: Error, text: &str) -> Problem {
+    let own = match &error {
+        Error::Operation(OperationError {
+            why: Fault::Selector(error, text),
+            ..
+        }) => Some(((error.span.start, error.span.end), text.clone())),
+        _ => None,
+    };
+    let mut problem = Problem::from(error);
+    match own {
+        Some((span, text)) => {
+            problem.selector = Some(span);
+            problem.beneath(&text)
+        }
+        None => problem.beneath(text),
+    }
+}
+
+/// A parameter was at fault, before anything was asked of the graph.
+fn of_parameters(error: Error) -> Problem {
+    let mut problem = of_operation(error, "");
+    problem
+        .more
+        .insert("parameterParserResult".to_owned(), json!({"resultCode": "Failed"}));
+    problem
+}
+
+/// Clients of the envelope find their words in a problem too (`graph-api.md` 5).
+fn enveloped(mut problem: Problem) -> Problem {
+    let parser = problem.more.contains_key("parameterParserResult");
+    for (name, value) in members(&problem, parser) {
+        problem.more.entry(name).or_insert(value);
+    }
+    problem
+}
+
+fn members(problem: &Problem, parameters: bool) -> Map<String, Value> {
+    let message = json!({"key": problem.code, "messageTemplate": problem.detail});
+    let mut technical = problem.detail.clone();
+    if let Some(parameter) = &problem.parameter {
+        technical = format!("`{parameter}`: {technical}");
+    }
+    if let Some(help) = &problem.help {
+        technical = format!("{technical}; {help}");
+    }
+    let mut members = Map::new();
+    members.insert("resultCode".to_owned(), json!("Failed"));
+    members.insert("errorMessage".to_owned(), message.clone());
+    members.insert("errorTechnical".to_owned(), json!(technical));
+    if !parameters {
+        let result = json!({"resultCode": "Failed", "errorMessage": message});
+        members.insert("processingResult".to_owned(), result);
+    }
+    members
+}

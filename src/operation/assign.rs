@@ -1,0 +1,117 @@
+//! CreateOrUpdateAssignments: how licenses relate to a user (`graph-api.md` 3.1, `licensing.md` 2.5). What an assignment
+//! may say, and the seat a reservation takes, is decided where every write of one is: in `crud`.
+
+use compact_str::CompactString;
+
+use super::crud::{self, Mode};
+use super::input::{FieldInput, ObjectInput, ReferenceInput};
+use super::refusal::{Fault, OperationError};
+use super::target::{owned, reached};
+use super::{Call, Outcome};
+use crate::access::{Action, Permission};
+use crate::error::Error;
+use crate::graph::Node;
+use crate::model::schema::{Hop, RelationType, known};
+use crate::model::{Entity, Field, Kind, Rel, Time, Value};
+
+const BY_LICENSE: Rel = known(RelationType::OneToMany, Kind::License, Kind::Assignment);
+const BY_PROFILE: Rel = known(RelationType::OneToMany, Kind::Profile, Kind::Assignment);
+
+pub(super) fn run(call: &mut Call<'_, '_>) -> Result<Outcome, Error> {
+    let kind = call.arguments.text("reservationType");
+    if let Some(kind) = kind.filter(|kind| !["", "reserved", "denied"].contains(kind)) {
+        let fault = Fault::UnknownReservationType(kind.chars().take(60).collect());
+        return Err(OperationError::at("reservationType", fault).into());
+    }
+    let id = call.arguments.id("profileId").unwrap_or_default();
+    let profile = reached(call.tx.graph(), call.who, Kind::Profile, id, "profileId")?;
+    let now = call.tx.now();
+    let mut inputs = Vec::new();
+    for id in call.arguments.ids("licenseId") {
+        let license = owned(call.tx.graph(), call.who, Kind::License, id, "licenseId")?;
+        inputs.push(input(call, profile, license, now)?);
+    }
+    // What the operation may do as a whole, its steps may.
+    let who = call.who.with(
+        [
+            (Kind::Assignment, Action::Create),
+            (Kind::Assignment, Action::Update),
+            (Kind::Profile, Action::Read),
+            (Kind::License, Action::Read),
+        ]
+        .map(|(kind, action)| Permission::Kind(kind, action)),
+    );
+    let done = crud::upsert(call.tx, &who, &inputs, Mode::Post, None).map_err(of_parameter)?;
+    Ok(Outcome::of(done.top))
+}
+
+/// The assignment as the parameters say it. One that has ended counts as none: made again, it keeps its id and nothing else.
+fn input(call: &Call<'_, '_>, profile: Node<'_>, license: Node<'_>, now: Time) -> Result<ObjectInput, Error> {
+    let there = assignment(license, profile);
+    let ended = there.is_some_and(|node| has_ended(&node, now));
+    if (there.is_none() || ended) && !call.arguments.flag("createAssignment") {
+        let (license, profile) = (license.id, profile.id);
+        return Err(OperationError::at("licenseId", Fault::AssignmentMissing { license, profile }).into());
+    }
+    let arguments = call.arguments;
+    let given = |name: &str| -> Option<Option<Value>> {
+        match name {
+            "reservationType" => arguments.text(name).map(|text| Some(Value::text(text))),
+            "validFrom" | "validUntil" => arguments.time(name).map(|time| time.map(Value::Time)),
+            _ => None,
+        }
+    };
+    let mut fields = Vec::new();
+    for name in ["reservationType", "validFrom", "validUntil", "grantsAccess"] {
+        let value = given(name).or(ended.then_some(None));
+        if let (Some(value), Some(field)) = (value, Kind::Assignment.field(name)) {
+            let field = Field::Own(field);
+            fields.push(FieldInput { field, value });
+        }
+    }
+    let ends = [(BY_LICENSE, license.id), (BY_PROFILE, profile.id)];
+    Ok(ObjectInput {
+        kind: Kind::Assignment,
+        id: there.map(|node| node.id),
+        fields,
+        references: ends
+            .map(|(rel, parent)| ReferenceInput {
+                rel,
+                parent: Some(parent),
+            })
+            .into(),
+        related: Vec::new(),
+        at: CompactString::default(),
+    })
+}
+
+/// The one of this pair, from whichever end has fewer to look at.
+fn assignment<'g>(license: Node<'g>, profile: Node<'g>) -> Option<Node<'g>> {
+    let (by_license, by_profile) = (Hop::forward(BY_LICENSE), Hop::forward(BY_PROFILE));
+    if license.hop_count(by_license) < profile.hop_count(by_profile) {
+        let mut all = license.hop(by_license, None).map(|(node, _)| node);
+        all.find(|node| node.parent(BY_PROFILE) == Some(profile))
+    } else {
+        let mut all = profile.hop(by_profile, None).map(|(node, _)| node);
+        all.find(|node| node.parent(BY_LICENSE) == Some(license))
+    }
+}
+
+fn has_ended(assignment: &Entity, now: Time) -> bool {
+    let until = assignment
+        .kind
+        .field("validUntil")
+        .and_then(|field| assignment.fields.get(field));
+    until.and_then(Value::as_time).is_some_and(|until| until <= now)
+}
+
+/// A refusal of the write names the member of a body; here it is the parameter of that name.
+fn of_parameter(error: Error) -> Error {
+    let Error::Input(input) = &error else { return error };
+    let member = input.at.rsplit('/').next().unwrap_or_default();
+    let parameter = ["reservationType", "validFrom", "validUntil"]
+        .into_iter()
+        .find(|name| *name == member);
+    let parameter = parameter.unwrap_or("licenseId");
+    OperationError::at(parameter, Fault::Write(input.why.clone())).into()
+}

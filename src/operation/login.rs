@@ -1,0 +1,109 @@
+//! Login: a user name and a password become a token that lasts an hour (`graph-api.md` 2.7 and 3.2). The slow comparison
+//! of the password is made on a snapshot, before the transaction that gives the token; a password changed in between is
+//! noticed there.
+
+use std::sync::LazyLock;
+
+use argon2::password_hash::phc::PasswordHash;
+use argon2::{Argon2, PasswordVerifier};
+use uuid::Uuid;
+
+use super::refusal::Fault;
+use super::{Outcome, input};
+use crate::access::{Permission, token};
+use crate::error::Error;
+use crate::graph::{Graph, Node, Transaction};
+use crate::model::schema::{Hop, RelationType, known};
+use crate::model::{Entity, Kind, Rel, Time, Value};
+
+/// How long a token of a login lasts.
+pub const SECONDS: u64 = 3600;
+
+/// What a logged-in user may do beside reading what is their own: use their licenses.
+const PERMISSIONS: [Permission; 2] = [Permission::LicenseConsume, Permission::LicenseCheck];
+
+const LOGINS: Rel = known(RelationType::OneToMany, Kind::Person, Kind::EmailAndPassword);
+const PROFILES: Rel = known(RelationType::OneToMany, Kind::Person, Kind::Profile);
+
+/// What the answer of a login says.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Session {
+    pub login_name: String,
+    pub token: String,
+}
+
+impl std::fmt::Debug for Session {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(out, "Session of {}", self.login_name)
+    }
+}
+
+/// A login whose password was right.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verified {
+    login: Uuid,
+    hash: String,
+}
+
+/// What an unknown user's password is compared with, so that it takes as long.
+static NOBODY: LazyLock<String> = LazyLock::new(|| {
+    let hashed = input::hash_password("nobody has this password");
+    hashed.map(String::from).unwrap_or_default()
+});
+
+/// Compares the password, which is slow on purpose: not on a thread others wait for. An unknown user and a wrong password
+/// are told in the same way, after the same time.
+pub fn verify(graph: &Graph, user_name: &str, password: &str) -> Result<Verified, Fault> {
+    let login = find(graph, user_name);
+    let hash = login.and_then(|login| hash_of(&login));
+    let stored = hash.unwrap_or(&NOBODY);
+    let parsed = PasswordHash::new(stored).map_err(|_| Fault::InvalidCredentials)?;
+    let is_right = Argon2::default().verify_password(password.as_bytes(), &parsed).is_ok();
+    match (login, hash) {
+        (Some(login), Some(hash)) if is_right => Ok(Verified {
+            login: login.id,
+            hash: hash.to_owned(),
+        }),
+        _ => Err(Fault::InvalidCredentials),
+    }
+}
+
+fn find<'g>(graph: &'g Graph, user_name: &str) -> Option<Node<'g>> {
+    let field = Kind::EmailAndPassword.field("userName")?;
+    let value = Value::text(user_name);
+    graph.by_value(Kind::EmailAndPassword, field, &value, None).next()
+}
+
+fn hash_of<'g>(login: &Node<'g>) -> Option<&'g str> {
+    let field = Kind::EmailAndPassword.field("passwordHash")?;
+    login.entity().fields.get(field)?.as_text()
+}
+
+/// Gives the token. Those of the same user that have ended are swept away in passing.
+pub fn enter(tx: &mut Transaction<'_>, verified: &Verified) -> Result<Outcome, Error> {
+    let login = tx.graph().find(verified.login).ok_or(Fault::InvalidCredentials)?;
+    if hash_of(&login) != Some(&verified.hash) {
+        return Err(Fault::InvalidCredentials.into());
+    }
+    let user_name = Kind::EmailAndPassword
+        .field("userName")
+        .and_then(|field| login.fields.get(field));
+    let login_name = user_name.and_then(Value::as_text).unwrap_or_default().to_owned();
+    let now = tx.now();
+    let person = login.parent(LOGINS).ok_or(Fault::InvalidCredentials)?;
+    // A person may have several profiles; the oldest that is valid is meant.
+    let mut profiles = person.hop(Hop::forward(PROFILES), None).map(|(node, _)| node);
+    let profile = profiles.find(|profile| is_valid(profile, now));
+    let profile = profile.ok_or(Fault::InvalidCredentials)?.id;
+    let expires = Time(now.0.saturating_add(SECONDS as i64 * 1000));
+    let token = token::of_login(tx, profile, &PERMISSIONS, expires)?;
+    Ok(Outcome {
+        session: Some(Session { login_name, token }),
+        ..Outcome::of(vec![profile])
+    })
+}
+
+fn is_valid(profile: &Entity, now: Time) -> bool {
+    let time = |name: &str| profile.fields.get(profile.kind.field(name)?)?.as_time();
+    time("validFrom").is_none_or(|from| from <= now) && time("validUntil").is_none_or(|until| now < until)
+}

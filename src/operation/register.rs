@@ -1,0 +1,130 @@
+//! RegisterUser: one new Profile with its Person, login and contact data (`graph-api.md` 2.6 and 3.2). Makes what is a
+//! user's own and nothing else, unless the caller may do more anyway; never changes what is there.
+
+use compact_str::CompactString;
+
+use super::crud::{self, Mode};
+use super::input::{FieldInput, ObjectInput, RelatedInput};
+use super::refusal::{Fault, OperationError};
+use super::{Call, Outcome};
+use crate::access::{Action, Permission};
+use crate::error::Error;
+use crate::model::{Field, Kind, Value, schema};
+
+/// What a registration makes by right of the operation.
+const OWN: &[Kind] = &[
+    Kind::Profile,
+    Kind::Person,
+    Kind::EmailAndPassword,
+    Kind::ContactInformation,
+    Kind::EmailAddress,
+    Kind::PostalAddress,
+    Kind::TelephoneNumber,
+    Kind::WebAddress,
+    Kind::RecoveryEmailAddress,
+    Kind::Account,
+    Kind::Property,
+];
+
+pub(super) fn run(call: &mut Call<'_, '_>) -> Result<Outcome, Error> {
+    let mut profile = match call.objects {
+        [] => return Err(Fault::ObjectsMissing.into()),
+        [profile] if profile.kind == Kind::Profile => profile.clone(),
+        objects => return Err(Fault::NotOneProfile(objects.len()).into()),
+    };
+    let arguments = call.arguments;
+    if arguments.has("acceptsTsAndCs") && !arguments.flag("acceptsTsAndCs") {
+        return Err(OperationError::at("acceptsTsAndCs", Fault::TermsNotAccepted).into());
+    }
+    if let Some(id) = profile.id
+        && call.tx.graph().find(id).is_some_and(|node| node.kind == Kind::Profile)
+    {
+        return Err(Fault::ProfileExists(id).into());
+    }
+    if let Some(account_type) = arguments.text("accountType").filter(|text| !text.is_empty()) {
+        add(&mut profile, &[Kind::Account], "accountType", account_type);
+    }
+    if let Some(email) = arguments.text("email").filter(|text| !text.is_empty())
+        && !has(&profile, Kind::EmailAddress, "value", email)
+    {
+        add(
+            &mut profile,
+            &[Kind::ContactInformation, Kind::EmailAddress],
+            "value",
+            email,
+        );
+    }
+    let create = |kind: &Kind| Permission::Kind(*kind, Action::Create);
+    let who = call.who.with(OWN.iter().map(create));
+    let done = crud::upsert(call.tx, &who, &[profile], Mode::Post, None)?;
+    Ok(Outcome {
+        member: done.top.first().map(|id| ("user", *id)),
+        ..Outcome::of(done.top)
+    })
+}
+
+/// Is there an object of the kind with this value, however deep?
+fn has(object: &ObjectInput, kind: Kind, field: &str, text: &str) -> bool {
+    let own = kind.field(field).map(Field::Own);
+    let is_it = |input: &FieldInput| {
+        Some(input.field) == own
+            && input
+                .value
+                .as_ref()
+                .and_then(Value::as_text)
+                .is_some_and(|value| value == text)
+    };
+    let mut waiting = vec![object];
+    while let Some(object) = waiting.pop() {
+        if object.kind == kind && object.fields.iter().any(is_it) {
+            return true;
+        }
+        waiting.extend(object.related.iter().map(|related| &related.object));
+    }
+    false
+}
+
+/// A chain of children below an object, the last of them with one field.
+fn add(object: &mut ObjectInput, kinds: &[Kind], field: &str, text: &str) {
+    let [kind, rest @ ..] = kinds else { return };
+    let Some(hop) = schema::hop(object.kind, "OneToMany", *kind) else {
+        return;
+    };
+    let mut child = ObjectInput {
+        kind: *kind,
+        id: None,
+        fields: Vec::new(),
+        references: Vec::new(),
+        related: Vec::new(),
+        at: CompactString::default(),
+    };
+    if rest.is_empty() {
+        let value = Some(Value::text(text));
+        child.fields.extend(kind.field(field).map(|field| FieldInput {
+            field: Field::Own(field),
+            value,
+        }));
+    } else {
+        add(&mut child, rest, field, text);
+    }
+    object.related.push(RelatedInput {
+        hop,
+        object: child,
+        fields: Vec::new(),
+        ends: (None, None),
+    });
+}
+
+/// The password is the same both times it was typed. Asked before it is hashed: afterwards nobody knows.
+pub fn confirm(objects: &[ObjectInput], confirmed: Option<&str>) -> Result<(), OperationError> {
+    match confirmed {
+        Some(confirmed) if !objects.iter().all(|object| is_confirmed(object, confirmed)) => {
+            Err(OperationError::at("confirmedPassword", Fault::PasswordsDiffer))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn is_confirmed(object: &ObjectInput, confirmed: &str) -> bool {
+    has(object, Kind::EmailAndPassword, "passwordPlain", confirmed)
+}
