@@ -1,5 +1,6 @@
 //! Who a request is from, by its bearer token. What they may do is for `access`.
 
+use actix_web::HttpMessage;
 use actix_web::http::{StatusCode, header};
 
 use super::Context;

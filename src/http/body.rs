@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use actix_web::HttpRequest;
+use actix_http::{HttpMessage, Request};
+use actix_web::dev::Payload;
 use actix_web::http::{StatusCode, header};
-use actix_web::web::{Bytes, BytesMut, Payload};
+use actix_web::web::{Bytes, BytesMut};
 use futures_util::StreamExt;
 
 use super::problem::Problem;
@@ -14,7 +15,7 @@ use crate::limits::Limit;
 pub const BODY_DEADLINE: Duration = Duration::from_secs(10);
 
 /// The whole body, at most `limit` bytes of it, within the deadline.
-pub async fn read(request: &HttpRequest, payload: &mut Payload, limit: Limit) -> Result<Bytes, Problem> {
+pub async fn read(request: &Request, payload: &mut Payload, limit: Limit) -> Result<Bytes, Problem> {
     let too_large = || {
         let detail = format!("the body has more than {} bytes", limit.value);
         Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "bodyTooLarge", detail)
@@ -56,7 +57,7 @@ pub fn slow() -> Problem {
     .help("nothing was written; send it again, faster")
 }
 
-fn length(request: &HttpRequest) -> Option<u64> {
+fn length(request: &Request) -> Option<u64> {
     request
         .headers()
         .get(header::CONTENT_LENGTH)?
@@ -67,13 +68,13 @@ fn length(request: &HttpRequest) -> Option<u64> {
 }
 
 /// The media type without its parameters, lower case.
-pub fn media_type(request: &HttpRequest) -> Option<String> {
+pub fn media_type(request: &Request) -> Option<String> {
     let value = request.headers().get(header::CONTENT_TYPE)?.to_str().ok()?;
     Some(value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase())
 }
 
 /// Refuses what is not JSON, and what is packed: a small packed body can be a large one.
-pub fn require_json(request: &HttpRequest) -> Result<(), Problem> {
+pub fn require_json(request: &Request) -> Result<(), Problem> {
     refuse_encoding(request)?;
     let detail = match media_type(request).as_deref() {
         Some("application/json") => return Ok(()),
@@ -87,7 +88,7 @@ pub fn require_json(request: &HttpRequest) -> Result<(), Problem> {
     )
 }
 
-pub fn refuse_encoding(request: &HttpRequest) -> Result<(), Problem> {
+pub fn refuse_encoding(request: &Request) -> Result<(), Problem> {
     match request.headers().get(header::CONTENT_ENCODING) {
         None => Ok(()),
         Some(encoding) if encoding == "identity" => Ok(()),

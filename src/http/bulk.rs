@@ -5,8 +5,9 @@ use std::io::Read;
 use std::sync::Arc;
 
 use actix_web::HttpResponse;
+use actix_web::dev::Payload;
 use actix_web::http::{StatusCode, header};
-use actix_web::web::{Bytes, BytesMut, Payload};
+use actix_web::web::{Bytes, BytesMut};
 use futures_util::{StreamExt, stream};
 use serde_json::json;
 use tokio::sync::mpsc;

@@ -329,11 +329,7 @@ fn next_target(context: &Context, cursor: &str) -> String {
         }
         _ => format!(
             "{target}{}cursor={cursor}",
-            if context.request.query_string().is_empty() {
-                '?'
-            } else {
-                '&'
-            }
+            if context.query().is_empty() { '?' } else { '&' }
         ),
     }
 }

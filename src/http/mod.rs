@@ -21,16 +21,18 @@ pub mod tokens;
 pub mod wire;
 pub mod write;
 
+use std::convert::Infallible;
 use std::net::TcpListener;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use actix_web::dev::Server;
+use actix_http::Request;
+use actix_web::dev::{Payload, Server, fn_service};
 use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
 use actix_web::http::{Method, header};
-use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
+use actix_web::{HttpMessage, HttpResponse, HttpServer};
 use compact_str::CompactString;
 use futures_util::FutureExt;
 
@@ -105,8 +107,12 @@ impl State {
 /// # Errors
 /// When the listener cannot be used.
 pub fn server(state: Arc<State>, listener: TcpListener, workers: usize) -> std::io::Result<Server> {
-    let data = web::Data::from(state);
-    let server = HttpServer::new(move || App::new().app_data(data.clone()).default_service(web::to(dispatch)))
+    // No `App`: its router, which decodes every path to compare it, would have nothing to choose from.
+    let service = move || {
+        let state = Arc::clone(&state);
+        fn_service(move |request| dispatch(Arc::clone(&state), request))
+    };
+    let server = HttpServer::new(service)
         .workers(workers)
         .keep_alive(Duration::from_secs(15))
         .client_request_timeout(Duration::from_secs(5))
@@ -120,8 +126,8 @@ pub fn server(state: Arc<State>, listener: TcpListener, workers: usize) -> std::
 
 /// What a handler is given.
 pub struct Context {
-    pub state: web::Data<State>,
-    pub request: HttpRequest,
+    pub state: Arc<State>,
+    pub request: Request,
     pub request_id: CompactString,
 }
 
@@ -134,13 +140,18 @@ impl Context {
             .map_or("/", |target| target.as_str())
     }
 
+    /// What follows the first `?`, or nothing.
+    pub fn query(&self) -> &str {
+        self.request.uri().query().unwrap_or_default()
+    }
+
     pub fn limits(&self) -> &Limits {
         &self.state.options.limits
     }
 
     /// Those of a path that is no selector.
     pub fn parameters(&self, known: &[&str]) -> Result<Parameters, Problem> {
-        let target = target::split(&format!("?{}", self.request.query_string()))?;
+        let target = target::split(&format!("?{}", self.query()))?;
         let includes = target.includes.into_iter().map(|include| (include, String::new()));
         let pairs = target.pairs.into_iter().chain(includes).collect();
         Parameters::new(pairs, known, self.limits().parameters)
@@ -180,8 +191,9 @@ impl Context {
 }
 
 /// Every request comes here. A panic in a handler is answered 500, counted, and ends nothing else.
-async fn dispatch(request: HttpRequest, payload: web::Payload, state: web::Data<State>) -> HttpResponse {
+async fn dispatch(state: Arc<State>, mut request: Request) -> Result<HttpResponse, Infallible> {
     let started = Instant::now();
+    let payload = request.take_payload();
     let request_id = state.request_ids.of(request.headers());
     let context = Context {
         state,
@@ -215,7 +227,7 @@ async fn dispatch(request: HttpRequest, payload: web::Payload, state: web::Data<
     let took = started.elapsed();
     context.state.metrics.count(route, response.status().as_u16(), took);
     log(&context, &response, took);
-    response
+    Ok(response)
 }
 
 /// Neither the selector nor the query is logged: they hold names and addresses of people.
@@ -273,7 +285,7 @@ fn is_graph(path: &str) -> bool {
         .is_some_and(|rest| matches!(rest.as_bytes(), [] | [b'/' | b'.', ..] | [b'%', b'2', b'F' | b'f', ..]))
 }
 
-async fn answer(context: &Context, route: Route, payload: web::Payload) -> Result<HttpResponse, Problem> {
+async fn answer(context: &Context, route: Route, payload: Payload) -> Result<HttpResponse, Problem> {
     let method = context.request.method();
     if method == Method::OPTIONS {
         return Ok(preflight(context));

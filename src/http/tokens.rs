@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
+use actix_http::{HttpMessage, Request};
+use actix_web::HttpResponse;
+use actix_web::dev::Payload;
 use actix_web::http::Method;
-use actix_web::web::Payload;
-use actix_web::{HttpRequest, HttpResponse};
 use serde::Deserialize;
 use serde_json::json;
 use uuid::Uuid;
@@ -166,7 +167,7 @@ fn write(context: &Context, who: &Who, operation: &str) -> Write {
 }
 
 /// An answer kept for a repeat would keep the token's text (design 16: not on `/tokens`).
-fn refuse_key(request: &HttpRequest) -> Result<(), Problem> {
+fn refuse_key(request: &Request) -> Result<(), Problem> {
     match request.headers().contains_key("idempotency-key") {
         false => Ok(()),
         true => Err(

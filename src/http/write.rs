@@ -3,9 +3,11 @@
 
 use std::sync::Arc;
 
+use actix_http::{HttpMessage, Request};
+use actix_web::HttpResponse;
+use actix_web::dev::Payload;
 use actix_web::http::{Method, StatusCode};
-use actix_web::web::{self, Bytes, Payload};
-use actix_web::{HttpRequest, HttpResponse};
+use actix_web::web::{self, Bytes};
 use compact_str::CompactString;
 use sha2::{Digest, Sha256};
 
@@ -251,7 +253,7 @@ fn scope(who: Principal) -> CompactString {
 }
 
 /// `If-Match` and `If-None-Match: *` on a write.
-fn condition(request: &HttpRequest) -> Result<Option<IfMatch>, Problem> {
+fn condition(request: &Request) -> Result<Option<IfMatch>, Problem> {
     let text = |name: &str| {
         request
             .headers()
