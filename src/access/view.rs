@@ -62,7 +62,8 @@ impl<'g> View<'g> {
     }
 
     pub fn sees(&self, node: Node<'g>) -> bool {
-        (self.reads(node.kind) && self.place(node) != Place::Elsewhere)
+        self.sees_all(node.kind)
+            || (self.reads(node.kind) && self.place(node) != Place::Elsewhere)
             || self.own.is_some_and(|profile| policy::own(node, profile))
     }
 

@@ -52,10 +52,12 @@ impl Fields {
 
     /// In the schema's order.
     pub fn iter(&self) -> impl Iterator<Item = (u8, &Value)> {
-        let set = self.set;
-        (0..Self::MAX as u8)
-            .filter(move |index| set & (1 << index) != 0)
-            .zip(self.values.iter())
+        let mut left = self.set;
+        self.values.iter().map(move |value| {
+            let index = left.trailing_zeros() as u8;
+            left &= left.wrapping_sub(1);
+            (index, value)
+        })
     }
 
     /// The same fields with one set, or cleared by `None`.

@@ -5,11 +5,29 @@ use uuid::Uuid;
 
 use crate::model::{FieldType, Time, Value};
 
-const DIGITS: &[u8; 200] = b"0001020304050607080910111213141516171819\
-2021222324252627282930313233343536373839\
-4041424344454647484950515253545556575859\
-6061626364656667686970717273747576777879\
-8081828384858687888990919293949596979899";
+/// Two digits for each number below 100.
+static PAIRS: [[u8; 2]; 100] = {
+    let mut table = [[0; 2]; 100];
+    let mut number = 0;
+    while number < 100 {
+        table[number] = [b'0' + (number / 10) as u8, b'0' + (number % 10) as u8];
+        number += 1;
+    }
+    table
+};
+
+const HEX: &[u8; 16] = b"0123456789abcdef";
+
+/// Two hexadecimal digits for each byte.
+static BYTES: [[u8; 2]; 256] = {
+    let mut table = [[0; 2]; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        table[byte] = [HEX[byte >> 4], HEX[byte & 15]];
+        byte += 1;
+    }
+    table
+};
 
 /// What a byte of a string is written as: 0 as itself, `u` as `\u00XX`, else a backslash and that.
 static ESCAPES: [u8; 256] = {
@@ -42,8 +60,8 @@ pub fn string(out: &mut Vec<u8>, text: &str) {
         written = at + 1;
         out.extend_from_slice(&[b'\\', escape]);
         if escape == b'u' {
-            const HEX: &[u8; 16] = b"0123456789abcdef";
-            out.extend_from_slice(&[b'0', b'0', HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]]);
+            out.extend_from_slice(b"00");
+            out.extend_from_slice(&BYTES[usize::from(*byte)]);
         }
     }
     out.extend_from_slice(&bytes[written..]);
@@ -62,12 +80,12 @@ pub fn unsigned(out: &mut Vec<u8>, mut number: u64) {
     let mut at = buffer.len();
     while number >= 100 {
         at -= 2;
-        buffer[at..at + 2].copy_from_slice(pair((number % 100) as usize));
+        buffer[at..at + 2].copy_from_slice(&PAIRS[(number % 100) as usize]);
         number /= 100;
     }
     if number >= 10 {
         at -= 2;
-        buffer[at..at + 2].copy_from_slice(pair(number as usize));
+        buffer[at..at + 2].copy_from_slice(&PAIRS[number as usize]);
     } else {
         at -= 1;
         buffer[at] = b'0' + number as u8;
@@ -75,63 +93,51 @@ pub fn unsigned(out: &mut Vec<u8>, mut number: u64) {
     out.extend_from_slice(&buffer[at..]);
 }
 
-fn pair(number: usize) -> &'static [u8] {
-    &DIGITS[number * 2..number * 2 + 2]
-}
-
 /// Between quotes.
 pub fn uuid(out: &mut Vec<u8>, id: Uuid) {
-    out.push(b'"');
-    bare_uuid(out, id);
-    out.push(b'"');
-}
-
-pub fn bare_uuid(out: &mut Vec<u8>, id: Uuid) {
-    let mut buffer = [0; uuid::fmt::Hyphenated::LENGTH];
-    out.extend_from_slice(id.hyphenated().encode_lower(&mut buffer).as_bytes());
+    /// Where the digits of each byte go.
+    const PLACES: [usize; 16] = [1, 3, 5, 7, 10, 12, 15, 17, 20, 22, 25, 27, 29, 31, 33, 35];
+    let mut text = *b"\"00000000-0000-0000-0000-000000000000\"";
+    for (place, byte) in PLACES.into_iter().zip(id.as_bytes()) {
+        text[place..place + 2].copy_from_slice(&BYTES[usize::from(*byte)]);
+    }
+    out.extend_from_slice(&text);
 }
 
 /// Between quotes, the same text as `Time`'s `Display`.
 pub fn time(out: &mut Vec<u8>, time: Time) {
     const DAY: i64 = 86_400_000;
-    let days = time.millis().div_euclid(DAY);
-    let millis = time.millis().rem_euclid(DAY) as usize;
-    // The civil calendar from a count of days, in eras of 400 years that begin on a first of March.
-    let shifted = days + 719_468;
-    let era = shifted.div_euclid(146_097);
-    let of_era = shifted.rem_euclid(146_097);
-    let year_of_era = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month_from_march = (5 * of_year + 2) / 153;
-    let day = (of_year - (153 * month_from_march + 2) / 5 + 1) as usize;
-    let month = if month_from_march < 10 {
-        month_from_march + 3
-    } else {
-        month_from_march - 9
-    };
-    let year = year_of_era + era * 400 + i64::from(month <= 2);
-    let Ok(year) = usize::try_from(year)
-        .map_err(|_| ())
-        .and_then(|year| if year > 9999 { Err(()) } else { Ok(year) })
-    else {
+    /// From the first of March of the year -400: no time that gets in is before it.
+    const START: i64 = -(719_468 + 146_097) * DAY;
+    if Time::from_millis(time.millis()).is_none() {
         // No such time gets in; a broken one is still shown, not lost.
         return string(out, &time.to_string());
-    };
-    let mut text = *b"\"0000-00-00T00:00:00.000Z\"";
-    let seconds = millis / 1000;
-    for (at, number) in [
-        (1, year / 100),
-        (3, year % 100),
-        (6, month as usize),
-        (9, day),
-        (12, seconds / 3600),
-        (15, seconds / 60 % 60),
-        (18, seconds % 60),
-        (22, millis % 100),
-    ] {
-        text[at..at + 2].copy_from_slice(pair(number));
     }
+    let since = (time.millis() - START) as u64;
+    let (days, millis) = ((since / DAY as u64) as u32, (since % DAY as u64) as u32);
+    // The civil calendar from a count of days without a division by anything but constants (Neri and Schneider, 2022):
+    // centuries of 36,524.25 days, then years of 365.25, then months, five of which have 153 days.
+    let of_centuries = 4 * days + 3;
+    let of_years = 2_939_745 * u64::from((of_centuries % 146_097) | 3);
+    let day_of_year = of_years as u32 / 2_939_745 / 4;
+    let of_months = 2_141 * day_of_year + 197_913;
+    let after_new_year = day_of_year >= 306;
+    let year = 100 * (of_centuries / 146_097) + (of_years >> 32) as u32 + u32::from(after_new_year) - 400;
+    let month = (of_months >> 16) - if after_new_year { 12 } else { 0 };
+    let day = (of_months & 0xffff) / 2_141 + 1;
+
+    let pair = |number: u32| PAIRS[number as usize];
+    let seconds = millis / 1000;
+    let mut text = *b"\"0000-00-00T00:00:00.000Z\"";
+    text[1..3].copy_from_slice(&pair(year / 100));
+    text[3..5].copy_from_slice(&pair(year % 100));
+    text[6..8].copy_from_slice(&pair(month));
+    text[9..11].copy_from_slice(&pair(day));
+    text[12..14].copy_from_slice(&pair(seconds / 3600));
+    text[15..17].copy_from_slice(&pair(seconds / 60 % 60));
+    text[18..20].copy_from_slice(&pair(seconds % 60));
     text[21] = b'0' + (millis % 1000 / 100) as u8;
+    text[22..24].copy_from_slice(&pair(millis % 100));
     out.extend_from_slice(&text);
 }
 

@@ -36,9 +36,15 @@ pub(super) fn plain(out: &mut Vec<u8>, entity: &Entity) {
     out.extend_from_slice(b",\"serial\":");
     text::unsigned(out, entity.serial);
     out.extend_from_slice(b",\"created\":");
+    let created = out.len();
     text::time(out, entity.created);
+    let written = created..out.len();
     out.extend_from_slice(b",\"updated\":");
-    text::time(out, entity.updated);
+    if entity.updated == entity.created {
+        out.extend_from_within(written);
+    } else {
+        text::time(out, entity.updated);
+    }
     fields(out, &entity.fields, &names.own);
 }
 
