@@ -167,7 +167,7 @@ pub(super) fn one_or_more<'t>(
 /// A word of the language, not the beginning of a longer one.
 pub(super) fn keyword<'t>(word: &'static str, input: &'t str) -> Parsed<'t, ()> {
     match input.strip_prefix(word) {
-        Some(rest) if !rest.starts_with(is_name_character) => Ok((rest, ())),
+        Some(rest) if !rest.bytes().next().is_some_and(is_name_byte) => Ok((rest, ())),
         _ => Err(Err::Error(Fault(None))),
     }
 }
@@ -178,6 +178,20 @@ pub(super) fn is_name_start(c: char) -> bool {
 
 pub(super) fn is_name_character(c: char) -> bool {
     c.is_ascii_alphanumeric() || c == '_'
+}
+
+/// Byte by byte: every character of a name is one.
+pub(super) fn is_name_byte(byte: u8) -> bool {
+    static OF_NAMES: [bool; 256] = {
+        let mut table = [false; 256];
+        let mut byte = 0;
+        while byte < 128 {
+            table[byte] = (byte as u8).is_ascii_alphanumeric() || byte as u8 == b'_';
+            byte += 1;
+        }
+        table
+    };
+    OF_NAMES[usize::from(byte)]
 }
 
 pub(super) fn is_space(c: char) -> bool {

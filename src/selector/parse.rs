@@ -4,9 +4,9 @@
 use compact_str::CompactString;
 use nom::Parser;
 use nom::branch::alt;
-use nom::bytes::complete::{is_not, tag, take_while, take_while1};
+use nom::bytes::complete::{is_not, tag, take_while};
 use nom::character::complete::{char, digit1, one_of};
-use nom::combinator::{consumed, map, opt, recognize, value as constant, verify};
+use nom::combinator::{consumed, map, opt, recognize, value as constant};
 use nom::multi::{fold_many0, many0, many1};
 use nom::sequence::{pair, preceded};
 
@@ -408,10 +408,11 @@ fn sort<'t>(cx: &Context<'t>, input: &'t str) -> Parsed<'t, Sort> {
 // ---- letters ----
 
 fn name<'t>(cx: &Context<'t>, input: &'t str) -> Parsed<'t, Name> {
-    let (rest, text) = verify(take_while1(is_name_character), |text: &str| {
-        text.starts_with(is_name_start)
-    })
-    .parse(input)?;
+    if !input.starts_with(is_name_start) {
+        return Err(nom::Err::Error(Fault(None)));
+    }
+    let length = input.bytes().position(|byte| !is_name_byte(byte));
+    let (text, rest) = input.split_at(length.unwrap_or(input.len()));
     Ok((
         rest,
         Name {
@@ -422,5 +423,8 @@ fn name<'t>(cx: &Context<'t>, input: &'t str) -> Parsed<'t, Name> {
 }
 
 fn space(input: &str) -> Parsed<'_, &str> {
-    take_while(is_space).parse(input)
+    match input.as_bytes() {
+        [byte, ..] if is_space(char::from(*byte)) => take_while(is_space).parse(input),
+        _ => Ok((input, "")),
+    }
 }
