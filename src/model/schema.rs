@@ -6,6 +6,8 @@
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
+use foldhash::fast::RandomState;
+
 use super::{Direction, Rel};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -643,7 +645,7 @@ pub static RELATIONS: &[RelationDef] = &[
     relation(RelationType::Partnership, Kind::Organization, Kind::Organization, &[]),
 ];
 
-static NAMES: LazyLock<HashMap<&'static str, Kind>> =
+static NAMES: LazyLock<HashMap<&'static str, Kind, RandomState>> =
     LazyLock::new(|| Kind::ALL.iter().map(|kind| (kind.name(), *kind)).collect());
 
 static PARENTS: LazyLock<Vec<Vec<Rel>>> = LazyLock::new(|| {

@@ -79,6 +79,15 @@ impl Budget {
     pub(super) fn visit(&mut self, part: usize) -> Result<(), QueryError> {
         self.visited += 1;
         self.parts[part.min(PARTS - 1)] += 1;
+        if self.visited > self.end || self.visited.is_multiple_of(LOOK) {
+            return self.look();
+        }
+        Ok(())
+    }
+
+    /// Is it spent?
+    #[cold]
+    fn look(&self) -> Result<(), QueryError> {
         if self.visited > self.end {
             return Err(QueryError::new(
                 Code::VisitedTooMuch,
@@ -87,7 +96,7 @@ impl Budget {
             .limit("visited", self.most)
             .help(NARROWER));
         }
-        if self.visited.is_multiple_of(LOOK) && self.began.elapsed() > self.time {
+        if self.began.elapsed() > self.time {
             return Err(QueryError::new(
                 Code::TimeSpent,
                 format!("the selector takes more than {} ms", self.time.as_millis()),

@@ -5,6 +5,7 @@
 use std::ops::Bound;
 
 use smallvec::SmallVec;
+use uuid::Uuid;
 
 use super::page::SortKey;
 use super::plan::{Link, Part};
@@ -38,6 +39,8 @@ pub(super) struct Way {
     /// The part to begin at. What is left of it is checked, what is right of it is walked to.
     pub start: usize,
     pub source: Source,
+    /// The one entity the source gives, where that is known: it is not looked for again.
+    pub only: Option<Uuid>,
     /// The source gives just what the conditions of its part allow.
     pub exact: bool,
     pub order: Order,
@@ -78,6 +81,7 @@ impl Trial<'_> {
         Way {
             start: self.start,
             source: self.source.clone(),
+            only: None,
             exact: self.exact,
             order: self.order,
             visits: self.visits.clone(),
@@ -97,35 +101,48 @@ pub(super) fn choose(parts: &[Part], links: &[Link], want: Want<'_>, view: &View
         Want::Page { sort: [_, ..], .. } => Order::Top,
         _ => Order::Serial,
     };
-    let alone = |start, source, exact, visits| Choice {
+    let alone = |start, source, only, exact, visits| Choice {
         way: Way {
             start,
             source,
+            only,
             exact,
             order,
             visits: SmallVec::from_elem(visits, parts.len()),
         },
         instead: None,
     };
-    if parts.iter().any(|part| view.sees_none(part.kind)) || links.iter().any(|link| !view.sees_relation(link.hop.rel))
-    {
-        return alone(target, Source::Nothing, false, 0.0);
+    // The kinds at the ends of a link are those of the parts beside it.
+    if parts.iter().any(|part| view.sees_none(part.kind)) {
+        return alone(target, Source::Nothing, None, false, 0.0);
     }
-    let found: SmallVec<[Found; 2]> = parts
+    let mut found: SmallVec<[Found<'_>; 2]> = parts
         .iter()
         .map(|part| cheapest(&part.conds, part.kind, view))
         .collect();
-    if let ([only], true) = (&found[..], found[0].estimate <= 1.0) {
-        return alone(0, only.source.clone(), only.exact, only.estimate);
+    if let ([single], true) = (&mut found[..], target == 0)
+        && single.estimate <= 1.0
+    {
+        let only = match &single.source {
+            Source::Ids(ids) => ids.first().copied(),
+            _ => single.first.map(|node| node.id),
+        };
+        return alone(
+            0,
+            std::mem::replace(&mut single.source, Source::Nothing),
+            only,
+            single.exact,
+            single.estimate,
+        );
     }
-    if let Some(way) = nearby(parts, links, want, view, &found, order) {
+    if let Some(way) = nearby(parts, links, want, view, &mut found, order) {
         return Choice { way, instead: None };
     }
     let trials = trials(&Paper::new(parts, links, want, view, &found), &found, order, want);
     let least = |cost: fn(&Trial<'_>) -> f64| trials.iter().min_by(|one, other| cost(one).total_cmp(&cost(other)));
     let (Some(best), Some(safe)) = (least(|trial| trial.hoped), least(|trial| trial.sure)) else {
         // There is always a part, so always a trial.
-        return alone(target, Source::KIND, false, 0.0);
+        return alone(target, Source::KIND, None, false, 0.0);
     };
     let patience = best.hoped * PATIENCE + LITTLE;
     let doubtful = best.sure > patience && best.sure > 2.0 * safe.sure;
@@ -141,16 +158,19 @@ fn nearby(
     links: &[Link],
     want: Want<'_>,
     view: &View<'_>,
-    found: &[Found],
+    found: &mut [Found<'_>],
     order: Order,
 ) -> Option<Way> {
     let all = |visits: &[f64]| visits.iter().sum::<f64>();
-    let from = |start: usize| (start, at_most(start, parts, links, view, &found[start]));
+    let from = |start: usize| {
+        let node = only(&found[start], parts[start].kind, view);
+        (start, node, at_most(start, node, parts, links, view, &found[start]))
+    };
     let single = (0..parts.len()).filter(|start| found[*start].estimate <= 1.0);
-    let (start, mut visits) = single
+    let (start, node, mut visits) = single
         .map(from)
-        .min_by(|(_, one), (_, other)| all(one).total_cmp(&all(other)))
-        .filter(|(_, visits)| all(visits) <= NEARBY)?;
+        .min_by(|(.., one), (.., other)| all(one).total_cmp(&all(other)))
+        .filter(|(.., visits)| all(visits) <= NEARBY)?;
     if let (Want::Page { need, .. }, Order::Serial, [.., before, last]) = (want, order, &mut visits[..])
         && start < links.len()
     {
@@ -158,7 +178,8 @@ fn nearby(
     }
     Some(Way {
         start,
-        source: found[start].source.clone(),
+        source: std::mem::replace(&mut found[start].source, Source::Nothing),
+        only: node.map(|node| node.id),
         exact: found[start].exact,
         order,
         visits,
@@ -166,8 +187,14 @@ fn nearby(
 }
 
 /// Visits by part from a start that is one entity: however many meet their conditions, there are no more than are related.
-fn at_most(start: usize, parts: &[Part], links: &[Link], view: &View<'_>, found: &Found) -> SmallVec<[f64; 2]> {
-    let node = only(found, parts[start].kind, view);
+fn at_most(
+    start: usize,
+    node: Option<Node<'_>>,
+    parts: &[Part],
+    links: &[Link],
+    view: &View<'_>,
+    found: &Found<'_>,
+) -> SmallVec<[f64; 2]> {
     let from = |at: usize| if at == start { node } else { None };
     let mut visits: SmallVec<[f64; 2]> = SmallVec::from_elem(found.estimate, parts.len());
     for at in (0..start).rev() {
@@ -202,7 +229,7 @@ fn fan(node: Option<Node<'_>>, hop: Hop, view: &View<'_>) -> f64 {
     }
 }
 
-fn trials<'a>(paper: &Paper<'_>, found: &'a [Found], order: Order, want: Want<'_>) -> SmallVec<[Trial<'a>; 4]> {
+fn trials<'a>(paper: &Paper<'_>, found: &'a [Found<'_>], order: Order, want: Want<'_>) -> SmallVec<[Trial<'a>; 4]> {
     let target = found.len() - 1;
     let trial = |start, source, exact, order, given, early: bool, besides: [f64; 2]| {
         let mut visits = paper.visits(start, given, if early { paper.need } else { f64::INFINITY });
@@ -293,7 +320,7 @@ struct Paper<'a> {
 }
 
 impl<'a> Paper<'a> {
-    fn new(parts: &'a [Part], links: &'a [Link], want: Want<'_>, view: &'a View<'a>, found: &[Found]) -> Self {
+    fn new(parts: &'a [Part], links: &'a [Link], want: Want<'_>, view: &'a View<'a>, found: &[Found<'a>]) -> Self {
         let whole: SmallVec<[f64; 2]> = parts
             .iter()
             .map(|part| view.graph().kind_count(part.kind) as f64)

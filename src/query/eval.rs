@@ -103,6 +103,9 @@ fn page<'g>(
     page
 }
 
+/// Room for so many entities is made at once: few selectors lead to more.
+const SOME: usize = 16;
+
 /// A sink says whether it wants more.
 type Sink<'s, 'g> = &'s mut dyn FnMut(Node<'g>) -> ControlFlow<()>;
 
@@ -162,7 +165,7 @@ impl<'p, 'g> Run<'p, 'g> {
         if !ordered {
             return self.ranked(&feed, after, offset, most);
         }
-        let mut nodes = Vec::new();
+        let mut nodes = Vec::with_capacity(most.min(SOME));
         let mut skip = offset;
         self.each(&feed, true, after.map(|after| after.serial), &mut |node| {
             if skip > 0 {
@@ -353,13 +356,13 @@ impl<'p, 'g> Run<'p, 'g> {
         if self.way.start == target {
             return Ok(Feed::Source);
         }
-        let mut from = Vec::new();
+        let mut from = Vec::with_capacity(SOME);
         self.walk_source(None, &mut |node| {
             from.push(node);
             ControlFlow::Continue(())
         })?;
         for at in self.way.start..target - 1 {
-            let mut next = Vec::new();
+            let mut next = Vec::with_capacity(SOME);
             self.walk_relations(at, &from, &mut |node| {
                 next.push(node);
                 ControlFlow::Continue(())
@@ -387,6 +390,14 @@ impl<'p, 'g> Run<'p, 'g> {
     /// The matches of the start, from its source.
     fn walk_source(&mut self, after: Option<Serial>, sink: Sink<'_, 'g>) -> Result<(), QueryError> {
         let (way, view, at) = (self.way, self.view, self.way.start);
+        if let Some(id) = way.only {
+            let only = view.graph().find(id).filter(|node| node.kind == self.kind(at));
+            if let Some(node) = only.filter(|node| after.is_none_or(|after| node.serial > after)) {
+                self.budget.visit(at)?;
+                self.offer(node, sink)?.is_break();
+            }
+            return Ok(());
+        }
         let mut seen = HashSet::with_hasher(RandomState::default());
         let repeats = way.source.may_repeat();
         let mut last = None;
@@ -403,29 +414,46 @@ impl<'p, 'g> Run<'p, 'g> {
     /// What a link leads to, in no order of its own.
     fn walk_relations(&mut self, at: usize, from: &[Node<'g>], sink: Sink<'_, 'g>) -> Result<(), QueryError> {
         let link = &self.plan.links[at];
-        let mut seen = HashSet::with_hasher(RandomState::default());
         let repeats = from.len() > 1 && !link.fans_out();
+        let mut seen = repeats.then(HashSet::default);
         for left in from.iter().copied() {
-            let (few, many) = match left.few(link.hop) {
-                Some(few) => (Some(few), None),
-                None => (None, Some(left.hop(link.hop, None))),
+            let ended = match left.few(link.hop) {
+                Some(few) => self.walk_from(at, left, few, &mut seen, sink)?,
+                None => self.walk_from(at, left, left.hop(link.hop, None), &mut seen, sink)?,
             };
-            for (right, fields) in few.into_iter().flatten().chain(many.into_iter().flatten()) {
-                self.budget.visit(at + 1)?;
-                let holds = is_linked(link, left, right, fields) && self.is_here(at + 1, right);
-                if holds && (!repeats || seen.insert(right.slot())) && sink(right).is_break() {
-                    return Ok(());
-                }
+            if ended.is_break() {
+                break;
             }
         }
         Ok(())
+    }
+
+    /// What a link leads to from one entity, but for what was seen before.
+    fn walk_from(
+        &mut self,
+        at: usize,
+        left: Node<'g>,
+        relations: impl Iterator<Item = (Node<'g>, &'g Fields)>,
+        seen: &mut Option<HashSet<usize, RandomState>>,
+        sink: Sink<'_, 'g>,
+    ) -> Result<ControlFlow<()>, QueryError> {
+        let link = &self.plan.links[at];
+        for (right, fields) in relations {
+            self.budget.visit(at + 1)?;
+            let holds = is_linked(link, left, right, fields) && self.is_here(at + 1, right);
+            let new = holds && seen.as_mut().is_none_or(|seen| seen.insert(right.slot()));
+            if new && sink(right).is_break() {
+                return Ok(ControlFlow::Break(()));
+            }
+        }
+        Ok(ControlFlow::Continue(()))
     }
 
     /// What the last link leads to, in order of serial.
     fn in_order(&mut self, from: &[Node<'g>], after: Option<Serial>, sink: Sink<'_, 'g>) -> Result<(), QueryError> {
         let at = self.plan.target();
         let link = &self.plan.links[at - 1];
-        let mut few = Vec::new();
+        let mut few = Vec::with_capacity(SOME);
         let mut many = Vec::new();
         for left in from.iter().copied() {
             let relation = move |(right, fields)| (left, right, fields);

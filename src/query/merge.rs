@@ -8,46 +8,47 @@ use crate::model::Serial;
 
 pub(super) struct Merge<I: Iterator, K> {
     serial_of: K,
-    singles: Vec<I::Item>,
+    /// In order.
+    singles: std::vec::IntoIter<I::Item>,
     sources: Vec<(Option<I::Item>, I)>,
-    /// The next serial of each, by its place in `singles`, or in `sources` counted on from there.
+    /// The next serial of each source, by its place.
     heads: BinaryHeap<Reverse<(Serial, usize)>>,
 }
 
-impl<I: Iterator, K: Fn(&I::Item) -> Serial> Merge<I, K>
-where
-    I::Item: Copy,
-{
-    pub fn new(singles: Vec<I::Item>, sources: impl Iterator<Item = I>, serial_of: K) -> Self {
-        let single = |(index, item)| Reverse((serial_of(item), index));
-        let mut heads: Vec<_> = singles.iter().enumerate().map(single).collect();
+impl<I: Iterator, K: Fn(&I::Item) -> Serial> Merge<I, K> {
+    pub fn new(mut singles: Vec<I::Item>, sources: impl Iterator<Item = I>, serial_of: K) -> Self {
+        // Relations are found newest first, so that this leaves little to sort.
+        singles.reverse();
+        singles.sort_unstable_by_key(&serial_of);
+        let mut heads = Vec::new();
         let mut waiting = Vec::new();
-        for (index, mut source) in (singles.len()..).zip(sources) {
+        for (index, mut source) in sources.enumerate() {
             let head = source.next();
             heads.extend(head.as_ref().map(|item| Reverse((serial_of(item), index))));
             waiting.push((head, source));
         }
         Self {
             serial_of,
-            singles,
+            singles: singles.into_iter(),
             sources: waiting,
             heads: heads.into(),
         }
     }
 }
 
-impl<I: Iterator, K: Fn(&I::Item) -> Serial> Iterator for Merge<I, K>
-where
-    I::Item: Copy,
-{
+impl<I: Iterator, K: Fn(&I::Item) -> Serial> Iterator for Merge<I, K> {
     type Item = I::Item;
 
     fn next(&mut self) -> Option<I::Item> {
-        let Reverse((_, index)) = self.heads.pop()?;
-        let Some(source) = index.checked_sub(self.singles.len()) else {
-            return self.singles.get(index).copied();
+        let Some(Reverse((serial, index))) = self.heads.peek().copied() else {
+            return self.singles.next();
         };
-        let (head, source) = self.sources.get_mut(source)?;
+        let single = self.singles.as_slice().first();
+        if single.is_some_and(|single| (self.serial_of)(single) <= serial) {
+            return self.singles.next();
+        }
+        self.heads.pop();
+        let (head, source) = self.sources.get_mut(index)?;
         let next = source.next();
         self.heads
             .extend(next.as_ref().map(|item| Reverse(((self.serial_of)(item), index))));

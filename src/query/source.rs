@@ -49,10 +49,12 @@ pub(super) enum Source {
 
 /// A source with what is known of it before walking.
 #[derive(Clone, Debug)]
-pub(super) struct Found {
+pub(super) struct Found<'g> {
     pub source: Source,
     /// How many entities it gives.
     pub estimate: f64,
+    /// The first of them, where counting came upon it.
+    pub first: Option<Node<'g>>,
     /// It gives just what the part's conditions allow (hidden ones apart).
     pub exact: bool,
 }
@@ -126,6 +128,14 @@ impl Source {
         }
     }
 
+    /// As `count`, and the first of them where counting comes upon it.
+    fn count_from<'g>(&self, kind: Kind, view: &View<'g>) -> (usize, Option<Node<'g>>) {
+        match self {
+            Self::Equal { field, value } => view.graph().value_count(kind, *field, value),
+            source => (source.count(kind, view), None),
+        }
+    }
+
     /// What the whole of it numbers, from the sizes of indexes.
     pub fn count(&self, kind: Kind, view: &View<'_>) -> usize {
         let graph = view.graph();
@@ -172,17 +182,19 @@ fn by_ids<'g>(graph: &'g Graph, ids: &[Uuid], kind: Kind, after: Option<Serial>)
 }
 
 /// The cheapest source for a part whose conditions all hold; the kind itself if they allow no better one.
-pub(super) fn cheapest(conds: &[Cond<Field>], kind: Kind, view: &View<'_>) -> Found {
+pub(super) fn cheapest<'g>(conds: &[Cond<Field>], kind: Kind, view: &View<'g>) -> Found<'g> {
     if view.sees_none(kind) {
         return Found {
             source: Source::Nothing,
             estimate: 0.0,
+            first: None,
             exact: true,
         };
     }
     let whole = || Found {
         estimate: Source::KIND.count(kind, view) as f64,
         source: Source::KIND,
+        first: None,
         exact: conds.is_empty(),
     };
     match of_all(conds, kind, view) {
@@ -193,13 +205,15 @@ pub(super) fn cheapest(conds: &[Cond<Field>], kind: Kind, view: &View<'_>) -> Fo
     }
 }
 
-fn of_all(conds: &[Cond<Field>], kind: Kind, view: &View<'_>) -> Option<Found> {
-    let mut best: Option<Found> = None;
+fn of_all<'g>(conds: &[Cond<Field>], kind: Kind, view: &View<'g>) -> Option<Found<'g>> {
+    let mut best: Option<Found<'g>> = None;
     for cond in conds {
         let Some(source) = of(cond, kind, view) else { continue };
+        let (count, first) = source.count_from(kind, view);
         let found = Found {
-            estimate: source.count(kind, view) as f64,
+            estimate: count as f64,
             source,
+            first,
             exact: conds.len() == 1 && is_exact(cond, kind),
         };
         if matches!(found.source, Source::Ids(_)) {
@@ -216,6 +230,7 @@ fn of_all(conds: &[Cond<Field>], kind: Kind, view: &View<'_>) -> Option<Found> {
                 best = Some(Found {
                     source,
                     estimate,
+                    first: None,
                     exact: false,
                 });
             }
@@ -396,7 +411,7 @@ fn is_exact(cond: &Cond<Field>, kind: Kind) -> bool {
 }
 
 /// The only entity a source gives, if it is surely one at most.
-pub(super) fn only<'g>(found: &Found, kind: Kind, view: &View<'g>) -> Option<Node<'g>> {
+pub(super) fn only<'g>(found: &Found<'g>, kind: Kind, view: &View<'g>) -> Option<Node<'g>> {
     if found.estimate > 1.0 {
         return None;
     }
@@ -405,8 +420,7 @@ pub(super) fn only<'g>(found: &Found, kind: Kind, view: &View<'g>) -> Option<Nod
             .first()
             .and_then(|id| view.graph().find(*id))
             .filter(|node| node.entity().kind == kind),
-        Source::Equal { field, value } => view.graph().value_count(kind, *field, value).1,
-        source => source.candidates(kind, view, None).next(),
+        source => found.first.or_else(|| source.candidates(kind, view, None).next()),
     }
 }
 
