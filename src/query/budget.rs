@@ -1,12 +1,16 @@
-//! What a query may cost: entities and relations visited, bytes answered, and time. Spent, it ends with a clear answer.
+//! What a query may cost: entities and relations visited, long texts read, bytes answered, and time. Spent, it ends with a
+//! clear answer.
 
 use std::time::{Duration, Instant};
 
 use super::error::{Code, QueryError};
 use crate::limits::Limits;
 
-/// The clock is looked at once in so many visits: a look costs as much as a visit, and a visit may read a long text.
+/// The clock is looked at once in so many visits: a look costs as much as a visit.
 const LOOK: u64 = 128;
+/// So many bytes of a text cost a visit each time they are gone through: a visit is then a bounded piece of work, whatever
+/// the texts, and the clock is looked at within 32 KiB of them.
+pub(super) const VISIT_BYTES: usize = 256;
 /// Parts told apart; a longer selector than the limits allow by default adds to the last.
 const PARTS: usize = 34;
 
@@ -39,6 +43,14 @@ impl Budget {
             time,
             parts: [0; PARTS],
         }
+    }
+
+    /// The same, ended after so many visits or bytes if that is sooner.
+    pub fn brief(mut self, visits: u64, bytes: u64) -> Self {
+        self.most = self.most.min(visits);
+        self.end = self.most;
+        self.answer_bytes = self.answer_bytes.min(bytes);
+        self
     }
 
     /// Entities and relations visited so far.
@@ -89,22 +101,54 @@ impl Budget {
     #[cold]
     fn look(&self) -> Result<(), QueryError> {
         if self.visited > self.end {
-            return Err(QueryError::new(
-                Code::VisitedTooMuch,
-                format!("the selector visits more than {} entities", self.most),
-            )
-            .limit("visited", self.most)
-            .help(NARROWER));
+            return Err(self.visited_too_much());
         }
         if self.began.elapsed() > self.time {
-            return Err(QueryError::new(
-                Code::TimeSpent,
-                format!("the selector takes more than {} ms", self.time.as_millis()),
-            )
-            .limit("query_ms", u64::try_from(self.time.as_millis()).unwrap_or(u64::MAX))
-            .help(NARROWER));
+            return Err(self.time_spent());
         }
         Ok(())
+    }
+
+    /// A text of so many bytes is about to be gone through once, for a part of the selector. A short one is part of the visit.
+    #[inline]
+    pub(super) fn read(&mut self, part: usize, bytes: usize) -> Result<(), QueryError> {
+        if bytes < VISIT_BYTES {
+            return Ok(());
+        }
+        self.read_long(part, (bytes / VISIT_BYTES) as u64)
+    }
+
+    fn read_long(&mut self, part: usize, visits: u64) -> Result<(), QueryError> {
+        let looks = self.visited / LOOK;
+        self.visited = self.visited.saturating_add(visits);
+        self.parts[part.min(PARTS - 1)] += visits;
+        if self.visited > self.end {
+            return Err(self.visited_too_much());
+        }
+        if self.visited / LOOK != looks && self.began.elapsed() > self.time {
+            return Err(self.time_spent());
+        }
+        Ok(())
+    }
+
+    #[cold]
+    fn visited_too_much(&self) -> QueryError {
+        QueryError::new(
+            Code::VisitedTooMuch,
+            format!("the selector visits more than {} entities", self.most),
+        )
+        .limit("visited", self.most)
+        .help(NARROWER)
+    }
+
+    #[cold]
+    fn time_spent(&self) -> QueryError {
+        QueryError::new(
+            Code::TimeSpent,
+            format!("the selector takes more than {} ms", self.time.as_millis()),
+        )
+        .limit("query_ms", u64::try_from(self.time.as_millis()).unwrap_or(u64::MAX))
+        .help(NARROWER)
     }
 
     /// The answer is so long by now. Asked after each object: one object may include a million others.
@@ -165,6 +209,31 @@ mod tests {
         assert_eq!(budget.visit(0), Ok(()));
         assert!(!budget.reclaim());
         assert_eq!((budget.given_up(), spend(&mut budget)), (None, 9));
+    }
+
+    #[test]
+    fn long_texts_are_paid_for() {
+        let mut budget = Budget::new(&Limits {
+            visited: 10,
+            ..Limits::default()
+        });
+        for (bytes, visited) in [(0, 0), (255, 0), (256, 1), (1000, 4), (5 * 256, 9)] {
+            assert_eq!(budget.read(1, bytes), Ok(()));
+            assert_eq!((budget.visited(), budget.visited_at(1)), (visited, visited));
+        }
+        let error = budget.read(1, 512).unwrap_err();
+        assert_eq!(error.code, Code::VisitedTooMuch);
+    }
+
+    #[test]
+    fn a_long_text_looks_at_the_clock() {
+        let mut budget = Budget::new(&Limits {
+            query_ms: 0,
+            ..Limits::default()
+        });
+        assert_eq!(budget.read(0, 100 * VISIT_BYTES), Ok(()));
+        let error = budget.read(0, 28 * VISIT_BYTES).unwrap_err();
+        assert_eq!(error.code, Code::TimeSpent);
     }
 
     #[test]

@@ -7,7 +7,9 @@ use std::fmt;
 use compact_str::CompactString;
 use uuid::Uuid;
 
-use super::pattern::Pattern;
+use super::budget::{Budget, VISIT_BYTES};
+use super::error::QueryError;
+use super::pattern::{Pattern, lower};
 use crate::access::View;
 use crate::graph::Node;
 use crate::model::value::fold;
@@ -55,56 +57,119 @@ pub(super) enum RelationField {
 
 /// Whatever has fields to compare.
 pub(super) trait Subject<F> {
-    fn meets(&self, test: &Test<F>) -> bool;
+    fn meets(&self, test: &Test<F>, reader: &mut Reader<'_>) -> Result<bool, QueryError>;
+}
+
+/// Goes through the texts of one entity or relation at the expense of a query's budget. Sixty-four conditions may be about
+/// one text of a mebibyte, so a long one is folded once, and paid for each time it is gone through.
+pub(super) struct Reader<'b> {
+    budget: &'b mut Budget,
+    /// Of the selector, which explain tells apart.
+    part: usize,
+    /// The long text that was lowered last, by its place in memory, and what came of it.
+    lowered: Option<(*const u8, CompactString)>,
+}
+
+impl<'b> Reader<'b> {
+    pub fn new(budget: &'b mut Budget, part: usize) -> Self {
+        Self {
+            budget,
+            part,
+            lowered: None,
+        }
+    }
+
+    fn like(&mut self, pattern: &Pattern, text: &str) -> Result<bool, QueryError> {
+        if text.len() < VISIT_BYTES {
+            return Ok(pattern.matches(text));
+        }
+        self.budget.read(self.part, text.len())?;
+        if self.lowered.as_ref().is_none_or(|(of, _)| *of != text.as_ptr()) {
+            self.budget.read(self.part, text.len())?;
+            self.lowered = Some((text.as_ptr(), lower(text)));
+        }
+        Ok(self
+            .lowered
+            .as_ref()
+            .is_some_and(|(_, lowered)| pattern.matches_lowered(lowered)))
+    }
+
+    /// Only folding goes through all of a text: what it is compared with came in a selector, and is short.
+    fn fold(&mut self, text: &str) -> Result<CompactString, QueryError> {
+        self.budget.read(self.part, text.len())?;
+        Ok(fold(text))
+    }
+}
+
+/// Does all of it hold? Most parts ask nothing.
+pub(super) fn hold<F>(
+    conds: &[Cond<F>],
+    subject: &impl Subject<F>,
+    budget: &mut Budget,
+    part: usize,
+) -> Result<bool, QueryError> {
+    Ok(conds.is_empty() || every(conds, subject, &mut Reader::new(budget, part))?)
+}
+
+fn every<F>(conds: &[Cond<F>], subject: &impl Subject<F>, reader: &mut Reader<'_>) -> Result<bool, QueryError> {
+    for cond in conds {
+        if !cond.holds(subject, reader)? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 impl<F> Cond<F> {
-    pub fn holds(&self, subject: &impl Subject<F>) -> bool {
+    fn holds(&self, subject: &impl Subject<F>, reader: &mut Reader<'_>) -> Result<bool, QueryError> {
         match self {
-            Self::Test(test) => subject.meets(test),
-            Self::All(all) => all.iter().all(|cond| cond.holds(subject)),
-            Self::Any(any) => any.iter().any(|cond| cond.holds(subject)),
-            Self::Not(cond) => !cond.holds(subject),
+            Self::Test(test) => subject.meets(test, reader),
+            Self::All(all) => every(all, subject, reader),
+            Self::Any(any) => {
+                for cond in any {
+                    if cond.holds(subject, reader)? {
+                        return Ok(true);
+                    }
+                }
+                Ok(false)
+            }
+            Self::Not(cond) => Ok(!cond.holds(subject, reader)?),
         }
     }
 }
 
 impl<F> Test<F> {
     /// An unset field is met by `= null`, by `!=` another value and by `!~`, and by nothing else.
-    pub fn on(&self, value: Option<&Value>) -> bool {
+    pub fn on(&self, value: Option<&Value>, reader: &mut Reader<'_>) -> Result<bool, QueryError> {
         let Some(value) = value else {
-            return matches!(self.what, What::Unset | What::NotEqual(_) | What::NotLike(..));
+            return Ok(matches!(
+                self.what,
+                What::Unset | What::NotEqual(_) | What::NotLike(..)
+            ));
         };
-        let text = || value.as_text().unwrap_or_default();
-        match &self.what {
+        let text = value.as_text().unwrap_or_default();
+        Ok(match &self.what {
             What::Unset => false,
             What::Set => true,
-            What::Equal(wanted) => self.equal(value, wanted),
-            What::NotEqual(wanted) => !self.equal(value, wanted),
-            What::Like(pattern, _) => pattern.matches(text()),
-            What::NotLike(pattern, _) => !pattern.matches(text()),
-            What::Prefix(prefix) if self.folded => fold(text()).starts_with(prefix.as_str()),
-            What::Prefix(prefix) => text().starts_with(prefix.as_str()),
-            What::Less(bound) => self.order(value, bound).is_lt(),
-            What::LessOrEqual(bound) => self.order(value, bound).is_le(),
-            What::Greater(bound) => self.order(value, bound).is_gt(),
-            What::GreaterOrEqual(bound) => self.order(value, bound).is_ge(),
-        }
-    }
-
-    fn equal(&self, value: &Value, wanted: &Value) -> bool {
-        match (value, wanted) {
-            (Value::Text(text), Value::Text(wanted)) if self.folded => fold(text) == *wanted,
-            _ => value == wanted,
-        }
+            What::Equal(wanted) => self.order(value, wanted, reader)?.is_eq(),
+            What::NotEqual(wanted) => self.order(value, wanted, reader)?.is_ne(),
+            What::Like(pattern, _) => reader.like(pattern, text)?,
+            What::NotLike(pattern, _) => !reader.like(pattern, text)?,
+            What::Prefix(prefix) if self.folded => reader.fold(text)?.starts_with(prefix.as_str()),
+            What::Prefix(prefix) => text.starts_with(prefix.as_str()),
+            What::Less(bound) => self.order(value, bound, reader)?.is_lt(),
+            What::LessOrEqual(bound) => self.order(value, bound, reader)?.is_le(),
+            What::Greater(bound) => self.order(value, bound, reader)?.is_gt(),
+            What::GreaterOrEqual(bound) => self.order(value, bound, reader)?.is_ge(),
+        })
     }
 
     /// Texts by code points, which is the order of their bytes.
-    fn order(&self, value: &Value, bound: &Value) -> Ordering {
-        match (value, bound) {
-            (Value::Text(text), Value::Text(bound)) if self.folded => fold(text).cmp(bound),
+    fn order(&self, value: &Value, bound: &Value, reader: &mut Reader<'_>) -> Result<Ordering, QueryError> {
+        Ok(match (value, bound) {
+            (Value::Text(text), Value::Text(bound)) if self.folded => reader.fold(text)?.cmp(bound),
             _ => value.cmp(bound),
-        }
+        })
     }
 }
 
@@ -115,15 +180,15 @@ pub(super) struct EntitySubject<'a, 'g> {
 }
 
 impl Subject<Field> for EntitySubject<'_, '_> {
-    fn meets(&self, test: &Test<Field>) -> bool {
+    fn meets(&self, test: &Test<Field>, reader: &mut Reader<'_>) -> Result<bool, QueryError> {
         let entity = self.node.entity();
         match test.field {
-            Field::Own(index) => test.on(entity.fields.get(index)),
-            Field::Id => test.on(Some(&Value::Uuid(entity.id))),
-            Field::Serial => test.on(Some(&serial_value(entity.serial))),
-            Field::Created => test.on(Some(&Value::Time(entity.created))),
-            Field::Updated => test.on(Some(&Value::Time(entity.updated))),
-            Field::Parent(rel) => test.on(parent_id(self.view, self.node, rel).map(Value::Uuid).as_ref()),
+            Field::Own(index) => test.on(entity.fields.get(index), reader),
+            Field::Id => test.on(Some(&Value::Uuid(entity.id)), reader),
+            Field::Serial => test.on(Some(&serial_value(entity.serial)), reader),
+            Field::Created => test.on(Some(&Value::Time(entity.created)), reader),
+            Field::Updated => test.on(Some(&Value::Time(entity.updated)), reader),
+            Field::Parent(rel) => test.on(parent_id(self.view, self.node, rel).map(Value::Uuid).as_ref(), reader),
         }
     }
 }
@@ -138,13 +203,13 @@ pub(super) struct RelationSubject<'g> {
 }
 
 impl Subject<RelationField> for RelationSubject<'_> {
-    fn meets(&self, test: &Test<RelationField>) -> bool {
+    fn meets(&self, test: &Test<RelationField>, reader: &mut Reader<'_>) -> Result<bool, QueryError> {
         let end = match (test.field, self.direction) {
-            (RelationField::Own(index), _) => return test.on(self.fields.get(index)),
+            (RelationField::Own(index), _) => return test.on(self.fields.get(index), reader),
             (RelationField::From, Direction::Forward) | (RelationField::To, Direction::Backward) => self.left,
             (RelationField::From, Direction::Backward) | (RelationField::To, Direction::Forward) => self.right,
         };
-        test.on(Some(&Value::Uuid(end.entity().id)))
+        test.on(Some(&Value::Uuid(end.entity().id)), reader)
     }
 }
 
@@ -268,6 +333,7 @@ pub(super) fn quoted(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limits::Limits;
     use crate::model::Time;
 
     fn check(folded: bool, what: What, meeting: &[Option<Value>], other: &[Option<Value>]) {
@@ -276,11 +342,13 @@ mod tests {
             folded,
             what,
         };
+        let mut budget = Budget::new(&Limits::default());
+        let mut on = |value: &Option<Value>| test.on(value.as_ref(), &mut Reader::new(&mut budget, 0));
         for value in meeting {
-            assert!(test.on(value.as_ref()), "{test:?} should hold for {value:?}");
+            assert_eq!(on(value), Ok(true), "{test:?} should hold for {value:?}");
         }
         for value in other {
-            assert!(!test.on(value.as_ref()), "{test:?} should not hold for {value:?}");
+            assert_eq!(on(value), Ok(false), "{test:?} should not hold for {value:?}");
         }
     }
 

@@ -212,7 +212,7 @@ fn at_most(
 }
 
 /// Relations an entity has: this one, or one of its kind.
-fn fan(node: Option<Node<'_>>, hop: Hop, view: &View<'_>) -> f64 {
+pub(super) fn fan(node: Option<Node<'_>>, hop: Hop, view: &View<'_>) -> f64 {
     if let Some(node) = node {
         return node.hop_count(hop) as f64;
     }

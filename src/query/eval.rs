@@ -9,7 +9,7 @@ use foldhash::fast::RandomState;
 use smallvec::SmallVec;
 
 use super::budget::Budget;
-use super::condition::{EntitySubject, RelationSubject};
+use super::condition::{EntitySubject, RelationSubject, hold};
 use super::cost::{self, MERGED, Order, Want, Way};
 use super::error::{Code, QueryError};
 use super::merge::Merge;
@@ -18,7 +18,7 @@ use super::plan::{Link, Plan};
 use super::source::Source;
 use crate::access::View;
 use crate::graph::Node;
-use crate::model::{Direction, Fields, Kind, RelationType, Serial};
+use crate::model::{Direction, Field, Fields, Kind, RelationType, Serial, Value};
 
 #[derive(Clone, Debug)]
 pub enum Answer<'g> {
@@ -312,7 +312,7 @@ impl<'p, 'g> Run<'p, 'g> {
     /// Hands a candidate of the start to the sink if it is a match.
     fn offer(&mut self, node: Node<'g>, sink: Sink<'_, 'g>) -> Result<ControlFlow<()>, QueryError> {
         let at = self.way.start;
-        Ok(if self.is_here(at, node) && self.is_reached(at, node)? {
+        Ok(if self.is_here(at, node)? && self.is_reached(at, node)? {
             sink(node)
         } else {
             ControlFlow::Continue(())
@@ -440,7 +440,7 @@ impl<'p, 'g> Run<'p, 'g> {
         let link = &self.plan.links[at];
         for (right, fields) in relations {
             self.budget.visit(at + 1)?;
-            let holds = is_linked(link, left, right, fields) && self.is_here(at + 1, right);
+            let holds = is_linked(link, left, right, fields, self.budget, at + 1)? && self.is_here(at + 1, right)?;
             let new = holds && seen.as_mut().is_none_or(|seen| seen.insert(right.slot()));
             if new && sink(right).is_break() {
                 return Ok(ControlFlow::Break(()));
@@ -470,7 +470,10 @@ impl<'p, 'g> Run<'p, 'g> {
         let mut last = None;
         for (left, right, fields) in Merge::new(few, many.into_iter(), serial) {
             self.budget.visit(at)?;
-            if last == Some(right.slot()) || !is_linked(link, left, right, fields) || !self.is_here(at, right) {
+            if last == Some(right.slot())
+                || !is_linked(link, left, right, fields, self.budget, at)?
+                || !self.is_here(at, right)?
+            {
                 continue;
             }
             last = Some(right.slot());
@@ -482,11 +485,24 @@ impl<'p, 'g> Run<'p, 'g> {
     }
 
     /// Is it visible, and does it meet what its part asks of it?
-    fn is_here(&self, at: usize, node: Node<'g>) -> bool {
-        (self.open[at] || self.view.sees(node)) && {
-            let subject = EntitySubject { node, view: self.view };
-            self.plan.parts[at].conds.iter().all(|cond| cond.holds(&subject))
+    fn is_here(&mut self, at: usize, node: Node<'g>) -> Result<bool, QueryError> {
+        if !self.open[at] && !self.view.sees(node) {
+            return Ok(false);
         }
+        let subject = EntitySubject { node, view: self.view };
+        if !hold(&self.plan.parts[at].conds, &subject, self.budget, at)? {
+            return Ok(false);
+        }
+        if self.way.order == Order::Top && at == self.plan.target() {
+            // It is about to be compared with the others.
+            for key in &self.plan.sort {
+                if let Field::Own(field) = key.field {
+                    let text = node.fields.get(field).and_then(Value::as_text);
+                    self.budget.read(at, text.map_or(0, str::len))?;
+                }
+            }
+        }
+        Ok(true)
     }
 
     /// Do the parts on its left lead to it?
@@ -507,7 +523,7 @@ impl<'p, 'g> Run<'p, 'g> {
             let Some(fields) = node.relation(link.back(), other) else {
                 return Ok(false);
             };
-            return Ok(is_linked(link, other, node, fields) && self.is_valid(left, other)?);
+            return Ok(is_linked(link, other, node, fields, self.budget, left)? && self.is_valid(left, other)?);
         }
         if link.hop.rel.def().relation_type == RelationType::OneToMany && link.hop.direction == Direction::Forward {
             self.budget.visit(left)?;
@@ -518,7 +534,7 @@ impl<'p, 'g> Run<'p, 'g> {
         }
         for (other, fields) in node.hop(link.back(), None) {
             self.budget.visit(left)?;
-            if is_linked(link, other, node, fields) && self.is_valid(left, other)? {
+            if is_linked(link, other, node, fields, self.budget, left)? && self.is_valid(left, other)? {
                 return Ok(true);
             }
         }
@@ -533,21 +549,26 @@ impl<'p, 'g> Run<'p, 'g> {
         if let Some(known) = self.memo[at].get(&node.slot()) {
             return Ok(*known);
         }
-        let valid = self.is_here(at, node) && self.is_reached(at, node)?;
+        let valid = self.is_here(at, node)? && self.is_reached(at, node)?;
         self.memo[at].insert(node.slot(), valid);
         Ok(valid)
     }
 }
 
 /// Does the relation meet what its part asks of it?
-pub(super) fn is_linked<'g>(link: &Link, left: Node<'g>, right: Node<'g>, fields: &'g Fields) -> bool {
-    link.conds.is_empty() || {
-        let subject = RelationSubject {
-            left,
-            right,
-            direction: link.hop.direction,
-            fields,
-        };
-        link.conds.iter().all(|cond| cond.holds(&subject))
-    }
+pub(super) fn is_linked<'g>(
+    link: &Link,
+    left: Node<'g>,
+    right: Node<'g>,
+    fields: &'g Fields,
+    budget: &mut Budget,
+    part: usize,
+) -> Result<bool, QueryError> {
+    let subject = RelationSubject {
+        left,
+        right,
+        direction: link.hop.direction,
+        fields,
+    };
+    hold(&link.conds, &subject, budget, part)
 }

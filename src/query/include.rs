@@ -2,7 +2,8 @@
 //! begin alike become one tree. Does not write the answer.
 
 use super::budget::Budget;
-use super::condition::EntitySubject;
+use super::condition::{EntitySubject, hold};
+use super::cost;
 use super::error::{Code, QueryError};
 use super::eval::is_linked;
 use super::plan::{Link, Part, comparisons, step};
@@ -35,6 +36,12 @@ impl IncludeTree {
 
     pub fn is_empty(&self) -> bool {
         self.children.is_empty()
+    }
+
+    /// How many objects it is expected to nest under each.
+    pub fn fan(&self, view: &View<'_>) -> f64 {
+        let under = |child: &IncludeNode| cost::fan(None, child.hop, view) * (1.0 + child.tree.fan(view));
+        self.children.iter().map(under).sum()
     }
 }
 
@@ -109,9 +116,9 @@ pub fn related<'g>(
     for (other, fields) in node.hop(include.hop, None) {
         budget.visit(0)?;
         let subject = EntitySubject { node: other, view };
-        if is_linked(&include.link, node, other, fields)
+        if is_linked(&include.link, node, other, fields, budget, 0)?
             && (open || view.sees(other))
-            && include.part.conds.iter().all(|cond| cond.holds(&subject))
+            && hold(&include.part.conds, &subject, budget, 0)?
         {
             ends.push((other, fields));
         }

@@ -42,7 +42,11 @@ impl Pattern {
     }
 
     pub fn matches(&self, text: &str) -> bool {
-        let text = lower(text);
+        self.matches_lowered(&lower(text))
+    }
+
+    /// Of a text that `lower` has been over.
+    pub fn matches_lowered(&self, text: &str) -> bool {
         match self {
             Self::Contains(piece) => text.contains(piece.as_str()),
             Self::Anchored { first, between, last } => {
@@ -75,7 +79,7 @@ impl Pattern {
 }
 
 /// Lower case letter by letter. `fold` writes a sigma by what follows it, which a piece of a text cannot know.
-fn lower(text: &str) -> CompactString {
+pub(super) fn lower(text: &str) -> CompactString {
     if text.is_ascii() {
         fold(text)
     } else {

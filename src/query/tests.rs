@@ -647,3 +647,52 @@ fn a_cursor_of_another_selector_is_refused() {
     assert_eq!(run("/License{s=name,r=2}", Some(&next)), Err(Code::CursorDoesNotFit));
     assert_eq!(run("/License{r=2}", Some(&next)), Err(Code::CursorDoesNotFit));
 }
+
+/// One person whose last name has so many bytes, none of them ASCII.
+fn long_named(bytes: usize) -> Graph {
+    let clock = Clock::frozen(Time(1_700_000_000_000));
+    let mut graph = Graph::new();
+    let mut transaction = Transaction::new(&mut graph, 1, clock.now(), &clock);
+    let field = |name| Kind::Person.field(name).expect("a field");
+    let fields = [
+        (field("firstName"), text("Ada")),
+        (field("lastName"), text(&"Ä".repeat(bytes / 2))),
+    ];
+    transaction
+        .create(id(1), Kind::Person, fields.into_iter().collect(), Kept::default())
+        .expect("a new entity");
+    transaction.finish().expect("a world within the rules");
+    graph
+}
+
+#[test]
+fn a_long_text_is_folded_once_and_paid_for_each_time() {
+    let graph = long_named(256 * 1000);
+    let who = who(None, None, &[]);
+    let visited = |selector: &str, limits: &Limits| {
+        let view = View::new(&graph, &who);
+        let plan = plan(&parse(selector, limits).unwrap(), &view, limits).unwrap();
+        let mut budget = Budget::new(limits);
+        evaluate(&plan, &view, &mut budget, None).map_err(|error| error.code)?;
+        Ok(budget.visited())
+    };
+    let all = Limits::default();
+    let likes = |number: usize| {
+        let like = |index: usize| format!("@lastName!~'*ä*ä*c{index}*'");
+        let likes: Vec<String> = (0..number).map(like).collect();
+        format!("/Person[@firstName='Ada'][{}]{{count}}", likes.join(" and "))
+    };
+    assert_eq!(visited("/Person[@firstName='Ada']{count}", &all), Ok(1));
+    for number in [1, 2, 60] {
+        assert_eq!(visited(&likes(number), &all), Ok(1 + 1000 * (1 + number as u64)));
+    }
+    // Not through all of it: what it is compared with is short.
+    assert_eq!(visited("/Person[@lastName='x']{count}", &all), Ok(1));
+    assert_eq!(visited("/Person[@firstName='Ada'][@lastName*'Ä']{count}", &all), Ok(1));
+    assert_eq!(visited("/Person{s=lastName}", &all), Ok(1001));
+    let few = Limits { visited: 20_000, ..all };
+    assert_eq!(visited(&likes(60), &few), Err(Code::VisitedTooMuch));
+    let no_time = Limits { query_ms: 0, ..all };
+    assert_eq!(visited(&likes(1), &no_time), Err(Code::TimeSpent));
+    assert_eq!(visited("/Person[@firstName='Ada']{count}", &no_time), Ok(1));
+}
