@@ -15,12 +15,15 @@ use crate::access::{Permission, View, Who};
 use crate::graph::Graph;
 use crate::limits::Limits;
 use crate::model::{Kind, Revision};
-use crate::query::{self, Answer, Budget, Explanation, IncludeTree, Plan, Position, QueryError};
+use crate::query::{self, Answer, Budget, Code, Explanation, IncludeTree, Plan, Position, QueryError};
 use crate::selector;
 use crate::selector::ast::{Format, Head, Include, Selector};
 
 /// A plan that expects to visit more than this runs beside the workers, so that short requests do not wait behind it.
 const INLINE_VISITS: u64 = 5_000;
+/// What such a plan may cost after all, and how much it may answer, before it is begun again beside the workers: an estimate
+/// knows averages, and neither how long a text is nor whom an include meets.
+const BRIEF: (u64, u64) = (2 * INLINE_VISITS, 1024 * 1024);
 
 /// What is asked, with everything it needs to be answered on any thread.
 struct Question {
@@ -158,21 +161,52 @@ pub async fn read(context: &Context) -> Result<HttpResponse, Problem> {
 impl Question {
     /// On this thread if it is short, else beside the workers.
     async fn answer_somewhere(self) -> Result<Answered, Problem> {
-        if let Head::Named(_) = &self.selector.head {
-            return self.answer_named(&View::new(&self.graph, &self.who), &mut Budget::new(&self.limits));
+        let planned = self.planned()?;
+        if let Some(answered) = self.answer_here(planned.as_ref()) {
+            return answered;
         }
-        let plan = query::plan(&self.selector, &View::new(&self.graph, &self.who), &self.limits)?;
-        if plan.estimate() <= INLINE_VISITS {
-            return self.answer(&plan);
-        }
-        web::block(move || self.answer(&plan))
+        web::block(move || self.answer(planned.as_ref(), &mut Budget::new(&self.limits)))
             .await
             .map_err(|_| internal("the query was cut off"))?
     }
 
-    fn answer(&self, plan: &Plan) -> Result<Answered, Problem> {
+    /// `None` for a named query, which has no plan.
+    fn planned(&self) -> Result<Option<(Plan, IncludeTree)>, Problem> {
+        if let Head::Named(_) = &self.selector.head {
+            return Ok(None);
+        }
+        let plan = query::plan(&self.selector, &View::new(&self.graph, &self.who), &self.limits)?;
+        let tree = query::includes(&self.includes, plan.result_kind(), &self.limits)
+            .map_err(|error| self.of_include(error, plan.result_kind()))?;
+        Ok(Some((plan, tree)))
+    }
+
+    /// `None` if it is long: by its plan, or found out.
+    fn answer_here(&self, planned: Option<&(Plan, IncludeTree)>) -> Option<Result<Answered, Problem>> {
+        if let Some((plan, tree)) = planned {
+            let mut visits = plan.estimate();
+            if !tree.is_empty() {
+                let nested = plan.expected_rows() as f64 * tree.fan(&View::new(&self.graph, &self.who));
+                visits = visits.saturating_add(nested as u64);
+            }
+            if visits > INLINE_VISITS || self.explain {
+                return None;
+            }
+        }
+        let mut brief = Budget::new(&self.limits).brief(BRIEF.0, BRIEF.1);
+        Some(self.answer(planned, &mut brief)).filter(|answered| match answered {
+            Err(problem) => ![Code::VisitedTooMuch, Code::AnswerTooLarge]
+                .iter()
+                .any(|code| code.as_str() == problem.code),
+            Ok(_) => true,
+        })
+    }
+
+    fn answer(&self, planned: Option<&(Plan, IncludeTree)>, budget: &mut Budget) -> Result<Answered, Problem> {
         let view = View::new(&self.graph, &self.who);
-        let mut budget = Budget::new(&self.limits);
+        let Some((plan, tree)) = planned else {
+            return self.answer_named(&view, budget);
+        };
         if self.explain {
             let explanation = query::explain(plan, &view, &self.limits, self.after.as_ref())?;
             return Ok(Answered {
@@ -181,10 +215,8 @@ impl Question {
                 next: None,
             });
         }
-        let tree = query::includes(&self.includes, plan.result_kind(), &self.limits)
-            .map_err(|error| self.of_include(error, plan.result_kind()))?;
         let one = plan.names_one();
-        match query::evaluate(plan, &view, &mut budget, self.after.as_ref())? {
+        match query::evaluate(plan, &view, budget, self.after.as_ref())? {
             Answer::Count(count) => {
                 let body = if self.wrap {
                     format!("{{\"__objType\":\"Long\",\"value\":{count}}}")
@@ -208,7 +240,7 @@ impl Question {
                             .help("without `wrap=false` the answer is an empty list"),
                     );
                 }
-                let body = self.list(&nodes, &view, &tree, &mut budget, one && !self.wrap)?;
+                let body = self.list(&nodes, &view, tree, budget, one && !self.wrap)?;
                 Ok(Answered { body, tag, next })
             }
         }
@@ -336,6 +368,78 @@ fn next_target(context: &Context, cursor: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::*;
+    use crate::graph::{Kept, Transaction};
+    use crate::model::schema::find_relation;
+    use crate::model::{Clock, Fields, RelationType, Time, Value};
+    use uuid::Uuid;
+
+    /// A thousand organizations have no group, the last, 1, has twelve thousand; person 2's last name is long.
+    fn world() -> Graph {
+        let clock = Clock::frozen(Time(1_700_000_000_000));
+        let mut graph = Graph::new();
+        let mut transaction = Transaction::new(&mut graph, 1, clock.now(), &clock);
+        let mut create = |number: u128, kind: Kind, name: &str, text: &str| {
+            let fields = Fields::from_iter([(kind.field(name).expect("a field"), Value::text(text))]);
+            let created = transaction.create(Uuid::from_u128(number), kind, fields, Kept::default());
+            created.expect("a new entity");
+        };
+        create(2, Kind::Person, "lastName", &"Ä".repeat(500_000));
+        (0..1000).for_each(|number| create(10_000 + number, Kind::Organization, "name", "other"));
+        create(1, Kind::Organization, "name", "hub");
+        (0..12_000).for_each(|number| create(20_000 + number, Kind::ProfileGroup, "name", "crew"));
+        let rel = find_relation(RelationType::OneToMany, Kind::Organization, Kind::ProfileGroup).expect("a relation");
+        for number in 0..12_000 {
+            let (from, to) = (Uuid::from_u128(1), Uuid::from_u128(20_000 + number));
+            let related = transaction.relate(rel, from, to, Fields::default());
+            related.expect("a new relation");
+        }
+        transaction.finish().expect("a world within the rules");
+        graph
+    }
+
+    #[test]
+    fn what_takes_long_is_not_answered_on_a_worker() {
+        let graph = Arc::new(world());
+        let limits = Limits::default();
+        let groups = "/~OneToMany/ProfileGroup";
+        let likes = (0..20).map(|index| format!("@lastName!~'*ä*c{index}*'"));
+        let likes = format!("/Person[{}]", likes.collect::<Vec<_>>().join(" and "));
+        let hub = format!("/Organization[@id='{}']", Uuid::from_u128(1));
+        let other = format!("/Organization[@id='{}']", Uuid::from_u128(10_000));
+        for (selector, include, here) in [
+            ("/Organization", None, true),
+            ("/Organization{r=100}", Some(groups), true),
+            // By the estimate: twelve groups to each of a thousand.
+            ("/Organization{r=1000}", Some(groups), false),
+            ("/Organization{r=1000,count}", Some(groups), true),
+            (other.as_str(), Some(groups), true),
+            // Found out.
+            (hub.as_str(), Some(groups), false),
+            ("/Person", None, true),
+            (likes.as_str(), None, false),
+        ] {
+            let question = Question {
+                graph: Arc::clone(&graph),
+                who: Who::server(),
+                selector: Arc::new(selector::parse(selector, &limits).expect("a selector")),
+                includes: include
+                    .map(|include| selector::parse_include(include, &limits).expect("an include"))
+                    .into_iter()
+                    .collect(),
+                include_texts: Vec::new(),
+                wrap: true,
+                explain: false,
+                after: None,
+                limits,
+            };
+            let planned = question.planned().map_err(|problem| problem.detail).expect("a plan");
+            let answered = question.answer_here(planned.as_ref());
+            assert_eq!(answered.is_some(), here, "{selector} {include:?}");
+            assert!(answered.is_none_or(|answered| answered.is_ok()), "{selector}");
+        }
+    }
+
     #[test]
     fn tags_are_compared_weakly() {
         for (sent, matches) in [

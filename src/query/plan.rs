@@ -259,6 +259,11 @@ impl Plan {
         self.way.visits.iter().map(|visits| whole(*visits)).sum()
     }
 
+    /// How many of the objects it answers may have others nested in them.
+    pub fn expected_rows(&self) -> u64 {
+        if self.count { 0 } else { self.estimate().min(self.rows) }
+    }
+
     pub fn result_kind(&self) -> Kind {
         self.parts.last().map_or(Kind::Profile, |part| part.kind)
     }
