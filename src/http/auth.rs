@@ -1,5 +1,7 @@
 //! Who a request is from, by its bearer token. What they may do is for `access`.
 
+use std::sync::Arc;
+
 use actix_web::HttpMessage;
 use actix_web::http::{StatusCode, header};
 
@@ -8,6 +10,23 @@ use super::problem::Problem;
 use crate::access::token;
 use crate::access::{Permission, Who};
 use crate::graph::Graph;
+
+/// The published graph, or one at least as new as `Graph-At-Least` asks, and the caller as that graph knows it. Nobody waits
+/// whom the present graph does not know; whoever has waited is looked up again, for the token may be gone.
+pub async fn enter(context: &Context) -> Result<(Arc<Graph>, Who), Problem> {
+    let present = context.state.engine.snapshot();
+    let who = authenticate(context, &present)?;
+    match context.at_least()? {
+        Some(revision) if revision > present.revision() => {
+            // Whoever holds a graph makes the committer copy it.
+            drop(present);
+            let newer = context.awaited(revision).await?;
+            let who = authenticate(context, &newer)?;
+            Ok((newer, who))
+        }
+        _ => Ok((present, who)),
+    }
+}
 
 /// The caller, or 401. A request says who it is in one `Authorization: Bearer` header.
 pub fn authenticate(context: &Context, graph: &Graph) -> Result<Who, Problem> {

@@ -265,8 +265,7 @@ fn is_document(line: &[u8]) -> bool {
 
 /// Everything but tokens, in an order that `import` takes: parents before children, relations last.
 pub async fn export(context: &Context) -> Result<HttpResponse, Problem> {
-    let graph = context.snapshot().await?;
-    let who = auth::authenticate(context, &graph)?;
+    let (graph, who) = auth::enter(context).await?;
     auth::require_unbound(&who, Permission::ServerExport)?;
     context.parameters(&[])?;
     let revision = graph.revision();

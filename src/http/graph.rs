@@ -55,8 +55,7 @@ pub async fn read(context: &Context) -> Result<HttpResponse, Problem> {
     {
         return operation::answer(context, None, raw.clone()).await;
     }
-    let graph = context.snapshot().await?;
-    let who = auth::authenticate(context, &graph)?;
+    let (graph, who) = auth::enter(context).await?;
     let raw = split.map_err(|error| Problem::from(error).beneath(sent))?;
     let limits = *context.limits();
     let asked =

@@ -161,19 +161,20 @@ impl Context {
         self.request.headers().get(name)?.to_str().ok()
     }
 
-    /// The published graph, or one at least as new as `Graph-At-Least` asks.
-    pub async fn snapshot(&self) -> Result<Arc<crate::graph::Graph>, Problem> {
+    /// The revision `Graph-At-Least` asks for.
+    fn at_least(&self) -> Result<Option<Revision>, Problem> {
         let Some(value) = self.request.headers().get(GRAPH_AT_LEAST) else {
-            return Ok(self.state.engine.snapshot());
+            return Ok(None);
         };
-        let revision: Revision = value
-            .to_str()
-            .ok()
-            .and_then(|text| text.trim().parse().ok())
-            .ok_or_else(|| {
-                Problem::bad_request("badRevision", "`Graph-At-Least` is not a revision")
-                    .help("send the number a `Graph-Revision` header gave")
-            })?;
+        let revision = value.to_str().ok().and_then(|text| text.trim().parse().ok());
+        revision.map(Some).ok_or_else(|| {
+            Problem::bad_request("badRevision", "`Graph-At-Least` is not a revision")
+                .help("send the number a `Graph-Revision` header gave")
+        })
+    }
+
+    /// A graph at least so new, or 503 when the time is up. Whether the caller may wait is for `auth::enter` to know.
+    async fn awaited(&self, revision: Revision) -> Result<Arc<crate::graph::Graph>, Problem> {
         let wait = Duration::from_millis(self.limits().wait_ms);
         self.state.engine.at_least(revision, wait).await.map_err(|_| {
             Problem::new(

@@ -33,8 +33,7 @@ struct Wanted {
 }
 
 pub async fn answer(context: &Context, payload: Payload) -> Result<HttpResponse, Problem> {
-    let graph = context.snapshot().await?;
-    let who = auth::authenticate(context, &graph)?;
+    let (graph, who) = auth::enter(context).await?;
     let path = context.request.path().strip_prefix("/tokens").unwrap_or_default();
     match (context.request.method(), path.strip_prefix('/')) {
         (&Method::GET | &Method::HEAD, None) => list(context, &graph, &who),
