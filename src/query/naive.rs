@@ -343,7 +343,7 @@ fn met(
     let (value, wanted) = match (value, wanted) {
         (None, None) => return operator == Operator::Equal,
         (Some(_), None) => return operator == Operator::NotEqual,
-        (None, Some(_)) => return matches!(operator, Operator::NotEqual | Operator::NotLike),
+        (None, Some(_)) => return operator == Operator::NotEqual,
         (Some(value), Some(wanted)) => (value, wanted),
     };
     let order = order(&value, &wanted, folds);

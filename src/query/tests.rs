@@ -226,7 +226,9 @@ fn fields_are_compared() {
     check("/Organization[@type=null]", &[2]);
     check("/Organization[@type!=null]", &[1]);
     check("/Organization[@type!='other']", &[1, 2]);
-    check("/Organization[@type!~'comp']", &[2]);
+    check("/Organization[@type!~'comp']", &[]);
+    check("/Organization[@type!~'firm']", &[1]);
+    check("/Organization[not (@type~'comp')]", &[2]);
     check("/Organization[not (@type='company')]", &[2]);
     check("/Organization[@description~'RIVAL']", &[2]);
     check("/Organization[@description='Nordlys'' rival']", &[2]);
