@@ -1,5 +1,6 @@
 //! May this one do it? Tokens, permissions and the graph as one principal may see it. Knows no HTTP and no selectors.
 
+pub mod below;
 pub mod permission;
 pub mod policy;
 pub mod throttle;

@@ -1,5 +1,5 @@
 //! The reach of a token: pure questions about where an entity hangs in the graph. Walks upward, a few hops and no
-//! allocation, because it is asked of every entity a query meets. Does not know permissions.
+//! allocation, because it is asked of every entity a query meets. Does not know permissions. `below` says the same downward.
 //!
 //! A bound token reaches its organization and what hangs below it by owners; profiles in its groups, with their person
 //! and contact data; and reads the catalogue. A profile's own organization-free things (a personal entitlement and its
@@ -15,14 +15,14 @@ const fn owned(from: Kind, to: Kind) -> Rel {
 }
 
 const GROUP_OF: Rel = owned(Kind::Organization, Kind::ProfileGroup);
-const ROLE_OF: Rel = owned(Kind::Organization, Kind::OrganizationRole);
-const ACTOR_OF: Rel = owned(Kind::Organization, Kind::TechnicalActor);
-const ENTITLEMENT_OF: Rel = owned(Kind::Organization, Kind::Entitlement);
-const ASSIGNED_LICENSE: Rel = owned(Kind::License, Kind::Assignment);
-const ASSIGNED_PROFILE: Rel = owned(Kind::Profile, Kind::Assignment);
-const CONSUMED: Rel = owned(Kind::Assignment, Kind::Consumption);
-const PERSON_OF: Rel = owned(Kind::Person, Kind::Profile);
-const MEMBERSHIP: Rel = known(RelationType::Membership, Kind::Profile, Kind::ProfileGroup);
+pub(super) const ROLE_OF: Rel = owned(Kind::Organization, Kind::OrganizationRole);
+pub(super) const ACTOR_OF: Rel = owned(Kind::Organization, Kind::TechnicalActor);
+pub(super) const ENTITLEMENT_OF: Rel = owned(Kind::Organization, Kind::Entitlement);
+pub(super) const ASSIGNED_LICENSE: Rel = owned(Kind::License, Kind::Assignment);
+pub(super) const ASSIGNED_PROFILE: Rel = owned(Kind::Profile, Kind::Assignment);
+pub(super) const CONSUMED: Rel = owned(Kind::Assignment, Kind::Consumption);
+pub(super) const PERSON_OF: Rel = owned(Kind::Person, Kind::Profile);
+pub(super) const MEMBERSHIP: Rel = known(RelationType::Membership, Kind::Profile, Kind::ProfileGroup);
 
 /// Where an entity hangs, seen from one organization.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,6 +3,7 @@
 
 use uuid::Uuid;
 
+use super::below::Below;
 use super::policy::{self, Place};
 use super::{Action, Denied, Permission, Who};
 use crate::graph::{Graph, Node};
@@ -65,6 +66,15 @@ impl<'g> View<'g> {
         self.sees_all(node.kind)
             || (self.reads(node.kind) && self.place(node) != Place::Elsewhere)
             || self.own.is_some_and(|profile| policy::own(node, profile))
+    }
+
+    /// Where everything visible of a kind is, for a caller who does not see all of it.
+    pub fn below(&self, kind: Kind) -> Below<'g> {
+        let organization = match self.reach {
+            Reach::Organization(organization) if self.reads(kind) => Some(organization),
+            _ => None,
+        };
+        Below::new(self.graph, organization, self.own, kind)
     }
 
     pub fn find(&self, id: Uuid) -> Option<Node<'g>> {

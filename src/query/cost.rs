@@ -328,7 +328,7 @@ impl<'a> Paper<'a> {
         let meeting = found.iter().zip(parts).map(|(found, part)| match found.source {
             _ if found.exact || part.conds.is_empty() => found.estimate,
             Source::Ids(_) => found.estimate,
-            Source::Kind { after: None, to: None } => found.estimate * UNINDEXED,
+            Source::Kind { after: None, to: None } | Source::Below => found.estimate * UNINDEXED,
             _ => found.estimate * BESIDES,
         });
         let only = found

@@ -398,6 +398,9 @@ impl<'p, 'g> Run<'p, 'g> {
             }
             return Ok(());
         }
+        if way.source == Source::Below {
+            return self.walk_below(sink);
+        }
         let mut seen = HashSet::with_hasher(RandomState::default());
         let repeats = way.source.may_repeat();
         let mut last = None;
@@ -405,6 +408,22 @@ impl<'p, 'g> Run<'p, 'g> {
             self.budget.visit(at)?;
             let repeated = last.replace(node.slot()) == Some(node.slot()) || (repeats && !seen.insert(node.slot()));
             if !repeated && self.offer(node, sink)?.is_break() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// What the caller reaches, each once. Those on the way are visited too.
+    fn walk_below(&mut self, sink: Sink<'_, 'g>) -> Result<(), QueryError> {
+        let (view, at) = (self.view, self.way.start);
+        let mut seen = HashSet::with_hasher(RandomState::default());
+        for step in view.below(self.kind(at)) {
+            self.budget.visit(at)?;
+            if let Some(node) = step
+                && seen.insert(node.slot())
+                && self.offer(node, sink)?.is_break()
+            {
                 break;
             }
         }

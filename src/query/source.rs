@@ -43,6 +43,8 @@ pub(super) enum Source {
         rel: Rel,
         parent: Uuid,
     },
+    /// What hangs below the organization a token is bound to, and below its own profile: nothing else is visible.
+    Below,
     /// Any of these: an `or` whose every branch has a source.
     Union(Vec<Source>),
 }
@@ -67,7 +69,7 @@ impl Source {
     /// Does it give its entities in order of serial?
     pub fn is_ordered(&self) -> bool {
         match self {
-            Self::Prefix { .. } | Self::Range { .. } => false,
+            Self::Prefix { .. } | Self::Range { .. } | Self::Below => false,
             Self::Union(all) => all.iter().all(Self::is_ordered),
             _ => true,
         }
@@ -75,14 +77,18 @@ impl Source {
 
     /// Could it give an entity twice, and not one right after the other?
     pub fn may_repeat(&self) -> bool {
-        matches!(self, Self::Union(_)) && !self.is_ordered()
+        matches!(self, Self::Union(_) | Self::Below) && !self.is_ordered()
     }
 
     /// Is `count` just how many it gives?
     pub fn is_countable(&self) -> bool {
         !matches!(
             self,
-            Self::Ids(_) | Self::Union(_) | Self::Kind { after: Some(_), .. } | Self::Kind { to: Some(_), .. }
+            Self::Ids(_)
+                | Self::Union(_)
+                | Self::Below
+                | Self::Kind { after: Some(_), .. }
+                | Self::Kind { to: Some(_), .. }
         )
     }
 
@@ -117,6 +123,7 @@ impl Source {
                 let children = parent_of(view, *rel, *parent).map(|parent| parent.hop(hop, after));
                 Box::new(children.into_iter().flatten().map(|(child, _)| child))
             }
+            Self::Below => Box::new(view.below(kind).flatten()),
             Self::Union(all) => {
                 let all = all.iter().map(|source| source.candidates(kind, view, after));
                 if self.is_ordered() {
@@ -160,6 +167,7 @@ impl Source {
                 };
                 parent_of(view, *rel, *parent).map_or(0, |parent| parent.hop_count(hop))
             }
+            Self::Below => view.below(kind).about() as usize,
             Self::Union(all) => all.iter().map(|source| source.count(kind, view)).sum(),
         }
     }
@@ -197,11 +205,25 @@ pub(super) fn cheapest<'g>(conds: &[Cond<Field>], kind: Kind, view: &View<'g>) -
         first: None,
         exact: conds.is_empty(),
     };
-    match of_all(conds, kind, view) {
+    let best = match of_all(conds, kind, view) {
         // An id is as good as it gets; what else is true of it does not matter.
-        Some(found) if found.estimate <= 1.0 => found,
+        Some(found) if found.estimate <= 1.0 => return found,
         Some(found) if found.estimate < Source::KIND.count(kind, view) as f64 => found,
         _ => whole(),
+    };
+    if view.sees_all(kind) {
+        return best;
+    }
+    // What is hidden should cost nothing: neither does a world in which one's own is little, nor does its size show.
+    let estimate = view.below(kind).about();
+    if estimate >= best.estimate {
+        return best;
+    }
+    Found {
+        source: Source::Below,
+        estimate,
+        first: None,
+        exact: conds.is_empty(),
     }
 }
 
@@ -420,6 +442,8 @@ pub(super) fn only<'g>(found: &Found<'g>, kind: Kind, view: &View<'g>) -> Option
             .first()
             .and_then(|id| view.graph().find(*id))
             .filter(|node| node.entity().kind == kind),
+        // Its estimate is not sure.
+        Source::Below => None,
         source => found.first.or_else(|| source.candidates(kind, view, None).next()),
     }
 }
@@ -452,6 +476,7 @@ impl fmt::Display for ShownSource<'_> {
                 bound(out, from, ">", ">=")?;
                 bound(out, to, "<", "<=")
             }
+            Source::Below => out.write_str("what the caller reaches"),
             Source::Children { rel, parent } => write!(out, "children of {} '{parent}'", rel.def().from.name()),
             Source::Union(all) => {
                 for (index, source) in all.iter().enumerate() {

@@ -117,7 +117,7 @@ fn planned_is_naive() {
 }
 
 /// What plans say of themselves. A way that no random selector takes would not be tested.
-const SAYINGS: [&str; 15] = [
+const SAYINGS: [&str; 16] = [
     "by id '",
     " ids (",
     "by all of its kind",
@@ -125,6 +125,7 @@ const SAYINGS: [&str; 15] = [
     "by index ",
     " or index ",
     "by children of ",
+    "by what the caller reaches",
     "by nothing",
     "check ~",
     "walk ~",

@@ -1,0 +1,195 @@
+//! What hangs below an organization, and below a profile: `policy`, read downward. Gives all of a kind that can be visible to
+//! a caller who does not see everything, and little else, at the cost of what is there and not of the world. Decides
+//! nothing: what it gives is still asked for by `View::sees`.
+
+use std::collections::HashSet;
+use std::ops::Bound;
+use std::sync::LazyLock;
+
+use foldhash::fast::RandomState;
+use smallvec::SmallVec;
+
+use super::policy::{
+    ACTOR_OF, ASSIGNED_LICENSE, ASSIGNED_PROFILE, CONSUMED, ENTITLEMENT_OF, MEMBERSHIP, PERSON_OF, ROLE_OF,
+    is_catalogue, is_personal,
+};
+use crate::graph::{Graph, Node};
+use crate::model::schema::Hop;
+use crate::model::{Direction, Kind, Rel};
+
+/// Where a way down begins.
+#[derive(Clone, Copy, Debug)]
+enum Root {
+    Organization,
+    /// The caller's profile.
+    Own,
+    /// All of a kind that is sold to everyone.
+    Catalogue(Kind),
+    /// Roles that are copied from.
+    Templates,
+}
+
+/// A way down to a kind.
+#[derive(Clone, Debug)]
+struct Chain {
+    root: Root,
+    hops: Vec<Hop>,
+}
+
+/// By kind: the ways from an organization, and those from a profile.
+static WAYS: LazyLock<Vec<(Vec<Chain>, Vec<Chain>)>> =
+    LazyLock::new(|| Kind::ALL.iter().map(|kind| (placed(*kind), owned(*kind))).collect());
+
+fn begin(root: Root) -> Vec<Chain> {
+    vec![Chain { root, hops: Vec::new() }]
+}
+
+fn further(mut chains: Vec<Chain>, rel: Rel, direction: Direction) -> Vec<Chain> {
+    for chain in &mut chains {
+        chain.hops.push(Hop { rel, direction });
+    }
+    chains
+}
+
+/// The other reading of `policy::place`: each arm is one of its own.
+fn placed(kind: Kind) -> Vec<Chain> {
+    let children = |rel: Rel| further(placed(rel.def().from), rel, Direction::Forward);
+    match kind {
+        Kind::Token => Vec::new(),
+        Kind::Organization => begin(Root::Organization),
+        Kind::Profile => further(placed(Kind::ProfileGroup), MEMBERSHIP, Direction::Backward),
+        Kind::Person => further(placed(Kind::Profile), PERSON_OF, Direction::Backward),
+        kind if is_catalogue(kind) => begin(Root::Catalogue(kind)),
+        Kind::OrganizationRole => {
+            let mut chains = children(ROLE_OF);
+            chains.extend(begin(Root::Templates));
+            chains
+        }
+        Kind::TechnicalActor => children(ACTOR_OF),
+        Kind::Entitlement => children(ENTITLEMENT_OF),
+        Kind::Assignment => children(ASSIGNED_LICENSE),
+        kind => kind.owners().flat_map(children).collect(),
+    }
+}
+
+/// The other reading of `policy::own`.
+fn owned(kind: Kind) -> Vec<Chain> {
+    let children = |rel: Rel| further(owned(rel.def().from), rel, Direction::Forward);
+    match kind {
+        Kind::Profile => begin(Root::Own),
+        Kind::Person => further(begin(Root::Own), PERSON_OF, Direction::Backward),
+        kind if !is_personal(kind) => Vec::new(),
+        Kind::Assignment => children(ASSIGNED_PROFILE),
+        Kind::Consumption => children(CONSUMED),
+        kind => kind.owners().flat_map(children).collect(),
+    }
+}
+
+type Level<'g> = Box<dyn Iterator<Item = Node<'g>> + 'g>;
+
+/// Entities of a kind below an organization and a profile, in no order, some more than once; `None` for one on the way to them.
+pub struct Below<'g> {
+    graph: &'g Graph,
+    organization: Option<Node<'g>>,
+    own: Option<Node<'g>>,
+    chains: SmallVec<[&'static Chain; 4]>,
+    hops: &'static [Hop],
+    levels: SmallVec<[Level<'g>; 6]>,
+    /// A person is in many groups: what hangs below it is walked once a chain.
+    people: HashSet<usize, RandomState>,
+}
+
+/// So many of a level tell how many the next has.
+const SAMPLE: usize = 16;
+
+impl<'g> Below<'g> {
+    pub(super) fn new(graph: &'g Graph, organization: Option<Node<'g>>, own: Option<Node<'g>>, kind: Kind) -> Self {
+        let (placed, owned) = &WAYS[kind as usize];
+        let placed = organization.iter().flat_map(|_| placed);
+        Self {
+            graph,
+            organization,
+            own,
+            chains: placed.chain(own.iter().flat_map(|_| owned)).collect(),
+            hops: &[],
+            levels: SmallVec::new(),
+            people: HashSet::default(),
+        }
+    }
+
+    /// About how many it gives, those on the way included. Looks at a few of each level.
+    pub fn about(&self) -> f64 {
+        let one = |chain: &&Chain| {
+            let (mut size, first) = self.root(chain.root);
+            let mut sample: SmallVec<[Node<'g>; SAMPLE]> = first.take(SAMPLE).collect();
+            let mut all = size;
+            for hop in &chain.hops {
+                let next: usize = sample.iter().map(|node| node.hop_count(*hop)).sum();
+                size *= next as f64 / sample.len().max(1) as f64;
+                all += size;
+                sample = sample
+                    .iter()
+                    .flat_map(|node| node.hop(*hop, None))
+                    .map(|(node, _)| node)
+                    .take(SAMPLE)
+                    .collect();
+            }
+            all
+        };
+        self.chains.iter().map(one).sum()
+    }
+
+    /// How many, and they themselves.
+    fn root(&self, root: Root) -> (f64, Level<'g>) {
+        let one = |node: Option<Node<'g>>| (node.iter().len() as f64, Box::new(node.into_iter()) as Level<'g>);
+        match root {
+            Root::Organization => one(self.organization),
+            Root::Own => one(self.own),
+            Root::Catalogue(kind) => (
+                self.graph.kind_count(kind) as f64,
+                Box::new(self.graph.of_kind(kind, None)),
+            ),
+            Root::Templates => {
+                let kind = Kind::OrganizationRole;
+                let Some(field) = kind.field("templateFor") else {
+                    return one(None);
+                };
+                let graph = self.graph;
+                let (from, to) = (Bound::Unbounded, Bound::Unbounded);
+                (
+                    graph.range_count(kind, field, from, to) as f64,
+                    Box::new(graph.in_range(kind, field, from, to)),
+                )
+            }
+        }
+    }
+}
+
+impl<'g> Iterator for Below<'g> {
+    type Item = Option<Node<'g>>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            let Some(level) = self.levels.last_mut() else {
+                let chain = self.chains.pop()?;
+                self.hops = &chain.hops;
+                self.people.clear();
+                let (_, root) = self.root(chain.root);
+                self.levels.push(root);
+                continue;
+            };
+            let Some(node) = level.next() else {
+                self.levels.pop();
+                continue;
+            };
+            let Some(hop) = self.hops.get(self.levels.len() - 1) else {
+                return Some(Some(node));
+            };
+            let is_person = matches!(node.kind, Kind::Profile | Kind::Person);
+            if !is_person || self.people.insert(node.slot()) {
+                self.levels.push(Box::new(node.hop(*hop, None).map(|(node, _)| node)));
+            }
+            return Some(None);
+        }
+    }
+}
