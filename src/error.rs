@@ -123,7 +123,8 @@ impl Error {
             Self::Token(token) => match token {
                 TokenError::Permission(_) | TokenError::NotHeld(_) => Place::Pointer("/permissions".to_owned()),
                 TokenError::OtherOrganization => Place::Pointer("/organizationId".to_owned()),
-                TokenError::Dangling {
+                TokenError::ProfileNotHeld(_)
+                | TokenError::Dangling {
                     kind: crate::model::Kind::Profile,
                     ..
                 } => Place::Pointer("/profileId".to_owned()),
@@ -190,7 +191,7 @@ fn token_code(error: &TokenError) -> &'static str {
         TokenError::Permission(PermissionError::Form(_)) => "permissionMalformed",
         TokenError::Permission(PermissionError::Resource { .. }) => "unknownResource",
         TokenError::Permission(PermissionError::Action { .. }) => "unknownAction",
-        TokenError::NotHeld(_) => "permissionNotHeld",
+        TokenError::NotHeld(_) | TokenError::ProfileNotHeld(_) => "permissionNotHeld",
         TokenError::OtherOrganization => "otherOrganization",
         TokenError::Dangling { .. } => "danglingReference",
         TokenError::ExpiresInPast(_) => "expiresInPast",
@@ -203,7 +204,7 @@ fn token_class(error: &TokenError) -> Class {
     match error {
         TokenError::Denied(denied) => refusal::denied_class(denied),
         TokenError::Permission(_) => Class::Unreadable,
-        TokenError::NotHeld(_) | TokenError::OtherOrganization => Class::Forbidden,
+        TokenError::NotHeld(_) | TokenError::ProfileNotHeld(_) | TokenError::OtherOrganization => Class::Forbidden,
         TokenError::Dangling { .. } | TokenError::ExpiresInPast(_) => Class::Unprocessable,
         TokenError::NotFound(_) => Class::NotFound,
         TokenError::Violation(violation) => refusal::violation_class(violation),

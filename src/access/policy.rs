@@ -5,6 +5,10 @@
 //! and contact data; and reads the catalogue. A profile's own organization-free things (a personal entitlement and its
 //! licenses) belong to nobody's organization. A membership past its validity still reaches: the profile is one of the
 //! organization's people until it leaves the group.
+//!
+//! A token with a profile reads what is the profile's own. That stands for the permission to read and goes no further
+//! than the token: bound to an organization, it reads those of the profile's own things that the organization reaches. So
+//! whoever reads all personal kinds can make a token for any profile in reach, and gives nothing they do not hold.
 
 use crate::graph::Node;
 use crate::model::schema::{Hop, known};
@@ -172,7 +176,8 @@ fn of_person(person: Node<'_>, organization: Node<'_>) -> Place {
     }
 }
 
-/// Is it the profile itself, its person, contact data, assignments or leases? Its entitlement is not.
+/// Is it the profile itself, its person, contact data, assignments or leases? Its entitlement is not. Whether the token
+/// reaches it is another question.
 pub fn own(node: Node<'_>, profile: Node<'_>) -> bool {
     let mut at = node;
     loop {

@@ -275,7 +275,7 @@ proptest! {
                 let id = node.id;
                 let may = who.permissions.contains_one(Permission::Kind(*kind, Action::Read));
                 let reached = mine.contains(&id) || shared.contains(&id) || catalogue.contains(&id);
-                let expected = (may && reached) || personal.contains(&id);
+                let expected = reached && (may || personal.contains(&id));
                 prop_assert_eq!(view.sees(node), expected, "{} {}", kind.name(), id);
                 prop_assert_eq!(view.find(id).is_some(), expected);
                 seen += usize::from(expected);
@@ -533,6 +533,7 @@ fn nobody_gives_what_they_do_not_hold() {
     let (a, b, p, q) = (two.a, two.b, two.p, two.q);
     let bound = Some(a);
     let manager = &["Token.manage", "Profile.read", "License.*", "Organization.read"][..];
+    let people = &["Token.manage", "*.read"][..];
     for (holder, organization, new, expected) in [
         (manager, None, asks(&["License.read", "Profile.read"]), "made"),
         (manager, None, asks(&["License.*"]), "made"),
@@ -593,7 +594,43 @@ fn nobody_gives_what_they_do_not_hold() {
                 profile: Some(p),
                 ..asks(&[])
             },
+            "ProfileNotHeld(Kind(Person, Read))",
+        ),
+        (
+            manager,
+            None,
+            NewToken {
+                profile: Some(p),
+                ..asks(&[])
+            },
+            "ProfileNotHeld(Kind(Person, Read))",
+        ),
+        (
+            people,
+            None,
+            NewToken {
+                profile: Some(p),
+                ..asks(&[])
+            },
             "made",
+        ),
+        (
+            people,
+            bound,
+            NewToken {
+                profile: Some(p),
+                ..asks(&[])
+            },
+            "made",
+        ),
+        (
+            people,
+            bound,
+            NewToken {
+                profile: Some(q),
+                ..asks(&[])
+            },
+            "Dangling",
         ),
         (
             manager,
@@ -645,6 +682,52 @@ fn nobody_gives_what_they_do_not_hold() {
     for info in token::list(&two.graph, &holds(manager, bound), None, 100).unwrap() {
         assert_eq!(info.organization, bound);
     }
+}
+
+/// Whoever makes the token, of whomever, bound or not: it sees nothing its maker does not see.
+#[test]
+fn a_token_that_is_given_sees_no_more_than_its_giver() {
+    let mut dice = Dice(11);
+    let (mut made, mut own) = (0, 0);
+    // The ids of the worlds come from such a clock too, and are no others.
+    let clock = Clock::frozen(NOW);
+    (0..1000).for_each(|_| drop(clock.new_id()));
+    for seed in 1..60 {
+        let mut graph = world(seed);
+        let of_kind = |graph: &Graph, kind| graph.of_kind(kind, None).map(|node| node.id).collect::<Vec<_>>();
+        let (organizations, profiles) = (of_kind(&graph, Kind::Organization), of_kind(&graph, Kind::Profile));
+        for _ in 0..20 {
+            let any = |dice: &mut Dice, from: &[Uuid]| if dice.roll(2) == 0 { None } else { dice.pick(from) };
+            let maker = Who {
+                principal: Principal {
+                    token: None,
+                    profile: any(&mut dice, &profiles),
+                },
+                organization: any(&mut dice, &organizations),
+                permissions: permissions(&mut dice).union(Permissions::parse("Token.manage").unwrap()),
+            };
+            let new = NewToken {
+                profile: match dice.roll(3) {
+                    0 => maker.principal.profile,
+                    _ => any(&mut dice, &profiles),
+                },
+                organization: any(&mut dice, &organizations),
+                ..NewToken::default()
+            };
+            let mut tx = Transaction::new(&mut graph, 2, NOW, &clock);
+            let Ok((_, text)) = token::create(&mut tx, &maker, &new) else {
+                continue;
+            };
+            made += 1;
+            let given = authenticate(tx.graph(), &text, None, NOW).unwrap();
+            let (view, makers) = (View::new(tx.graph(), &given), View::new(tx.graph(), &maker));
+            for node in Kind::ALL.iter().flat_map(|kind| tx.graph().of_kind(*kind, None)) {
+                own += usize::from(view.sees(node));
+                assert!(!view.sees(node) || makers.sees(node), "{maker:?} {new:?} {}", node.kind.name());
+            }
+        }
+    }
+    assert!(made > 100 && own > 100, "{made} {own}");
 }
 
 #[test]

@@ -5,7 +5,7 @@ use sha2::{Digest, Sha256};
 use subtle::{Choice, ConstantTimeEq};
 use uuid::Uuid;
 
-use super::{Denied, Permission, PermissionError, Permissions, View, Who};
+use super::{Action, Denied, Permission, PermissionError, Permissions, View, Who, policy};
 use crate::graph::{Graph, Kept, Node, Transaction, Violation};
 use crate::model::{Clock, Entity, Fields, Kind, Principal, Serial, Time, Value};
 
@@ -206,6 +206,9 @@ pub enum TokenError {
     Permission(#[from] PermissionError),
     #[error("the permission `{0}` is not held by who would give it")]
     NotHeld(String),
+    /// A token with a profile reads all that is the profile's own.
+    #[error("a token of this profile would read what needs the permission `{0}`, which is not held by who would give it")]
+    ProfileNotHeld(Permission),
     #[error("a token bound to an organization makes tokens bound to the same one only")]
     OtherOrganization,
     /// One that is hidden is answered like one that is missing.
@@ -236,11 +239,18 @@ pub fn create(tx: &mut Transaction<'_>, who: &Who, new: &NewToken) -> Result<(Uu
     }
     let view = View::new(tx.graph(), who);
     let missing = |kind: Kind, id: Uuid| view.find(id).is_none_or(|node| node.kind != kind);
-    if let Some(id) = new.profile.filter(|id| missing(Kind::Profile, *id)) {
-        return Err(TokenError::Dangling {
-            kind: Kind::Profile,
-            id,
-        });
+    // Who asks for a token of its own profile holds already what comes with it.
+    if let Some(id) = new.profile.filter(|id| who.principal.profile != Some(*id)) {
+        if missing(Kind::Profile, id) {
+            return Err(TokenError::Dangling {
+                kind: Kind::Profile,
+                id,
+            });
+        }
+        let reads = |kind: &Kind| who.permissions.contains_one(Permission::Kind(*kind, Action::Read));
+        if let Some(kind) = Kind::public().find(|kind| policy::is_personal(*kind) && !reads(kind)) {
+            return Err(TokenError::ProfileNotHeld(Permission::Kind(kind, Action::Read)));
+        }
     }
     // A bound creator's own organization needs no permission to read it.
     if let Some(id) = organization.filter(|id| who.organization != Some(*id) && missing(Kind::Organization, *id)) {

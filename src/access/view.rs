@@ -14,7 +14,7 @@ pub struct View<'g> {
     graph: &'g Graph,
     who: &'g Who,
     reach: Reach<'g>,
-    /// The caller's profile, which it always reads.
+    /// The caller's profile: what is personal to it is read without a permission, within the reach.
     own: Option<Node<'g>>,
 }
 
@@ -58,14 +58,16 @@ impl<'g> View<'g> {
 
     /// No entity of the kind can be visible.
     pub fn sees_none(&self, kind: Kind) -> bool {
-        let by_permission = self.reads(kind) && !matches!(self.reach, Reach::Nothing);
-        !(by_permission || self.own.is_some() && policy::is_personal(kind))
+        let granted = self.reads(kind) || self.own.is_some() && policy::is_personal(kind);
+        !granted || matches!(self.reach, Reach::Nothing)
     }
 
     pub fn sees(&self, node: Node<'g>) -> bool {
-        self.sees_all(node.kind)
-            || (self.reads(node.kind) && self.place(node) != Place::Elsewhere)
-            || self.own.is_some_and(|profile| policy::own(node, profile))
+        if self.sees_all(node.kind) {
+            return true;
+        }
+        let granted = self.reads(node.kind) || self.own.is_some_and(|profile| policy::own(node, profile));
+        granted && self.place(node) != Place::Elsewhere
     }
 
     /// Where everything visible of a kind is, for a caller who does not see all of it.

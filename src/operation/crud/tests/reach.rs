@@ -293,9 +293,9 @@ fn a_stranger_is_not_pulled_into_a_group() {
     // Nor a license lent to a group of another organization.
     let short = "{'T':'Entitlement','id':'#ent','~LicenseConsumerRelation':[{'T':'ProfileGroup','id':'#pack'}]}";
     check_as(&bound, short, &format!("idNotUsable {listed}/id"));
-    // Its own profile a caller sees wherever it is, but no further than to read it.
+    // Not even the caller's own profile: it comes no further than its token.
     let own = who(&["*.*"], Some("acme"), Some("zed"));
-    check_as(&own, "{'T':'Profile','id':'#zed','displayName':'Z'}", "readOnly ");
+    check_as(&own, "{'T':'Profile','id':'#zed','displayName':'Z'}", "idNotUsable /id");
 }
 
 #[test]
