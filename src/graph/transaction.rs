@@ -257,6 +257,26 @@ impl<'g> Transaction<'g> {
         merge(self.log.iter().map(|(change, _)| change)).changes
     }
 
+    /// What `look` finds in the graph as it was before this transaction: what was done is undone for that long, and then
+    /// done again. Costs as much as the changes did, so whoever needs no look takes none.
+    pub fn before<T>(&mut self, look: impl FnOnce(&Graph) -> T) -> T {
+        let next_serial = self.graph.next_serial;
+        for (change, serial) in self.log.iter().rev() {
+            if let Err(broken) = self.graph.undo(change) {
+                unreachable!("what was applied last can be undone: {broken}");
+            }
+            self.graph.next_serial = *serial;
+        }
+        let found = look(self.graph);
+        for (change, _) in &self.log {
+            if let Err(broken) = self.graph.apply(change) {
+                unreachable!("what was undone can be applied again: {broken}");
+            }
+        }
+        self.graph.next_serial = next_serial;
+        found
+    }
+
     /// The changes, merged into one an entity and one a relation, in an order another copy can play: relations
     /// removed, entities removed, entities created in order of serial, entities updated, relations created or updated.
     /// Empty if nothing is other than it was. The graph keeps them applied. On a violation everything is undone.
@@ -420,7 +440,7 @@ pub(super) fn shown(value: &Value) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::small::{CLOCK, commit, fields, id, rel, told};
+    use super::super::small::{CLOCK, commit, fields, id, rel, take, told};
     use super::*;
 
     /// The world all of these begin with, at revision 1.
@@ -466,6 +486,24 @@ mod tests {
             }
             assert_eq!(copy.digest(), graph.digest(), "{steps}");
             assert_eq!(copy.next_serial(), graph.next_serial(), "{steps}");
+            assert_eq!(graph.check(), Ok(()), "{steps}");
+        }
+    }
+
+    #[test]
+    fn a_transaction_looks_back() {
+        for steps in ["", "Organization core", "- ann, Profile bob, bob > staff", "-- acme", "ann x staff, - ann"] {
+            let mut graph = before();
+            let was = (graph.digest(), graph.next_serial());
+            let mut tx = Transaction::new(&mut graph, 2, Time(2), &CLOCK);
+            take(&mut tx, steps).unwrap();
+            let (is, told_now) = ((tx.graph().digest(), tx.graph().next_serial()), told(&tx.changes()));
+            let back = tx.before(|graph| (graph.digest(), graph.next_serial(), graph.check()));
+            assert_eq!(back, (was.0, was.1, Ok(())), "{steps}");
+            assert_eq!((tx.graph().digest(), tx.graph().next_serial()), is, "{steps}");
+            assert_eq!(told(&tx.changes()), told_now, "{steps}");
+            tx.abandon();
+            assert_eq!((graph.digest(), graph.next_serial()), was, "{steps}");
             assert_eq!(graph.check(), Ok(()), "{steps}");
         }
     }

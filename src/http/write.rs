@@ -19,9 +19,9 @@ use super::{Context, GRAPH_REVISION, auth, body, operation, target, wire};
 use crate::access::{View, Who};
 use crate::engine::{Idempotency, Reply, Write, Written};
 use crate::error::Error;
-use crate::graph::Transaction;
+use crate::graph::{Graph, Transaction};
 use crate::limits::{Limit, Limits};
-use crate::model::{Kind, Principal};
+use crate::model::{Change, Kind, Principal};
 use crate::operation::crud::{self, IfMatch, Mode};
 use crate::operation::input::{self, ObjectInput};
 use crate::selector;
@@ -107,9 +107,9 @@ async fn upsert(context: &Context, mut payload: Payload, raw: RawTarget) -> Resu
         let shown = done.top.iter().take(SHOWN).filter_map(|id| view.find(*id));
         Ok::<_, Error>(reply(
             result,
-            done.count,
+            done.told.count,
             |out| wire::entities(out, shown, &view),
-            dry_run.then_some((&*transaction, &view)),
+            dry_run.then_some(&done.told.changes),
         ))
     };
     answer(context.state.engine.write(write, run).await?)
@@ -152,12 +152,11 @@ async fn delete(context: &Context, raw: RawTarget) -> Result<HttpResponse, Probl
         let done = crud::delete(transaction, &who, &selector, condition.as_ref(), &limits)?;
         transaction.validate()?;
         let shown = &done.objects[..done.objects.len().min(SHOWN)];
-        let view = View::new(transaction.graph(), &who);
         Ok::<_, Error>(reply(
             "DeleteResult",
-            done.count,
+            done.told.count,
             |out| named(out, shown),
-            dry_run.then_some((&*transaction, &view)),
+            dry_run.then_some(&done.told.changes),
         ))
     };
     let written = context.state.engine.write(write, run).await;
@@ -288,7 +287,7 @@ fn reply(
     result: &str,
     count: u64,
     items: impl FnOnce(&mut Vec<u8>),
-    dry: Option<(&Transaction<'_>, &View<'_>)>,
+    dry: Option<&Vec<Change>>,
 ) -> Reply {
     let mut out = Vec::with_capacity(512);
     out.extend_from_slice(b"{\"__objType\":\"");
@@ -298,9 +297,15 @@ fn reply(
     out.extend_from_slice(b",\"objects\":{\"__objType\":\"ArrayList\",\"Items\":[");
     items(&mut out);
     out.extend_from_slice(b"]}");
-    if let Some((transaction, view)) = dry {
-        out.extend_from_slice(b",\"dryRun\":true,\"changes\":");
-        wire::changes(&mut out, &transaction.changes(), view);
+    if let Some(changes) = dry {
+        out.extend_from_slice(b",\"dryRun\":true,\"changes\":[");
+        for (index, change) in changes.iter().enumerate() {
+            if index > 0 {
+                out.push(b',');
+            }
+            wire::change(&mut out, change);
+        }
+        out.push(b']');
     }
     out.push(b'}');
     Reply {

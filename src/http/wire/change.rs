@@ -1,5 +1,5 @@
 //! Changes as a dry run and the audit show them (design 16): before and after, for an update only what differs, secrets
-//! never. What the view hides is left out.
+//! never.
 
 use crate::access::View;
 use crate::model::{Change, Entity, Fields, Relation};
@@ -7,7 +7,8 @@ use crate::model::{Change, Entity, Fields, Relation};
 use super::names::{self, OwnField};
 use super::text;
 
-/// An array of those the view may see.
+/// An array of those the view may see. What is gone can no longer be asked for, so there its kind decides: whoever knows
+/// the graph as it was chooses for themselves, and writes them by `change`.
 pub fn changes(out: &mut Vec<u8>, changes: &[Change], view: &View<'_>) {
     out.push(b'[');
     let mut any = false;
@@ -16,12 +17,11 @@ pub fn changes(out: &mut Vec<u8>, changes: &[Change], view: &View<'_>) {
             out.push(b',');
         }
         any = true;
-        write(out, change);
+        self::change(out, change);
     }
     out.push(b']');
 }
 
-/// What is gone can no longer be asked for, so there its kind decides.
 fn sees(view: &View<'_>, change: &Change) -> bool {
     match change {
         Change::Entity { before, after } => before.iter().chain(after).all(|entity| {
@@ -40,7 +40,8 @@ fn sees(view: &View<'_>, change: &Change) -> bool {
     }
 }
 
-fn write(out: &mut Vec<u8>, change: &Change) {
+/// One of them, whoever asks.
+pub fn change(out: &mut Vec<u8>, change: &Change) {
     match change {
         Change::Entity { before, after } => entity(out, before.as_deref(), after.as_deref()),
         Change::Relation { before, after } => relation(out, before.as_deref(), after.as_deref()),

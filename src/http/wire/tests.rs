@@ -633,7 +633,7 @@ fn an_answer_sent_back_changes_nothing() {
         let mut transaction = Transaction::new(&mut graph, 2, clock.now(), &clock);
         let done = crud::upsert(&mut transaction, &all, &objects, crud::Mode::Post, None).unwrap();
         assert_eq!(
-            (done.count, transaction.finish().unwrap().first()),
+            (done.told.count, transaction.finish().unwrap().first()),
             (0, None),
             "{kind:?}"
         );

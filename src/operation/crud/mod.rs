@@ -17,8 +17,10 @@ mod remove;
 mod rules;
 #[cfg(test)]
 mod tests;
+mod told;
 
 pub use remove::{Deleted, remove};
+pub use told::{Told, told};
 
 use std::collections::HashMap;
 
@@ -100,8 +102,8 @@ pub struct Upserted {
     pub top: Vec<Uuid>,
     /// The first top-level object did not exist before.
     pub created_top: bool,
-    /// Entities and relations created, updated and removed.
-    pub count: u64,
+    /// Entities and relations created, updated and removed, as far as the caller may know of them.
+    pub told: Told,
 }
 
 /// An import that stopped: the line by its place in the batch, and why.
@@ -138,7 +140,7 @@ pub fn upsert(
     Ok(Upserted {
         top: ids,
         created_top,
-        count: count(&tx.changes()),
+        told: told(tx, who),
     })
 }
 

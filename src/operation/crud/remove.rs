@@ -10,7 +10,7 @@ use crate::model::schema::{Hop, RelationType, known};
 use crate::model::{Direction, Kind, Rel};
 use crate::operation::refusal::{InputError, Refusal};
 
-use super::{IfMatch, count};
+use super::{IfMatch, Told, told};
 
 const GROUPS: Rel = known(RelationType::OneToMany, Kind::Organization, Kind::ProfileGroup);
 
@@ -18,8 +18,8 @@ const GROUPS: Rel = known(RelationType::OneToMany, Kind::Organization, Kind::Pro
 pub struct Deleted {
     /// What was selected.
     pub objects: Vec<(Kind, Uuid)>,
-    /// Entities and relations removed or changed, cascades included.
-    pub count: u64,
+    /// Entities and relations removed or changed, cascades included, as far as the caller may know of them.
+    pub told: Told,
 }
 
 /// Removes these, which the caller sees. The permission to delete their kind is enough: what hangs on them goes along.
@@ -92,6 +92,6 @@ pub fn remove(
     paths::free_lost(tx, &in_doubt)?;
     Ok(Deleted {
         objects,
-        count: count(&tx.changes()),
+        told: told(tx, who),
     })
 }

@@ -97,7 +97,7 @@ fn entities_and_relations_are_counted() {
     ] {
         let mut world = World::new();
         let done = world.post(short);
-        assert_eq!(done.count, expected, "{short}");
+        assert_eq!(done.told.count, expected, "{short}");
     }
 }
 
@@ -105,7 +105,7 @@ fn entities_and_relations_are_counted() {
 fn what_is_sent_again_changes_nothing() {
     let mut world = World::new();
     let (digest, revision) = (world.graph.digest(), world.graph.revision());
-    assert_eq!(world.post(WORLD).count, 0);
+    assert_eq!(world.post(WORLD).told.count, 0);
     assert_eq!((world.graph.digest(), world.graph.revision()), (digest, revision));
 }
 
@@ -267,7 +267,7 @@ fn a_password_that_was_not_hashed_goes_nowhere() {
     let short = body("{'T':'EmailAndPassword','id':'#login','passwordPlain':'hunter2'}");
     let objects = wire::objects(short.as_bytes(), &Limits::default()).unwrap();
     let done = world.write(|tx| upsert(tx, &Who::server(), &objects, Mode::Post, None));
-    assert_eq!(told(&done, |done| done.count), "internal /passwordPlain");
+    assert_eq!(told(&done, |done| done.told.count), "internal /passwordPlain");
 }
 
 #[test]
@@ -301,7 +301,7 @@ fn a_precondition_is_one_objects() {
         ),
     ] {
         let done = world.send_if(&Who::server(), short, if_match);
-        assert_eq!(told(&done, |done| done.count), expected, "{short}");
+        assert_eq!(told(&done, |done| done.told.count), expected, "{short}");
     }
 }
 

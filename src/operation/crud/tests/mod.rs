@@ -277,7 +277,7 @@ pub(super) fn check_as(who: &Who, short: &str, expected: &str) {
     let before = world.graph.digest();
     let done = world.send(who, short);
     assert_eq!(
-        told(&done, |done| done.count),
+        told(&done, |done| done.told.count),
         expected,
         "{short}: {:?}",
         done.as_ref().err()

@@ -231,7 +231,7 @@ proptest! {
             match world.write(|tx| upsert(tx, who, objects, Mode::Post, None)) {
                 Err(_) => prop_assert_eq!(world.graph.digest(), before),
                 Ok(done) => {
-                    prop_assert_eq!(done.count == 0, world.graph.digest() == before);
+                    prop_assert_eq!(done.told.count == 0, world.graph.digest() == before);
                     // Only a smaller credit takes seats from under those who hold them.
                     prop_assert!(lowered || over(&world.graph) <= overdrawn);
                     // A bound token changes nothing of another organization's own.
@@ -243,7 +243,7 @@ proptest! {
                     // Who reads nothing cannot tell that it wrote this before, and is not told.
                     if who.permissions.contains(&Permissions::parse("*.read").unwrap()) {
                         let again = world.write(|tx| upsert(tx, who, objects, Mode::Post, None));
-                        prop_assert_eq!(again.map(|again| (again.count, again.created_top)), Ok((0, false)));
+                        prop_assert_eq!(again.map(|again| (again.told.count, again.created_top)), Ok((0, false)));
                         prop_assert_eq!(world.graph.digest(), after);
                     }
                 }

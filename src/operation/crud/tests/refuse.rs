@@ -164,7 +164,7 @@ fn what_is_owned_stays_with_its_owner() {
             &format!("{{'T':'Assignment','id':'#a','refs':{{{parent}}}}}"),
         );
         assert_eq!(
-            told(&done, |done| done.count),
+            told(&done, |done| done.told.count),
             "otherOwner /referenceFields",
             "{parent}"
         );
@@ -219,10 +219,10 @@ fn leases_are_made_by_consuming() {
         ),
     ] {
         let done = world.send(&Who::server(), short);
-        assert_eq!(told(&done, |done| done.count), expected, "{short}");
+        assert_eq!(told(&done, |done| done.told.count), expected, "{short}");
     }
     assert_eq!(
-        told(&world.remove(&Who::server(), &["lease of a"]), |done| done.count),
+        told(&world.remove(&Who::server(), &["lease of a"]), |done| done.told.count),
         "ok 2"
     );
 }
@@ -285,7 +285,7 @@ fn nothing_server_owned_is_ever_assigned() {
             // Null is no way to clear it either; where it is unset already, it says what is.
             let is_set =
                 !matches!(field, Field::Own(index) if world.graph.find(target).unwrap().fields.get(index).is_none());
-            let done = sends(&mut world, Some(target), Mode::Put, None).map(|done| done.count);
+            let done = sends(&mut world, Some(target), Mode::Put, None).map(|done| done.told.count);
             let code = done.map_err(|error| error.code());
             assert_eq!(
                 code,
@@ -304,7 +304,7 @@ fn nothing_server_owned_is_ever_assigned() {
                 _ => None,
             };
             let done = sends(&mut world, Some(target), Mode::Put, same);
-            assert_eq!(done.map(|done| done.count), Ok(0), "{}.{name}, as it is", kind.name());
+            assert_eq!(done.map(|done| done.told.count), Ok(0), "{}.{name}, as it is", kind.name());
             // An import of what is there brings nothing either.
             let _ = sends(&mut world, Some(target), Mode::Import, Some(value));
             assert_eq!(world.graph.digest(), before, "{}.{name}, imported", kind.name());

@@ -14,7 +14,7 @@ fn story(steps: &[(&str, &str)]) -> World {
     let mut world = World::new();
     for (short, expected) in steps {
         let done = world.send(&Who::server(), short);
-        assert_eq!(told(&done, |done| done.count), *expected, "{short}");
+        assert_eq!(told(&done, |done| done.told.count), *expected, "{short}");
     }
     world
 }
@@ -102,7 +102,7 @@ fn credits_count_while_they_are_valid() {
         let mut world = World::new();
         world.post(&change);
         let done = world.send(&Who::server(), &reserve("a", "ann"));
-        assert_eq!(told(&done, |done| done.count), expected, "{change}");
+        assert_eq!(told(&done, |done| done.told.count), expected, "{change}");
     }
 }
 
@@ -139,7 +139,7 @@ fn who_has_a_seat_reserves_that_one() {
             &Who::server(),
             &format!("{{'T':'Assignment','id':'#{name}','reservationType':'reserved'}}"),
         );
-        assert_eq!(told(&done, |done| done.count), expected, "{name}");
+        assert_eq!(told(&done, |done| done.told.count), expected, "{name}");
     }
     let license = world.graph.find(id("lic")).unwrap();
     assert_eq!(
