@@ -25,6 +25,7 @@ use crate::model::{Change, Kind, Principal};
 use crate::operation::crud::{self, IfMatch, Mode};
 use crate::operation::input::{self, ObjectInput};
 use crate::selector;
+use crate::selector::ast::Selector;
 
 /// A body longer than this is decoded beside the workers.
 const INLINE_BODY: usize = 64 * 1024;
@@ -135,7 +136,8 @@ pub fn bound_passwords(objects: &[ObjectInput], limits: &Limits) -> Result<(), P
 }
 
 async fn delete(context: &Context, raw: RawTarget) -> Result<HttpResponse, Problem> {
-    let who = auth::authenticate(context, &context.state.engine.snapshot())?;
+    let graph = context.state.engine.snapshot();
+    let who = auth::authenticate(context, &graph)?;
     let asked = Asked::new(context, raw)?;
     let Some(selector) = asked.selector.clone() else {
         return Err(
@@ -146,6 +148,9 @@ async fn delete(context: &Context, raw: RawTarget) -> Result<HttpResponse, Probl
     let write = asked.write(context, &who, "Delete", b"")?;
     let condition = condition(&context.request)?;
     let limits = *context.limits();
+    let (who, selector) = rehearse(graph, who, selector, limits)
+        .await
+        .map_err(|problem| problem.beneath(&asked.text))?;
     let dry_run = asked.dry_run;
     let run = move |transaction: &mut Transaction<'_>| {
         still_known(transaction, &who)?;
@@ -163,9 +168,25 @@ async fn delete(context: &Context, raw: RawTarget) -> Result<HttpResponse, Probl
     answer(written.map_err(|error| Problem::from(error).beneath(&asked.text))?)
 }
 
+/// A DELETE on the published graph, up to where it would change something: one that is refused for its permission or for
+/// what its selector costs does not keep the committer, and all who wait for it, busy. What it found is looked for again
+/// in the transaction.
+async fn rehearse(graph: Arc<Graph>, who: Who, selector: Selector, limits: Limits) -> Result<(Who, Selector), Problem> {
+    let plan = crud::deletion(&selector, &View::new(&graph, &who), &limits)?;
+    if plan.names_one() {
+        return Ok((who, selector));
+    }
+    beside(move || {
+        crud::targets(&plan, &View::new(&graph, &who), &limits)?;
+        drop(graph);
+        Ok((who, selector))
+    })
+    .await
+}
+
 /// The target and the parameters of a write.
 struct Asked {
-    selector: Option<selector::ast::Selector>,
+    selector: Option<Selector>,
     /// The selector as it was sent, decoded.
     text: String,
     dry_run: bool,

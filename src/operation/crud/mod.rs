@@ -33,7 +33,7 @@ use crate::error::Error;
 use crate::graph::{Node, Transaction};
 use crate::limits::Limits;
 use crate::model::{Change, Field, Kind, Rel, Revision};
-use crate::query::{self, Budget};
+use crate::query::{self, Budget, Plan};
 use crate::selector::ast::Selector;
 
 use super::input::{ImportLine, ObjectInput};
@@ -86,13 +86,26 @@ pub fn delete(
     if_match: Option<&IfMatch>,
     limits: &Limits,
 ) -> Result<Deleted, Error> {
-    let targets: Vec<Uuid> = {
+    let targets = {
         let view = View::new(tx.graph(), who);
-        let plan = query::plan(selector, &view, limits)?;
-        let found = query::all(&plan, &view, &mut Budget::new(limits), limits.targets)?;
-        found.iter().map(|node| node.id).collect()
+        targets(&deletion(selector, &view, limits)?, &view, limits)?
     };
     remove(tx, who, &targets, if_match)
+}
+
+/// How the selector of a DELETE is going to be answered, if this caller may delete what it names at all: that is asked
+/// before anything is looked for, so a refusal tells nothing of what is there.
+pub fn deletion(selector: &Selector, view: &View<'_>, limits: &Limits) -> Result<Plan, Error> {
+    let plan = query::plan(selector, view, limits)?;
+    let permission = Permission::Kind(plan.result_kind(), Action::Delete);
+    view.who().require(permission)?;
+    Ok(plan)
+}
+
+/// What it matches.
+pub fn targets(plan: &Plan, view: &View<'_>, limits: &Limits) -> Result<Vec<Uuid>, Error> {
+    let found = query::all(plan, view, &mut Budget::new(limits), limits.targets)?;
+    Ok(found.iter().map(|node| node.id).collect())
 }
 
 /// What a POST or PUT did.
