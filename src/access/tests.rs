@@ -723,7 +723,11 @@ fn a_token_that_is_given_sees_no_more_than_its_giver() {
             let (view, makers) = (View::new(tx.graph(), &given), View::new(tx.graph(), &maker));
             for node in Kind::ALL.iter().flat_map(|kind| tx.graph().of_kind(*kind, None)) {
                 own += usize::from(view.sees(node));
-                assert!(!view.sees(node) || makers.sees(node), "{maker:?} {new:?} {}", node.kind.name());
+                assert!(
+                    !view.sees(node) || makers.sees(node),
+                    "{maker:?} {new:?} {}",
+                    node.kind.name()
+                );
             }
         }
     }

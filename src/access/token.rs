@@ -207,7 +207,9 @@ pub enum TokenError {
     #[error("the permission `{0}` is not held by who would give it")]
     NotHeld(String),
     /// A token with a profile reads all that is the profile's own.
-    #[error("a token of this profile would read what needs the permission `{0}`, which is not held by who would give it")]
+    #[error(
+        "a token of this profile would read what needs the permission `{0}`, which is not held by who would give it"
+    )]
     ProfileNotHeld(Permission),
     #[error("a token bound to an organization makes tokens bound to the same one only")]
     OtherOrganization,

@@ -492,7 +492,13 @@ mod tests {
 
     #[test]
     fn a_transaction_looks_back() {
-        for steps in ["", "Organization core", "- ann, Profile bob, bob > staff", "-- acme", "ann x staff, - ann"] {
+        for steps in [
+            "",
+            "Organization core",
+            "- ann, Profile bob, bob > staff",
+            "-- acme",
+            "ann x staff, - ann",
+        ] {
             let mut graph = before();
             let was = (graph.digest(), graph.next_serial());
             let mut tx = Transaction::new(&mut graph, 2, Time(2), &CLOCK);

@@ -26,7 +26,8 @@ use crate::engine::{Reply, Write, WriteError};
 use crate::error::{Class, Error};
 use crate::graph::{Graph, Transaction};
 use crate::limits::Limit;
-use crate::model::Kind;
+use crate::model::{Change, Kind};
+use crate::operation::crud;
 use crate::operation::input::{self, ObjectInput};
 use crate::operation::login::{self, Verified};
 use crate::operation::refusal::{Fault, OperationError};
@@ -212,7 +213,8 @@ async fn run(context: &Context, asked: Asked, body: &[u8], text: &str) -> Result
             }
         };
         tx.validate()?;
-        Ok::<_, Error>(reply(operation, &outcome, tx, &asked.who, dry_run))
+        let changes = dry_run.then(|| crud::told(tx, &asked.who).changes);
+        Ok::<_, Error>(reply(operation, &outcome, tx, &asked.who, changes.as_deref()))
     };
     match context.state.engine.write(write, run).await {
         Ok(done) => written(done),
@@ -393,7 +395,7 @@ async fn verify(context: &Context, arguments: &Arguments) -> Result<Verified, Re
 }
 
 /// The envelope of a success.
-fn reply(operation: &Operation, outcome: &Outcome, tx: &Transaction<'_>, who: &Who, dry_run: bool) -> Reply {
+fn reply(operation: &Operation, outcome: &Outcome, tx: &Transaction<'_>, who: &Who, dry: Option<&[Change]>) -> Reply {
     let view = View::new(tx.graph(), who);
     let mut out = Vec::with_capacity(512);
     out.extend_from_slice(b"{\"__objType\":\"");
@@ -415,16 +417,16 @@ fn reply(operation: &Operation, outcome: &Outcome, tx: &Transaction<'_>, who: &W
         out.extend_from_slice(b",\"_loginName\":");
         wire::text::string(&mut out, &session.login_name);
         // A dry run's token would open nothing.
-        if !dry_run {
+        if dry.is_none() {
             out.extend_from_slice(b",\"accessToken\":");
             wire::text::string(&mut out, &session.token);
             out.extend_from_slice(b",\"tokenType\":\"Bearer\",\"expiresIn\":");
             out.extend_from_slice(login::SECONDS.to_string().as_bytes());
         }
     }
-    if dry_run {
+    if let Some(changes) = dry {
         out.extend_from_slice(b",\"dryRun\":true,\"changes\":");
-        wire::changes(&mut out, &tx.changes(), &view);
+        wire::changes(&mut out, changes);
     }
     out.push(b'}');
     Reply {

@@ -304,12 +304,7 @@ pub fn still_known(transaction: &Transaction<'_>, who: &Who) -> Result<(), Error
 }
 
 /// The envelope of `graph-api.md` 2.5, and for a dry run the changes it would make.
-fn reply(
-    result: &str,
-    count: u64,
-    items: impl FnOnce(&mut Vec<u8>),
-    dry: Option<&Vec<Change>>,
-) -> Reply {
+fn reply(result: &str, count: u64, items: impl FnOnce(&mut Vec<u8>), dry: Option<&Vec<Change>>) -> Reply {
     let mut out = Vec::with_capacity(512);
     out.extend_from_slice(b"{\"__objType\":\"");
     out.extend_from_slice(result.as_bytes());
@@ -319,14 +314,8 @@ fn reply(
     items(&mut out);
     out.extend_from_slice(b"]}");
     if let Some(changes) = dry {
-        out.extend_from_slice(b",\"dryRun\":true,\"changes\":[");
-        for (index, change) in changes.iter().enumerate() {
-            if index > 0 {
-                out.push(b',');
-            }
-            wire::change(&mut out, change);
-        }
-        out.push(b']');
+        out.extend_from_slice(b",\"dryRun\":true,\"changes\":");
+        wire::changes(&mut out, changes);
     }
     out.push(b'}');
     Reply {

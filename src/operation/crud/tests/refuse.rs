@@ -304,7 +304,12 @@ fn nothing_server_owned_is_ever_assigned() {
                 _ => None,
             };
             let done = sends(&mut world, Some(target), Mode::Put, same);
-            assert_eq!(done.map(|done| done.told.count), Ok(0), "{}.{name}, as it is", kind.name());
+            assert_eq!(
+                done.map(|done| done.told.count),
+                Ok(0),
+                "{}.{name}, as it is",
+                kind.name()
+            );
             // An import of what is there brings nothing either.
             let _ = sends(&mut world, Some(target), Mode::Import, Some(value));
             assert_eq!(world.graph.digest(), before, "{}.{name}, imported", kind.name());
