@@ -282,7 +282,7 @@ fn named(sent: &Sent) -> Result<&'static Operation, Problem> {
     if names.next().is_some() {
         return Err(of_parameters(OperationError::at("operation", Fault::Repeated).into()));
     }
-    operation::named(name).map_err(of_parameters)
+    operation::named(name).map_err(Problem::from)
 }
 
 fn method_fits(context: &Context, operation: &'static Operation) -> Result<(), Problem> {
@@ -456,12 +456,18 @@ fn refused(
 ) -> Result<HttpResponse, Problem> {
     let is_outcome = matches!(error.class(), Class::NotFound | Class::Conflict | Class::Unprocessable);
     if !is_outcome || accepts_problems(context) {
-        return Err(of_operation(error, text));
+        let mut problem = of_operation(error, text);
+        if is_outcome {
+            let (name, result) = processing(&problem);
+            problem.more.insert(name, result);
+        }
+        return Err(problem);
     }
     let mut envelope = Map::new();
     envelope.insert("__objType".to_owned(), json!(format!("{}Result", operation.name)));
-    let members = members(&Problem::from(error), false);
-    envelope.extend(members);
+    let problem = Problem::from(error);
+    envelope.extend(members(&problem));
+    envelope.extend([processing(&problem)]);
     envelope.insert("objects".to_owned(), json!({"__objType": "ArrayList", "Items": []}));
     if dry_run {
         envelope.insert("dryRun".to_owned(), json!(true));
@@ -515,15 +521,23 @@ fn of_parameters(error: Error) -> Problem {
 
 /// Clients of the envelope find their words in a problem too (`graph-api.md` 5).
 fn enveloped(mut problem: Problem) -> Problem {
-    let parser = problem.more.contains_key("parameterParserResult");
-    for (name, value) in members(&problem, parser) {
+    for (name, value) in members(&problem) {
         problem.more.entry(name).or_insert(value);
     }
     problem
 }
 
-fn members(problem: &Problem, parameters: bool) -> Map<String, Value> {
-    let message = json!({"key": problem.code, "messageTemplate": problem.detail});
+/// That it was understood, and why it was not done.
+fn processing(problem: &Problem) -> (String, Value) {
+    let result = json!({"resultCode": "Failed", "errorMessage": message(problem)});
+    ("processingResult".to_owned(), result)
+}
+
+fn message(problem: &Problem) -> Value {
+    json!({"key": problem.code, "messageTemplate": problem.detail})
+}
+
+fn members(problem: &Problem) -> Map<String, Value> {
     let mut technical = problem.detail.clone();
     if let Some(parameter) = &problem.parameter {
         technical = format!("`{parameter}`: {technical}");
@@ -533,11 +547,7 @@ fn members(problem: &Problem, parameters: bool) -> Map<String, Value> {
     }
     let mut members = Map::new();
     members.insert("resultCode".to_owned(), json!("Failed"));
-    members.insert("errorMessage".to_owned(), message.clone());
+    members.insert("errorMessage".to_owned(), message(problem));
     members.insert("errorTechnical".to_owned(), json!(technical));
-    if !parameters {
-        let result = json!({"resultCode": "Failed", "errorMessage": message});
-        members.insert("processingResult".to_owned(), result);
-    }
     members
 }
