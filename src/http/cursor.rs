@@ -11,12 +11,17 @@ const MAC: usize = 16;
 
 /// The key is the process's own: cursors end with it, and a client that comes back with an old one starts over.
 pub struct Cursors {
-    key: [u8; 32],
+    /// Of nothing yet: each code goes on from here.
+    keyed: Hmac<Sha256>,
 }
 
 impl Cursors {
     pub fn new(key: [u8; 32]) -> Self {
-        Self { key }
+        let mut padded = [0; 64];
+        padded[..32].copy_from_slice(&key);
+        let mut keyed = Hmac::<Sha256>::new(&padded.into());
+        keyed.update(b"cursor\0");
+        Self { keyed }
     }
 
     pub fn seal(&self, position: &Position, selector: &str, who: Principal) -> String {
@@ -39,10 +44,7 @@ impl Cursors {
 
     /// Lengths go first, so that no two different inputs read as the same bytes.
     fn mac(&self, position: &[u8], selector: &str, who: Principal) -> [u8; MAC] {
-        let mut key = [0; 64];
-        key[..32].copy_from_slice(&self.key);
-        let mut mac = Hmac::<Sha256>::new(&key.into());
-        mac.update(b"cursor\0");
+        let mut mac = self.keyed.clone();
         for part in [position, selector.as_bytes()] {
             mac.update(&(part.len() as u64).to_le_bytes());
             mac.update(part);

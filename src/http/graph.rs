@@ -10,7 +10,7 @@ use smallvec::SmallVec;
 
 use super::parameters::Parameters;
 use super::problem::{Problem, internal};
-use super::{Context, GRAPH_REVISION, auth, operation, target, wire};
+use super::{Context, GRAPH_REVISION, State, auth, operation, target, wire};
 use crate::access::{Permission, View, Who};
 use crate::graph::Graph;
 use crate::limits::Limits;
@@ -27,16 +27,16 @@ const BRIEF: (u64, u64) = (2 * INLINE_VISITS, 1024 * 1024);
 
 /// What is asked, with everything it needs to be answered on any thread.
 struct Question {
+    state: Arc<State>,
     graph: Arc<Graph>,
     who: Who,
-    selector: Arc<Selector>,
+    selector: Selector,
     includes: Vec<Include>,
     /// As they were sent.
     include_texts: Vec<String>,
     wrap: bool,
     explain: bool,
     after: Option<Position>,
-    limits: Limits,
 }
 
 /// Bytes to send, and what the headers say of them.
@@ -44,7 +44,8 @@ struct Answered {
     body: Vec<u8>,
     /// The revision of the one entity that was asked for.
     tag: Option<Revision>,
-    next: Option<Position>,
+    /// The cursor of what comes after, if anything does.
+    next: Option<String>,
 }
 
 pub async fn read(context: &Context) -> Result<HttpResponse, Problem> {
@@ -53,13 +54,13 @@ pub async fn read(context: &Context) -> Result<HttpResponse, Problem> {
     if let Ok(raw) = &split
         && operation::is_meant(context, raw)
     {
-        return operation::answer(context, None, raw.clone()).await;
+        return Box::pin(operation::answer(context, None, raw.clone())).await;
     }
     let (graph, who) = auth::enter(context).await?;
     let raw = split.map_err(|error| Problem::from(error).beneath(sent))?;
-    let limits = *context.limits();
+    let limits = context.limits();
     let asked =
-        selector::parse_target(&raw.selector, &limits).map_err(|error| Problem::from(error).beneath(&raw.selector))?;
+        selector::parse_target(&raw.selector, limits).map_err(|error| Problem::from(error).beneath(&raw.selector))?;
     refuse_format(asked.format)?;
     let parameters = Parameters::new(raw.pairs, &["wrap", "explain", "cursor"], limits.parameters)?;
     let Some(selector) = asked.selector else {
@@ -71,14 +72,13 @@ pub async fn read(context: &Context) -> Result<HttpResponse, Problem> {
     let includes = raw
         .includes
         .iter()
-        .map(|include| selector::parse_include(include, &limits).map_err(|error| Problem::from(error).beneath(include)))
+        .map(|include| selector::parse_include(include, limits).map_err(|error| Problem::from(error).beneath(include)))
         .collect::<Result<Vec<_>, _>>()?;
     let explain = parameters.flag("explain", false)?;
     if explain {
         auth::require_unbound(&who, Permission::ServerExplain)?;
     }
     let wrap = parameters.flag("wrap", true)?;
-    let selector = Arc::new(selector);
     let after = match parameters.text("cursor") {
         None => None,
         Some(_) if selector.params.index.is_some() => {
@@ -104,22 +104,28 @@ pub async fn read(context: &Context) -> Result<HttpResponse, Problem> {
         ),
     };
     let revision = graph.revision();
-    let principal = who.principal;
     let question = Question {
+        state: Arc::clone(&context.state),
         graph,
         who,
-        selector: Arc::clone(&selector),
+        selector,
         includes,
         include_texts: raw.includes,
         wrap,
         explain,
         after,
-        limits,
     };
-    let answered = question
-        .answer_somewhere()
-        .await
-        .map_err(|problem| problem.beneath(&raw.selector))?;
+    // On this thread if it is short, else beside the workers; it is moved only then.
+    let answered = match question.planned() {
+        Err(problem) => Err(problem),
+        Ok(planned) => match question.answer_here(planned.as_ref()) {
+            Some(answered) => answered,
+            None => web::block(move || question.answer(planned.as_ref(), &mut Budget::new(question.limits())))
+                .await
+                .map_err(|_| internal("the query was cut off"))?,
+        },
+    };
+    let answered = answered.map_err(|problem| problem.beneath(&raw.selector))?;
 
     let mut response = HttpResponse::Ok();
     response.insert_header((GRAPH_REVISION, revision));
@@ -138,8 +144,7 @@ pub async fn read(context: &Context) -> Result<HttpResponse, Problem> {
         response.insert_header((header::ETAG, tag));
     }
     let mut body = answered.body;
-    if let Some(position) = answered.next {
-        let cursor = context.state.cursors.seal(&position, &canonical(&selector), principal);
+    if let Some(cursor) = answered.next {
         if wrap {
             // The answer ends in `}`: the cursor goes in before it.
             body.pop();
@@ -158,15 +163,8 @@ pub async fn read(context: &Context) -> Result<HttpResponse, Problem> {
 }
 
 impl Question {
-    /// On this thread if it is short, else beside the workers.
-    async fn answer_somewhere(self) -> Result<Answered, Problem> {
-        let planned = self.planned()?;
-        if let Some(answered) = self.answer_here(planned.as_ref()) {
-            return answered;
-        }
-        web::block(move || self.answer(planned.as_ref(), &mut Budget::new(&self.limits)))
-            .await
-            .map_err(|_| internal("the query was cut off"))?
+    fn limits(&self) -> &Limits {
+        &self.state.options.limits
     }
 
     /// `None` for a named query, which has no plan.
@@ -174,8 +172,8 @@ impl Question {
         if let Head::Named(_) = &self.selector.head {
             return Ok(None);
         }
-        let plan = query::plan(&self.selector, &View::new(&self.graph, &self.who), &self.limits)?;
-        let tree = query::includes(&self.includes, plan.result_kind(), &self.limits)
+        let plan = query::plan(&self.selector, &View::new(&self.graph, &self.who), self.limits())?;
+        let tree = query::includes(&self.includes, plan.result_kind(), self.limits())
             .map_err(|error| self.of_include(error, plan.result_kind()))?;
         Ok(Some((plan, tree)))
     }
@@ -192,7 +190,7 @@ impl Question {
                 return None;
             }
         }
-        let mut brief = Budget::new(&self.limits).brief(BRIEF.0, BRIEF.1);
+        let mut brief = Budget::new(self.limits()).brief(BRIEF.0, BRIEF.1);
         Some(self.answer(planned, &mut brief)).filter(|answered| match answered {
             Err(problem) => ![Code::VisitedTooMuch, Code::AnswerTooLarge]
                 .iter()
@@ -207,7 +205,7 @@ impl Question {
             return self.answer_named(&view, budget);
         };
         if self.explain {
-            let explanation = query::explain(plan, &view, &self.limits, self.after.as_ref())?;
+            let explanation = query::explain(plan, &view, self.limits(), self.after.as_ref())?;
             return Ok(Answered {
                 body: explained(&explanation),
                 tag: None,
@@ -240,6 +238,11 @@ impl Question {
                     );
                 }
                 let body = self.list(&nodes, &view, tree, budget, one && !self.wrap)?;
+                let seal = |position: Position| {
+                    let cursors = &self.state.cursors;
+                    cursors.seal(&position, &canonical(&self.selector), self.who.principal)
+                };
+                let next = next.map(seal);
                 Ok(Answered { body, tag, next })
             }
         }
@@ -247,7 +250,7 @@ impl Question {
 
     /// A place in an include is one of its own text.
     fn of_include(&self, error: QueryError, kind: Kind) -> Problem {
-        let fails = |one: &Include| query::includes(std::slice::from_ref(one), kind, &self.limits).is_err();
+        let fails = |one: &Include| query::includes(std::slice::from_ref(one), kind, self.limits()).is_err();
         let at = self.includes.iter().position(fails);
         let text = at.and_then(|at| self.include_texts.get(at));
         Problem::from(error).beneath(text.map_or("", String::as_str))
@@ -261,7 +264,7 @@ impl Question {
         budget: &mut Budget,
         bare_object: bool,
     ) -> Result<Vec<u8>, Problem> {
-        let mut body = Vec::with_capacity(64 + nodes.len() * 320);
+        let mut body = Vec::with_capacity(256 + nodes.len() * 640);
         let (open, close): (&[u8], &[u8]) = match (self.wrap, bare_object) {
             (true, _) => (b"{\"__objType\":\"ArrayList\",\"Items\":[", b"]}"),
             (false, true) => (b"", b""),

@@ -47,7 +47,7 @@ use crate::model::{Clock, Revision};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const GRAPH_REVISION: HeaderName = HeaderName::from_static("graph-revision");
-const GRAPH_AT_LEAST: &str = "graph-at-least";
+const GRAPH_AT_LEAST: HeaderName = HeaderName::from_static("graph-at-least");
 
 /// How this edge was set up.
 pub struct Options {
@@ -163,7 +163,7 @@ impl Context {
 
     /// The revision `Graph-At-Least` asks for.
     fn at_least(&self) -> Result<Option<Revision>, Problem> {
-        let Some(value) = self.request.headers().get(GRAPH_AT_LEAST) else {
+        let Some(value) = self.request.headers().get(&GRAPH_AT_LEAST) else {
             return Ok(None);
         };
         let revision = value.to_str().ok().and_then(|text| text.trim().parse().ok());
@@ -291,6 +291,15 @@ async fn answer(context: &Context, route: Route, payload: Payload) -> Result<Htt
     if method == Method::OPTIONS {
         return Ok(preflight(context));
     }
+    match route {
+        Route::GraphRead => graph::read(context).await,
+        // Kept apart: a read would carry the room of the largest of them wherever its future goes.
+        _ => Box::pin(answer_others(context, route, payload)).await,
+    }
+}
+
+async fn answer_others(context: &Context, route: Route, payload: Payload) -> Result<HttpResponse, Problem> {
+    let method = context.request.method();
     let reads = method == Method::GET || method == Method::HEAD;
     match route {
         Route::GraphRead => graph::read(context).await,
@@ -374,7 +383,7 @@ impl RequestIds {
     }
 
     fn of(&self, headers: &HeaderMap) -> CompactString {
-        let sent = headers.get(REQUEST_ID).and_then(|value| value.to_str().ok());
+        let sent = headers.get(&REQUEST_ID).and_then(|value| value.to_str().ok());
         match sent {
             Some(sent) if (1..=64).contains(&sent.len()) && sent.bytes().all(|byte| byte.is_ascii_graphic()) => {
                 sent.into()

@@ -98,6 +98,9 @@ fn find(raw: &str, from: usize, wanted: u8) -> usize {
 /// doubled quote ends a text and begins the next, which comes to the same.
 fn end_outside_texts(raw: &str, from: usize, wanted: u8) -> usize {
     let raw = raw.as_bytes();
+    if !raw.get(from..).is_some_and(|rest| rest.contains(&wanted)) {
+        return raw.len();
+    }
     let (mut at, mut in_text) = (from, false);
     let counts = |byte: &u8| matches!(byte, b'\'' | b'\\' | b'%') || *byte == wanted;
     while let Some(skipped) = raw.get(at..).and_then(|rest| rest.iter().position(counts)) {
@@ -126,9 +129,13 @@ fn begins_include(raw: &str, at: usize) -> bool {
 }
 
 fn decode(raw: &str, from: usize, to: usize, form: bool) -> Result<String, TargetError> {
+    let sent = &raw.as_bytes()[..to];
+    let encoded = sent[from..].contains(&b'%') || form && sent[from..].contains(&b'+');
+    if !encoded && let Some(plain) = raw.get(from..to) {
+        return Ok(plain.to_owned());
+    }
     let mut bytes = Vec::with_capacity(to - from);
     let mut at = from;
-    let sent = &raw.as_bytes()[..to];
     while let Some(rest) = sent.get(at..).filter(|rest| !rest.is_empty()) {
         // Most of a target stands for itself.
         let plain = rest.iter().position(|byte| matches!(byte, b'%' | b'+'));
