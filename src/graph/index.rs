@@ -3,6 +3,7 @@
 //! Two copies of these indexes are kept in memory, so they are lean: the table of ids holds slots only and asks the
 //! entity for its id, and an index on a field holds a value inline (24 bytes, as in the entity), its serial and slot.
 
+use std::cmp::Ordering;
 use std::hash::BuildHasher;
 use std::ops::Bound;
 
@@ -104,11 +105,16 @@ impl Index {
 
     /// Equality, in order of serial. The value is folded already.
     pub fn equal(&self, kind: Kind, field: u8, value: &Value, after: Option<Serial>) -> Option<Range<'_, Key>> {
-        let before = |key: &Key| match after {
-            Some(after) => (&key.value, key.serial) <= (value, after),
-            None => key.value < *value,
+        // Nearly all that is indexed is text, compared as such without a look at what else it might be.
+        let order = |key: &Key| match (&key.value, value) {
+            (Value::Text(one), Value::Text(other)) => one.as_str().cmp(other),
+            (one, other) => one.cmp(other),
         };
-        Some(self.values(kind, field)?.range(before, |key| key.value <= *value))
+        let before = |key: &Key| match order(key) {
+            Ordering::Equal => after.is_some_and(|after| key.serial <= after),
+            order => order.is_lt(),
+        };
+        Some(self.values(kind, field)?.range(before, |key| order(key).is_le()))
     }
 
     /// The bounds are folded already.

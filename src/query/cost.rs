@@ -45,7 +45,7 @@ pub(super) struct Way {
     pub exact: bool,
     pub order: Order,
     /// Expected, by part.
-    pub visits: SmallVec<[f64; 2]>,
+    pub visits: SmallVec<[f64; 4]>,
 }
 
 /// The way that should cost least. It may count on matches being spread evenly, and stop with the page; where that could
@@ -70,7 +70,7 @@ struct Trial<'a> {
     exact: bool,
     order: Order,
     /// If matches are spread evenly.
-    visits: SmallVec<[f64; 2]>,
+    visits: SmallVec<[f64; 4]>,
     hoped: f64,
     /// However they are spread.
     sure: f64,
@@ -194,9 +194,9 @@ fn at_most(
     links: &[Link],
     view: &View<'_>,
     found: &Found<'_>,
-) -> SmallVec<[f64; 2]> {
+) -> SmallVec<[f64; 4]> {
     let from = |at: usize| if at == start { node } else { None };
-    let mut visits: SmallVec<[f64; 2]> = SmallVec::from_elem(found.estimate, parts.len());
+    let mut visits: SmallVec<[f64; 4]> = SmallVec::from_elem(found.estimate, parts.len());
     for at in (0..start).rev() {
         // A pinned one is looked up.
         let tries = match parts[at].pinned {
@@ -308,9 +308,9 @@ struct Paper<'a> {
     links: &'a [Link],
     view: &'a View<'a>,
     /// Entities of each part's kind.
-    whole: SmallVec<[f64; 2]>,
+    whole: SmallVec<[f64; 4]>,
     /// Entities that meet each part's own conditions.
-    meeting: SmallVec<[f64; 2]>,
+    meeting: SmallVec<[f64; 4]>,
     /// The one entity a part can be, where there is but one.
     only: SmallVec<[Option<Node<'a>>; 2]>,
     /// Matches needed before stopping.
@@ -321,7 +321,7 @@ struct Paper<'a> {
 
 impl<'a> Paper<'a> {
     fn new(parts: &'a [Part], links: &'a [Link], want: Want<'_>, view: &'a View<'a>, found: &[Found<'a>]) -> Self {
-        let whole: SmallVec<[f64; 2]> = parts
+        let whole: SmallVec<[f64; 4]> = parts
             .iter()
             .map(|part| view.graph().kind_count(part.kind) as f64)
             .collect();
@@ -385,9 +385,9 @@ impl<'a> Paper<'a> {
     }
 
     /// Visits by part, starting at one with a source that gives so many, and ending with so many matches.
-    fn visits(&self, start: usize, given: f64, need: f64) -> SmallVec<[f64; 2]> {
+    fn visits(&self, start: usize, given: f64, need: f64) -> SmallVec<[f64; 4]> {
         let target = self.parts.len() - 1;
-        let mut visits: SmallVec<[f64; 2]> = SmallVec::from_elem(0.0, self.parts.len());
+        let mut visits: SmallVec<[f64; 4]> = SmallVec::from_elem(0.0, self.parts.len());
         let mut given = given;
         if start == target {
             given = given.min(need * given / self.result.max(f64::MIN_POSITIVE));

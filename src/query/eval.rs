@@ -361,13 +361,14 @@ impl<'p, 'g> Run<'p, 'g> {
             from.push(node);
             ControlFlow::Continue(())
         })?;
+        let mut next = Vec::with_capacity(SOME);
         for at in self.way.start..target - 1 {
-            let mut next = Vec::with_capacity(SOME);
             self.walk_relations(at, &from, &mut |node| {
                 next.push(node);
                 ControlFlow::Continue(())
             })?;
-            from = next;
+            std::mem::swap(&mut from, &mut next);
+            next.clear();
         }
         Ok(Feed::Relations(from))
     }
@@ -475,19 +476,18 @@ impl<'p, 'g> Run<'p, 'g> {
         let mut few = Vec::with_capacity(SOME);
         let mut many = Vec::new();
         for left in from.iter().copied() {
-            let relation = move |(right, fields)| (left, right, fields);
+            let relation = move |(right, fields): (Node<'g>, &'g Fields)| (right.serial, left, right, fields);
             match left.few(link.hop) {
                 Some(relations) => few.extend(
                     relations
-                        .filter(|(right, _)| after.is_none_or(|after| right.serial > after))
-                        .map(relation),
+                        .map(relation)
+                        .filter(|(serial, ..)| after.is_none_or(|after| *serial > after)),
                 ),
                 None => many.push(left.hop(link.hop, after).map(relation)),
             }
         }
-        let serial = |(_, right, _): &(Node<'g>, Node<'g>, &'g Fields)| right.serial;
         let mut last = None;
-        for (left, right, fields) in Merge::new(few, many.into_iter(), serial) {
+        for (_, left, right, fields) in Merge::new(few, many.into_iter(), |(serial, ..)| *serial) {
             self.budget.visit(at)?;
             if last == Some(right.slot())
                 || !is_linked(link, left, right, fields, self.budget, at)?

@@ -77,8 +77,8 @@ pub fn plan(selector: &Selector, view: &View<'_>, limits: &Limits) -> Result<Pla
         )
         .limit("selector_hops", limits.selector_hops));
     }
-    let mut parts: SmallVec<[Part; 2]> = SmallVec::new();
-    let mut links: SmallVec<[Link; 2]> = SmallVec::new();
+    let mut parts: SmallVec<[Part; 2]> = SmallVec::with_capacity(selector.steps.len() + 1);
+    let mut links: SmallVec<[Link; 2]> = SmallVec::with_capacity(selector.steps.len());
     parts.push(head(&selector.head, view)?);
     for step in &selector.steps {
         let from = parts.last().map_or(Kind::Profile, |part| part.kind);

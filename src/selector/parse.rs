@@ -120,7 +120,12 @@ fn named_query<'t>(cx: &Context<'t>, input: &'t str) -> Parsed<'t, NamedQuery> {
 fn object<'t>(cx: &Context<'t>, input: &'t str) -> Parsed<'t, ObjectPart> {
     let (rest, name) = name(cx, input)?;
     let (rest, collection) = opt(|i| collection(cx, i)).parse(rest)?;
-    let (rest, predicates) = many0(|i| field_selector(cx, i)).parse(rest)?;
+    let (mut rest, mut predicates) = (rest, Vec::new());
+    while rest.starts_with('[') {
+        let (after, predicate) = field_selector(cx, rest)?;
+        predicates.push(predicate);
+        rest = after;
+    }
     Ok((
         rest,
         ObjectPart {
