@@ -2,6 +2,7 @@
 //! entity once; the parts on its right are walked to. What the answer does not need is not visited: a page ends the walk,
 //! a count of relations is a length.
 
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::ops::{Bound, ControlFlow};
 
@@ -13,7 +14,7 @@ use super::condition::{EntitySubject, RelationSubject, hold};
 use super::cost::{self, MERGED, Order, Want, Way};
 use super::error::{Code, QueryError};
 use super::merge::Merge;
-use super::page::{Position, Ranked, Top};
+use super::page::{self, Position, Ranked, Top};
 use super::plan::{Link, Plan};
 use super::source::Source;
 use crate::access::View;
@@ -252,13 +253,26 @@ impl<'p, 'g> Run<'p, 'g> {
             Ok(ControlFlow::Continue(()))
         };
         // What is left of the value where the last page ended, then all beyond it.
-        if let Some(Some(value)) = &value {
-            for node in graph.by_value(kind, field, value, serial) {
-                self.budget.visit(self.plan.target())?;
-                if self.offer(node, &mut sink)?.is_break() {
-                    return Ok(nodes);
+        let mut passed = None;
+        match &value {
+            Some(Some(value)) if page::is_long(value) => {
+                let (alike, last) = self.alike(field, value, serial)?;
+                passed = last;
+                for node in alike {
+                    if self.offer(node, &mut sink)?.is_break() {
+                        return Ok(nodes);
+                    }
                 }
             }
+            Some(Some(value)) => {
+                for node in graph.by_value(kind, field, value, serial) {
+                    self.budget.visit(self.plan.target())?;
+                    if self.offer(node, &mut sink)?.is_break() {
+                        return Ok(nodes);
+                    }
+                }
+            }
+            _ => {}
         }
         if descending {
             let mut to = match value {
@@ -281,6 +295,15 @@ impl<'p, 'g> Run<'p, 'g> {
                 let Some(value) = last.entity().fields.get(field) else {
                     break;
                 };
+                if let Some(key) = self.long_key(last) {
+                    for node in self.alike(field, &key, None)?.0 {
+                        if self.offer(node, &mut sink)?.is_break() {
+                            return Ok(nodes);
+                        }
+                    }
+                    to = Bound::Excluded(key);
+                    continue;
+                }
                 for node in graph.by_value(kind, field, value, None) {
                     self.budget.visit(self.plan.target())?;
                     if self.offer(node, &mut sink)?.is_break() {
@@ -291,22 +314,77 @@ impl<'p, 'g> Run<'p, 'g> {
             }
             return Ok(nodes);
         }
-        let from = match value {
+        let mut from = match value {
             Some(None) => {
                 unset(self, serial, &mut sink)?.is_break();
                 return Ok(nodes);
             }
-            Some(Some(value)) => Bound::Excluded(value),
+            Some(Some(value)) => Bound::Excluded(passed.unwrap_or(value)),
             None => from,
         };
-        for node in graph.in_range(kind, field, from.as_ref(), to.as_ref()) {
-            self.budget.visit(self.plan.target())?;
-            if self.offer(node, &mut sink)?.is_break() {
-                return Ok(nodes);
+        'beyond: loop {
+            for node in graph.in_range(kind, field, from.as_ref(), to.as_ref()) {
+                self.budget.visit(self.plan.target())?;
+                if let Some(key) = self.long_key(node) {
+                    let (alike, last) = self.alike(field, &key, None)?;
+                    for node in alike {
+                        if self.offer(node, &mut sink)?.is_break() {
+                            return Ok(nodes);
+                        }
+                    }
+                    from = Bound::Excluded(last.unwrap_or(key));
+                    continue 'beyond;
+                }
+                if self.offer(node, &mut sink)?.is_break() {
+                    return Ok(nodes);
+                }
             }
+            break;
         }
         unset(self, None, &mut sink)?.is_break();
         Ok(nodes)
+    }
+
+    /// What orders it, if others may be ordered alike though their texts differ.
+    fn long_key(&self, node: Node<'g>) -> Option<Value> {
+        let key = self.plan.sort.first()?;
+        let Field::Own(field) = key.field else { return None };
+        // Folding makes no text twice as long.
+        node.fields
+            .get(field)?
+            .as_text()
+            .filter(|text| text.len() * 2 >= page::KEY_BYTES)?;
+        page::value(key, node, self.view)
+            .map(Cow::into_owned)
+            .filter(page::is_long)
+    }
+
+    /// Those of an index whose texts begin so, in order of serial, from one on; and the last text among them. An index has
+    /// them by the whole of their texts.
+    fn alike(
+        &mut self,
+        field: u8,
+        key: &Value,
+        after: Option<Serial>,
+    ) -> Result<(Vec<Node<'g>>, Option<Value>), QueryError> {
+        let target = self.plan.target();
+        let (mut alike, mut last) = (Vec::new(), None);
+        let all = self
+            .view
+            .graph()
+            .in_range(self.kind(target), field, Bound::Included(key), Bound::Unbounded);
+        for node in all {
+            self.budget.visit(target)?;
+            if self.long_key(node).as_ref() != Some(key) {
+                break;
+            }
+            last = node.fields.get(field).cloned();
+            if after.is_none_or(|after| node.serial > after) {
+                alike.push(node);
+            }
+        }
+        alike.sort_unstable_by_key(|node| node.serial);
+        Ok((alike, last))
     }
 
     /// Hands a candidate of the start to the sink if it is a match.
@@ -513,9 +591,9 @@ impl<'p, 'g> Run<'p, 'g> {
             return Ok(false);
         }
         if self.way.order == Order::Top && at == self.plan.target() {
-            // It is about to be compared with the others.
+            // It is about to be folded, to be compared with the others.
             for key in &self.plan.sort {
-                if let Field::Own(field) = key.field {
+                if let (Field::Own(field), true) = (key.field, key.folded) {
                     let text = node.fields.get(field).and_then(Value::as_text);
                     self.budget.read(at, text.map_or(0, str::len))?;
                 }

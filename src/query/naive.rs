@@ -172,7 +172,24 @@ impl Seen for Node<'_> {
 
 fn rank(kind: Kind, name: &str, one: &Value, other: &Value) -> Ordering {
     let folds = shape(kind, name).is_some_and(|(_, folded)| folded);
-    order(one, other, folds)
+    let key = |value: &Value| match value {
+        Value::Text(text) if folds => Value::text(&beginning(&text.to_lowercase())),
+        Value::Text(text) => Value::text(&beginning(text)),
+        value => value.clone(),
+    };
+    order(&key(one), &key(other), false)
+}
+
+/// Letters until there are 256 bytes: no more of a text orders it.
+fn beginning(text: &str) -> String {
+    let mut begun = String::new();
+    for letter in text.chars() {
+        if begun.len() >= 256 {
+            break;
+        }
+        begun.push(letter);
+    }
+    begun
 }
 
 /// `None` if the values are of different types.

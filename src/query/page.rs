@@ -21,6 +21,22 @@ pub(super) struct SortKey {
     pub descending: bool,
 }
 
+/// So much of a text orders it: texts that begin alike so far are in order of serial. A cursor tells where its page ended by
+/// what the last match was sorted by, whatever became of that match since, and is sent back in a URL: it cannot hold all of
+/// a long text, and where a text stands among others must not need more of it than a cursor has.
+pub(super) const KEY_BYTES: usize = 256;
+
+/// As much of a text as orders it, to the end of the letter at the bound: two texts are never the other way round by it.
+fn beginning(text: &str) -> &str {
+    let end = (KEY_BYTES..text.len()).find(|at| text.is_char_boundary(*at));
+    &text[..end.unwrap_or(text.len())]
+}
+
+/// Might there be texts that are ordered alike and differ?
+pub(super) fn is_long(value: &Value) -> bool {
+    value.as_text().is_some_and(|text| text.len() >= KEY_BYTES)
+}
+
 type Keys<'g> = SmallVec<[Option<Cow<'g, Value>>; 1]>;
 
 /// A match with what it is sorted by.
@@ -52,12 +68,16 @@ impl<'g> Ranked<'g> {
     }
 }
 
-/// What a match is compared by, folded where its field is.
-fn value<'g>(key: &SortKey, node: Node<'g>, view: &View<'g>) -> Option<Cow<'g, Value>> {
+/// What a match is compared by: folded where its field is, and no more of a text than orders it.
+pub(super) fn value<'g>(key: &SortKey, node: Node<'g>, view: &View<'g>) -> Option<Cow<'g, Value>> {
     let entity = node.entity();
     Some(match key.field {
         Field::Own(index) => match entity.fields.get(index)? {
-            Value::Text(text) if key.folded => Cow::Owned(Value::Text(fold(text))),
+            Value::Text(text) if key.folded => match fold(text) {
+                folded if folded.len() > KEY_BYTES => Cow::Owned(Value::text(beginning(&folded))),
+                folded => Cow::Owned(Value::Text(folded)),
+            },
+            Value::Text(text) if text.len() > KEY_BYTES => Cow::Owned(Value::text(beginning(text))),
             value => Cow::Borrowed(value),
         },
         Field::Id => Cow::Owned(Value::Uuid(entity.id)),

@@ -228,15 +228,18 @@ struct Paging {
 
 fn paging(params: &Params, target: Option<&Part>, limits: &Limits) -> Result<Paging, QueryError> {
     let kind = target.map_or(Kind::Profile, |part| part.kind);
-    let sort = params.sort.iter().map(|sort| {
-        let found = resolve::entity_field(kind, &sort.field)?;
-        Ok(SortKey {
-            field: found.field,
-            folded: found.folded,
-            descending: sort.descending,
-        })
-    });
-    let sort = sort.collect::<Result<_, QueryError>>()?;
+    let mut sort: Vec<SortKey> = Vec::new();
+    for by in &params.sort {
+        let found = resolve::entity_field(kind, &by.field)?;
+        // Named again a field decides nothing, and would make a cursor longer.
+        if sort.iter().all(|key| key.field != found.field) {
+            sort.push(SortKey {
+                field: found.field,
+                folded: found.folded,
+                descending: by.descending,
+            });
+        }
+    }
     let rows = params.rows.unwrap_or(limits.page.min(limits.page_max));
     if rows > limits.page_max && !params.count {
         return Err(

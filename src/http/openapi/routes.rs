@@ -61,8 +61,8 @@ pub const ROUTES: &[Route] = &[
         id: "query",
         tag: "graph",
         summary: "Ask a selector",
-        description: "Objects in order of creation unless the selector sorts, 100 unless it says how many. `{count}` answers how \
-                      many there are. Query parameters whose name begins with `/~` nest related objects.",
+        description: "Objects in order of creation unless the selector sorts (texts by their first 256 bytes), 100 unless it says how \
+                      many. `{count}` answers how many there are. Query parameters whose name begins with `/~` nest related objects.",
         parameters: &[
             "selector",
             "wrap",
