@@ -10,7 +10,7 @@ use super::{Common, Failure};
 
 #[derive(Args)]
 pub struct Query {
-    /// A Graph Selector, such as "/Organization[@name='ACME']/~OneToMany/Entitlement"
+    /// A Graph Selector, such as "/Organization[@name='ACME']/~OneToMany/Entitlement", with includes after a `?` if there are any
     selector: String,
     /// Related objects to nest in each result, such as /~OneToMany/License
     #[arg(long, value_name = "CHAIN")]
@@ -26,16 +26,17 @@ pub struct Query {
 }
 
 pub fn run(common: &Common, args: &Query) -> Result<(), Failure> {
-    let selector = if args.selector.starts_with('/') {
-        args.selector.clone()
+    let (selector, typed) = split(&args.selector);
+    let selector = if selector.starts_with('/') {
+        selector.to_owned()
     } else {
-        format!("/{}", args.selector)
+        format!("/{selector}")
     };
     let mut target = format!("/graph{}", encoded(&selector));
-    let parameters = args
-        .include
-        .iter()
-        .map(|chain| encoded(chain))
+    let parameters = typed
+        .into_iter()
+        .map(parameter)
+        .chain(args.include.iter().map(|chain| encoded(chain)))
         .chain(args.explain.then(|| "explain=true".to_owned()))
         .chain(args.cursor.as_ref().map(|cursor| format!("cursor={}", encoded(cursor))));
     for (index, parameter) in parameters.enumerate() {
@@ -57,6 +58,41 @@ pub fn run(common: &Common, args: &Query) -> Result<(), Failure> {
         eprintln!("there is more: --cursor {cursor}");
     }
     Ok(())
+}
+
+/// What is typed is not encoded, and otherwise as in a URL: a selector, and parameters after a `?` that is in no text.
+fn split(typed: &str) -> (&str, Vec<&str>) {
+    let (selector, mut rest) = cut(typed, '?');
+    let mut parameters = Vec::new();
+    while let Some(more) = rest {
+        let (parameter, next) = cut(more, '&');
+        parameters.push(parameter);
+        rest = next;
+    }
+    parameters.retain(|parameter| !parameter.is_empty());
+    (selector, parameters)
+}
+
+/// At the first such letter that is in no quoted text.
+fn cut(typed: &str, at: char) -> (&str, Option<&str>) {
+    let (mut in_text, mut escaped) = (false, false);
+    for (index, letter) in typed.char_indices() {
+        match letter {
+            '\'' if !escaped => in_text = !in_text,
+            letter if letter == at && !in_text => return (&typed[..index], Some(&typed[index + at.len_utf8()..])),
+            _ => {}
+        }
+        escaped = in_text && letter == '\\' && !escaped;
+    }
+    (typed, None)
+}
+
+/// An include as it is; of any other the name and the value.
+fn parameter(typed: &str) -> String {
+    match typed.split_once('=') {
+        Some((name, value)) if !typed.starts_with("/~") => format!("{}={}", encoded(name), encoded(value)),
+        _ => encoded(typed),
+    }
 }
 
 fn table(answer: &Value) -> Result<(), Failure> {
@@ -110,6 +146,25 @@ fn under(selector: &str, mut failure: Failure) -> Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn includes_are_typed_after_the_selector() {
+        let check = |typed: &str, selector: &str, parameters: &[&str]| {
+            assert_eq!(split(typed), (selector, parameters.to_vec()), "{typed}");
+        };
+        check("/A", "/A", &[]);
+        check("/A?", "/A", &[]);
+        check("/A?/~OneToMany/B", "/A", &["/~OneToMany/B"]);
+        check(
+            "A[@n='?&']{r=1}?/~OneToMany/B[@n='&?']/~M/C&wrap=false",
+            "A[@n='?&']{r=1}",
+            &["/~OneToMany/B[@n='&?']/~M/C", "wrap=false"],
+        );
+        check("/A[@n='it''s?']?/~M/B", "/A[@n='it''s?']", &["/~M/B"]);
+        check(r"/A[@n='it\'s?\\']?/~M/B", r"/A[@n='it\'s?\\']", &["/~M/B"]);
+        assert_eq!(parameter("explain=true"), "explain=true");
+        assert_eq!(parameter("/~M/B[@n='x']"), encoded("/~M/B[@n='x']"));
+    }
 
     #[test]
     fn the_caret_stands_under_the_mistake() {

@@ -68,5 +68,6 @@ pub fn require_unbound(who: &Who, permission: Permission) -> Result<(), Problem>
         StatusCode::FORBIDDEN,
         "permissionMissing",
         format!("this needs the permission `{permission}` in a token that is bound to no organization"),
-    ))
+    )
+    .help("ask whoever gives out tokens here for such a one"))
 }

@@ -62,6 +62,7 @@ pub async fn read(context: &Context) -> Result<HttpResponse, Problem> {
     let asked =
         selector::parse_target(&raw.selector, limits).map_err(|error| Problem::from(error).beneath(&raw.selector))?;
     refuse_format(asked.format)?;
+    Parameters::within(raw.pairs.len() + raw.includes.len(), limits.parameters)?;
     let parameters = Parameters::new(raw.pairs, &["wrap", "explain", "cursor"], limits.parameters)?;
     let Some(selector) = asked.selector else {
         return Err(

@@ -12,14 +12,7 @@ impl Parameters {
     /// # Errors
     /// An unknown name, one given twice, or too many. `authenticate` is taken and ignored, wherever it is sent.
     pub fn new(pairs: Vec<(String, String)>, known: &[&str], limit: u64) -> Result<Self, Problem> {
-        if pairs.len() as u64 > limit {
-            return Err(
-                Problem::bad_request("tooManyParameters", format!("more than {limit} parameters")).limit(Limit {
-                    name: "parameters",
-                    value: limit,
-                }),
-            );
-        }
+        Self::within(pairs.len(), limit)?;
         for (index, (name, _)) in pairs.iter().enumerate() {
             if name != "authenticate" && !known.contains(&name.as_str()) {
                 let problem =
@@ -31,11 +24,29 @@ impl Parameters {
             }
             if pairs[..index].iter().any(|(before, _)| before == name) {
                 return Err(
-                    Problem::bad_request("repeatedParameter", format!("`{name}` is given twice")).parameter(name),
+                    Problem::bad_request("repeatedParameter", format!("`{name}` is given twice"))
+                        .parameter(name)
+                        .help("give it once"),
                 );
             }
         }
         Ok(Self { pairs })
+    }
+
+    /// # Errors
+    /// So many are too many: includes count too.
+    pub fn within(number: usize, limit: u64) -> Result<(), Problem> {
+        if number as u64 <= limit {
+            return Ok(());
+        }
+        Err(
+            Problem::bad_request("tooManyParameters", format!("more than {limit} parameters"))
+                .limit(Limit {
+                    name: "parameters",
+                    value: limit,
+                })
+                .help("ask in several requests"),
+        )
     }
 
     pub fn text(&self, name: &str) -> Option<&str> {

@@ -52,13 +52,21 @@ fn list(context: &Context, graph: &crate::graph::Graph, who: &Who) -> Result<Htt
     let limits = context.limits();
     let parameters = context.parameters(&["limit", "cursor"])?;
     let rows = parameters.number("limit")?.unwrap_or(limits.page);
+    if rows == 0 {
+        return Err(
+            Problem::bad_request("pageTooSmall", "a page of 0 has nothing to go on from")
+                .parameter("limit")
+                .help("ask for at least 1"),
+        );
+    }
     if rows > limits.page_max {
         return Err(Problem::bad_request("pageTooLarge", format!("`limit` is {rows}"))
             .parameter("limit")
             .limit(Limit {
                 name: "page_max",
                 value: limits.page_max,
-            }));
+            })
+            .help(format!("ask for at most {} and follow `nextCursor`", limits.page_max)));
     }
     let after = parameters.number("cursor")?;
     let mut tokens = token::list(graph, who, after, rows as usize + 1).map_err(Error::from)?;

@@ -49,6 +49,8 @@ codes! {
     /// A cursor that belongs to another selector.
     CursorDoesNotFit "cursorDoesNotFit";
     PageTooLarge "pageTooLarge";
+    /// A page of nothing would have to say that there is more.
+    PageTooSmall "pageTooSmall";
     TooManyHops "tooManyHops";
     TooManyPredicates "tooManyPredicates";
     IncludeTooLong "includeTooLong";

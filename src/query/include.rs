@@ -51,7 +51,8 @@ pub fn includes(parsed: &[Include], kind: Kind, limits: &Limits) -> Result<Inclu
     for chain in parsed {
         if chain.len() as u64 > limits.include_hops {
             let error = QueryError::new(Code::IncludeTooLong, format!("an include has {} hops", chain.len()))
-                .limit("include_hops", limits.include_hops);
+                .limit("include_hops", limits.include_hops)
+                .help("select what is far away by a selector of its own");
             return Err(
                 match chain.get(usize::try_from(limits.include_hops).unwrap_or(usize::MAX)) {
                     Some(step) => error.at(Span {
@@ -69,7 +70,8 @@ pub fn includes(parsed: &[Include], kind: Kind, limits: &Limits) -> Result<Inclu
         if all > limits.predicates {
             return Err(
                 QueryError::new(Code::TooManyPredicates, format!("an include compares {all} times"))
-                    .limit("predicates", limits.predicates),
+                    .limit("predicates", limits.predicates)
+                    .help("ask in several requests"),
             );
         }
         add(&mut tree, chain, kind)?;

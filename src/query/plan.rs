@@ -75,7 +75,8 @@ pub fn plan(selector: &Selector, view: &View<'_>, limits: &Limits) -> Result<Pla
             Code::TooManyHops,
             format!("the selector has {} hops", selector.steps.len()),
         )
-        .limit("selector_hops", limits.selector_hops));
+        .limit("selector_hops", limits.selector_hops)
+        .help("begin nearer to what is wanted: at an id, or at a part further on"));
     }
     let mut parts: SmallVec<[Part; 2]> = SmallVec::with_capacity(selector.steps.len() + 1);
     let mut links: SmallVec<[Link; 2]> = SmallVec::with_capacity(selector.steps.len());
@@ -205,7 +206,8 @@ fn within_predicates(selector: &Selector, limits: &Limits) -> Result<(), QueryEr
     if all > limits.predicates {
         return Err(
             QueryError::new(Code::TooManyPredicates, format!("the selector compares {all} times"))
-                .limit("predicates", limits.predicates),
+                .limit("predicates", limits.predicates)
+                .help("ask in several requests"),
         );
     }
     Ok(())
@@ -241,6 +243,13 @@ fn paging(params: &Params, target: Option<&Part>, limits: &Limits) -> Result<Pag
         }
     }
     let rows = params.rows.unwrap_or(limits.page.min(limits.page_max));
+    if params.rows == Some(0) && !params.count {
+        return Err(
+            QueryError::new(Code::PageTooSmall, "a page of 0 has nothing to go on from")
+                .at(params.span)
+                .help("ask for at least 1, or for `{count}`"),
+        );
+    }
     if rows > limits.page_max && !params.count {
         return Err(
             QueryError::new(Code::PageTooLarge, format!("a page of {rows} is too large"))

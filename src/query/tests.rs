@@ -290,7 +290,7 @@ fn order_is_chosen() {
     check("/License{s=ref_Entitlement_id-}", &[44, 41, 42, 43]);
     check("/License{i=1,r=2}", &[42, 43]);
     check("/License{i=9,r=2}", &[]);
-    check("/License{r=0}", &[]);
+    check("/License{r=0,count}", &[4]);
     check("/License{count}", &[4]);
     check("/Entitlement/~OneToMany/License{count,i=3,r=1}", &[4]);
 }
@@ -413,6 +413,7 @@ fn refusals_point_and_help() {
     );
     refused("/License[@id<'x']", "operatorDoesNotFit", "@id<'x'", "`=`, `!=`");
     refused("/License[@name<null]", "operatorDoesNotFit", "@name<null", "`null`");
+    refused("/License{r=0}", "pageTooSmall", "{r=0}", "{count}");
     refused("/License{r=1001}", "pageTooLarge", "{r=1001}", "1000");
     refused("/me", "noCaller", "me", "/Profile");
     refused("/me()", "namedQueryStandsAlone", "me()", "alone");

@@ -329,7 +329,7 @@ impl Case<'_> {
 
     fn pages_by_index(&self, dice: &mut Dice, selector: &Selector, expected: &[Node<'_>]) {
         let index = dice.below(expected.len() + 3);
-        let rows = dice.below(expected.len().min(990) + 3);
+        let rows = 1 + dice.below(expected.len().min(990) + 3);
         let sort = selector.params.sort.clone();
         let params = Params {
             index: Some(index as u64),
@@ -344,7 +344,7 @@ impl Case<'_> {
         let (nodes, next) = self.page(&plan, self.view, None);
         let slice = &expected[index.min(expected.len())..(index + rows).min(expected.len())];
         self.same(&plan, &nodes, slice, &format!("{{i={index},r={rows}}}"));
-        if next.is_some() != (index + rows < expected.len() && rows > 0) {
+        if next.is_some() != (index + rows < expected.len()) {
             self.fail(
                 Some(&plan),
                 &format!("{next:?} after {{i={index},r={rows}}} of {}", expected.len()),

@@ -41,7 +41,7 @@ fn parameters() -> Value {
         "wrap": query("wrap", json!({"type": "boolean", "default": true}), "`false`: the bare object, array or number."),
         "explain": query("explain", json!({"type": "boolean", "default": false}), "Answer the plan and its cost instead; needs `Server.explain`."),
         "cursor": query("cursor", json!({"type": "string"}), "Go on where an answer with this `nextCursor` ended."),
-        "limit": query("limit", json!({"type": "integer", "minimum": 0, "maximum": page_max}), "How many to list."),
+        "limit": query("limit", json!({"type": "integer", "minimum": 1, "maximum": page_max}), "How many to list."),
         "dryRun": query("dryRun", json!({"type": "boolean", "default": false}), "Answer what would change, and change nothing."),
         "operation": query("operation", operations::names(), "The operation to carry out, by its exact name; `GET /graph-schema` lists them."),
         "includes": {
