@@ -372,9 +372,12 @@ fn next_target(context: &Context, cursor: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::{self, Engine};
     use crate::graph::{Kept, Transaction};
+    use crate::http::Options;
     use crate::model::schema::find_relation;
     use crate::model::{Clock, Fields, RelationType, Time, Value};
+    use crate::storage::Memory;
     use uuid::Uuid;
 
     /// A thousand organizations have no group, the last, 1, has twelve thousand; person 2's last name is long.
@@ -405,6 +408,18 @@ mod tests {
     fn what_takes_long_is_not_answered_on_a_worker() {
         let graph = Arc::new(world());
         let limits = Limits::default();
+        let clock = Arc::new(Clock::frozen(Time(0)));
+        let engine = Engine::open(Box::new(Memory::new()), clock, engine::Options::default(), |_| ());
+        let options = Options {
+            limits,
+            admin: None,
+            log_requests: false,
+            log_slow: None,
+            cors_origins: Vec::new(),
+            open_registration: false,
+            get_operations: false,
+        };
+        let state = Arc::new(State::new(engine.expect("an empty store"), options, None));
         let groups = "/~OneToMany/ProfileGroup";
         let likes = (0..20).map(|index| format!("@lastName!~'*ä*c{index}*'"));
         let likes = format!("/Person[{}]", likes.collect::<Vec<_>>().join(" and "));
@@ -423,9 +438,10 @@ mod tests {
             (likes.as_str(), None, false),
         ] {
             let question = Question {
+                state: Arc::clone(&state),
                 graph: Arc::clone(&graph),
                 who: Who::server(),
-                selector: Arc::new(selector::parse(selector, &limits).expect("a selector")),
+                selector: selector::parse(selector, &limits).expect("a selector"),
                 includes: include
                     .map(|include| selector::parse_include(include, &limits).expect("an include"))
                     .into_iter()
@@ -434,7 +450,6 @@ mod tests {
                 wrap: true,
                 explain: false,
                 after: None,
-                limits,
             };
             let planned = question.planned().map_err(|problem| problem.detail).expect("a plan");
             let answered = question.answer_here(planned.as_ref());
