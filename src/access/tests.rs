@@ -691,13 +691,9 @@ fn a_token_that_is_given_sees_no_more_than_its_giver() {
     let (mut made, mut own) = (0, 0);
     // The ids of the worlds come from such a clock too, and are no others.
     let clock = Clock::frozen(NOW);
-<<<<<<< ours
-    (0..1000).for_each(|_| _ = clock.new_id());
-=======
     for _ in 0..1000 {
         clock.new_id();
     }
->>>>>>> theirs
     for seed in 1..60 {
         let mut graph = world(seed);
         let of_kind = |graph: &Graph, kind| graph.of_kind(kind, None).map(|node| node.id).collect::<Vec<_>>();

@@ -24,6 +24,7 @@ use crate::limits::{Limit, Limits};
 use crate::model::{Change, Kind, Principal};
 use crate::operation::crud::{self, IfMatch, Mode};
 use crate::operation::input::{self, ObjectInput};
+use crate::query::{Budget, QueryError};
 use crate::selector;
 use crate::selector::ast::Selector;
 
@@ -106,12 +107,9 @@ async fn upsert(context: &Context, mut payload: Payload, raw: RawTarget) -> Resu
         transaction.validate()?;
         let view = View::new(transaction.graph(), &who);
         let shown = done.top.iter().take(SHOWN).filter_map(|id| view.find(*id));
-        Ok::<_, Error>(reply(
-            result,
-            done.told.count,
-            |out| wire::entities(out, shown, &view),
-            dry_run.then_some(&done.told.changes),
-        ))
+        let mut reply = Reporting::new(result, done.told.count, &limits);
+        reply.objects(shown, |out, node| wire::entities(out, [node], &view))?;
+        reply.finish(dry_run.then_some(&done.told.changes))
     };
     answer(context.state.engine.write(write, run).await?)
 }
@@ -157,12 +155,9 @@ async fn delete(context: &Context, raw: RawTarget) -> Result<HttpResponse, Probl
         let done = crud::delete(transaction, &who, &selector, condition.as_ref(), &limits)?;
         transaction.validate()?;
         let shown = &done.objects[..done.objects.len().min(SHOWN)];
-        Ok::<_, Error>(reply(
-            "DeleteResult",
-            done.told.count,
-            |out| named(out, shown),
-            dry_run.then_some(&done.told.changes),
-        ))
+        let mut reply = Reporting::new("DeleteResult", done.told.count, &limits);
+        reply.objects(shown, |out, object| named(out, *object))?;
+        reply.finish(dry_run.then_some(&done.told.changes))
     };
     let written = context.state.engine.write(write, run).await;
     answer(written.map_err(|error| Problem::from(error).beneath(&asked.text))?)
@@ -303,32 +298,72 @@ pub fn still_known(transaction: &Transaction<'_>, who: &Who) -> Result<(), Error
     crate::access::token::still_valid(transaction.graph(), who, transaction.now()).map_err(Error::from)
 }
 
-/// The envelope of `graph-api.md` 2.5, and for a dry run the changes it would make.
-fn reply(result: &str, count: u64, items: impl FnOnce(&mut Vec<u8>), dry: Option<&Vec<Change>>) -> Reply {
-    let mut out = Vec::with_capacity(512);
-    out.extend_from_slice(b"{\"__objType\":\"");
-    out.extend_from_slice(result.as_bytes());
-    out.extend_from_slice(b"\",\"resultCode\":\"Success\",\"count\":");
-    out.extend_from_slice(count.to_string().as_bytes());
-    out.extend_from_slice(b",\"objects\":{\"__objType\":\"ArrayList\",\"Items\":[");
-    items(&mut out);
-    out.extend_from_slice(b"]}");
-    if let Some(changes) = dry {
-        out.extend_from_slice(b",\"dryRun\":true,\"changes\":");
-        wire::changes(&mut out, changes);
+/// The envelope of `graph-api.md` 2.5, and for a dry run the changes it would make, as they are written: in the committer,
+/// so it ends where the answer is too long. Then nothing is written.
+struct Reporting {
+    out: Vec<u8>,
+    budget: Budget,
+}
+
+impl Reporting {
+    fn new(result: &str, count: u64, limits: &Limits) -> Self {
+        let mut out = Vec::with_capacity(512);
+        out.extend_from_slice(b"{\"__objType\":\"");
+        out.extend_from_slice(result.as_bytes());
+        out.extend_from_slice(b"\",\"resultCode\":\"Success\",\"count\":");
+        out.extend_from_slice(count.to_string().as_bytes());
+        Self {
+            out,
+            budget: Budget::new(limits),
+        }
     }
-    out.push(b'}');
-    Reply {
-        status: StatusCode::OK.as_u16(),
-        body: Arc::from(out),
+
+    fn objects<T>(
+        &mut self,
+        objects: impl IntoIterator<Item = T>,
+        write: impl FnMut(&mut Vec<u8>, T),
+    ) -> Result<(), Error> {
+        self.out
+            .extend_from_slice(b",\"objects\":{\"__objType\":\"ArrayList\",\"Items\":[");
+        self.list(objects, write)?;
+        self.out.extend_from_slice(b"]}");
+        Ok(())
+    }
+
+    fn finish(mut self, changes: Option<&Vec<Change>>) -> Result<Reply, Error> {
+        if let Some(changes) = changes {
+            self.out.extend_from_slice(b",\"dryRun\":true,\"changes\":[");
+            self.list(changes, wire::change)?;
+            self.out.push(b']');
+        }
+        self.out.push(b'}');
+        Ok(Reply {
+            status: StatusCode::OK.as_u16(),
+            body: Arc::from(self.out),
+        })
+    }
+
+    fn list<T>(
+        &mut self,
+        items: impl IntoIterator<Item = T>,
+        mut write: impl FnMut(&mut Vec<u8>, T),
+    ) -> Result<(), Error> {
+        for (index, item) in items.into_iter().enumerate() {
+            if index > 0 {
+                self.out.push(b',');
+            }
+            write(&mut self.out, item);
+            self.budget.answered(self.out.len()).map_err(|error| QueryError {
+                help: Some("nothing was written: write fewer objects in one request".to_owned()),
+                ..error
+            })?;
+        }
+        Ok(())
     }
 }
 
-fn named(out: &mut Vec<u8>, objects: &[(Kind, uuid::Uuid)]) {
-    for (index, (kind, id)) in objects.iter().enumerate() {
-        let comma = if index > 0 { "," } else { "" };
-        out.extend_from_slice(format!("{comma}{{\"__objType\":\"{}\",\"id\":\"{id}\"}}", kind.name()).as_bytes());
-    }
+fn named(out: &mut Vec<u8>, (kind, id): (Kind, uuid::Uuid)) {
+    out.extend_from_slice(format!("{{\"__objType\":\"{}\",\"id\":\"{id}\"}}", kind.name()).as_bytes());
 }
 
 pub fn answer(written: Written) -> Result<HttpResponse, Problem> {
