@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use crate::access::{Action, Permission};
 use crate::entitlement::paths;
-use crate::graph::Node;
+use crate::graph::{Node, Violation};
 use crate::model::schema::{Hop, Role};
 use crate::model::{Direction, Fields, Kind, Rel, RelationType, Value};
 use crate::operation::input::RelationInput;
@@ -62,9 +62,7 @@ impl<'i> Write<'_, '_, 'i> {
         for moved in &moves {
             let Named { child, rel, parent, .. } = moved.named;
             if let Some(parent) = parent {
-                self.tx
-                    .relate(rel, parent, child, Fields::default())
-                    .map_err(|why| moved.named.failed(why))?;
+                self.hang(rel, parent, child).map_err(|why| moved.named.failed(why))?;
             }
             if let Some(index) = self.flat.by_id.get(&child) {
                 self.flat.subjects[*index].is_touched = true;
@@ -100,6 +98,34 @@ impl<'i> Write<'_, '_, 'i> {
             }
         }
         Ok(())
+    }
+
+    /// Links a child. One that is hidden where there is room for one child only must not be told of: it makes way, and all
+    /// is as if nothing had been there. That is never kept: the child is out of reach where the hidden one was, and `rules`
+    /// refuses it as such.
+    fn hang(&mut self, rel: Rel, parent: Uuid, child: Uuid) -> Result<(), Violation> {
+        let linked = self.tx.relate(rel, parent, child, Fields::default());
+        let Err(Violation::NotSingle { .. }) = linked else {
+            return linked;
+        };
+        let hop = Hop {
+            rel,
+            direction: Direction::Forward,
+        };
+        let view = self.view();
+        let hidden = |node: &Node<'_>| !view.sees(*node) && view.owns(*node).is_err();
+        let siblings = self.tx.graph().find(parent).into_iter();
+        let Some(sibling) = siblings
+            .flat_map(|node| node.hop(hop, None))
+            .map(|(node, _)| node)
+            .find(hidden)
+        else {
+            return linked;
+        };
+        let sibling = sibling.id;
+        self.tx.remove_cascading(sibling)?;
+        self.intruders.push(child);
+        self.tx.relate(rel, parent, child, Fields::default())
     }
 
     /// Every parent the body names, once a child and relation: named twice it is the same one, or an error.

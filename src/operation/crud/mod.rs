@@ -255,6 +255,8 @@ struct Write<'t, 'g, 'i> {
     in_doubt: Vec<Reservation>,
     /// Relations of a bound token, by the end that says whose they are.
     homes: Vec<(Uuid, At<'i>)>,
+    /// Entities in the place of hidden ones: such a write is refused, whatever else it says.
+    intruders: Vec<Uuid>,
 }
 
 impl<'t, 'g, 'i> Write<'t, 'g, 'i> {
@@ -271,6 +273,7 @@ impl<'t, 'g, 'i> Write<'t, 'g, 'i> {
             flat,
             in_doubt: Vec::new(),
             homes: Vec::new(),
+            intruders: Vec::new(),
         }
     }
 

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use crate::access::Denied;
 use crate::entitlement::{paths, reserve, seats};
 use crate::graph::Node;
-use crate::model::schema::{Hop, RelationType, known};
+use crate::model::schema::{Hop, RelationType, Role, known};
 use crate::model::{Direction, Entity, Kind, Rel, Value};
 use crate::operation::refusal::{self, Refusal};
 
@@ -28,6 +28,8 @@ const fn forward(rel: Rel) -> Hop {
 
 impl<'i> Write<'_, '_, 'i> {
     pub(super) fn rules(&mut self) -> Result<(), Failed> {
+        // The reach first: what the other rules say of an entity that is out of reach may tell of a hidden one beside it.
+        self.within_reach()?;
         self.tx.validate().map_err(|violation| {
             let id = refusal::about(&violation);
             let at = self.subject(id).map_or(At { line: 0, pointer: "" }, Subject::at);
@@ -37,8 +39,7 @@ impl<'i> Write<'_, '_, 'i> {
         self.one_assignment_a_pair()?;
         let in_doubt = std::mem::take(&mut self.in_doubt);
         paths::free_lost(self.tx, &in_doubt).map_err(|violation| At { line: 0, pointer: "" }.failed(violation))?;
-        self.free_seats()?;
-        self.within_reach()
+        self.free_seats()
     }
 
     fn touched(&self, kind: Kind) -> impl Iterator<Item = (&Subject<'i>, Node<'_>)> {
@@ -111,9 +112,9 @@ impl<'i> Write<'_, '_, 'i> {
     }
 
     /// What a bound token wrote is its organization's own, as it is now: nothing was put out of its reach or into that
-    /// of another.
+    /// of another. What misses an owner is nowhere, which is for `validate` to say.
     fn within_reach(&self) -> Result<(), Failed> {
-        if self.who.organization.is_none() {
+        if self.who.organization.is_none() && self.intruders.is_empty() {
             return Ok(());
         }
         let view = self.view();
@@ -123,7 +124,7 @@ impl<'i> Write<'_, '_, 'i> {
             other => at.failed(other),
         };
         for subject in self.flat.subjects.iter().filter(|subject| subject.is_touched) {
-            if let Some(node) = graph.find(subject.id) {
+            if let Some(node) = graph.find(subject.id).filter(|node| !is_orphan(*node)) {
                 view.owns(node).map_err(|denied| refuse(node, subject.at(), denied))?;
             }
         }
@@ -132,8 +133,27 @@ impl<'i> Write<'_, '_, 'i> {
                 view.owns(node).map_err(|denied| refuse(node, *at, denied))?;
             }
         }
-        Ok(())
+        // INVARIANT: none gets so far (`a_hidden_sibling_is_not_told_of`); a hidden entity is not replaced even if one does.
+        match self.intruders.first().and_then(|id| graph.find(*id)) {
+            Some(node) => {
+                let at = self.subject(node.id).map_or(At { line: 0, pointer: "" }, Subject::at);
+                Err(refuse(node, at, Denied::OutOfReach(node.id)))
+            }
+            None => Ok(()),
+        }
     }
+}
+
+fn is_orphan(node: Node<'_>) -> bool {
+    let required = |rel: &&Rel| rel.def().role == Role::Required;
+    let mut owners = node.kind.owners().peekable();
+    owners.peek().is_some() && owners.all(|rel| node.parent(rel).is_none())
+        || node
+            .kind
+            .parents()
+            .iter()
+            .filter(required)
+            .any(|rel| node.parent(*rel).is_none())
 }
 
 fn is_employees(group: &Entity) -> bool {

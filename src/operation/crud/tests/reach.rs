@@ -298,6 +298,75 @@ fn a_stranger_is_not_pulled_into_a_group() {
     check_as(&own, "{'T':'Profile','id':'#zed','displayName':'Z'}", "idNotUsable /id");
 }
 
+/// Wherever there is room for one child only, or for one with a value: whether a hidden one is there changes no answer,
+/// whatever else is wrong with the body.
+#[test]
+fn a_hidden_sibling_is_not_told_of() {
+    use crate::model::schema::relations;
+    let parents = [
+        "ann", "mix", "model", "acme", "crew", "app", "pack1", "lic", "role", "template",
+    ];
+    let wrong = [
+        "",
+        ",{'T':'ProfileGroup','type':'employees','refs':{'Organization':'#acme'}}",
+        ",{'T':'ProfileGroup','refs':{'Organization':'#nobody'}}",
+        ",{'T':'ProfileGroup'}",
+        ",{'T':'LicenseMetadata','key':'a','refs':{'License':'#lic'}},{'T':'LicenseMetadata','key':'a','refs':{'License':'#lic'}}",
+        ",{'T':'Assignment','reservationType':'reserved','refs':{'License':'#lic','Profile':'#ann'}},
+          {'T':'Assignment','reservationType':'reserved','refs':{'License':'#lic','Profile':'#ann'}}",
+    ];
+    let mut hidden = 0;
+    for rel in relations() {
+        let def = rel.def();
+        let within = def.to.def().unique_within_owner;
+        if !def.single && within.is_none() {
+            continue;
+        }
+        let field = within.map_or(String::new(), |field| format!(",'{field}':'k'"));
+        let (child, all) = (def.to.name(), "*.*".to_owned());
+        let unread: Vec<String> = Permission::all()
+            .filter(|permission| *permission != Permission::Kind(def.to, Action::Read))
+            .map(|permission| permission.to_string())
+            .collect();
+        for parent in parents {
+            if World::new().graph.find(id(parent)).unwrap().kind != def.from {
+                continue;
+            }
+            let object = |id: &str| {
+                let from = def.from.name();
+                format!("{{'T':'{child}'{id}{field},'refs':{{'{from}':'#{parent}'}}}}")
+            };
+            for permissions in [vec![all.as_str()], unread.iter().map(String::as_str).collect()] {
+                let bound = who(&permissions, Some("acme"), None);
+                for wrong in wrong {
+                    let body = format!("[{}{wrong}]", object(""));
+                    let answer = |there: bool| {
+                        let mut world = World::new();
+                        world.remove(&Who::server(), &["rule"]).unwrap();
+                        if there {
+                            world.post(&object(",'id':'#sibling'"));
+                            let view = View::new(&world.graph, &bound);
+                            let node = world.graph.find(id("sibling")).unwrap();
+                            if view.sees(node) || view.owns(node).is_ok() {
+                                return None;
+                            }
+                        }
+                        let before = world.graph.digest();
+                        let done = world.send(&bound, &body);
+                        assert!(!there || world.graph.digest() == before, "{body}");
+                        Some(told(&done, |done| done.told.count))
+                    };
+                    if let Some(told) = answer(true) {
+                        assert_eq!(Some(told), answer(false), "{permissions:?} {body}");
+                        hidden += 1;
+                    }
+                }
+            }
+        }
+    }
+    assert!(hidden >= 100, "{hidden}");
+}
+
 #[test]
 fn deleting_needs_its_permission_and_its_reach() {
     let bound = Some("acme");
