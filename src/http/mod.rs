@@ -7,6 +7,7 @@ pub mod auth;
 pub mod body;
 pub mod bulk;
 pub mod cursor;
+mod envelope;
 mod form;
 pub mod graph;
 pub mod health;
@@ -14,6 +15,7 @@ pub mod metrics;
 pub mod openapi;
 pub mod operation;
 pub mod parameters;
+pub mod passwords;
 pub mod problem;
 pub mod schema;
 pub mod target;
@@ -39,7 +41,9 @@ use futures_util::FutureExt;
 use self::cursor::Cursors;
 use self::metrics::{Metrics, Route};
 use self::parameters::Parameters;
+use self::passwords::Hashing;
 use self::problem::{Problem, internal};
+use crate::access::throttle::Throttle;
 use crate::access::token::AdminToken;
 use crate::engine::Engine;
 use crate::limits::Limits;
@@ -77,7 +81,8 @@ pub struct State {
     metrics: Metrics,
     stopping: AtomicBool,
     request_ids: RequestIds,
-    logins: operation::Logins,
+    throttle: Throttle,
+    hashing: Hashing,
     backup: Option<Box<Backup>>,
 }
 
@@ -89,7 +94,8 @@ impl State {
             metrics: Metrics::new(engine.clone()),
             stopping: AtomicBool::new(false),
             request_ids: RequestIds::new(Clock::secret()),
-            logins: operation::Logins::default(),
+            throttle: Throttle::default(),
+            hashing: Hashing::default(),
             engine,
             options,
             backup,

@@ -6,7 +6,6 @@
 //! `application/problem+json` by name gets it as a problem.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use actix_web::dev::Payload;
 use actix_web::http::{Method, StatusCode, header};
@@ -14,18 +13,18 @@ use actix_web::web::Bytes;
 use actix_web::{HttpMessage, HttpResponse};
 use serde_json::{Map, Value, json};
 
+use super::envelope::{Envelope, SHOWN, named};
 use super::graph::refuse_format;
 use super::problem::Problem;
 use super::target::RawTarget;
 use super::wire::FieldError;
 use super::write::{answer as written, beside, idempotency, still_known};
 use super::{Context, GRAPH_REVISION, auth, body, form, wire};
-use crate::access::throttle::Throttle;
 use crate::access::{Action, Permission, View, Who};
 use crate::engine::{Reply, Write, WriteError};
 use crate::error::{Class, Error};
 use crate::graph::{Graph, Transaction};
-use crate::limits::Limit;
+use crate::limits::{Limit, Limits};
 use crate::model::{Change, Kind};
 use crate::operation::crud;
 use crate::operation::input::{self, ObjectInput};
@@ -34,29 +33,6 @@ use crate::operation::refusal::{Fault, OperationError};
 use crate::operation::{self, Arguments, Call, Form, Mode, Operation, Outcome, Run, register};
 use crate::selector;
 use crate::selector::ast::Selector;
-
-/// Objects an answer shows of those an operation touched (`graph-api.md` 2.5).
-const SHOWN: usize = 1000;
-/// Logins that are compared at once, each with 19 MiB of memory and a processor of its own, and those that wait for it.
-const LOGINS: usize = 2;
-const LOGINS_WAITING: usize = 64;
-
-/// What guards the comparing of passwords.
-pub struct Logins {
-    throttle: Throttle,
-    places: tokio::sync::Semaphore,
-    waiting: AtomicUsize,
-}
-
-impl Default for Logins {
-    fn default() -> Self {
-        Self {
-            throttle: Throttle::default(),
-            places: tokio::sync::Semaphore::new(LOGINS),
-            waiting: AtomicUsize::new(0),
-        }
-    }
-}
 
 /// What was sent besides the selector.
 #[derive(Default)]
@@ -102,7 +78,7 @@ async fn carried_out(context: &Context, payload: Option<Payload>, raw: RawTarget
     if let Some(payload) = payload {
         read(context, payload, &mut sent).await?;
     }
-    let operation = named(&sent)?;
+    let operation = asked_for(&sent)?;
     method_fits(context, operation)?;
     let who = match who {
         Some(who) => who,
@@ -116,6 +92,8 @@ async fn carried_out(context: &Context, payload: Option<Payload>, raw: RawTarget
     let form = operation.form(asked.selector.as_ref()).map_err(Error::from)?;
     let own = |name: &str| !matches!(name, "operation" | "authenticate");
     let pairs: Vec<(String, String)> = sent.pairs.iter().filter(|(name, _)| own(name)).cloned().collect();
+    // Before anything that costs, and before anything is told of what is stored.
+    operation::permit(form, &who)?;
     let arguments = Arguments::read(form, &pairs, limits).map_err(|error| of_parameters(error.into()))?;
     let prepared = prepare(context, form, &arguments, &sent).await;
     let dry_run = arguments.flag("dryRun");
@@ -214,7 +192,8 @@ async fn run(context: &Context, asked: Asked, body: &[u8], text: &str) -> Result
         };
         tx.validate()?;
         let changes = dry_run.then(|| crud::told(tx, &asked.who).changes);
-        Ok::<_, Error>(reply(operation, &outcome, tx, &asked.who, changes.as_deref()))
+        let view = View::new(tx.graph(), &asked.who);
+        reply(operation, &outcome, &view, &limits, changes.as_deref())
     };
     match context.state.engine.write(write, run).await {
         Ok(done) => written(done),
@@ -274,7 +253,7 @@ fn not_a_form(detail: impl Into<String>) -> Problem {
         .help("send parameters in the query, or as `application/x-www-form-urlencoded`; RegisterUser takes JSON too")
 }
 
-fn named(sent: &Sent) -> Result<&'static Operation, Problem> {
+fn asked_for(sent: &Sent) -> Result<&'static Operation, Problem> {
     let mut names = sent.pairs.iter().filter(|(name, _)| name == "operation");
     let Some((_, name)) = names.next() else {
         return Err(of_parameters(OperationError::at("operation", Fault::Missing).into()));
@@ -331,9 +310,10 @@ async fn objects(context: &Context, arguments: &Arguments, sent: &Sent) -> Resul
     if input::passwords(&objects) == 0 {
         return Ok(objects);
     }
-    let _place = place(context).await?;
+    let place = context.state.hashing.place().await?;
     let prepared = beside(move || {
         input::prepare(&mut objects)?;
+        drop(place);
         Ok(objects)
     });
     Ok(prepared.await?)
@@ -345,35 +325,10 @@ fn of_field(error: FieldError) -> Problem {
     problem
 }
 
-/// A place at the slow hash: as many as there are processors for, and a bound on those who wait for one.
-async fn place(context: &Context) -> Result<tokio::sync::SemaphorePermit<'_>, Problem> {
-    let logins = &context.state.logins;
-    let busy = || {
-        Problem::new(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "tooManyPasswords",
-            "too many passwords wait to be hashed or compared",
-        )
-        .help("nothing was written; try again in a second")
-    };
-    struct Waits<'w>(&'w AtomicUsize);
-    impl Drop for Waits<'_> {
-        fn drop(&mut self) {
-            self.0.fetch_sub(1, Ordering::Relaxed);
-        }
-    }
-    let before = logins.waiting.fetch_add(1, Ordering::Relaxed);
-    let _waits = Waits(&logins.waiting);
-    if before >= LOGINS_WAITING {
-        return Err(busy());
-    }
-    logins.places.acquire().await.map_err(|_| busy())
-}
-
 async fn verify(context: &Context, arguments: &Arguments) -> Result<Verified, Refusal> {
     let text = |name| arguments.text(name).unwrap_or_default().to_owned();
     let (user_name, password) = (text("userName"), text("password"));
-    let throttle = &context.state.logins.throttle;
+    let throttle = &context.state.throttle;
     let now = context.state.engine.clock().now();
     if let Err(seconds) = throttle.begin(&user_name, now) {
         let mut problem = Problem::new(
@@ -385,54 +340,42 @@ async fn verify(context: &Context, arguments: &Arguments) -> Result<Verified, Re
         problem.retry_after = Some(seconds);
         return Err(problem.into());
     }
-    let _place = place(context).await?;
+    let place = context.state.hashing.place().await?;
     let graph: Arc<Graph> = context.state.engine.snapshot();
     let name = user_name.clone();
-    let verified = beside(move || Ok(login::verify(&graph, &name, &password))).await?;
+    let verified = beside(move || {
+        let verified = login::verify(&graph, &name, &password);
+        drop(place);
+        Ok(verified)
+    })
+    .await?;
     let verified = verified.map_err(OperationError::from)?;
     throttle.was_right(&user_name);
     Ok(verified)
 }
 
-/// The envelope of a success.
-fn reply(operation: &Operation, outcome: &Outcome, tx: &Transaction<'_>, who: &Who, dry: Option<&[Change]>) -> Reply {
-    let view = View::new(tx.graph(), who);
-    let mut out = Vec::with_capacity(512);
-    out.extend_from_slice(b"{\"__objType\":\"");
-    out.extend_from_slice(operation.name.as_bytes());
-    out.extend_from_slice(b"Result\",\"resultCode\":\"Success\"");
+fn reply(
+    operation: &Operation,
+    outcome: &Outcome,
+    view: &View<'_>,
+    limits: &Limits,
+    dry: Option<&[Change]>,
+) -> Result<Reply, Error> {
+    let mut envelope = Envelope::new(&format!("{}Result", operation.name), limits);
     if let Some((name, id)) = outcome.member {
-        out.extend_from_slice(format!(",\"{name}\":").as_bytes());
-        object(&mut out, id, &view);
+        envelope.member(name, |out| object(out, id, view));
     }
-    out.extend_from_slice(b",\"objects\":{\"__objType\":\"ArrayList\",\"Items\":[");
-    for (index, id) in outcome.objects.iter().take(SHOWN).enumerate() {
-        if index > 0 {
-            out.push(b',');
-        }
-        object(&mut out, *id, &view);
-    }
-    out.extend_from_slice(b"]}");
+    envelope.objects(outcome.objects.iter().take(SHOWN), |out, id| object(out, *id, view))?;
     if let Some(session) = &outcome.session {
-        out.extend_from_slice(b",\"_loginName\":");
-        wire::text::string(&mut out, &session.login_name);
+        envelope.member("_loginName", |out| wire::text::string(out, &session.login_name));
         // A dry run's token would open nothing.
         if dry.is_none() {
-            out.extend_from_slice(b",\"accessToken\":");
-            wire::text::string(&mut out, &session.token);
-            out.extend_from_slice(b",\"tokenType\":\"Bearer\",\"expiresIn\":");
-            out.extend_from_slice(login::SECONDS.to_string().as_bytes());
+            envelope.member("accessToken", |out| wire::text::string(out, &session.token));
+            envelope.member("tokenType", |out| wire::text::string(out, "Bearer"));
+            envelope.member("expiresIn", |out| wire::text::unsigned(out, login::SECONDS));
         }
     }
-    if let Some(changes) = dry {
-        out.extend_from_slice(b",\"dryRun\":true,\"changes\":");
-        wire::changes(&mut out, changes);
-    }
-    out.push(b'}');
-    Reply {
-        status: StatusCode::OK.as_u16(),
-        body: Arc::from(out),
-    }
+    envelope.finish(dry)
 }
 
 /// As the caller may see it; of what it may not read, the type and the id.
@@ -440,8 +383,9 @@ fn object(out: &mut Vec<u8>, id: uuid::Uuid, view: &View<'_>) {
     match view.find(id) {
         Some(node) => wire::entities(out, [node], view),
         None => {
-            let name = view.graph().find(id).map_or("", |node| node.kind.name());
-            out.extend_from_slice(format!("{{\"__objType\":\"{name}\",\"id\":\"{id}\"}}").as_bytes());
+            if let Some(node) = view.graph().find(id) {
+                named(out, (node.kind, id));
+            }
         }
     }
 }

@@ -11,28 +11,25 @@ use actix_web::web::{self, Bytes};
 use compact_str::CompactString;
 use sha2::{Digest, Sha256};
 
+use super::envelope::{Envelope, SHOWN, named};
 use super::graph::refuse_format;
 use super::parameters::Parameters;
 use super::problem::{Problem, internal};
 use super::target::RawTarget;
 use super::{Context, GRAPH_REVISION, auth, body, operation, target, wire};
 use crate::access::{View, Who};
-use crate::engine::{Idempotency, Reply, Write, Written};
+use crate::engine::{Idempotency, Write, Written};
 use crate::error::Error;
 use crate::graph::{Graph, Transaction};
 use crate::limits::{Limit, Limits};
-use crate::model::{Change, Kind, Principal};
+use crate::model::Principal;
 use crate::operation::crud::{self, IfMatch, Mode};
 use crate::operation::input::{self, ObjectInput};
-use crate::query::{Budget, QueryError};
 use crate::selector;
 use crate::selector::ast::Selector;
 
 /// A body longer than this is decoded beside the workers.
 const INLINE_BODY: usize = 64 * 1024;
-
-/// Objects an answer shows of those a write touched (`graph-api.md` 2.5).
-const SHOWN: usize = 1000;
 
 /// Of any method: a named operation, or the generic write of that method.
 pub async fn write(context: &Context, payload: Payload) -> Result<HttpResponse, Problem> {
@@ -94,8 +91,11 @@ async fn upsert(context: &Context, mut payload: Payload, raw: RawTarget) -> Resu
     };
     if slow {
         // Hashing a password is slow by design.
+        input::may_set_passwords(&objects, &who)?;
+        let place = context.state.hashing.place().await?;
         objects = beside(move || {
             input::prepare(&mut objects)?;
+            drop(place);
             Ok(objects)
         })
         .await?;
@@ -107,9 +107,10 @@ async fn upsert(context: &Context, mut payload: Payload, raw: RawTarget) -> Resu
         transaction.validate()?;
         let view = View::new(transaction.graph(), &who);
         let shown = done.top.iter().take(SHOWN).filter_map(|id| view.find(*id));
-        let mut reply = Reporting::new(result, done.told.count, &limits);
+        let mut reply = Envelope::new(result, &limits);
+        reply.count(done.told.count);
         reply.objects(shown, |out, node| wire::entities(out, [node], &view))?;
-        reply.finish(dry_run.then_some(&done.told.changes))
+        reply.finish(dry_run.then_some(&done.told.changes[..]))
     };
     answer(context.state.engine.write(write, run).await?)
 }
@@ -155,9 +156,10 @@ async fn delete(context: &Context, raw: RawTarget) -> Result<HttpResponse, Probl
         let done = crud::delete(transaction, &who, &selector, condition.as_ref(), &limits)?;
         transaction.validate()?;
         let shown = &done.objects[..done.objects.len().min(SHOWN)];
-        let mut reply = Reporting::new("DeleteResult", done.told.count, &limits);
+        let mut reply = Envelope::new("DeleteResult", &limits);
+        reply.count(done.told.count);
         reply.objects(shown, |out, object| named(out, *object))?;
-        reply.finish(dry_run.then_some(&done.told.changes))
+        reply.finish(dry_run.then_some(&done.told.changes[..]))
     };
     let written = context.state.engine.write(write, run).await;
     answer(written.map_err(|error| Problem::from(error).beneath(&asked.text))?)
@@ -296,74 +298,6 @@ fn condition(request: &Request) -> Result<Option<IfMatch>, Problem> {
 /// A token revoked while the write waited in the queue no longer writes.
 pub fn still_known(transaction: &Transaction<'_>, who: &Who) -> Result<(), Error> {
     crate::access::token::still_valid(transaction.graph(), who, transaction.now()).map_err(Error::from)
-}
-
-/// The envelope of `graph-api.md` 2.5, and for a dry run the changes it would make, as they are written: in the committer,
-/// so it ends where the answer is too long. Then nothing is written.
-struct Reporting {
-    out: Vec<u8>,
-    budget: Budget,
-}
-
-impl Reporting {
-    fn new(result: &str, count: u64, limits: &Limits) -> Self {
-        let mut out = Vec::with_capacity(512);
-        out.extend_from_slice(b"{\"__objType\":\"");
-        out.extend_from_slice(result.as_bytes());
-        out.extend_from_slice(b"\",\"resultCode\":\"Success\",\"count\":");
-        out.extend_from_slice(count.to_string().as_bytes());
-        Self {
-            out,
-            budget: Budget::new(limits),
-        }
-    }
-
-    fn objects<T>(
-        &mut self,
-        objects: impl IntoIterator<Item = T>,
-        write: impl FnMut(&mut Vec<u8>, T),
-    ) -> Result<(), Error> {
-        self.out
-            .extend_from_slice(b",\"objects\":{\"__objType\":\"ArrayList\",\"Items\":[");
-        self.list(objects, write)?;
-        self.out.extend_from_slice(b"]}");
-        Ok(())
-    }
-
-    fn finish(mut self, changes: Option<&Vec<Change>>) -> Result<Reply, Error> {
-        if let Some(changes) = changes {
-            self.out.extend_from_slice(b",\"dryRun\":true,\"changes\":[");
-            self.list(changes, wire::change)?;
-            self.out.push(b']');
-        }
-        self.out.push(b'}');
-        Ok(Reply {
-            status: StatusCode::OK.as_u16(),
-            body: Arc::from(self.out),
-        })
-    }
-
-    fn list<T>(
-        &mut self,
-        items: impl IntoIterator<Item = T>,
-        mut write: impl FnMut(&mut Vec<u8>, T),
-    ) -> Result<(), Error> {
-        for (index, item) in items.into_iter().enumerate() {
-            if index > 0 {
-                self.out.push(b',');
-            }
-            write(&mut self.out, item);
-            self.budget.answered(self.out.len()).map_err(|error| QueryError {
-                help: Some("nothing was written: write fewer objects in one request".to_owned()),
-                ..error
-            })?;
-        }
-        Ok(())
-    }
-}
-
-fn named(out: &mut Vec<u8>, (kind, id): (Kind, uuid::Uuid)) {
-    out.extend_from_slice(format!("{{\"__objType\":\"{}\",\"id\":\"{id}\"}}", kind.name()).as_bytes());
 }
 
 pub fn answer(written: Written) -> Result<HttpResponse, Problem> {

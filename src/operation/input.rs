@@ -8,6 +8,7 @@ use compact_str::CompactString;
 use uuid::Uuid;
 
 use super::refusal::{InputError, Refusal};
+use crate::access::{Action, Permission, Who};
 use crate::model::schema::Hop;
 use crate::model::{Clock, Field, Kind, Rel, Value};
 
@@ -120,12 +121,16 @@ pub fn passwords(objects: &[ObjectInput]) -> u64 {
     let mut count = 0;
     let mut waiting: Vec<&ObjectInput> = objects.iter().collect();
     while let Some(object) = waiting.pop() {
-        let plain = object.kind.field("passwordPlain").map(Field::Own);
-        let hashed = |input: &&FieldInput| Some(input.field) == plain && input.value.is_some();
-        count += object.fields.iter().filter(hashed).count() as u64;
+        count += passwords_of(object);
         waiting.extend(object.related.iter().map(|related| &related.object));
     }
     count
+}
+
+fn passwords_of(object: &ObjectInput) -> u64 {
+    let plain = object.kind.field("passwordPlain").map(Field::Own);
+    let hashed = |input: &&FieldInput| Some(input.field) == plain && input.value.is_some();
+    object.fields.iter().filter(hashed).count() as u64
 }
 
 /// `prepare` for the lines of an import.
@@ -134,6 +139,26 @@ pub fn prepare_lines(lines: &mut [ImportLine]) -> Result<(), InputError> {
         ImportLine::Object(object) => Some(object),
         ImportLine::Relation(_) => None,
     }))
+}
+
+/// Before any password is hashed: somebody who can neither create nor update what holds one sets none, whatever else the
+/// body says.
+pub fn may_set_passwords(objects: &[ObjectInput], who: &Who) -> Result<(), InputError> {
+    let mut waiting: Vec<&ObjectInput> = objects.iter().rev().collect();
+    while let Some(object) = waiting.pop() {
+        let may = |action| who.require(Permission::Kind(object.kind, action));
+        if passwords_of(object) > 0
+            && may(Action::Update).is_err()
+            && let Err(denied) = may(Action::Create)
+        {
+            return Err(InputError {
+                at: object.at.to_string(),
+                why: denied.into(),
+            });
+        }
+        waiting.extend(object.related.iter().rev().map(|related| &related.object));
+    }
+    Ok(())
 }
 
 /// Argon2id with the crate's parameters, which are those OWASP recommends, as a PHC string.

@@ -245,14 +245,17 @@ impl Outcome {
     }
 }
 
+/// The permission a form asks for. Of a generic operation it is asked for object by object, where they are known.
+pub fn permit(form: &Form, who: &Who) -> Result<(), Error> {
+    match form.needs {
+        Needs::One(permission) => Ok(who.require(permission)?),
+        Needs::Nothing | Needs::Each(_) => Ok(()),
+    }
+}
+
 /// Asks for the permission and runs. On an error the caller abandons the transaction.
 pub fn run(form: &Form, call: &mut Call<'_, '_>) -> Result<Outcome, Error> {
-    match form.needs {
-        Needs::One(permission) => call.who.require(permission)?,
-        Needs::Nothing => {}
-        // Asked for object by object, where they are known.
-        Needs::Each(_) => {}
-    }
+    permit(form, call.who)?;
     match form.run {
         Run::Call(run) | Run::Objects(run) => run(call),
         Run::Generic | Run::Login => Err(Error::UnknownOperation(String::new())),

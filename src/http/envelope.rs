@@ -1,0 +1,97 @@
+//! The envelope in which writes and operations answer (`graph-api.md` 2.5 and 2.7), as it is written: inside the
+//! transaction, so it ends where the answer is too long. Then nothing is written.
+
+use std::sync::Arc;
+
+use actix_web::http::StatusCode;
+use uuid::Uuid;
+
+use super::wire;
+use crate::engine::Reply;
+use crate::error::Error;
+use crate::limits::Limits;
+use crate::model::{Change, Kind};
+use crate::query::{Budget, QueryError};
+
+/// Objects an answer shows of those a write touched (`graph-api.md` 2.5).
+pub const SHOWN: usize = 1000;
+
+pub struct Envelope {
+    out: Vec<u8>,
+    budget: Budget,
+}
+
+impl Envelope {
+    /// Of a success: `result` is its type, `CreateResult`.
+    pub fn new(result: &str, limits: &Limits) -> Self {
+        let mut out = Vec::with_capacity(512);
+        out.extend_from_slice(b"{\"__objType\":\"");
+        out.extend_from_slice(result.as_bytes());
+        out.extend_from_slice(b"\",\"resultCode\":\"Success\"");
+        Self {
+            out,
+            budget: Budget::new(limits),
+        }
+    }
+
+    pub fn count(&mut self, count: u64) {
+        self.member("count", |out| out.extend_from_slice(count.to_string().as_bytes()));
+    }
+
+    /// One more member. The name needs no escapes.
+    pub fn member(&mut self, name: &str, write: impl FnOnce(&mut Vec<u8>)) {
+        self.out.extend_from_slice(b",\"");
+        self.out.extend_from_slice(name.as_bytes());
+        self.out.extend_from_slice(b"\":");
+        write(&mut self.out);
+    }
+
+    pub fn objects<T>(
+        &mut self,
+        objects: impl IntoIterator<Item = T>,
+        write: impl FnMut(&mut Vec<u8>, T),
+    ) -> Result<(), Error> {
+        self.out
+            .extend_from_slice(b",\"objects\":{\"__objType\":\"ArrayList\",\"Items\":[");
+        self.list(objects, write)?;
+        self.out.extend_from_slice(b"]}");
+        Ok(())
+    }
+
+    /// `changes`: those of a dry run.
+    pub fn finish(mut self, changes: Option<&[Change]>) -> Result<Reply, Error> {
+        if let Some(changes) = changes {
+            self.out.extend_from_slice(b",\"dryRun\":true,\"changes\":[");
+            self.list(changes, wire::change)?;
+            self.out.push(b']');
+        }
+        self.out.push(b'}');
+        Ok(Reply {
+            status: StatusCode::OK.as_u16(),
+            body: Arc::from(self.out),
+        })
+    }
+
+    fn list<T>(
+        &mut self,
+        items: impl IntoIterator<Item = T>,
+        mut write: impl FnMut(&mut Vec<u8>, T),
+    ) -> Result<(), Error> {
+        for (index, item) in items.into_iter().enumerate() {
+            if index > 0 {
+                self.out.push(b',');
+            }
+            write(&mut self.out, item);
+            self.budget.answered(self.out.len()).map_err(|error| QueryError {
+                help: Some("nothing was written: write fewer objects in one request".to_owned()),
+                ..error
+            })?;
+        }
+        Ok(())
+    }
+}
+
+/// All there is to tell of an object that is gone, or that the caller may not read.
+pub fn named(out: &mut Vec<u8>, (kind, id): (Kind, Uuid)) {
+    out.extend_from_slice(format!("{{\"__objType\":\"{}\",\"id\":\"{id}\"}}", kind.name()).as_bytes());
+}
