@@ -13,7 +13,7 @@ use serde_json::json;
 use tokio::sync::mpsc;
 
 use super::problem::{Problem, internal};
-use super::write::{beside, still_known};
+use super::write::{beside, refuse_key, still_known};
 use super::{Context, GRAPH_REVISION, auth, body, wire};
 use crate::access::{Permission, Who};
 use crate::engine::{Reply, Write, WriteError};
@@ -34,6 +34,11 @@ pub async fn import(context: &Context, mut payload: Payload) -> Result<HttpRespo
     let who = auth::authenticate(context, &context.state.engine.snapshot())?;
     auth::require_unbound(&who, Permission::ServerImport)?;
     body::refuse_encoding(&context.request)?;
+    refuse_key(
+        &context.request,
+        "an import is many commits, which no key stands for",
+        "leave Idempotency-Key out; send the lines again after `committedLines`: those with an id are not made twice",
+    )?;
     let limits = *context.limits();
     let dry_run = context.parameters(&["dryRun"])?.flag("dryRun", false)?;
     let mut importer = Importer {

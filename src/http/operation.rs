@@ -18,7 +18,7 @@ use super::graph::refuse_format;
 use super::problem::Problem;
 use super::target::RawTarget;
 use super::wire::FieldError;
-use super::write::{answer as written, beside, idempotency, still_known};
+use super::write::{answer as written, beside, idempotency, refuse_key, still_known};
 use super::{Context, GRAPH_REVISION, auth, body, form, wire};
 use crate::access::{Action, Permission, View, Who};
 use crate::engine::{Reply, Write, WriteError};
@@ -152,12 +152,12 @@ impl From<OperationError> for Refusal {
 async fn run(context: &Context, asked: Asked, body: &[u8], text: &str) -> Result<HttpResponse, Problem> {
     let (operation, dry_run) = (asked.operation, asked.dry_run);
     let is_login = matches!(asked.form.run, Run::Login);
-    let has_key = context.request.headers().contains_key("idempotency-key");
-    if is_login && has_key {
-        return Err(
-            Problem::bad_request("keyNotAllowed", "a login takes no Idempotency-Key")
-                .help("a repeat would have to keep the token: log in again"),
-        );
+    if is_login {
+        refuse_key(
+            &context.request,
+            "a login takes no Idempotency-Key",
+            "a repeat would have to keep the token: log in again",
+        )?;
     }
     let write = Write {
         by: asked.who.principal,

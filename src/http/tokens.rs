@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use actix_http::{HttpMessage, Request};
+use actix_http::Request;
 use actix_web::HttpResponse;
 use actix_web::dev::Payload;
 use actix_web::http::Method;
@@ -11,7 +11,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::problem::Problem;
-use super::write::{answer as written, still_known};
+use super::write::{self, answer as written, still_known};
 use super::{Context, GRAPH_REVISION, auth, body};
 use crate::access::Who;
 use crate::access::token::{self, NewToken};
@@ -128,7 +128,7 @@ async fn create(context: &Context, who: Who, mut payload: Payload) -> Result<Htt
         organization: wanted.organization_id,
         expires,
     };
-    let write = write(context, &who, "CreateToken");
+    let write = job(context, &who, "CreateToken");
     let run = move |transaction: &mut Transaction<'_>| {
         still_known(transaction, &who)?;
         let (id, text) = token::create(transaction, &who, &new)?;
@@ -151,7 +151,7 @@ async fn revoke(context: &Context, who: Who, id: &str) -> Result<HttpResponse, P
     let id = Uuid::try_parse(id).map_err(|_| {
         Problem::bad_request("badId", format!("`{id}` is not the id of a token")).help("an id is a UUID")
     })?;
-    let write = write(context, &who, "RevokeToken");
+    let write = job(context, &who, "RevokeToken");
     let run = move |transaction: &mut Transaction<'_>| {
         still_known(transaction, &who)?;
         token::revoke(transaction, &who, id)?;
@@ -163,7 +163,7 @@ async fn revoke(context: &Context, who: Who, id: &str) -> Result<HttpResponse, P
     written(context.state.engine.write(write, run).await?)
 }
 
-fn write(context: &Context, who: &Who, operation: &str) -> Write {
+fn job(context: &Context, who: &Who, operation: &str) -> Write {
     Write {
         by: who.principal,
         operation: operation.into(),
@@ -175,11 +175,9 @@ fn write(context: &Context, who: &Who, operation: &str) -> Write {
 
 /// An answer kept for a repeat would keep the token's text (design 16: not on `/tokens`).
 fn refuse_key(request: &Request) -> Result<(), Problem> {
-    match request.headers().contains_key("idempotency-key") {
-        false => Ok(()),
-        true => Err(
-            Problem::bad_request("idempotencyKeyNotAllowed", "a token cannot be made again by its key")
-                .help("leave Idempotency-Key out; revoke a token whose text was lost and make another"),
-        ),
-    }
+    write::refuse_key(
+        request,
+        "a token cannot be made again by its key",
+        "leave Idempotency-Key out; revoke a token whose text was lost and make another",
+    )
 }

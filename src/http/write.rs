@@ -260,6 +260,14 @@ pub fn idempotency(context: &Context, who: Principal, body: &[u8]) -> Result<Opt
     }))
 }
 
+/// Where no answer is kept, a client that sends a key must not believe that its repeat is safe.
+pub fn refuse_key(request: &Request, why: &str, help: &str) -> Result<(), Problem> {
+    match request.headers().contains_key("idempotency-key") {
+        false => Ok(()),
+        true => Err(Problem::bad_request("idempotencyKeyNotAllowed", why).help(help)),
+    }
+}
+
 /// Whose keys are whose: a token's, or the administrator's.
 fn scope(who: Principal) -> CompactString {
     match (who.token, who.profile) {
