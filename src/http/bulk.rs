@@ -21,7 +21,7 @@ use crate::graph::{Graph, Transaction};
 use crate::limits::{Limit, Limits};
 use crate::model::Revision;
 use crate::operation::crud::{self, ImportError};
-use crate::operation::input::ImportLine;
+use crate::operation::input::{self, ImportLine};
 
 /// Lines that are one transaction (design 16).
 pub const BATCH: usize = 10_000;
@@ -47,6 +47,7 @@ pub async fn import(context: &Context, mut payload: Payload) -> Result<HttpRespo
         limits,
         dry_run,
         lines: 0,
+        committed: 0,
         changed: 0,
         revision: 0,
     };
@@ -103,17 +104,32 @@ struct Importer<'a> {
     who: Arc<Who>,
     limits: Limits,
     dry_run: bool,
+    /// Objects and relations that are in.
     lines: u64,
+    /// The number of the last of them.
+    committed: u64,
     changed: u64,
     revision: Revision,
 }
 
 impl Importer<'_> {
-    async fn commit(&mut self, lines: Vec<Bytes>) -> Result<(), Problem> {
-        let count = lines.len() as u64;
+    async fn commit(&mut self, lines: Vec<Document>) -> Result<(), Problem> {
+        let numbers: Vec<u64> = lines.iter().map(|line| line.number).collect();
         let limits = self.limits;
         let decoded = beside(move || Ok(decode(&lines, &limits))).await?;
-        let decoded = decoded.map_err(|(at, problem)| self.failed(at, problem))?;
+        let mut decoded = decoded.map_err(|(at, problem)| self.failed(&numbers, at, problem))?;
+        if decoded.iter().any(sets_password) {
+            let place = self.context.state.hashing.place().await;
+            let place = place.map_err(|problem| self.stopped(problem))?;
+            let hashed = beside(move || {
+                let hashed = hash(&mut decoded);
+                drop(place);
+                Ok(hashed.map(|()| decoded))
+            });
+            decoded = hashed
+                .await?
+                .map_err(|(at, problem)| self.failed(&numbers, at, problem))?;
+        }
         let who = Arc::clone(&self.who);
         let write = Write {
             by: who.principal,
@@ -133,29 +149,32 @@ impl Importer<'_> {
         match self.context.state.engine.write(write, run).await {
             Ok(written) => {
                 self.revision = written.revision;
-                self.lines += count;
+                self.lines += numbers.len() as u64;
+                self.committed = numbers.last().copied().unwrap_or(self.committed);
                 self.changed += std::str::from_utf8(&written.reply.body)
                     .ok()
                     .and_then(|text| text.parse().ok())
                     .unwrap_or(0);
                 Ok(())
             }
-            Err(WriteError::Refused(refused)) => Err(self.failed(refused.line, refused.error.into())),
+            Err(WriteError::Refused(refused)) => Err(self.failed(&numbers, refused.line, refused.error.into())),
             Err(other) => Err(self.stopped(other.into())),
         }
     }
 
-    /// The line is counted from 1 over the whole import.
-    fn failed(&self, at: usize, problem: Problem) -> Problem {
+    /// By its place in the batch.
+    fn failed(&self, numbers: &[u64], at: usize, problem: Problem) -> Problem {
         let mut problem = self.stopped(problem);
-        problem.more.insert("line".into(), json!(self.lines + at as u64 + 1));
+        if let Some(number) = numbers.get(at) {
+            problem.more.insert("line".into(), json!(number));
+        }
         problem
     }
 
     fn stopped(&self, mut problem: Problem) -> Problem {
         problem.more.insert(
             "committedLines".into(),
-            json!(if self.dry_run { 0 } else { self.lines }),
+            json!(if self.dry_run { 0 } else { self.committed }),
         );
         problem
     }
@@ -168,100 +187,223 @@ impl From<ImportError> for Problem {
 }
 
 /// Lines to what they ask for; on an error the line's place in the batch.
-pub fn decode(lines: &[Bytes], limits: &Limits) -> Result<Vec<ImportLine>, (usize, Problem)> {
+fn decode(lines: &[Document], limits: &Limits) -> Result<Vec<ImportLine>, (usize, Problem)> {
     let mut decoded = Vec::with_capacity(lines.len());
     for (at, line) in lines.iter().enumerate() {
-        let line = wire::import_line(line, limits).map_err(|error| (at, Problem::from(error)))?;
+        let line = wire::import_line(&line.bytes, limits).map_err(|error| (at, Problem::from(error)))?;
         decoded.push(line);
     }
-    // A password is rare in an import; which line it stood on is in the pointer.
-    crate::operation::input::prepare_lines(&mut decoded).map_err(|error| (0, error.into()))?;
     Ok(decoded)
 }
 
-/// Cuts a stream of bytes into documents: one a line; or, where it does not begin so, the whole as one JSON document.
+fn sets_password(line: &ImportLine) -> bool {
+    matches!(line, ImportLine::Object(object) if input::passwords(std::slice::from_ref(object)) > 0)
+}
+
+fn hash(lines: &mut [ImportLine]) -> Result<(), (usize, Problem)> {
+    for (at, line) in lines.iter_mut().enumerate() {
+        if let ImportLine::Object(object) = line {
+            input::prepare([object]).map_err(|error| (at, Problem::from(error)))?;
+        }
+    }
+    Ok(())
+}
+
+/// A part of an import that is JSON by itself.
+pub struct Document {
+    /// Its line, blank ones counted too; in an array, which of its elements. From 1.
+    pub number: u64,
+    pub bytes: Bytes,
+}
+
+/// Cuts a stream of bytes into documents: one a line; or the elements of an array, wherever its lines end; or, where the
+/// first line is no document, the whole as one. No more is held than those that are complete and the one under way.
 pub struct Lines {
+    /// Of the document under way.
     rest: BytesMut,
-    pub complete: Vec<Bytes>,
-    /// Bytes a line may have.
+    /// Bytes of `rest` that were looked at.
+    seen: usize,
+    pub complete: Vec<Document>,
+    /// Lines or elements before `rest`.
+    number: u64,
+    /// Bytes a document may have.
     limit: u64,
     shape: Shape,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
 enum Shape {
     Unknown,
     Lines,
     Whole,
+    Array(Element),
+    /// The array has ended.
+    Closed,
+}
+
+/// Where in an element of an array the bytes that were looked at end.
+#[derive(Default)]
+struct Element {
+    /// Arrays and objects that are open.
+    depth: usize,
+    in_text: bool,
+    escaped: bool,
 }
 
 impl Lines {
     pub fn new(limit: u64) -> Self {
         Self {
             rest: BytesMut::new(),
+            seen: 0,
             complete: Vec::new(),
+            number: 0,
             limit,
             shape: Shape::Unknown,
         }
     }
 
     pub fn push(&mut self, chunk: &[u8]) -> Result<(), Problem> {
-        let seen = self.rest.len();
         self.rest.extend_from_slice(chunk);
-        let mut from = seen;
-        while self.shape != Shape::Whole {
-            let Some(at) = self.rest[from..].iter().position(|byte| *byte == b'\n') else {
-                break;
-            };
-            let line = self.rest.split_to(from + at + 1).freeze();
-            from = 0;
-            let trimmed = line.trim_ascii();
-            if trimmed.is_empty() {
-                continue;
-            }
-            if self.shape == Shape::Unknown && (trimmed[0] == b'[' || !is_document(trimmed)) {
-                self.shape = Shape::Whole;
-                let mut whole = BytesMut::from(&line[..]);
-                whole.extend_from_slice(&self.rest);
-                self.rest = whole;
-                break;
-            }
-            self.shape = Shape::Lines;
-            self.complete.push(line);
+        if let Shape::Unknown = self.shape {
+            self.recognise();
         }
-        if self.rest.len() as u64 > self.limit {
-            let limit = Limit {
-                name: "body_bytes",
-                value: self.limit,
+        match self.shape {
+            Shape::Unknown | Shape::Whole => {}
+            Shape::Lines => self.cut_lines()?,
+            Shape::Array(_) => self.cut_elements()?,
+            Shape::Closed => self.nothing_more()?,
+        }
+        self.within_limit(self.rest.len())
+    }
+
+    fn recognise(&mut self) {
+        let blank = self.rest.len() - self.rest.trim_ascii_start().len();
+        let skipped = self.rest.split_to(blank);
+        self.number += skipped.iter().filter(|byte| **byte == b'\n').count() as u64;
+        if self.rest.first() == Some(&b'[') {
+            let _ = self.rest.split_to(1);
+            self.number = 0;
+            self.shape = Shape::Array(Element::default());
+        } else if let Some(end) = self.rest.iter().position(|byte| *byte == b'\n') {
+            self.shape = if is_document(&self.rest[..end]) {
+                Shape::Lines
+            } else {
+                Shape::Whole
             };
-            return Err(
-                Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "bodyTooLarge", "a line is too long")
-                    .limit(limit)
-                    .help("send one object a line; only those are streamed"),
-            );
+        }
+    }
+
+    fn cut_lines(&mut self) -> Result<(), Problem> {
+        while let Some(at) = self.rest[self.seen..].iter().position(|byte| *byte == b'\n') {
+            let line = self.rest.split_to(self.seen + at + 1);
+            self.seen = 0;
+            self.document(line)?;
+        }
+        self.seen = self.rest.len();
+        Ok(())
+    }
+
+    /// Cuts at the commas between the elements, and knows no more of JSON than that takes: each element is read, or refused,
+    /// by itself. What is cut so reads as it would have within the array.
+    fn cut_elements(&mut self) -> Result<(), Problem> {
+        while let Shape::Array(element) = &mut self.shape {
+            let Some(at) = self.rest[self.seen..].iter().position(|byte| element.ends_at(*byte)) else {
+                self.seen = self.rest.len();
+                return Ok(());
+            };
+            let end = self.seen + at;
+            let closes = self.rest[end];
+            let mut bytes = self.rest.split_to(end + 1);
+            bytes.truncate(end);
+            self.seen = 0;
+            if closes == b'}' {
+                return Err(not_json("`}` closes what is an array"));
+            }
+            let is_empty = bytes.trim_ascii().is_empty();
+            if closes == b']' {
+                self.shape = Shape::Closed;
+                if is_empty && self.number == 0 {
+                    break;
+                }
+            }
+            if is_empty {
+                return Err(not_json("an element of the array is missing"));
+            }
+            self.document(bytes)?;
+        }
+        if let Shape::Closed = self.shape {
+            self.nothing_more()?;
         }
         Ok(())
     }
 
-    /// What is left: the last line, or the elements of the one document.
-    pub fn finish(mut self) -> Result<Vec<Bytes>, Problem> {
-        let rest = self.rest.freeze();
-        if rest.trim_ascii().is_empty() {
-            return Ok(self.complete);
+    fn nothing_more(&mut self) -> Result<(), Problem> {
+        if self.rest.trim_ascii().is_empty() {
+            self.rest.clear();
+            return Ok(());
         }
-        if self.shape == Shape::Lines || rest.trim_ascii()[0] != b'[' {
-            self.complete.push(rest);
-            return Ok(self.complete);
-        }
-        let elements: Vec<&serde_json::value::RawValue> = serde_json::from_slice(&rest).map_err(|error| {
-            Problem::bad_request("notJson", format!("the body is not JSON: {error}"))
-                .help("send one object a line, or one JSON object or array")
-        })?;
-        Ok(elements
-            .into_iter()
-            .map(|element| Bytes::copy_from_slice(element.get().as_bytes()))
-            .collect())
+        Err(not_json("something follows the end of the array"))
     }
+
+    fn document(&mut self, bytes: BytesMut) -> Result<(), Problem> {
+        self.number += 1;
+        self.within_limit(bytes.len())?;
+        if !bytes.trim_ascii().is_empty() {
+            self.complete.push(Document {
+                number: self.number,
+                bytes: bytes.freeze(),
+            });
+        }
+        Ok(())
+    }
+
+    fn within_limit(&self, length: usize) -> Result<(), Problem> {
+        if length as u64 <= self.limit {
+            return Ok(());
+        }
+        let limit = Limit {
+            name: "body_bytes",
+            value: self.limit,
+        };
+        Err(
+            Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "bodyTooLarge", "an object is too long")
+                .limit(limit)
+                .help("send one object a line, or an array of objects: they are taken one by one"),
+        )
+    }
+
+    /// With the last one, which needs no end of line.
+    pub fn finish(mut self) -> Result<Vec<Document>, Problem> {
+        if let Shape::Array(_) = self.shape {
+            return Err(not_json("the array does not end"));
+        }
+        let rest = self.rest.split();
+        self.document(rest)?;
+        Ok(self.complete)
+    }
+}
+
+impl Element {
+    /// Takes in a byte. True for one that ends the element: a comma, or a bracket that opened outside of it.
+    fn ends_at(&mut self, byte: u8) -> bool {
+        if self.in_text {
+            self.in_text = self.escaped || byte != b'"';
+            self.escaped = !self.escaped && byte == b'\\';
+            return false;
+        }
+        match byte {
+            b'"' => self.in_text = true,
+            b'[' | b'{' => self.depth += 1,
+            b',' | b']' | b'}' if self.depth == 0 => return true,
+            b']' | b'}' => self.depth -= 1,
+            _ => {}
+        }
+        false
+    }
+}
+
+fn not_json(why: &str) -> Problem {
+    Problem::bad_request("notJson", format!("the body is not JSON: {why}"))
+        .help("send one object a line, or one JSON object or array")
 }
 
 fn is_document(line: &[u8]) -> bool {
@@ -366,34 +508,111 @@ pub async fn backup(context: &Context) -> Result<HttpResponse, Problem> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+    use serde_json::Value;
+    use serde_json::value::RawValue;
+
     use super::*;
+
+    /// What is cut from a text that comes in chunks of such a size: each with its number.
+    fn cut(text: &[u8], size: usize, limit: u64) -> Result<Vec<(u64, String)>, &'static str> {
+        let mut lines = Lines::new(limit);
+        for chunk in text.chunks(size.max(1)) {
+            lines.push(chunk).map_err(|problem| problem.code)?;
+        }
+        let documents = lines.finish().map_err(|problem| problem.code)?;
+        let text = |bytes: &Bytes| String::from_utf8_lossy(bytes.trim_ascii()).into_owned();
+        Ok(documents
+            .iter()
+            .map(|document| (document.number, text(&document.bytes)))
+            .collect())
+    }
 
     #[test]
     fn documents_are_cut_from_any_chunks() {
-        let check = |text: &str, expected: &[&str]| {
+        let check = |text: &str, expected: &[(u64, &str)]| {
             for size in 1..=text.len().max(1) {
-                let mut lines = Lines::new(1000);
-                for chunk in text.as_bytes().chunks(size) {
-                    assert!(lines.push(chunk).is_ok());
-                }
-                let complete = lines.finish().map_err(|problem| problem.detail);
-                let texts: Vec<String> = complete
-                    .expect("well-formed")
-                    .iter()
-                    .map(|line| String::from_utf8_lossy(line.trim_ascii()).into_owned())
-                    .collect();
-                assert_eq!(texts, expected, "{text:?} in chunks of {size}");
+                let documents = cut(text.as_bytes(), size, 1000).expect("well-formed");
+                let documents: Vec<(u64, &str)> = documents.iter().map(|(at, text)| (*at, text.as_str())).collect();
+                assert_eq!(documents, expected, "{text:?} in chunks of {size}");
             }
         };
         check("", &[]);
         check("\n\n", &[]);
-        check("{\"a\":1}", &["{\"a\":1}"]);
+        check("{\"a\":1}", &[(1, "{\"a\":1}")]);
+        check("\n \n{\"a\":1}", &[(3, "{\"a\":1}")]);
         check(
             "{\"a\":1}\n{\"b\":2}\r\n\n{\"c\":3}",
-            &["{\"a\":1}", "{\"b\":2}", "{\"c\":3}"],
+            &[(1, "{\"a\":1}"), (2, "{\"b\":2}"), (4, "{\"c\":3}")],
         );
-        check("[{\"a\":1},\n {\"b\":2}]\n", &["{\"a\":1}", "{\"b\":2}"]);
-        check("{\n \"a\":1\n}\n", &["{\n \"a\":1\n}"]);
-        check("{\"a\":1}\nnonsense\n", &["{\"a\":1}", "nonsense"]);
+        check("[{\"a\":1},\n {\"b\":2}]\n", &[(1, "{\"a\":1}"), (2, "{\"b\":2}")]);
+        check("\n[]\n ", &[]);
+        check("[ ]", &[]);
+        check("{\n \"a\":1\n}\n", &[(1, "{\n \"a\":1\n}")]);
+        check("\n{\n \"a\":1\n}\n", &[(2, "{\n \"a\":1\n}")]);
+        check("{\"a\":1}\nnonsense\n", &[(1, "{\"a\":1}"), (2, "nonsense")]);
+        check(
+            "[\"],[\", \"\\\"],\", {\"}\":[[\"\\\\\"]]}]",
+            &[(1, "\"],[\""), (2, "\"\\\"],\""), (3, "{\"}\":[[\"\\\\\"]]}")],
+        );
+    }
+
+    #[test]
+    fn an_array_is_as_long_as_it_likes_and_its_elements_are_not() {
+        let text = format!("[{}]", vec!["{\"a\":\"0123456789\"}"; 1000].join(","));
+        for (limit, expected) in [(18, Ok(1000)), (17, Err("bodyTooLarge"))] {
+            for size in [1, 7, 64, text.len()] {
+                let documents = cut(text.as_bytes(), size, limit);
+                assert_eq!(documents.map(|documents| documents.len()), expected, "{limit} {size}");
+            }
+        }
+        let endless = format!("[\"{}", "x".repeat(100));
+        assert_eq!(cut(endless.as_bytes(), 10, 50), Err("bodyTooLarge"));
+    }
+
+    /// Anything of JSON, as a text with blanks in it.
+    fn json() -> impl Strategy<Value = String> {
+        let leaf = prop_oneof![
+            Just("null".to_owned()),
+            any::<i32>().prop_map(|number| number.to_string()),
+            "[\\[\\]{},:\"\\\\ a\u{e9}\n]{0,6}".prop_map(|text| Value::String(text).to_string()),
+        ];
+        leaf.prop_recursive(4, 24, 4, |inner| {
+            let many = |inner: BoxedStrategy<String>| prop::collection::vec(inner, 0..4);
+            let named = ("[\\]},\"a]{0,3}", inner.clone().boxed())
+                .prop_map(|(name, value)| format!("{}: {value}", Value::String(name)))
+                .boxed();
+            prop_oneof![
+                many(inner.boxed()).prop_map(|all| format!("[{}]", all.join(" ,\n"))),
+                many(named).prop_map(|all| format!("{{ {} }}", all.join(","))),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn an_array_is_cut_as_a_parser_would(elements in prop::collection::vec(json(), 0..6), size in 1usize..40, blank in "[ \n]{0,3}") {
+            let text = format!("{blank}[{blank}{}{blank}]{blank}", elements.join(","));
+            let parsed: Vec<&RawValue> = serde_json::from_str(&text).unwrap();
+            let parsed: Vec<String> = parsed.iter().map(|element| element.get().to_owned()).collect();
+            let documents = cut(text.as_bytes(), size, 10_000).unwrap();
+            prop_assert!(documents.iter().map(|(at, _)| *at).eq(1..=parsed.len() as u64));
+            prop_assert_eq!(documents.into_iter().map(|(_, text)| text).collect::<Vec<_>>(), parsed);
+        }
+
+        /// Broken anywhere, an array is refused whole or has an element that is: never read as another one.
+        #[test]
+        fn what_is_no_array_is_not_taken_for_one(elements in prop::collection::vec(json(), 0..4), at in 0usize..200, with in "[\\[\\]{},\"\\\\ 1]?", size in 1usize..40) {
+            let mut text = format!("[{}]", elements.join(",")).into_bytes();
+            let at = 1 + at % text.len();
+            text.splice(at..(at + 1).min(text.len()), with.bytes());
+            prop_assume!(std::str::from_utf8(&text).is_ok());
+            let parsed: Option<Vec<Value>> = serde_json::from_slice(&text).ok();
+            let documents = cut(&text, size, 10_000).ok().and_then(|documents| {
+                let read = |(_, text): &(u64, String)| serde_json::from_str(text).ok();
+                documents.iter().map(read).collect::<Option<Vec<Value>>>()
+            });
+            prop_assert_eq!(documents, parsed);
+        }
     }
 }

@@ -133,14 +133,6 @@ fn passwords_of(object: &ObjectInput) -> u64 {
     object.fields.iter().filter(hashed).count() as u64
 }
 
-/// `prepare` for the lines of an import.
-pub fn prepare_lines(lines: &mut [ImportLine]) -> Result<(), InputError> {
-    prepare(lines.iter_mut().filter_map(|line| match line {
-        ImportLine::Object(object) => Some(object),
-        ImportLine::Relation(_) => None,
-    }))
-}
-
 /// Before any password is hashed: somebody who can neither create nor update what holds one sets none, whatever else the
 /// body says.
 pub fn may_set_passwords(objects: &[ObjectInput], who: &Who) -> Result<(), InputError> {

@@ -199,7 +199,8 @@ pub const ROUTES: &[Route] = &[
         tag: "data",
         summary: "Import a world",
         description: "One object or relation a line, referring to what is stored or came earlier; or one JSON object or array. \
-                      Committed in batches of 10,000 lines: a problem names its `line` and the `committedLines`.",
+                      Committed in batches of 10,000 lines: a problem names its `line` (of an array, which element) and the \
+                      `committedLines`. An Idempotency-Key is refused.",
         parameters: &["dryRun"],
         bodies: &[Body {
             media: LINES,
