@@ -75,7 +75,12 @@ pub fn grant(tx: &mut Transaction<'_>, grant: &Grant<'_>) -> Result<Vec<Uuid>, R
         let license = match pooled {
             Some(license) => {
                 let there = tx.graph().find(license).ok_or_else(|| missing(license))?;
+                // Left out, it begins when that license did, and a bounded validity ends as that one's.
                 let from = grant.valid_from.or(time(&there, "validFrom"));
+                let valid_until = match from {
+                    Some(from) => end(from, grant.valid_until, &terms)?,
+                    None => valid_until,
+                };
                 if from != time(&there, "validFrom") || valid_until != time(&there, "validUntil") {
                     return Err(Refused::ValidityDiffers(license));
                 }

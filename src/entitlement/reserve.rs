@@ -8,10 +8,10 @@ use crate::model::{Kind, Time};
 use super::refused::Refused;
 use super::{seats, terms};
 
-/// Asked once the new reservation is in.
-pub fn fits(license: Node<'_>, now: Time) -> Result<(), Refused> {
+/// Asked once the new reservation is in. Who had the seat already, by a lease, takes none.
+pub fn fits(license: Node<'_>, takes_seat: bool, now: Time) -> Result<(), Refused> {
     let taken = seats::of_license(license, now);
-    if taken.overdrawn() {
+    if takes_seat && taken.overdrawn() {
         return Err(Refused::NoSeatsAvailable(license.id));
     }
     match terms::assigned(license).and_then(|rule| rule.most) {

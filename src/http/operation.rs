@@ -22,7 +22,7 @@ use super::write::{answer as written, beside, idempotency, refuse_key, still_kno
 use super::{Context, GRAPH_REVISION, auth, body, form, wire};
 use crate::access::{Action, Permission, View, Who};
 use crate::engine::{Reply, Write, WriteError};
-use crate::error::{Class, Error};
+use crate::error::{Class, Error, Place};
 use crate::graph::{Graph, Transaction};
 use crate::limits::{Limit, Limits};
 use crate::model::{Change, Kind};
@@ -90,10 +90,14 @@ async fn carried_out(context: &Context, payload: Option<Payload>, raw: RawTarget
         None => auth::authenticate(context, &context.state.engine.snapshot())?,
     };
     let form = operation.form(asked.selector.as_ref()).map_err(Error::from)?;
+    // Before the parameters are read and passwords are hashed: who may not ask is told nothing more.
+    operation::admit(form, &who).map_err(Error::from)?;
+    // What is missing may well stand in there.
+    if sent.json.is_some() && !matches!(form.run, Run::Objects(_)) {
+        return Err(not_a_form("the operation takes no JSON"));
+    }
     let own = |name: &str| !matches!(name, "operation" | "authenticate");
     let pairs: Vec<(String, String)> = sent.pairs.iter().filter(|(name, _)| own(name)).cloned().collect();
-    // Before anything that costs, and before anything is told of what is stored.
-    operation::permit(form, &who)?;
     let arguments = Arguments::read(form, &pairs, limits).map_err(|error| of_parameters(error.into()))?;
     let prepared = prepare(context, form, &arguments, &sent).await;
     let dry_run = arguments.flag("dryRun");
@@ -279,9 +283,6 @@ fn method_fits(context: &Context, operation: &'static Operation) -> Result<(), P
 
 async fn prepare(context: &Context, form: &Form, arguments: &Arguments, sent: &Sent) -> Result<Prepared, Refusal> {
     let takes_objects = matches!(form.run, Run::Objects(_));
-    if !takes_objects && sent.json.is_some() {
-        return Err(not_a_form("the operation takes no JSON").into());
-    }
     if !takes_objects && let Some((name, _)) = sent.fields.first() {
         let known = form
             .parameters
@@ -399,6 +400,9 @@ fn refused(
     text: &str,
 ) -> Result<HttpResponse, Problem> {
     let is_outcome = matches!(error.class(), Class::NotFound | Class::Conflict | Class::Unprocessable);
+    if error.class() == Class::Unreadable && matches!(error.place(), Place::Parameter(_)) {
+        return Err(of_parameters(error));
+    }
     if !is_outcome || accepts_problems(context) {
         let mut problem = of_operation(error, text);
         if is_outcome {
@@ -454,7 +458,7 @@ fn of_operation(error: Error, text: &str) -> Problem {
     }
 }
 
-/// A parameter was at fault, before anything was asked of the graph.
+/// A parameter was at fault: it cannot be read, whatever is in the graph.
 fn of_parameters(error: Error) -> Problem {
     let mut problem = of_operation(error, "");
     problem

@@ -268,12 +268,12 @@ pub fn refuse_key(request: &Request, why: &str, help: &str) -> Result<(), Proble
     }
 }
 
-/// Whose keys are whose: a token's, or the administrator's.
+/// Whose keys are whose: a token's, or those of all who have none and register themselves.
 fn scope(who: Principal) -> CompactString {
     match (who.token, who.profile) {
         (Some(token), _) => compact_str::format_compact!("token:{}", token.simple()),
         (None, Some(profile)) => compact_str::format_compact!("profile:{}", profile.simple()),
-        (None, None) => CompactString::const_new("administrator"),
+        (None, None) => CompactString::const_new("anonymous"),
     }
 }
 

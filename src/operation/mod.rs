@@ -23,7 +23,7 @@ use std::borrow::Cow;
 
 use uuid::Uuid;
 
-use crate::access::{Action, Permission, Who};
+use crate::access::{Action, Denied, Permission, Who};
 use crate::error::Error;
 use crate::graph::Transaction;
 use crate::limits::Limits;
@@ -245,17 +245,18 @@ impl Outcome {
     }
 }
 
-/// The permission a form asks for. Of a generic operation it is asked for object by object, where they are known.
-pub fn permit(form: &Form, who: &Who) -> Result<(), Error> {
+/// May this caller ask for it at all?
+pub fn admit(form: &Form, who: &Who) -> Result<(), Denied> {
     match form.needs {
-        Needs::One(permission) => Ok(who.require(permission)?),
-        Needs::Nothing | Needs::Each(_) => Ok(()),
+        Needs::One(permission) => who.require(permission),
+        // Asked for object by object, where they are known.
+        Needs::Each(_) | Needs::Nothing => Ok(()),
     }
 }
 
 /// Asks for the permission and runs. On an error the caller abandons the transaction.
 pub fn run(form: &Form, call: &mut Call<'_, '_>) -> Result<Outcome, Error> {
-    permit(form, call.who)?;
+    admit(form, call.who)?;
     match form.run {
         Run::Call(run) | Run::Objects(run) => run(call),
         Run::Generic | Run::Login => Err(Error::UnknownOperation(String::new())),

@@ -7,7 +7,7 @@ use super::crud::{self, Mode};
 use super::input::{FieldInput, ObjectInput, RelatedInput};
 use super::refusal::{Fault, OperationError};
 use super::{Call, Outcome};
-use crate::access::{Action, Permission};
+use crate::access::{Action, Permission, View};
 use crate::error::Error;
 use crate::model::{Field, Kind, Value, schema};
 
@@ -36,11 +36,14 @@ pub(super) fn run(call: &mut Call<'_, '_>) -> Result<Outcome, Error> {
     if arguments.has("acceptsTsAndCs") && !arguments.flag("acceptsTsAndCs") {
         return Err(OperationError::at("acceptsTsAndCs", Fault::TermsNotAccepted).into());
     }
+    // Of one that is hidden `crud` says what it says of every such id.
     if let Some(id) = profile.id
-        && call.tx.graph().find(id).is_some_and(|node| node.kind == Kind::Profile)
+        && let Some(node) = View::new(call.tx.graph(), call.who).find(id)
+        && node.kind == Kind::Profile
     {
         return Err(Fault::ProfileExists(id).into());
     }
+    untouched(call, &profile)?;
     if let Some(account_type) = arguments.text("accountType").filter(|text| !text.is_empty()) {
         add(&mut profile, &[Kind::Account], "accountType", account_type);
     }
@@ -61,6 +64,29 @@ pub(super) fn run(call: &mut Call<'_, '_>) -> Result<Outcome, Error> {
         member: done.top.first().map(|id| ("user", *id)),
         ..Outcome::of(done.top)
     })
+}
+
+/// What is there already is only touched by who may update it anyway: else a login could be hung on another's person.
+/// A group to join is left to `crud`, which asks for the membership.
+fn untouched(call: &Call<'_, '_>, profile: &ObjectInput) -> Result<(), Error> {
+    let view = View::new(call.tx.graph(), call.who);
+    let mut waiting = vec![profile];
+    while let Some(object) = waiting.pop() {
+        let grows = OWN.contains(&object.kind);
+        let itself = object.id.filter(|_| grows || !object.related.is_empty());
+        let parents = object
+            .references
+            .iter()
+            .filter(|_| grows)
+            .filter_map(|reference| reference.parent);
+        for id in itself.into_iter().chain(parents) {
+            if let Some(node) = view.find(id) {
+                view.may_touch(node, Action::Update)?;
+            }
+        }
+        waiting.extend(object.related.iter().map(|related| &related.object));
+    }
+    Ok(())
 }
 
 /// Is there an object of the kind with this value, however deep?

@@ -30,6 +30,8 @@ pub(super) struct Subject<'i> {
     pub is_touched: bool,
     /// An assignment that held no seat before.
     pub takes_seat: bool,
+    /// An assignment that held no reservation before; the seat may have been its own by a lease.
+    pub reserves: bool,
     pub occurrences: Vec<Occurrence<'i>>,
 }
 
@@ -157,6 +159,7 @@ impl<'i> Flat<'i> {
             is_new: true,
             is_touched: false,
             takes_seat: false,
+            reserves: false,
             occurrences: vec![occurrence],
         });
         Ok(index)

@@ -381,6 +381,7 @@ impl<'t, 'g, 'i> Write<'t, 'g, 'i> {
             subject.is_touched = true;
             // What was exported was so already, however its credits have run out since.
             subject.takes_seat = kind == Kind::Assignment && !restored;
+            subject.reserves = subject.takes_seat;
             return Ok(());
         };
         if current.fields == fields {
@@ -393,7 +394,9 @@ impl<'t, 'g, 'i> Write<'t, 'g, 'i> {
             if let Some(license) = reserve::reserved(node, now).filter(|_| !seats::holds(&fields, now)) {
                 reserve::may_release(license).map_err(|refused| at.member("reservationType", refused))?;
             }
-            self.flat.subjects[index].takes_seat = !seats::occupies(node, now);
+            let (takes_seat, reserves) = (!seats::occupies(node, now), !seats::holds(&node.fields, now));
+            let subject = &mut self.flat.subjects[index];
+            (subject.takes_seat, subject.reserves) = (takes_seat, reserves);
         }
         self.tx
             .update(id, fields)

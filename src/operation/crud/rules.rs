@@ -94,19 +94,24 @@ impl<'i> Write<'_, '_, 'i> {
         Ok(())
     }
 
-    /// A seat for each new reservation. Where none is new, more may be taken than there is: a quota can be lowered below
+    /// A seat for each new reservation, or one that its holder occupies. Where none is new, more may be taken than there is: a quota can be lowered below
     /// what is in use, and whoever has a seat keeps it.
     fn free_seats(&self) -> Result<(), Failed> {
         let now = self.tx.now();
-        let mut seen: HashSet<Uuid> = HashSet::new();
-        for (subject, assignment) in self.touched(Kind::Assignment).filter(|(subject, _)| subject.takes_seat) {
+        let mut seen: HashSet<(Uuid, bool)> = HashSet::new();
+        for (subject, assignment) in self.touched(Kind::Assignment).filter(|(subject, _)| subject.reserves) {
             if !seats::holds(&assignment.fields, now) {
                 continue;
             }
-            let Some(license) = assignment.parent(BY_LICENSE).filter(|license| seen.insert(license.id)) else {
+            let takes_seat = subject.takes_seat;
+            let Some(license) = assignment
+                .parent(BY_LICENSE)
+                .filter(|license| seen.insert((license.id, takes_seat)))
+            else {
                 continue;
             };
-            reserve::fits(license, now).map_err(|refused| subject.at().member("reservationType", refused))?;
+            reserve::fits(license, takes_seat, now)
+                .map_err(|refused| subject.at().member("reservationType", refused))?;
         }
         Ok(())
     }

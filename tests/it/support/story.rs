@@ -1,8 +1,9 @@
 //! A conformance story: a seed, a frozen time, steps over HTTP and what each must answer. Read from a file, told to a
 //! server over any storage.
 //!
-//! Besides what a step expects in so many words, every story is held to this: what is refused, what only reads and what
-//! runs dry changes nothing; at the end the graph is whole; and a database opened again answers what it answered before.
+//! Besides what a step expects in so many words, every story is held to this: what is refused (by its status, or by the
+//! envelope of an operation), what only reads and what runs dry changes nothing; at the end the graph is whole; and a
+//! database opened again answers what it answered before.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -89,11 +90,25 @@ struct Expect {
     lines: Option<Vec<Value>>,
     /// The body is a problem document with this code, and these further members, and no others.
     problem: Option<Map<String, Value>>,
+    /// The body is the envelope of a named operation that did it, with these objects and no other members than those of `at`.
+    done: Option<Vec<Value>>,
+    /// The body is the envelope of a named operation that says no.
+    refused: Option<Refused>,
     /// Texts that are nowhere in the answer.
     #[serde(default)]
     absent: Vec<String>,
+    /// What became of the graph, and nothing else did: see `diff`.
+    changes: Option<Vec<String>>,
     /// Whether the graph is another one afterwards.
     changed: Option<bool>,
+}
+
+/// The stable code of a refusal, and the parameter it is about.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum Refused {
+    Code(String),
+    At(String, String),
 }
 
 fn noon() -> String {
@@ -299,12 +314,20 @@ impl Telling<'_> {
                 Some(self.filled(json, fill.as_deref())?.to_string())
             }
         };
+        let compares = step.expect.as_ref().is_some_and(|expect| expect.changes.is_some());
+        let lines_before = if compares { self.exported()? } else { Vec::new() };
         let before = self.server()?.engine.snapshot();
         let answer = self.send(method, target, &headers, body.as_deref().map(str::as_bytes))?;
         let after = self.server()?.engine.snapshot();
         let changed = before.revision() != after.revision() || before.digest() != after.digest();
         drop((before, after));
+        let sent = |text: &str| target.contains(text) || body.as_ref().is_some_and(|body| body.contains(text));
         let reads = matches!(method, "GET" | "HEAD" | "OPTIONS") && !target.contains("operation=");
+        let is_form = headers
+            .iter()
+            .any(|(_, value)| value.starts_with("application/x-www-form-urlencoded"));
+        let is_operation = target.starts_with("/graph") && (sent("operation=") || is_form);
+        let says_no = serde_json::from_slice::<Value>(&answer.body).is_ok_and(|body| body["resultCode"] == "Failed");
         // Cursors are sealed with a key of the running server.
         let repeatable = !target.contains("explain=true") && !target.contains("cursor=");
         if reads && answer.status == 200 && repeatable && target.starts_with("/graph") {
@@ -319,20 +342,32 @@ impl Telling<'_> {
             self.reads.clear();
         }
         if let Some(expect) = &step.expect {
-            self.hold(expect, &answer, fill.as_deref())
+            self.hold(expect, &answer, is_operation, fill.as_deref())
                 .map_err(|why| format!("{why}\n  answer: {} {}", answer.status, answer.text()))?;
+            if let Some(expected) = &expect.changes {
+                let found = self.diff(&lines_before, &self.exported()?);
+                if found != *expected {
+                    return Err(format!(
+                        "expected the changes {expected:?}, found {}",
+                        serde_json::json!(found)
+                    ));
+                }
+            }
             if expect.changed.is_some_and(|expected| expected != changed) {
                 return Err(format!(
                     "the graph {}",
                     if changed { "was changed" } else { "is as it was" }
                 ));
             }
-        } else if answer.status >= 300 {
+        } else if answer.status >= 300 || says_no {
             return Err(format!("{} {}", answer.status, answer.text()));
         }
         let may_change = step.expect.as_ref().and_then(|expect| expect.changed) == Some(true);
-        if changed && !may_change && (reads || answer.status >= 400 || target.contains("dryRun=true")) {
+        if changed && !may_change && (reads || answer.status >= 400) {
             return Err(format!("{} and the graph was changed", answer.status));
+        }
+        if changed && (says_no || sent("dryRun=true")) {
+            return Err(format!("the graph was changed, and the answer is {}", answer.text()));
         }
         for (name, place) in &step.save {
             let saved = match place.strip_prefix("header:") {
@@ -348,7 +383,7 @@ impl Telling<'_> {
         Ok(())
     }
 
-    fn hold(&self, expect: &Expect, answer: &Response, fill: Option<&str>) -> Result<(), String> {
+    fn hold(&self, expect: &Expect, answer: &Response, is_operation: bool, fill: Option<&str>) -> Result<(), String> {
         if answer.status != expect.status {
             return Err(format!("expected {}", expect.status));
         }
@@ -406,8 +441,29 @@ impl Telling<'_> {
             let found = found.map_err(|cause| format!("no JSON lines: {cause}"))?;
             compared(&self.filled(&Value::from(expected.clone()), fill)?, &Value::from(found))?;
         }
+        if let Some(objects) = &expect.done {
+            let mut found = parsed()?;
+            for place in expect.at.keys().filter_map(|place| place.strip_prefix('/')) {
+                let member = place.split('/').next().unwrap_or_default();
+                let always = ["__objType", "resultCode", "objects"].contains(&member);
+                if let Some(members) = found.as_object_mut().filter(|_| !always) {
+                    members.remove(member);
+                }
+            }
+            let expected = json!({
+                "__objType": "$any", "resultCode": "Success", "objects": {"__objType": "ArrayList", "Items": objects}
+            });
+            compared(&self.filled(&expected, fill)?, &found)?;
+        }
+        if let Some(refused) = &expect.refused {
+            hold_refused(refused, answer)?;
+        }
         if let Some(problem) = &expect.problem {
-            self.hold_problem(&self.filled(&Value::Object(problem.clone()), fill)?, answer)?;
+            self.hold_problem(
+                &self.filled(&Value::Object(problem.clone()), fill)?,
+                answer,
+                is_operation,
+            )?;
         }
         for absent in &expect.absent {
             let absent = self.replaced(absent, fill);
@@ -419,7 +475,7 @@ impl Telling<'_> {
     }
 
     /// RFC 9457 with what design 16 adds: everything a problem always has is checked here, once.
-    fn hold_problem(&self, problem: &Value, answer: &Response) -> Result<(), String> {
+    fn hold_problem(&self, problem: &Value, answer: &Response, is_operation: bool) -> Result<(), String> {
         if answer.header("content-type") != Some("application/problem+json") {
             return Err(format!("the content type is {:?}", answer.header("content-type")));
         }
@@ -437,6 +493,20 @@ impl Telling<'_> {
             {
                 expected.insert(member.to_owned(), json!("$any"));
             }
+            // Clients of the envelope find their words in a problem too (`graph-api.md` 5).
+            if is_operation {
+                let message = json!({"key": code, "messageTemplate": found["detail"]});
+                let parser = found.get("parameterParserResult").is_some();
+                expected.insert("resultCode".to_owned(), json!("Failed"));
+                expected.insert("errorMessage".to_owned(), message.clone());
+                expected.insert("errorTechnical".to_owned(), json!("$any"));
+                if parser {
+                    expected.insert("parameterParserResult".to_owned(), json!({"resultCode": "Failed"}));
+                } else {
+                    let result = json!({"resultCode": "Failed", "errorMessage": message});
+                    expected.insert("processingResult".to_owned(), result);
+                }
+            }
             expected.extend(problem.clone());
         }
         if let Some(difference) = compare::difference(&expected, &found) {
@@ -453,6 +523,84 @@ impl Telling<'_> {
                 answer.header("x-request-id")
             )),
         }
+    }
+
+    fn exported(&self) -> Result<Vec<Value>, String> {
+        let admin = [("Authorization".to_owned(), format!("Bearer {ADMIN}"))];
+        let text = self.send("GET", "/export", &admin, None)?.text();
+        let lines: Result<_, _> = text.lines().map(serde_json::from_str).collect();
+        lines.map_err(|cause| format!("the export is no JSON: {cause}"))
+    }
+
+    /// What differs between two exports, sorted: `+License`, `-Membership aino crew`, `~Assignment aino-seat
+    /// reservationType=denied validUntil=`. When a thing was updated is not told: it follows.
+    fn diff(&self, before: &[Value], after: &[Value]) -> Vec<String> {
+        let named = |id: &Value| {
+            let id = id.as_str().filter(|id| id.len() == 36)?;
+            self.names
+                .iter()
+                .find(|(_, known)| *known == id)
+                .map(|(name, _)| name.clone())
+        };
+        // What a line is of: an id, or for a relation its type with its ends.
+        let key = |line: &Value| match line["id"].as_str() {
+            Some(id) => id.to_owned(),
+            None => format!("{} {}", line["__objType"], line["referenceFields"]),
+        };
+        let told = |sign: char, line: &Value| {
+            let kind = line["__objType"].as_str().unwrap_or_default();
+            let ends = line["referenceFields"]
+                .as_object()
+                .into_iter()
+                .flatten()
+                .map(|(_, id)| id);
+            let ids: Vec<&Value> = match line.get("id") {
+                Some(id) => vec![id],
+                None => ends.collect(),
+            };
+            ids.into_iter()
+                .fold(format!("{sign}{kind}"), |told, id| match named(id) {
+                    Some(name) => format!("{told} {name}"),
+                    None if line.get("id").is_some() => told,
+                    None => format!("{told} ?"),
+                })
+        };
+        let (old, new): (BTreeMap<_, _>, BTreeMap<_, _>) = (
+            before.iter().map(|line| (key(line), line)).collect(),
+            after.iter().map(|line| (key(line), line)).collect(),
+        );
+        let mut all = Vec::new();
+        all.extend(
+            old.iter()
+                .filter(|(key, _)| !new.contains_key(*key))
+                .map(|(_, line)| told('-', line)),
+        );
+        for (key, line) in &new {
+            let Some(before) = old.get(key) else {
+                all.push(told('+', line));
+                continue;
+            };
+            let (before, after) = (flat(before), flat(line));
+            let keys: std::collections::BTreeSet<_> = before.keys().chain(after.keys()).collect();
+            let differ = keys.into_iter().filter(|key| before.get(*key) != after.get(*key));
+            let fields: Vec<String> = differ
+                .map(|key| match after.get(key) {
+                    None => format!(" {key}="),
+                    Some(value) => match named(value) {
+                        Some(name) => format!(" {key}={name}"),
+                        None => format!(
+                            " {key}={}",
+                            value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+                        ),
+                    },
+                })
+                .collect();
+            if !fields.is_empty() {
+                all.push(format!("{}{}", told('~', line), fields.concat()));
+            }
+        }
+        all.sort();
+        all
     }
 
     fn end(&mut self, open: &dyn Fn() -> Box<dyn Storage>, keeps: bool) -> Result<(), String> {
@@ -543,6 +691,68 @@ impl Telling<'_> {
             }
             other => other.clone(),
         })
+    }
+}
+
+/// A line's fields and references, without when it was updated.
+fn flat(line: &Value) -> BTreeMap<String, Value> {
+    let mut all: BTreeMap<String, Value> = line
+        .as_object()
+        .into_iter()
+        .flatten()
+        .map(|(k, v)| (k.clone(), v.clone()))
+        .collect();
+    all.remove("updated");
+    if let Some(Value::Object(references)) = all.remove("referenceFields") {
+        all.extend(references);
+    }
+    all
+}
+
+/// The whole envelope of `graph-api.md` 2.7; of a dry run that is refused, too.
+fn hold_refused(refused: &Refused, answer: &Response) -> Result<(), String> {
+    let (code, parameter) = match refused {
+        Refused::Code(code) => (code, None),
+        Refused::At(code, parameter) => (code, Some(parameter)),
+    };
+    if answer.header("content-type") != Some("application/json") {
+        return Err(format!("the content type is {:?}", answer.header("content-type")));
+    }
+    if answer.header("graph-revision").is_none() {
+        return Err("there is no `Graph-Revision`".to_owned());
+    }
+    let found: Value = serde_json::from_slice(&answer.body).map_err(|cause| format!("no JSON: {cause}"))?;
+    let message = json!({"key": code, "messageTemplate": found["errorMessage"]["messageTemplate"]});
+    let mut expected = json!({
+        "__objType": "$any", "resultCode": "Failed", "errorMessage": message, "errorTechnical": "$any",
+        "processingResult": {"resultCode": "Failed", "errorMessage": message},
+        "objects": {"__objType": "ArrayList", "Items": []}
+    });
+    if found.get("dryRun").is_some() {
+        expected["dryRun"] = json!(true);
+        expected["changes"] = json!([]);
+    }
+    if let Some(difference) = compare::difference(&expected, &found) {
+        return Err(difference);
+    }
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let (kind, told, technical) = (
+        text(&found["__objType"]),
+        text(&found["errorMessage"]["messageTemplate"]),
+        text(&found["errorTechnical"]),
+    );
+    if !kind.ends_with("Result") || told.is_empty() || told.ends_with('.') || !technical.contains(&told) {
+        return Err(format!("not said well: {kind}, {told:?}, {technical:?}"));
+    }
+    let named = technical
+        .strip_prefix('`')
+        .and_then(|rest| rest.split_once("`: "))
+        .map(|(name, _)| name);
+    match (parameter, named) {
+        (Some(parameter), named) if named != Some(parameter.as_str()) => {
+            Err(format!("it is about {named:?}, expected `{parameter}`"))
+        }
+        _ => Ok(()),
     }
 }
 
