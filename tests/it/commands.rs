@@ -440,6 +440,60 @@ fn a_server_is_used_from_the_shell() {
 }
 
 #[test]
+fn an_operation_is_asked_for_from_the_shell() {
+    let folder = folder();
+    let here = folder.path();
+    assert!(run(here, "import small.ndjson --database a.db").status.success());
+    let crew = "20000000-0000-4000-8000-000000000001";
+    let gus = "31000000-0000-4000-8000-000000000003";
+    let join = format!("operation AddToProfileGroups profileId={gus} profileGroupId={crew} --database a.db");
+    let members = format!("query /ProfileGroup[@id='{crew}']/~Membership/Profile{{count}} --database a.db");
+    check(here, &members, 0, "2\n", "");
+    assert!(run(here, &format!("{join} --dry-run")).status.success());
+    check(here, &members, 0, "2\n", "");
+    check(here, &join, 0, "", "done");
+    check(here, &members, 0, "3\n", "");
+    check(here, &join, 1, "", "(relationExists)");
+    check(
+        here,
+        "operation AddToProfileGroups profileId=x --database a.db",
+        1,
+        "",
+        "badParameter",
+    );
+    check(
+        here,
+        "operation GrantWishes --database a.db",
+        2,
+        "",
+        "unknown operation `GrantWishes`",
+    );
+    check(
+        here,
+        "operation AddToProfileGroups gus --database a.db",
+        2,
+        "",
+        "`gus` is no parameter",
+    );
+    let to = "to=/Entitlement[@name='Tunnel'] create=true";
+    let license = "/License[@id='90000000-0000-4000-8000-000000000001']";
+    let moved = run(here, &format!("operation MoveLicenses {license} {to} --database a.db"));
+    assert!(moved.status.success(), "{}", text(&moved.stderr));
+    assert!(text(&moved.stdout).contains("90000000-0000-4000-8000-000000000001"));
+    let there = "query /Entitlement[@name='Tunnel']/~OneToMany/License{count} --database a.db";
+    check(here, there, 0, "1\n", "");
+    let register = "operation RegisterUser /Profile/@displayName=Noa --database a.db";
+    assert!(run(here, register).status.success());
+    check(
+        here,
+        "query /Profile[@displayName='Noa']{count} --database a.db",
+        0,
+        "1\n",
+        "",
+    );
+}
+
+#[test]
 fn an_administrator_may_be_set_at_every_start() {
     let folder = folder();
     let serve = "serve --listen 127.0.0.1:0 --database memory:";

@@ -9,5 +9,6 @@ mod fuzz;
 mod histories;
 mod kill;
 mod matrix;
+mod operations;
 mod plans;
 mod support;

@@ -22,17 +22,19 @@ use crate::support::server::{ADMIN, Server};
 
 const NOW: Time = Time(1_800_000_000_000);
 
-struct World {
-    server: Server,
-    a: Tenant,
-    b: Tenant,
+pub(crate) struct World {
+    pub server: Server,
+    /// What is sold to everyone.
+    sold: Made,
+    pub a: Tenant,
+    pub b: Tenant,
 }
 
 /// An organization with one entity of every kind that can hang on it, its owner before each.
-struct Tenant {
-    objects: Made,
+pub(crate) struct Tenant {
+    pub objects: Made,
     /// Of an administrator who is bound to it.
-    token: String,
+    pub token: String,
     token_id: Uuid,
 }
 
@@ -41,12 +43,12 @@ impl Tenant {
         self.objects[0].1
     }
 
-    fn of(&self, kind: Kind) -> Option<Uuid> {
+    pub fn of(&self, kind: Kind) -> Option<Uuid> {
         place(&self.objects, kind)
     }
 }
 
-type Made = Vec<(Kind, Uuid)>;
+pub(crate) type Made = Vec<(Kind, Uuid)>;
 
 fn place(made: &[(Kind, Uuid)], kind: Kind) -> Option<Uuid> {
     made.iter().find(|(other, _)| *other == kind).map(|(_, id)| *id)
@@ -149,7 +151,7 @@ fn committed(
 }
 
 impl World {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let clock = Arc::new(Clock::frozen(NOW));
         let server = Server::start(Box::new(Memory::new()), clock, &Settings::default());
         let sold = committed(&server, catalogue);
@@ -166,14 +168,25 @@ impl World {
             tenant(committed(&server, move |tx: &mut Transaction<'_>| settle(tx, &sold)))
         };
         let (a, b) = (settled(), settled());
-        Self { server, a, b }
+        Self { server, sold, a, b }
     }
 
-    fn ask(&self, token: &str, method: &str, target: &str, body: Option<&Value>) -> Response {
-        let headers = [
-            ("Authorization".to_owned(), format!("Bearer {token}")),
-            ("Content-Type".to_owned(), "application/json".to_owned()),
-        ];
+    pub fn sold(&self, kind: Kind) -> Option<Uuid> {
+        place(&self.sold, kind)
+    }
+
+    pub fn ask(&self, token: &str, method: &str, target: &str, body: Option<&Value>) -> Response {
+        self.send(Some(token), method, target, body)
+    }
+
+    pub fn ask_anonymously(&self, method: &str, target: &str, body: Option<&Value>) -> Response {
+        self.send(None, method, target, body)
+    }
+
+    fn send(&self, token: Option<&str>, method: &str, target: &str, body: Option<&Value>) -> Response {
+        let authorization = token.map(|token| ("Authorization".to_owned(), format!("Bearer {token}")));
+        let content = ("Content-Type".to_owned(), "application/json".to_owned());
+        let headers: Vec<(String, String)> = authorization.into_iter().chain([content]).collect();
         let target = encoded(target);
         let body = body.map(Value::to_string);
         client::send(
@@ -186,7 +199,7 @@ impl World {
         .expect("an answer")
     }
 
-    fn digest(&self) -> [u8; 32] {
+    pub fn digest(&self) -> [u8; 32] {
         self.server.engine.snapshot().digest()
     }
 }
@@ -195,7 +208,7 @@ fn encoded(target: &str) -> String {
     target.replace(' ', "%20").replace('<', "%3C").replace('>', "%3E")
 }
 
-fn token(server: &Server, body: Value) -> (Uuid, String) {
+pub(crate) fn token(server: &Server, body: Value) -> (Uuid, String) {
     let headers = [
         ("Authorization".to_owned(), format!("Bearer {ADMIN}")),
         ("Content-Type".to_owned(), "application/json".to_owned()),
@@ -217,7 +230,7 @@ fn token(server: &Server, body: Value) -> (Uuid, String) {
 }
 
 /// What was answered, without what differs from request to request: the id that was sent, and the request's own.
-fn told(response: &Response, id: Uuid) -> (u16, String) {
+pub(crate) fn told(response: &Response, id: Uuid) -> (u16, String) {
     let own = response.header("x-request-id").unwrap_or("-").to_owned();
     let text = response.text().replace(&id.to_string(), "ID").replace(&own, "REQUEST");
     (response.status, text)
@@ -496,6 +509,16 @@ fn policy(id: &str, world: &World) -> Option<(&'static str, String, Option<Value
             kind(Action::Create),
         ),
         "update" => ("PUT", "/graph?dryRun=true".into(), Some(renamed), kind(Action::Update)),
+        "operateOnSelector" => (
+            "POST",
+            format!(
+                "/graph/License[@id='{}']?operation=MoveLicenses&to={}&dryRun=true",
+                world.a.of(Kind::License)?,
+                world.a.of(Kind::Entitlement)?
+            ),
+            None,
+            Needs::One(Permission::Kind(Kind::License, Action::Update)),
+        ),
         "delete" => (
             "DELETE",
             format!("/graph/License[@id='{}']?dryRun=true", world.a.of(Kind::License)?),
