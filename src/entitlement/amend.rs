@@ -97,9 +97,8 @@ fn set_sum(
         .filter(|(credit, _)| counts(credit, now))
         .map(|(credit, _)| (credit.id, credit.fields.get(field).and_then(Value::as_int)))
         .collect();
-    let finite = credits.iter().filter_map(|(_, amount)| *amount);
-    let sum = finite.fold(Some(0i64), |sum, amount| sum?.checked_add(amount));
-    let sum = sum.ok_or(Refused::TooMuch)?;
+    let mut finite = credits.iter().filter_map(|(_, amount)| *amount);
+    let sum = finite.try_fold(0i64, i64::checked_add).ok_or(Refused::TooMuch)?;
     let wanted = wanted(sum).ok_or(Refused::TooMuch)?;
     let Some((oldest, _)) = credits.first() else {
         grant::credit(tx, license, limited, Some(wanted))?;
