@@ -66,6 +66,8 @@ limits! {
     targets = 100_000;
     /// Writes that may wait for the committer.
     queue = 4096;
+    /// Bytes of answers to Idempotency-Keys that are held in memory for repeats; others are read from the database.
+    replay_bytes = 64 * 1024 * 1024;
     /// Milliseconds a request waits for a revision it asked for.
     wait_ms = 2000;
 }

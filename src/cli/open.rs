@@ -75,6 +75,7 @@ pub fn engine(settings: &Settings, migrate: bool) -> Result<Engine, Failure> {
     let storage = storage(&settings.database, migrate)?;
     let options = Options {
         queue: settings.limits.queue as usize,
+        replay_bytes: settings.limits.replay_bytes as usize,
         ..Options::default()
     };
     let bar = progress::bar("loading", None, false);

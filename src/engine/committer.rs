@@ -19,6 +19,8 @@ use crate::storage::{Storage, StorageError};
 
 /// What callers are told when the committer itself is at fault.
 pub(super) const FAULT: &str = "the committer met a fault in the program";
+/// What a repeat is told whose first answer cannot be had.
+const NOT_KEPT: &str = "the first answer to this Idempotency-Key is no longer kept";
 /// Commits of others fetched at a time.
 const FETCHED: usize = 1024;
 /// How often the committer looks after copies that readers hold while there is nothing to write.
@@ -158,23 +160,33 @@ impl Committer {
         }
         let now = self.shared.clock.now().max(head.at);
         self.replays.forget_old(now);
+        // All of an earlier batch, which is durable.
+        self.replays.shrink(self.options.replay_bytes);
         for job in jobs {
             let write = job.write();
             let asked = write.idempotency.as_ref().filter(|_| !write.dry_run);
             if let Some(asked) = asked
                 && let Some(replay) = self.replays.find(&asked.scope, &asked.key, now)
             {
-                let same = replay.fingerprint == asked.fingerprint;
-                let written = || Written {
-                    reply: Reply::of(replay),
-                    revision,
-                    replayed: true,
+                if replay.fingerprint != asked.fingerprint {
+                    batch.outcomes.push(Outcome::KeyReused);
+                    continue;
+                }
+                let status = replay.status;
+                let body = match &replay.body {
+                    Some(body) => Some(body.clone()),
+                    None => kept_body(&mut *self.storage, replay.revision)?,
                 };
-                batch.outcomes.push(if same {
-                    Outcome::Written(written())
-                } else {
-                    Outcome::KeyReused
-                });
+                batch.outcomes.push(body.map_or_else(
+                    || Outcome::Unavailable(NOT_KEPT.to_owned()),
+                    |body| {
+                        Outcome::Written(Written {
+                            reply: Reply { status, body },
+                            revision,
+                            replayed: true,
+                        })
+                    },
+                ));
                 continue;
             }
             let graph = self.copies.current()?;
@@ -203,7 +215,7 @@ impl Committer {
                     graph.set_revision(revision);
                     let commit = commit(job.as_ref(), revision, now, &reply, changes);
                     if let Some(replay) = &commit.replay {
-                        self.replays.keep(replay);
+                        self.replays.keep(revision, replay);
                     }
                     batch.commits.push(commit);
                     written(reply, revision)
@@ -225,7 +237,7 @@ impl Committer {
             play(graph, commit)?;
             at = commit.revision;
             if let Some(replay) = &commit.replay {
-                self.replays.keep(replay);
+                self.replays.keep(at, replay);
             }
         }
         if at == revision {
@@ -287,6 +299,19 @@ impl Committer {
             self.shared.fail(failure.to_string());
         }
         self.after();
+    }
+}
+
+/// The body of an answer that is kept with its commit. `None`: the log was cut off after it.
+fn kept_body(storage: &mut dyn Storage, revision: Revision) -> Result<Option<Arc<[u8]>>, Failure> {
+    match storage.since(revision.saturating_sub(1), 1) {
+        Ok(commits) => Ok(commits
+            .into_iter()
+            .find(|commit| commit.revision == revision)
+            .and_then(|commit| commit.replay)
+            .map(|replay| replay.body)),
+        Err(StorageError::TooOld(_)) => Ok(None),
+        Err(error) => Err(error.into()),
     }
 }
 

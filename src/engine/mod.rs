@@ -22,7 +22,7 @@ use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
 use crate::graph::{Broken, Graph, Transaction, Violation};
-use crate::model::{Change, Clock, Principal, Replay, Revision, Time};
+use crate::model::{Change, Clock, Principal, Revision, Time};
 use crate::storage::{Loaded, REPLAYS_KEPT_MS, Storage, StorageError};
 use committer::Committer;
 use job::Closure;
@@ -70,6 +70,8 @@ pub struct Options {
     pub batch: usize,
     /// The longest the committer waits for as many writers to come back as the last batch answered. A single writer never waits.
     pub linger: Duration,
+    /// Bytes of answers to Idempotency-Keys held in memory; the storage gives back the others.
+    pub replay_bytes: usize,
 }
 
 impl Default for Options {
@@ -78,6 +80,7 @@ impl Default for Options {
             queue: 4096,
             batch: 256,
             linger: Duration::from_micros(200),
+            replay_bytes: 64 * 1024 * 1024,
         }
     }
 }
@@ -210,8 +213,9 @@ impl Engine {
                     before: None,
                     after: Some(Arc::new(relation)),
                 },
-                Loaded::Replay(replay) => {
-                    replays.keep(&replay);
+                Loaded::Replay(revision, replay) => {
+                    replays.keep(revision, &replay);
+                    replays.shrink(options.replay_bytes);
                     return Ok(());
                 }
             };
@@ -393,13 +397,6 @@ impl Reply {
         Self {
             status: 204,
             body: Arc::new([]),
-        }
-    }
-
-    fn of(replay: &Replay) -> Self {
-        Self {
-            status: replay.status,
-            body: replay.body.clone(),
         }
     }
 }

@@ -344,10 +344,11 @@ fn answers_are_kept_for_a_day<B: Backend>() {
     store(&mut *open, &commits[..3]);
     store(&mut *open, &commits[3..]);
     let replays = |since| {
-        let young = commits[1..].iter().filter_map(|commit| commit.replay.clone());
+        let replay = |commit: &Commit| Some((commit.revision, commit.replay.clone()?));
+        let young = commits[1..].iter().filter_map(replay);
         young
-            .filter(|replay| replay.at.0 >= since)
-            .map(Loaded::Replay)
+            .filter(|(_, replay)| replay.at.0 >= since)
+            .map(|(revision, replay)| Loaded::Replay(revision, replay))
             .collect::<Vec<_>>()
     };
     let head = Head {

@@ -115,7 +115,9 @@ impl Storage for Memory {
                 contents.head,
                 entities,
                 relations,
-                young.map(|(_, _, replay)| replay.clone()).collect::<Vec<_>>(),
+                young
+                    .map(|(revision, _, replay)| (*revision, replay.clone()))
+                    .collect::<Vec<_>>(),
             )
         };
         entities
@@ -126,7 +128,7 @@ impl Storage for Memory {
             .try_for_each(|relation| each(Loaded::Relation(Relation::clone(&relation))))?;
         replays
             .into_iter()
-            .try_for_each(|replay| each(Loaded::Replay(replay)))?;
+            .try_for_each(|(revision, replay)| each(Loaded::Replay(revision, replay)))?;
         Ok(head)
     }
 

@@ -56,7 +56,8 @@ pub const REPLAYS_KEPT_MS: i64 = 24 * 60 * 60 * 1000;
 pub enum Loaded {
     Entity(Arc<Entity>),
     Relation(Relation),
-    Replay(Replay),
+    /// With the revision of its commit.
+    Replay(Revision, Replay),
 }
 
 /// Where the log stands: the revision of the last commit and its time, and the serial the next entity gets.

@@ -125,7 +125,7 @@ pub struct World {
     pub commits: Vec<Commit>,
     entities: BTreeMap<Serial, Arc<Entity>>,
     relations: BTreeMap<(Serial, Rel, Serial), Arc<Relation>>,
-    replays: Vec<Replay>,
+    replays: Vec<(Revision, Replay)>,
 }
 
 impl World {
@@ -209,7 +209,8 @@ impl World {
         };
         self.head.revision = revision;
         self.head.at = at;
-        self.replays.extend(commit.replay.clone());
+        self.replays
+            .extend(commit.replay.clone().map(|replay| (commit.revision, replay)));
         self.commits.push(commit.clone());
         commit
     }
@@ -318,9 +319,9 @@ impl World {
         let replays = self
             .replays
             .iter()
-            .filter(|replay| replay.at >= replays_since)
+            .filter(|(_, replay)| replay.at >= replays_since)
             .cloned()
-            .map(Loaded::Replay);
+            .map(|(revision, replay)| Loaded::Replay(revision, replay));
         entities.chain(relations).chain(replays).collect()
     }
 }
@@ -335,7 +336,7 @@ pub fn loaded(store: &mut dyn super::Storage, since: Time) -> Result<(Head, Vec<
     all.sort_by_key(|loaded| match loaded {
         Loaded::Entity(_) => (0, 0, Rel(0), 0),
         Loaded::Relation(relation) => (1, relation.to.serial, relation.rel, relation.from.serial),
-        Loaded::Replay(_) => (2, 0, Rel(0), 0),
+        Loaded::Replay(..) => (2, 0, Rel(0), 0),
     });
     Ok((head, all))
 }

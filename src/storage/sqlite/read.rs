@@ -228,7 +228,7 @@ pub fn load(
                 .replay(revision, row)
                 .map_err(|bad| bad.of(Key::Replay(revision)))?;
             if replay.at >= replays_since {
-                each(Loaded::Replay(replay))
+                each(Loaded::Replay(revision, replay))
             } else {
                 Ok(())
             }

@@ -26,6 +26,7 @@ impl Server {
     pub fn start(storage: Box<dyn Storage>, clock: Arc<Clock>, settings: &Settings) -> Self {
         let options = engine::Options {
             queue: settings.limits.queue as usize,
+            replay_bytes: settings.limits.replay_bytes as usize,
             ..engine::Options::default()
         };
         let engine = Engine::open(storage, clock, options, |_| ()).expect("a store that opens");
