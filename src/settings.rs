@@ -21,6 +21,8 @@ pub struct Settings {
     pub open_registration: bool,
     /// Operations that write answer to GET too.
     pub get_operations: bool,
+    /// Whether `/metrics` answers without a token.
+    pub metrics_open: bool,
     pub limits: Limits,
 }
 
@@ -51,6 +53,7 @@ impl Default for Settings {
             cors_origins: Vec::new(),
             open_registration: false,
             get_operations: false,
+            metrics_open: true,
             limits: Limits::default(),
         }
     }
@@ -96,6 +99,8 @@ pub enum SettingsError {
         variable_name(key)
     )]
     SecretFlag { key: String },
+    #[error("the setting `limits.page` is {page}, more than `limits.page_max`, which is {page_max}")]
+    PageTooLarge { page: u64, page_max: u64 },
     #[error("cannot read `{}`: {cause}", path.display())]
     Unreadable { path: PathBuf, cause: String },
     #[error("`{}` is not TOML: {cause}", path.display())]
@@ -222,6 +227,11 @@ const KEYS: &[Key] = &[
         wanted: Wanted::Texts,
         set: |settings, given| settings.cors_origins = given.texts(),
     },
+    Key {
+        name: "metrics.open",
+        wanted: Wanted::Flag,
+        set: |settings, given| settings.metrics_open = given.flag(),
+    },
 ];
 
 /// Limits that guard a stack or a protocol: past these they would no longer protect anything.
@@ -295,6 +305,11 @@ pub fn read(
             return Err(SettingsError::SecretFlag { key: (*key).to_owned() });
         }
         set(&mut settings, Layer::Flag, key, Raw::Text(value))?;
+    }
+    let Limits { page, page_max, .. } = settings.limits;
+    // Whoever lowers the most alone means the page too.
+    if page > page_max && page != Limits::default().page {
+        return Err(SettingsError::PageTooLarge { page, page_max });
     }
     Ok(settings)
 }
@@ -625,6 +640,15 @@ mod tests {
             "SEATGRAPH_LIMITS__PAGE",
             "none",
             "the setting `limits.page` in the variable `SEATGRAPH_LIMITS__PAGE` must be a whole number, 1 or more, not `none`",
+        );
+        file(
+            "[limits]\npage = 51\npage_max = 50",
+            "the setting `limits.page` is 51, more than `limits.page_max`, which is 50",
+        );
+        variable(
+            "SEATGRAPH_METRICS__OPEN",
+            "maybe",
+            "the setting `metrics.open` in the variable `SEATGRAPH_METRICS__OPEN` must be `true` or `false`, not `maybe`",
         );
         variable(
             "SEATGRAPH_LOG__REQUESTS",

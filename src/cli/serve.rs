@@ -128,6 +128,7 @@ fn state(engine: Engine, settings: &Settings, admin: Option<AdminToken>) -> http
         cors_origins: settings.cors_origins.clone(),
         open_registration: settings.open_registration,
         get_operations: settings.get_operations,
+        metrics_open: settings.metrics_open,
     };
     http::State::new(engine, options, open::backup(&settings.database))
 }

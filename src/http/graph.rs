@@ -418,6 +418,7 @@ mod tests {
             cors_origins: Vec::new(),
             open_registration: false,
             get_operations: false,
+            metrics_open: true,
         };
         let state = Arc::new(State::new(engine.expect("an empty store"), options, None));
         let groups = "/~OneToMany/ProfileGroup";

@@ -68,6 +68,8 @@ pub struct Options {
     pub open_registration: bool,
     /// Operations that write answer to GET, for clients that know no better.
     pub get_operations: bool,
+    /// Whether `/metrics` answers without a token.
+    pub metrics_open: bool,
 }
 
 /// Makes a consistent copy of the database while the server goes on, and opens it to be read. `Err` says why not.
@@ -317,8 +319,8 @@ async fn answer_others(context: &Context, route: Route, payload: Payload) -> Res
         Route::Export => bulk::export(context).await,
         Route::Backup => bulk::backup(context).await,
         Route::Documents => health::document(context).await,
-        Route::Health => Ok(health::health(context)),
-        Route::Metrics => Ok(health::metrics(context)),
+        Route::Health => health::health(context),
+        Route::Metrics => health::metrics(context),
         Route::Other => Err(Problem::new(
             actix_web::http::StatusCode::NOT_FOUND,
             "unknownPath",

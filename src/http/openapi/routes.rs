@@ -189,7 +189,7 @@ pub const ROUTES: &[Route] = &[
             schema: "GraphSchema",
             headers: &[],
         }],
-        problems: &[401, 405, 503],
+        problems: &[400, 401, 405, 503],
         open: false,
     },
     Route {
@@ -332,7 +332,7 @@ pub const ROUTES: &[Route] = &[
             schema: "Health",
             headers: &[],
         }],
-        problems: &[405],
+        problems: &[400, 405],
         open: true,
     },
     Route {
@@ -360,7 +360,7 @@ pub const ROUTES: &[Route] = &[
                 headers: &["Retry-After"],
             },
         ],
-        problems: &[405],
+        problems: &[400, 405],
         open: true,
     },
     Route {
@@ -369,7 +369,7 @@ pub const ROUTES: &[Route] = &[
         id: "metrics",
         tag: "about",
         summary: "Counters and timings",
-        description: "For Prometheus. No label names a customer.",
+        description: "For Prometheus. No label names a customer. The setting `metrics.open` can close it to who has no token.",
         parameters: &[],
         bodies: &[],
         answers: &[Answer {
@@ -379,7 +379,7 @@ pub const ROUTES: &[Route] = &[
             schema: "",
             headers: &[],
         }],
-        problems: &[405],
+        problems: &[400, 405],
         open: true,
     },
     Route {
@@ -398,7 +398,7 @@ pub const ROUTES: &[Route] = &[
             schema: "Document",
             headers: &[],
         }],
-        problems: &[405],
+        problems: &[400, 405],
         open: true,
     },
 ];
