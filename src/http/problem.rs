@@ -201,7 +201,9 @@ impl From<Error> for Problem {
 impl From<BodyError> for Problem {
     fn from(error: BodyError) -> Self {
         let mut problem = Self::bad_request(error.code, error.message);
-        problem.help = error.help;
+        problem.help = error
+            .help
+            .or_else(|| BodyError::usual_help(error.code).map(str::to_owned));
         problem.limit = error.limit;
         if let Some(at) = error.position {
             let position = json!({"line": at.line, "column": at.column, "byte": at.byte});

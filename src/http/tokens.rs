@@ -7,7 +7,7 @@ use actix_web::HttpResponse;
 use actix_web::dev::Payload;
 use actix_web::http::Method;
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::problem::Problem;
@@ -51,7 +51,7 @@ pub async fn answer(context: &Context, payload: Payload) -> Result<HttpResponse,
 fn list(context: &Context, graph: &crate::graph::Graph, who: &Who) -> Result<HttpResponse, Problem> {
     let limits = context.limits();
     let parameters = context.parameters(&["limit", "cursor"])?;
-    let rows = parameters.number("limit")?.unwrap_or(limits.page);
+    let rows = parameters.number("limit")?.unwrap_or(limits.page.min(limits.page_max));
     if rows == 0 {
         return Err(
             Problem::bad_request("pageTooSmall", "a page of 0 has nothing to go on from")
@@ -107,7 +107,9 @@ async fn create(context: &Context, who: Who, mut payload: Payload) -> Result<Htt
     };
     let bytes = body::read(&context.request, &mut payload, limit).await?;
     let wanted: Wanted = serde_json::from_slice(&bytes).map_err(|error| {
-        Problem::bad_request("badToken", format!("the body does not describe a token: {error}")).help(
+        let mut problem = Problem::bad_request("badToken", format!("the body does not describe a token: {error}"));
+        problem.pointer = Some(wrong_member(&bytes));
+        problem.help(
             "for example {\"permissions\":[\"License.read\"],\"organizationId\":\"…\",\"expiresAt\":\"2030-01-01T00:00:00Z\"}",
         )
     })?;
@@ -146,8 +148,32 @@ async fn create(context: &Context, who: Who, mut payload: Payload) -> Result<Htt
     Ok(response)
 }
 
+/// Where the first member is that describes no token; `""` for all of a body that is none, or misses one.
+fn wrong_member(body: &[u8]) -> String {
+    let Ok(members) = serde_json::from_slice::<serde_json::Map<String, Value>>(body) else {
+        return String::new();
+    };
+    for (name, value) in &members {
+        let fits = match (name.as_str(), value) {
+            ("permissions", Value::Array(texts)) => match texts.iter().position(|text| !text.is_string()) {
+                Some(at) => return format!("/permissions/{at}"),
+                None => true,
+            },
+            ("profileId" | "organizationId", Value::String(id)) => Uuid::try_parse(id).is_ok(),
+            ("name" | "expiresAt", Value::String(_)) => true,
+            ("name" | "expiresAt" | "profileId" | "organizationId", Value::Null) => true,
+            _ => false,
+        };
+        if !fits {
+            return format!("/{}", name.replace('~', "~0").replace('/', "~1"));
+        }
+    }
+    String::new()
+}
+
 async fn revoke(context: &Context, who: Who, id: &str) -> Result<HttpResponse, Problem> {
     refuse_key(&context.request)?;
+    context.parameters(&[])?;
     let id = Uuid::try_parse(id).map_err(|_| {
         Problem::bad_request("badId", format!("`{id}` is not the id of a token")).help("an id is a UUID")
     })?;

@@ -144,6 +144,9 @@ impl Refusal {
             Self::DanglingReference { .. } => {
                 Some("what is referred to has to be in the body, or stored and readable by this token")
             }
+            Self::EndBeforeStart => Some("leave one of them out, or let it end after it begins"),
+            Self::WrongType { .. } => Some("an id stays with its type: send the id of one of the wanted type"),
+            Self::SelfRelation(_) => Some("name another object at one of the ends"),
             Self::IdNotUsable(_) => Some("leave the id out, and the server gives one"),
             Self::OtherOwner { .. } => Some("what is owned stays with its owner: create it anew at the other one"),
             Self::ConsumeNotBuilt => Some(
@@ -229,6 +232,8 @@ pub(crate) fn violation_help(violation: &Violation) -> Option<&'static str> {
         Violation::NoParent { .. } => Some("name it in `referenceFields`, or list this object under it"),
         Violation::TwoParents { .. } => Some("unlink the one it has by sending its reference as null"),
         Violation::NotSingle { .. } => Some("send the id of the one there is to change it"),
+        Violation::NotUnique { .. } => Some("send another value, or the id of the one that has it to change that"),
+        Violation::WrongKind { .. } => Some("an id stays with its type: send the id of one of the wanted type"),
         _ => None,
     }
 }

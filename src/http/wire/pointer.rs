@@ -99,6 +99,20 @@ impl BodyError {
         }
     }
 
+    /// For what has no better help in its place.
+    pub fn usual_help(code: &str) -> Option<&'static str> {
+        Some(match code {
+            "notJson" => "look at the place: a quote, a comma or a bracket is missing there or too many",
+            "bodyTooDeep" => "send what is nested deeper in a request of its own, by its id",
+            "repeatedMember" => "leave one of them out: which one was meant cannot be known",
+            "wrongShape" => {
+                "`/openapi.json` has the shape of every object, and a read answers objects as they can be sent"
+            }
+            "valueDoesNotFit" => "`/graph-schema` has the type of every field",
+            _ => return None,
+        })
+    }
+
     #[must_use]
     pub(super) fn help(self, help: impl Into<String>) -> Self {
         Self {
