@@ -500,9 +500,11 @@ impl Telling<'_> {
                 expected.insert("resultCode".to_owned(), json!("Failed"));
                 expected.insert("errorMessage".to_owned(), message.clone());
                 expected.insert("errorTechnical".to_owned(), json!("$any"));
+                // What the operation itself refused was processed; all else was not.
+                let refused = matches!(answer.status, 404 | 409 | 422) && code != "idempotencyKeyReused";
                 if parser {
                     expected.insert("parameterParserResult".to_owned(), json!({"resultCode": "Failed"}));
-                } else {
+                } else if refused {
                     let result = json!({"resultCode": "Failed", "errorMessage": message});
                     expected.insert("processingResult".to_owned(), result);
                 }
