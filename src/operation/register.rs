@@ -43,7 +43,7 @@ pub(super) fn run(call: &mut Call<'_, '_>) -> Result<Outcome, Error> {
     {
         return Err(Fault::ProfileExists(id).into());
     }
-    untouched(call, &profile)?;
+    of_one_user(call, &profile)?;
     if let Some(account_type) = arguments.text("accountType").filter(|text| !text.is_empty()) {
         add(&mut profile, &[Kind::Account], "accountType", account_type);
     }
@@ -66,12 +66,14 @@ pub(super) fn run(call: &mut Call<'_, '_>) -> Result<Outcome, Error> {
     })
 }
 
-/// What is there already is only touched by who may update it anyway: else a login could be hung on another's person.
-/// A group to join is left to `crud`, which asks for the membership.
-fn untouched(call: &Call<'_, '_>, profile: &ObjectInput) -> Result<(), Error> {
+/// One profile, however deep the body is; and what is there already is only touched by who may update it anyway: else a
+/// login could be hung on another's person. A group to join is left to `crud`, which asks for the membership.
+fn of_one_user(call: &Call<'_, '_>, profile: &ObjectInput) -> Result<(), Error> {
     let view = View::new(call.tx.graph(), call.who);
     let mut waiting = vec![profile];
+    let mut profiles = 0;
     while let Some(object) = waiting.pop() {
+        profiles += usize::from(object.kind == Kind::Profile);
         let grows = OWN.contains(&object.kind);
         let itself = object.id.filter(|_| grows || !object.related.is_empty());
         let parents = object
@@ -86,7 +88,10 @@ fn untouched(call: &Call<'_, '_>, profile: &ObjectInput) -> Result<(), Error> {
         }
         waiting.extend(object.related.iter().map(|related| &related.object));
     }
-    Ok(())
+    match profiles {
+        1 => Ok(()),
+        several => Err(Fault::NotOneProfile(several).into()),
+    }
 }
 
 /// Is there an object of the kind with this value, however deep?
