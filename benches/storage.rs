@@ -177,6 +177,7 @@ fn create(revision: Revision, licenses: u64) -> Commit {
         operation: "Create".into(),
         request_id: "0190a1b2c3d4".into(),
         changes,
+        whose: Whose::default(),
         replay: None,
     }
 }

@@ -6,6 +6,7 @@ pub mod policy;
 pub mod throttle;
 pub mod token;
 pub mod view;
+mod whose;
 
 #[cfg(test)]
 mod tests;
@@ -13,6 +14,7 @@ mod tests;
 pub use permission::{Action, Permission, PermissionError, Permissions};
 pub use token::{AdminToken, AuthError, authenticate};
 pub use view::View;
+pub use whose::whose;
 
 use uuid::Uuid;
 

@@ -1,5 +1,6 @@
-//! The reach of a token: pure questions about where an entity hangs in the graph. Walks upward, a few hops and no
-//! allocation, because it is asked of every entity a query meets. Does not know permissions. `below` says the same downward.
+//! The reach of a token: pure questions about where an entity hangs in the graph, as it is or as it was before a commit.
+//! Walks upward, a few hops and no allocation, because it is asked of every entity a query meets. Does not know permissions.
+//! `below` says the same downward.
 //!
 //! A bound token reaches its organization and what hangs below it by owners; profiles in its groups, with their person
 //! and contact data; and reads the catalogue. A profile's own organization-free things (a personal entitlement and its
@@ -12,7 +13,7 @@
 
 use crate::graph::Node;
 use crate::model::schema::{Hop, known};
-use crate::model::{Direction, Kind, Rel, RelationType};
+use crate::model::{Direction, Entity, Kind, Rel, RelationType};
 
 const fn owned(from: Kind, to: Kind) -> Rel {
     known(RelationType::OneToMany, from, to)
@@ -27,6 +28,11 @@ pub(super) const ASSIGNED_PROFILE: Rel = owned(Kind::Profile, Kind::Assignment);
 pub(super) const CONSUMED: Rel = owned(Kind::Assignment, Kind::Consumption);
 pub(super) const PERSON_OF: Rel = owned(Kind::Person, Kind::Profile);
 pub(super) const MEMBERSHIP: Rel = known(RelationType::Membership, Kind::Profile, Kind::ProfileGroup);
+
+/// The relations that `Spot::ends` is asked for.
+pub fn is_walked_forward(rel: Rel) -> bool {
+    rel == MEMBERSHIP || rel == PERSON_OF
+}
 
 /// Where an entity hangs, seen from one organization.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,31 +91,70 @@ pub fn is_personal(kind: Kind) -> bool {
     )
 }
 
-pub fn same(one: Node<'_>, other: Node<'_>) -> bool {
-    one.slot() == other.slot()
+/// An entity with what it hangs on: a node of the graph, or what one was before a commit.
+pub trait Spot: Copy {
+    fn kind(self) -> Kind;
+    fn same(self, other: Self) -> bool;
+    fn parent(self, rel: Rel) -> Option<Self>;
+    /// The far ends of a relation, walked forward.
+    fn ends(self, rel: Rel) -> impl Iterator<Item = Self>;
+    /// Of a role: no organization's, and sold to everyone.
+    fn is_template(self) -> bool;
 }
 
-/// Where a node hangs, seen from `organization`.
-pub fn place(node: Node<'_>, organization: Node<'_>) -> Place {
-    let mut at = node;
+impl Spot for Node<'_> {
+    fn kind(self) -> Kind {
+        self.entity().kind
+    }
+
+    fn same(self, other: Self) -> bool {
+        self.slot() == other.slot()
+    }
+
+    fn parent(self, rel: Rel) -> Option<Self> {
+        Node::parent(self, rel)
+    }
+
+    fn ends(self, rel: Rel) -> impl Iterator<Item = Self> {
+        let direction = Direction::Forward;
+        self.hop(Hop { rel, direction }, None).map(|(end, _)| end)
+    }
+
+    fn is_template(self) -> bool {
+        is_template(self.entity())
+    }
+}
+
+/// Whether a role would be one, if it were no organization's.
+pub fn is_template(role: &Entity) -> bool {
+    Kind::OrganizationRole
+        .field("templateFor")
+        .is_some_and(|field| role.fields.get(field).is_some())
+}
+
+/// What an entity hangs on in the end.
+enum Root<S> {
+    Organization(S),
+    Profile(S),
+    Person(S),
+    Catalogue,
+    Nothing,
+}
+
+fn root<S: Spot>(spot: S) -> Root<S> {
+    let mut at = spot;
     // INVARIANT: each turn goes to an owner, and owners form no cycle in the schema; the longest chain is a lease's
     // (Consumption, Assignment, License, Entitlement, Organization). Held by `owners_form_no_cycle`.
     loop {
-        let up = match at.kind {
-            Kind::Token => return Place::Elsewhere,
-            Kind::Organization => {
-                return if same(at, organization) {
-                    Place::Own
-                } else {
-                    Place::Elsewhere
-                };
-            }
-            Kind::Profile => return of_profile(at, organization),
-            Kind::Person => return of_person(at, organization),
-            kind if is_catalogue(kind) => return Place::Catalogue,
+        let up = match at.kind() {
+            Kind::Token => return Root::Nothing,
+            Kind::Organization => return Root::Organization(at),
+            Kind::Profile => return Root::Profile(at),
+            Kind::Person => return Root::Person(at),
+            kind if is_catalogue(kind) => return Root::Catalogue,
             Kind::OrganizationRole => match at.parent(ROLE_OF) {
                 Some(parent) => Some(parent),
-                None if is_template(at) => return Place::Catalogue,
+                None if at.is_template() => return Root::Catalogue,
                 None => None,
             },
             Kind::TechnicalActor => at.parent(ACTOR_OF),
@@ -121,28 +166,27 @@ pub fn place(node: Node<'_>, organization: Node<'_>) -> Place {
         };
         match up {
             Some(up) => at = up,
-            None => return Place::Elsewhere,
+            None => return Root::Nothing,
         }
     }
 }
 
-fn is_template(role: Node<'_>) -> bool {
-    Kind::OrganizationRole
-        .field("templateFor")
-        .is_some_and(|field| role.fields.get(field).is_some())
+/// Where something hangs, seen from `organization`.
+pub fn place<S: Spot>(spot: S, organization: S) -> Place {
+    match root(spot) {
+        Root::Organization(owner) if owner.same(organization) => Place::Own,
+        Root::Organization(_) | Root::Nothing => Place::Elsewhere,
+        Root::Profile(profile) => of_profile(profile, organization),
+        Root::Person(person) => of_person(person, organization),
+        Root::Catalogue => Place::Catalogue,
+    }
 }
 
-fn of_profile(profile: Node<'_>, organization: Node<'_>) -> Place {
+fn of_profile<S: Spot>(profile: S, organization: S) -> Place {
     let (mut inside, mut outside) = (false, false);
-    for (group, _) in profile.hop(
-        Hop {
-            rel: MEMBERSHIP,
-            direction: Direction::Forward,
-        },
-        None,
-    ) {
+    for group in profile.ends(MEMBERSHIP) {
         match group.parent(GROUP_OF) {
-            Some(owner) if same(owner, organization) => inside = true,
+            Some(owner) if owner.same(organization) => inside = true,
             _ => outside = true,
         }
     }
@@ -154,15 +198,9 @@ fn of_profile(profile: Node<'_>, organization: Node<'_>) -> Place {
 }
 
 /// A person is as far away as its nearest profile, and its own only if all its profiles are: a login opens them all.
-fn of_person(person: Node<'_>, organization: Node<'_>) -> Place {
+fn of_person<S: Spot>(person: S, organization: S) -> Place {
     let (mut any, mut all) = (false, true);
-    for (profile, _) in person.hop(
-        Hop {
-            rel: PERSON_OF,
-            direction: Direction::Forward,
-        },
-        None,
-    ) {
+    for profile in person.ends(PERSON_OF) {
         match of_profile(profile, organization) {
             Place::Own => any = true,
             Place::Shared => (any, all) = (true, false),
@@ -176,14 +214,27 @@ fn of_person(person: Node<'_>, organization: Node<'_>) -> Place {
     }
 }
 
+/// The organization whose own something is: the one, if any, from which `place` is `Own`.
+pub fn owner<S: Spot>(spot: S) -> Option<S> {
+    // It can only be the first one met; whether it is, is for `place` to say.
+    let of_profile = |profile: S| profile.ends(MEMBERSHIP).find_map(|group| group.parent(GROUP_OF));
+    let first = match root(spot) {
+        Root::Organization(owner) => return Some(owner),
+        Root::Profile(profile) => of_profile(profile),
+        Root::Person(person) => person.ends(PERSON_OF).find_map(of_profile),
+        Root::Catalogue | Root::Nothing => None,
+    };
+    first.filter(|first| place(spot, *first) == Place::Own)
+}
+
 /// Is it the profile itself, its person, contact data, assignments or leases? Its entitlement is not. Whether the token
 /// reaches it is another question.
 pub fn own(node: Node<'_>, profile: Node<'_>) -> bool {
     let mut at = node;
     loop {
         let up = match at.kind {
-            Kind::Profile => return same(at, profile),
-            Kind::Person => return profile.parent(PERSON_OF).is_some_and(|person| same(person, at)),
+            Kind::Profile => return at.same(profile),
+            Kind::Person => return profile.parent(PERSON_OF).is_some_and(|person| person.same(at)),
             kind if !is_personal(kind) => return false,
             Kind::Assignment => at.parent(ASSIGNED_PROFILE),
             Kind::Consumption => at.parent(CONSUMED),

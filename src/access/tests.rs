@@ -14,17 +14,17 @@ use crate::model::{Clock, Fields, Kind, Principal, Relation, RelationType, Time,
 const NOW: Time = Time(1_700_000_000_000);
 
 /// A small generator: the same world for the same number.
-struct Dice(u64);
+pub(super) struct Dice(pub u64);
 
 impl Dice {
-    fn roll(&mut self, below: usize) -> usize {
+    pub fn roll(&mut self, below: usize) -> usize {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
         (self.0 % below.max(1) as u64) as usize
     }
 
-    fn pick<T: Copy>(&mut self, from: &[T]) -> Option<T> {
+    pub fn pick<T: Copy>(&mut self, from: &[T]) -> Option<T> {
         if from.is_empty() {
             None
         } else {
@@ -34,7 +34,7 @@ impl Dice {
 }
 
 /// Entities of every kind, each with the parents it needs, some with those it may have, and relations across.
-fn world(seed: u64) -> Graph {
+pub(super) fn world(seed: u64) -> Graph {
     let mut dice = Dice(seed | 1);
     let clock = Clock::frozen(NOW);
     let mut graph = Graph::new();
@@ -80,7 +80,7 @@ fn world(seed: u64) -> Graph {
 }
 
 /// Makes one, unless there is nothing yet for it to hang on.
-fn make(tx: &mut Transaction<'_>, all: &mut HashMap<Kind, Vec<Uuid>>, dice: &mut Dice, kind: Kind) {
+pub(super) fn make(tx: &mut Transaction<'_>, all: &mut HashMap<Kind, Vec<Uuid>>, dice: &mut Dice, kind: Kind) {
     let mut parents = Vec::new();
     let owners: Vec<_> = kind.owners().filter(|rel| all.contains_key(&rel.def().from)).collect();
     if kind.owners().next().is_some() {
@@ -119,13 +119,13 @@ fn make(tx: &mut Transaction<'_>, all: &mut HashMap<Kind, Vec<Uuid>>, dice: &mut
 }
 
 /// The rules read downward, from what is reached to what that reaches, until nothing is added.
-struct Reading {
+pub(super) struct Reading {
     relations: Vec<Relation>,
-    kinds: HashMap<Uuid, Kind>,
+    pub kinds: HashMap<Uuid, Kind>,
 }
 
 impl Reading {
-    fn of(graph: &Graph) -> Self {
+    pub fn of(graph: &Graph) -> Self {
         let kinds = Kind::ALL.iter().flat_map(|kind| graph.of_kind(*kind, None));
         Self {
             relations: graph.relations().collect(),
@@ -169,7 +169,7 @@ impl Reading {
         }
     }
 
-    fn catalogue(&self, graph: &Graph) -> HashSet<Uuid> {
+    pub fn catalogue(&self, graph: &Graph) -> HashSet<Uuid> {
         let with_model: HashSet<Kind> = relations()
             .filter(|rel| rel.def().from == Kind::LicenseModel && rel.def().role == Role::Owner)
             .map(|rel| rel.def().to)
@@ -190,7 +190,7 @@ impl Reading {
     }
 
     /// What is the organization's own, and what it shares with another one's groups.
-    fn organization(&self, id: Uuid) -> (HashSet<Uuid>, HashSet<Uuid>) {
+    pub fn organization(&self, id: Uuid) -> (HashSet<Uuid>, HashSet<Uuid>) {
         let own = self.below([id], true);
         let memberships = self.ends(RelationType::Membership, Kind::Profile, Kind::ProfileGroup);
         let inside = |(profile, group): &(Uuid, Uuid)| own.contains(group).then_some(*profile);

@@ -366,6 +366,11 @@ pub fn list(graph: &Graph, who: &Who, after: Option<Serial>, at_most: usize) -> 
     })
 }
 
+/// The organization a token is bound to.
+pub fn bound_to(token: &Entity) -> Option<Uuid> {
+    token.fields.get(ORGANIZATION).and_then(Value::as_uuid)
+}
+
 fn info(token: &Entity) -> TokenInfo {
     let id = |field: u8| token.fields.get(field).and_then(Value::as_uuid);
     TokenInfo {

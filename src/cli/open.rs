@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::{Exit, Failure, progress};
+use crate::access;
 use crate::engine::{Engine, OpenError, Options};
 use crate::http;
 use crate::model::Clock;
@@ -76,6 +77,7 @@ pub fn engine(settings: &Settings, migrate: bool) -> Result<Engine, Failure> {
     let options = Options {
         queue: settings.limits.queue as usize,
         replay_bytes: settings.limits.replay_bytes as usize,
+        whose: access::whose,
         ..Options::default()
     };
     let bar = progress::bar("loading", None, false);

@@ -13,7 +13,7 @@ use super::queue::Taken;
 use super::replays::Replays;
 use super::{Options, Reply, Shared, Written};
 use crate::graph::{Broken, Graph, Transaction, Violation};
-use crate::model::{Change, Clock, Commit, Replay, Revision, Time};
+use crate::model::{Change, Clock, Commit, Replay, Revision, Time, Whose};
 use crate::mutant::mutant;
 use crate::storage::{Storage, StorageError};
 
@@ -58,7 +58,7 @@ enum Failure {
 
 /// What came of one closure.
 enum Ran {
-    Done(Reply, Vec<Change>),
+    Done(Reply, Vec<Change>, Whose),
     Dry(Reply),
     Refused,
     Violation(Violation),
@@ -192,7 +192,9 @@ impl Committer {
             let graph = self.copies.current()?;
             let clock = &*self.shared.clock;
             // A panic may have left the copy half changed, and no undoing can be trusted to mend that.
-            let Ok(ran) = catch_unwind(AssertUnwindSafe(|| run(job.as_mut(), graph, revision + 1, now, clock))) else {
+            let whose = self.options.whose;
+            let run = || run(job.as_mut(), graph, revision + 1, now, clock, whose);
+            let Ok(ran) = catch_unwind(AssertUnwindSafe(run)) else {
                 self.shared.counters.panics.fetch_add(1, Ordering::Relaxed);
                 self.copies.rebuild(&batch.commits)?;
                 batch.outcomes.push(Outcome::Panicked);
@@ -209,11 +211,11 @@ impl Committer {
                 Ran::Refused => Outcome::Refused,
                 Ran::Violation(violation) => Outcome::Violation(violation),
                 Ran::Dry(reply) => written(reply, revision),
-                Ran::Done(reply, changes) if changes.is_empty() => written(reply, revision),
-                Ran::Done(reply, changes) => {
+                Ran::Done(reply, changes, _) if changes.is_empty() => written(reply, revision),
+                Ran::Done(reply, changes, whose) => {
                     revision += 1;
                     graph.set_revision(revision);
-                    let commit = commit(job.as_ref(), revision, now, &reply, changes);
+                    let commit = commit(job.as_ref(), revision, now, &reply, (changes, whose));
                     if let Some(replay) = &commit.replay {
                         self.replays.keep(revision, replay);
                     }
@@ -316,14 +318,21 @@ fn kept_body(storage: &mut dyn Storage, revision: Revision) -> Result<Option<Arc
 }
 
 /// One closure in a transaction of its own, which leaves changes behind in the graph only where it says `Done`.
-fn run(job: &mut dyn Job, graph: &mut Graph, revision: Revision, now: Time, clock: &Clock) -> Ran {
+fn run(
+    job: &mut dyn Job,
+    graph: &mut Graph,
+    revision: Revision,
+    now: Time,
+    clock: &Clock,
+    whose: fn(&Graph, &[Change]) -> Whose,
+) -> Ran {
     let dry = job.write().dry_run;
     let mut transaction = Transaction::new(graph, revision, now, clock);
     let Some(reply) = job.run(&mut transaction) else {
         if mutant("keep-refused") {
-            return transaction
-                .finish()
-                .map_or(Ran::Refused, |changes| Ran::Done(Reply::empty(), changes));
+            return transaction.finish().map_or(Ran::Refused, |changes| {
+                Ran::Done(Reply::empty(), changes, Whose::default())
+            });
         }
         transaction.abandon();
         return Ran::Refused;
@@ -333,12 +342,22 @@ fn run(job: &mut dyn Job, graph: &mut Graph, revision: Revision, now: Time, cloc
         transaction.abandon();
         return valid.map_or_else(Ran::Violation, |()| Ran::Dry(reply));
     }
-    transaction
-        .finish()
-        .map_or_else(Ran::Violation, |changes| Ran::Done(reply, changes))
+    match transaction.finish() {
+        Ok(changes) => {
+            let whose = whose(graph, &changes);
+            Ran::Done(reply, changes, whose)
+        }
+        Err(violation) => Ran::Violation(violation),
+    }
 }
 
-fn commit(job: &dyn Job, revision: Revision, at: Time, reply: &Reply, changes: Vec<Change>) -> Commit {
+fn commit(
+    job: &dyn Job,
+    revision: Revision,
+    at: Time,
+    reply: &Reply,
+    (changes, whose): (Vec<Change>, Whose),
+) -> Commit {
     let write = job.write();
     let replay = write.idempotency.as_ref().map(|asked| Replay {
         scope: asked.scope.clone(),
@@ -355,6 +374,7 @@ fn commit(job: &dyn Job, revision: Revision, at: Time, reply: &Reply, changes: V
         operation: write.operation.clone(),
         request_id: write.request_id.clone(),
         changes,
+        whose,
         replay,
     }
 }

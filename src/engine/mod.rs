@@ -22,7 +22,7 @@ use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
 use crate::graph::{Broken, Graph, Transaction, Violation};
-use crate::model::{Change, Clock, Principal, Revision, Time};
+use crate::model::{Change, Clock, Principal, Revision, Time, Whose};
 use crate::storage::{Loaded, REPLAYS_KEPT_MS, Storage, StorageError};
 use committer::Committer;
 use job::Closure;
@@ -72,6 +72,8 @@ pub struct Options {
     pub linger: Duration,
     /// Bytes of answers to Idempotency-Keys held in memory; the storage gives back the others.
     pub replay_bytes: usize,
+    /// Asked of the graph as each commit leaves it, for the commit to remember.
+    pub whose: fn(&Graph, &[Change]) -> Whose,
 }
 
 impl Default for Options {
@@ -81,6 +83,7 @@ impl Default for Options {
             batch: 256,
             linger: Duration::from_micros(200),
             replay_bytes: 64 * 1024 * 1024,
+            whose: |_, _| Whose::default(),
         }
     }
 }

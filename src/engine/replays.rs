@@ -122,7 +122,7 @@ fn is_fresh(at: Time, now: Time) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Principal;
+    use crate::model::{Principal, Whose};
 
     fn replay(scope: &str, key: &str, at: i64) -> Replay {
         Replay {
@@ -185,6 +185,7 @@ mod tests {
             operation: "Create".into(),
             request_id: "r".into(),
             changes: Vec::new(),
+            whose: Whose::default(),
             replay: Some(replay(scope, key, at)),
         });
         for commit in &commits {

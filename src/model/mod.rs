@@ -9,7 +9,7 @@ pub mod relation;
 pub mod schema;
 pub mod value;
 
-pub use change::{Change, Commit, Replay};
+pub use change::{Change, Commit, Replay, Whose};
 pub use clock::{Clock, Time};
 pub use entity::{Entity, Fields};
 pub use principal::Principal;

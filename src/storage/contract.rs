@@ -388,6 +388,7 @@ fn serials_are_never_given_twice<B: Backend>() {
         operation: "Create".into(),
         request_id: "".into(),
         changes: vec![Change::Entity { before, after }],
+        whose: Whose::default(),
         replay: None,
     };
     let mut open = backend.open();

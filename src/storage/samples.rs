@@ -100,10 +100,11 @@ pub fn commit() -> impl Strategy<Value = Commit> {
         text(),
         text(),
         changes,
+        prop::collection::vec(any::<Option<u8>>(), 0..6),
         prop::option::of(replay()),
     )
         .prop_map(
-            |((revision, at), (token, profile), operation, request_id, changes, replay)| Commit {
+            |((revision, at), (token, profile), operation, request_id, changes, whose, replay)| Commit {
                 revision,
                 at: Time(at),
                 by: Principal {
@@ -112,6 +113,11 @@ pub fn commit() -> impl Strategy<Value = Commit> {
                 },
                 operation,
                 request_id,
+                whose: whose
+                    .iter()
+                    .take(changes.len())
+                    .map(|whose| whose.map(|serial| u64::from(serial % 4) + 1))
+                    .collect(),
                 changes,
                 replay,
             },
@@ -204,6 +210,9 @@ impl World {
             by,
             operation: "Create".into(),
             request_id: "r-1".into(),
+            whose: (0..changes.len())
+                .map(|at| (!at.is_multiple_of(5)).then_some(revision % 3 + 1))
+                .collect(),
             changes,
             replay,
         };

@@ -57,7 +57,7 @@ impl Decoder {
     fn take_commit(&self, revision: Revision, input: &mut Input<'_>) -> Result<(Commit, bool), Bad> {
         let at = Time(input.signed()?);
         let flags = input.byte()?;
-        if flags > 0b111 {
+        if flags > 0b1111 {
             return Err(Bad::Malformed("its flags are none"));
         }
         let token = if flags & 1 != 0 { Some(input.uuid()?) } else { None };
@@ -69,6 +69,12 @@ impl Decoder {
         for _ in 0..count {
             changes.push(self.take_change(input)?);
         }
+        // Commits of earlier versions say nothing of it.
+        let whose = if flags & 8 != 0 {
+            input.whose()?
+        } else {
+            Whose::default()
+        };
         let by = Principal { token, profile };
         Ok((
             Commit {
@@ -78,6 +84,7 @@ impl Decoder {
                 operation,
                 request_id,
                 changes,
+                whose,
                 replay: None,
             },
             flags & 4 != 0,
@@ -278,6 +285,17 @@ impl<'a> Input<'a> {
         let (array, rest) = self.0.split_first_chunk().ok_or(Bad::Cut)?;
         self.0 = rest;
         Ok(array)
+    }
+
+    fn whose(&mut self) -> Result<Whose, Bad> {
+        let wrong = Bad::Malformed("it does not say whose its changes were");
+        let count = self.count()?;
+        let mut runs = Vec::with_capacity(count);
+        for _ in 0..count {
+            let length = u32::try_from(self.number()?).map_err(|_| wrong.clone())?;
+            runs.push((length, Some(self.number()?).filter(|serial| *serial > 0)));
+        }
+        Whose::from_runs(runs).ok_or(wrong)
     }
 
     fn uuid(&mut self) -> Result<Uuid, Bad> {

@@ -39,9 +39,14 @@ impl Encoder {
         start(out);
         put_signed(out, commit.at.0);
         let parts = [commit.by.token, commit.by.profile];
-        let flags =
-            u8::from(parts[0].is_some()) | u8::from(parts[1].is_some()) << 1 | u8::from(commit.replay.is_some()) << 2;
-        out.push(flags);
+        let whose = commit.whose.runs();
+        let flags = [
+            parts[0].is_some(),
+            parts[1].is_some(),
+            commit.replay.is_some(),
+            !whose.is_empty(),
+        ];
+        out.push((0..).zip(flags).fold(0, |all, (bit, flag)| all | u8::from(flag) << bit));
         for part in parts.into_iter().flatten() {
             out.extend_from_slice(part.as_bytes());
         }
@@ -67,6 +72,14 @@ impl Encoder {
                     }
                 }
             }
+        }
+        if !whose.is_empty() {
+            put_number(out, whose.len() as u64);
+        }
+        for (length, whose) in whose {
+            put_number(out, u64::from(*length));
+            // Serials begin at 1.
+            put_number(out, whose.unwrap_or(0));
         }
         finish(Key::Commit(commit.revision), out);
     }

@@ -115,6 +115,7 @@ fn a_row_of_a_later_version_is_no_damage() {
         operation: "Create".into(),
         request_id: "".into(),
         changes: vec![],
+        whose: Whose::default(),
         replay: None,
     };
     encoder.commit(&relation_free, &mut row);

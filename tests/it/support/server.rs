@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::mpsc;
 use std::thread::JoinHandle;
 
-use seatgraph::access::token::AdminToken;
+use seatgraph::access::{self, token::AdminToken};
 use seatgraph::engine::{self, Engine};
 use seatgraph::http::{self, Options, State};
 use seatgraph::model::Clock;
@@ -27,6 +27,7 @@ impl Server {
         let options = engine::Options {
             queue: settings.limits.queue as usize,
             replay_bytes: settings.limits.replay_bytes as usize,
+            whose: access::whose,
             ..engine::Options::default()
         };
         let engine = Engine::open(storage, clock, options, |_| ()).expect("a store that opens");
