@@ -84,6 +84,7 @@ contract! {
     nothing_of_a_bad_batch_is_kept
     the_head_is_held_by_one
     a_forgotten_log_is_too_old
+    the_log_is_walked_either_way
     answers_are_kept_for_a_day
     serials_are_never_given_twice
     a_callback_can_stop_loading
@@ -314,6 +315,70 @@ fn a_forgotten_log_is_too_old<B: Backend>() {
     backend.forget(u64::MAX);
     assert_eq!(backend.open().since(11, 10), Ok(vec![]));
     assert_eq!(backend.open().since(10, 10), Err(StorageError::TooOld(10)));
+}
+
+fn the_log_is_walked_either_way<B: Backend>() {
+    let (backend, mut world) = (B::new(), World::new(14));
+    let mut open = backend.open();
+    let logs = open.logs();
+    store(&mut *open, &(0..200).map(|_| world.commit(5)).collect::<Vec<_>>());
+    let walked = |way: Way, most: usize| -> Result<Vec<Revision>, StorageError> {
+        let mut found = Vec::new();
+        logs()?.walk(way, &mut |commit| {
+            let written = &world.commits[commit.revision as usize - 1];
+            let expected = Commit {
+                replay: None,
+                ..written.clone()
+            };
+            assert_eq!(*commit, expected);
+            found.push(commit.revision);
+            match found.len() < most {
+                true => ControlFlow::Continue(()),
+                false => ControlFlow::Break(()),
+            }
+        })?;
+        Ok(found)
+    };
+    let check = |way: Way, most: usize, expected: Vec<Revision>| assert_eq!(walked(way, most), Ok(expected), "{way:?}");
+    let all = usize::MAX;
+    check(Way::Oldest, all, (1..=200).collect());
+    check(Way::After(0), all, (1..=200).collect());
+    check(Way::After(150), all, (151..=200).collect());
+    check(Way::After(150), 3, vec![151, 152, 153]);
+    check(Way::After(200), all, vec![]);
+    check(Way::After(u64::MAX), all, vec![]);
+    check(Way::Before(u64::MAX), all, (1..=200).rev().collect());
+    check(Way::Before(201), 70, (131..=200).rev().collect());
+    check(Way::Before(3), all, vec![2, 1]);
+    check(Way::Before(1), all, vec![]);
+    check(Way::Before(0), all, vec![]);
+
+    // The committer goes on meanwhile, and a walk ends where the log did when it began.
+    let (mut log, mut seen) = (logs().expect("opens"), 0);
+    let mut later = World::new(14);
+    (0..200).for_each(|_| drop(later.commit(5)));
+    log.walk(Way::Oldest, &mut |_| {
+        seen += 1;
+        store(&mut *open, &[later.commit(5)]);
+        ControlFlow::Continue(())
+    })
+    .expect("walks");
+    assert_eq!((seen, log.head().map(|head| head.revision)), (200, Ok(400)));
+    drop((log, open));
+
+    backend.forget(40);
+    let walked = |way: Way| {
+        let (mut first, mut last) = (None, 0);
+        backend.log().walk(way, &mut |commit| {
+            (first, last) = (first.or(Some(commit.revision)), commit.revision);
+            ControlFlow::Continue(())
+        })?;
+        Ok((first, last))
+    };
+    assert_eq!(walked(Way::Oldest), Ok((Some(41), 400)));
+    assert_eq!(walked(Way::After(40)), Ok((Some(41), 400)));
+    assert_eq!(walked(Way::After(39)), Err(StorageError::TooOld(39)));
+    assert_eq!(walked(Way::Before(50)), Ok((Some(49), 41)));
 }
 
 fn answers_are_kept_for_a_day<B: Backend>() {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use super::{Head, Health, Loaded, Storage, StorageError};
+use super::{Head, Health, Loaded, Logs, Storage, StorageError};
 use crate::model::{Commit, Revision, Time};
 
 /// How a call fails.
@@ -147,5 +147,9 @@ impl<S: Storage> Storage for Failing<S> {
 
     fn abandon(&mut self) {
         self.inner.abandon();
+    }
+
+    fn logs(&self) -> Logs {
+        self.inner.logs()
     }
 }

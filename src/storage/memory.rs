@@ -2,6 +2,7 @@
 //! for surviving a power cut, and the log grows without bound.
 
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -9,11 +10,13 @@ use std::time::{Duration, Instant};
 use parking_lot::{Condvar, Mutex};
 
 use super::sqlite::{Sqlite, Target};
-use super::{Head, Health, Loaded, Log, REPLAYS_KEPT_MS, Storage, StorageError, follows, unfit};
+use super::{Head, Health, Link, Loaded, Log, Logs, REPLAYS_KEPT_MS, Storage, StorageError, Way, follows, unfit};
 use crate::model::{Change, Commit, Entity, Rel, Relation, Replay, Revision, Serial, Time};
 
 /// How long one handle waits for another to release the head.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// Commits a walk takes at a time: as long as it takes to count them, the committer waits.
+const STRIDE: usize = 64;
 
 /// One handle to a store. Handles made by [`Memory::another`] share it as nodes share a database: the turn to write goes
 /// from one to the other, and what one commits the other finds.
@@ -36,7 +39,8 @@ struct Contents {
     head: Head,
     /// The revision before the oldest commit of the log.
     forgotten: Revision,
-    log: Vec<Commit>,
+    /// Without their replays. Shared with those who walk through it.
+    log: Vec<Arc<Commit>>,
     entities: BTreeMap<Serial, Arc<Entity>>,
     relations: BTreeMap<(Serial, Rel, Serial), Arc<Relation>>,
     /// Oldest first, each with its commit's revision and time.
@@ -179,11 +183,55 @@ impl Storage for Memory {
     fn abandon(&mut self) {
         self.release();
     }
+
+    fn logs(&self) -> Logs {
+        let store = self.store.clone();
+        Arc::new(move || {
+            Ok(Box::new(Self {
+                store: store.clone(),
+                holds_head: false,
+                health: Health::default(),
+            }))
+        })
+    }
 }
 
 impl Log for Memory {
     fn head(&mut self) -> Result<Head, StorageError> {
         Ok(self.store.contents.lock().head)
+    }
+
+    /// What nobody can write to needs no proof.
+    fn link(&mut self) -> Result<Option<Link>, StorageError> {
+        Ok(None)
+    }
+
+    fn walk(&mut self, way: Way, each: &mut dyn FnMut(&Commit) -> ControlFlow<()>) -> Result<(), StorageError> {
+        let (forgotten, newest) = {
+            let contents = self.store.contents.lock();
+            (contents.forgotten, contents.head.revision)
+        };
+        let (mut at, up) = match way {
+            Way::Oldest => (forgotten + 1, true),
+            Way::After(after) if after < forgotten => return Err(StorageError::TooOld(after)),
+            Way::After(after) => (after.saturating_add(1), true),
+            Way::Before(before) => (before.saturating_sub(1).min(newest), false),
+        };
+        while at > forgotten && at <= newest {
+            let stride = self.store.contents.lock().stride(at, newest, up);
+            // Another handle may have dropped that part of the log since.
+            if stride.first().is_none_or(|first| first.revision != at) {
+                return Err(StorageError::TooOld(at));
+            }
+            for commit in &stride {
+                if each(commit).is_break() {
+                    return Ok(());
+                }
+            }
+            let length = stride.len() as u64;
+            at = if up { at + length } else { at.saturating_sub(length) };
+        }
+        Ok(())
     }
 
     fn since(&mut self, after: Revision, at_most: usize) -> Result<Vec<Commit>, StorageError> {
@@ -216,6 +264,26 @@ impl Log for Memory {
 }
 
 impl Contents {
+    /// The commits from a revision on, up to `newest` or down.
+    fn stride(&self, at: Revision, newest: Revision, up: bool) -> Vec<Arc<Commit>> {
+        let place = |revision: Revision| usize::try_from(revision.saturating_sub(self.forgotten)).unwrap_or(usize::MAX);
+        let log = &self.log[..place(newest).min(self.log.len())];
+        match up {
+            true => log
+                .iter()
+                .skip(place(at).saturating_sub(1))
+                .take(STRIDE)
+                .cloned()
+                .collect(),
+            false => log[..place(at).min(log.len())]
+                .iter()
+                .rev()
+                .take(STRIDE)
+                .cloned()
+                .collect(),
+        }
+    }
+
     fn with_replay(&self, commit: &Commit) -> Commit {
         let found = self
             .replays
@@ -247,10 +315,10 @@ impl Contents {
         for commit in commits {
             self.replays
                 .extend(commit.replay.clone().map(|replay| (commit.revision, commit.at, replay)));
-            self.log.push(Commit {
+            self.log.push(Arc::new(Commit {
                 replay: None,
                 ..commit.clone()
-            });
+            }));
         }
         let old = head.at.0.saturating_sub(REPLAYS_KEPT_MS);
         let forgotten = self.replays.iter().take_while(|(_, at, _)| at.0 < old).count();

@@ -24,9 +24,13 @@
 //!   ([`REPLAYS_KEPT_MS`]) and is `None` afterwards.
 //! - Replays older than [`REPLAYS_KEPT_MS`] before a commit may be forgotten by that commit.
 //!
+//! A store that outlives the process keeps a **hash chain** over its log ([`chain`]): commits that were altered, removed, put in
+//! or moved by somebody who wrote to it by other ways are found when it is proven.
+//!
 //! Calls are synchronous and may wait for a disk: only plain threads make them. [`Log`] is for those beside the
-//! committer (audit, backup): it reads, never writes, and disturbs nobody.
+//! committer (audit, backup): it reads, never writes, and disturbs nobody. The store gives them out by [`Storage::logs`].
 
+pub mod chain;
 mod checksum;
 pub mod codec;
 pub mod failing;
@@ -39,9 +43,11 @@ mod contract;
 #[cfg(test)]
 mod samples;
 
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
 
+pub use chain::Link;
 pub use failing::{Failing, Fault, Faults};
 pub use memory::Memory;
 pub use sqlite::{Migrate, Reader, Report, Sqlite};
@@ -117,11 +123,32 @@ pub trait Storage: Send {
     fn commit(&mut self, commits: &[Commit]) -> Result<(), StorageError>;
     /// Releases the head and writes nothing.
     fn abandon(&mut self);
+    /// How others open the log while the committer has the store.
+    fn logs(&self) -> Logs;
+}
+
+/// Opens the log, on any thread. Who has it open when the store is closed keeps the store's files from being tidied.
+pub type Logs = Arc<dyn Fn() -> Result<Box<dyn Log>, StorageError> + Send + Sync>;
+
+/// Where a walk through the log begins, and so which way it goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// From the oldest commit there is, to later ones.
+    Oldest,
+    /// From the commit after a revision, to later ones.
+    After(Revision),
+    /// From the commit before a revision, to earlier ones.
+    Before(Revision),
 }
 
 /// The log as seen from beside the committer, by a thread of its own.
 pub trait Log: Send {
     fn head(&mut self) -> Result<Head, StorageError>;
+    /// Where the hash chain over the commits ends, if the store keeps one.
+    fn link(&mut self) -> Result<Option<Link>, StorageError>;
+    /// One commit after the other, none skipped, until there are no more of those there were at the beginning or `each`
+    /// has enough. Without their replays, which are answers and no part of what happened.
+    fn walk(&mut self, way: Way, each: &mut dyn FnMut(&Commit) -> ControlFlow<()>) -> Result<(), StorageError>;
     /// As [`Storage::since`].
     fn since(&mut self, after: Revision, at_most: usize) -> Result<Vec<Commit>, StorageError>;
     /// Commits before a revision, newest first, at most `at_most` of them and perhaps fewer; none where the log begins.

@@ -8,6 +8,7 @@
 mod error;
 mod migrate;
 mod place;
+mod prove;
 mod read;
 mod reader;
 mod verify;
@@ -21,8 +22,11 @@ mod damage;
 mod faults;
 #[cfg(test)]
 mod opening;
+#[cfg(test)]
+mod tamper;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
@@ -36,8 +40,9 @@ pub use reader::Reader;
 pub use verify::Report;
 use write::Writer;
 
+use super::chain::{Dictionary, Hash};
 use super::codec::{Decoder, Encoder};
-use super::{Head, Health, Loaded, Storage, StorageError};
+use super::{Head, Health, Loaded, Logs, Storage, StorageError};
 use crate::model::{Commit, Revision, Time};
 
 /// Frames of the WAL (4 KiB each) that wait for a checkpoint before one is made.
@@ -56,6 +61,8 @@ pub struct Sqlite {
     encoder: Encoder,
     decoder: Decoder,
     totals: Totals,
+    /// What the hash chain covers of the dictionary.
+    words: (u64, Hash),
     holds_head: bool,
     health: Health,
     piece_bytes: usize,
@@ -105,6 +112,7 @@ impl Sqlite {
         Ok(Self {
             encoder: Encoder::new(&words)?,
             decoder: Decoder::new(&words),
+            words: Dictionary::new(&words).last(),
             totals,
             db,
             lock,
@@ -141,10 +149,12 @@ impl Sqlite {
         }
         let transaction = self.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let bound = [up_to as i64];
+        let link = prove::link(&transaction, &self.totals, up_to)?;
         transaction.execute("DELETE FROM commit_log WHERE revision <= ?1", bound)?;
         transaction.execute("DELETE FROM commit_more WHERE revision <= ?1", bound)?;
         let totals = Totals {
             forgotten: up_to,
+            forgotten_chain: link.hash,
             ..self.totals
         };
         write::head(&transaction, &self.totals, &totals)?;
@@ -179,6 +189,7 @@ impl Sqlite {
             encoder: &self.encoder,
             decoder: &self.decoder,
             totals: self.totals,
+            words: self.words,
             piece_bytes: self.piece_bytes,
             row,
             other,
@@ -283,6 +294,11 @@ impl Storage for Sqlite {
 
     fn abandon(&mut self) {
         self.holds_head = false;
+    }
+
+    fn logs(&self) -> Logs {
+        let path = self.path.clone();
+        Arc::new(move || Ok(Box::new(Reader::open_lean(&path)?)))
     }
 }
 

@@ -49,6 +49,12 @@ impl Words {
         self.0.get(usize::try_from(code).ok()?)?.as_deref()
     }
 
+    /// In order of their numbers.
+    pub fn iter(&self) -> impl Iterator<Item = (u64, &str)> {
+        let numbered = self.0.iter().enumerate();
+        numbered.filter_map(|(code, word)| Some((code as u64, word.as_deref()?)))
+    }
+
     pub fn code(&self, word: &str) -> Option<Code> {
         let at = self.0.iter().position(|known| known.as_deref() == Some(word))?;
         Code::try_from(at).ok()

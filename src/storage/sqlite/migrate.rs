@@ -1,10 +1,11 @@
 //! The schema's versions: numbered SQL files inside the program, each applied in one transaction and remembered with its
-//! checksum, so that a file changed after the fact is found out.
+//! checksum, so that a file changed after the fact is found out. What SQL alone cannot fill in, a function does.
 
 use rusqlite::{Connection, TransactionBehavior};
 use sha2::{Digest, Sha256};
 
 use super::super::StorageError;
+use super::prove;
 
 /// What to do with a database older than the program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,12 +24,24 @@ pub fn begin(db: &mut Connection, migrations: &[Migration]) -> Result<(), Storag
 pub struct Migration {
     pub name: &'static str,
     pub sql: &'static str,
+    /// Runs after the SQL, in the same transaction; in a new database too, which has no rows then.
+    pub fill: Option<Fill>,
 }
 
-pub const MIGRATIONS: &[Migration] = &[Migration {
-    name: "0001_commits",
-    sql: include_str!("../schema/sqlite/0001_commits.sql"),
-}];
+pub type Fill = fn(&Connection) -> Result<(), StorageError>;
+
+pub const MIGRATIONS: &[Migration] = &[
+    Migration {
+        name: "0001_commits",
+        sql: include_str!("../schema/sqlite/0001_commits.sql"),
+        fill: None,
+    },
+    Migration {
+        name: "0002_chain",
+        sql: include_str!("../schema/sqlite/0002_chain.sql"),
+        fill: Some(prove::link_all),
+    },
+];
 
 /// In the file's header: `Seat`.
 const APPLICATION: i32 = 0x5365_6174;
@@ -53,7 +66,7 @@ pub fn migrate(db: &mut Connection, migrations: &[Migration], how: Migrate) -> R
 fn apply(db: &mut Connection, found: u32, migrations: &[Migration]) -> Result<(), StorageError> {
     for (before, migration) in (found..).zip(&migrations[found as usize..]) {
         let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let applied = || -> Result<(), rusqlite::Error> {
+        let applied = || -> Result<(), StorageError> {
             if before == 0 {
                 transaction.pragma_update(None, "application_id", APPLICATION)?;
                 transaction.execute_batch(
@@ -63,13 +76,15 @@ fn apply(db: &mut Connection, found: u32, migrations: &[Migration]) -> Result<()
                 )?;
             }
             transaction.execute_batch(migration.sql)?;
+            migration.fill.map_or(Ok(()), |fill| fill(&transaction))?;
             transaction.execute(
                 "INSERT INTO schema_migration (version, name, checksum) VALUES (?1, ?2, ?3)",
                 (before + 1, migration.name, checksum(migration)),
             )?;
-            transaction.pragma_update(None, "user_version", before + 1)
+            transaction.pragma_update(None, "user_version", before + 1)?;
+            Ok(())
         };
-        applied().map_err(|error| match StorageError::from(error) {
+        applied().map_err(|error| match error {
             StorageError::Damaged(why) => {
                 StorageError::Damaged(format!("migration `{}` does not fit: {why}", migration.name))
             }

@@ -1,11 +1,14 @@
 //! Reading a database over any connection to it: the head, the dictionary, the state and the log. Writes nothing.
 
-use rusqlite::{Connection, OptionalExtension};
+use std::ops::ControlFlow;
 
+use rusqlite::Connection;
+
+use super::super::chain::{BEGINNING, Hash, Link};
 use super::super::checksum::Checksum;
 use super::super::codec::{Decoder, Key, carried_checksum};
 use super::super::words::{Code, Words};
-use super::super::{ANSWER_BYTES, Head, Loaded, REPLAYS_KEPT_MS, StorageError};
+use super::super::{ANSWER_BYTES, Head, Loaded, REPLAYS_KEPT_MS, StorageError, Way};
 use crate::model::{Commit, Revision, Serial, Time};
 
 /// Stands in `commit_log` for a body that lies in pieces in `commit_more`; no row starts so, as versions start at 1.
@@ -22,6 +25,9 @@ pub struct Totals {
     pub replays: u64,
     /// The sum of the checksums of all entities, relations and replays: it finds rows that went missing.
     pub digest: u64,
+    /// Of the last commit, and of the last one that is forgotten.
+    pub chain: Hash,
+    pub forgotten_chain: Hash,
 }
 
 impl Totals {
@@ -32,10 +38,13 @@ impl Totals {
         relations: 0,
         replays: 0,
         digest: 0,
+        chain: BEGINNING,
+        forgotten_chain: BEGINNING,
     };
 
-    pub fn columns(&self) -> [i64; 9] {
-        let numbers = [
+    /// Those columns of the head that are numbers, in the order of the table.
+    pub fn numbers(&self) -> [u64; 8] {
+        [
             self.head.revision,
             self.head.at.0 as u64,
             self.head.next_serial,
@@ -44,50 +53,52 @@ impl Totals {
             self.relations,
             self.replays,
             self.digest,
-        ];
-        let checksum = numbers
-            .iter()
-            .fold(Checksum::new(), |sum, number| sum.number(*number))
-            .sum();
-        let mut columns = [i64::from(checksum); 9];
-        for (column, number) in columns.iter_mut().zip(numbers) {
-            *column = number as i64;
-        }
-        columns
+        ]
+    }
+
+    pub fn checksum(&self) -> i64 {
+        let sum = sum_of(&self.numbers());
+        i64::from(sum.bytes(&self.chain).bytes(&self.forgotten_chain).sum())
     }
 
     pub fn read(db: &Connection) -> Result<Self, StorageError> {
         let mut statement = db.prepare_cached(
-            "SELECT revision, at, next_serial, forgotten, entities, relations, replays, digest, checksum FROM head
-             WHERE id = 1",
+            "SELECT revision, at, next_serial, forgotten, entities, relations, replays, digest, chain, forgotten_chain,
+                 checksum FROM head WHERE id = 1",
         )?;
-        let columns = statement.query_row((), |row| {
-            let mut columns = [0i64; 9];
-            for (at, column) in columns.iter_mut().enumerate() {
-                *column = row.get(at)?;
-            }
-            Ok(columns)
-        });
-        let Some(columns) = columns.optional()? else {
+        let mut rows = statement.query(())?;
+        let Some(row) = rows.next()? else {
             return Err(StorageError::Damaged("the head is missing".to_owned()));
+        };
+        let number = |at: usize| row.get::<_, i64>(at).map(|number| number as u64);
+        let unfit = || StorageError::Damaged("the checksum of the head does not fit".to_owned());
+        let hash = |at: usize| -> Result<Hash, StorageError> {
+            Hash::try_from(row.get_ref(at)?.as_blob()?).map_err(|_| unfit())
         };
         let totals = Self {
             head: Head {
-                revision: columns[0] as u64,
-                at: Time(columns[1]),
-                next_serial: columns[2] as u64,
+                revision: number(0)?,
+                at: Time(number(1)? as i64),
+                next_serial: number(2)?,
             },
-            forgotten: columns[3] as u64,
-            entities: columns[4] as u64,
-            relations: columns[5] as u64,
-            replays: columns[6] as u64,
-            digest: columns[7] as u64,
+            forgotten: number(3)?,
+            entities: number(4)?,
+            relations: number(5)?,
+            replays: number(6)?,
+            digest: number(7)?,
+            chain: hash(8)?,
+            forgotten_chain: hash(9)?,
         };
-        match totals.columns() == columns {
+        match totals.checksum() == row.get::<_, i64>(10)? {
             true => Ok(totals),
-            false => Err(StorageError::Damaged(
-                "the checksum of the head does not fit".to_owned(),
-            )),
+            false => Err(unfit()),
+        }
+    }
+
+    pub fn link(&self) -> Link {
+        Link {
+            revision: self.head.revision,
+            hash: self.chain,
         }
     }
 
@@ -98,6 +109,10 @@ impl Totals {
     pub fn subtract(&mut self, row: &[u8]) {
         self.digest = self.digest.wrapping_sub(u64::from(carried_checksum(row)));
     }
+}
+
+pub fn sum_of(numbers: &[u64]) -> Checksum {
+    numbers.iter().fold(Checksum::new(), |sum, number| sum.number(*number))
 }
 
 pub fn word_checksum(code: u64, word: &str) -> i64 {
@@ -251,18 +266,8 @@ pub fn since(
     after: Revision,
     at_most: usize,
 ) -> Result<Vec<Commit>, StorageError> {
-    if after < totals.forgotten {
-        return Err(StorageError::TooOld(after));
-    }
-    let count = totals.head.revision.saturating_sub(after).min(at_most as u64);
-    commits(
-        db,
-        decoder,
-        totals,
-        "l.revision > ?1 ORDER BY l.revision",
-        after,
-        (1..=count).map(|step| after + step),
-    )
+    let way = Way::After(after);
+    collected(at_most, |each| walk(db, decoder, totals, way, true, each))
 }
 
 /// Commits before a revision, newest first.
@@ -273,18 +278,58 @@ pub fn before(
     before: Revision,
     at_most: usize,
 ) -> Result<Vec<Commit>, StorageError> {
-    let from = before.min(totals.head.revision.saturating_add(1));
-    let count = from
-        .saturating_sub(totals.forgotten.saturating_add(1))
-        .min(at_most as u64);
-    commits(
-        db,
-        decoder,
-        totals,
-        "l.revision < ?1 ORDER BY l.revision DESC",
-        from,
-        (1..=count).map(|step| from - step),
-    )
+    let way = Way::Before(before);
+    collected(at_most, |each| walk(db, decoder, totals, way, true, each))
+}
+
+/// What `each` is told of: a commit, and how many bytes it takes.
+pub type Each<'a> = &'a mut dyn FnMut(Commit, usize) -> ControlFlow<()>;
+
+/// At most so many, and no more than an answer holds.
+fn collected(
+    at_most: usize,
+    walk: impl FnOnce(Each<'_>) -> Result<(), StorageError>,
+) -> Result<Vec<Commit>, StorageError> {
+    let (mut commits, mut bytes) = (Vec::new(), 0);
+    if at_most > 0 {
+        walk(&mut |commit, size| {
+            bytes += size;
+            commits.push(commit);
+            match commits.len() < at_most && bytes <= ANSWER_BYTES {
+                true => ControlFlow::Continue(()),
+                false => ControlFlow::Break(()),
+            }
+        })?;
+    }
+    Ok(commits)
+}
+
+/// One commit after the other, from where `way` begins to the end of the log or until `each` has enough; with their
+/// replays or without.
+pub fn walk(
+    db: &Connection,
+    decoder: &Decoder,
+    totals: &Totals,
+    way: Way,
+    replays: bool,
+    each: Each<'_>,
+) -> Result<(), StorageError> {
+    let (oldest, newest) = (totals.forgotten, totals.head.revision);
+    match way {
+        Way::After(after) if after < oldest => Err(StorageError::TooOld(after)),
+        Way::After(_) | Way::Oldest => {
+            let after = if let Way::After(after) = way { after } else { oldest };
+            let expected = (after..newest).map(|before| before + 1);
+            let condition = ("l.revision > ?1 ORDER BY l.revision", after);
+            commits(db, decoder, totals, condition, expected, replays, each)
+        }
+        Way::Before(before) => {
+            let before = before.min(newest.saturating_add(1));
+            let expected = (oldest.saturating_add(1)..before).rev();
+            let condition = ("l.revision < ?1 ORDER BY l.revision DESC", before);
+            commits(db, decoder, totals, condition, expected, replays, each)
+        }
+    }
 }
 
 /// The commits of `expected`, in that order; what the log lacks of them is damage.
@@ -292,17 +337,19 @@ fn commits(
     db: &Connection,
     decoder: &Decoder,
     totals: &Totals,
-    condition: &str,
-    bound: Revision,
+    (condition, bound): (&str, Revision),
     expected: impl Iterator<Item = Revision>,
-) -> Result<Vec<Commit>, StorageError> {
+    replays: bool,
+    each: Each<'_>,
+) -> Result<(), StorageError> {
+    let (replay, join) = match replays {
+        true => ("r.body", "LEFT JOIN replay r ON r.revision = l.revision"),
+        false => ("NULL", ""),
+    };
     let mut statement = db.prepare_cached(&format!(
-        "SELECT l.revision, l.at, l.operation, l.body, r.body
-         FROM commit_log l LEFT JOIN replay r ON r.revision = l.revision WHERE {condition}"
+        "SELECT l.revision, l.at, l.operation, l.body, {replay} FROM commit_log l {join} WHERE {condition}"
     ))?;
     let mut rows = statement.query([i64::try_from(bound).unwrap_or(i64::MAX)])?;
-    let mut commits = Vec::new();
-    let mut bytes = 0;
     for revision in expected {
         let row = match rows.next()? {
             Some(row) if row.get_ref(0)?.as_i64()? as u64 == revision => row,
@@ -317,6 +364,7 @@ fn commits(
             }
             whole => whole,
         };
+        let mut bytes = body.len();
         let (mut commit, had_replay) = decoder
             .commit(revision, body)
             .map_err(|bad| bad.of(Key::Commit(revision)))?;
@@ -334,20 +382,18 @@ fn commits(
                 );
                 bytes += replay.len();
             }
-            None if had_replay && commit.at.0 >= totals.head.at.0.saturating_sub(REPLAYS_KEPT_MS) => {
+            None if replays && had_replay && commit.at.0 >= totals.head.at.0.saturating_sub(REPLAYS_KEPT_MS) => {
                 return Err(StorageError::Damaged(format!(
                     "the answer kept with commit {revision} is missing"
                 )));
             }
             None => {}
         }
-        bytes += body.len();
-        commits.push(commit);
-        if bytes > ANSWER_BYTES {
+        if each(commit, bytes).is_break() {
             break;
         }
     }
-    Ok(commits)
+    Ok(())
 }
 
 fn join_pieces(db: &Connection, revision: Revision) -> Result<Vec<u8>, StorageError> {

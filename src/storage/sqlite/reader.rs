@@ -1,5 +1,6 @@
 //! A second connection to a database: backups and the audit read over it while the committer goes on. It never writes.
 
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use rusqlite::backup::{Backup, StepResult};
@@ -7,7 +8,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, TransactionBehavior};
 
 use super::super::codec::Decoder;
-use super::super::{Head, Log, StorageError};
+use super::super::{Head, Link, Log, StorageError, Way};
 use super::migrate::{MIGRATIONS, Migrate, migrate};
 use super::place::{Target, resolve};
 use super::read::{self, Totals};
@@ -51,8 +52,15 @@ impl Reader {
         Ok(Self { db, decoder, path })
     }
 
+    /// As `open`, for reading on and on: every page is read once, so a cache of them would only take memory.
+    pub(super) fn open_lean(path: &Path) -> Result<Self, StorageError> {
+        let reader = Self::open(path)?;
+        reader.db.execute_batch("PRAGMA cache_size = -1024")?;
+        Ok(reader)
+    }
+
     /// Reads at one revision: everything within sees the same head.
-    fn at_head<T>(
+    pub(super) fn at_head<T>(
         &mut self,
         read: impl FnOnce(&Connection, &Decoder, &Totals) -> Result<T, StorageError>,
     ) -> Result<T, StorageError> {
@@ -68,6 +76,14 @@ impl Reader {
 impl Log for Reader {
     fn head(&mut self) -> Result<Head, StorageError> {
         self.at_head(|_, _, totals| Ok(totals.head))
+    }
+
+    fn link(&mut self) -> Result<Option<Link>, StorageError> {
+        self.at_head(|_, _, totals| Ok(Some(totals.link())))
+    }
+
+    fn walk(&mut self, way: Way, each: &mut dyn FnMut(&Commit) -> ControlFlow<()>) -> Result<(), StorageError> {
+        self.at_head(|db, decoder, totals| read::walk(db, decoder, totals, way, false, &mut |commit, _| each(&commit)))
     }
 
     fn since(&mut self, after: Revision, at_most: usize) -> Result<Vec<Commit>, StorageError> {

@@ -1,5 +1,5 @@
-//! Proving a database: SQLite's own check, every row's checksum, the head's sums, and the log played from nothing against
-//! the state. Damage is what it reports, so none of it ends the proof early if there is any way on. Repairs nothing.
+//! Proving a database: SQLite's own check, every row's checksum, the head's sums, the log's hash chain, and the log played
+//! from nothing against the state. Damage is what it reports, so none of it ends the proof early if there is any way on. Repairs nothing.
 
 use std::collections::HashMap;
 use std::fmt::Display;
@@ -7,10 +7,12 @@ use std::fmt::Display;
 use rusqlite::{Connection, TransactionBehavior};
 
 use super::super::StorageError;
+use super::super::chain::Link;
 use super::super::codec::{Bad, Decoder, Encoder, Key, carried_checksum};
+use super::prove::prove;
 use super::read::{self, Raw, Totals};
 use super::reader::Reader;
-use crate::model::{Change, Commit, Revision};
+use crate::model::{Change, Commit, Revision, Serial, Time};
 
 /// How many problems are told apart; the rest is only counted.
 const TOLD: usize = 100;
@@ -21,6 +23,8 @@ const STEP: usize = 256;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Report {
     pub revision: Revision,
+    /// Where the hash chain ends, to be noted outside. `None`: the head cannot be read.
+    pub chain: Option<Link>,
     pub entities: u64,
     pub relations: u64,
     /// Answers kept for Idempotency-Keys.
@@ -68,6 +72,10 @@ impl Reader {
         let totals = Totals::read(&transaction)?;
         report.revision = totals.head.revision;
         report.forgotten = totals.forgotten;
+        report.chain = Some(totals.link());
+        if let Err(error) = prove(&transaction, &totals, &mut |problem| report.problem(problem)) {
+            report.problem(format_args!("the chain cannot be followed: {error}"));
+        }
         // The sums compare what rows mean, not their bytes, which another version may have written.
         let mut words = read::words(&transaction)?;
         words.add_missing();
@@ -76,6 +84,8 @@ impl Reader {
             row: Vec::new(),
             rows: HashMap::default(),
             whole: totals.forgotten == 0,
+            next_serial: 1,
+            at: None,
             done: 0,
             all: totals.head.revision.saturating_sub(totals.forgotten) + totals.entities + totals.relations,
         };
@@ -93,7 +103,7 @@ impl Reader {
                 Err(error) => {
                     report.problem(format_args!("the log cannot be played past revision {after}: {error}"));
                     proof.rows.clear();
-                    proof.whole = false;
+                    (proof.whole, proof.at) = (false, None);
                     break;
                 }
             }
@@ -170,6 +180,13 @@ fn compare(
     if digest.digest != totals.digest {
         report.problem("the sum of all checksums is not the head's");
     }
+    if proof.at.is_some_and(|at| at != totals.head.at) {
+        report.problem("the time of the head is not that of the last commit");
+    }
+    if proof.whole && proof.next_serial != totals.head.next_serial {
+        let (next, expected) = (totals.head.next_serial, proof.next_serial);
+        report.problem(format_args!("the next serial is {next}, and by the log {expected}"));
+    }
     match scanned {
         Ok(()) => proof.end(report),
         Err(error) => report.problem(error),
@@ -201,12 +218,16 @@ struct Proof {
     rows: HashMap<Key, Option<u32>, foldhash::fast::RandomState>,
     /// The log reaches back to nothing: what it does not speak of is not there.
     whole: bool,
+    next_serial: Serial,
+    /// Of the last commit.
+    at: Option<Time>,
     done: u64,
     all: u64,
 }
 
 impl Proof {
     fn play(&mut self, commit: &Commit, report: &mut Report) {
+        self.at = Some(commit.at);
         for change in &commit.changes {
             let sums = match change {
                 Change::Entity { before, after } => [before, after].map(|entity| {
@@ -221,6 +242,9 @@ impl Proof {
                 }),
             };
             let Some((key, _)) = sums[0].or(sums[1]) else { continue };
+            if let Key::Entity(serial) = key {
+                self.next_serial = self.next_serial.max(serial.saturating_add(1));
+            }
             let [before, after] = sums.map(|sum| sum.map(|(_, sum)| sum));
             let known = self.rows.insert(key, after);
             let fits = match known {

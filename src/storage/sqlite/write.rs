@@ -1,7 +1,8 @@
 //! Playing commits onto the tables, inside a transaction that somebody else begins and ends.
 
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::{Connection, Statement};
 
+use super::super::chain::{Hash, Linking};
 use super::super::codec::{Decoder, Encoder, Key};
 use super::super::{REPLAYS_KEPT_MS, StorageError, follows, unfit};
 use super::error::is_constraint;
@@ -16,6 +17,8 @@ pub struct Writer<'a> {
     pub encoder: &'a Encoder,
     pub decoder: &'a Decoder,
     pub totals: Totals,
+    /// The highest number of the dictionary, and the hash of its words.
+    pub words: (u64, Hash),
     pub piece_bytes: usize,
     pub row: &'a mut Vec<u8>,
     pub other: &'a mut Vec<u8>,
@@ -164,6 +167,11 @@ impl Writer<'_> {
     fn log(&mut self, commit: &Commit) -> Result<(), StorageError> {
         let revision = column(commit.revision)?;
         self.encoder.commit(commit, self.row);
+        let (words, dictionary) = self.words;
+        let operation = commit.operation.as_bytes();
+        let mut linking = Linking::new(&self.totals.chain, &dictionary, commit.revision, commit.at, operation);
+        linking.body(self.row);
+        let chain = linking.hash();
         let body = if self.row.len() <= self.piece_bytes {
             &self.row[..]
         } else {
@@ -175,10 +183,18 @@ impl Writer<'_> {
             }
             IN_PIECES
         };
-        let mut insert = self
-            .db
-            .prepare_cached("INSERT INTO commit_log (revision, at, operation, body) VALUES (?1, ?2, ?3, ?4)")?;
-        insert.execute((revision, commit.at.0, commit.operation.as_str(), body))?;
+        let mut insert = self.db.prepare_cached(
+            "INSERT INTO commit_log (revision, at, operation, body, words, chain) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        )?;
+        insert.execute((
+            revision,
+            commit.at.0,
+            commit.operation.as_str(),
+            body,
+            column(words)?,
+            chain,
+        ))?;
+        self.totals.chain = chain;
         if let Some(replay) = &commit.replay {
             self.encoder.replay(commit.revision, replay, self.other);
             let mut insert = self
@@ -221,12 +237,14 @@ impl Writer<'_> {
 pub fn head(db: &Connection, from: &Totals, to: &Totals) -> Result<(), StorageError> {
     let mut update = db.prepare_cached(
         "UPDATE head SET revision = ?1, at = ?2, next_serial = ?3, forgotten = ?4, entities = ?5, relations = ?6,
-             replays = ?7, digest = ?8, checksum = ?9 WHERE id = 1 AND checksum = ?10 AND revision = ?11",
+             replays = ?7, digest = ?8, chain = ?9, forgotten_chain = ?10, checksum = ?11
+         WHERE id = 1 AND checksum = ?12 AND revision = ?13 AND chain = ?14",
     )?;
-    let [.., checksum] = from.columns();
-    let last = [checksum, from.head.revision as i64];
-    let moved = update.execute(rusqlite::params_from_iter(to.columns().into_iter().chain(last)))?;
-    match moved {
+    bind_head(&mut update, to)?;
+    update.raw_bind_parameter(12, from.checksum())?;
+    update.raw_bind_parameter(13, from.head.revision as i64)?;
+    update.raw_bind_parameter(14, from.chain)?;
+    match update.raw_execute()? {
         1 => Ok(()),
         _ => Err(StorageError::Io("another program wrote to the database".to_owned())),
     }
@@ -234,14 +252,24 @@ pub fn head(db: &Connection, from: &Totals, to: &Totals) -> Result<(), StorageEr
 
 /// The head of a new database.
 pub fn first_head(db: &Connection) -> Result<(), StorageError> {
-    db.execute(
-        "INSERT INTO head (revision, at, next_serial, forgotten, entities, relations, replays, digest, checksum, id)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 1)",
-        rusqlite::params_from_iter(Totals::EMPTY.columns()),
-    )
-    .optional()
-    .map(drop)
-    .map_err(StorageError::from)
+    let mut insert = db.prepare(
+        "INSERT INTO head (revision, at, next_serial, forgotten, entities, relations, replays, digest, chain,
+             forgotten_chain, checksum, id) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, 1)",
+    )?;
+    bind_head(&mut insert, &Totals::EMPTY)?;
+    insert.raw_execute()?;
+    Ok(())
+}
+
+/// The first eleven parameters.
+fn bind_head(statement: &mut Statement<'_>, totals: &Totals) -> Result<(), StorageError> {
+    for (at, number) in (1..).zip(totals.numbers()) {
+        statement.raw_bind_parameter(at, number as i64)?;
+    }
+    statement.raw_bind_parameter(9, totals.chain)?;
+    statement.raw_bind_parameter(10, totals.forgotten_chain)?;
+    statement.raw_bind_parameter(11, totals.checksum())?;
+    Ok(())
 }
 
 /// SQLite's integers are signed.

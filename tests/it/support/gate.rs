@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
 use seatgraph::model::{Commit, Revision, Time};
-use seatgraph::storage::{Head, Loaded, Storage, StorageError};
+use seatgraph::storage::{Head, Loaded, Logs, Storage, StorageError};
 
 #[derive(Clone, Default)]
 pub struct Gate(Arc<(Mutex<State>, Condvar)>);
@@ -92,5 +92,9 @@ impl<S: Storage> Storage for Gated<S> {
 
     fn abandon(&mut self) {
         self.inner.abandon();
+    }
+
+    fn logs(&self) -> Logs {
+        self.inner.logs()
     }
 }
