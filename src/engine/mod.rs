@@ -23,7 +23,7 @@ use tokio::sync::oneshot;
 
 use crate::graph::{Broken, Graph, Transaction, Violation};
 use crate::model::{Change, Clock, Principal, Revision, Time, Whose};
-use crate::storage::{Loaded, REPLAYS_KEPT_MS, Storage, StorageError};
+use crate::storage::{Loaded, Logs, REPLAYS_KEPT_MS, Storage};
 use committer::Committer;
 use job::Closure;
 use publish::Published;
@@ -34,8 +34,12 @@ use replays::Replays;
 #[derive(Clone)]
 pub struct Engine(Arc<Inner>);
 
+/// What the log is asked in.
+pub use crate::storage::{Log, StorageError, Way};
+
 struct Inner {
     shared: Arc<Shared>,
+    logs: Logs,
     committer: Mutex<Option<JoinHandle<()>>>,
     /// The committer's own thread: a closure may hold the last handle, and the committer cannot wait for itself.
     itself: ThreadId,
@@ -248,6 +252,7 @@ impl Engine {
             counters: Counters::default(),
         });
         shared.counters.last_commit.store(head.at.0, Ordering::Relaxed);
+        let logs = storage.logs();
         let committer = Committer::new(shared.clone(), storage, replays, options);
         let thread = thread::Builder::new()
             .name("committer".to_owned())
@@ -256,6 +261,7 @@ impl Engine {
         let committer = Mutex::new(Some(thread));
         Ok(Self(Arc::new(Inner {
             shared,
+            logs,
             committer,
             itself,
         })))
@@ -355,6 +361,12 @@ impl Engine {
             copies_cloned: count(&counters.copies_cloned),
             copies_held: count(&counters.copies_held),
         }
+    }
+
+    /// The log, beside the committer, which neither waits for it nor hears of it. It has what is durable, also before that
+    /// is published. To be let go before the engine is closed.
+    pub fn log(&self) -> Result<Box<dyn Log>, StorageError> {
+        (self.0.logs)()
     }
 
     pub fn clock(&self) -> &Clock {

@@ -30,33 +30,28 @@ pub async fn enter(context: &Context) -> Result<(Arc<Graph>, Who), Problem> {
 
 /// The caller, or 401. A request says who it is in one `Authorization: Bearer` header.
 pub fn authenticate(context: &Context, graph: &Graph) -> Result<Who, Problem> {
-    let mut headers = context.request.headers().get_all(header::AUTHORIZATION);
-    let Some(value) = headers.next() else {
+    if !context.request.headers().contains_key(header::AUTHORIZATION) {
         return Err(
             Problem::new(StatusCode::UNAUTHORIZED, "noToken", "this needs a bearer token").help(
                 "send `Authorization: Bearer TOKEN` with a token made by `seatgraph token create` or `POST /tokens`",
             ),
         );
-    };
-    let text = value
-        .to_str()
-        .ok()
-        .and_then(bearer)
-        .filter(|_| headers.next().is_none());
+    }
     let state = &context.state;
     token::authenticate(
         graph,
-        text.unwrap_or_default(),
+        bearer(context).unwrap_or_default(),
         state.options.admin.as_ref(),
         state.engine.clock().now(),
     )
     .map_err(Problem::from)
 }
 
-/// The scheme is named in any case (RFC 9110).
-fn bearer(value: &str) -> Option<&str> {
-    let (scheme, token) = value.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+/// The token as it was sent. The scheme is named in any case (RFC 9110).
+pub fn bearer(context: &Context) -> Option<&str> {
+    let mut headers = context.request.headers().get_all(header::AUTHORIZATION);
+    let (scheme, token) = headers.next()?.to_str().ok()?.split_once(' ')?;
+    (scheme.eq_ignore_ascii_case("bearer") && headers.next().is_none()).then(|| token.trim())
 }
 
 /// 403 without the permission; a token bound to an organization never has what concerns the whole server.

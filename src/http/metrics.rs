@@ -19,6 +19,7 @@ pub enum Route {
     GraphRead,
     GraphWrite,
     Tokens,
+    Audit,
     Import,
     Export,
     Backup,
@@ -29,10 +30,11 @@ pub enum Route {
 }
 
 /// In the order of the enum.
-const ROUTES: [&str; 10] = [
+const ROUTES: [&str; 11] = [
     "graph_read",
     "graph_write",
     "tokens",
+    "audit",
     "import",
     "export",
     "backup",

@@ -3,6 +3,7 @@
 //! One service takes every request and looks at the path itself: a selector is percent-decoded once, in `target`, and
 //! never by a router.
 
+pub mod audit;
 pub mod auth;
 pub mod body;
 pub mod bulk;
@@ -85,6 +86,7 @@ pub struct State {
     request_ids: RequestIds,
     throttle: Throttle,
     hashing: Hashing,
+    audits: audit::Turns,
     backup: Option<Box<Backup>>,
 }
 
@@ -98,6 +100,7 @@ impl State {
             request_ids: RequestIds::new(Clock::secret()),
             throttle: Throttle::default(),
             hashing: Hashing::default(),
+            audits: audit::Turns::default(),
             engine,
             options,
             backup,
@@ -276,6 +279,7 @@ fn route(path: &str, method: &Method) -> Route {
     }
     match path {
         "/tokens" => Route::Tokens,
+        "/audit" => Route::Audit,
         "/import" => Route::Import,
         "/export" => Route::Export,
         "/backup" => Route::Backup,
@@ -316,6 +320,7 @@ async fn answer_others(context: &Context, route: Route, payload: Payload) -> Res
         Route::Import if method == Method::POST => bulk::import(context, payload).await,
         Route::Import => Err(Problem::method_not_allowed(method.as_str(), "POST")),
         _ if !reads && route != Route::Other => Err(Problem::method_not_allowed(method.as_str(), "GET, HEAD")),
+        Route::Audit => audit::read(context).await,
         Route::Export => bulk::export(context).await,
         Route::Backup => bulk::backup(context).await,
         Route::Documents => health::document(context).await,
@@ -421,6 +426,8 @@ mod tests {
             ("/graph-schema", Method::GET, Route::Documents),
             ("/graphs", Method::GET, Route::Other),
             ("/tokens/x", Method::DELETE, Route::Tokens),
+            ("/audit", Method::GET, Route::Audit),
+            ("/audit/x", Method::GET, Route::Other),
             ("/", Method::GET, Route::Other),
         ] {
             assert_eq!(route(path, &method), expected, "{path}");

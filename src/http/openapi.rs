@@ -32,6 +32,7 @@ pub fn document() -> Vec<u8> {
             {"name": "operations", "description": "What is done by name"},
             {"name": "data", "description": "Whole worlds in and out"},
             {"name": "tokens", "description": "Who may"},
+            {"name": "audit", "description": "What happened"},
             {"name": "about", "description": "The server itself"},
         ],
         "paths": paths,

@@ -1,7 +1,7 @@
 //! The parameters of a query string: each handler names those it knows; others are refused, as is one sent twice.
 
 use super::problem::Problem;
-use crate::limits::Limit;
+use crate::limits::{Limit, Limits};
 
 /// Pairs of a query or form, decoded, in order.
 pub struct Parameters {
@@ -78,6 +78,29 @@ impl Parameters {
                 })
             })
             .transpose()
+    }
+
+    /// `limit`: how many a page of a list of our own has.
+    pub fn rows(&self, limits: &Limits) -> Result<u64, Problem> {
+        let rows = self.number("limit")?.unwrap_or(limits.page.min(limits.page_max));
+        if rows == 0 {
+            return Err(
+                Problem::bad_request("pageTooSmall", "a page of 0 has nothing to go on from")
+                    .parameter("limit")
+                    .help("ask for at least 1"),
+            );
+        }
+        if rows <= limits.page_max {
+            return Ok(rows);
+        }
+        let limit = Limit {
+            name: "page_max",
+            value: limits.page_max,
+        };
+        Err(Problem::bad_request("pageTooLarge", format!("`limit` is {rows}"))
+            .parameter("limit")
+            .limit(limit)
+            .help(format!("ask for at most {} and follow `nextCursor`", limits.page_max)))
     }
 }
 

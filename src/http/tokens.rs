@@ -49,25 +49,8 @@ pub async fn answer(context: &Context, payload: Payload) -> Result<HttpResponse,
 
 /// Oldest first; `limit` and `cursor` (the serial of the last one seen) as in every list of our own.
 fn list(context: &Context, graph: &crate::graph::Graph, who: &Who) -> Result<HttpResponse, Problem> {
-    let limits = context.limits();
     let parameters = context.parameters(&["limit", "cursor"])?;
-    let rows = parameters.number("limit")?.unwrap_or(limits.page.min(limits.page_max));
-    if rows == 0 {
-        return Err(
-            Problem::bad_request("pageTooSmall", "a page of 0 has nothing to go on from")
-                .parameter("limit")
-                .help("ask for at least 1"),
-        );
-    }
-    if rows > limits.page_max {
-        return Err(Problem::bad_request("pageTooLarge", format!("`limit` is {rows}"))
-            .parameter("limit")
-            .limit(Limit {
-                name: "page_max",
-                value: limits.page_max,
-            })
-            .help(format!("ask for at most {} and follow `nextCursor`", limits.page_max)));
-    }
+    let rows = parameters.rows(context.limits())?;
     let after = parameters.number("cursor")?;
     let mut tokens = token::list(graph, who, after, rows as usize + 1).map_err(Error::from)?;
     let more = tokens.len() as u64 > rows;

@@ -42,6 +42,12 @@ fn parameters() -> Value {
         "explain": query("explain", json!({"type": "boolean", "default": false}), "Answer the plan and its cost instead; needs `Server.explain`."),
         "cursor": query("cursor", json!({"type": "string"}), "Go on where an answer with this `nextCursor` ended."),
         "limit": query("limit", json!({"type": "integer", "minimum": 1, "maximum": page_max}), "How many to list."),
+        "after": query("after", json!({"type": "integer", "minimum": 0}), "Commits after this revision. Not with `cursor`."),
+        "before": query("before", json!({"type": "integer", "minimum": 0}), "Commits before this revision. Not with `cursor`."),
+        "entity": query("entity", json!({"type": "string", "format": "uuid"}), "Changes to this entity, and to relations at it."),
+        "auditOperation": query("operation", json!({"type": "string", "pattern": "^[A-Za-z][A-Za-z0-9]{0,63}$"}), "Commits of the operation of this name."),
+        "by": query("by", json!({"type": "string", "format": "uuid"}), "Commits by this token or profile."),
+        "order": query("order", json!({"enum": ["asc", "desc"], "default": "asc"}), "Oldest or newest first."),
         "dryRun": query("dryRun", json!({"type": "boolean", "default": false}), "Answer what would change, and change nothing."),
         "operation": query("operation", operations::names(), "The operation to carry out, by its exact name; `GET /graph-schema` lists them."),
         "includes": {

@@ -192,6 +192,36 @@ pub fn envelopes() -> Vec<(&'static str, Value)> {
             }),
         ),
         (
+            "AuditList",
+            json!({
+                "type": "object",
+                "properties": {
+                    "items": {"type": "array", "items": schema("Commit")},
+                    "nextCursor": {"type": "string", "description": "Goes on with the same `entity`, `operation`, `by` and `order`, for as long as the token works"},
+                },
+                "required": ["items"],
+            }),
+        ),
+        (
+            "Commit",
+            json!({
+                "type": "object",
+                "properties": {
+                    "revision": {"type": "integer", "minimum": 1},
+                    "at": time,
+                    "by": {
+                        "type": "object", "description": "The nil `tokenId` is the administrator's of `SEATGRAPH_ADMIN_TOKEN`; neither: the server itself",
+                        "properties": {"tokenId": id, "profileId": id},
+                    },
+                    "operation": string,
+                    "requestId": string,
+                    "changes": {"type": "array", "items": schema("Change")},
+                    "partial": {"type": "boolean", "const": true, "description": "The changes go on in an item of the same revision on the next page"},
+                },
+                "required": ["revision", "at", "by", "operation", "requestId", "changes"],
+            }),
+        ),
+        (
             "NewToken",
             json!({
                 "type": "object",

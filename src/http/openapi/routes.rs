@@ -317,6 +317,37 @@ pub const ROUTES: &[Route] = &[
         open: false,
     },
     Route {
+        path: "/audit",
+        method: "get",
+        id: "audit",
+        tag: "audit",
+        summary: "Who changed what, and when",
+        description: "Commits, oldest first, each with its changes. A token bound to an organization is told the changes to what \
+                      was its own when it was changed. An answer may have fewer items than asked for, even none, and a \
+                      `nextCursor` that goes on.",
+        parameters: &[
+            "after",
+            "before",
+            "entity",
+            "auditOperation",
+            "by",
+            "order",
+            "limit",
+            "cursor",
+            "GraphAtLeast",
+        ],
+        bodies: &[],
+        answers: &[Answer {
+            status: 200,
+            description: "Commits",
+            media: JSON,
+            schema: "AuditList",
+            headers: &["Graph-Revision"],
+        }],
+        problems: &[400, 401, 403, 405, 422, 503],
+        open: false,
+    },
+    Route {
         path: "/health/live",
         method: "get",
         id: "live",

@@ -6,19 +6,7 @@ use crate::model::{Change, Entity, Fields, Relation};
 use super::names::{self, OwnField};
 use super::text;
 
-/// An array of them, whoever asks: which of them somebody may see was decided before.
-pub fn changes(out: &mut Vec<u8>, changes: &[Change]) {
-    out.push(b'[');
-    for (index, one) in changes.iter().enumerate() {
-        if index > 0 {
-            out.push(b',');
-        }
-        change(out, one);
-    }
-    out.push(b']');
-}
-
-/// One of them.
+/// One of them, whoever asks: which of them somebody may see was decided before.
 pub fn change(out: &mut Vec<u8>, change: &Change) {
     match change {
         Change::Entity { before, after } => entity(out, before.as_deref(), after.as_deref()),

@@ -13,7 +13,7 @@ pub mod text;
 mod value;
 mod write;
 
-pub use change::{change, changes};
+pub use change::change;
 pub use export::{export_entity, export_order, export_relation, is_exported};
 pub use form::{FieldError, form_objects};
 pub use nest::entity;

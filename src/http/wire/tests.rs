@@ -338,8 +338,8 @@ fn a_change_shows_what_differs_and_no_secret() {
              'referenceFields':{'ref_Organization_id':'$1','ref_ProfileGroup_id':'$2'},'after':{}}",
         ),
     ] {
-        let found = written(|out| changes(out, &[change]));
-        assert_eq!(found, format!("[{}]", wire(expected)));
+        let found = written(|out| super::change(out, &change));
+        assert_eq!(found, wire(expected));
     }
 }
 
