@@ -2,6 +2,7 @@
 //! standard error, and the exit code says how it ended. Declines to touch data itself: a command speaks to a server, or
 //! opens one inside itself on the database file, and either way the graph is altered by the same requests.
 
+mod audit;
 mod backup;
 mod client;
 mod export;
@@ -64,6 +65,8 @@ enum Command {
     Query(query::Query),
     /// Carry out a named operation
     Operation(operation::Operation),
+    /// Show who changed what, and when
+    Audit(audit::Audit),
     /// Prove that a database is whole
     Verify(verify::Verify),
     /// Copy a database while it runs
@@ -95,6 +98,7 @@ pub fn main() -> ExitCode {
         Command::Export(args) => export::run(&common, &args),
         Command::Query(args) => query::run(&common, &args),
         Command::Operation(args) => operation::run(&common, &args),
+        Command::Audit(args) => audit::run(&common, &args),
         Command::Verify(args) => verify::run(&common, &args),
         Command::Backup(args) => backup::run(&common, &args),
         Command::Migrate(args) => migrate::run(&common, &args),
@@ -160,7 +164,17 @@ mod tests {
             true,
         );
         check("seatgraph operation", false);
+        check("seatgraph audit", true);
+        check(
+            "seatgraph audit --after 5 --before 9 --operation Create --order desc --limit 3 --output json",
+            true,
+        );
+        check("seatgraph audit --entity 10000000-0000-4000-8000-000000000001", true);
+        check("seatgraph audit --by me", false);
+        check("seatgraph audit --order newest", false);
         check("seatgraph verify --database x.db", true);
+        check(&format!("seatgraph verify --chain {}@41", "0".repeat(64)), true);
+        check("seatgraph verify --chain 41", false);
         check("seatgraph verify --server http://127.0.0.1:8080", false);
         check("seatgraph backup x.db", true);
         check("seatgraph migrate --database x.db", true);

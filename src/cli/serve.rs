@@ -41,6 +41,7 @@ pub fn run(common: &Common, args: &Serve) -> Result<(), Failure> {
     let admin = admin_token()?;
     let listener = bind(&settings.listen)?;
     let engine = open::engine(&settings, args.auto_migrate)?;
+    note(&engine, "opened");
     if let Some(seed) = &args.seed {
         sow(&engine, &settings, seed)?;
     }
@@ -55,11 +56,22 @@ pub fn run(common: &Common, args: &Serve) -> Result<(), Failure> {
         announce(address, &settings, token.as_deref())
     }));
     let fault = engine.health().fault;
+    note(&engine, "closing");
     engine.close();
     served?;
     match fault {
         Some(fault) => Err(Failure::refused(format!("the database failed: {fault}"))),
         None => Ok(()),
+    }
+}
+
+/// Where the log's hash chain stands, told outside of the database: `verify --chain` proves by it that nothing up to there was
+/// altered since.
+fn note(engine: &Engine, when: &str) {
+    match engine.log().and_then(|mut log| log.link()) {
+        Ok(Some(chain)) => tracing::info!(%chain, when, "the chain of the log"),
+        Ok(None) => {}
+        Err(error) => tracing::warn!(%error, "the chain of the log cannot be read"),
     }
 }
 

@@ -1,5 +1,6 @@
-//! `verify`: proves a database: the file itself, every row's checksum, the log played from its beginning against the
-//! state, and the graph rebuilt from that log and compared with its indexes. Changes nothing, also beside a server.
+//! `verify`: proves a database: the file itself, every row's checksum, the log's hash chain, the log played from its
+//! beginning against the state, and the graph rebuilt from that log and compared with its indexes. Changes nothing, also
+//! beside a server.
 
 use std::path::Path;
 
@@ -9,13 +10,16 @@ use serde_json::json;
 use super::output::{self, Output};
 use super::{Common, Exit, Failure, open, place, progress};
 use crate::graph::Graph;
-use crate::storage::{Log, Reader, Report, StorageError};
+use crate::storage::{Link, Log, Reader, Report, StorageError};
 
 #[derive(Args)]
 pub struct Verify {
     /// The database [default: the setting `database`]
     #[arg(long, value_name = "FILE")]
     database: Option<String>,
+    /// A chain noted earlier, from `verify` or the server's log: prove that the log still holds it
+    #[arg(long, value_name = "HEX@REVISION")]
+    chain: Vec<Link>,
 }
 
 /// Commits played at a time.
@@ -44,11 +48,18 @@ pub fn run(common: &Common, args: &Verify) -> Result<(), Failure> {
         bar.set_position(done);
     });
     bar.finish_and_clear();
-    let faults = if report.is_sound() && report.forgotten == 0 {
+    let mut faults = if report.is_sound() && report.forgotten == 0 {
         rebuild(&mut reader, report.revision)
     } else {
         Vec::new()
     };
+    let unheld = |noted: &Link| {
+        reader
+            .confirm(noted)
+            .err()
+            .map(|error| format!("the chain {noted}: {error}"))
+    };
+    faults.extend(args.chain.iter().filter_map(unheld));
     tell(common, database, &report, faults)
 }
 
@@ -82,7 +93,8 @@ fn tell(common: &Common, database: &str, report: &Report, faults: Vec<String>) -
     match common.output {
         Output::Json => output::json(&json!({
             "database": database, "sound": count == 0, "revision": report.revision, "entities": report.entities,
-            "relations": report.relations, "commits": report.commits, "problems": problems, "untold": report.untold,
+            "relations": report.relations, "commits": report.commits, "chain": report.chain.map(|link| link.to_string()),
+            "problems": problems, "untold": report.untold,
         }))?,
         Output::Table => {
             for problem in &problems {
@@ -92,6 +104,9 @@ fn tell(common: &Common, database: &str, report: &Report, faults: Vec<String>) -
                 "revision {}, {} entities, {} relations, {} commits",
                 report.revision, report.entities, report.relations, report.commits
             ))?;
+            if let Some(link) = report.chain {
+                output::line(&format!("chain {link}"))?;
+            }
         }
     }
     match count {

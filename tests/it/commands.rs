@@ -7,7 +7,7 @@ use std::process::{Child, Command, Output, Stdio};
 use crate::support;
 
 /// Nothing of the caller's own settings, and a place of its own.
-fn seatgraph(folder: &Path, line: &str) -> Command {
+pub fn seatgraph(folder: &Path, line: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_seatgraph"));
     command.current_dir(folder).args(line.split_whitespace());
     for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("SEATGRAPH_")) {
@@ -16,20 +16,20 @@ fn seatgraph(folder: &Path, line: &str) -> Command {
     command
 }
 
-fn run(folder: &Path, line: &str) -> Output {
+pub fn run(folder: &Path, line: &str) -> Output {
     seatgraph(folder, line)
         .stdin(Stdio::null())
         .output()
         .expect("the program runs")
 }
 
-fn text(bytes: &[u8]) -> String {
+pub fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
 /// The exit code, what is on standard output, and a part of what is on standard error.
 #[track_caller]
-fn check(folder: &Path, line: &str, exit: i32, out: &str, err: &str) {
+pub fn check(folder: &Path, line: &str, exit: i32, out: &str, err: &str) {
     let done = run(folder, line);
     let (found_out, found_err) = (text(&done.stdout), text(&done.stderr));
     assert_eq!(done.status.code(), Some(exit), "{line}\n{found_out}\n{found_err}");
@@ -37,7 +37,7 @@ fn check(folder: &Path, line: &str, exit: i32, out: &str, err: &str) {
     assert!(found_err.contains(err), "{line}: {found_err}");
 }
 
-fn folder() -> tempfile::TempDir {
+pub fn folder() -> tempfile::TempDir {
     let folder = tempfile::tempdir().expect("a folder");
     for seed in ["small.ndjson", "demo.ndjson"] {
         let to = folder.path().join(seed);
@@ -47,18 +47,23 @@ fn folder() -> tempfile::TempDir {
 }
 
 /// A server that runs until it is dropped.
-struct Serving {
+pub struct Serving {
     child: Child,
-    url: String,
+    pub url: String,
     /// What it printed about its administrator.
     token: Option<String>,
 }
 
 impl Serving {
     fn start(command: &mut Command) -> Self {
+        Self::start_telling(command, Stdio::null())
+    }
+
+    /// Its log goes somewhere.
+    pub fn start_telling(command: &mut Command, log: Stdio) -> Self {
         let mut child = command
             .stdout(Stdio::piped())
-            .stderr(Stdio::null())
+            .stderr(log)
             .spawn()
             .expect("the program runs");
         let lines = BufReader::new(child.stdout.take().expect("piped")).lines();
@@ -76,7 +81,7 @@ impl Serving {
         Self { child, url, token }
     }
 
-    fn signal(&self, name: &str) {
+    pub fn signal(&self, name: &str) {
         // The shell's own, which every machine has.
         let line = format!("kill {name} {}", self.child.id());
         let sent = Command::new("sh").args(["-c", &line]).status().expect("a shell");
@@ -84,7 +89,7 @@ impl Serving {
     }
 
     /// Its exit code, once it has ended by itself.
-    fn ended(mut self) -> Option<i32> {
+    pub fn ended(mut self) -> Option<i32> {
         self.child.wait().expect("it ends").code()
     }
 }
@@ -221,13 +226,11 @@ fn a_world_goes_into_a_file_and_comes_out_again() {
         "",
         "`copy.db` exists already",
     );
-    check(
-        here,
-        "verify --database copy.db",
-        0,
-        "revision 1, 209 entities, 261 relations, 1 commits\n",
-        "",
-    );
+    let proved = run(here, "verify --database copy.db");
+    assert_eq!(proved.status.code(), Some(0), "{}", text(&proved.stderr));
+    let proved = text(&proved.stdout);
+    let expected = "revision 1, 209 entities, 261 relations, 1 commits\nchain ";
+    assert!(proved.starts_with(expected) && proved.ends_with("@1\n"), "{proved}");
     check(
         here,
         "migrate --database copy.db",

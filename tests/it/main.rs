@@ -1,6 +1,7 @@
 //! One binary for all tests that look at the program from outside.
 
 mod architecture;
+mod audit;
 mod commands;
 mod conformance;
 mod differential;
