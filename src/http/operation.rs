@@ -92,6 +92,7 @@ async fn carried_out(context: &Context, payload: Option<Payload>, raw: RawTarget
     let form = operation.form(asked.selector.as_ref()).map_err(Error::from)?;
     // Before the parameters are read and passwords are hashed: who may not ask is told nothing more.
     operation::admit(form, &who).map_err(Error::from)?;
+    headers_fit(context, form)?;
     // What is missing may well stand in there.
     if sent.json.is_some() && !matches!(form.run, Run::Objects(_)) {
         return Err(not_a_form("the operation takes no JSON"));
@@ -156,13 +157,6 @@ impl From<OperationError> for Refusal {
 async fn run(context: &Context, asked: Asked, body: &[u8], text: &str) -> Result<HttpResponse, Problem> {
     let (operation, dry_run) = (asked.operation, asked.dry_run);
     let is_login = matches!(asked.form.run, Run::Login);
-    if is_login {
-        refuse_key(
-            &context.request,
-            "a login takes no Idempotency-Key",
-            "a repeat would have to keep the token: log in again",
-        )?;
-    }
     let write = Write {
         by: asked.who.principal,
         operation: operation.name.into(),
@@ -270,15 +264,38 @@ fn asked_for(sent: &Sent) -> Result<&'static Operation, Problem> {
 
 fn method_fits(context: &Context, operation: &'static Operation) -> Result<(), Problem> {
     let method = context.request.method();
-    let reads = *method == Method::GET || *method == Method::HEAD;
-    // By GET a password would stand in every log on the way.
+    // By GET a password would stand in every log on the way. What asks by HEAD wants to look, never to write.
     let is_secret = matches!(operation.forms[0].run, Run::Login | Run::Objects(_));
-    let by_get = operation.mode == Mode::Read || (context.state.options.get_operations && !is_secret);
-    if *method == Method::POST || (reads && by_get) {
-        return Ok(());
+    let (allowed, allow): (&[Method], _) = match operation.mode {
+        Mode::Read => (&[Method::GET, Method::HEAD, Method::POST], "GET, HEAD, POST"),
+        Mode::Write if context.state.options.get_operations && !is_secret => {
+            (&[Method::GET, Method::POST], "GET, POST")
+        }
+        Mode::Write => (&[Method::POST], "POST"),
+    };
+    match allowed.contains(method) {
+        true => Ok(()),
+        false => Err(Problem::method_not_allowed(method.as_str(), allow)),
     }
-    let allow = if by_get { "GET, HEAD, POST" } else { "POST" };
-    Err(Problem::method_not_allowed(method.as_str(), allow))
+}
+
+/// What a client relies on is done or refused, not passed over.
+fn headers_fit(context: &Context, form: &Form) -> Result<(), Problem> {
+    let headers = context.request.headers();
+    if matches!(form.run, Run::Login) && headers.contains_key("idempotency-key") {
+        return Err(
+            Problem::bad_request("idempotencyKeyNotAllowed", "a login takes no Idempotency-Key")
+                .help("a repeat would have to keep the token: log in again"),
+        );
+    }
+    if headers.contains_key(header::IF_MATCH) || headers.contains_key(header::IF_NONE_MATCH) {
+        let problem = Problem::bad_request(
+            "ifMatchNeedsOne",
+            "an operation takes no `If-Match` and no `If-None-Match`",
+        );
+        return Err(problem.help("they need a write of one object; leave the header out"));
+    }
+    Ok(())
 }
 
 async fn prepare(context: &Context, form: &Form, arguments: &Arguments, sent: &Sent) -> Result<Prepared, Refusal> {

@@ -119,7 +119,12 @@ fn last_name(selector: &Selector) -> &str {
 /// it must then match.
 fn make(call: &mut Call<'_, '_>, (owner, kind): (Uuid, Kind)) -> Result<Uuid, Error> {
     call.who.require(Permission::Kind(Kind::Entitlement, Action::Create))?;
+    let free = |call: &Call<'_, '_>, id: Uuid| match id.is_nil() || call.tx.graph().find(id).is_some() {
+        true => Err(Error::from(OperationError::at("to", Fault::IdNotUsable(id)))),
+        false => Ok(()),
+    };
     if let Some(id) = call.arguments.id("to") {
+        free(call, id)?;
         homes::create(call.tx, id, owner, kind, Fields::default())?;
         return Ok(id);
     }
@@ -161,9 +166,7 @@ fn make(call: &mut Call<'_, '_>, (owner, kind): (Uuid, Kind)) -> Result<Uuid, Er
         }
     }
     let id = id.unwrap_or_else(|| call.tx.new_id());
-    if call.tx.graph().find(id).is_some() {
-        return Err(OperationError::at("to", Fault::IdNotUsable(id)).into());
-    }
+    free(call, id)?;
     homes::create(call.tx, id, owner, kind, fields)?;
     let who = call.who.with([Permission::Kind(Kind::Entitlement, Action::Read)]);
     let view = View::new(call.tx.graph(), &who);

@@ -398,7 +398,7 @@ pub static OPERATIONS: &[Operation] = &[
                 target: Target::Nothing,
                 needs: Needs::Nothing,
                 parameters: &[
-                    required("userName", TEXT, "The user's name or e-mail address"),
+                    required("userName", TEXT, "The user's name, which may be an e-mail address"),
                     required("password", TEXT, "The password"),
                     DRY_RUN,
                 ],

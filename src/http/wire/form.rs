@@ -202,11 +202,12 @@ fn set(part: &mut Part, name: &str, text: &str, failed: &Failed<'_>) -> Result<(
         }
         Some(field @ Field::Own(_)) => {
             let field_type = field.field_type(part.kind);
-            let value = value(field_type, text).ok_or_else(|| wrong(field_type))?;
-            part.fields.push(FieldInput {
-                field,
-                value: Some(value),
-            });
+            let value = Some(value(field_type, text).ok_or_else(|| wrong(field_type))?);
+            match part.fields.iter().find(|input| input.field == field) {
+                None => part.fields.push(FieldInput { field, value }),
+                Some(input) if input.value == value => {}
+                Some(_) => return Err(failed("twoValues", format!("`{name}` is given two values"))),
+            }
         }
         Some(Field::Parent(_) | Field::Serial | Field::Created | Field::Updated) => {
             return Err(failed("fieldNotAllowed", format!("`{name}` is not set by a form")));
@@ -335,6 +336,7 @@ mod tests {
             ("/Profile/~OneToMany/Person/@firstName", "x", "unknownRelation"),
             ("/Profile[@displayName~'x']/@displayName", "x", "conditionNotAllowed"),
             ("/Profile[@id='x']/@displayName", "x", "valueDoesNotFit"),
+            ("/Profile[@displayName='y']/@displayName", "x", "twoValues"),
             ("/Profile/@validFrom", "soon", "valueDoesNotFit"),
             ("/Profile/@serial", "7", "fieldNotAllowed"),
             ("/Profile[@id='{randomUuid}']/@displayName", "x", "badMacro"),
