@@ -18,7 +18,7 @@ use super::graph::refuse_format;
 use super::problem::Problem;
 use super::target::RawTarget;
 use super::wire::FieldError;
-use super::write::{answer as written, beside, idempotency, refuse_key, still_known};
+use super::write::{answer as written, beside, idempotency, still_known};
 use super::{Context, GRAPH_REVISION, auth, body, form, wire};
 use crate::access::{Action, Permission, View, Who};
 use crate::engine::{Reply, Write, WriteError};
