@@ -3,20 +3,19 @@
 //! `cargo bench --bench http` runs the worlds of 10,000, 100,000 and 1,000,000 entities;
 //! `cargo bench --bench http -- 100000 --seconds 3` one of them. Stops by itself.
 
-use std::fs::{self, File};
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
+mod support;
+
+use std::fs;
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use actix_web::web::{Bytes, Data};
 use actix_web::{App, HttpResponse, HttpServer, web};
+use support::{Server, TOKEN, copy, world};
 use tokio::sync::oneshot;
-
-const TOKEN: &str = "bench-administrator-token-0123456789abcdef";
-const BINARY: &str = env!("CARGO_BIN_EXE_seatgraph");
 
 fn main() {
     // `cargo bench` passes `--bench`.
@@ -47,63 +46,18 @@ fn main() {
         std::thread::available_parallelism().map_or(0, usize::from)
     );
     for size in sizes {
-        World::make(size).measure(seconds, rounds);
+        let database = world(size);
+        World { database }.measure(seconds, rounds);
     }
 }
 
-/// A database of about so many entities, kept in the target directory between runs.
 struct World {
-    size: u64,
     database: PathBuf,
 }
 
 impl World {
-    fn make(size: u64) -> Self {
-        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("bench");
-        fs::create_dir_all(&folder).expect("a folder for the worlds");
-        let database = folder.join(format!("world-{size}.db"));
-        if !database.exists() {
-            eprintln!("making the world of {size} entities");
-            let scale = |share: f64| ((size as f64 * share) as u64).max(1).to_string();
-            let lines = folder.join(format!("world-{size}.ndjson"));
-            let done = Command::new(BINARY)
-                .args([
-                    "generate",
-                    "--organizations",
-                    &scale(0.01),
-                    "--users",
-                    &scale(0.1),
-                    "--licenses",
-                    &scale(0.1),
-                    "--seed",
-                    "7",
-                ])
-                .stdout(File::create(&lines).expect("a file for the world"))
-                .status()
-                .expect("generate runs");
-            assert!(done.success(), "generate");
-            let started = Instant::now();
-            let done = Command::new(BINARY)
-                .args(["import", "--database"])
-                .arg(&database)
-                .arg(&lines)
-                .stdout(Stdio::null())
-                .status()
-                .expect("import runs");
-            assert!(done.success(), "import");
-            eprintln!("imported in {:.1} s", started.elapsed().as_secs_f64());
-            let _ = fs::remove_file(lines);
-        }
-        Self { size, database }
-    }
-
     fn measure(&self, seconds: u64, rounds: usize) {
-        // Writes go to a copy: the world stays as it was made.
-        let copy = self.database.with_extension("copy.db");
-        for end in ["", "-wal", "-shm", ".lock"] {
-            let _ = fs::remove_file(format!("{}{end}", copy.display()));
-        }
-        fs::copy(&self.database, &copy).expect("the world can be copied");
+        let copy = copy(&self.database);
         let started = Instant::now();
         let server = Server::start(&copy);
         let start = started.elapsed();
@@ -206,7 +160,6 @@ impl World {
             many.rate / theirs.rate
         );
         drop(server);
-        let _ = self.size;
     }
 }
 
@@ -286,59 +239,7 @@ fn wrk(port: u16, connections: u32, seconds: u64, script: &str, arguments: &[&st
     }
 }
 
-/// The real thing, in a process of its own.
-struct Server {
-    child: Child,
-    port: u16,
-}
-
 impl Server {
-    fn start(database: &Path) -> Self {
-        let port = free_port();
-        let child = Command::new(BINARY)
-            .args(["serve", "--listen", &format!("127.0.0.1:{port}"), "--database"])
-            .arg(database)
-            .env("SEATGRAPH_ADMIN_TOKEN", TOKEN)
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("the server starts");
-        let server = Self { child, port };
-        let deadline = Instant::now() + Duration::from_secs(120);
-        while server.try_get("/health/ready").is_none_or(|(status, _)| status != 200) {
-            assert!(Instant::now() < deadline, "the server did not get ready");
-            std::thread::sleep(Duration::from_millis(10));
-        }
-        server
-    }
-
-    fn request(&self, head: &str, body: &str) -> Option<(u16, Vec<u8>)> {
-        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).ok()?;
-        let length = body.len();
-        write!(stream, "{head} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {TOKEN}\r\nContent-Type: application/json\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}").ok()?;
-        let mut reader = BufReader::new(stream);
-        let mut line = String::new();
-        reader.read_line(&mut line).ok()?;
-        let status = line.split(' ').nth(1)?.parse().ok()?;
-        while line.trim() != "" {
-            line.clear();
-            reader.read_line(&mut line).ok()?;
-        }
-        let mut body = Vec::new();
-        reader.read_to_end(&mut body).ok()?;
-        Some((status, body))
-    }
-
-    fn try_get(&self, target: &str) -> Option<(u16, Vec<u8>)> {
-        self.request(&format!("GET {target}"), "")
-    }
-
-    fn get(&self, target: &str) -> Vec<u8> {
-        let (status, body) = self.try_get(target).expect("an answer");
-        assert_eq!(status, 200, "{target}: {}", String::from_utf8_lossy(&body));
-        body
-    }
-
     fn create(&self) -> Vec<u8> {
         let (status, body) = self
             .request(
@@ -369,13 +270,6 @@ impl Server {
     }
 }
 
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
 /// Seconds of processor time a process has used, by its number or `self`; without those it waited for.
 fn cpu(process: &str) -> f64 {
     let stat = fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
@@ -387,14 +281,6 @@ fn cpu(process: &str) -> f64 {
             .unwrap_or_default()
     };
     (ticks(11) + ticks(12)) / 100.0
-}
-
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0")
-        .expect("a port")
-        .local_addr()
-        .expect("an address")
-        .port()
 }
 
 /// The yardstick: actix-web with one handler. GET answers a constant; POST inserts one row, many in a transaction.
