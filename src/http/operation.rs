@@ -188,7 +188,6 @@ async fn run(context: &Context, asked: Asked, body: &[u8], text: &str) -> Result
                 operation::run(asked.form, &mut call)?
             }
         };
-        tx.validate()?;
         let changes = dry_run.then(|| crud::told(tx, &asked.who).changes);
         let view = View::new(tx.graph(), &asked.who);
         reply(operation, &outcome, &view, &limits, changes.as_deref())

@@ -11,6 +11,7 @@ mod place;
 mod prove;
 mod read;
 mod reader;
+mod rows;
 mod verify;
 mod write;
 

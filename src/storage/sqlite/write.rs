@@ -27,7 +27,15 @@ pub struct Writer<'a> {
 impl Writer<'_> {
     pub fn commit(&mut self, commit: &Commit) -> Result<(), StorageError> {
         follows(self.totals.head, commit)?;
-        for change in &commit.changes {
+        let mut changes = &commit.changes[..];
+        while let [change, rest @ ..] = changes {
+            match self.insert_many(changes)? {
+                0 => changes = rest,
+                many => {
+                    changes = &changes[many..];
+                    continue;
+                }
+            }
             match change {
                 Change::Entity { before, after } => self.entity(before.as_deref(), after.as_deref())?,
                 Change::Relation { before, after } => self.relation(before.as_deref(), after.as_deref())?,
@@ -273,7 +281,7 @@ fn bind_head(statement: &mut Statement<'_>, totals: &Totals) -> Result<(), Stora
 }
 
 /// SQLite's integers are signed.
-fn column(number: u64) -> Result<i64, StorageError> {
+pub(super) fn column(number: u64) -> Result<i64, StorageError> {
     match i64::try_from(number) {
         Ok(number) if number < i64::MAX => Ok(number),
         _ => Err(StorageError::Misused(format!(
