@@ -3,10 +3,15 @@
 
 use std::path::Path;
 use std::process::Stdio;
+use std::sync::Arc;
 
+use seatgraph::model::{Clock, Time};
+use seatgraph::settings::Settings;
+use seatgraph::storage::Memory;
 use serde_json::{Value, json};
 
 use crate::commands::{Serving, check, folder, run, seatgraph, text};
+use crate::support::{client, server};
 
 const ADMIN: &str = "an-administrator-for-the-audit-of-a-test";
 
@@ -133,4 +138,45 @@ fn a_chain_noted_is_proved_later() {
         "",
         "is no link of a chain",
     );
+}
+
+#[test]
+fn a_log_that_was_cut_is_told_from_where_it_begins() {
+    let mut memory = Memory::new();
+    let clock = Arc::new(Clock::frozen(Time(1_800_000_000_000)));
+    let server = server::Server::start(Box::new(memory.another()), clock, &Settings::default());
+    let headers = [
+        ("Authorization".to_owned(), format!("Bearer {}", server::ADMIN)),
+        ("Content-Type".to_owned(), "application/json".to_owned()),
+    ];
+    let ask = |method: &str, target: &str, body: Option<&[u8]>| {
+        let answer = client::send(server.address, method, target, &headers, body).expect("an answer");
+        let found: Value = serde_json::from_slice(&answer.body).expect("JSON");
+        (answer.status, found)
+    };
+    for _ in 0..4 {
+        assert_eq!(ask("POST", "/graph", Some(b"{\"__objType\":\"Profile\"}")).0, 200);
+    }
+    let (_, first) = ask("GET", "/audit?limit=1", None);
+    memory.forget(2);
+    assert_eq!(revisions(&ask("GET", "/audit", None).1["items"]), [3, 4]);
+    assert_eq!(revisions(&ask("GET", "/audit?after=2", None).1["items"]), [3, 4]);
+    for target in [
+        "/audit?order=desc",
+        "/audit?order=desc&after=2",
+        "/audit?order=desc&limit=2",
+    ] {
+        assert_eq!(revisions(&ask("GET", target, None).1["items"]), [4, 3], "{target}");
+    }
+    let cursor = first["nextCursor"].as_str().expect("a cursor");
+    let cursor = format!("/audit?cursor={cursor}");
+    for target in [
+        "/audit?after=1",
+        "/audit?order=desc&after=1",
+        "/audit?order=desc&after=1&before=3",
+        &cursor,
+    ] {
+        let (status, problem) = ask("GET", target, None);
+        assert_eq!((status, &problem["code"]), (422, &json!("logForgotten")), "{target}");
+    }
 }

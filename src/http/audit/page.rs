@@ -89,9 +89,10 @@ pub fn read(
         until: Instant::now() + Duration::from_millis(limits.query_ms),
         limits,
     };
-    let mut next = None;
+    let (mut next, mut last) = (None, from.revision.saturating_add(1));
     let mut each = |commit: &Commit| {
         let revision = commit.revision;
+        last = revision;
         let asked = match filter.order {
             Order::Ascending => revision < from.end && revision <= newest,
             Order::Descending => revision > from.end,
@@ -120,6 +121,10 @@ pub fn read(
     };
     let walked = engine.log().and_then(|mut log| log.walk(way, &mut each));
     walked.map_err(refused)?;
+    // Downwards the log ends where it was cut; asked for more than that, it must say so.
+    if filter.order == Order::Descending && next.is_none() && from.end > 0 && last > from.end.saturating_add(1) {
+        return Err(refused(StorageError::TooOld(from.end)));
+    }
     reading.body.extend_from_slice(b"]}");
     Ok(Page {
         body: reading.body,
