@@ -24,8 +24,9 @@ use crate::error::Error;
 use crate::limits::Limit;
 use crate::model::Revision;
 
-/// How many read the log at once. Others wait their turn: whatever auditors do, most of the machine is left to the rest.
-const AT_ONCE: usize = 2;
+/// How many read the log at once. Others wait their turn: whatever auditors do, they never take more than one processor from
+/// the committer and the rest.
+const AT_ONCE: usize = 1;
 
 /// The longest name an operation has.
 const NAME: usize = 64;
@@ -247,6 +248,20 @@ mod tests {
             let Position { revision, end, .. } = order.range(after, before, 9);
             assert_eq!((revision, end), expected, "{order:?} {after:?} {before:?}");
         }
+    }
+
+    #[test]
+    fn turns_are_taken_one_after_the_other() {
+        let turns = Turns::default();
+        let turn = |wait_ms| actix_web::rt::System::new().block_on(turns.take(wait_ms));
+        let first = turn(0).ok();
+        assert!(first.is_some());
+        let busy = turn(1)
+            .map(drop)
+            .map_err(|problem| (problem.status.as_u16(), problem.code));
+        assert_eq!(busy, Err((503, "auditBusy")));
+        drop(first);
+        assert!(turn(0).is_ok());
     }
 
     #[test]
