@@ -3,11 +3,11 @@
 
 use std::collections::HashMap;
 
-use compact_str::CompactString;
 use parking_lot::Mutex;
+use sha2::{Digest, Sha256};
 
-use crate::model::Time;
 use crate::model::value::fold;
+use crate::model::{Clock, Time};
 
 /// Wrong passwords without a wait.
 const FREE: u32 = 5;
@@ -15,11 +15,27 @@ const FREE: u32 = 5;
 const FIRST_MS: i64 = 1_000;
 /// The longest wait, and how long a name without a further try is remembered.
 const LONGEST_MS: i64 = 15 * 60 * 1000;
-/// Names remembered. An attacker who tries more of them makes the oldest be forgotten, which a slow hash bounds.
+/// Names remembered, each in a few bytes. A try begins only where there is a place to compare its password, so whoever would
+/// have others forgotten is slowed by the hash; of those, names with few wrong tries go first.
 const NAMES: usize = 100_000;
 
-#[derive(Debug, Default)]
-pub struct Throttle(Mutex<HashMap<CompactString, Tries>>);
+/// A name as it is kept: its hash under a key of the process, however long it is.
+type Name = [u8; 16];
+
+#[derive(Debug)]
+pub struct Throttle {
+    key: [u8; 32],
+    names: Mutex<HashMap<Name, Tries>>,
+}
+
+impl Default for Throttle {
+    fn default() -> Self {
+        Self {
+            key: Clock::secret(),
+            names: Mutex::default(),
+        }
+    }
+}
 
 #[derive(Clone, Copy, Debug)]
 struct Tries {
@@ -42,24 +58,31 @@ impl Tries {
 }
 
 impl Throttle {
+    fn name(&self, name: &str) -> Name {
+        let mut hash = Sha256::new();
+        hash.update(self.key);
+        hash.update(fold(name).as_bytes());
+        let mut short = Name::default();
+        short.copy_from_slice(&hash.finalize()[..16]);
+        short
+    }
+
     /// A try begins, and counts as wrong until `was_right`: of many at once no more may begin than one after another.
     /// `Err` is how many seconds are left to wait, at least 1.
     pub fn begin(&self, name: &str, now: Time) -> Result<(), u64> {
-        let name = fold(name);
-        let mut names = self.0.lock();
+        let name = self.name(name);
+        let mut names = self.names.lock();
         let is_new = match names.get(&name).map(|tries| tries.until()) {
             Some(until) if now < until => return Err((until.0 - now.0).div_euclid(1000) as u64 + 1),
             known => known.is_none(),
         };
-        if is_new && names.len() >= NAMES {
+        if is_new && (names.len() >= NAMES || names.len() % 1024 == 1023) {
             names.retain(|_, tries| now.0.saturating_sub(tries.last.0) < LONGEST_MS);
         }
         if is_new && names.len() >= NAMES {
-            let oldest = names
-                .iter()
-                .min_by_key(|(_, tries)| tries.last)
-                .map(|(name, _)| name.clone());
-            oldest.and_then(|oldest| names.remove(&oldest));
+            let least = names.iter().min_by_key(|(_, tries)| (tries.wrong, tries.last));
+            let least = least.map(|(name, _)| *name);
+            least.and_then(|least| names.remove(&least));
         }
         let tries = names.entry(name).or_insert(Tries { wrong: 0, last: now });
         // After a rest as long as the longest wait it begins anew.
@@ -72,7 +95,7 @@ impl Throttle {
     }
 
     pub fn was_right(&self, name: &str) {
-        self.0.lock().remove(&fold(name));
+        self.names.lock().remove(&self.name(name));
     }
 }
 

@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::client::encoded;
 use super::output::{self, Output};
 use super::place::Place;
-use super::{Common, Failure};
+use super::{Common, Exit, Failure};
 
 #[derive(Args)]
 pub struct Audit {
@@ -50,12 +50,16 @@ const PAGE: usize = 100;
 const NAMED: usize = 3;
 
 pub fn run(common: &Common, args: &Audit) -> Result<(), Failure> {
+    if args.limit == 0 {
+        return Err(Failure::new(Exit::Usage, "`--limit` is 0").help("ask for at least 1"));
+    }
     let reached = args.place.reach(common, false)?;
     let filter = args.filter();
     let mut range = args.range();
     let mut items: Vec<Value> = Vec::new();
     let more = loop {
-        let left = args.limit - items.len();
+        // The last one may have more parts to come.
+        let left = args.limit.saturating_sub(items.len()).max(1);
         let limit = if left < PAGE {
             format!("&limit={left}")
         } else {

@@ -134,10 +134,11 @@ pub fn end(from: Time, until: Option<Time>, terms: &Terms) -> Result<Option<Time
         return Ok(until);
     };
     let last = from.0.checked_add(most_ms).and_then(Time::from_millis);
-    match (until, last) {
-        (None, last) => Ok(last),
-        (Some(until), Some(last)) if last < until => Err(Refused::ValidityTooLong { most_ms }),
-        (until, _) => Ok(until),
+    let last = last.ok_or(Refused::TooMuch)?;
+    match until {
+        None => Ok(Some(last)),
+        Some(until) if last < until => Err(Refused::ValidityTooLong { most_ms }),
+        Some(until) => Ok(Some(until)),
     }
 }
 

@@ -3,7 +3,7 @@
 
 use crate::graph::Node;
 use crate::model::schema::{RelationType, known};
-use crate::model::{Kind, Time};
+use crate::model::{Fields, Kind, Time, Value};
 
 use super::refused::Refused;
 use super::{seats, terms};
@@ -21,6 +21,20 @@ pub fn fits(license: Node<'_>, takes_seat: bool, now: Time) -> Result<(), Refuse
         }),
         _ => Ok(()),
     }
+}
+
+/// Does a reservation end by this change, now or earlier than it would have?
+pub fn gives_back(before: &Fields, after: &Fields, now: Time) -> bool {
+    let until = |assignment: &Fields| {
+        let field = Kind::Assignment.field("validUntil")?;
+        assignment.get(field).and_then(Value::as_time)
+    };
+    let is_earlier = match (until(before), until(after)) {
+        (_, None) => false,
+        (None, Some(_)) => true,
+        (Some(before), Some(after)) => after < before,
+    };
+    is_earlier || !seats::holds(after, now)
 }
 
 /// Asked when a reservation that holds a seat is about to be given back by somebody's wish. One that ends by itself, or

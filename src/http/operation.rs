@@ -34,6 +34,9 @@ use crate::operation::{self, Arguments, Call, Form, Mode, Operation, Outcome, Ru
 use crate::selector;
 use crate::selector::ast::Selector;
 
+/// Bytes of a user name at a login.
+const LONGEST_NAME: usize = 320;
+
 /// What was sent besides the selector.
 #[derive(Default)]
 struct Sent {
@@ -76,7 +79,7 @@ async fn carried_out(context: &Context, payload: Option<Payload>, raw: RawTarget
         ..Sent::default()
     };
     if let Some(payload) = payload {
-        read(context, payload, &mut sent).await?;
+        read(context, payload, who.is_none(), &mut sent).await?;
     }
     let operation = asked_for(&sent)?;
     method_fits(context, operation)?;
@@ -100,7 +103,7 @@ async fn carried_out(context: &Context, payload: Option<Payload>, raw: RawTarget
     let own = |name: &str| !matches!(name, "operation" | "authenticate");
     let pairs: Vec<(String, String)> = sent.pairs.iter().filter(|(name, _)| own(name)).cloned().collect();
     let arguments = Arguments::read(form, &pairs, limits).map_err(|error| of_parameters(error.into()))?;
-    let prepared = prepare(context, form, &arguments, &sent).await;
+    let prepared = prepare(context, form, &arguments, &sent, &who).await;
     let dry_run = arguments.flag("dryRun");
     let prepared = match prepared {
         Ok(prepared) => prepared,
@@ -157,6 +160,7 @@ impl From<OperationError> for Refusal {
 async fn run(context: &Context, asked: Asked, body: &[u8], text: &str) -> Result<HttpResponse, Problem> {
     let (operation, dry_run) = (asked.operation, asked.dry_run);
     let is_login = matches!(asked.form.run, Run::Login);
+    let user_name = asked.arguments.text("userName").filter(|_| is_login).map(str::to_owned);
     let write = Write {
         by: asked.who.principal,
         operation: operation.name.into(),
@@ -193,7 +197,13 @@ async fn run(context: &Context, asked: Asked, body: &[u8], text: &str) -> Result
         reply(operation, &outcome, &view, &limits, changes.as_deref())
     };
     match context.state.engine.write(write, run).await {
-        Ok(done) => written(done),
+        Ok(done) => {
+            // Only now was the password right, of a user who may come in.
+            if let Some(user_name) = user_name {
+                context.state.throttle.was_right(&user_name);
+            }
+            written(done)
+        }
         Err(WriteError::Refused(error)) => refused(context, operation, error, dry_run, text),
         Err(WriteError::Violation(violation)) => refused(context, operation, violation.into(), dry_run, text),
         Err(other) => Err(other.into()),
@@ -201,7 +211,7 @@ async fn run(context: &Context, asked: Asked, body: &[u8], text: &str) -> Result
 }
 
 /// The body, if there is one: a form, or JSON for an operation that takes objects.
-async fn read(context: &Context, mut payload: Payload, sent: &mut Sent) -> Result<(), Problem> {
+async fn read(context: &Context, mut payload: Payload, anonymous: bool, sent: &mut Sent) -> Result<(), Problem> {
     let limits = context.limits();
     let (form_limit, body_limit) = (
         Limit {
@@ -230,7 +240,8 @@ async fn read(context: &Context, mut payload: Payload, sent: &mut Sent) -> Resul
             Ok(())
         }
         Some(media) if media == "application/json" || media.ends_with("+json") => {
-            sent.body = body::read(&context.request, &mut payload, body_limit).await?;
+            let limit = if anonymous { form_limit } else { body_limit };
+            sent.body = body::read(&context.request, &mut payload, limit).await?;
             sent.json = (!sent.body.is_empty()).then(|| sent.body.clone());
             Ok(())
         }
@@ -297,7 +308,13 @@ fn headers_fit(context: &Context, form: &Form) -> Result<(), Problem> {
     Ok(())
 }
 
-async fn prepare(context: &Context, form: &Form, arguments: &Arguments, sent: &Sent) -> Result<Prepared, Refusal> {
+async fn prepare(
+    context: &Context,
+    form: &Form,
+    arguments: &Arguments,
+    sent: &Sent,
+    who: &Who,
+) -> Result<Prepared, Refusal> {
     let takes_objects = matches!(form.run, Run::Objects(_));
     if !takes_objects && let Some((name, _)) = sent.fields.first() {
         let known = form
@@ -309,14 +326,19 @@ async fn prepare(context: &Context, form: &Form, arguments: &Arguments, sent: &S
         return Err(of_parameters(OperationError::at(name.clone(), Fault::Unknown { known }).into()).into());
     }
     match form.run {
-        Run::Objects(_) => objects(context, arguments, sent).await.map(Prepared::Objects),
+        Run::Objects(_) => objects(context, arguments, sent, who).await.map(Prepared::Objects),
         Run::Login => Ok(Prepared::Login(verify(context, arguments).await?)),
         Run::Call(_) | Run::Generic => Ok(Prepared::Nothing),
     }
 }
 
 /// The object graph of a body or of a form, its passwords hashed.
-async fn objects(context: &Context, arguments: &Arguments, sent: &Sent) -> Result<Vec<ObjectInput>, Refusal> {
+async fn objects(
+    context: &Context,
+    arguments: &Arguments,
+    sent: &Sent,
+    who: &Who,
+) -> Result<Vec<ObjectInput>, Refusal> {
     let limits = *context.limits();
     let mut objects = match &sent.json {
         Some(json) => wire::objects(json, &limits).map_err(Problem::from)?,
@@ -324,6 +346,9 @@ async fn objects(context: &Context, arguments: &Arguments, sent: &Sent) -> Resul
     };
     register::confirm(&objects, arguments.text("confirmedPassword"))?;
     super::write::bound_passwords(&objects, &limits)?;
+    if who.principal.token.is_none() {
+        register::by_anybody(&objects)?;
+    }
     if input::passwords(&objects) == 0 {
         return Ok(objects);
     }
@@ -345,9 +370,14 @@ fn of_field(error: FieldError) -> Problem {
 async fn verify(context: &Context, arguments: &Arguments) -> Result<Verified, Refusal> {
     let text = |name| arguments.text(name).unwrap_or_default().to_owned();
     let (user_name, password) = (text("userName"), text("password"));
-    let throttle = &context.state.throttle;
+    // No name is longer (RFC 5321): it is nobody's, and need not be remembered.
+    if user_name.len() > LONGEST_NAME {
+        return Err(OperationError::from(Fault::InvalidCredentials).into());
+    }
+    // A place first: who is turned away for want of one has tried nothing.
+    let place = context.state.hashing.place().await?;
     let now = context.state.engine.clock().now();
-    if let Err(seconds) = throttle.begin(&user_name, now) {
+    if let Err(seconds) = context.state.throttle.begin(&user_name, now) {
         let mut problem = Problem::new(
             StatusCode::TOO_MANY_REQUESTS,
             "tooManyAttempts",
@@ -357,18 +387,15 @@ async fn verify(context: &Context, arguments: &Arguments) -> Result<Verified, Re
         problem.retry_after = Some(seconds);
         return Err(problem.into());
     }
-    let place = context.state.hashing.place().await?;
     let graph: Arc<Graph> = context.state.engine.snapshot();
-    let name = user_name.clone();
+    let name = user_name;
     let verified = beside(move || {
         let verified = login::verify(&graph, &name, &password);
         drop(place);
         Ok(verified)
     })
     .await?;
-    let verified = verified.map_err(OperationError::from)?;
-    throttle.was_right(&user_name);
-    Ok(verified)
+    Ok(verified.map_err(OperationError::from)?)
 }
 
 fn reply(

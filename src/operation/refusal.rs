@@ -379,6 +379,10 @@ pub enum Fault {
     ClientDataNotJson(String),
     #[error("the profile `{0}` exists already")]
     ProfileExists(Uuid),
+    #[error("a registration without a token makes at most {most} objects")]
+    TooManyObjects { most: usize },
+    #[error("a registration without a token needs a login with a password")]
+    PasswordMissing,
     #[error("the two passwords are not the same")]
     PasswordsDiffer,
     #[error("the terms and conditions are not accepted")]
@@ -421,6 +425,8 @@ impl Fault {
             Self::UnknownReservationType(_) => "unknownReservationType",
             Self::ClientDataNotJson(_) => "clientDataNotJson",
             Self::ProfileExists(_) => "profileExists",
+            Self::TooManyObjects { .. } => "tooManyObjects",
+            Self::PasswordMissing => "passwordMissing",
             Self::PasswordsDiffer => "passwordsDiffer",
             Self::TermsNotAccepted => "termsNotAccepted",
             Self::InvalidCredentials => "invalidCredentials",
@@ -458,6 +464,8 @@ impl Fault {
             | Self::AssignmentMissing { .. }
             | Self::UnknownReservationType(_)
             | Self::ClientDataNotJson(_)
+            | Self::TooManyObjects { .. }
+            | Self::PasswordMissing
             | Self::PasswordsDiffer
             | Self::TermsNotAccepted
             | Self::InvalidCredentials => Class::Unprocessable,
@@ -497,6 +505,8 @@ impl Fault {
             Self::UnknownReservationType(_) => "it is empty, `reserved` or `denied`",
             Self::ClientDataNotJson(_) => "quote a text: `\"text\"` is JSON",
             Self::ProfileExists(_) => "leave the id out, or choose a new one",
+            Self::TooManyObjects { .. } => "register with the login and the addresses, and add the rest afterwards",
+            Self::PasswordMissing => "nest an EmailAndPassword with `userName` and `passwordPlain` below the Person",
             Self::PasswordsDiffer => "send the same text as `passwordPlain` and `confirmedPassword`",
             Self::TermsNotAccepted => "send `acceptsTsAndCs=true` once the user accepts them",
             Self::InvalidCredentials => return None,

@@ -4,7 +4,7 @@
 use compact_str::CompactString;
 
 use super::crud::{self, Mode};
-use super::input::{FieldInput, ObjectInput, RelatedInput};
+use super::input::{self, FieldInput, ObjectInput, RelatedInput};
 use super::refusal::{Fault, OperationError};
 use super::{Call, Outcome};
 use crate::access::{Action, Permission, View};
@@ -60,6 +60,9 @@ pub(super) fn run(call: &mut Call<'_, '_>) -> Result<Outcome, Error> {
     let create = |kind: &Kind| Permission::Kind(*kind, Action::Create);
     let who = call.who.with(OWN.iter().map(create));
     let done = crud::upsert(call.tx, &who, &[profile], Mode::Post, None)?;
+    if call.who.principal.token.is_none() && input::passwords(call.objects) == 0 {
+        return Err(Fault::PasswordMissing.into());
+    }
     Ok(Outcome {
         member: done.top.first().map(|id| ("user", *id)),
         ..Outcome::of(done.top)
@@ -144,6 +147,24 @@ fn add(object: &mut ObjectInput, kinds: &[Kind], field: &str, text: &str) {
         fields: Vec::new(),
         ends: (None, None),
     });
+}
+
+/// Objects that somebody without a token may make in one registration.
+const BY_ANYBODY: usize = 32;
+
+/// How large a registration without a token may be. How many there can be is bounded by the slow hash of the password that
+/// each must have.
+pub fn by_anybody(objects: &[ObjectInput]) -> Result<(), OperationError> {
+    let mut count = 0;
+    let mut waiting: Vec<&ObjectInput> = objects.iter().collect();
+    while let Some(object) = waiting.pop() {
+        count += 1;
+        waiting.extend(object.related.iter().map(|related| &related.object));
+    }
+    if count > BY_ANYBODY {
+        return Err(Fault::TooManyObjects { most: BY_ANYBODY }.into());
+    }
+    Ok(())
 }
 
 /// The password is the same both times it was typed. Asked before it is hashed: afterwards nobody knows.

@@ -61,7 +61,7 @@ fn the_log_is_asked_from_the_shell() {
     assert_eq!(all[2]["changes"][0]["after"], json!({"name": "item 2"}));
     assert_eq!(revisions(&asked(here, "audit --after 1 --before 4")), [2, 3]);
     assert_eq!(revisions(&asked(here, "audit --order desc --limit 3")), [4, 3, 2]);
-    check(here, "audit --limit 0 --database a.db", 1, "", "pageTooSmall");
+    check(here, "audit --limit 0 --database a.db", 2, "", "`--limit` is 0");
     assert_eq!(revisions(&asked(here, "audit --operation Delete")), [0; 0]);
     let item = all[3]["changes"][0]["id"].as_str().expect("an id");
     assert_eq!(revisions(&asked(here, &format!("audit --entity {item}"))), [4]);

@@ -391,8 +391,15 @@ impl<'t, 'g, 'i> Write<'t, 'g, 'i> {
         if kind == Kind::Assignment
             && let Some(node) = self.tx.graph().find(id)
         {
-            if let Some(license) = reserve::reserved(node, now).filter(|_| !seats::holds(&fields, now)) {
-                reserve::may_release(license).map_err(|refused| at.member("reservationType", refused))?;
+            if let Some(license) =
+                reserve::reserved(node, now).filter(|_| reserve::gives_back(&node.fields, &fields, now))
+            {
+                let member = if seats::holds(&fields, now) {
+                    "validUntil"
+                } else {
+                    "reservationType"
+                };
+                reserve::may_release(license).map_err(|refused| at.member(member, refused))?;
             }
             let (takes_seat, reserves) = (!seats::occupies(node, now), !seats::holds(&node.fields, now));
             let subject = &mut self.flat.subjects[index];
