@@ -4,7 +4,7 @@
 use uuid::Uuid;
 
 use super::refusal::{Fault, OperationError};
-use super::{Form, Parameter, ParameterType};
+use super::{Form, Parameter, ParameterType, shown};
 use crate::limits::Limits;
 use crate::model::{FieldType, Time};
 use crate::selector;
@@ -182,15 +182,6 @@ fn one(parameter: &Parameter, sent: &str, limits: &Limits) -> Result<Argument, O
 /// The form the wire writes ids in, in either case.
 fn uuid(text: &str) -> Option<Uuid> {
     (text.len() == 36).then(|| Uuid::try_parse(text).ok()).flatten()
-}
-
-/// Short enough for a message.
-fn shown(text: &str) -> String {
-    const MOST: usize = 60;
-    match text.char_indices().nth(MOST) {
-        None => text.to_owned(),
-        Some((end, _)) => format!("{}…", &text[..end]),
-    }
 }
 
 #[cfg(test)]

@@ -262,3 +262,12 @@ pub fn run(form: &Form, call: &mut Call<'_, '_>) -> Result<Outcome, Error> {
         Run::Generic | Run::Login => Err(Error::UnknownOperation(String::new())),
     }
 }
+
+/// Short enough for a message.
+fn shown(text: &str) -> String {
+    const MOST: usize = 60;
+    match text.char_indices().nth(MOST) {
+        None => text.to_owned(),
+        Some((end, _)) => format!("{}…", &text[..end]),
+    }
+}

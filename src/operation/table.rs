@@ -2,7 +2,7 @@
 //! project's own reading: `docs/operations.md` says which.
 
 use super::ParameterType::{Field, IdOrSelector, OneOf};
-use super::{Form, Mode, Needs, Operation, Parameter, ParameterType, Road, Run, Target};
+use super::{Form, Mode, Needs, Operation, Parameter, ParameterType, Road, Run, Target, shown};
 use super::{assign, consumers, groups, initialize, moves, register};
 use crate::access::{Action, Permission};
 use crate::error::Error;
@@ -414,15 +414,6 @@ pub fn named(name: &str) -> Result<&'static Operation, Error> {
         .iter()
         .find(|operation| operation.road == Road::Name && operation.name == name)
         .ok_or_else(|| Error::UnknownOperation(shown(name)))
-}
-
-/// Short enough for a message.
-fn shown(text: &str) -> String {
-    const MOST: usize = 60;
-    match text.char_indices().nth(MOST) {
-        None => text.to_owned(),
-        Some((end, _)) => format!("{}…", &text[..end]),
-    }
 }
 
 #[cfg(test)]

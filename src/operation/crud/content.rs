@@ -5,6 +5,7 @@ use crate::graph::Kept;
 use crate::model::{Entity, Field, FieldDef, FieldType, Fields, Kind, Rel, Time, Value};
 use crate::operation::input::FieldInput;
 use crate::operation::refusal::Refusal;
+use crate::operation::shown;
 
 /// What becomes of a server-owned value in a body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -206,15 +207,6 @@ fn checked(def: &FieldDef, value: &Option<Value>) -> Result<Option<Value>, Refus
             _ => Ok(Some(value.clone())),
         },
         _ => Ok(Some(value.clone())),
-    }
-}
-
-/// Short enough for a message.
-fn shown(text: &str) -> String {
-    const MOST: usize = 60;
-    match text.char_indices().nth(MOST) {
-        None => text.to_owned(),
-        Some((end, _)) => format!("{}…", &text[..end]),
     }
 }
 
