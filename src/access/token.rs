@@ -128,8 +128,8 @@ fn who(graph: &Graph, token: Node<'_>, now: Time) -> Result<Who, AuthError> {
     })
 }
 
-/// Its own `validFrom` and `validUntil`; an end is the first instant that is outside.
-fn valid(profile: &Entity, now: Time) -> bool {
+/// May a profile come in now? By its own `validFrom` and `validUntil`; an end is the first instant that is outside.
+pub fn valid(profile: &Entity, now: Time) -> bool {
     let time = |name: &str| profile.fields.get(profile.kind.field(name)?)?.as_time();
     time("validFrom").is_none_or(|from| from <= now) && time("validUntil").is_none_or(|until| now < until)
 }

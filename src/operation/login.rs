@@ -14,7 +14,7 @@ use crate::access::{Permission, token};
 use crate::error::Error;
 use crate::graph::{Graph, Node, Transaction};
 use crate::model::schema::{Hop, RelationType, known};
-use crate::model::{Entity, Kind, Rel, Time, Value};
+use crate::model::{Kind, Rel, Time, Value};
 
 /// How long a token of a login lasts.
 pub const SECONDS: u64 = 3600;
@@ -93,7 +93,7 @@ pub fn enter(tx: &mut Transaction<'_>, verified: &Verified) -> Result<Outcome, E
     let person = login.parent(LOGINS).ok_or(Fault::InvalidCredentials)?;
     // A person may have several profiles; the oldest that is valid is meant.
     let mut profiles = person.hop(Hop::forward(PROFILES), None).map(|(node, _)| node);
-    let profile = profiles.find(|profile| is_valid(profile, now));
+    let profile = profiles.find(|profile| token::valid(profile, now));
     let profile = profile.ok_or(Fault::InvalidCredentials)?.id;
     let expires = Time(now.0.saturating_add(SECONDS as i64 * 1000));
     let token = token::of_login(tx, profile, &PERMISSIONS, expires)?;
@@ -101,9 +101,4 @@ pub fn enter(tx: &mut Transaction<'_>, verified: &Verified) -> Result<Outcome, E
         session: Some(Session { login_name, token }),
         ..Outcome::of(vec![profile])
     })
-}
-
-fn is_valid(profile: &Entity, now: Time) -> bool {
-    let time = |name: &str| profile.fields.get(profile.kind.field(name)?)?.as_time();
-    time("validFrom").is_none_or(|from| from <= now) && time("validUntil").is_none_or(|until| now < until)
 }
