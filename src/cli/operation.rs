@@ -36,7 +36,8 @@ pub fn run(common: &Common, args: &Operation) -> Result<(), Failure> {
         return Err(Failure::new(Exit::Usage, format!("unknown operation `{}`", args.name))
             .help(format!("there are {}", names.join(", "))));
     }
-    let (selector, pairs) = parts(&args.rest)?;
+    let has_selector = named(&args.name).is_ok_and(|operation| operation.target().is_some());
+    let (selector, pairs) = parts(&args.rest, has_selector)?;
     let mut form = pair("operation", &args.name);
     for (key, value) in pairs {
         let value = if value == "@-" { from_input()? } else { value.to_owned() };
@@ -76,9 +77,10 @@ pub fn run(common: &Common, args: &Operation) -> Result<(), Failure> {
 
 type Parts<'a> = (Option<&'a str>, Vec<(&'a str, &'a str)>);
 
-fn parts(rest: &[String]) -> Result<Parts<'_>, Failure> {
+/// A selector is told from a field of an object graph by what the operation takes: either may have anything in its texts.
+fn parts(rest: &[String], has_selector: bool) -> Result<Parts<'_>, Failure> {
     let (selector, pairs) = match rest.split_first() {
-        Some((first, others)) if first.starts_with('/') && !first.contains("/@") => (Some(first.as_str()), others),
+        Some((first, others)) if first.starts_with('/') && has_selector => (Some(first.as_str()), others),
         _ => (None, rest),
     };
     let pairs = pairs.iter().map(|pair| {
@@ -141,20 +143,27 @@ mod tests {
 
     #[test]
     fn a_selector_comes_before_parameters() {
-        let check = |rest: &[&str], expected: Option<Parts<'_>>| {
+        let check = |rest: &[&str], has_selector: bool, expected: Option<Parts<'_>>| {
             let rest: Vec<String> = rest.iter().map(|text| (*text).to_owned()).collect();
-            assert_eq!(parts(&rest).ok(), expected, "{rest:?}");
+            assert_eq!(parts(&rest, has_selector).ok(), expected, "{rest:?}");
         };
-        check(&[], Some((None, vec![])));
+        check(&[], true, Some((None, vec![])));
+        check(
+            &["/License[@name='a/@b=c']", "to=x"],
+            true,
+            Some((Some("/License[@name='a/@b=c']"), vec![("to", "x")])),
+        );
         check(
             &["/License[@id='x']", "to=/Entitlement[@name='y']"],
+            true,
             Some((Some("/License[@id='x']"), vec![("to", "/Entitlement[@name='y']")])),
         );
-        check(&["a=b=c", "d="], Some((None, vec![("a", "b=c"), ("d", "")])));
+        check(&["a=b=c", "d="], true, Some((None, vec![("a", "b=c"), ("d", "")])));
         check(
             &["/Profile[@id='{randomUuid,p}']/@displayName=Aino"],
+            false,
             Some((None, vec![("/Profile[@id='{randomUuid,p}']/@displayName", "Aino")])),
         );
-        check(&["a"], None);
+        check(&["a"], true, None);
     }
 }
