@@ -31,7 +31,7 @@ use topology::Topology;
 pub use play::Broken;
 pub use transaction::{Kept, Savepoint, Transaction};
 pub use violation::Violation;
-pub use walk::{Hops, Node};
+pub use walk::{Far, Hops, Node};
 
 /// One copy of the graph. A clone shares the entities and copies topology and indexes.
 #[derive(Clone)]

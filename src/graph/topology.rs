@@ -22,6 +22,7 @@ use petgraph::graph::{EdgeIndex, NodeIndex};
 use petgraph::stable_graph::StableGraph;
 use petgraph::visit::EdgeRef;
 
+use crate::model::schema::Hop;
 use crate::model::{Direction, Entity, Fields, Rel, Relation, Serial};
 
 use super::sorted::Sorted;
@@ -205,6 +206,15 @@ impl Topology {
         self.labels.get(&edge).map_or(&*NO_FIELDS, |relation| &relation.fields)
     }
 
+    /// A relation's far end with its place in the order.
+    pub fn spoke(&self, edge: u32, slot: u32) -> Spoke {
+        Spoke {
+            serial: self.entity(slot).serial,
+            edge,
+            slot,
+        }
+    }
+
     /// The edges of an entity that is no hub: (edge, relation, far end).
     pub fn few(&self, slot: u32, direction: Direction) -> impl Iterator<Item = (u32, Rel, u32)> + '_ {
         self.net
@@ -216,6 +226,28 @@ impl Topology {
                 };
                 (edge.id().index() as u32, *edge.weight(), self.owner(far))
             })
+    }
+
+    /// Those of one relation: (edge, far end). Of the others the far ends are not looked at.
+    pub fn few_of(&self, slot: u32, hop: Hop) -> impl Iterator<Item = (u32, u32)> + '_ {
+        self.net
+            .edges_directed(NodeIndex::new(slot as usize), way(hop.direction))
+            .filter(move |edge| *edge.weight() == hop.rel)
+            .map(move |edge| {
+                let far = match hop.direction {
+                    Direction::Forward => edge.target(),
+                    Direction::Backward => edge.source(),
+                };
+                (edge.id().index() as u32, self.owner(far))
+            })
+    }
+
+    /// How many those are.
+    pub fn few_count(&self, slot: u32, hop: Hop) -> usize {
+        self.net
+            .edges_directed(NodeIndex::new(slot as usize), way(hop.direction))
+            .filter(|edge| *edge.weight() == hop.rel)
+            .count()
     }
 
     pub fn is_lonely(&self, slot: u32) -> bool {

@@ -82,13 +82,8 @@ impl<'g> Node<'g> {
             },
             None => {
                 let mut few: SmallVec<[Spoke; 8]> = topology
-                    .few(self.slot, hop.direction)
-                    .filter(|(_, rel, _)| *rel == hop.rel)
-                    .map(|(edge, _, slot)| Spoke {
-                        serial: topology.entity(slot).serial,
-                        edge,
-                        slot,
-                    })
+                    .few_of(self.slot, hop)
+                    .map(|(edge, slot)| topology.spoke(edge, slot))
                     .filter(|spoke| after.is_none_or(|after| spoke.serial > after))
                     .collect();
                 few.sort_unstable();
@@ -107,10 +102,7 @@ impl<'g> Node<'g> {
         let topology = &self.graph.topology;
         match topology.hub(self.slot) {
             Some(hub) => hub.side(hop.rel, hop.direction).map_or(0, |spokes| spokes.len()),
-            None => topology
-                .few(self.slot, hop.direction)
-                .filter(|(_, rel, _)| *rel == hop.rel)
-                .count(),
+            None => topology.few_count(self.slot, hop),
         }
     }
 
@@ -120,10 +112,11 @@ impl<'g> Node<'g> {
         let slot = match topology.hub(self.slot) {
             Some(hub) => hub.side(rel, Direction::Backward)?.iter().next()?.slot,
             None => {
-                topology
-                    .few(self.slot, Direction::Backward)
-                    .find(|(_, other, _)| *other == rel)?
-                    .2
+                let hop = Hop {
+                    rel,
+                    direction: Direction::Backward,
+                };
+                topology.few_of(self.slot, hop).next()?.1
             }
         };
         Some(Node::new(self.graph, slot))
@@ -155,9 +148,18 @@ impl<'g> Node<'g> {
         let (graph, topology) = (self.graph, &self.graph.topology);
         topology.hub(self.slot).is_none().then(|| {
             topology
-                .few(self.slot, hop.direction)
-                .filter(move |(_, rel, _)| *rel == hop.rel)
-                .map(move |(edge, rel, slot)| (Node::new(graph, slot), topology.fields(rel, edge)))
+                .few_of(self.slot, hop)
+                .map(move |(edge, slot)| (Node::new(graph, slot), topology.fields(hop.rel, edge)))
+        })
+    }
+
+    /// As `few`, each in little room.
+    pub fn few_ends(self, hop: Hop) -> Option<impl Iterator<Item = Far>> {
+        let topology = &self.graph.topology;
+        topology.hub(self.slot).is_none().then(|| {
+            topology
+                .few_of(self.slot, hop)
+                .map(move |(edge, slot)| Far(topology.spoke(edge, slot)))
         })
     }
 
@@ -179,6 +181,21 @@ impl<'g> Node<'g> {
     }
 }
 
+/// The far end of a relation on a walk, to be put in order before anything else is asked of it.
+#[derive(Clone, Copy)]
+pub struct Far(Spoke);
+
+impl Far {
+    pub fn serial(self) -> Serial {
+        self.0.serial
+    }
+
+    /// The entity, and the relation's own fields; the relation and the graph are those it was walked by.
+    pub fn reach(self, graph: &Graph, rel: Rel) -> (Node<'_>, &Fields) {
+        (Node::new(graph, self.0.slot), graph.topology.fields(rel, self.0.edge))
+    }
+}
+
 /// See [`Node::hop`].
 #[derive(Clone)]
 pub struct Hops<'g> {
@@ -194,6 +211,18 @@ enum Ends<'g> {
 }
 
 impl<'g> Hops<'g> {
+    /// Each in little room.
+    pub fn ends(mut self) -> impl Iterator<Item = Far> + 'g {
+        std::iter::from_fn(move || self.next_spoke().map(Far))
+    }
+
+    fn next_spoke(&mut self) -> Option<Spoke> {
+        match &mut self.ends {
+            Ends::Few(few) => few.next(),
+            Ends::Many(many) => many.next().copied(),
+        }
+    }
+
     fn end(&self, spoke: Spoke) -> (Node<'g>, &'g Fields) {
         (
             Node::new(self.graph, spoke.slot),
@@ -206,10 +235,7 @@ impl<'g> Iterator for Hops<'g> {
     type Item = (Node<'g>, &'g Fields);
 
     fn next(&mut self) -> Option<Self::Item> {
-        let spoke = match &mut self.ends {
-            Ends::Few(few) => few.next(),
-            Ends::Many(many) => many.next().copied(),
-        }?;
+        let spoke = self.next_spoke()?;
         Some(self.end(spoke))
     }
 }

@@ -1,5 +1,6 @@
 //! `GET /graph/<selector>`: decode, parse, snapshot, View, plan, evaluate, serialise.
 
+use std::cell::RefCell;
 use std::sync::Arc;
 
 use actix_web::http::StatusCode;
@@ -15,7 +16,9 @@ use crate::access::{Permission, View, Who};
 use crate::graph::Graph;
 use crate::limits::Limits;
 use crate::model::{Kind, Revision};
-use crate::query::{self, Answer, Budget, Code, Explanation, IncludeTree, Plan, Position, QueryError};
+use crate::query::{
+    self, Answer, Budget, Code, Explanation, IncludeTree, Plan, Position, Prepared, QueryError, Statements,
+};
 use crate::selector;
 use crate::selector::ast::{Format, Head, Include, Selector};
 
@@ -30,13 +33,27 @@ struct Question {
     state: Arc<State>,
     graph: Arc<Graph>,
     who: Who,
-    selector: Selector,
+    /// The selector's text.
+    text: String,
     includes: Vec<Include>,
     /// As they were sent.
     include_texts: Vec<String>,
     wrap: bool,
     explain: bool,
     after: Option<Position>,
+}
+
+/// How a question is to be answered.
+enum Planned {
+    Query(Plan, IncludeTree),
+    /// A named query has no plan.
+    Named(Selector),
+}
+
+/// A selector that was prepared before, or has yet to be.
+enum Asked {
+    Prepared(Prepared),
+    Parsed(Selector),
 }
 
 /// Bytes to send, and what the headers say of them.
@@ -59,12 +76,19 @@ pub async fn read(context: &Context) -> Result<HttpResponse, Problem> {
     let (graph, who) = auth::enter(context).await?;
     let raw = split.map_err(|error| Problem::from(error).beneath(sent))?;
     let limits = context.limits();
-    let asked =
-        selector::parse_target(&raw.selector, limits).map_err(|error| Problem::from(error).beneath(&raw.selector))?;
-    refuse_format(asked.format)?;
+    let known = context.statements.borrow_mut().find(&raw.selector);
+    let (asked, format) = match known {
+        Some((query, format)) => (Some(Asked::Prepared(query)), format),
+        None => {
+            let target = selector::parse_target(&raw.selector, limits)
+                .map_err(|error| Problem::from(error).beneath(&raw.selector))?;
+            (target.selector.map(Asked::Parsed), target.format)
+        }
+    };
+    refuse_format(format)?;
     Parameters::within(raw.pairs.len() + raw.includes.len(), limits.parameters)?;
     let parameters = Parameters::new(raw.pairs, &["wrap", "explain", "cursor"], limits.parameters)?;
-    let Some(selector) = asked.selector else {
+    let Some(asked) = asked else {
         return Err(
             Problem::bad_request("selectorMissing", "there is no selector after `/graph`")
                 .help("for example `/graph/Organization`; `GET /graph-schema` lists the types"),
@@ -82,7 +106,7 @@ pub async fn read(context: &Context) -> Result<HttpResponse, Problem> {
     let wrap = parameters.flag("wrap", true)?;
     let after = match parameters.text("cursor") {
         None => None,
-        Some(_) if selector.params.index.is_some() => {
+        Some(_) if asked.has_index() => {
             return Err(
                 Problem::bad_request("cursorWithIndex", "`cursor` and `{i=…}` are both given")
                     .parameter("cursor")
@@ -93,7 +117,7 @@ pub async fn read(context: &Context) -> Result<HttpResponse, Problem> {
             context
                 .state
                 .cursors
-                .open(cursor, &canonical(&selector), who.principal)
+                .open(cursor, &canonical(&raw.selector, limits), who.principal)
                 .ok_or_else(|| {
                     Problem::bad_request(
                         "badCursor",
@@ -109,7 +133,7 @@ pub async fn read(context: &Context) -> Result<HttpResponse, Problem> {
         state: Arc::clone(&context.state),
         graph,
         who,
-        selector,
+        text: raw.selector,
         includes,
         include_texts: raw.includes,
         wrap,
@@ -117,16 +141,12 @@ pub async fn read(context: &Context) -> Result<HttpResponse, Problem> {
         after,
     };
     // On this thread if it is short, else beside the workers; it is moved only then.
-    let answered = match question.planned() {
-        Err(problem) => Err(problem),
-        Ok(planned) => match question.answer_here(planned.as_ref()) {
-            Some(answered) => answered,
-            None => web::block(move || question.answer(planned.as_ref(), &mut Budget::new(question.limits())))
-                .await
-                .map_err(|_| internal("the query was cut off"))?,
-        },
-    };
-    let answered = answered.map_err(|problem| problem.beneath(&raw.selector))?;
+    let answered = match question.begin(asked, format, &context.statements) {
+        Ok(answered) => answered,
+        Err(planned) => web::block(move || question.finish(&planned))
+            .await
+            .map_err(|_| internal("the query was cut off"))?,
+    }?;
 
     let mut response = HttpResponse::Ok();
     response.insert_header((GRAPH_REVISION, revision));
@@ -168,20 +188,52 @@ impl Question {
         &self.state.options.limits
     }
 
-    /// `None` for a named query, which has no plan.
-    fn planned(&self) -> Result<Option<(Plan, IncludeTree)>, Problem> {
-        if let Head::Named(_) = &self.selector.head {
-            return Ok(None);
+    /// The answer, if it is short; else how to come by it, for another thread.
+    fn begin(
+        &self,
+        asked: Asked,
+        format: Option<Format>,
+        statements: &RefCell<Statements>,
+    ) -> Result<Result<Answered, Problem>, Box<Planned>> {
+        let planned = match self.planned(asked, format, statements) {
+            Err(problem) => return Ok(Err(problem.beneath(&self.text))),
+            Ok(planned) => planned,
+        };
+        match self.answer_here(&planned) {
+            Some(answered) => Ok(answered.map_err(|problem| problem.beneath(&self.text))),
+            None => Err(Box::new(planned)),
         }
-        let plan = query::plan(&self.selector, &View::new(&self.graph, &self.who), self.limits())?;
+    }
+
+    fn finish(&self, planned: &Planned) -> Result<Answered, Problem> {
+        self.answer(planned, &mut Budget::new(self.limits()))
+            .map_err(|problem| problem.beneath(&self.text))
+    }
+
+    fn planned(
+        &self,
+        asked: Asked,
+        format: Option<Format>,
+        statements: &RefCell<Statements>,
+    ) -> Result<Planned, Problem> {
+        let prepared = match asked {
+            Asked::Prepared(prepared) => prepared,
+            Asked::Parsed(selector) if matches!(selector.head, Head::Named(_)) => return Ok(Planned::Named(selector)),
+            Asked::Parsed(selector) => {
+                let prepared = query::prepare(&selector, self.who.principal, self.limits())?;
+                statements.borrow_mut().keep(&self.text, &selector, format, &prepared);
+                prepared
+            }
+        };
+        let plan = Plan::new(prepared, &View::new(&self.graph, &self.who));
         let tree = query::includes(&self.includes, plan.result_kind(), self.limits())
             .map_err(|error| self.of_include(error, plan.result_kind()))?;
-        Ok(Some((plan, tree)))
+        Ok(Planned::Query(plan, tree))
     }
 
     /// `None` if it is long: by its plan, or found out.
-    fn answer_here(&self, planned: Option<&(Plan, IncludeTree)>) -> Option<Result<Answered, Problem>> {
-        if let Some((plan, tree)) = planned {
+    fn answer_here(&self, planned: &Planned) -> Option<Result<Answered, Problem>> {
+        if let Planned::Query(plan, tree) = planned {
             let mut visits = plan.estimate();
             if !tree.is_empty() {
                 let nested = plan.expected_rows() as f64 * tree.fan(&View::new(&self.graph, &self.who));
@@ -200,10 +252,11 @@ impl Question {
         })
     }
 
-    fn answer(&self, planned: Option<&(Plan, IncludeTree)>, budget: &mut Budget) -> Result<Answered, Problem> {
+    fn answer(&self, planned: &Planned, budget: &mut Budget) -> Result<Answered, Problem> {
         let view = View::new(&self.graph, &self.who);
-        let Some((plan, tree)) = planned else {
-            return self.answer_named(&view, budget);
+        let (plan, tree) = match planned {
+            Planned::Query(plan, tree) => (plan, tree),
+            Planned::Named(selector) => return self.answer_named(selector, &view, budget),
         };
         if self.explain {
             let explanation = query::explain(plan, &view, self.limits(), self.after.as_ref())?;
@@ -241,7 +294,7 @@ impl Question {
                 let body = self.list(&nodes, &view, tree, budget, one && !self.wrap)?;
                 let seal = |position: Position| {
                     let cursors = &self.state.cursors;
-                    cursors.seal(&position, &canonical(&self.selector), self.who.principal)
+                    cursors.seal(&position, &canonical(&self.text, self.limits()), self.who.principal)
                 };
                 let next = next.map(seal);
                 Ok(Answered { body, tag, next })
@@ -283,7 +336,7 @@ impl Question {
     }
 
     /// Named queries answer a bare array of flat objects (`graph-api.md` 2.4).
-    fn answer_named(&self, view: &View<'_>, budget: &mut Budget) -> Result<Answered, Problem> {
+    fn answer_named(&self, selector: &Selector, view: &View<'_>, budget: &mut Budget) -> Result<Answered, Problem> {
         if self.explain || !self.includes.is_empty() || self.after.is_some() {
             return Err(Problem::bad_request(
                 "notForNamedQueries",
@@ -291,7 +344,7 @@ impl Question {
             )
             .help("ask by a selector, such as `/me` in place of `/me()`"));
         }
-        let rows = query::named(&self.selector, view, budget)?;
+        let rows = query::named(selector, view, budget)?;
         let mut body = vec![b'['];
         for (index, row) in rows.iter().enumerate() {
             if index > 0 {
@@ -309,11 +362,25 @@ impl Question {
     }
 }
 
-/// What a cursor is bound to. It goes on from where an answer ended, however far in that began: without `i`.
-fn canonical(selector: &Selector) -> String {
-    let mut endless = selector.clone();
-    endless.params.index = None;
-    endless.to_string()
+impl Asked {
+    fn has_index(&self) -> bool {
+        match self {
+            Self::Prepared(query) => query.has_index(),
+            Self::Parsed(selector) => selector.params.index.is_some(),
+        }
+    }
+}
+
+/// What a cursor is bound to. It goes on from where an answer ended, however far in that began: without `i`. Empty for a text
+/// that is no selector, which no cursor is given for.
+fn canonical(text: &str, limits: &Limits) -> String {
+    let parsed = selector::parse_target(text, limits)
+        .ok()
+        .and_then(|target| target.selector);
+    parsed.map_or(String::new(), |mut endless| {
+        endless.params.index = None;
+        endless.to_string()
+    })
 }
 
 /// Design 16: the plan as text, what each step expected and visited, and the whole.
@@ -442,7 +509,7 @@ mod tests {
                 state: Arc::clone(&state),
                 graph: Arc::clone(&graph),
                 who: Who::server(),
-                selector: selector::parse(selector, &limits).expect("a selector"),
+                text: selector.to_owned(),
                 includes: include
                     .map(|include| selector::parse_include(include, &limits).expect("an include"))
                     .into_iter()
@@ -452,10 +519,10 @@ mod tests {
                 explain: false,
                 after: None,
             };
-            let planned = question.planned().map_err(|problem| problem.detail).expect("a plan");
-            let answered = question.answer_here(planned.as_ref());
-            assert_eq!(answered.is_some(), here, "{selector} {include:?}");
-            assert!(answered.is_none_or(|answered| answered.is_ok()), "{selector}");
+            let asked = Asked::Parsed(selector::parse(selector, &limits).expect("a selector"));
+            let answered = question.begin(asked, None, &RefCell::new(Statements::new(&limits)));
+            assert_eq!(answered.is_ok(), here, "{selector} {include:?}");
+            assert!(answered.is_ok_and(|answered| answered.is_ok()) || !here, "{selector}");
         }
     }
 

@@ -24,9 +24,11 @@ pub mod tokens;
 pub mod wire;
 pub mod write;
 
+use std::cell::RefCell;
 use std::convert::Infallible;
 use std::net::TcpListener;
 use std::panic::AssertUnwindSafe;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -49,6 +51,7 @@ use crate::access::token::AdminToken;
 use crate::engine::Engine;
 use crate::limits::Limits;
 use crate::model::{Clock, Revision};
+use crate::query::Statements;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const GRAPH_REVISION: HeaderName = HeaderName::from_static("graph-revision");
@@ -121,7 +124,8 @@ pub fn server(state: Arc<State>, listener: TcpListener, workers: usize) -> std::
     // No `App`: its router, which decodes every path to compare it, would have nothing to choose from.
     let service = move || {
         let state = Arc::clone(&state);
-        fn_service(move |request| dispatch(Arc::clone(&state), request))
+        let statements = Rc::new(RefCell::new(Statements::new(&state.options.limits)));
+        fn_service(move |request| dispatch(Arc::clone(&state), Rc::clone(&statements), request))
     };
     let server = HttpServer::new(service)
         .workers(workers)
@@ -138,6 +142,8 @@ pub fn server(state: Arc<State>, listener: TcpListener, workers: usize) -> std::
 /// What a handler is given.
 pub struct Context {
     pub state: Arc<State>,
+    /// What this worker has prepared. Borrowed between awaits only.
+    pub statements: Rc<RefCell<Statements>>,
     pub request: Request,
     pub request_id: CompactString,
 }
@@ -203,12 +209,17 @@ impl Context {
 }
 
 /// Every request comes here. A panic in a handler is answered 500, counted, and ends nothing else.
-async fn dispatch(state: Arc<State>, mut request: Request) -> Result<HttpResponse, Infallible> {
+async fn dispatch(
+    state: Arc<State>,
+    statements: Rc<RefCell<Statements>>,
+    mut request: Request,
+) -> Result<HttpResponse, Infallible> {
     let started = Instant::now();
     let payload = request.take_payload();
     let request_id = state.request_ids.of(request.headers());
     let context = Context {
         state,
+        statements,
         request,
         request_id,
     };

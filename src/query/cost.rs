@@ -8,7 +8,7 @@ use smallvec::SmallVec;
 use uuid::Uuid;
 
 use super::page::SortKey;
-use super::plan::{Link, Part};
+use super::prepare::{Link, Part};
 use super::source::{Found, Source, cheapest, only};
 use crate::access::View;
 use crate::graph::{Graph, Node};

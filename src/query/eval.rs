@@ -15,10 +15,11 @@ use super::cost::{self, MERGED, Order, Want, Way};
 use super::error::{Code, QueryError};
 use super::merge::Merge;
 use super::page::{self, Position, Ranked, Top};
-use super::plan::{Link, Plan};
+use super::plan::Plan;
+use super::prepare::Link;
 use super::source::Source;
 use crate::access::View;
-use crate::graph::Node;
+use crate::graph::{Far, Node};
 use crate::model::{Direction, Field, Fields, Kind, RelationType, Serial, Value};
 
 #[derive(Clone, Debug)]
@@ -549,24 +550,23 @@ impl<'p, 'g> Run<'p, 'g> {
 
     /// What the last link leads to, in order of serial.
     fn in_order(&mut self, from: &[Node<'g>], after: Option<Serial>, sink: Sink<'_, 'g>) -> Result<(), QueryError> {
-        let at = self.plan.target();
+        let (at, graph) = (self.plan.target(), self.view.graph());
         let link = &self.plan.links[at - 1];
-        let mut few = Vec::with_capacity(SOME);
+        let mut few = Vec::with_capacity(4 * SOME);
         let mut many = Vec::new();
-        for left in from.iter().copied() {
-            let relation = move |(right, fields): (Node<'g>, &'g Fields)| (right.serial, left, right, fields);
-            match left.few(link.hop) {
-                Some(relations) => few.extend(
-                    relations
-                        .map(relation)
-                        .filter(|(serial, ..)| after.is_none_or(|after| *serial > after)),
+        for left in from {
+            match left.few_ends(link.hop) {
+                Some(ends) => few.extend(
+                    ends.filter(|far| after.is_none_or(|after| far.serial() > after))
+                        .map(|far| (far, left)),
                 ),
-                None => many.push(left.hop(link.hop, after).map(relation)),
+                None => many.push(left.hop(link.hop, after).ends().map(move |far| (far, left))),
             }
         }
         let mut last = None;
-        for (_, left, right, fields) in Merge::new(few, many.into_iter(), |(serial, ..)| *serial) {
+        for (far, left) in Merge::new(few, many.into_iter(), |(far, _): &(Far, &Node<'g>)| far.serial()) {
             self.budget.visit(at)?;
+            let (left, (right, fields)) = (*left, far.reach(graph, link.hop.rel));
             if last == Some(right.slot())
                 || !is_linked(link, left, right, fields, self.budget, at)?
                 || !self.is_here(at, right)?

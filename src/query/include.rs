@@ -6,7 +6,7 @@ use super::condition::{EntitySubject, hold};
 use super::cost;
 use super::error::{Code, QueryError};
 use super::eval::is_linked;
-use super::plan::{Link, Part, comparisons, step};
+use super::prepare::{Link, Part, comparisons, step};
 use crate::access::View;
 use crate::graph::Node;
 use crate::limits::Limits;

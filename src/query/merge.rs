@@ -53,6 +53,9 @@ impl<I: Iterator, K: Fn(&I::Item) -> Serial> Iterator for Merge<I, K> {
     }
 }
 
+/// So few are sorted at once.
+const AT_ONCE: usize = 128;
+
 /// Items sorted as they are needed: a page needs a few of them.
 struct Singles<T> {
     /// In no order, all after those that are ready.
@@ -77,6 +80,12 @@ impl<T> Singles<T> {
             return;
         }
         let later = |item: &T| Reverse(serial_of(item));
+        if self.rest.len() <= AT_ONCE {
+            // Relations come in runs, the newest first: a sort that knows runs has little to do.
+            self.ready = std::mem::take(&mut self.rest);
+            self.ready.sort_by_key(later);
+            return;
+        }
         self.ready = match self.rest.len().checked_sub(self.batch) {
             Some(split) if split > 0 => {
                 self.rest.select_nth_unstable_by_key(split, later);

@@ -14,8 +14,10 @@ mod named;
 mod page;
 mod pattern;
 mod plan;
+mod prepare;
 mod resolve;
 mod source;
+mod statements;
 
 pub use budget::Budget;
 pub use error::{Code, QueryError};
@@ -25,6 +27,8 @@ pub use include::{IncludeNode, IncludeTree, includes, related};
 pub use named::{NAMED, Named, Row, named};
 pub use page::Position;
 pub use plan::{Plan, plan};
+pub use prepare::{Prepared, prepare};
+pub use statements::Statements;
 
 #[cfg(test)]
 mod tests;

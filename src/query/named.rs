@@ -6,7 +6,7 @@ use smallvec::SmallVec;
 use super::budget::Budget;
 use super::condition::visible_parent;
 use super::error::{Code, QueryError, list};
-use super::plan::caller;
+use super::prepare::caller;
 use super::resolve::{coerce, did_you_mean};
 use crate::access::View;
 use crate::graph::Node;
@@ -137,7 +137,7 @@ impl<'g> Asked<'_, 'g, '_> {
 }
 
 fn me<'g>(asked: &Asked<'_, 'g, '_>) -> Result<Vec<Row<'g>>, QueryError> {
-    asked.profile_row(caller(asked.view, asked.query.span)?)
+    asked.profile_row(caller(asked.view.who().principal, asked.query.span)?)
 }
 
 fn profile<'g>(asked: &Asked<'_, 'g, '_>) -> Result<Vec<Row<'g>>, QueryError> {

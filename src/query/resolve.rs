@@ -86,6 +86,7 @@ fn unknown_relation(from: Kind, word: &Name, to: Kind) -> QueryError {
 }
 
 /// What a condition's field turns out to be.
+#[derive(Clone, Copy)]
 pub(super) struct Resolved<F> {
     pub field: F,
     pub field_type: FieldType,
@@ -190,7 +191,8 @@ pub(super) fn condition<F>(
     })
 }
 
-fn test<F>(comparison: &Comparison, found: Resolved<F>) -> Result<Test<F>, QueryError> {
+/// A comparison with its field found.
+pub(super) fn test<F>(comparison: &Comparison, found: Resolved<F>) -> Result<Test<F>, QueryError> {
     use Operator::*;
     let Resolved {
         field,
