@@ -34,7 +34,8 @@ impl Transaction<'_> {
 
     /// Checks what must hold at the end without ending.
     pub fn validate(&self) -> Result<(), Violation> {
-        let mut seen: HashSet<Uuid, RandomState> = HashSet::default();
+        let mut seen: HashSet<Uuid, RandomState> =
+            HashSet::with_capacity_and_hasher(self.log.len(), RandomState::default());
         for (change, _) in &self.log {
             let id = match change {
                 Change::Entity { after: Some(after), .. } => after.id,

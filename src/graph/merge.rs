@@ -27,10 +27,10 @@ struct Spans<K, T> {
 }
 
 impl<K: std::hash::Hash + Eq, T> Spans<K, T> {
-    fn new() -> Self {
+    fn with_room(changes: usize) -> Self {
         Self {
-            places: HashMap::default(),
-            spans: Vec::new(),
+            places: HashMap::with_capacity_and_hasher(changes, RandomState::default()),
+            spans: Vec::with_capacity(changes),
         }
     }
 
@@ -48,9 +48,14 @@ impl<K: std::hash::Hash + Eq, T> Spans<K, T> {
     }
 }
 
-pub(super) fn merge<'a>(log: impl Iterator<Item = &'a Change>) -> Merged {
-    let mut entities: Spans<Uuid, Entity> = Spans::new();
-    let mut relations: Spans<(Rel, Uuid, Uuid), Relation> = Spans::new();
+pub(super) fn merge<'a>(log: impl Iterator<Item = &'a Change> + Clone) -> Merged {
+    let of_entities = log
+        .clone()
+        .filter(|change| matches!(change, Change::Entity { .. }))
+        .count();
+    let of_relations = log.clone().count() - of_entities;
+    let mut entities: Spans<Uuid, Entity> = Spans::with_room(of_entities);
+    let mut relations: Spans<(Rel, Uuid, Uuid), Relation> = Spans::with_room(of_relations);
     for change in log {
         match change {
             Change::Entity { before, after } => {
@@ -66,14 +71,19 @@ pub(super) fn merge<'a>(log: impl Iterator<Item = &'a Change>) -> Merged {
         }
     }
 
-    let (mut unlinked, mut linked) = (Vec::new(), Vec::new());
-    // The children whose parent is another than before.
+    let (mut unlinked, mut linked) = (Vec::new(), Vec::with_capacity(of_relations));
+    // The children that were there and whose parent is another than before.
+    let any_was = entities
+        .spans
+        .iter()
+        .any(|span| span.before.is_some() && span.after.is_some());
     let mut moved: HashSet<Uuid, RandomState> = HashSet::default();
     for Span { before, after } in relations.spans {
         if before == after {
             continue;
         }
-        if let Some(relation) = before.as_ref().or(after.as_ref())
+        if any_was
+            && let Some(relation) = before.as_ref().or(after.as_ref())
             && relation.rel.def().relation_type == RelationType::OneToMany
         {
             moved.insert(relation.to.id);

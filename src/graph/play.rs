@@ -142,6 +142,12 @@ impl Graph {
         }
     }
 
+    /// A new relation between two entities that were just found and checked: what `apply` does, without finding them again.
+    pub(super) fn link(&mut self, relation: &Arc<Relation>, from: u32, to: u32) {
+        let label = (!relation.fields.is_empty()).then(|| relation.clone());
+        self.topology.link(relation.rel, from, to, label);
+    }
+
     fn add_relation(&mut self, relation: &Relation, label: Option<Arc<Relation>>) -> Result<(), Broken> {
         let (from, to) = self.ends_of(relation)?;
         if self.topology.find(relation.rel, from, to).is_some() {

@@ -175,11 +175,15 @@ impl<'g> Transaction<'g> {
             to: child.end(),
             fields,
         };
-        let slot = child.slot() as u32;
-        self.play(Change::Relation {
+        let (near, slot) = (parent.slot() as u32, child.slot() as u32);
+        let relation = Arc::new(relation);
+        let next_serial = self.graph.next_serial;
+        self.graph.link(&relation, near, slot);
+        let change = Change::Relation {
             before: None,
-            after: Some(Arc::new(relation)),
-        });
+            after: Some(relation),
+        };
+        self.log.push((change, next_serial));
         if def.relation_type == RelationType::OneToMany {
             self.touch(slot);
         }

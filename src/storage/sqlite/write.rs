@@ -1,9 +1,10 @@
 //! Playing commits onto the tables, inside a transaction that somebody else begins and ends.
 
-use rusqlite::{Connection, Statement};
+use rusqlite::{Connection, OptionalExtension, Statement};
 
 use super::super::chain::{Hash, Linking};
 use super::super::codec::{Decoder, Encoder, Key};
+use super::super::words::Code;
 use super::super::{REPLAYS_KEPT_MS, StorageError, follows, unfit};
 use super::error::is_constraint;
 use super::read::{IN_PIECES, Totals};
@@ -55,57 +56,55 @@ impl Writer<'_> {
             (Some(entity), _) | (_, Some(entity)) => entity.serial,
             (None, None) => return Err(nothing()),
         };
+        let name = Key::Entity(serial);
         let key = column(serial)?;
-        if let Some(before) = before {
-            let mut statement = self.db.prepare_cached("SELECT body FROM entity WHERE serial = ?1")?;
-            let mut rows = statement.query([key])?;
-            let Some(row) = rows.next()? else {
-                return Err(unfit(Key::Entity(serial)));
-            };
-            let stored = row.get_ref(0)?.as_blob()?;
-            self.encoder.entity(before, self.row);
-            // Other bytes may still mean the same, if another version wrote them.
-            if stored != &self.row[..] {
-                let stored = self
-                    .decoder
-                    .entity(serial, stored)
-                    .map_err(|bad| bad.of(Key::Entity(serial)))?;
-                if stored != *before {
-                    return Err(unfit(Key::Entity(serial)));
-                }
-            }
-            self.totals.subtract(stored);
-        }
         if let Some(after) = after {
             self.encoder.entity(after, self.row);
             self.totals.add(self.row);
         }
-        match (before, after) {
-            (None, _) => {
-                let mut insert = self
-                    .db
-                    .prepare_cached("INSERT INTO entity (serial, body) VALUES (?1, ?2)")?;
-                insert
-                    .execute((key, &self.row[..]))
-                    .map_err(|error| inserting(error, Key::Entity(serial)))?;
-                self.totals.entities += 1;
-                self.totals.head.next_serial = self.totals.head.next_serial.max(serial + 1);
+        let Some(before) = before else {
+            let mut insert = self
+                .db
+                .prepare_cached("INSERT INTO entity (serial, body) VALUES (?1, ?2)")?;
+            insert
+                .execute((key, &self.row[..]))
+                .map_err(|error| inserting(error, name))?;
+            self.totals.entities += 1;
+            self.totals.head.next_serial = self.totals.head.next_serial.max(serial + 1);
+            return Ok(());
+        };
+        self.encoder.entity(before, self.other);
+        if self.overwrite_entity(key, after.is_some())? == 0 {
+            // Other bytes may still mean the same, if another version wrote them.
+            let mut statement = self.db.prepare_cached("SELECT body FROM entity WHERE serial = ?1")?;
+            let stored: Option<Vec<u8>> = statement.query_row([key], |row| row.get(0)).optional()?;
+            let stored = stored.ok_or_else(|| unfit(name))?;
+            if self.decoder.entity(serial, &stored).map_err(|bad| bad.of(name))? != *before {
+                return Err(unfit(name));
             }
-            (_, Some(_)) => {
-                let mut update = self
-                    .db
-                    .prepare_cached("UPDATE entity SET body = ?2 WHERE serial = ?1")?;
-                one(update.execute((key, &self.row[..]))?)?;
-            }
-            (_, None) => {
-                one(self
-                    .db
-                    .prepare_cached("DELETE FROM entity WHERE serial = ?1")?
-                    .execute([key])?)?;
-                self.totals.entities = self.totals.entities.wrapping_sub(1);
-            }
+            *self.other = stored;
+            one(self.overwrite_entity(key, after.is_some())?)?;
+        }
+        self.totals.subtract(self.other);
+        if after.is_none() {
+            self.totals.entities = self.totals.entities.wrapping_sub(1);
         }
         Ok(())
+    }
+
+    /// Puts `row` in the place of `other`, or removes that; rows found, which is none if it is not just so.
+    fn overwrite_entity(&self, key: i64, keep: bool) -> Result<usize, StorageError> {
+        Ok(if keep {
+            let mut update = self
+                .db
+                .prepare_cached("UPDATE entity SET body = ?3 WHERE serial = ?1 AND body = ?2")?;
+            update.execute((key, &self.other[..], &self.row[..]))?
+        } else {
+            let mut delete = self
+                .db
+                .prepare_cached("DELETE FROM entity WHERE serial = ?1 AND body = ?2")?;
+            delete.execute((key, &self.other[..]))?
+        })
     }
 
     fn relation(&mut self, before: Option<&Relation>, after: Option<&Relation>) -> Result<(), StorageError> {
@@ -120,56 +119,54 @@ impl Writer<'_> {
             return Err(nothing());
         };
         let key = (column(to)?, rel, column(from)?);
-        if let Some(before) = before {
-            let mut statement = self
-                .db
-                .prepare_cached("SELECT body FROM relation WHERE to_serial = ?1 AND rel = ?2 AND from_serial = ?3")?;
-            let mut rows = statement.query(key)?;
-            let Some(row) = rows.next()? else {
-                return Err(unfit(name));
-            };
-            let stored = row.get_ref(0)?.as_blob()?;
-            self.encoder.relation(before, self.row);
-            if stored != &self.row[..] {
-                let stored = self
-                    .decoder
-                    .relation(to, rel, from, stored)
-                    .map_err(|bad| bad.of(name))?;
-                if stored != *before {
-                    return Err(unfit(name));
-                }
-            }
-            self.totals.subtract(stored);
-        }
         if let Some(after) = after {
             self.encoder.relation(after, self.row);
             self.totals.add(self.row);
         }
-        match (before, after) {
-            (None, _) => {
-                let mut insert = self.db.prepare_cached(
-                    "INSERT INTO relation (to_serial, rel, from_serial, body) VALUES (?1, ?2, ?3, ?4)",
-                )?;
-                insert
-                    .execute((key.0, key.1, key.2, &self.row[..]))
-                    .map_err(|error| inserting(error, name))?;
-                self.totals.relations += 1;
+        let Some(before) = before else {
+            let mut insert = self
+                .db
+                .prepare_cached("INSERT INTO relation (to_serial, rel, from_serial, body) VALUES (?1, ?2, ?3, ?4)")?;
+            insert
+                .execute((key.0, key.1, key.2, &self.row[..]))
+                .map_err(|error| inserting(error, name))?;
+            self.totals.relations += 1;
+            return Ok(());
+        };
+        self.encoder.relation(before, self.other);
+        if self.overwrite_relation(key, after.is_some())? == 0 {
+            let mut statement = self
+                .db
+                .prepare_cached("SELECT body FROM relation WHERE to_serial = ?1 AND rel = ?2 AND from_serial = ?3")?;
+            let stored: Option<Vec<u8>> = statement.query_row(key, |row| row.get(0)).optional()?;
+            let stored = stored.ok_or_else(|| unfit(name))?;
+            let decoded = self.decoder.relation(to, rel, from, &stored);
+            if decoded.map_err(|bad| bad.of(name))? != *before {
+                return Err(unfit(name));
             }
-            (_, Some(_)) => {
-                let mut update = self.db.prepare_cached(
-                    "UPDATE relation SET body = ?4 WHERE to_serial = ?1 AND rel = ?2 AND from_serial = ?3",
-                )?;
-                one(update.execute((key.0, key.1, key.2, &self.row[..]))?)?;
-            }
-            (_, None) => {
-                let mut delete = self
-                    .db
-                    .prepare_cached("DELETE FROM relation WHERE to_serial = ?1 AND rel = ?2 AND from_serial = ?3")?;
-                one(delete.execute(key)?)?;
-                self.totals.relations = self.totals.relations.wrapping_sub(1);
-            }
+            *self.other = stored;
+            one(self.overwrite_relation(key, after.is_some())?)?;
+        }
+        self.totals.subtract(self.other);
+        if after.is_none() {
+            self.totals.relations = self.totals.relations.wrapping_sub(1);
         }
         Ok(())
+    }
+
+    /// As for an entity.
+    fn overwrite_relation(&self, (to, rel, from): (i64, Code, i64), keep: bool) -> Result<usize, StorageError> {
+        Ok(if keep {
+            let mut update = self.db.prepare_cached(
+                "UPDATE relation SET body = ?5 WHERE to_serial = ?1 AND rel = ?2 AND from_serial = ?3 AND body = ?4",
+            )?;
+            update.execute((to, rel, from, &self.other[..], &self.row[..]))?
+        } else {
+            let mut delete = self.db.prepare_cached(
+                "DELETE FROM relation WHERE to_serial = ?1 AND rel = ?2 AND from_serial = ?3 AND body = ?4",
+            )?;
+            delete.execute((to, rel, from, &self.other[..]))?
+        })
     }
 
     fn log(&mut self, commit: &Commit) -> Result<(), StorageError> {
