@@ -148,6 +148,11 @@ impl Graph {
         self.topology.link(relation.rel, from, to, label);
     }
 
+    /// The same for one that goes.
+    pub(super) fn unlink(&mut self, edge: u32) {
+        self.topology.unlink(edge);
+    }
+
     fn add_relation(&mut self, relation: &Relation, label: Option<Arc<Relation>>) -> Result<(), Broken> {
         let (from, to) = self.ends_of(relation)?;
         if self.topology.find(relation.rel, from, to).is_some() {

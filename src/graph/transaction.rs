@@ -390,10 +390,13 @@ impl<'g> Transaction<'g> {
             to: end(to),
             fields: topology.fields(rel, edge).clone(),
         };
-        self.play(Change::Relation {
+        let next_serial = self.graph.next_serial;
+        self.graph.unlink(edge);
+        let change = Change::Relation {
             before: Some(Arc::new(before)),
             after: None,
-        });
+        };
+        self.log.push((change, next_serial));
         if rel.def().relation_type == RelationType::OneToMany && !doomed(to) {
             self.touch(to);
         }
