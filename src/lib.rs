@@ -15,4 +15,5 @@ pub mod operation;
 pub mod query;
 pub mod selector;
 pub mod settings;
+pub mod signing;
 pub mod storage;

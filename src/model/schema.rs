@@ -144,7 +144,7 @@ pub struct KindDef {
     pub fields: &'static [FieldDef],
     /// The field whose value no two children of one owner share (`Property.key`).
     pub unique_within_owner: Option<&'static str>,
-    /// Never selectable, exported or shown: tokens.
+    /// Never selectable, exported or shown: tokens and signing keys.
     pub internal: bool,
 }
 
@@ -265,6 +265,12 @@ kinds! {
     Token SECURITY [
         text("name"), text("secretHash").secret().server_owned(), json("permissions").server_owned(),
         uuid("profileId").indexed().server_owned(), uuid("organizationId").indexed().server_owned(), time("expiresAt").server_owned(),
+    ] internal true;
+    // Keys that sign, for the same reason. Which algorithm, the public half, the private one until the key is retired, and until
+    // when what it signed is still verified.
+    SigningKey SECURITY [
+        text("alg").server_owned(), text("publicKey").server_owned(), text("privateKey").secret().server_owned(),
+        time("retiredAt").server_owned(), time("endsAt").server_owned(),
     ] internal true;
 }
 
