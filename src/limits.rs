@@ -62,6 +62,8 @@ limits! {
     parameters = 200;
     /// Passwords of one write: each is hashed, slowly on purpose. An import, which has its own permission, may bring more.
     passwords = 100;
+    /// Tokens that may wait to be signed.
+    signatures = 256;
     /// Matches a DELETE or an operation takes.
     targets = 100_000;
     /// Writes that may wait for the committer.

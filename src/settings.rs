@@ -23,6 +23,8 @@ pub struct Settings {
     pub get_operations: bool,
     /// Whether `/metrics` answers without a token.
     pub metrics_open: bool,
+    /// The file with the secret that private signing keys are sealed with; made if there is none.
+    pub keys_file: Option<String>,
     pub limits: Limits,
 }
 
@@ -54,6 +56,7 @@ impl Default for Settings {
             open_registration: false,
             get_operations: false,
             metrics_open: true,
+            keys_file: None,
             limits: Limits::default(),
         }
     }
@@ -114,6 +117,7 @@ pub const DEFAULT_FILE: &str = "seatgraph.toml";
 const NOT_SETTINGS: &[&str] = &[
     "TOKEN",
     "ADMIN_TOKEN",
+    "KEY_SECRET",
     "CONFIG",
     "SERVER",
     "TESTS",
@@ -121,6 +125,7 @@ const NOT_SETTINGS: &[&str] = &[
     "HISTORIES",
     "MUTANT",
     "CASES",
+    "FORGERIES",
     "WORLD",
 ];
 
@@ -231,6 +236,11 @@ const KEYS: &[Key] = &[
         name: "metrics.open",
         wanted: Wanted::Flag,
         set: |settings, given| settings.metrics_open = given.flag(),
+    },
+    Key {
+        name: "keys.file",
+        wanted: Wanted::Text,
+        set: |settings, given| settings.keys_file = Some(given.text()),
     },
 ];
 

@@ -9,6 +9,7 @@ mod export;
 mod failure;
 pub mod generate;
 mod import;
+mod key;
 mod log;
 mod migrate;
 mod open;
@@ -17,6 +18,7 @@ mod output;
 mod place;
 mod progress;
 mod query;
+mod secret;
 mod serve;
 mod token;
 mod verify;
@@ -57,6 +59,9 @@ enum Command {
     /// Make, list and revoke bearer tokens
     #[command(subcommand)]
     Token(token::Token),
+    /// List and replace the keys that sign tokens
+    #[command(subcommand)]
+    Key(key::Key),
     /// Take objects in: newline-delimited JSON, or one JSON object or array
     Import(import::Import),
     /// Write all objects as newline-delimited JSON, in the form that import takes
@@ -94,6 +99,7 @@ pub fn main() -> ExitCode {
     let done = match command {
         Command::Serve(args) => serve::run(&common, &args),
         Command::Token(args) => token::run(&common, &args),
+        Command::Key(args) => key::run(&common, &args),
         Command::Import(args) => import::run(&common, &args),
         Command::Export(args) => export::run(&common, &args),
         Command::Query(args) => query::run(&common, &args),
@@ -150,6 +156,12 @@ mod tests {
             true,
         );
         check("seatgraph token revoke me", false);
+        check("seatgraph key list --server http://127.0.0.1:8080", true);
+        check("seatgraph key rotate", true);
+        check("seatgraph key rotate --alg EdDSA --keep 30d --database x.db", true);
+        check("seatgraph key rotate --alg HS256", false);
+        check("seatgraph key rotate --keep 12h", false);
+        check("seatgraph key rotate --secret x", false);
         check("seatgraph import a.ndjson b.ndjson --dry-run", true);
         check("seatgraph import -", true);
         check("seatgraph import", false);

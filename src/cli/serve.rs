@@ -12,10 +12,11 @@ use clap::Args;
 use serde_json::json;
 
 use super::client::Client;
-use super::{Common, Exit, Failure, import, log, open};
+use super::{Common, Exit, Failure, import, log, open, secret};
 use crate::access::token::AdminToken;
 use crate::engine::Engine;
 use crate::http;
+use crate::http::signing::Setup;
 use crate::model::{Clock, Kind};
 use crate::settings::Settings;
 
@@ -39,6 +40,11 @@ pub fn run(common: &Common, args: &Serve) -> Result<(), Failure> {
     let settings = common.settings(&[("listen", args.listen.clone()), ("database", args.database.clone())])?;
     log::start(&settings.log);
     let admin = admin_token()?;
+    if secret::find(&settings)?.is_none() {
+        tracing::warn!(
+            "private signing keys will lie open in the database and in its backups: set SEATGRAPH_KEY_SECRET or `keys.file`"
+        );
+    }
     let listener = bind(&settings.listen)?;
     let engine = open::engine(&settings, args.auto_migrate)?;
     note(&engine, "opened");
@@ -51,7 +57,8 @@ pub fn run(common: &Common, args: &Serve) -> Result<(), Failure> {
         None
     };
     let address = listener.local_addr()?;
-    let state = Arc::new(state(engine.clone(), &settings, admin));
+    let state = Arc::new(state(engine.clone(), &settings, admin, address)?);
+    state.signer().ring(&engine.snapshot());
     let served = System::new().block_on(serve(state, listener, || {
         announce(address, &settings, token.as_deref())
     }));
@@ -130,7 +137,12 @@ fn admin_token() -> Result<Option<AdminToken>, Failure> {
     }
 }
 
-fn state(engine: Engine, settings: &Settings, admin: Option<AdminToken>) -> http::State {
+fn state(
+    engine: Engine,
+    settings: &Settings,
+    admin: Option<AdminToken>,
+    address: SocketAddr,
+) -> Result<http::State, Failure> {
     let slow = settings.log.slow_ms;
     let options = http::Options {
         limits: settings.limits,
@@ -142,7 +154,20 @@ fn state(engine: Engine, settings: &Settings, admin: Option<AdminToken>) -> http
         get_operations: settings.get_operations,
         metrics_open: settings.metrics_open,
     };
-    http::State::new(engine, options, open::backup(&settings.database))
+    let setup = Setup {
+        issuer: url(settings, address),
+        secret: secret::find(settings)?,
+        ..Setup::default()
+    };
+    Ok(http::State::new(engine, options, open::backup(&settings.database)).signing(setup))
+}
+
+/// How clients reach the server.
+fn url(settings: &Settings, address: SocketAddr) -> String {
+    match &settings.public_url {
+        Some(url) => url.trim_end_matches('/').to_owned(),
+        None => format!("http://{address}"),
+    }
 }
 
 /// A seed is for the first start; a database that holds anything is left alone.
@@ -176,10 +201,7 @@ fn first_token(engine: &Engine, settings: &Settings) -> Result<Option<String>, F
 /// On standard output: what a person needs to begin, and the token this once.
 fn announce(address: SocketAddr, settings: &Settings, token: Option<&str>) {
     tracing::info!(%address, database = %settings.database, "ready");
-    let url = settings
-        .public_url
-        .clone()
-        .unwrap_or_else(|| format!("http://{address}"));
+    let url = url(settings, address);
     // The address comes last: who reads up to it has everything.
     let mut text = token.map_or_else(String::new, |token| {
         format!("administrator token, shown this once: {token}\n")
@@ -203,7 +225,7 @@ impl Inside {
         let address = listener.local_addr()?;
         let mut settings = settings.clone();
         settings.log.slow_ms = 0;
-        let state = Arc::new(state(engine, &settings, AdminToken::new(&text)));
+        let state = Arc::new(state(engine, &settings, AdminToken::new(&text), address)?);
         let (tell, told) = mpsc::channel();
         let thread = std::thread::Builder::new().name("inside".to_owned()).spawn(move || {
             System::new().block_on(async move {

@@ -1,4 +1,4 @@
-//! `GET /graph/<selector>`: decode, parse, snapshot, View, plan, evaluate, serialise.
+//! `GET /graph/<selector>`: decode, parse, snapshot, View, plan, evaluate, serialise; and sign, where `.jwt` asks for that.
 
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -8,19 +8,21 @@ use actix_web::http::header::{self, HeaderValue};
 use actix_web::{HttpResponse, web};
 use serde_json::json;
 use smallvec::SmallVec;
+use uuid::Uuid;
 
 use super::parameters::Parameters;
 use super::problem::{Problem, internal};
-use super::{Context, GRAPH_REVISION, State, auth, operation, target, wire};
+use super::{Context, GRAPH_REVISION, State, auth, keys, operation, target, wire};
 use crate::access::{Permission, View, Who};
 use crate::graph::Graph;
 use crate::limits::Limits;
-use crate::model::{Kind, Revision};
+use crate::model::{Kind, Revision, Time};
 use crate::query::{
     self, Answer, Budget, Code, Explanation, IncludeTree, Plan, Position, Prepared, QueryError, Statements,
 };
 use crate::selector;
 use crate::selector::ast::{Format, Head, Include, Selector};
+use crate::signing::Algorithm;
 
 /// A plan that expects to visit more than this runs beside the workers, so that short requests do not wait behind it.
 const INLINE_VISITS: u64 = 5_000;
@@ -39,6 +41,8 @@ struct Question {
     /// As they were sent.
     include_texts: Vec<String>,
     wrap: bool,
+    /// The answer is the claims of a token: of one entity, its fields as a flat object (`graph-api.md` 2.4).
+    signed: bool,
     explain: bool,
     after: Option<Position>,
 }
@@ -55,6 +59,9 @@ enum Asked {
     Prepared(Prepared),
     Parsed(Selector),
 }
+
+/// How long a signed answer is good for: as long as the lease in the sample of `licensing.md` 1.3.
+const SIGNED_SECONDS: i64 = 180;
 
 /// Bytes to send, and what the headers say of them.
 struct Answered {
@@ -85,9 +92,17 @@ pub async fn read(context: &Context) -> Result<HttpResponse, Problem> {
             (target.selector.map(Asked::Parsed), target.format)
         }
     };
-    refuse_format(format)?;
+    let signed = format == Some(Format::Jwt);
+    if !signed {
+        refuse_format(format)?;
+    }
     Parameters::within(raw.pairs.len() + raw.includes.len(), limits.parameters)?;
-    let parameters = Parameters::new(raw.pairs, &["wrap", "explain", "cursor"], limits.parameters)?;
+    let known: &[&str] = if signed {
+        &["wrap", "cursor", "alg"]
+    } else {
+        &["wrap", "explain", "cursor"]
+    };
+    let parameters = Parameters::new(raw.pairs, known, limits.parameters)?;
     let Some(asked) = asked else {
         return Err(
             Problem::bad_request("selectorMissing", "there is no selector after `/graph`")
@@ -103,7 +118,9 @@ pub async fn read(context: &Context) -> Result<HttpResponse, Problem> {
     if explain {
         auth::require_unbound(&who, Permission::ServerExplain)?;
     }
-    let wrap = parameters.flag("wrap", true)?;
+    // Claims are an object, however they are asked for.
+    let wrap = parameters.flag("wrap", true)? || signed;
+    let algorithm = keys::algorithm(parameters.text("alg"))?;
     let after = match parameters.text("cursor") {
         None => None,
         Some(_) if asked.has_index() => {
@@ -129,6 +146,7 @@ pub async fn read(context: &Context) -> Result<HttpResponse, Problem> {
         ),
     };
     let revision = graph.revision();
+    let profile = who.principal.profile;
     let question = Question {
         state: Arc::clone(&context.state),
         graph,
@@ -137,6 +155,7 @@ pub async fn read(context: &Context) -> Result<HttpResponse, Problem> {
         includes,
         include_texts: raw.includes,
         wrap,
+        signed,
         explain,
         after,
     };
@@ -148,6 +167,10 @@ pub async fn read(context: &Context) -> Result<HttpResponse, Problem> {
             .map_err(|_| internal("the query was cut off"))?,
     }?;
 
+    if signed {
+        // Kept apart: a read would carry the room of it.
+        return Box::pin(sign(context, answered, revision, profile, algorithm)).await;
+    }
     let mut response = HttpResponse::Ok();
     response.insert_header((GRAPH_REVISION, revision));
     if let Some(tag) = answered.tag {
@@ -181,6 +204,25 @@ pub async fn read(context: &Context) -> Result<HttpResponse, Problem> {
     }
     response.insert_header((header::CONTENT_TYPE, HeaderValue::from_static("application/json")));
     Ok(response.body(body))
+}
+
+async fn sign(
+    context: &Context,
+    answered: Answered,
+    revision: Revision,
+    profile: Option<Uuid>,
+    algorithm: Algorithm,
+) -> Result<HttpResponse, Problem> {
+    let signer = context.state.signer();
+    let claims = claims(answered, signer.issuer(), profile, context.state.engine.clock().now());
+    let mut tokens = signer
+        .sign(context.state.engine.snapshot(), algorithm, vec![claims])
+        .await?;
+    let mut response = HttpResponse::Ok();
+    response.insert_header((GRAPH_REVISION, revision));
+    response.insert_header((header::CONTENT_TYPE, HeaderValue::from_static("application/jwt")));
+    response.insert_header((header::CACHE_CONTROL, HeaderValue::from_static("no-store")));
+    Ok(response.body(tokens.pop().unwrap_or_default()))
 }
 
 impl Question {
@@ -286,10 +328,19 @@ impl Question {
                     _ => None,
                 };
                 if one && !self.wrap && nodes.is_empty() {
-                    return Err(
-                        Problem::new(StatusCode::NOT_FOUND, "notFound", "the selector matches nothing")
-                            .help("without `wrap=false` the answer is an empty list"),
-                    );
+                    return Err(nothing("without `wrap=false` the answer is an empty list"));
+                }
+                if self.signed && one && tree.is_empty() {
+                    let [node] = nodes.as_slice() else {
+                        return Err(nothing("without `.jwt` the answer is an empty list"));
+                    };
+                    let mut body = Vec::new();
+                    wire::flat_row(&mut body, &[*node], &view);
+                    return Ok(Answered {
+                        body,
+                        tag: None,
+                        next: None,
+                    });
                 }
                 let body = self.list(&nodes, &view, tree, budget, one && !self.wrap)?;
                 let seal = |position: Position| {
@@ -345,7 +396,14 @@ impl Question {
             .help("ask by a selector, such as `/me` in place of `/me()`"));
         }
         let rows = query::named(selector, view, budget)?;
-        let mut body = vec![b'['];
+        // As claims: the one row there usually is, or all of them in a list.
+        let (open, close): (&[u8], &[u8]) = match (self.signed, rows.len()) {
+            (true, 0) => return Err(nothing("without `.jwt` the answer is an empty list")),
+            (true, 1) => (b"", b""),
+            (true, _) => (b"{\"Items\":[", b"]}"),
+            (false, _) => (b"[", b"]"),
+        };
+        let mut body = open.to_vec();
         for (index, row) in rows.iter().enumerate() {
             if index > 0 {
                 body.push(b',');
@@ -353,7 +411,7 @@ impl Question {
             let nodes: SmallVec<[_; 2]> = row.iter().map(|(_, node)| *node).collect();
             wire::flat_row(&mut body, &nodes, view);
         }
-        body.push(b']');
+        body.extend_from_slice(close);
         Ok(Answered {
             body,
             tag: None,
@@ -383,6 +441,35 @@ fn canonical(text: &str, limits: &Limits) -> String {
     })
 }
 
+/// Of what names one thing and is answered as that.
+fn nothing(help: &str) -> Problem {
+    Problem::new(StatusCode::NOT_FOUND, "notFound", "the selector matches nothing").help(help)
+}
+
+/// An answer as the claims of a token: with who signs it, about whom, and how long it is good for.
+fn claims(answered: Answered, issuer: &str, profile: Option<Uuid>, now: Time) -> Vec<u8> {
+    let mut claims = answered.body;
+    let mut member = |name: &str, value: serde_json::Value| {
+        // What was answered ends in `}`; these go in before it.
+        claims.pop();
+        if claims.len() > 1 {
+            claims.push(b',');
+        }
+        claims.extend_from_slice(format!("\"{name}\":{value}}}").as_bytes());
+    };
+    if let Some(cursor) = answered.next {
+        member("nextCursor", json!(cursor));
+    }
+    let seconds = now.millis().div_euclid(1000);
+    member("iss", json!(issuer));
+    if let Some(profile) = profile {
+        member("sub", json!(profile.to_string()));
+    }
+    member("iat", json!(seconds));
+    member("exp", json!(seconds + SIGNED_SECONDS));
+    claims
+}
+
 /// Design 16: the plan as text, what each step expected and visited, and the whole.
 fn explained(explanation: &Explanation) -> Vec<u8> {
     let steps: Vec<_> = explanation
@@ -397,14 +484,11 @@ fn explained(explanation: &Explanation) -> Vec<u8> {
     answer.to_string().into_bytes()
 }
 
-/// The answer is JSON; other formats are known and refused.
+/// The answer is JSON; other formats are known and refused. What a GET asks as `.jwt` does not come here.
 pub fn refuse_format(format: Option<Format>) -> Result<(), Problem> {
     let (name, why) = match format {
         None | Some(Format::Json) => return Ok(()),
-        Some(Format::Jwt) => (
-            "jwt",
-            "signed answers need signing keys, which this server does not have yet",
-        ),
+        Some(Format::Jwt) => ("jwt", "only a GET of a selector is answered by a signed token"),
         Some(Format::Xml) => ("xml", "answers are JSON"),
         Some(Format::Txt) => ("txt", "answers are JSON"),
     };
@@ -417,7 +501,7 @@ pub fn refuse_format(format: Option<Format>) -> Result<(), Problem> {
 }
 
 /// A list of entity tags, or `*`. Comparison is weak (RFC 9110 13.1.2): ours are strong anyway.
-fn matches_tag(sent: &str, tag: &str) -> bool {
+pub fn matches_tag(sent: &str, tag: &str) -> bool {
     sent.trim() == "*" || sent.split(',').any(|one| one.trim().trim_start_matches("W/") == tag)
 }
 
@@ -443,9 +527,8 @@ mod tests {
     use crate::graph::{Kept, Transaction};
     use crate::http::Options;
     use crate::model::schema::find_relation;
-    use crate::model::{Clock, Fields, RelationType, Time, Value};
+    use crate::model::{Clock, Fields, RelationType, Value};
     use crate::storage::Memory;
-    use uuid::Uuid;
 
     /// A thousand organizations have no group, the last, 1, has twelve thousand; person 2's last name is long.
     fn world() -> Graph {
@@ -516,6 +599,7 @@ mod tests {
                     .collect(),
                 include_texts: Vec::new(),
                 wrap: true,
+                signed: false,
                 explain: false,
                 after: None,
             };

@@ -19,6 +19,8 @@ pub enum Route {
     GraphRead,
     GraphWrite,
     Tokens,
+    Keys,
+    WellKnown,
     Audit,
     Import,
     Export,
@@ -30,10 +32,12 @@ pub enum Route {
 }
 
 /// In the order of the enum.
-const ROUTES: [&str; 11] = [
+const ROUTES: [&str; 13] = [
     "graph_read",
     "graph_write",
     "tokens",
+    "keys",
+    "well_known",
     "audit",
     "import",
     "export",

@@ -12,13 +12,16 @@ mod envelope;
 mod form;
 pub mod graph;
 pub mod health;
+pub mod keys;
 pub mod metrics;
 pub mod openapi;
 pub mod operation;
 pub mod parameters;
 pub mod passwords;
+mod places;
 pub mod problem;
 pub mod schema;
+pub mod signing;
 pub mod target;
 pub mod tokens;
 pub mod wire;
@@ -46,6 +49,7 @@ use self::metrics::{Metrics, Route};
 use self::parameters::Parameters;
 use self::passwords::Hashing;
 use self::problem::{Problem, internal};
+use self::signing::{Setup, Signer};
 use crate::access::throttle::Throttle;
 use crate::access::token::AdminToken;
 use crate::engine::Engine;
@@ -90,6 +94,7 @@ pub struct State {
     throttle: Throttle,
     hashing: Hashing,
     audits: audit::Turns,
+    signer: Signer,
     backup: Option<Box<Backup>>,
 }
 
@@ -104,10 +109,23 @@ impl State {
             throttle: Throttle::default(),
             hashing: Hashing::default(),
             audits: audit::Turns::default(),
+            signer: Signer::new(Setup::default(), engine.clone(), &options.limits),
             engine,
             options,
             backup,
         }
+    }
+
+    /// As whom this server signs, and with which keys.
+    #[must_use]
+    pub fn signing(mut self, setup: Setup) -> Self {
+        self.signer = Signer::new(setup, self.engine.clone(), &self.options.limits);
+        self
+    }
+
+    /// The one who signs tokens.
+    pub fn signer(&self) -> &Signer {
+        &self.signer
     }
 
     /// From now on the server says it is not ready, so that a balancer sends its requests elsewhere.
@@ -244,7 +262,10 @@ async fn dispatch(
         headers.insert(REQUEST_ID, id);
     }
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    if !context.state.options.cors_origins.is_empty() {
+    if route == Route::WellKnown {
+        // What is public is so for the pages of any origin.
+        headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+    } else if !context.state.options.cors_origins.is_empty() {
         allow_origin(&context, headers);
     }
     let took = started.elapsed();
@@ -290,6 +311,10 @@ fn route(path: &str, method: &Method) -> Route {
     }
     match path {
         "/tokens" => Route::Tokens,
+        "/keys" => Route::Keys,
+        "/.well-known/jwks.json" | "/user/.well-known/jwks.json" | "/.well-known/openid-configuration" => {
+            Route::WellKnown
+        }
         "/audit" => Route::Audit,
         "/import" => Route::Import,
         "/export" => Route::Export,
@@ -328,9 +353,11 @@ async fn answer_others(context: &Context, route: Route, payload: Payload) -> Res
         Route::GraphRead => graph::read(context).await,
         Route::GraphWrite => write::write(context, payload).await,
         Route::Tokens => tokens::answer(context, payload).await,
+        Route::Keys => keys::answer(context, payload).await,
         Route::Import if method == Method::POST => bulk::import(context, payload).await,
         Route::Import => Err(Problem::method_not_allowed(method.as_str(), "POST")),
         _ if !reads && route != Route::Other => Err(Problem::method_not_allowed(method.as_str(), "GET, HEAD")),
+        Route::WellKnown => keys::well_known(context).await,
         Route::Audit => audit::read(context).await,
         Route::Export => bulk::export(context).await,
         Route::Backup => bulk::backup(context).await,
@@ -437,6 +464,10 @@ mod tests {
             ("/graph-schema", Method::GET, Route::Documents),
             ("/graphs", Method::GET, Route::Other),
             ("/tokens/x", Method::DELETE, Route::Tokens),
+            ("/keys", Method::POST, Route::Keys),
+            ("/keys/x", Method::GET, Route::Other),
+            ("/user/.well-known/jwks.json", Method::GET, Route::WellKnown),
+            ("/.well-known/other", Method::GET, Route::Other),
             ("/audit", Method::GET, Route::Audit),
             ("/audit/x", Method::GET, Route::Other),
             ("/", Method::GET, Route::Other),

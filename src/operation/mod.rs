@@ -9,6 +9,7 @@ pub mod crud;
 mod groups;
 mod initialize;
 pub mod input;
+pub mod keys;
 pub mod login;
 mod moves;
 pub mod refusal;

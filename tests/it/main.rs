@@ -12,4 +12,5 @@ mod kill;
 mod matrix;
 mod operations;
 mod plans;
+mod signing;
 mod support;

@@ -538,6 +538,16 @@ fn policy(id: &str, world: &World) -> Option<(&'static str, String, Option<Value
         "ready" => ("GET", "/health/ready".into(), None, Needs::Nothing),
         "metrics" => ("GET", "/metrics".into(), None, Needs::Nothing),
         "openapi" => ("GET", "/openapi.json".into(), None, Needs::Nothing),
+        "publicKeys" => ("GET", "/.well-known/jwks.json".into(), None, Needs::Nothing),
+        "publicKeysOfUsers" => ("GET", "/user/.well-known/jwks.json".into(), None, Needs::Nothing),
+        "issuer" => ("GET", "/.well-known/openid-configuration".into(), None, Needs::Nothing),
+        "listKeys" => ("GET", "/keys".into(), None, Needs::Unbound(Permission::TokenManage)),
+        "rotateKey" => (
+            "POST",
+            "/keys".into(),
+            Some(json!({"alg": "EdDSA", "keepDays": 0})),
+            Needs::Unbound(Permission::TokenManage),
+        ),
         "graphSchema" => ("GET", "/graph-schema".into(), None, Needs::Token),
         // Without the permission nothing is there to be seen.
         "query" => (

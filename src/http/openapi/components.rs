@@ -41,6 +41,7 @@ fn parameters() -> Value {
         "wrap": query("wrap", json!({"type": "boolean", "default": true}), "`false`: the bare object, array or number."),
         "explain": query("explain", json!({"type": "boolean", "default": false}), "Answer the plan and its cost instead; needs `Server.explain`."),
         "cursor": query("cursor", json!({"type": "string"}), "Go on where an answer with this `nextCursor` ended."),
+        "alg": query("alg", json!({"enum": ["RS256", "EdDSA"], "default": "RS256"}), "How a `.jwt` answer is signed."),
         "limit": query("limit", json!({"type": "integer", "minimum": 1, "maximum": page_max}), "How many to list."),
         "after": query("after", json!({"type": "integer", "minimum": 0}), "Commits after this revision. Not with `cursor`."),
         "before": query("before", json!({"type": "integer", "minimum": 0}), "Commits before this revision. Not with `cursor`."),
@@ -74,7 +75,7 @@ fn headers() -> Value {
     let header = |description: &str, schema: Value| json!({"description": description, "schema": schema});
     json!({
         "Graph-Revision": header("The revision that was read, or the one the write made.", json!({"type": "integer", "minimum": 0})),
-        "ETag": header("The revision of the object's last change, on the answer of one object.", json!({"type": "string"})),
+        "ETag": header("What the answer is known by: of one object the revision of its last change.", json!({"type": "string"})),
         "Link": header("`rel=\"next\"`: where a bare answer that was cut goes on.", json!({"type": "string"})),
         "Idempotency-Replayed": header("This is the answer of the first request with this key.", json!({"type": "boolean"})),
         "Retry-After": header("Seconds after which to try again.", json!({"type": "integer"})),

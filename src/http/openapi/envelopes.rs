@@ -37,6 +37,7 @@ pub fn envelopes() -> Vec<(&'static str, Value)> {
             "required": ["__objType", "resultCode", "count", "objects"],
         })
     };
+    let algorithm = json!({"enum": ["RS256", "EdDSA"]});
     let permissions = json!({"type": "array", "items": {"type": "string", "examples": ["License.read", "*.*"]}});
     let sides = json!({"type": "object", "additionalProperties": true});
     vec![
@@ -236,6 +237,59 @@ pub fn envelopes() -> Vec<(&'static str, Value)> {
                 "type": "object",
                 "properties": {"id": id, "token": {"type": "string", "description": "Shown this once"}},
                 "required": ["id", "token"],
+            }),
+        ),
+        (
+            "NewKey",
+            json!({
+                "type": "object",
+                "properties": {"alg": algorithm, "keepDays": {"type": "integer", "minimum": 0, "maximum": 3653, "default": 90}},
+                "required": ["alg"],
+                "additionalProperties": false,
+            }),
+        ),
+        (
+            "MadeKey",
+            json!({"type": "object", "properties": {"id": id, "alg": algorithm}, "required": ["id", "alg"]}),
+        ),
+        (
+            "KeyList",
+            json!({
+                "type": "object",
+                "properties": {"items": {"type": "array", "items": {
+                    "type": "object",
+                    "properties": {
+                        "id": {"type": "string", "format": "uuid", "description": "The `kid` of what it signs"},
+                        "alg": algorithm, "state": {"enum": ["active", "retired", "ended"]}, "created": time,
+                        "retiredAt": time, "endsAt": time,
+                        "sealed": {"type": "boolean", "description": "Its private half is sealed with the operator's secret"},
+                    },
+                    "required": ["id", "alg", "state", "created"],
+                }}},
+                "required": ["items"],
+            }),
+        ),
+        (
+            "PublicKeys",
+            json!({
+                "type": "object",
+                "properties": {"keys": {"type": "array", "items": {
+                    "type": "object",
+                    "properties": {
+                        "kty": {"enum": ["RSA", "OKP"]}, "use": {"const": "sig"}, "alg": algorithm, "kid": id,
+                        "n": string, "e": string, "crv": string, "x": string,
+                    },
+                    "required": ["kty", "use", "alg", "kid"],
+                }}},
+                "required": ["keys"],
+            }),
+        ),
+        (
+            "Issuer",
+            json!({
+                "type": "object",
+                "properties": {"issuer": {"type": "string", "format": "uri"}, "jwks_uri": {"type": "string", "format": "uri"}},
+                "required": ["issuer", "jwks_uri"],
             }),
         ),
         (

@@ -53,6 +53,14 @@ const PARAMETERS: Body = Body {
     description: "Parameters of a named operation; they may as well stand in the query, or some here and some there.",
 };
 
+const PUBLIC_KEYS: &[Answer] = &[Answer {
+    status: 200,
+    description: "Keys",
+    media: JSON,
+    schema: "PublicKeys",
+    headers: &["ETag"],
+}];
+
 /// Every route of the server, in the order people meet them.
 pub const ROUTES: &[Route] = &[
     Route {
@@ -62,12 +70,15 @@ pub const ROUTES: &[Route] = &[
         tag: "graph",
         summary: "Ask a selector",
         description: "Objects in order of creation unless the selector sorts (texts by their first 256 bytes), 100 unless it says how \
-                      many. `{count}` answers how many there are. Query parameters whose name begins with `/~` nest related objects.",
+                      many. `{count}` answers how many there are. Query parameters whose name begins with `/~` nest related objects. \
+                      `.jwt` after the selector answers `application/jwt`: a token whose claims are the answer, of one object its fields as \
+                      a flat object, with `iss`, `iat`, `exp` and, for a caller with a profile, `sub`.",
         parameters: &[
             "selector",
             "wrap",
             "explain",
             "cursor",
+            "alg",
             "includes",
             "GraphAtLeast",
             "IfNoneMatchRead",
@@ -315,6 +326,93 @@ pub const ROUTES: &[Route] = &[
         }],
         problems: &[400, 401, 403, 404, 405, 503],
         open: false,
+    },
+    Route {
+        path: "/keys",
+        method: "get",
+        id: "listKeys",
+        tag: "tokens",
+        summary: "List the keys that sign",
+        description: "The first to sign first. Only for tokens that are bound to no organization.",
+        parameters: &["GraphAtLeast"],
+        bodies: &[],
+        answers: &[Answer {
+            status: 200,
+            description: "Keys, without their private halves",
+            media: JSON,
+            schema: "KeyList",
+            headers: &["Graph-Revision"],
+        }],
+        problems: &[400, 401, 403, 405, 503],
+        open: false,
+    },
+    Route {
+        path: "/keys",
+        method: "post",
+        id: "rotateKey",
+        tag: "tokens",
+        summary: "Sign with a new key",
+        description: "What the one before it signed is believed for `keepDays` more. Only for tokens that are bound to no organization.",
+        parameters: &["IdempotencyKey"],
+        bodies: &[Body {
+            media: JSON,
+            schema: "NewKey",
+            description: "Which key is replaced.",
+        }],
+        answers: &[Answer {
+            status: 201,
+            description: "The new key",
+            media: JSON,
+            schema: "MadeKey",
+            headers: WRITE_HEADERS,
+        }],
+        problems: &[400, 401, 403, 405, 408, 413, 415, 422, 503],
+        open: false,
+    },
+    Route {
+        path: "/.well-known/jwks.json",
+        method: "get",
+        id: "publicKeys",
+        tag: "tokens",
+        summary: "The public keys",
+        description: "RFC 7517. The key that signs by RS256 is the first, the one before it is the second. From any origin.",
+        parameters: &[],
+        bodies: &[],
+        answers: PUBLIC_KEYS,
+        problems: &[400, 405, 503],
+        open: true,
+    },
+    Route {
+        path: "/user/.well-known/jwks.json",
+        method: "get",
+        id: "publicKeysOfUsers",
+        tag: "tokens",
+        summary: "The public keys, where some clients look for them",
+        description: "The same document.",
+        parameters: &[],
+        bodies: &[],
+        answers: PUBLIC_KEYS,
+        problems: &[400, 405, 503],
+        open: true,
+    },
+    Route {
+        path: "/.well-known/openid-configuration",
+        method: "get",
+        id: "issuer",
+        tag: "tokens",
+        summary: "Who signs, and where its public keys are",
+        description: "For clients that begin here. There is no sign-in by OpenID Connect.",
+        parameters: &[],
+        bodies: &[],
+        answers: &[Answer {
+            status: 200,
+            description: "The issuer",
+            media: JSON,
+            schema: "Issuer",
+            headers: &["ETag"],
+        }],
+        problems: &[400, 405],
+        open: true,
     },
     Route {
         path: "/audit",

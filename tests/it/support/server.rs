@@ -1,19 +1,37 @@
 //! A whole server on a loopback port, as `seatgraph serve` runs it, with a clock that stands still.
 
 use std::net::{SocketAddr, TcpListener};
-use std::sync::Arc;
 use std::sync::mpsc;
+use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 
 use seatgraph::access::{self, token::AdminToken};
 use seatgraph::engine::{self, Engine};
+use seatgraph::http::signing::Setup;
 use seatgraph::http::{self, Options, State};
 use seatgraph::model::Clock;
 use seatgraph::settings::Settings;
+use seatgraph::signing::{self, Algorithm, Pair, Unable};
 use seatgraph::storage::Storage;
 
 /// The administrator of every test server.
 pub const ADMIN: &str = "the-administrator-of-every-test-server";
+
+/// Who signs, on every test server.
+pub const ISSUER: &str = "https://seatgraph.test";
+
+/// An RSA key takes seconds to make: all servers of a process have the same.
+fn make(algorithm: Algorithm) -> Result<Pair, Unable> {
+    static RSA: OnceLock<Vec<u8>> = OnceLock::new();
+    if algorithm == Algorithm::EdDsa {
+        return signing::generate(algorithm);
+    }
+    let kept = RSA.get_or_init(|| {
+        let pair = signing::generate(algorithm).expect("a key");
+        pair.private().expect("its private half").as_ref().to_vec()
+    });
+    Pair::parse(algorithm, kept).ok_or(Unable::Fault)
+}
 
 pub struct Server {
     pub address: SocketAddr,
@@ -47,7 +65,12 @@ impl Server {
                 };
                 let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
                 let address = listener.local_addr().expect("a port");
-                let state = Arc::new(State::new(inner, options, None));
+                let setup = Setup {
+                    issuer: settings.public_url.unwrap_or_else(|| ISSUER.to_owned()),
+                    secret: None,
+                    make,
+                };
+                let state = Arc::new(State::new(inner, options, None).signing(setup));
                 let server = http::server(state, listener, 1).expect("a server");
                 tell.send((server.handle(), address)).expect("somebody waits");
                 server.await.expect("a server that ends well");

@@ -86,6 +86,8 @@ struct Expect {
     length: BTreeMap<String, usize>,
     /// The body as text.
     text: Option<String>,
+    /// The body is a token with these claims, signed by a key of `jwks.json`.
+    jwt: Option<Value>,
     /// The body as JSON lines.
     lines: Option<Vec<Value>>,
     /// The body is a problem document with this code, and these further members, and no others.
@@ -436,6 +438,9 @@ impl Telling<'_> {
                 return Err(format!("expected the text {expected:?}"));
             }
         }
+        if let Some(expected) = &expect.jwt {
+            compared(&self.filled(expected, fill)?, &self.claims(&answer.text())?)?;
+        }
         if let Some(expected) = &expect.lines {
             let found: Result<Vec<Value>, _> = answer.text().lines().map(serde_json::from_str).collect();
             let found = found.map_err(|cause| format!("no JSON lines: {cause}"))?;
@@ -472,6 +477,34 @@ impl Telling<'_> {
             }
         }
         Ok(())
+    }
+
+    /// What a token says, to a client that knows the server's public keys: the first of its algorithm, whatever `kid` says, as the
+    /// clients of `licensing.md` 1.4 do. Read by an implementation that is not the server's.
+    fn claims(&self, token: &str) -> Result<Value, String> {
+        let document = self.send("GET", "/.well-known/jwks.json", &[], None)?;
+        let keys: jsonwebtoken::jwk::JwkSet =
+            serde_json::from_slice(&document.body).map_err(|cause| cause.to_string())?;
+        let header = jsonwebtoken::decode_header(token).map_err(|cause| format!("no token: {cause}"))?;
+        let named = |key: &&jsonwebtoken::jwk::Jwk| {
+            let algorithm = key.common.key_algorithm.map(|algorithm| algorithm.to_string());
+            algorithm == Some(format!("{:?}", header.alg))
+        };
+        let key = keys.keys.iter().find(named).ok_or("no key of its algorithm")?;
+        if key.common.key_id != header.kid || header.typ.as_deref() != Some("JWT") {
+            return Err(format!(
+                "the header is {header:?}, the first key {:?}",
+                key.common.key_id
+            ));
+        }
+        let key = jsonwebtoken::DecodingKey::from_jwk(key).map_err(|cause| cause.to_string())?;
+        let (signed, signature) = token.rsplit_once('.').ok_or("no signature")?;
+        match jsonwebtoken::crypto::verify(signature, signed.as_bytes(), &key, header.alg) {
+            Ok(true) => {}
+            other => return Err(format!("the signature is not the key's: {other:?}")),
+        }
+        let read = jsonwebtoken::dangerous::insecure_decode::<Value>(token);
+        read.map(|read| read.claims).map_err(|cause| cause.to_string())
     }
 
     /// RFC 9457 with what design 16 adds: everything a problem always has is checked here, once.
