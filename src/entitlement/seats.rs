@@ -5,8 +5,6 @@ use crate::model::schema::{Hop, RelationType, known};
 use crate::model::{Entity, Fields, Kind, Rel, Time, Value};
 
 const CREDITS: Rel = known(RelationType::OneToMany, Kind::License, Kind::SeatCountCredit);
-const ASSIGNMENTS: Rel = known(RelationType::OneToMany, Kind::License, Kind::Assignment);
-const LEASES: Rel = known(RelationType::OneToMany, Kind::Assignment, Kind::Consumption);
 
 /// Seats of a license at one instant.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -15,7 +13,7 @@ pub struct Seats {
     pub total: Option<u64>,
     /// Held by reservations, whether used or not.
     pub reserved: u64,
-    /// Held by leases of consumers without a reservation.
+    /// Held by leases beyond those reservations.
     pub floating: u64,
 }
 
@@ -30,21 +28,14 @@ impl Seats {
     }
 }
 
-/// Counts by looking at every assignment of the license.
+/// Taken seats are counted by the graph: the cost is the same however many there are.
 pub fn of_license(license: Node<'_>, now: Time) -> Seats {
-    let mut seats = Seats {
+    let taken = license.graph().taken(license, now);
+    Seats {
         total: total(license, now),
-        ..Seats::default()
-    };
-    for (assignment, _) in license.hop(Hop::forward(ASSIGNMENTS), None) {
-        // A consumer with a reservation and a lease counts once.
-        if holds(&assignment.fields, now) {
-            seats.reserved += 1;
-        } else if is_used(assignment, now) {
-            seats.floating += 1;
-        }
+        reserved: taken.reserved,
+        floating: taken.seats.saturating_sub(taken.reserved),
     }
-    seats
 }
 
 /// The sum of the credits valid now; one of them without a number has no limit.
@@ -69,18 +60,9 @@ pub fn holds(assignment: &Fields, now: Time) -> bool {
             .is_none_or(|until| now < until)
 }
 
-/// Is there a lease now? One past its term is already gone, whether or not somebody tidied.
-pub fn is_used(assignment: Node<'_>, now: Time) -> bool {
-    assignment.hop(Hop::forward(LEASES), None).any(|(lease, _)| {
-        value(&lease, "grantedUntil")
-            .and_then(Value::as_time)
-            .is_some_and(|until| now < until)
-    })
-}
-
 /// The seat is this profile's already, one way or the other.
 pub fn occupies(assignment: Node<'_>, now: Time) -> bool {
-    holds(&assignment.fields, now) || is_used(assignment, now)
+    assignment.graph().holds(assignment, now) > 0
 }
 
 fn value<'e>(entity: &'e Entity, name: &str) -> Option<&'e Value> {

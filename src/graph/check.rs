@@ -18,6 +18,7 @@ impl Graph {
         let mut wrong = Vec::new();
         self.topology.check(&mut wrong);
         self.index.check(&self.topology, &mut wrong);
+        self.seats.check(&self.topology, &mut wrong);
         let mut serials: HashSet<Serial> = HashSet::new();
         for kind in Kind::ALL {
             let mut within: HashSet<(usize, Value)> = HashSet::new();

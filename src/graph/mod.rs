@@ -8,7 +8,9 @@ mod check;
 mod index;
 mod merge;
 mod play;
+mod seats;
 mod sorted;
+mod tally;
 mod topology;
 mod transaction;
 mod violation;
@@ -26,9 +28,11 @@ use uuid::Uuid;
 use crate::model::{Direction, Kind, Relation, Revision, Serial, Value, schema};
 
 use index::{Index, folded};
+use seats::SeatIndex;
 use topology::Topology;
 
 pub use play::Broken;
+pub use seats::{Anchored, Taken};
 pub use transaction::{Kept, Savepoint, Transaction};
 pub use violation::Violation;
 pub use walk::{Far, Hops, Node};
@@ -38,6 +42,7 @@ pub use walk::{Far, Hops, Node};
 pub struct Graph {
     topology: Topology,
     index: Index,
+    seats: SeatIndex,
     revision: Revision,
     next_serial: Serial,
 }
@@ -53,6 +58,7 @@ impl Graph {
         Self {
             topology: Topology::default(),
             index: Index::default(),
+            seats: SeatIndex::default(),
             revision: 0,
             next_serial: 1,
         }

@@ -67,7 +67,9 @@ impl Graph {
                     return Err(Broken(format!("an update makes another entity of `{}`", before.id)));
                 }
                 self.index.revalue(slot, after, &before.fields, &after.fields);
+                self.seats.updating(&self.topology, slot, before, after);
                 self.topology.replace(slot, after.clone());
+                self.seats.updated(&self.topology, slot, before, after);
                 Ok(())
             }
             (Some(before), None) => {
@@ -136,7 +138,10 @@ impl Graph {
             }
             (Some(before), None) => {
                 let edge = self.edge_of(before)?;
+                let (from, to) = self.ends_of(before)?;
+                self.seats.unlinking(&self.topology, before.rel, from, to);
                 self.topology.unlink(edge);
+                self.seats.unlinked(&self.topology, before.rel, from, to);
                 Ok(())
             }
         }
@@ -158,7 +163,9 @@ impl Graph {
         if self.topology.find(relation.rel, from, to).is_some() {
             return Err(Broken(format!("{} is there already", named(relation))));
         }
+        self.seats.linking(&self.topology, relation.rel, from, to);
         self.topology.link(relation.rel, from, to, label);
+        self.seats.linked(&self.topology, relation.rel, from, to);
         Ok(())
     }
 

@@ -142,6 +142,25 @@ impl<'g> Node<'g> {
         }
     }
 
+    /// Its children by relations that let it have one at most, in no order: one walk, however many kinds there are.
+    pub fn singles(self) -> impl Iterator<Item = (Rel, Node<'g>)> {
+        let (graph, topology) = (self.graph, &self.graph.topology);
+        let hub = topology.hub(self.slot);
+        let sides = hub.into_iter().flat_map(|hub| &hub.sides);
+        let of_hub = sides
+            .filter(|side| side.direction == Direction::Forward && side.rel.def().single)
+            .filter_map(|side| Some((side.rel, side.spokes.iter().next()?.slot)));
+        let few = hub.is_none().then(|| topology.few(self.slot, Direction::Forward));
+        let of_few = few
+            .into_iter()
+            .flatten()
+            .filter(|(_, rel, _)| rel.def().single)
+            .map(|(_, rel, slot)| (rel, slot));
+        of_hub
+            .chain(of_few)
+            .map(move |(rel, slot)| (rel, Node::new(graph, slot)))
+    }
+
     /// What `hop` gives, in no order and without a place to put it in order; `None` where there are so many relations
     /// that `hop` visits only what is taken.
     pub fn few(self, hop: Hop) -> Option<impl Iterator<Item = (Node<'g>, &'g Fields)>> {

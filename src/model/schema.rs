@@ -227,7 +227,10 @@ kinds! {
     ];
     Consumption ENTITLEMENT [
         uuid("leaseId").unique().server_owned(), text("consumptionMode").server_owned(), text("consumedVersion").server_owned(),
-        time("grantedAt").server_owned(), time("grantedUntil").server_owned(),
+        time("grantedAt").server_owned(), time("grantedUntil").indexed().server_owned(), time("releasedAt").server_owned(),
+        uuid("licensedItemId").server_owned(), text("hw").server_owned(), text("hwName").server_owned(),
+        text("process").server_owned(), text("processName").server_owned(), count("consumedCount").server_owned(),
+        flag("overUse").server_owned(),
     ];
     SeatCountCredit ENTITLEMENT [
         count("seatCount"), count("seatsConsumed").server_owned(), time("validFrom"), time("validUntil"), flag("active").default_true(),
@@ -271,6 +274,10 @@ kinds! {
     SigningKey SECURITY [
         text("alg").server_owned(), text("publicKey").server_owned(), text("privateKey").secret().server_owned(),
         time("retiredAt").server_owned(), time("endsAt").server_owned(),
+    ] internal true;
+    // Which device used which trial (`licensing.md` 2.3): it outlives the lease, and the license too.
+    ConsumptionLock ENTITLEMENT [
+        text("hw").indexed().server_owned(), uuid("licenseId").server_owned(), uuid("licensedItemId").server_owned(),
     ] internal true;
 }
 
@@ -713,6 +720,34 @@ pub const fn known(relation_type: RelationType, from: Kind, to: Kind) -> Rel {
         index += 1;
     }
     panic!("the schema has no such relation")
+}
+
+/// The place of a field that rules know by its name, found while compiling: a missing one does not build.
+pub const fn place(kind: Kind, name: &str) -> u8 {
+    let fields = KINDS[kind as usize].fields;
+    let mut index = 0;
+    while index < fields.len() {
+        if is_same(fields[index].name, name) {
+            return index as u8;
+        }
+        index += 1;
+    }
+    panic!("the schema has no such field")
+}
+
+const fn is_same(one: &str, other: &str) -> bool {
+    let (one, other) = (one.as_bytes(), other.as_bytes());
+    if one.len() != other.len() {
+        return false;
+    }
+    let mut at = 0;
+    while at < one.len() {
+        if one[at] != other[at] {
+            return false;
+        }
+        at += 1;
+    }
+    true
 }
 
 #[cfg(test)]

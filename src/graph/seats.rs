@@ -1,0 +1,439 @@
+//! Who holds seats until when, kept by every change that is applied or undone, so that a check costs the same at a license
+//! with a million leases as at one with ten: how many seats of a license are taken at an instant, the assignment of a
+//! license and a profile, the lease of a device, the licenses of an item in an entitlement. Decides nothing.
+//!
+//! A holder's seats over time are stairs that lead down: at each instant as many as the largest of its leases that have
+//! not ended, and one while its reservation lasts (`licensing.md` 2.5: a consumer with a reservation and a lease counts
+//! once). The steps of all holders of a license are summed in a `Tally`.
+
+use std::collections::HashMap;
+use std::hash::BuildHasher;
+
+use foldhash::fast::RandomState;
+use smallvec::SmallVec;
+use uuid::Uuid;
+
+use crate::model::schema::{known, place};
+use crate::model::{Direction, Entity, Kind, Rel, RelationType, Serial, Time, Value};
+
+use super::sorted::Sorted;
+use super::tally::{Step, Tally};
+use super::topology::Topology;
+use super::{Graph, Node};
+
+const LEASES: Rel = known(RelationType::OneToMany, Kind::Assignment, Kind::Consumption);
+const BY_LICENSE: Rel = known(RelationType::OneToMany, Kind::License, Kind::Assignment);
+const BY_PROFILE: Rel = known(RelationType::OneToMany, Kind::Profile, Kind::Assignment);
+const BY_ENTITLEMENT: Rel = known(RelationType::OneToMany, Kind::Entitlement, Kind::License);
+const BY_ITEM: Rel = known(RelationType::OneToMany, Kind::LicensedItem, Kind::License);
+
+const RESERVATION: u8 = place(Kind::Assignment, "reservationType");
+const RESERVED_UNTIL: u8 = place(Kind::Assignment, "validUntil");
+const GRANTED_UNTIL: u8 = place(Kind::Consumption, "grantedUntil");
+const COUNT: u8 = place(Kind::Consumption, "consumedCount");
+const ITEM: u8 = place(Kind::Consumption, "licensedItemId");
+const HW: u8 = place(Kind::Consumption, "hw");
+const PROCESS: u8 = place(Kind::Consumption, "process");
+
+/// A child of two parents, found by both: both may have a million children.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Pair {
+    first: u32,
+    second: u32,
+    serial: Serial,
+    slot: u32,
+}
+
+/// Which parents: an assignment's license and profile, a license's entitlement and item.
+const PAIRS: [(Rel, Rel); 2] = [(BY_LICENSE, BY_PROFILE), (BY_ENTITLEMENT, BY_ITEM)];
+
+/// A lease as its assignment's seats need it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Held {
+    assignment: u32,
+    seats: u32,
+    until: i64,
+    lease: u32,
+}
+
+/// A lease by what it is tied to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Tied {
+    assignment: u32,
+    hash: u64,
+    lease: u32,
+}
+
+/// What, beside the license and the consumer, makes a lease the same lease (`licensing.md` 1.6).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Anchored<'a> {
+    pub item: Option<Uuid>,
+    pub hw: Option<&'a str>,
+    pub process: Option<&'a str>,
+}
+
+impl<'a> Anchored<'a> {
+    pub fn of(lease: &'a Entity) -> Self {
+        Self {
+            item: lease.fields.get(ITEM).and_then(Value::as_uuid),
+            hw: lease.fields.get(HW).and_then(Value::as_text),
+            process: lease.fields.get(PROCESS).and_then(Value::as_text),
+        }
+    }
+}
+
+/// Seats of a license that somebody holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Taken {
+    /// Seats, reserved or leased.
+    pub seats: u64,
+    /// Reservations among the holders.
+    pub reserved: u64,
+}
+
+#[derive(Clone, Default)]
+pub(super) struct SeatIndex {
+    pairs: [Sorted<Pair>; 2],
+    held: Sorted<Held>,
+    tied: Sorted<Tied>,
+    /// By the license's slot; none where nothing is held.
+    licenses: HashMap<u32, Tally, RandomState>,
+    hasher: RandomState,
+}
+
+type Steps = SmallVec<[Step; 4]>;
+
+fn parent(topology: &Topology, slot: u32, rel: Rel) -> Option<u32> {
+    match topology.hub(slot) {
+        Some(hub) => Some(hub.side(rel, Direction::Backward)?.iter().next()?.slot),
+        None => topology
+            .few(slot, Direction::Backward)
+            .find(|(_, other, _)| *other == rel)
+            .map(|(_, _, parent)| parent),
+    }
+}
+
+fn seats_of(lease: &Entity) -> u32 {
+    let count = lease.fields.get(COUNT).and_then(Value::as_int).unwrap_or(1);
+    u32::try_from(count).unwrap_or(if count < 0 { 0 } else { u32::MAX })
+}
+
+fn until_of(lease: &Entity) -> Option<i64> {
+    lease
+        .fields
+        .get(GRANTED_UNTIL)
+        .and_then(Value::as_time)
+        .map(Time::millis)
+}
+
+/// When the reservation of an assignment ends, if it has one; one that begins later holds its seat already.
+fn reserved_until(assignment: &Entity) -> Option<i64> {
+    let is_reserved = assignment.fields.get(RESERVATION).and_then(Value::as_text) == Some("reserved");
+    let until = assignment.fields.get(RESERVED_UNTIL).and_then(Value::as_time);
+    is_reserved.then_some(until.map_or(i64::MAX, Time::millis))
+}
+
+/// May an update change who holds what?
+fn counts(before: &Entity, after: &Entity) -> bool {
+    matches!(before.kind, Kind::Assignment | Kind::Consumption) && before.fields != after.fields
+}
+
+impl SeatIndex {
+    /// Before the fields of an entity change, and after.
+    pub fn updating(&mut self, topology: &Topology, slot: u32, before: &Entity, after: &Entity) {
+        if !counts(before, after) {
+            return;
+        }
+        match before.kind {
+            Kind::Assignment => self.climb(topology, slot, false),
+            Kind::Consumption => {
+                if let Some(assignment) = parent(topology, slot, LEASES) {
+                    self.climb(topology, assignment, false);
+                    self.drop_lease(assignment, slot, before);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    pub fn updated(&mut self, topology: &Topology, slot: u32, before: &Entity, after: &Entity) {
+        if !counts(before, after) {
+            return;
+        }
+        match after.kind {
+            Kind::Assignment => self.climb(topology, slot, true),
+            Kind::Consumption => {
+                if let Some(assignment) = parent(topology, slot, LEASES) {
+                    self.keep_lease(assignment, slot, after);
+                    self.climb(topology, assignment, true);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Before a relation is made, and after.
+    pub fn linking(&mut self, topology: &Topology, rel: Rel, from: u32, _to: u32) {
+        if rel == LEASES {
+            self.climb(topology, from, false);
+        }
+    }
+
+    pub fn linked(&mut self, topology: &Topology, rel: Rel, from: u32, to: u32) {
+        if rel == LEASES {
+            self.keep_lease(from, to, topology.entity(to));
+            self.climb(topology, from, true);
+        } else if rel == BY_LICENSE {
+            self.climb(topology, to, true);
+        }
+        if let Some((which, pair)) = pair(topology, rel, to) {
+            self.pairs[which].insert(pair);
+        }
+    }
+
+    /// Before a relation is ended, and after.
+    pub fn unlinking(&mut self, topology: &Topology, rel: Rel, from: u32, to: u32) {
+        if rel == LEASES {
+            self.climb(topology, from, false);
+            self.drop_lease(from, to, topology.entity(to));
+        } else if rel == BY_LICENSE {
+            self.climb(topology, to, false);
+        }
+        if let Some((which, pair)) = pair(topology, rel, to) {
+            self.pairs[which].remove(&pair);
+        }
+    }
+
+    pub fn unlinked(&mut self, topology: &Topology, rel: Rel, from: u32, _to: u32) {
+        if rel == LEASES {
+            self.climb(topology, from, true);
+        }
+    }
+
+    fn keep_lease(&mut self, assignment: u32, lease: u32, entity: &Entity) {
+        if let Some((held, tied)) = self.keys(assignment, lease, entity) {
+            self.held.insert(held);
+            self.tied.insert(tied);
+        }
+    }
+
+    fn drop_lease(&mut self, assignment: u32, lease: u32, entity: &Entity) {
+        if let Some((held, tied)) = self.keys(assignment, lease, entity) {
+            self.held.remove(&held);
+            self.tied.remove(&tied);
+        }
+    }
+
+    /// None of a lease that says no end: it was never granted.
+    fn keys(&self, assignment: u32, lease: u32, entity: &Entity) -> Option<(Held, Tied)> {
+        let held = Held {
+            assignment,
+            seats: seats_of(entity),
+            until: until_of(entity)?,
+            lease,
+        };
+        let hash = self.hasher.hash_one(Anchored::of(entity));
+        Some((
+            held,
+            Tied {
+                assignment,
+                hash,
+                lease,
+            },
+        ))
+    }
+
+    /// Puts an assignment's steps into its license's tally, or takes them out.
+    fn climb(&mut self, topology: &Topology, assignment: u32, put: bool) {
+        let Some(license) = parent(topology, assignment, BY_LICENSE) else {
+            return;
+        };
+        let steps = self.steps(assignment, topology.entity(assignment));
+        if steps.is_empty() {
+            return;
+        }
+        let tally = self.licenses.entry(license).or_default();
+        for step in steps {
+            if put {
+                tally.insert(step);
+            } else {
+                tally.remove(step);
+            }
+        }
+        if tally.is_empty() {
+            self.licenses.remove(&license);
+        }
+    }
+
+    /// The stairs of one holder.
+    fn steps(&self, assignment: u32, entity: &Entity) -> Steps {
+        let reserved = reserved_until(entity);
+        // From the most seats to the fewest, each with its latest end, as far as that is later than those before.
+        let mut stairs: SmallVec<[(u32, i64); 4]> = SmallVec::new();
+        let mut below = u32::MAX;
+        let of_it = |held: &Held| held.assignment < assignment;
+        loop {
+            let within = |held: &Held| (held.assignment, held.seats) <= (assignment, below);
+            let Some(top) = self.held.range(of_it, within).next_back() else {
+                break;
+            };
+            if stairs.last().is_none_or(|(_, until)| *until < top.until) {
+                stairs.push((top.seats, top.until));
+            }
+            let Some(next) = top.seats.checked_sub(1) else { break };
+            below = next;
+        }
+        // A lease of no seats is no stair, and a reservation is one of one seat.
+        stairs.retain(|(seats, _)| *seats > 0);
+        if let Some(reserved) = reserved {
+            match stairs.last_mut() {
+                Some((1, until)) => *until = reserved.max(*until),
+                Some((_, until)) if *until >= reserved => {}
+                _ => stairs.push((1, reserved)),
+            }
+        }
+        let mut steps = Steps::new();
+        for (at, (seats, until)) in stairs.iter().enumerate() {
+            let next = stairs.get(at + 1).map_or(0, |(seats, _)| *seats);
+            steps.push(Step {
+                until: *until,
+                slot: assignment,
+                seats: seats - next,
+                reserved: 0,
+            });
+        }
+        if let Some(until) = reserved {
+            steps.push(Step {
+                until,
+                slot: assignment,
+                seats: 0,
+                reserved: 1,
+            });
+        }
+        steps
+    }
+
+    /// Rebuilds everything from the entities and compares. Everything wrong, in words.
+    pub fn check(&self, topology: &Topology, wrong: &mut Vec<String>) {
+        let mut rebuilt = Self {
+            hasher: self.hasher.clone(),
+            ..Self::default()
+        };
+        for slot in topology.slots() {
+            let entity = topology.entity(slot);
+            match entity.kind {
+                Kind::Consumption => {
+                    if let Some(assignment) = parent(topology, slot, LEASES) {
+                        rebuilt.keep_lease(assignment, slot, entity);
+                    }
+                }
+                Kind::Assignment | Kind::License => {
+                    let rel = if entity.kind == Kind::License {
+                        BY_ITEM
+                    } else {
+                        BY_PROFILE
+                    };
+                    if let Some((which, pair)) = pair(topology, rel, slot) {
+                        rebuilt.pairs[which].insert(pair);
+                    }
+                }
+                _ => {}
+            }
+        }
+        for slot in topology.slots() {
+            if topology.entity(slot).kind == Kind::Assignment {
+                rebuilt.climb(topology, slot, true);
+            }
+        }
+        let pairs_differ = |(kept, right): (&Sorted<Pair>, &Sorted<Pair>)| !kept.iter().eq(right.iter());
+        if self.pairs.iter().zip(&rebuilt.pairs).any(pairs_differ) {
+            wrong.push("children are not found by their two parents".to_owned());
+        }
+        if !self.held.iter().eq(rebuilt.held.iter()) || !self.tied.iter().eq(rebuilt.tied.iter()) {
+            wrong.push("the leases of assignments are not those there are".to_owned());
+        }
+        let differs = |(license, tally): (&u32, &Tally)| {
+            let right = rebuilt.licenses.get(license);
+            !right.is_some_and(|right| tally.iter().eq(right.iter()) && tally.after(i64::MIN) == right.after(i64::MIN))
+        };
+        if self.licenses.len() != rebuilt.licenses.len() || self.licenses.iter().any(differs) {
+            wrong.push("the seats of licenses are not those that are held".to_owned());
+        }
+    }
+}
+
+/// The pair a child makes by a relation that is one half of it, if it has the other half too.
+fn pair(topology: &Topology, rel: Rel, child: u32) -> Option<(usize, Pair)> {
+    let which = PAIRS
+        .iter()
+        .position(|(first, second)| rel == *first || rel == *second)?;
+    let (first, second) = PAIRS[which];
+    let pair = Pair {
+        first: parent(topology, child, first)?,
+        second: parent(topology, child, second)?,
+        serial: topology.entity(child).serial,
+        slot: child,
+    };
+    Some((which, pair))
+}
+
+impl Graph {
+    /// How many seats of a license are taken at an instant.
+    pub fn taken(&self, license: Node<'_>, now: Time) -> Taken {
+        let Some(tally) = self.seats.licenses.get(&(license.slot() as u32)) else {
+            return Taken::default();
+        };
+        let sum = tally.after(now.millis());
+        Taken {
+            seats: sum.seats,
+            reserved: sum.reserved,
+        }
+    }
+
+    /// The assignment of a license and a profile; of several, the oldest.
+    pub fn assignment(&self, license: Node<'_>, profile: Node<'_>) -> Option<Node<'_>> {
+        self.between(0, license, profile).next()
+    }
+
+    /// The licenses of an item in an entitlement, in order of serial.
+    pub fn licenses(&self, entitlement: Node<'_>, item: Node<'_>) -> impl Iterator<Item = Node<'_>> {
+        self.between(1, entitlement, item)
+    }
+
+    fn between(&self, which: usize, first: Node<'_>, second: Node<'_>) -> impl Iterator<Item = Node<'_>> {
+        let ends = (first.slot() as u32, second.slot() as u32);
+        let before = |pair: &Pair| (pair.first, pair.second) < ends;
+        let within = |pair: &Pair| (pair.first, pair.second) <= ends;
+        let found = self.seats.pairs[which].range(before, within);
+        found.map(|pair| Node::new(self, pair.slot))
+    }
+
+    /// The leases of an assignment that have not ended, released ones that cool down among them, in no order.
+    pub fn leases(&self, assignment: Node<'_>, now: Time) -> impl Iterator<Item = Node<'_>> {
+        let slot = assignment.slot() as u32;
+        let held = &self.seats.held;
+        let of_it = held.range(|held| held.assignment < slot, |held| held.assignment <= slot);
+        let live = of_it.rev().filter(move |held| held.until > now.millis());
+        live.map(|held| Node::new(self, held.lease))
+    }
+
+    /// The leases of an assignment that are tied to the same, ended ones among them.
+    pub fn leases_of(&self, assignment: Node<'_>, anchored: Anchored<'_>) -> impl Iterator<Item = Node<'_>> {
+        let key = (assignment.slot() as u32, self.seats.hasher.hash_one(anchored));
+        let before = |tied: &Tied| (tied.assignment, tied.hash) < key;
+        let within = |tied: &Tied| (tied.assignment, tied.hash) <= key;
+        let found = self.seats.tied.range(before, within);
+        let nodes = found.map(|tied| Node::new(self, tied.lease));
+        nodes.filter(move |lease| Anchored::of(lease) == anchored)
+    }
+
+    /// How many seats the holder of an assignment has at an instant, by its reservation or its leases.
+    pub fn holds(&self, assignment: Node<'_>, now: Time) -> u64 {
+        let steps = self.seats.steps(assignment.slot() as u32, &assignment);
+        let live = steps.iter().filter(|step| step.until > now.millis());
+        live.map(|step| u64::from(step.seats)).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests;
