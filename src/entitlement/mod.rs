@@ -1,13 +1,26 @@
-//! Does the license allow it? Rules are plain functions over the graph and a time: no clock, no principal, no JSON. So
-//! far: what is granted and changed, who has a way to a license, how many seats are taken. Nothing is consumed here yet.
+//! Does the license allow it? Rules are plain functions over the graph and a time: no clock, no principal, no JSON. What is
+//! granted and changed, who has a way to a license, how many seats are taken, who may consume and until when.
 
 pub mod amend;
+pub mod anchors;
+pub mod consume;
+pub mod decision;
 pub mod grant;
 pub mod homes;
+mod lock;
+pub mod model;
 pub mod paths;
+pub mod reason;
 pub mod refused;
 pub mod reserve;
 pub mod seats;
+pub mod select;
+pub mod sound;
 pub mod terms;
+pub mod version;
 
+pub use reason::Reason;
 pub use refused::Refused;
+
+#[cfg(test)]
+mod tests;

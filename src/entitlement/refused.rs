@@ -4,6 +4,9 @@ use uuid::Uuid;
 
 use crate::graph::Violation;
 
+use super::reason::Reason;
+use super::sound::Contradiction;
+
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {
     #[error("the package `{0}` is not active")]
@@ -39,6 +42,13 @@ pub enum Refused {
     #[error("the entitlement `{0}` belongs to another owner")]
     OtherOwner(Uuid),
     #[error(transparent)]
+    Contradiction(#[from] Contradiction),
+    /// Of a consumption, or of giving one back.
+    #[error("{}", .0.words())]
+    NotGranted(Reason),
+    #[error("the consumer has the lease `{0}` of the same already")]
+    LeaseExists(Uuid),
+    #[error(transparent)]
     Graph(#[from] Violation),
 }
 
@@ -62,6 +72,9 @@ impl Refused {
             Self::ReservationLimit { .. } => "reservationLimit",
             Self::ReleaseNotAllowed(_) => "releaseNotAllowed",
             Self::OtherOwner(_) => "otherOwner",
+            Self::Contradiction(contradiction) => contradiction.code(),
+            Self::NotGranted(reason) => reason.code(),
+            Self::LeaseExists(_) => "leaseExists",
             Self::Graph(_) => "violation",
         }
     }
@@ -90,7 +103,9 @@ impl Refused {
                 "it ends with its validity; `allowRelease` of the AssignedLicenseConstraint decides"
             }
             Self::OtherOwner(_) => "name an entitlement of the owner, or none for the owner's default",
-            Self::Graph(_) => return None,
+            Self::Contradiction(contradiction) => contradiction.help(),
+            Self::LeaseExists(_) => "renew that lease at `/authz`, or delete it first",
+            Self::NotGranted(_) | Self::Graph(_) => return None,
         })
     }
 }

@@ -4,6 +4,7 @@
 
 pub mod arguments;
 mod assign;
+pub mod consume;
 mod consumers;
 pub mod crud;
 mod groups;

@@ -52,8 +52,6 @@ pub enum Refusal {
     WrongType { id: Uuid, is: Kind, wanted: Kind },
     #[error("the `{}` `{id}` belongs to another owner", kind.name())]
     OtherOwner { kind: Kind, id: Uuid },
-    #[error("a `Consumption` cannot be written")]
-    ConsumeNotBuilt,
     #[error("the organization `{0}` has a group of type `employees` already")]
     EmployeesExists(Uuid),
     #[error("the license `{license}` and the profile `{profile}` have an assignment already")]
@@ -62,6 +60,8 @@ pub enum Refusal {
     EndsDisagree,
     #[error("`{0}` cannot be related to itself")]
     SelfRelation(Uuid),
+    #[error("a lease stays with the assignment it was granted by")]
+    LeaseStays,
     #[error("the password was not hashed")]
     PasswordNotHashed,
     #[error("the `{}` `{id}` does not belong to the organization the token is bound to", kind.name())]
@@ -94,11 +94,11 @@ impl Refusal {
             Self::IdNotUsable(_) => "idNotUsable",
             Self::WrongType { .. } => "wrongType",
             Self::OtherOwner { .. } => "otherOwner",
-            Self::ConsumeNotBuilt => "consumeNotBuilt",
             Self::EmployeesExists(_) => "employeesExists",
             Self::AssignmentExists { .. } => "assignmentExists",
             Self::EndsDisagree => "endsDisagree",
             Self::SelfRelation(_) => "selfRelation",
+            Self::LeaseStays => "leaseStays",
             Self::PasswordNotHashed => "internal",
             Self::OutsideOrganization { .. } => "outsideOrganization",
             Self::Stale | Self::NotNew => "stale",
@@ -120,12 +120,12 @@ impl Refusal {
             | Self::TwoParents { .. }
             | Self::DanglingReference { .. }
             | Self::IdNotUsable(_)
-            | Self::ConsumeNotBuilt
             | Self::EndsDisagree
             | Self::SelfRelation(_) => Class::Unprocessable,
             Self::WrongType { .. }
             | Self::OtherOwner { .. }
             | Self::EmployeesExists(_)
+            | Self::LeaseStays
             | Self::AssignmentExists { .. } => Class::Conflict,
             Self::OutsideOrganization { .. } => Class::Forbidden,
             Self::Stale | Self::NotNew => Class::Stale,
@@ -149,11 +149,9 @@ impl Refusal {
             Self::SelfRelation(_) => Some("name another object at one of the ends"),
             Self::IdNotUsable(_) => Some("leave the id out, and the server gives one"),
             Self::OtherOwner { .. } => Some("what is owned stays with its owner: create it anew at the other one"),
-            Self::ConsumeNotBuilt => Some(
-                "leases are made by consuming a license, which this version does not have; deleting one is possible",
-            ),
             Self::EmployeesExists(_) => Some("use that group, or give the new one another type"),
             Self::AssignmentExists { .. } => Some("send the id of that assignment to change it"),
+            Self::LeaseStays => Some("delete it, and let the other one consume"),
             Self::EndsDisagree => Some("leave the ends out: the place in the body says them"),
             Self::OutsideOrganization { .. } => {
                 Some("link it, in the same request, to what belongs to the organization")
@@ -281,11 +279,14 @@ pub(crate) fn refused_class(refused: &Refused) -> Class {
         | Refused::InvalidLicenseModel(_)
         | Refused::LockScopeRequired
         | Refused::QuotaOfUseTime(_)
+        | Refused::Contradiction(_)
         | Refused::TooMuch => Class::Unprocessable,
         Refused::ValidityDiffers(_)
         | Refused::NoSeatsAvailable(_)
         | Refused::ReservationLimit { .. }
         | Refused::ReleaseNotAllowed(_)
+        | Refused::NotGranted(_)
+        | Refused::LeaseExists(_)
         | Refused::OtherOwner(_) => Class::Conflict,
         Refused::Graph(violation) => violation_class(violation),
     }
@@ -389,6 +390,8 @@ pub enum Fault {
     TermsNotAccepted,
     #[error("the user name or the password is wrong")]
     InvalidCredentials,
+    #[error("nothing says who consumes: the token has no profile")]
+    ConsumerMissing,
     #[error(transparent)]
     Refused(#[from] Refused),
     /// A generic write within the operation.
@@ -430,6 +433,7 @@ impl Fault {
             Self::PasswordsDiffer => "passwordsDiffer",
             Self::TermsNotAccepted => "termsNotAccepted",
             Self::InvalidCredentials => "invalidCredentials",
+            Self::ConsumerMissing => "noCaller",
             Self::Refused(refused) => refused_code(refused),
             Self::Write(refusal) => refusal.code(),
         }
@@ -468,7 +472,8 @@ impl Fault {
             | Self::PasswordMissing
             | Self::PasswordsDiffer
             | Self::TermsNotAccepted
-            | Self::InvalidCredentials => Class::Unprocessable,
+            | Self::InvalidCredentials
+            | Self::ConsumerMissing => Class::Unprocessable,
             Self::Refused(refused) => refused_class(refused),
             Self::Write(refusal) => refusal.class(),
         }
@@ -510,6 +515,7 @@ impl Fault {
             Self::PasswordsDiffer => "send the same text as `passwordPlain` and `confirmedPassword`",
             Self::TermsNotAccepted => "send `acceptsTsAndCs=true` once the user accepts them",
             Self::InvalidCredentials => return None,
+            Self::ConsumerMissing => "name a profile, or use a token that has one",
             Self::Refused(refused) => return refused_help(refused),
             Self::Write(refusal) => return refusal.help(),
         })

@@ -15,7 +15,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("signing", &["model"]),
     ("access", &["model", "graph", "mutant"]),
     ("query", &["model", "limits", "selector", "graph", "access"]),
-    ("entitlement", &["model", "limits", "graph"]),
+    ("entitlement", &["model", "limits", "graph", "mutant"]),
     (
         "error",
         &[
@@ -103,6 +103,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
 const MAY_SAY: &[(&str, &[&str])] = &[
     ("nom", &["selector/"]),
     ("petgraph", &["graph/"]),
+    ("regex", &["entitlement/version.rs"]),
     ("rusqlite", &["storage/sqlite"]),
     ("actix_web", &["http/", "doors/", "cli/serve.rs"]),
     ("actix_http", &["http/", "doors/"]),

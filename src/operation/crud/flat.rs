@@ -32,6 +32,8 @@ pub(super) struct Subject<'i> {
     pub takes_seat: bool,
     /// An assignment that held no reservation before; the seat may have been its own by a lease.
     pub reserves: bool,
+    /// A lease that is asked for by being written.
+    pub consumes: bool,
     pub occurrences: Vec<Occurrence<'i>>,
 }
 
@@ -160,6 +162,7 @@ impl<'i> Flat<'i> {
             is_touched: false,
             takes_seat: false,
             reserves: false,
+            consumes: false,
             occurrences: vec![occurrence],
         });
         Ok(index)

@@ -234,7 +234,7 @@ impl<'i> Write<'_, '_, 'i> {
         }
         let is_move = !is_new && from.is_some();
         if def.to == Kind::Consumption && !is_new {
-            return Err(named.failed(Refusal::ConsumeNotBuilt));
+            return Err(named.failed(Refusal::LeaseStays));
         }
         // An assignment is the tie of these two; one between others is another.
         let is_bound = def.to == Kind::Assignment || (def.from == Kind::Organization && parent.is_some());

@@ -358,9 +358,6 @@ impl<'t, 'g, 'i> Write<'t, 'g, 'i> {
             (Mode::Import, true) if restored => ServerOwned::Kept,
             (Mode::Import, true) => ServerOwned::TimesKept,
         };
-        if kind == Kind::Consumption && is_new && !restored {
-            return Err(at.failed(Refusal::ConsumeNotBuilt));
-        }
         let current = self.tx.graph().find(id).map(|node| node.entity().clone());
         let occurrences = &self.flat.subjects[index].occurrences;
         let inputs = occurrences.iter().flat_map(|occurrence| &occurrence.object.fields);
@@ -382,6 +379,7 @@ impl<'t, 'g, 'i> Write<'t, 'g, 'i> {
             // What was exported was so already, however its credits have run out since.
             subject.takes_seat = kind == Kind::Assignment && !restored;
             subject.reserves = subject.takes_seat;
+            subject.consumes = kind == Kind::Consumption && !restored;
             return Ok(());
         };
         if current.fields == fields {

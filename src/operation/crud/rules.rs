@@ -6,14 +6,14 @@ use std::collections::HashSet;
 use uuid::Uuid;
 
 use crate::access::Denied;
-use crate::entitlement::{paths, reserve, seats};
+use crate::entitlement::{Refused, consume, paths, reserve, seats, sound};
 use crate::graph::Node;
 use crate::model::schema::{Hop, RelationType, Role, known};
 use crate::model::{Direction, Entity, Kind, Rel, Value};
 use crate::operation::refusal::{self, Refusal};
 
 use super::flat::Subject;
-use super::{At, Failed, Write};
+use super::{At, Failed, Mode, Write};
 
 const GROUPS: Rel = known(RelationType::OneToMany, Kind::Organization, Kind::ProfileGroup);
 const BY_LICENSE: Rel = known(RelationType::OneToMany, Kind::License, Kind::Assignment);
@@ -39,7 +39,9 @@ impl<'i> Write<'_, '_, 'i> {
         self.one_assignment_a_pair()?;
         let in_doubt = std::mem::take(&mut self.in_doubt);
         paths::free_lost(self.tx, &in_doubt).map_err(|violation| At { line: 0, pointer: "" }.failed(violation))?;
-        self.free_seats()
+        self.free_seats()?;
+        self.sound_models()?;
+        self.leases()
     }
 
     fn touched(&self, kind: Kind) -> impl Iterator<Item = (&Subject<'i>, Node<'_>)> {
@@ -112,6 +114,41 @@ impl<'i> Write<'_, '_, 'i> {
             };
             reserve::fits(license, takes_seat, now)
                 .map_err(|refused| subject.at().member("reservationType", refused))?;
+        }
+        Ok(())
+    }
+
+    /// Rules of license models that say two things at once. What an import brings was so somewhere else: it is refused
+    /// where it is consumed by.
+    fn sound_models(&self) -> Result<(), Failed> {
+        if self.mode == Mode::Import {
+            return Ok(());
+        }
+        for subject in self.flat.subjects.iter().filter(|subject| subject.is_touched) {
+            let Some(node) = self.tx.graph().find(subject.id) else {
+                continue;
+            };
+            if let Some((field, why)) = sound::contradiction(&node) {
+                return Err(subject.at().member(field, Refused::from(why)));
+            }
+            sound::limits(node).map_err(|refused| subject.at().failed(refused))?;
+        }
+        Ok(())
+    }
+
+    /// Who writes a Consumption consumes: by the same rules, and in the same seats.
+    fn leases(&mut self) -> Result<(), Failed> {
+        let consumes = self
+            .flat
+            .subjects
+            .iter()
+            .enumerate()
+            .filter(|(_, subject)| subject.consumes);
+        let asked: Vec<usize> = consumes.map(|(index, _)| index).collect();
+        for index in asked {
+            let id = self.flat.subjects[index].id;
+            let at = self.flat.subjects[index].at();
+            consume::consume_into(self.tx, id).map_err(|refused| at.failed(refused))?;
         }
         Ok(())
     }

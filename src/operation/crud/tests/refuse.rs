@@ -195,14 +195,15 @@ fn leases_are_made_by_consuming() {
     world.post("{'T':'Assignment','id':'#b','refs':{'License':'#lic','Profile':'#bob'}}");
     world.lease("a", Time(NOW.0 + 1000));
     for (short, expected) in [
-        ("{'T':'Consumption','refs':{'Assignment':'#a'}}", "consumeNotBuilt "),
+        // The license has no start: the rules of consuming say no.
+        ("{'T':'Consumption','refs':{'Assignment':'#a'}}", "licenseNotYetValid "),
         (
             "{'T':'Consumption','leaseId':'#x','refs':{'Assignment':'#a'}}",
-            "consumeNotBuilt ",
+            "serverOwned /leaseId",
         ),
         (
             "{'T':'Assignment','id':'#a','~OneToMany':[{'T':'Consumption'}]}",
-            "consumeNotBuilt /rel_Relations/0/rel_RelatedObjectList/rel_RelatedObjects/0",
+            "licenseNotYetValid /rel_Relations/0/rel_RelatedObjectList/rel_RelatedObjects/0",
         ),
         (
             "{'T':'Consumption','id':'#lease of a','grantedUntil':'2099-01-01'}",
@@ -210,7 +211,7 @@ fn leases_are_made_by_consuming() {
         ),
         (
             "{'T':'Consumption','id':'#lease of a','refs':{'Assignment':'#b'}}",
-            "consumeNotBuilt /referenceFields",
+            "leaseStays /referenceFields",
         ),
         // Sent back as it was read.
         (
@@ -266,11 +267,7 @@ fn nothing_server_owned_is_ever_assigned() {
             for mode in [Mode::Post, Mode::Put] {
                 let made = sends(&mut world, None, mode, Some(value.clone()));
                 let code = made.map_err(|error| error.code());
-                let expected = if kind == Kind::Consumption {
-                    "consumeNotBuilt"
-                } else {
-                    "serverOwned"
-                };
+                let expected = "serverOwned";
                 assert_eq!(code.err(), Some(expected), "{}.{name}, new", kind.name());
             }
             let target = stored(&mut world, kind);

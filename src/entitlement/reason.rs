@@ -1,0 +1,115 @@
+//! Why a license may not be used now: an outcome with a stable code, in the order in which the rules are tried
+//! (`licensing.md` 2.6). Each edge says it in its own way.
+
+/// Later ones mean that a candidate came further. Of several candidates the one that came furthest tells the reason.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Reason {
+    NotAuthorized,
+    LicenseNotYetValid,
+    LicenseExpired,
+    LicenseSuspended,
+    ConsumptionDenied,
+    AssignmentRequired,
+    InvalidLicenseModel,
+    VersionNotAllowed,
+    HardwareIdRequired,
+    ConsumptionLocked,
+    ScopeNotAllowed,
+    ConcurrentSessionLimit,
+    NoSeatsAvailable,
+    UseCountExceeded,
+    UseTimeExceeded,
+    ExtensionNotAllowed,
+    /// No lease of this consumer is called so.
+    NoConsumptionFoundById,
+    ReleaseNotAllowed,
+}
+
+impl Reason {
+    pub const ALL: &'static [Self] = &[
+        Self::NotAuthorized,
+        Self::LicenseNotYetValid,
+        Self::LicenseExpired,
+        Self::LicenseSuspended,
+        Self::ConsumptionDenied,
+        Self::AssignmentRequired,
+        Self::InvalidLicenseModel,
+        Self::VersionNotAllowed,
+        Self::HardwareIdRequired,
+        Self::ConsumptionLocked,
+        Self::ScopeNotAllowed,
+        Self::ConcurrentSessionLimit,
+        Self::NoSeatsAvailable,
+        Self::UseCountExceeded,
+        Self::UseTimeExceeded,
+        Self::ExtensionNotAllowed,
+        Self::NoConsumptionFoundById,
+        Self::ReleaseNotAllowed,
+    ];
+
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::NotAuthorized => "notAuthorized",
+            Self::LicenseNotYetValid => "licenseNotYetValid",
+            Self::LicenseExpired => "licenseExpired",
+            Self::LicenseSuspended => "licenseSuspended",
+            Self::ConsumptionDenied => "consumptionDenied",
+            Self::AssignmentRequired => "assignmentRequired",
+            Self::InvalidLicenseModel => "invalidLicenseModel",
+            Self::VersionNotAllowed => "versionNotAllowed",
+            Self::HardwareIdRequired => "hardwareIdRequired",
+            Self::ConsumptionLocked => "consumptionLocked",
+            Self::ScopeNotAllowed => "scopeNotAllowed",
+            Self::ConcurrentSessionLimit => "concurrentSessionLimit",
+            Self::NoSeatsAvailable => "noSeatsAvailable",
+            Self::UseCountExceeded => "useCountExceeded",
+            Self::UseTimeExceeded => "useTimeExceeded",
+            Self::ExtensionNotAllowed => "extensionNotAllowed",
+            Self::NoConsumptionFoundById => "noConsumptionFoundById",
+            Self::ReleaseNotAllowed => "releaseNotAllowed",
+        }
+    }
+
+    /// For an administrator: a clause that begins lower-case and ends without a period.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::NotAuthorized => "nothing gives this consumer access to it",
+            Self::LicenseNotYetValid => "the license is not valid yet",
+            Self::LicenseExpired => "the license has expired",
+            Self::LicenseSuspended => "the license is suspended",
+            Self::ConsumptionDenied => "an assignment denies the license to this consumer",
+            Self::AssignmentRequired => {
+                "the license model asks for a reserved seat, and none is reserved for this consumer"
+            }
+            Self::InvalidLicenseModel => "the license model contradicts itself",
+            Self::VersionNotAllowed => "the license model does not allow this version, or no version was sent",
+            Self::HardwareIdRequired => "the license model ties a trial to a device, and no `hw` was sent",
+            Self::ConsumptionLocked => "this device has used another trial already",
+            Self::ScopeNotAllowed => "the license does not have this scope, or none was sent",
+            Self::ConcurrentSessionLimit => {
+                "the seat is in use on as many devices or in as many processes as it may be"
+            }
+            Self::NoSeatsAvailable => "no seat is free",
+            Self::UseCountExceeded => "the uses are used up",
+            Self::UseTimeExceeded => "the use time is used up",
+            Self::ExtensionNotAllowed => "the license model does not allow to extend a lease",
+            Self::NoConsumptionFoundById => "this consumer has no lease of that id",
+            Self::ReleaseNotAllowed => "the license model does not allow to release a lease before its end",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn every_reason_has_a_code_of_its_own_and_they_are_in_order() {
+        let codes: HashSet<&str> = Reason::ALL.iter().map(|reason| reason.code()).collect();
+        assert_eq!(codes.len(), Reason::ALL.len());
+        assert!(Reason::ALL.is_sorted());
+        assert!(Reason::ALL.iter().all(|reason| !reason.words().ends_with('.')));
+    }
+}

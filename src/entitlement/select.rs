@@ -1,0 +1,328 @@
+//! Which licenses a consumer may take for an item, and in which order they are tried (`licensing.md` 2.1 and 2.2). Goes
+//! from the consumer: its groups are few, whatever the organization's size. Whether one of them may be used now is for
+//! `decision`.
+
+use std::cmp::Reverse;
+
+use smallvec::SmallVec;
+use uuid::Uuid;
+
+use crate::graph::{Graph, Node};
+use crate::model::schema::{Hop, known, place};
+use crate::model::{Entity, Fields, Kind, Rel, RelationType, Time, Value};
+
+use super::homes;
+use super::model::{self, Model};
+use super::terms::Limited;
+
+const NAME: u8 = place(Kind::LicensedItem, "name");
+const GROUP_TYPE: u8 = place(Kind::ProfileGroup, "type");
+const RESERVATION: u8 = place(Kind::Assignment, "reservationType");
+const GRANTS_ACCESS: u8 = place(Kind::Assignment, "grantsAccess");
+pub(super) const LEASED_UNTIL: u8 = place(Kind::Consumption, "grantedUntil");
+pub(super) const RELEASED: u8 = place(Kind::Consumption, "releasedAt");
+
+const INCLUDES: Rel = known(RelationType::Includes, Kind::LicensedItem, Kind::LicensedItem);
+const MEMBERSHIP: Rel = known(RelationType::Membership, Kind::Profile, Kind::ProfileGroup);
+const OPENS_GROUP: Rel = known(
+    RelationType::LicenseConsumerRelation,
+    Kind::Entitlement,
+    Kind::ProfileGroup,
+);
+const OPENS_PROFILE: Rel = known(RelationType::LicenseConsumerRelation, Kind::Entitlement, Kind::Profile);
+const PERSONAL: Rel = known(RelationType::OneToMany, Kind::Profile, Kind::Entitlement);
+/// From an entitlement to its licenses.
+pub const LICENSES: Rel = known(RelationType::OneToMany, Kind::Entitlement, Kind::License);
+const OF_ITEM: Rel = known(RelationType::OneToMany, Kind::LicensedItem, Kind::License);
+const BY_LICENSE: Rel = known(RelationType::OneToMany, Kind::License, Kind::Assignment);
+const BY_PROFILE: Rel = known(RelationType::OneToMany, Kind::Profile, Kind::Assignment);
+
+/// What narrows the candidates; all that is set has to fit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Filters {
+    pub license: Option<Uuid>,
+    pub entitlement: Option<Uuid>,
+    pub owner_organization: Option<Uuid>,
+    pub owner_user: Option<Uuid>,
+    /// Not asked for, but the caller's reach: what belongs to another organization, or to none, is no candidate.
+    pub within: Option<Uuid>,
+}
+
+/// How a consumer comes to a license.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Path<'g> {
+    Personal,
+    /// A relation straight to the profile.
+    Direct,
+    Group(Node<'g>),
+    /// An assignment that grants access by itself.
+    Assignment(Node<'g>),
+}
+
+impl Path<'_> {
+    /// The sharing priority of `licensing.md` 2.2, the first being the best.
+    fn sharing(self) -> u8 {
+        match self {
+            Self::Personal => 0,
+            Self::Direct | Self::Assignment(_) => 1,
+            Self::Group(group) => match group.fields.get(GROUP_TYPE).and_then(Value::as_text) {
+                Some("licenseConsumers") => 1,
+                Some("employees") => 2,
+                _ => 3,
+            },
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+pub struct Candidate<'g> {
+    pub license: Node<'g>,
+    /// The item the license is of: the one asked for, or one that includes it.
+    pub item: Node<'g>,
+    pub path: Path<'g>,
+    /// Valid or not.
+    pub assignment: Option<Node<'g>>,
+    /// The consumer has a lease of it that was not released.
+    pub consumed: bool,
+    /// Its reservation is valid now.
+    pub reserved: bool,
+    pub model: Model<'g>,
+}
+
+pub type Candidates<'g> = SmallVec<[Candidate<'g>; 2]>;
+
+pub fn item<'g>(graph: &'g Graph, name: &str) -> Option<Node<'g>> {
+    graph
+        .by_value(Kind::LicensedItem, NAME, &Value::text(name), None)
+        .next()
+}
+
+/// All there are, the one to try first at the front.
+pub fn candidates<'g>(profile: Node<'g>, asked: Node<'g>, filters: &Filters, now: Time) -> Candidates<'g> {
+    let graph = profile.graph();
+    let items = covering(asked);
+    let mut found = Candidates::new();
+    if !is_valid(&profile, now) {
+        return found;
+    }
+    for (entitlement, path) in ways(profile, now) {
+        if !fits_entitlement(filters, entitlement) {
+            continue;
+        }
+        for item in &items {
+            for license in graph.licenses(entitlement, *item) {
+                add(&mut found, filters, license, *item, path, profile, now);
+            }
+        }
+    }
+    for (assignment, license) in granting(profile, now) {
+        let item = license.parent(OF_ITEM).filter(|item| items.contains(item));
+        let entitlement = license.parent(LICENSES);
+        if let (Some(item), Some(entitlement)) = (item, entitlement)
+            && fits_entitlement(filters, entitlement)
+        {
+            add(
+                &mut found,
+                filters,
+                license,
+                item,
+                Path::Assignment(assignment),
+                profile,
+                now,
+            );
+        }
+    }
+    if found.len() > 1 {
+        found.sort_by_cached_key(rank);
+    }
+    found
+}
+
+fn add<'g>(
+    found: &mut Candidates<'g>,
+    filters: &Filters,
+    license: Node<'g>,
+    item: Node<'g>,
+    path: Path<'g>,
+    profile: Node<'g>,
+    now: Time,
+) {
+    if filters.license.is_some_and(|id| id != license.id) || found.iter().any(|known| known.license == license) {
+        return;
+    }
+    let assignment = license.graph().assignment(license, profile);
+    found.push(Candidate {
+        license,
+        item,
+        path,
+        assignment,
+        consumed: assignment.is_some_and(|assignment| is_leased(assignment, now)),
+        reserved: assignment.is_some_and(|assignment| is_reserved(&assignment, now)),
+        model: model::of_license(license),
+    });
+}
+
+/// The item, and all that include it: a license for a bundle answers for what is in it, never the other way round.
+pub fn covering(asked: Node<'_>) -> SmallVec<[Node<'_>; 4]> {
+    let mut items = SmallVec::from_slice(&[asked]);
+    let mut at = 0;
+    // Items that include each other in a ring are each met once.
+    while let Some(item) = items.get(at).copied() {
+        let item: Node<'_> = item;
+        for (bundle, _) in item.hop(Hop::backward(INCLUDES), None) {
+            if !items.contains(&bundle) {
+                items.push(bundle);
+            }
+        }
+        at += 1;
+    }
+    items
+}
+
+/// The entitlements that are open to a profile, each by its best way.
+pub fn ways(profile: Node<'_>, now: Time) -> SmallVec<[(Node<'_>, Path<'_>); 8]> {
+    let mut ways: SmallVec<[(Node<'_>, Path<'_>); 8]> = SmallVec::new();
+    for (entitlement, _) in profile.hop(Hop::forward(PERSONAL), None) {
+        better(&mut ways, entitlement, Path::Personal);
+    }
+    for (entitlement, _) in profile.hop(Hop::backward(OPENS_PROFILE), None) {
+        better(&mut ways, entitlement, Path::Direct);
+    }
+    for (group, membership) in profile.hop(Hop::forward(MEMBERSHIP), None) {
+        if is_member(membership, now) {
+            for (entitlement, _) in group.hop(Hop::backward(OPENS_GROUP), None) {
+                better(&mut ways, entitlement, Path::Group(group));
+            }
+        }
+    }
+    ways
+}
+
+fn better<'g>(ways: &mut SmallVec<[(Node<'g>, Path<'g>); 8]>, entitlement: Node<'g>, path: Path<'g>) {
+    match ways.iter_mut().find(|(known, _)| *known == entitlement) {
+        Some((_, known)) if known.sharing() <= path.sharing() => {}
+        Some((_, known)) => *known = path,
+        None => ways.push((entitlement, path)),
+    }
+}
+
+/// Assignments of a profile that open their license by themselves.
+pub fn granting<'g>(profile: Node<'g>, now: Time) -> impl Iterator<Item = (Node<'g>, Node<'g>)> {
+    profile
+        .hop(Hop::forward(BY_PROFILE), None)
+        .map(|(assignment, _)| assignment)
+        .filter(move |assignment| {
+            assignment.fields.get(GRANTS_ACCESS) == Some(&Value::Bool(true)) && is_valid(assignment, now)
+        })
+        .filter_map(|assignment| Some((assignment, assignment.parent(BY_LICENSE)?)))
+}
+
+fn fits_entitlement(filters: &Filters, entitlement: Node<'_>) -> bool {
+    if filters.entitlement.is_some_and(|id| id != entitlement.id) {
+        return false;
+    }
+    let owners = [
+        (filters.owner_organization, Kind::Organization),
+        (filters.owner_user, Kind::Profile),
+        (filters.within, Kind::Organization),
+    ];
+    if owners.iter().all(|(id, _)| id.is_none()) {
+        return true;
+    }
+    let owner = homes::owner(entitlement);
+    owners
+        .iter()
+        .filter_map(|(id, kind)| Some(((*id)?, *kind)))
+        .all(|(id, kind)| owner.is_some_and(|owner| owner.id == id && owner.kind == kind))
+}
+
+/// The order of `licensing.md` 2.2, deterministic to the last tie. In its fourth row what is limited by seats comes before
+/// what is limited by time, and that before what is limited by count: their ends run opposite ways.
+fn rank(candidate: &Candidate<'_>) -> (u8, u8, u8, Reverse<i64>, i64, Uuid) {
+    let limited = candidate.model.limited;
+    let kind = match limited {
+        Limited::Seats => 0,
+        Limited::UseTime => 1,
+        Limited::UseCount => 2,
+    };
+    let class = match (limited, candidate.consumed, candidate.reserved) {
+        (Limited::Seats, true, true) => 0,
+        (Limited::Seats, false, true) => 1,
+        (Limited::Seats, true, false) => 2,
+        (Limited::UseTime, true, _) => 3,
+        (Limited::UseTime, _, true) => 4,
+        (Limited::UseCount, true, _) => 5,
+        (Limited::UseCount, _, true) => 6,
+        _ => 7,
+    };
+    let sharing = if class == 7 { candidate.path.sharing() } else { 0 };
+    let until = end(&candidate.license).map_or(i64::MAX, Time::millis);
+    // Seats by the newest end, everything else by the oldest. Without an end it is the newest.
+    let (newest, oldest) = if limited == Limited::Seats {
+        (until, 0)
+    } else {
+        (0, until)
+    };
+    (class, sharing, kind, Reverse(newest), oldest, candidate.license.id)
+}
+
+/// Has it a lease that is live and not merely cooling down?
+pub fn is_leased(assignment: Node<'_>, now: Time) -> bool {
+    assignment
+        .graph()
+        .leases(assignment, now)
+        .any(|lease| !is_released(&lease))
+}
+
+pub fn is_released(lease: &Entity) -> bool {
+    lease.fields.get(RELEASED).is_some()
+}
+
+/// A lease that its holder may renew or give back.
+pub fn is_live(lease: &Entity, now: Time) -> bool {
+    let until = lease.fields.get(LEASED_UNTIL).and_then(Value::as_time);
+    until.is_some_and(|until| now < until) && !is_released(lease)
+}
+
+pub fn is_reserved(assignment: &Entity, now: Time) -> bool {
+    assignment.fields.get(RESERVATION).and_then(Value::as_text) == Some("reserved") && is_valid(assignment, now)
+}
+
+pub fn is_denied(assignment: &Entity, now: Time) -> bool {
+    assignment.fields.get(RESERVATION).and_then(Value::as_text) == Some("denied") && is_valid(assignment, now)
+}
+
+const fn validity(kind: Kind) -> (u8, u8) {
+    (place(kind, "validFrom"), place(kind, "validUntil"))
+}
+
+const fn places(kind: Kind) -> Option<(u8, u8)> {
+    match kind {
+        Kind::License => Some(const { validity(Kind::License) }),
+        Kind::Assignment => Some(const { validity(Kind::Assignment) }),
+        Kind::Profile => Some(const { validity(Kind::Profile) }),
+        Kind::SeatCountCredit => Some(const { validity(Kind::SeatCountCredit) }),
+        Kind::UseTimeCredit => Some(const { validity(Kind::UseTimeCredit) }),
+        Kind::UseCountCredit => Some(const { validity(Kind::UseCountCredit) }),
+        _ => None,
+    }
+}
+
+pub fn start(entity: &Entity) -> Option<Time> {
+    entity.fields.get(places(entity.kind)?.0)?.as_time()
+}
+
+pub fn end(entity: &Entity) -> Option<Time> {
+    entity.fields.get(places(entity.kind)?.1)?.as_time()
+}
+
+/// An end is the first instant that is outside.
+pub fn is_valid(entity: &Entity, now: Time) -> bool {
+    start(entity).is_none_or(|from| from <= now) && end(entity).is_none_or(|until| now < until)
+}
+
+pub fn is_member(membership: &Fields, now: Time) -> bool {
+    // The only fields of a membership, in this order.
+    let time = |field: u8| membership.get(field).and_then(Value::as_time);
+    time(0).is_none_or(|from| from <= now) && time(1).is_none_or(|until| now < until)
+}

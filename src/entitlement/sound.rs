@@ -1,0 +1,153 @@
+//! Rules of a license model that contradict themselves or each other (`licensing.md` 2.3), found when one is written: what
+//! nobody could consume by is not kept.
+
+use crate::graph::Node;
+use crate::model::schema::{RelationType, known, place};
+use crate::model::{Entity, Kind, Rel, Value};
+
+use super::anchors::Anchors;
+use super::model::LONGEST_LEASE;
+use super::refused::Refused;
+use super::version;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Contradiction {
+    #[error("a rule of versions has both a pattern and a range")]
+    PatternAndRange,
+    #[error("`minVersion` is above `maxVersion`")]
+    EmptyRange,
+    #[error("the pattern is not a regular expression, or too large for one")]
+    BadPattern,
+    #[error("a version has more than {} bytes", version::LONGEST_VERSION)]
+    VersionTooLong,
+    #[error("over-use is bounded both in percent and by a count")]
+    PercentAndCount,
+    #[error("the time is longer than {LONGEST_LEASE} ms")]
+    TimeTooLong,
+    #[error("the refresh time is longer than the lease time")]
+    RefreshAfterLease,
+    #[error("these are no session anchors")]
+    BadAnchors,
+}
+
+impl Contradiction {
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::PatternAndRange => "patternAndRange",
+            Self::EmptyRange => "emptyRange",
+            Self::BadPattern => "badPattern",
+            Self::VersionTooLong => "versionTooLong",
+            Self::PercentAndCount => "percentAndCount",
+            Self::TimeTooLong => "timeTooLong",
+            Self::RefreshAfterLease => "refreshAfterLease",
+            Self::BadAnchors => "badAnchors",
+        }
+    }
+
+    pub fn help(self) -> &'static str {
+        match self {
+            Self::PatternAndRange => "clear `pattern`, or `minVersion` and `maxVersion`",
+            Self::EmptyRange => "both ends are allowed, so the same version at both is a range of one",
+            Self::BadPattern => "it has at most 512 bytes, and neither look-around nor back-references",
+            Self::VersionTooLong => "send a shorter one",
+            Self::PercentAndCount => "clear one of `maxOverusePercent` and `maxOveruseCount`",
+            Self::TimeTooLong => "a lease lasts at most a hundred years",
+            Self::RefreshAfterLease => "leave it out and get three quarters of the lease time",
+            Self::BadAnchors => {
+                "for example `[{\"type\":\"hw\",\"maxCount\":1}]`; a type is `hw` or `process`, each once, from 1 up"
+            }
+        }
+    }
+}
+
+/// What is wrong with a rule, and the field it stands in; nothing, for what is no rule.
+pub fn contradiction(rule: &Entity) -> Option<(&'static str, Contradiction)> {
+    let text = |field: u8| {
+        let text = rule.fields.get(field).and_then(Value::as_text);
+        text.filter(|text| !text.is_empty())
+    };
+    let number = |field: u8| rule.fields.get(field).and_then(Value::as_int);
+    match rule.kind {
+        Kind::VersionConstraint => {
+            let least = text(const { place(Kind::VersionConstraint, "minVersion") });
+            let most = text(const { place(Kind::VersionConstraint, "maxVersion") });
+            let pattern = text(const { place(Kind::VersionConstraint, "pattern") });
+            let is_long = |version: Option<&str>| version.is_some_and(|text| text.len() > version::LONGEST_VERSION);
+            match (least, most, pattern) {
+                (None, None, Some(pattern)) => {
+                    let wrong = version::compile(pattern).is_none();
+                    wrong.then_some(("pattern", Contradiction::BadPattern))
+                }
+                (_, _, Some(_)) => Some(("pattern", Contradiction::PatternAndRange)),
+                (least, _, None) if is_long(least) => Some(("minVersion", Contradiction::VersionTooLong)),
+                (_, most, None) if is_long(most) => Some(("maxVersion", Contradiction::VersionTooLong)),
+                (Some(least), Some(most), None) if version::compare(least, most).is_gt() => {
+                    Some(("minVersion", Contradiction::EmptyRange))
+                }
+                _ => None,
+            }
+        }
+        Kind::UtilizationConstraint => {
+            let percent = number(const { place(Kind::UtilizationConstraint, "maxOverusePercent") });
+            let above = number(const { place(Kind::UtilizationConstraint, "maxOveruseCount") });
+            (percent.is_some() && above.is_some()).then_some(("maxOveruseCount", Contradiction::PercentAndCount))
+        }
+        Kind::ConcurrentSessions => {
+            let anchors = text(const { place(Kind::ConcurrentSessions, "sessionAnchors") });
+            let wrong = anchors.is_some_and(|anchors| Anchors::read(anchors).is_none());
+            wrong.then_some(("sessionAnchors", Contradiction::BadAnchors))
+        }
+        Kind::LeaseTimeBehavior => {
+            const KIND: Kind = Kind::LeaseTimeBehavior;
+            let pairs = [
+                (
+                    ("leaseTimeCache", const { place(KIND, "leaseTimeCache") }),
+                    ("refreshTimeCache", const { place(KIND, "refreshTimeCache") }),
+                ),
+                (
+                    ("leaseTimeCheckOut", const { place(KIND, "leaseTimeCheckOut") }),
+                    ("refreshTimeCheckOut", const { place(KIND, "refreshTimeCheckOut") }),
+                ),
+            ];
+            let cooldown = ("cooldownTime", const { place(KIND, "cooldownTime") });
+            let mut each = pairs
+                .iter()
+                .flat_map(|(lease, refresh)| [lease, refresh])
+                .chain([&cooldown]);
+            if let Some((name, _)) = each.find(|(_, field)| number(*field).is_some_and(|ms| ms > LONGEST_LEASE)) {
+                return Some((name, Contradiction::TimeTooLong));
+            }
+            let late = pairs.iter().find(|((_, lease), (_, refresh))| {
+                number(*lease)
+                    .zip(number(*refresh))
+                    .is_some_and(|(lease, refresh)| refresh > lease)
+            });
+            late.map(|(_, (name, _))| (*name, Contradiction::RefreshAfterLease))
+        }
+        _ => None,
+    }
+}
+
+/// A model limits one thing, whoever wrote the second limit.
+pub fn limits(rule: Node<'_>) -> Result<(), Refused> {
+    const LIMITS: [(Kind, Rel); 3] = [
+        (Kind::SeatCountConstraint, limit(Kind::SeatCountConstraint)),
+        (Kind::UseCountConstraint, limit(Kind::UseCountConstraint)),
+        (Kind::AggregateUseConstraint, limit(Kind::AggregateUseConstraint)),
+    ];
+    let own = LIMITS.iter().find(|(kind, _)| *kind == rule.kind);
+    let Some(model) = own.and_then(|(_, rel)| rule.parent(*rel)) else {
+        return Ok(());
+    };
+    let limits = model
+        .singles()
+        .filter(|(rel, _)| LIMITS.iter().any(|(_, limit)| limit == rel));
+    if limits.count() > 1 {
+        return Err(Refused::InvalidLicenseModel(model.id));
+    }
+    Ok(())
+}
+
+const fn limit(kind: Kind) -> Rel {
+    known(RelationType::OneToMany, Kind::LicenseModel, kind)
+}

@@ -1,0 +1,176 @@
+//! Leases: their terms (`licensing.md` 2.4), their renewal (1.6), and how they are given back (1.5).
+
+use super::*;
+
+const TIMES: &str = "LeaseTimeBehavior times leaseTimeCache=60000 leaseTimeCheckOut=600000 cooldownTime=30000 < model";
+
+#[test]
+fn a_term_is_the_shortest_of_all_that_bound_it() {
+    check(
+        TIMES,
+        &[
+            ("? ann editor", "yes lic 60"),
+            ("? ann editor mode=checkout", "yes lic 600"),
+            ("? ann editor seconds=10", "yes lic 10"),
+            ("? ann editor seconds=61", "yes lic 60"),
+            ("? ann editor seconds=18446744073709551", "yes lic 60"),
+            ("set lic validUntil=50", ""),
+            ("? ann editor", "yes lic 50"),
+            ("set credit validUntil=40", ""),
+            ("? ann editor", "yes lic 40"),
+            ("Assignment seat validUntil=30 < lic ann", ""),
+            ("? ann editor", "yes lic 30"),
+            ("? bob editor", "yes lic 40"),
+        ],
+    );
+    // Which credit a lease rests on: as many leases as seats that stay.
+    check(
+        "SeatCountCredit short seatCount=1 validUntil=100 active=true < lic
+         set credit seatCount=1",
+        &[
+            ("ann editor", "new lic 900"),
+            ("bob editor", "new lic 100"),
+            ("at 100", ""),
+            ("free lic", "1 of 1"),
+            ("cid editor", "noSeatsAvailable"),
+        ],
+    );
+    check(
+        "LeaseTimeBehavior times leaseTimeCache=0 leaseTimeCheckOut=0 < model",
+        &[("ann editor", "new lic 0"), ("free lic", "0 of 2")],
+    );
+    check(
+        "LeaseTimeBehavior times leaseTimeCache=9223372036854775807 < model",
+        &[("ann editor", "new lic 3155760000")],
+    );
+}
+
+#[test]
+fn the_same_is_renewed_and_needs_no_second_seat() {
+    check(
+        &format!("{TIMES}\nset credit seatCount=1"),
+        &[
+            ("ann editor hw=a", "new lic 60"),
+            ("at 30", ""),
+            ("ann editor hw=a", "renewed lic 90"),
+            // The newest request sets the term and the mode.
+            ("ann editor hw=a seconds=5", "renewed lic 35"),
+            ("ann editor hw=a mode=checkout", "renewed lic 630"),
+            ("bob editor", "noSeatsAvailable"),
+            ("ann editor hw=a lease=ann:editor:a", "renewed lic 90"),
+            ("ann editor lease=ann:editor:a", "renewed lic 90"),
+            ("ann editor hw=b lease=ann:editor:a", "noConsumptionFoundById"),
+            ("bob editor lease=ann:editor:a", "noConsumptionFoundById"),
+            ("ann editor hw=b lease=unknown", "new lic 90"),
+            ("at 90", ""),
+            // One that has ended is nobody's: a new one takes its place.
+            ("bob editor lease=ann:editor:a", "new lic 150"),
+            ("ann editor lease=ann:editor:a", "noSeatsAvailable"),
+        ],
+    );
+    check(
+        "LicensedItem suite name=suite
+         Includes suite editor
+         License lic2 validFrom=0 active=true < ent suite
+         SeatCountCredit credit2 seatCount=1 active=true < lic2",
+        &[
+            ("ann editor license=lic2", "new lic2 900"),
+            ("ann suite lease=ann:editor:", "noConsumptionFoundById"),
+            // It goes on with its own license, or not at all.
+            ("set lic2 active=false", ""),
+            ("ann editor lease=ann:editor:", "licenseSuspended"),
+            ("ann editor", "new lic 900"),
+        ],
+    );
+    check(
+        "",
+        &[
+            ("ann editor", "new lic 900"),
+            ("part ann crew", ""),
+            ("ann editor lease=ann:editor:", "notAuthorized"),
+            ("free lic", "1 of 2"),
+        ],
+    );
+}
+
+#[test]
+fn a_lease_is_given_back_once_and_cools_down() {
+    check(
+        &format!("{TIMES}\nset credit seatCount=1"),
+        &[
+            ("ann editor", "new lic 60"),
+            ("release ann:editor: by bob", "noConsumptionFoundById"),
+            ("at 10", ""),
+            ("release ann:editor: by ann", "released until 40"),
+            ("release ann:editor: by ann", "noConsumptionFoundById"),
+            ("free lic", "1 of 1"),
+            ("bob editor", "noSeatsAvailable"),
+            ("at 40", ""),
+            ("free lic", "0 of 1"),
+            ("bob editor", "new lic 100"),
+            ("expire", "1"),
+            ("release ann:nothing by ann", "noConsumptionFoundById"),
+        ],
+    );
+    // Whoever cools down has the seat still, and may use it.
+    check(
+        &format!("{TIMES}\nset credit seatCount=1"),
+        &[
+            ("ann editor", "new lic 60"),
+            ("release ann:editor: by ann", "released until 30"),
+            ("ann editor", "new lic 60"),
+            ("free lic", "1 of 1"),
+        ],
+    );
+    check(
+        &format!("{TIMES}\nset times allowLeaseRelease=false"),
+        &[
+            ("ann editor", "new lic 60"),
+            ("release ann:editor: by ann", "releaseNotAllowed"),
+            ("free lic", "1 of 2"),
+            // An administrator may, and at once.
+            ("release ann:editor: by force", "released until 0"),
+            ("free lic", "0 of 2"),
+        ],
+    );
+    check(
+        "",
+        &[
+            ("ann editor", "new lic 900"),
+            ("at 900", ""),
+            ("release ann:editor: by ann", "noConsumptionFoundById"),
+        ],
+    );
+}
+
+#[test]
+fn a_clock_that_steps_back_revives_nothing_that_was_tidied() {
+    check(
+        "set credit seatCount=1",
+        &[
+            ("ann editor", "new lic 900"),
+            ("at 900", ""),
+            ("expire", "1"),
+            ("at 100", ""),
+            ("free lic", "0 of 1"),
+            ("bob editor", "new lic 1000"),
+            ("ann editor", "noSeatsAvailable"),
+        ],
+    );
+}
+
+#[test]
+fn what_has_ended_is_tidied_in_order_and_in_parts() {
+    let mut world = World::new("set credit seatCount=none");
+    for (at, who) in [(0, "ann"), (10, "bob"), (20, "cid")] {
+        world.now = at;
+        assert_eq!(world.step(&format!("{who} editor")), format!("new lic {}", at + 900));
+    }
+    world.now = 915;
+    assert!(consume::has_expired(&world.graph, world.time()));
+    let first = world.commit(|tx| consume::expire(tx, 1)).expect("no violation");
+    assert_eq!(first.len(), 1);
+    assert_eq!(world.step("expire"), "1");
+    assert_eq!(world.step("expire"), "0");
+    assert_eq!(world.step("free lic"), "1 of any");
+}

@@ -1,0 +1,113 @@
+//! Each way of `licensing.md` 2.1 to a license, and what narrows them.
+
+use super::*;
+
+#[test]
+fn a_way_opens_and_closes() {
+    // A group, while the membership is valid.
+    check(
+        "part ann crew",
+        &[
+            ("ann editor", "notAuthorized"),
+            ("Membership ann crew validFrom=10 validUntil=20", ""),
+            ("ann editor", "notAuthorized"),
+            ("at 10", ""),
+            ("ann editor", "new lic 910"),
+            ("at 20", ""),
+            ("ann editor", "notAuthorized"),
+        ],
+    );
+    // Belonging to the organization gives nothing by itself.
+    check("part ent crew", &[("ann editor", "notAuthorized")]);
+    // A relation straight to the profile.
+    check("LicenseConsumerRelation ent zed", &[("zed editor", "new lic 900")]);
+    // One's own entitlement.
+    check(
+        "Entitlement own < zed
+         License lic2 validFrom=0 active=true < own editor
+         SeatCountCredit credit2 seatCount=1 active=true < lic2",
+        &[("zed editor", "new lic2 900"), ("ann editor", "new lic 900")],
+    );
+    // An assignment that grants access, while it is valid; a plain reservation grants nothing.
+    check(
+        "Assignment seat reservationType=reserved < lic zed",
+        &[("zed editor", "notAuthorized")],
+    );
+    check(
+        "Assignment seat grantsAccess=true validUntil=10 < lic zed",
+        &[
+            ("zed editor", "new lic 10"),
+            ("at 10", ""),
+            ("zed editor", "notAuthorized"),
+        ],
+    );
+    check(
+        "set ann validUntil=10",
+        &[("at 10", ""), ("ann editor", "notAuthorized")],
+    );
+}
+
+#[test]
+fn a_license_for_a_bundle_answers_for_what_is_in_it() {
+    let bundle = "
+        LicensedItem suite name=suite
+        LicensedItem all name=all
+        LicensedItem spell name=spell
+        Includes all suite
+        Includes suite editor
+        Includes editor spell
+        License lic2 validFrom=0 active=true < ent all
+        SeatCountCredit credit2 seatCount=1 active=true < lic2
+    ";
+    check(
+        bundle,
+        &[
+            ("? ann spell license=lic", "yes lic 900"),
+            ("? ann spell license=lic2", "yes lic2 900"),
+            ("ann suite", "new lic2 900"),
+            // Another item of the same license is another lease in the same seat.
+            ("ann all", "new lic2 900"),
+            ("free lic2", "1 of 1"),
+            ("bob all", "noSeatsAvailable"),
+            ("? ann editor", "yes lic2 900"),
+        ],
+    );
+    // A license for the part does not answer for the whole; a ring ends.
+    check(&format!("{bundle}\nend lic2"), &[("ann suite", "notAuthorized")]);
+    check(
+        &format!("{bundle}\nIncludes spell all"),
+        &[("? ann suite license=lic", "yes lic 900")],
+    );
+}
+
+#[test]
+fn filters() {
+    let more = "
+        Organization other name=Other
+        Entitlement ent2 < other
+        LicenseConsumerRelation ent2 ann
+        License lic2 validFrom=0 active=true < ent2 editor
+        SeatCountCredit credit2 seatCount=1 active=true < lic2
+        Entitlement own < ann
+        License lic3 validFrom=0 active=true < own editor
+        SeatCountCredit credit3 seatCount=1 active=true < lic3
+    ";
+    check(
+        more,
+        &[
+            ("? ann editor", "yes lic3 900"),
+            ("? ann editor license=lic", "yes lic 900"),
+            ("? ann editor entitlement=ent2", "yes lic2 900"),
+            ("? ann editor organization=other", "yes lic2 900"),
+            ("? ann editor organization=acme", "yes lic 900"),
+            ("? ann editor user=ann", "yes lic3 900"),
+            ("? ann editor user=bob", "notAuthorized"),
+            ("? ann editor organization=ann", "notAuthorized"),
+            ("? ann editor within=acme", "yes lic 900"),
+            ("? ann editor license=lic entitlement=ent2", "notAuthorized"),
+            ("? ann editor license=lic2 within=acme", "notAuthorized"),
+            ("? bob editor license=lic2", "notAuthorized"),
+            ("? ann editor license=nothing", "notAuthorized"),
+        ],
+    );
+}

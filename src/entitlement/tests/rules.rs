@@ -1,0 +1,435 @@
+//! Each row of `licensing.md` 2.6: the rule that says no, and what makes it say yes.
+
+use super::*;
+
+#[test]
+fn validity_and_suspension() {
+    check("", &[("ann editor", "new lic 900"), ("zed editor", "notAuthorized")]);
+    check(
+        "",
+        &[("ann viewer", "notAuthorized"), ("? nobody editor", "notAuthorized")],
+    );
+    check("set lic validFrom=none", &[("ann editor", "licenseNotYetValid")]);
+    check(
+        "set lic validFrom=10 validUntil=20",
+        &[
+            ("at 9", ""),
+            ("ann editor", "licenseNotYetValid"),
+            ("at 10", ""),
+            ("ann editor", "new lic 20"),
+            ("at 19", ""),
+            ("ann editor", "renewed lic 20"),
+            ("at 20", ""),
+            ("ann editor", "licenseExpired"),
+        ],
+    );
+    check("set lic active=false", &[("ann editor", "licenseSuspended")]);
+    check("set lic active=none", &[("ann editor", "licenseSuspended")]);
+    check(
+        "",
+        &[
+            ("ann editor", "new lic 900"),
+            ("set lic active=false", ""),
+            ("ann editor", "licenseSuspended"),
+            // Whoever is out stays out until the end of the lease, and then there is none.
+            ("free lic", "1 of 2"),
+        ],
+    );
+}
+
+#[test]
+fn a_denied_consumer() {
+    check(
+        "Assignment deny reservationType=denied < lic ann",
+        &[("ann editor", "consumptionDenied"), ("bob editor", "new lic 900")],
+    );
+    check(
+        "Assignment deny reservationType=denied validUntil=10 < lic ann",
+        &[
+            ("ann editor", "consumptionDenied"),
+            ("at 10", ""),
+            // One that has ended counts as none.
+            ("ann editor", "new lic 910"),
+            ("ann editor", "renewed lic 910"),
+        ],
+    );
+    check(
+        "Assignment deny reservationType=denied validFrom=10 < lic ann",
+        &[
+            ("ann editor", "new lic 900"),
+            ("at 10", ""),
+            ("ann editor", "consumptionDenied"),
+        ],
+    );
+}
+
+#[test]
+fn named_seats() {
+    check(
+        "AssignedLicenseConstraint named < model",
+        &[("ann editor", "assignmentRequired"), ("free lic", "0 of 2")],
+    );
+    check(
+        "AssignedLicenseConstraint named < model
+         Assignment seat reservationType=reserved < lic ann",
+        &[
+            ("ann editor", "new lic 900"),
+            ("free lic", "1 of 2"),
+            ("bob editor", "assignmentRequired"),
+        ],
+    );
+    // The first use reserves, for as many as may be, and for good.
+    check(
+        "AssignedLicenseConstraint named autoAssign=true maxAssignments=1 < model",
+        &[
+            ("ann editor", "new lic 900"),
+            ("bob editor", "assignmentRequired"),
+            ("at 5000", ""),
+            ("free lic", "1 of 2"),
+            ("bob editor", "assignmentRequired"),
+            ("ann editor", "new lic 5900"),
+        ],
+    );
+    check(
+        "AssignedLicenseConstraint named autoAssign=true < model",
+        &[
+            ("ann editor", "new lic 900"),
+            ("bob editor", "new lic 900"),
+            ("at 5000", ""),
+            ("cid editor", "noSeatsAvailable"),
+            ("free lic", "2 of 2"),
+        ],
+    );
+    // A floating lease that was there becomes the reservation.
+    check(
+        "",
+        &[
+            ("ann editor", "new lic 900"),
+            ("AssignedLicenseConstraint named autoAssign=true < model", ""),
+            ("ann editor", "renewed lic 900"),
+            ("at 5000", ""),
+            ("free lic", "1 of 2"),
+        ],
+    );
+}
+
+#[test]
+fn a_model_that_contradicts_itself() {
+    for lines in [
+        "SeatCountConstraint a < model\nUseCountConstraint b < model",
+        "UseCountConstraint a < model\nAggregateUseConstraint b < model",
+        "UtilizationConstraint a maxOverusePercent=1 maxOveruseCount=1 < model",
+        "ConcurrentSessions a sessionAnchors=nonsense < model",
+    ] {
+        check(lines, &[("ann editor", "invalidLicenseModel"), ("free lic", "0 of 2")]);
+    }
+}
+
+#[test]
+fn versions() {
+    check(
+        "VersionConstraint v minVersion=2.0 maxVersion=2.9 < model",
+        &[
+            ("ann editor", "versionNotAllowed"),
+            ("ann editor version=1.9", "versionNotAllowed"),
+            ("ann editor version=2.10", "versionNotAllowed"),
+            ("ann editor version=2.9", "new lic 900"),
+        ],
+    );
+    check(
+        "VersionConstraint v pattern=3[.].* < model",
+        &[
+            ("ann editor version=2.3.1", "versionNotAllowed"),
+            ("ann editor version=3.1", "new lic 900"),
+        ],
+    );
+}
+
+#[test]
+fn trials() {
+    let other = "
+        ConsumptionLockConstraint lock < model
+        LicensedItem viewer name=viewer
+        License lic2 validFrom=0 active=true < ent editor model
+        SeatCountCredit credit2 seatCount=9 active=true < lic2
+        License lic3 validFrom=0 active=true < ent viewer model
+        SeatCountCredit credit3 seatCount=9 active=true < lic3
+        ProductPackage pack title=Pack
+        ManyToMany pack editor
+        ManyToMany pack viewer
+    ";
+    check(
+        other,
+        &[
+            ("ann editor", "hardwareIdRequired"),
+            ("ann editor license=lic hw=a", "new lic 900"),
+            ("ann editor license=lic hw=a", "renewed lic 900"),
+            ("release ann:editor:a by ann", "released until 0"),
+            // Its own trial goes on, another one does not begin on this device, for nobody.
+            ("ann editor license=lic hw=a", "new lic 900"),
+            ("bob editor license=lic2 hw=a", "consumptionLocked"),
+            ("bob editor license=lic2 hw=b", "new lic2 900"),
+            ("bob viewer hw=a", "new lic3 900"),
+            ("set lic2 lockScope=None", ""),
+            ("cid editor license=lic2 hw=a", "new lic2 900"),
+            ("set lic3 lockScope=ProductPackage", ""),
+            ("cid viewer hw=b", "consumptionLocked"),
+            ("part pack viewer", ""),
+            ("cid viewer hw=b", "new lic3 900"),
+            // The memory outlives the license.
+            ("end lic", ""),
+            ("set lic2 lockScope=LicensedItem", ""),
+            ("cid editor license=lic2 hw=a", "consumptionLocked"),
+        ],
+    );
+}
+
+#[test]
+fn scopes() {
+    check(
+        "ScopedLicenseConstraint scoped scopeType=region < model
+         LicenseScope s1 type=region value=eu < lic
+         LicenseScope s2 type=plan value=us < lic",
+        &[
+            ("ann editor", "scopeNotAllowed"),
+            ("ann editor scope=us", "scopeNotAllowed"),
+            ("ann editor scope=eu", "new lic 900"),
+        ],
+    );
+    check("", &[("ann editor scope=eu", "scopeNotAllowed")]);
+    check(
+        "LicenseScope s1 type=region value=eu < lic",
+        &[("ann editor scope=eu", "new lic 900")],
+    );
+}
+
+#[test]
+fn devices_and_processes_on_a_seat() {
+    check(
+        "",
+        &[
+            ("ann editor hw=a", "new lic 900"),
+            ("ann editor hw=b", "new lic 900"),
+            ("ann editor hw=c", "new lic 900"),
+            ("free lic", "1 of 2"),
+        ],
+    );
+    check(
+        "ConcurrentSessions cs sessionAnchors=[{\"type\":\"hw\",\"maxCount\":1}] < model",
+        &[
+            ("ann editor hw=a", "new lic 900"),
+            ("ann editor hw=a process=1", "new lic 900"),
+            ("ann editor hw=b", "concurrentSessionLimit"),
+            // No device is one too.
+            ("ann editor", "concurrentSessionLimit"),
+            // Two seats have room for two devices.
+            ("ann editor hw=b count=2", "new lic 900"),
+            ("bob editor hw=b", "noSeatsAvailable"),
+            ("at 900", ""),
+            ("bob editor hw=b", "new lic 1800"),
+            ("ann editor hw=b", "new lic 1800"),
+        ],
+    );
+    check(
+        "ConcurrentSessions cs sessionAnchors=[{\"type\":\"process\",\"maxCount\":2}] < model",
+        &[
+            ("ann editor process=1", "new lic 900"),
+            ("ann editor process=2", "new lic 900"),
+            ("ann editor process=1", "renewed lic 900"),
+            ("ann editor process=3", "concurrentSessionLimit"),
+            ("release ann:editor: by ann", "released until 0"),
+            ("ann editor process=3", "new lic 900"),
+        ],
+    );
+}
+
+#[test]
+fn seats() {
+    check(
+        "",
+        &[
+            ("ann editor", "new lic 900"),
+            ("bob editor", "new lic 900"),
+            ("cid editor", "noSeatsAvailable"),
+            ("at 899", ""),
+            ("cid editor", "noSeatsAvailable"),
+            // Past their term they are gone, whether or not somebody tidied.
+            ("at 900", ""),
+            ("free lic", "0 of 2"),
+            ("cid editor", "new lic 1800"),
+            ("expire", "2"),
+            ("free lic", "1 of 2"),
+        ],
+    );
+    check(
+        "set credit seatCount=none",
+        &[("ann editor count=4000000000", "new lic 900")],
+    );
+    check("set credit active=false", &[("ann editor", "noSeatsAvailable")]);
+    check("set credit validFrom=10", &[("ann editor", "noSeatsAvailable")]);
+    check("end credit", &[("ann editor", "noSeatsAvailable")]);
+    check(
+        "set credit seatCount=5",
+        &[
+            ("ann editor count=3", "new lic 900"),
+            ("bob editor count=3", "noSeatsAvailable"),
+            ("bob editor count=2", "new lic 900"),
+            ("free lic", "5 of 5"),
+            ("ann editor count=1", "renewed lic 900"),
+            ("free lic", "3 of 5"),
+            ("ann editor count=4", "noSeatsAvailable"),
+            ("ann editor", "renewed lic 900"),
+        ],
+    );
+    check(
+        "set credit seatCount=5\nSeatCountConstraint seats seatsPerUser=2 < model",
+        &[
+            ("ann editor count=3", "noSeatsAvailable"),
+            ("ann editor count=2", "new lic 900"),
+        ],
+    );
+    // A reservation takes a seat always, and its holder has it.
+    check(
+        "Assignment seat reservationType=reserved < lic ann
+         set credit seatCount=1",
+        &[
+            ("bob editor", "noSeatsAvailable"),
+            ("ann editor", "new lic 900"),
+            ("free lic", "1 of 1"),
+            ("set seat reservationType=none", ""),
+            ("free lic", "1 of 1"),
+            ("at 900", ""),
+            ("bob editor", "new lic 1800"),
+        ],
+    );
+    // A quota below what is in use: whoever is in goes on, nobody new comes in.
+    check(
+        "",
+        &[
+            ("ann editor", "new lic 900"),
+            ("bob editor", "new lic 900"),
+            ("set credit seatCount=1", ""),
+            ("ann editor", "renewed lic 900 over"),
+            ("cid editor", "noSeatsAvailable"),
+            ("release ann:editor: by ann", "released until 0"),
+            ("cid editor", "noSeatsAvailable"),
+        ],
+    );
+}
+
+#[test]
+fn over_use() {
+    check(
+        "UtilizationConstraint over maxOveruseCount=1 < model",
+        &[
+            ("ann editor", "new lic 900"),
+            ("bob editor", "new lic 900"),
+            ("cid editor", "new lic 900 over"),
+            ("Profile dan", ""),
+            ("Membership dan crew", ""),
+            ("dan editor", "noSeatsAvailable"),
+        ],
+    );
+    check(
+        "UtilizationConstraint over maxOverusePercent=50 < model",
+        &[
+            ("ann editor count=2", "new lic 900"),
+            ("bob editor", "new lic 900 over"),
+            ("cid editor", "noSeatsAvailable"),
+        ],
+    );
+    check(
+        "UtilizationConstraint over maxOverusePercent=49 < model",
+        &[("ann editor count=3", "noSeatsAvailable")],
+    );
+}
+
+#[test]
+fn uses_and_use_time() {
+    let counted = "
+        UseCountConstraint limit < model
+        UseCountCredit uses useCount=3 active=true < lic
+    ";
+    check(
+        counted,
+        &[
+            ("ann editor", "new lic 900"),
+            ("ann editor", "renewed lic 900"),
+            ("release ann:editor: by ann", "released until 0"),
+            // What was used is never given back.
+            ("ann editor", "new lic 900"),
+            ("bob editor", "new lic 900"),
+            ("cid editor", "useCountExceeded"),
+            ("bob editor", "renewed lic 900"),
+        ],
+    );
+    check(
+        &format!(
+            "{counted}\nset limit trackingMode=TRACK_BY_CLIENT_DECLARATION\nUseCountCredit more useCount=2 validUntil=100 active=true < lic"
+        ),
+        &[
+            ("ann editor count=4", "new lic 900"),
+            ("ann editor", "renewed lic 900"),
+            ("ann editor count=2", "useCountExceeded"),
+            // The one that ends first is spent first.
+            ("at 100", ""),
+            ("ann editor count=1", "renewed lic 1000"),
+            ("ann editor count=1", "useCountExceeded"),
+        ],
+    );
+    check(
+        "UseCountConstraint limit < model",
+        &[("ann editor", "useCountExceeded")],
+    );
+    let timed = "
+        AggregateUseConstraint limit < model
+        UseTimeCredit time useTime=1000000 active=true < lic
+    ";
+    check(
+        timed,
+        &[
+            ("ann editor", "new lic 900"),
+            ("at 50", ""),
+            // What is left is given, and what was paid for is not paid again.
+            ("ann editor", "renewed lic 950"),
+            ("bob editor", "new lic 100"),
+            ("cid editor", "useTimeExceeded"),
+            ("ann editor", "renewed lic 950"),
+            ("at 950", ""),
+            ("ann editor", "useTimeExceeded"),
+        ],
+    );
+}
+
+#[test]
+fn extension() {
+    check(
+        "LeaseTimeBehavior times allowLeaseExtension=false < model",
+        &[
+            ("ann editor", "new lic 900"),
+            ("ann editor", "extensionNotAllowed"),
+            ("at 900", ""),
+            ("ann editor", "new lic 1800"),
+        ],
+    );
+}
+
+#[test]
+fn the_refusal_is_of_the_candidate_that_came_furthest() {
+    let other = "
+        License lic2 validFrom=0 active=true < ent editor
+        SeatCountCredit credit2 seatCount=0 active=true < lic2
+    ";
+    check(
+        &format!("{other}\nset lic active=false"),
+        &[("ann editor", "noSeatsAvailable")],
+    );
+    check(
+        &format!("{other}\nset lic2 active=false\nset credit seatCount=0"),
+        &[("ann editor", "noSeatsAvailable")],
+    );
+    check(
+        &format!("{other}\nset lic active=false\nset lic2 validFrom=none"),
+        &[("ann editor", "licenseSuspended")],
+    );
+}
