@@ -64,6 +64,12 @@ limits! {
     passwords = 100;
     /// Tokens that may wait to be signed.
     signatures = 256;
+    /// Items, or leases to release, of one request at `/authz`.
+    items = 100;
+    /// Elements of one `POST /checks`.
+    checks = 1000;
+    /// Bytes of what a client calls a device or a process.
+    anchor_bytes = 256;
     /// Matches a DELETE or an operation takes.
     targets = 100_000;
     /// Writes that may wait for the committer.

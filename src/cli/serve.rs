@@ -14,10 +14,12 @@ use serde_json::json;
 use super::client::Client;
 use super::{Common, Exit, Failure, import, log, open, secret};
 use crate::access::token::AdminToken;
-use crate::engine::Engine;
+use crate::engine::{Engine, Reply, Write};
+use crate::error::Error;
 use crate::http;
 use crate::http::signing::Setup;
 use crate::model::{Clock, Kind};
+use crate::operation::consume;
 use crate::settings::Settings;
 
 #[derive(Args)]
@@ -59,7 +61,7 @@ pub fn run(common: &Common, args: &Serve) -> Result<(), Failure> {
     let address = listener.local_addr()?;
     let state = Arc::new(state(engine.clone(), &settings, admin, address)?);
     state.signer().ring(&engine.snapshot());
-    let served = System::new().block_on(serve(state, listener, || {
+    let served = System::new().block_on(serve(engine.clone(), state, listener, || {
         announce(address, &settings, token.as_deref())
     }));
     let fault = engine.health().fault;
@@ -83,7 +85,12 @@ fn note(engine: &Engine, when: &str) {
 }
 
 /// Serves until a signal comes, then says it is not ready, answers what it began, and returns.
-async fn serve(state: Arc<http::State>, listener: TcpListener, ready: impl FnOnce()) -> Result<(), Failure> {
+async fn serve(
+    engine: Engine,
+    state: Arc<http::State>,
+    listener: TcpListener,
+    ready: impl FnOnce(),
+) -> Result<(), Failure> {
     let mut terminated = signal::unix::signal(signal::unix::SignalKind::terminate())?;
     let mut interrupted = signal::unix::signal(signal::unix::SignalKind::interrupt())?;
     let server = http::server(state.clone(), listener, workers())?;
@@ -99,11 +106,41 @@ async fn serve(state: Arc<http::State>, listener: TcpListener, ready: impl FnOnc
         });
         handle.stop(true).await;
     });
+    let tidying = actix_web::rt::spawn(tidy(engine));
     ready();
     server.await?;
     stopped.abort();
+    tidying.abort();
     tracing::info!("stopped");
     Ok(())
+}
+
+/// How often leases that have ended are looked for. They are gone for every count as soon as they end: this only tidies.
+const TIDYING: Duration = Duration::from_secs(5);
+
+/// Removes ended leases by writes like any other, each of a bounded size, with room for others in between.
+async fn tidy(engine: Engine) {
+    loop {
+        actix_web::rt::time::sleep(TIDYING).await;
+        while consume::is_untidy(&engine.snapshot(), engine.clock().now()) {
+            let write = Write {
+                operation: "Expire".into(),
+                ..Write::default()
+            };
+            let tidied = engine.write(write, |tx| {
+                consume::tidy(tx)?;
+                Ok::<_, Error>(Reply {
+                    status: 204,
+                    body: Arc::from(Vec::new()),
+                })
+            });
+            // What cannot be written now is written later; a database that failed is told of where it failed.
+            if let Err(cause) = tidied.await {
+                tracing::warn!(%cause, "ended leases could not be removed");
+                break;
+            }
+        }
+    }
 }
 
 async fn wait_for(one: &mut signal::unix::Signal, other: &mut signal::unix::Signal) {
@@ -155,7 +192,7 @@ fn state(
         metrics_open: settings.metrics_open,
     };
     let setup = Setup {
-        issuer: url(settings, address),
+        issuer: url(settings, address).into(),
         secret: secret::find(settings)?,
         ..Setup::default()
     };

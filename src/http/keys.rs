@@ -154,7 +154,7 @@ pub async fn well_known(context: &Context) -> Result<HttpResponse, Problem> {
     let signer = &context.state.signer;
     let document = if context.request.path() == "/.well-known/openid-configuration" {
         let issuer = signer.issuer();
-        json!({"issuer": issuer, "jwks_uri": format!("{issuer}/.well-known/jwks.json")}).to_string()
+        json!({"issuer": **issuer, "jwks_uri": format!("{issuer}/.well-known/jwks.json")}).to_string()
     } else {
         let ring = signer.ready(context.state.engine.snapshot(), &Algorithm::ALL).await?;
         ring.public().jwks(context.state.engine.clock().now())

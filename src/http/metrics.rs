@@ -18,6 +18,7 @@ use crate::engine::Engine;
 pub enum Route {
     GraphRead,
     GraphWrite,
+    Authz,
     Tokens,
     Keys,
     WellKnown,
@@ -32,9 +33,10 @@ pub enum Route {
 }
 
 /// In the order of the enum.
-const ROUTES: [&str; 13] = [
+const ROUTES: [&str; 14] = [
     "graph_read",
     "graph_write",
+    "authz",
     "tokens",
     "keys",
     "well_known",

@@ -5,6 +5,7 @@
 
 pub mod audit;
 pub mod auth;
+pub mod authz;
 pub mod body;
 pub mod bulk;
 pub mod cursor;
@@ -59,6 +60,7 @@ use crate::query::Statements;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const GRAPH_REVISION: HeaderName = HeaderName::from_static("graph-revision");
+const IDEMPOTENCY_REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 const GRAPH_AT_LEAST: HeaderName = HeaderName::from_static("graph-at-least");
 
 /// How this edge was set up.
@@ -268,6 +270,9 @@ async fn dispatch(
     } else if !context.state.options.cors_origins.is_empty() {
         allow_origin(&context, headers);
     }
+    if route == Route::Authz {
+        authz::allow_origin(&context, headers);
+    }
     let took = started.elapsed();
     context.state.metrics.count(route, response.status().as_u16(), took);
     log(&context, &response, took);
@@ -310,6 +315,7 @@ fn route(path: &str, method: &Method) -> Route {
         };
     }
     match path {
+        path if authz::is_meant(path) => Route::Authz,
         "/tokens" => Route::Tokens,
         "/keys" => Route::Keys,
         "/.well-known/jwks.json" | "/user/.well-known/jwks.json" | "/.well-known/openid-configuration" => {
@@ -341,6 +347,7 @@ async fn answer(context: &Context, route: Route, payload: Payload) -> Result<Htt
     }
     match route {
         Route::GraphRead => graph::read(context).await,
+        Route::Authz if let Some(checked) = authz::at_once(context) => checked,
         // Kept apart: a read would carry the room of the largest of them wherever its future goes.
         _ => Box::pin(answer_others(context, route, payload)).await,
     }
@@ -352,6 +359,7 @@ async fn answer_others(context: &Context, route: Route, payload: Payload) -> Res
     match route {
         Route::GraphRead => graph::read(context).await,
         Route::GraphWrite => write::write(context, payload).await,
+        Route::Authz => authz::answer(context, payload).await,
         Route::Tokens => tokens::answer(context, payload).await,
         Route::Keys => keys::answer(context, payload).await,
         Route::Import if method == Method::POST => bulk::import(context, payload).await,
@@ -468,6 +476,10 @@ mod tests {
             ("/keys/x", Method::GET, Route::Other),
             ("/user/.well-known/jwks.json", Method::GET, Route::WellKnown),
             ("/.well-known/other", Method::GET, Route::Other),
+            ("/authz", Method::GET, Route::Authz),
+            ("/authz.jwt", Method::POST, Route::Authz),
+            ("/authz/.json", Method::GET, Route::Authz),
+            ("/authzx", Method::GET, Route::Other),
             ("/audit", Method::GET, Route::Audit),
             ("/audit/x", Method::GET, Route::Other),
             ("/", Method::GET, Route::Other),

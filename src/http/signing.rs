@@ -27,7 +27,7 @@ const INLINE: usize = 16 * 1024;
 /// How this server signs.
 pub struct Setup {
     /// `iss` of every token: how clients reach this server.
-    pub issuer: String,
+    pub issuer: Arc<str>,
     /// What private keys are sealed with.
     pub secret: Option<Secret>,
     /// Makes a key; a test has it make the same one again.
@@ -37,7 +37,7 @@ pub struct Setup {
 impl Default for Setup {
     fn default() -> Self {
         Self {
-            issuer: "http://127.0.0.1:8080".to_owned(),
+            issuer: "http://127.0.0.1:8080".into(),
             secret: None,
             make: signing::generate,
         }
@@ -69,7 +69,7 @@ impl Signer {
         }
     }
 
-    pub fn issuer(&self) -> &str {
+    pub fn issuer(&self) -> &Arc<str> {
         &self.setup.issuer
     }
 

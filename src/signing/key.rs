@@ -16,9 +16,10 @@ use super::Unable;
 /// 65537, as every RSA key here has it.
 const EXPONENT: [u8; 3] = [1, 0, 1];
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Algorithm {
     /// What clients in the field verify.
+    #[default]
     Rs256,
     EdDsa,
 }

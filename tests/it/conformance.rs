@@ -1,4 +1,4 @@
-//! Tells every story of `fixtures/graph` to a server over each storage, through real HTTP.
+//! Tells every story of `fixtures/graph` and `fixtures/authz` to a server over each storage, through real HTTP.
 //! `STORY=text cargo test --test it conformance` tells only those whose file or title has that text.
 
 use std::path::{Path, PathBuf};
@@ -27,9 +27,11 @@ fn every_story_holds_on_disk() {
 
 fn told(tell: impl Fn(&Story) -> Result<(), Failed> + Sync) {
     let wanted = std::env::var("STORY").unwrap_or_default();
-    let root = support::path("fixtures/graph");
+    let root = support::path("fixtures");
     let mut files = Vec::new();
-    collect(&root, &mut files);
+    for folder in ["graph", "authz"] {
+        collect(&root.join(folder), &mut files);
+    }
     let mut failed = Vec::new();
     let mut stories = Vec::new();
     for file in &files {

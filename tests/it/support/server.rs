@@ -66,7 +66,7 @@ impl Server {
                 let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
                 let address = listener.local_addr().expect("a port");
                 let setup = Setup {
-                    issuer: settings.public_url.unwrap_or_else(|| ISSUER.to_owned()),
+                    issuer: settings.public_url.unwrap_or_else(|| ISSUER.to_owned()).into(),
                     secret: None,
                     make,
                 };

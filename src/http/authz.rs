@@ -1,0 +1,326 @@
+//! `/authz`: checking, consuming and releasing licenses (`licensing.md` 1). Reads a request and writes its answers; whom a
+//! caller may ask for is decided in `operation::consume`, and what a license allows in `entitlement`.
+//!
+//! A check is answered from the published graph and never comes near the committer; everything else is one write. A denial
+//! is an answer like a grant: 200.
+
+mod asked;
+mod token;
+mod told;
+
+use std::sync::Arc;
+
+use actix_web::dev::Payload;
+use actix_web::http::header::{self, HeaderMap, HeaderValue};
+use actix_web::http::{Method, StatusCode};
+use actix_web::web::Bytes;
+use actix_web::{HttpMessage, HttpResponse};
+use uuid::Uuid;
+
+use super::problem::{Problem, internal};
+use super::write::{idempotency, still_known};
+use super::{Context, GRAPH_REVISION, auth, body};
+use crate::access::{View, Who};
+use crate::engine::{Reply, Write};
+use crate::entitlement::consume::{self as leases, Outcome};
+use crate::entitlement::decision::{self, Decision};
+use crate::entitlement::{Reason, Refused};
+use crate::error::Error;
+use crate::graph::{Graph, Transaction};
+use crate::limits::{Limit, Limits};
+use crate::model::{Revision, Time};
+use crate::operation::consume::{self, Consumer, Purpose};
+use crate::signing::Algorithm;
+pub use told::explanation;
+
+use asked::{Asked, Item};
+use told::{Answers, Stamp};
+
+/// The parameter that names somebody else.
+const ON_BEHALF_OF: &str = "onBehalfOfId";
+
+/// How an answer is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Form {
+    Json,
+    /// One signed token an item, joined with `&`.
+    Jwt,
+    /// `true` or `false` an item, joined with `&`.
+    Text,
+}
+
+/// `/authz`, `/authz/`, and either with a suffix.
+pub fn is_meant(path: &str) -> bool {
+    path.strip_prefix("/authz")
+        .is_some_and(|rest| matches!(rest.as_bytes(), [] | [b'/' | b'.', ..]))
+}
+
+fn form(path: &str) -> Result<Form, Problem> {
+    let suffix = path.strip_prefix("/authz").unwrap_or_default();
+    match suffix.strip_prefix('/').unwrap_or(suffix) {
+        "" | ".txt" => Ok(Form::Text),
+        ".json" => Ok(Form::Json),
+        ".jwt" => Ok(Form::Jwt),
+        other => Err(Problem::new(
+            StatusCode::NOT_FOUND,
+            "unknownPath",
+            format!("there is no form `{other}` of `/authz`"),
+        )
+        .help("`/authz/.json`, `/authz/.jwt`, `/authz/.txt` or `/authz/`")),
+    }
+}
+
+/// A check by GET, without a wait: `None` is for `answer`, as is everything that cannot be read.
+pub fn at_once(context: &Context) -> Option<Result<HttpResponse, Problem>> {
+    let request = &context.request;
+    if *request.method() != Method::GET || request.headers().contains_key(super::GRAPH_AT_LEAST) {
+        return None;
+    }
+    let form = form(request.path()).ok().filter(|form| *form != Form::Jwt)?;
+    let asked = Asked::read(context.query(), "", context.limits())
+        .ok()
+        .filter(Asked::only_checks)?;
+    let graph = context.state.engine.snapshot();
+    let checked = auth::authenticate(context, &graph).and_then(|who| check(context, &asked, form, &graph, &who));
+    Some(checked.map(|(revision, body)| response(form, revision, body)))
+}
+
+pub async fn answer(context: &Context, payload: Payload) -> Result<HttpResponse, Problem> {
+    let form = form(context.request.path())?;
+    let method = context.request.method();
+    if *method != Method::GET && *method != Method::POST {
+        return Err(Problem::method_not_allowed(method.as_str(), "GET, POST"));
+    }
+    let (graph, who) = auth::enter(context).await?;
+    let sent = match *method {
+        Method::POST => read(context, payload).await?,
+        _ => String::new(),
+    };
+    let asked = Asked::read(context.query(), &sent, context.limits())?;
+    if asked.only_checks() {
+        let (revision, body) = check(context, &asked, form, &graph, &who)?;
+        let algorithm = asked.algorithm;
+        drop((graph, asked));
+        return respond(context, form, algorithm, revision, body).await;
+    }
+    // Who may not, does not keep the committer busy.
+    consumer(&graph, &who, asked.on_behalf_of, Purpose::Consume)?;
+    let operation = if asked.releases { "Release" } else { "Consume" };
+    let algorithm = asked.algorithm;
+    drop((graph, asked));
+    if form == Form::Jwt {
+        token::available(context, algorithm).await?;
+    }
+    let write = Write {
+        by: who.principal,
+        operation: operation.into(),
+        request_id: context.request_id.clone(),
+        idempotency: idempotency(context, who.principal, sent.as_bytes())?,
+        dry_run: false,
+    };
+    let (query, limits) = (context.query().to_owned(), *context.limits());
+    let issuer = Arc::clone(context.state.signer().issuer());
+    let run = move |tx: &mut Transaction<'_>| -> Result<Reply, Error> {
+        still_known(tx, &who)?;
+        let asked = asked_for(&query, &sent, &limits)?;
+        let consumer = consumer(tx.graph(), &who, asked.on_behalf_of, Purpose::Consume)?;
+        let stamp = Stamp {
+            issuer: &issuer,
+            subject: consumer.profile,
+            now: tx.now(),
+            signed: form == Form::Jwt,
+        };
+        let mut answers = Answers::new(form, asked.items.len());
+        for item in &asked.items {
+            if asked.releases {
+                release(tx, &who, &consumer, item, &stamp, &mut answers)?;
+            } else {
+                consume_one(tx, &who, &consumer, &asked, item, &stamp, &mut answers)?;
+            }
+        }
+        Ok(Reply {
+            status: StatusCode::OK.as_u16(),
+            body: Arc::from(answers.finish()),
+        })
+    };
+    let written = context.state.engine.write(write, run).await?;
+    if written.reply.status != StatusCode::OK.as_u16() {
+        return Err(internal("a kept answer has another status"));
+    }
+    let body = Bytes::from_owner(written.reply.body);
+    let mut response = respond(context, form, algorithm, written.revision, body).await?;
+    if written.replayed {
+        let replayed = HeaderValue::from_static("true");
+        response.headers_mut().insert(super::IDEMPOTENCY_REPLAYED, replayed);
+    }
+    Ok(response)
+}
+
+/// A form, or nothing.
+async fn read(context: &Context, mut payload: Payload) -> Result<String, Problem> {
+    let limit = Limit {
+        name: "form_bytes",
+        value: context.limits().form_bytes,
+    };
+    body::refuse_encoding(&context.request)?;
+    let bytes = body::read(&context.request, &mut payload, limit).await?;
+    let media = body::media_type(&context.request);
+    if !bytes.is_empty()
+        && media
+            .as_deref()
+            .is_some_and(|media| media != "application/x-www-form-urlencoded")
+    {
+        return Err(Problem::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "unsupportedMediaType",
+            "the body is no form",
+        )
+        .help("send parameters in the query, or as `application/x-www-form-urlencoded`"));
+    }
+    String::from_utf8(bytes.to_vec()).map_err(|_| {
+        Problem::bad_request("notUtf8", "the form is not UTF-8")
+            .help("encode texts as UTF-8 before percent-encoding them")
+    })
+}
+
+/// What was read before, again inside the transaction: the texts are short, and nothing has to be copied for it.
+fn asked_for<'a>(query: &'a str, sent: &'a str, limits: &Limits) -> Result<Asked<'a>, Error> {
+    Asked::read(query, sent, limits).map_err(|_| Error::from(crate::operation::refusal::Fault::Missing))
+}
+
+fn consumer(graph: &Graph, who: &Who, named: Option<Uuid>, purpose: Purpose) -> Result<Consumer, Error> {
+    consume::consumer(graph, who, named, ON_BEHALF_OF, purpose)
+}
+
+/// The revision it was answered at, and the answers.
+fn check(
+    context: &Context,
+    asked: &Asked<'_>,
+    form: Form,
+    graph: &Graph,
+    who: &Who,
+) -> Result<(Revision, Bytes), Problem> {
+    let consumer = consumer(graph, who, asked.on_behalf_of, Purpose::Check)?;
+    let now = context.state.engine.clock().now();
+    let stamp = Stamp {
+        issuer: context.state.signer().issuer(),
+        subject: consumer.profile,
+        now,
+        signed: form == Form::Jwt,
+    };
+    let mut answers = Answers::new(form, asked.items.len());
+    for item in &asked.items {
+        let wanted = consumer.wanting(asked.wanted(item));
+        let decided = decision::decide(graph, consumer.profile, &item.name, &wanted, now);
+        let explained = asked.explain.then(|| explain(graph, who, &consumer, asked, item, now));
+        match &decided {
+            Decision::Granted(granted) => {
+                let hw = wanted.hw.map(|hw| hw.id);
+                answers.granted(&item.name, granted, None, hw, &stamp, explained.as_deref());
+            }
+            Decision::Refused(refusal) => answers.refused(&item.name, refusal.reason, &stamp, explained.as_deref()),
+        }
+    }
+    Ok((graph.revision(), Bytes::from(answers.finish())))
+}
+
+fn explain(graph: &Graph, who: &Who, consumer: &Consumer, asked: &Asked<'_>, item: &Item<'_>, now: Time) -> Vec<u8> {
+    let wanted = consumer.wanting(asked.wanted(item));
+    let (_, tried) = decision::explain(graph, consumer.profile, &item.name, &wanted, now);
+    let mut out = Vec::new();
+    explanation(&mut out, &tried, consumer.profile, &View::new(graph, who), now);
+    out
+}
+
+fn consume_one(
+    tx: &mut Transaction<'_>,
+    who: &Who,
+    consumer: &Consumer,
+    asked: &Asked<'_>,
+    item: &Item<'_>,
+    stamp: &Stamp<'_>,
+    answers: &mut Answers,
+) -> Result<(), Error> {
+    let now = tx.now();
+    let explained = asked
+        .explain
+        .then(|| explain(tx.graph(), who, consumer, asked, item, now));
+    let wanted = consumer.wanting(asked.wanted(item));
+    match leases::consume(tx, consumer.profile, &item.name, &wanted)? {
+        Outcome::Consumed(lease) | Outcome::Renewed(lease) => {
+            let node = tx.graph().find(lease.consumption);
+            let tied = node.as_ref().map(|node| crate::graph::Anchored::of(node.entity()));
+            let hw = tied.and_then(|tied| tied.hw);
+            answers.granted(
+                &item.name,
+                &lease.granted,
+                Some(lease.id),
+                hw,
+                stamp,
+                explained.as_deref(),
+            );
+        }
+        Outcome::Refused(refusal) => answers.refused(&item.name, refusal.reason, stamp, explained.as_deref()),
+    }
+    Ok(())
+}
+
+/// The name of what would be an item is the id of a lease.
+fn release(
+    tx: &mut Transaction<'_>,
+    who: &Who,
+    consumer: &Consumer,
+    item: &Item<'_>,
+    stamp: &Stamp<'_>,
+    answers: &mut Answers,
+) -> Result<(), Error> {
+    let released = match Uuid::try_parse(&item.name) {
+        Ok(lease) => consume::release(tx, who, consumer, lease),
+        Err(_) => Err(Refused::NotGranted(Reason::NoConsumptionFoundById)),
+    };
+    match released {
+        Ok(released) => answers.released(&item.name, released.until, stamp),
+        Err(Refused::NotGranted(reason)) => answers.not_released(&item.name, reason, stamp),
+        Err(other) => return Err(other.into()),
+    }
+    Ok(())
+}
+
+/// `body`: the answers as `Answers` wrote them; those that are to be signed are signed here, when all is written.
+async fn respond(
+    context: &Context,
+    form: Form,
+    algorithm: Algorithm,
+    revision: Revision,
+    body: Bytes,
+) -> Result<HttpResponse, Problem> {
+    let body = match form {
+        Form::Jwt => Bytes::from(token::signed(context, algorithm, &body).await?),
+        Form::Json | Form::Text => body,
+    };
+    Ok(response(form, revision, body))
+}
+
+fn response(form: Form, revision: Revision, body: Bytes) -> HttpResponse {
+    let media = match form {
+        Form::Json => "application/json",
+        Form::Text => "text/plain; charset=utf-8",
+        Form::Jwt => "application/jwt",
+    };
+    HttpResponse::Ok()
+        .insert_header((GRAPH_REVISION, revision))
+        .insert_header((header::CONTENT_TYPE, HeaderValue::from_static(media)))
+        .insert_header((header::CACHE_CONTROL, HeaderValue::from_static("no-store")))
+        .body(body)
+}
+
+/// Browsers of any origin may ask, since a token is sent by the page itself and never by the browser (`licensing.md` 1.1).
+pub fn allow_origin(context: &Context, headers: &mut HeaderMap) {
+    if context.request.headers().contains_key(header::ORIGIN) {
+        headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+        headers.insert(
+            header::ACCESS_CONTROL_EXPOSE_HEADERS,
+            HeaderValue::from_static("graph-revision, idempotency-replayed, x-request-id"),
+        );
+    }
+}

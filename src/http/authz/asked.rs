@@ -1,0 +1,455 @@
+//! The parameters of `/authz` (`licensing.md` 1.2): query and form as one list, of which reserved names say how, other names
+//! without a value are items, and what is left is ignored. Decoded once; borrowed where nothing was encoded.
+
+use std::borrow::Cow;
+
+use smallvec::SmallVec;
+use uuid::Uuid;
+
+use crate::entitlement::decision::{Anchor, Wanted};
+use crate::entitlement::model::Mode;
+use crate::entitlement::select::Filters;
+use crate::http::keys;
+use crate::http::parameters::Parameters;
+use crate::http::problem::Problem;
+use crate::http::target;
+use crate::limits::{Limit, Limits};
+use crate::signing::Algorithm;
+
+/// Never items. `permissionScope` is for others to read.
+const RESERVED: [&str; 18] = [
+    "doConsume",
+    "consumptionMode",
+    "consumeDuration",
+    "consumeCount",
+    "hw",
+    "process",
+    "version",
+    "leaseId",
+    "licenseId",
+    "entitlementId",
+    "ownerOrganizationId",
+    "ownerUserId",
+    "onBehalfOfId",
+    "release",
+    "permissionScope",
+    "explain",
+    "alg",
+    "scope",
+];
+
+#[derive(Debug, Default)]
+pub struct Asked<'a> {
+    pub items: SmallVec<[Item<'a>; 2]>,
+    /// The names of the items are ids of leases.
+    pub releases: bool,
+    pub explain: bool,
+    pub on_behalf_of: Option<Uuid>,
+    /// By which tokens are signed.
+    pub algorithm: Algorithm,
+    only_asks: bool,
+    mode: Mode,
+    duration: Option<u64>,
+    count: Option<u32>,
+    hw: Option<Called<'a>>,
+    process: Option<Called<'a>>,
+    version: Option<Cow<'a, str>>,
+    scope: Option<Cow<'a, str>>,
+    narrowed: Narrowed,
+}
+
+#[derive(Debug)]
+pub struct Item<'a> {
+    pub name: Cow<'a, str>,
+    /// What stands in its value, for it alone.
+    narrowed: Narrowed,
+}
+
+/// `id`, or `id;name=text`.
+#[derive(Debug)]
+struct Called<'a> {
+    text: Cow<'a, str>,
+    /// Where the id ends, and where the name begins.
+    name: Option<(usize, usize)>,
+}
+
+impl Called<'_> {
+    fn anchor(&self) -> Option<Anchor<'_>> {
+        let (id, name) = match self.name {
+            Some((end, start)) => (
+                &self.text[..end],
+                Some(&self.text[start..]).filter(|name| !name.is_empty()),
+            ),
+            None => (&self.text[..], None),
+        };
+        (!id.is_empty()).then_some(Anchor { id, name })
+    }
+}
+
+/// What narrows the licenses, and a lease to renew.
+#[derive(Clone, Copy, Debug, Default)]
+struct Narrowed {
+    lease: Option<Uuid>,
+    license: Option<Uuid>,
+    entitlement: Option<Uuid>,
+    organization: Option<Uuid>,
+    user: Option<Uuid>,
+}
+
+impl Narrowed {
+    /// False if the name is not one of these.
+    fn take(&mut self, name: &str, value: &str) -> Result<bool, Problem> {
+        let place = match name {
+            // One that is no id is no lease of anybody: as if it had not been sent (`licensing.md` 1.6).
+            "leaseId" => {
+                self.lease = Uuid::try_parse(value).ok();
+                return Ok(true);
+            }
+            "licenseId" => &mut self.license,
+            "entitlementId" => &mut self.entitlement,
+            "ownerOrganizationId" => &mut self.organization,
+            "ownerUserId" => &mut self.user,
+            _ => return Ok(false),
+        };
+        *place = Some(id(name, value)?);
+        Ok(true)
+    }
+
+    /// A license has one owner.
+    fn sound(&self) -> Result<(), Problem> {
+        if self.organization.is_some() && self.user.is_some() {
+            return Err(Problem::bad_request(
+                "contradictoryFilters",
+                "`ownerOrganizationId` and `ownerUserId` are both given",
+            )
+            .parameter("ownerUserId")
+            .help("a license has one owner: leave one of them out"));
+        }
+        Ok(())
+    }
+}
+
+impl<'a> Asked<'a> {
+    pub fn read(query: &'a str, form: &'a str, limits: &Limits) -> Result<Self, Problem> {
+        let mut asked = Self::default();
+        let mut seen: SmallVec<[(Cow<'a, str>, Cow<'a, str>); 8]> = SmallVec::new();
+        // As a browser sends a text area, or `curl -d @file` a file.
+        let form = form.trim_end_matches(['\r', '\n']);
+        let parts = || query.split('&').chain(form.split('&')).filter(|part| !part.is_empty());
+        Parameters::within(parts().count(), limits.parameters)?;
+        for part in parts() {
+            let (name, value) = part.split_once('=').unwrap_or((part, ""));
+            let (name, value) = (decoded(name)?, decoded(value)?);
+            if !RESERVED.contains(&&*name) {
+                asked.item(name, &value, limits)?;
+                continue;
+            }
+            match seen.iter().find(|(known, _)| *known == name) {
+                Some((_, same)) if *same == value => continue,
+                Some(_) => {
+                    return Err(Problem::bad_request(
+                        "repeatedParameter",
+                        format!("`{name}` is given twice, with two values"),
+                    )
+                    .parameter(name)
+                    .help("give it once"));
+                }
+                None => {}
+            }
+            asked.reserved(&name, value.clone(), limits)?;
+            seen.push((name, value));
+        }
+        asked.narrowed.sound()?;
+        if asked.items.is_empty() {
+            return Err(match asked.releases {
+                true => Problem::bad_request("leaseMissing", "no lease to release is named")
+                    .help("for example `/authz/.json?release&LEASE-ID`"),
+                false => Problem::bad_request("itemMissing", "no item is named").help(
+                    "for example `/authz/.json?editor`: an item is a name without a value that is not a parameter's own",
+                ),
+            });
+        }
+        if asked.narrowed.lease.is_some() && asked.items.len() > 1 {
+            return Err(
+                Problem::bad_request("leaseIdNeedsOneItem", "`leaseId` is given with several items")
+                    .parameter("leaseId")
+                    .help("say it of one: `editor=;leaseId=…`"),
+            );
+        }
+        Ok(asked)
+    }
+
+    /// Changes nothing.
+    pub fn only_checks(&self) -> bool {
+        self.only_asks && !self.releases
+    }
+
+    fn item(&mut self, name: Cow<'a, str>, value: &str, limits: &Limits) -> Result<(), Problem> {
+        let mut narrowed = Narrowed::default();
+        match value.strip_prefix(';') {
+            None if value.is_empty() && !name.is_empty() => {}
+            // Something of the client's own: articles, sessions.
+            None => return Ok(()),
+            Some(pairs) => {
+                for pair in pairs.split(';') {
+                    let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+                    narrowed.take(key, value)?;
+                }
+                narrowed.sound()?;
+            }
+        }
+        if self.items.len() as u64 >= limits.items {
+            return Err(
+                Problem::bad_request("tooManyItems", format!("more than {} items", limits.items))
+                    .limit(Limit {
+                        name: "items",
+                        value: limits.items,
+                    })
+                    .help("ask in several requests"),
+            );
+        }
+        self.items.push(Item { name, narrowed });
+        Ok(())
+    }
+
+    fn reserved(&mut self, name: &str, value: Cow<'a, str>, limits: &Limits) -> Result<(), Problem> {
+        match name {
+            "doConsume" => self.only_asks = !flag(name, &value)?,
+            "release" => self.releases = flag(name, &value)?,
+            "explain" => self.explain = flag(name, &value)?,
+            "onBehalfOfId" => self.on_behalf_of = Some(id(name, &value)?),
+            "consumptionMode" => {
+                self.mode = Mode::named(&value).ok_or_else(|| bad(name, &value, "it is `cache` or `checkout`"))?;
+            }
+            "consumeDuration" => {
+                let is_number = !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit());
+                // Longer than can be counted is longer than any model allows.
+                let duration = is_number
+                    .then(|| value.parse().unwrap_or(u64::MAX))
+                    .filter(|ms| *ms > 0);
+                self.duration =
+                    Some(duration.ok_or_else(|| bad(name, &value, "it is a number of milliseconds from 1 up"))?);
+            }
+            "consumeCount" => {
+                let count = value.parse().ok().filter(|count| *count > 0);
+                self.count = Some(count.ok_or_else(|| bad(name, &value, "it is a number from 1 to 4294967295"))?);
+            }
+            "hw" => self.hw = Some(called(name, value, limits)?),
+            "process" => self.process = Some(called(name, value, limits)?),
+            "alg" => self.algorithm = keys::algorithm(Some(&value))?,
+            "version" => self.version = short(name, value, limits)?,
+            "scope" => self.scope = short(name, value, limits)?,
+            _ => {
+                self.narrowed.take(name, &value)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// For one of the items: what it says of itself comes before what is said of all.
+    pub fn wanted<'s>(&'s self, item: &'s Item<'_>) -> Wanted<'s> {
+        let (own, all) = (&item.narrowed, &self.narrowed);
+        // The owner of either kind is one thing.
+        let owner = if own.organization.or(own.user).is_some() {
+            own
+        } else {
+            all
+        };
+        Wanted {
+            mode: self.mode,
+            duration: self.duration,
+            count: self.count,
+            hw: self.hw.as_ref().and_then(Called::anchor),
+            process: self.process.as_ref().and_then(Called::anchor),
+            version: self.version.as_deref(),
+            scope: self.scope.as_deref(),
+            lease: own.lease.or(all.lease),
+            filters: Filters {
+                license: own.license.or(all.license),
+                entitlement: own.entitlement.or(all.entitlement),
+                owner_organization: owner.organization,
+                owner_user: owner.user,
+                within: None,
+            },
+        }
+    }
+}
+
+fn decoded(raw: &str) -> Result<Cow<'_, str>, Problem> {
+    if !raw.bytes().any(|byte| matches!(byte, b'%' | b'+')) {
+        return Ok(Cow::Borrowed(raw));
+    }
+    match target::decode_form(raw) {
+        Ok(text) => Ok(Cow::Owned(text)),
+        Err(error) => {
+            let help = error.help;
+            Err(Problem::bad_request(error.code, format!("{error} in the parameters")).help(help))
+        }
+    }
+}
+
+fn bad(name: &str, value: &str, help: &str) -> Problem {
+    let shown: String = value.chars().take(60).collect();
+    Problem::bad_request("badParameter", format!("`{name}` is `{shown}`"))
+        .parameter(name)
+        .help(help)
+}
+
+fn flag(name: &str, value: &str) -> Result<bool, Problem> {
+    match value {
+        "" | "true" => Ok(true),
+        "false" => Ok(false),
+        other => Err(bad(name, other, "it is `true` or `false`")),
+    }
+}
+
+fn id(name: &str, value: &str) -> Result<Uuid, Problem> {
+    Uuid::try_parse(value).map_err(|_| bad(name, value, "it is a UUID"))
+}
+
+/// An empty text says nothing.
+fn short<'a>(name: &str, value: Cow<'a, str>, limits: &Limits) -> Result<Option<Cow<'a, str>>, Problem> {
+    bound(name, &value, limits)?;
+    Ok(Some(value).filter(|value| !value.is_empty()))
+}
+
+fn bound(name: &str, value: &str, limits: &Limits) -> Result<(), Problem> {
+    if value.len() as u64 <= limits.anchor_bytes {
+        return Ok(());
+    }
+    let detail = format!("`{name}` has more than {} bytes", limits.anchor_bytes);
+    Err(Problem::bad_request("valueTooLong", detail)
+        .parameter(name)
+        .limit(Limit {
+            name: "anchor_bytes",
+            value: limits.anchor_bytes,
+        })
+        .help("send a shorter one, for example a hash of it"))
+}
+
+fn called<'a>(name: &str, text: Cow<'a, str>, limits: &Limits) -> Result<Called<'a>, Problem> {
+    const NAME: &str = ";name=";
+    let at = text.find(NAME).map(|at| (at, at + NAME.len()));
+    bound(name, at.map_or(&text, |(end, _)| &text[..end]), limits)?;
+    bound(name, at.map_or("", |(_, start)| &text[start..]), limits)?;
+    Ok(Called { text, name: at })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(query: &str, form: &str, expected: Result<&str, &str>) {
+        let limits = Limits {
+            items: 3,
+            anchor_bytes: 8,
+            ..Limits::default()
+        };
+        let found = Asked::read(query, form, &limits).map(|asked| {
+            let items: Vec<&str> = asked.items.iter().map(|item| &*item.name).collect();
+            let mut told = items.join("|");
+            if asked.only_checks() {
+                told.push_str(" ?");
+            }
+            if asked.releases {
+                told.push_str(" release");
+            }
+            told
+        });
+        let found = found.as_deref().map_err(|problem| problem.code);
+        assert_eq!(found, expected, "{query} {form}");
+    }
+
+    #[test]
+    fn items_are_names_without_a_value() {
+        check("editor", "", Ok("editor"));
+        check("editor=", "", Ok("editor"));
+        check("editor&viewer=", "", Ok("editor|viewer"));
+        check("editor&editor", "", Ok("editor|editor"));
+        check(
+            "editor",
+            "&articleId=7&viewer&doConsume=false\r\n",
+            Ok("editor|viewer ?"),
+        );
+        check("A+B%26C=", "", Ok("A B&C"));
+        check("a%20b", "", Ok("a b"));
+        check("articleId=7&editor", "", Ok("editor"));
+        check(
+            "editor=;licenseId=10000000-0000-4000-8000-000000000001",
+            "",
+            Ok("editor"),
+        );
+        check("editor=;nonsense", "", Ok("editor"));
+        check("&&editor&", "&", Ok("editor"));
+        check("release&1&2=", "", Ok("1|2 release"));
+        check("release=&1", "", Ok("1 release"));
+        check("release=true&1&hw=x&doConsume=false", "", Ok("1 release"));
+        check("release=false&editor", "", Ok("editor"));
+        check("editor&hw=x&hw=x", "hw=x", Ok("editor"));
+        check("_errorKey", "", Ok("_errorKey"));
+    }
+
+    #[test]
+    fn what_cannot_be_meant_is_refused() {
+        check("", "", Err("itemMissing"));
+        check("articleId=7", "", Err("itemMissing"));
+        check("hw&scope&release=false", "", Err("itemMissing"));
+        check("=", "", Err("itemMissing"));
+        check("release", "hw=x", Err("leaseMissing"));
+        check("editor&hw=x", "hw=y", Err("repeatedParameter"));
+        check("a&b&c&d", "", Err("tooManyItems"));
+        check("editor&doConsume=no", "", Err("badParameter"));
+        check("editor&consumptionMode=online", "", Err("badParameter"));
+        for wrong in ["0", "-1", "x", "1.5", ""] {
+            check(&format!("editor&consumeDuration={wrong}"), "", Err("badParameter"));
+            check(&format!("editor&consumeCount={wrong}"), "", Err("badParameter"));
+        }
+        check("editor&consumeCount=4294967296", "", Err("badParameter"));
+        check("editor&consumeDuration=99999999999999999999999", "", Ok("editor"));
+        check("editor&licenseId=x", "", Err("badParameter"));
+        check("editor=;licenseId=x", "", Err("badParameter"));
+        check("editor&leaseId=x", "", Ok("editor"));
+        check(
+            "a&b&leaseId=10000000-0000-4000-8000-000000000001",
+            "",
+            Err("leaseIdNeedsOneItem"),
+        );
+        let both =
+            "ownerUserId=10000000-0000-4000-8000-000000000001&ownerOrganizationId=10000000-0000-4000-8000-000000000001";
+        check(&format!("editor&{both}"), "", Err("contradictoryFilters"));
+        check("editor&hw=123456789", "", Err("valueTooLong"));
+        check("editor&hw=1;name=123456789", "", Err("valueTooLong"));
+        check("editor&hw=12345678;name=12345678", "", Ok("editor"));
+        check("editor&version=123456789", "", Err("valueTooLong"));
+        check("%4", "", Err("brokenEscape"));
+        check("editor&hw=%ff", "", Err("notUtf8"));
+    }
+
+    #[test]
+    fn what_an_item_says_of_itself_comes_first() {
+        let (one, two) = (
+            "10000000-0000-4000-8000-000000000001",
+            "10000000-0000-4000-8000-000000000002",
+        );
+        let query = format!(
+            "a=;ownerUserId={two}&b&ownerOrganizationId={one}&licenseId={one}&hw=x;name=My+box&process=;name=p"
+        );
+        let asked = Asked::read(&query, "", &Limits::default()).expect("sound");
+        let of = |at: usize| asked.wanted(&asked.items[at]);
+        let ids = [one, two].map(|id| Some(Uuid::try_parse(id).expect("an id")));
+        assert_eq!(
+            (
+                of(0).filters.owner_organization,
+                of(0).filters.owner_user,
+                of(0).filters.license
+            ),
+            (None, ids[1], ids[0])
+        );
+        assert_eq!(
+            (of(1).filters.owner_organization, of(1).filters.owner_user),
+            (ids[0], None)
+        );
+        let name = Some("My box");
+        assert_eq!((of(0).hw, of(0).process), (Some(Anchor { id: "x", name }), None));
+    }
+}

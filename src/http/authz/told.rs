@@ -1,0 +1,321 @@
+//! The answers of `/authz`, written straight into the body (`licensing.md` 1.3 and 1.5): a flat object an item, or `true`
+//! and `false`.
+
+use uuid::Uuid;
+
+use super::Form;
+use crate::access::View;
+use crate::entitlement::Reason;
+use crate::entitlement::decision::{Granted, Tried};
+use crate::entitlement::select::{self, Path};
+use crate::graph::Node;
+use crate::http::wire::text;
+use crate::model::Time;
+
+/// A denial in a token is good for so long (`licensing.md` 1.3).
+const DENIED_SECONDS: i64 = 24 * 60 * 60;
+
+/// What every answer says.
+pub struct Stamp<'a> {
+    pub issuer: &'a str,
+    pub subject: Uuid,
+    pub now: Time,
+    /// It becomes a token.
+    pub signed: bool,
+}
+
+/// One answer an item, in the order of the request.
+pub struct Answers {
+    form: Form,
+    /// An array, for several items or for tokens.
+    is_list: bool,
+    count: usize,
+    out: Vec<u8>,
+}
+
+impl Answers {
+    pub fn new(form: Form, items: usize) -> Self {
+        let is_list = form == Form::Jwt || (form == Form::Json && items > 1);
+        let mut out = Vec::with_capacity(384 * items.min(8));
+        if is_list {
+            out.push(b'[');
+        }
+        Self {
+            form,
+            is_list,
+            count: 0,
+            out,
+        }
+    }
+
+    pub fn granted(
+        &mut self,
+        item: &str,
+        granted: &Granted,
+        lease: Option<Uuid>,
+        hw: Option<&str>,
+        stamp: &Stamp<'_>,
+        explained: Option<&[u8]>,
+    ) {
+        if !self.begin(true) {
+            return;
+        }
+        self.name(item, "");
+        self.out.extend_from_slice(b"true");
+        self.stamp(stamp);
+        self.subject(stamp);
+        self.seconds("exp", granted.until);
+        if let Some(lease) = lease {
+            self.id("jti", lease);
+        }
+        self.seconds("rfr", granted.refresh);
+        if let Some(hw) = hw {
+            self.out.extend_from_slice(b",\"hw\":");
+            text::string(&mut self.out, hw);
+        }
+        self.id("lic", granted.license);
+        if let Some(from) = granted.valid_from {
+            self.seconds("ibb", from);
+        }
+        self.explained(item, explained);
+        self.out.push(b'}');
+    }
+
+    pub fn refused(&mut self, item: &str, reason: Reason, stamp: &Stamp<'_>, explained: Option<&[u8]>) {
+        if !self.begin(false) {
+            return;
+        }
+        self.error(item, reason, "cannot be used");
+        self.stamp(stamp);
+        if stamp.signed {
+            self.seconds("exp", Time(stamp.now.millis().saturating_add(1000 * DENIED_SECONDS)));
+        }
+        self.explained(item, explained);
+        self.out.push(b'}');
+    }
+
+    pub fn released(&mut self, lease: &str, until: Time, stamp: &Stamp<'_>) {
+        if !self.begin(true) {
+            return;
+        }
+        self.name(lease, "");
+        self.out.extend_from_slice(b"true");
+        self.stamp(stamp);
+        self.subject(stamp);
+        self.seconds("exp", until);
+        self.out.push(b'}');
+    }
+
+    pub fn not_released(&mut self, lease: &str, reason: Reason, stamp: &Stamp<'_>) {
+        if !self.begin(false) {
+            return;
+        }
+        self.error(lease, reason, "cannot be released");
+        self.stamp(stamp);
+        if stamp.signed {
+            self.seconds("exp", Time(stamp.now.millis().saturating_add(1000 * DENIED_SECONDS)));
+        }
+        self.out.push(b'}');
+    }
+
+    pub fn finish(mut self) -> Vec<u8> {
+        if self.is_list {
+            self.out.push(b']');
+        }
+        self.out
+    }
+
+    /// False where a word was the whole answer.
+    fn begin(&mut self, yes: bool) -> bool {
+        let separator = if self.form == Form::Text { b'&' } else { b',' };
+        if self.count > 0 {
+            self.out.push(separator);
+        }
+        self.count += 1;
+        if self.form == Form::Text {
+            self.out.extend_from_slice(if yes { b"true" } else { b"false" });
+            return false;
+        }
+        self.out.push(b'{');
+        true
+    }
+
+    /// The four members of a no; each text names the item in double quotes, as clients show it.
+    fn error(&mut self, item: &str, reason: Reason, what: &str) {
+        self.name(item, "_errorKey");
+        self.out.extend_from_slice(b"\"notAuthorized\",");
+        self.name(item, "_errorCode");
+        text::string(&mut self.out, reason.code());
+        self.out.push(b',');
+        self.name(item, "_errorMessage");
+        text::string(&mut self.out, &format!("\"{item}\" {what}: {}", reason.words()));
+        self.out.push(b',');
+        self.name(item, "_errorTechnical");
+        text::string(
+            &mut self.out,
+            &format!("\"{item}\": {} ({})", reason.words(), reason.code()),
+        );
+    }
+
+    /// `"editor_errorKey":`
+    fn name(&mut self, item: &str, more: &str) {
+        text::string(&mut self.out, item);
+        if !more.is_empty() {
+            self.out.pop();
+            self.out.extend_from_slice(more.as_bytes());
+            self.out.push(b'"');
+        }
+        self.out.push(b':');
+    }
+
+    fn stamp(&mut self, stamp: &Stamp<'_>) {
+        self.out.extend_from_slice(b",\"iss\":");
+        text::string(&mut self.out, stamp.issuer);
+        self.seconds("iat", stamp.now);
+    }
+
+    fn subject(&mut self, stamp: &Stamp<'_>) {
+        self.id("sub", stamp.subject);
+    }
+
+    fn id(&mut self, claim: &str, id: Uuid) {
+        self.claim(claim);
+        text::uuid(&mut self.out, id);
+    }
+
+    /// Never later than it is.
+    fn seconds(&mut self, claim: &str, at: Time) {
+        self.claim(claim);
+        text::integer(&mut self.out, at.millis().div_euclid(1000));
+    }
+
+    fn claim(&mut self, claim: &str) {
+        self.out.extend_from_slice(b",\"");
+        self.out.extend_from_slice(claim.as_bytes());
+        self.out.extend_from_slice(b"\":");
+    }
+
+    fn explained(&mut self, item: &str, explained: Option<&[u8]>) {
+        if let Some(explained) = explained {
+            self.out.push(b',');
+            self.name(item, "_explanation");
+            self.out.extend_from_slice(explained);
+        }
+    }
+}
+
+/// How a decision came about (design 16); what the caller may not read is left out.
+pub fn explanation(out: &mut Vec<u8>, tried: &[Tried<'_>], profile: Uuid, view: &View<'_>, now: Time) {
+    out.extend_from_slice(b"{\"candidates\":[");
+    let profile = view.graph().find(profile);
+    let mut is_first = true;
+    for one in tried {
+        let Some((license, profile)) = view.find(one.candidate.license.id).zip(profile) else {
+            continue;
+        };
+        if !std::mem::take(&mut is_first) {
+            out.push(b',');
+        }
+        out.extend_from_slice(b"{\"licenseId\":");
+        text::uuid(out, license.id);
+        out.extend_from_slice(b",\"path\":");
+        let mut steps = Steps::new(out, view);
+        steps.way(profile, one.candidate.path);
+        if let Some(entitlement) = license.parent(select::LICENSES)
+            && !matches!(one.candidate.path, Path::Assignment(_))
+        {
+            steps.step(
+                Some("~LicenseConsumerRelation").filter(|_| one.candidate.path != Path::Personal),
+                entitlement,
+            );
+        }
+        steps.step(Some("~OneToMany"), license);
+        steps.end();
+        out.extend_from_slice(b",\"rules\":[");
+        for (at, (rule, reason)) in one.rules.iter().enumerate() {
+            if at > 0 {
+                out.push(b',');
+            }
+            out.extend_from_slice(b"{\"rule\":");
+            text::string(out, rule.name());
+            match reason {
+                None => out.extend_from_slice(b",\"passed\":true}"),
+                Some(reason) => {
+                    out.extend_from_slice(b",\"passed\":false,\"code\":");
+                    text::string(out, reason.code());
+                    out.extend_from_slice(b",\"text\":");
+                    text::string(out, reason.words());
+                    out.push(b'}');
+                }
+            }
+        }
+        out.extend_from_slice(b"]}");
+    }
+    out.extend_from_slice(b"],\"pathsTried\":[");
+    let mut is_first = true;
+    for (entitlement, path) in profile.map(|profile| select::ways(profile, now)).into_iter().flatten() {
+        let (Some(profile), true) = (profile, view.find(entitlement.id).is_some()) else {
+            continue;
+        };
+        if !std::mem::take(&mut is_first) {
+            out.push(b',');
+        }
+        let mut steps = Steps::new(out, view);
+        steps.way(profile, path);
+        steps.step(
+            Some("~LicenseConsumerRelation").filter(|_| path != Path::Personal),
+            entitlement,
+        );
+        steps.end();
+    }
+    out.extend_from_slice(b"]}");
+}
+
+/// A path as a selector would walk it, part by part.
+struct Steps<'o, 'v, 'g> {
+    out: &'o mut Vec<u8>,
+    view: &'v View<'g>,
+    is_empty: bool,
+}
+
+impl<'o, 'v, 'g> Steps<'o, 'v, 'g> {
+    fn new(out: &'o mut Vec<u8>, view: &'v View<'g>) -> Self {
+        out.push(b'[');
+        Self {
+            out,
+            view,
+            is_empty: true,
+        }
+    }
+
+    /// From the profile to what opens the license, or the entitlement it is in.
+    fn way(&mut self, profile: Node<'_>, path: Path<'_>) {
+        self.step(None, profile);
+        match path {
+            Path::Personal => self.text("~OneToMany"),
+            Path::Direct => {}
+            Path::Group(group) => self.step(Some("~Membership"), group),
+            Path::Assignment(assignment) => self.step(Some("~OneToMany"), assignment),
+        }
+    }
+
+    fn step(&mut self, relation: Option<&str>, node: Node<'_>) {
+        if let Some(relation) = relation {
+            self.text(relation);
+        }
+        if self.view.find(node.id).is_some() {
+            self.text(&format!("/{}[@id='{}']", node.kind.name(), node.id));
+        }
+    }
+
+    fn text(&mut self, text: &str) {
+        if !std::mem::take(&mut self.is_empty) {
+            self.out.push(b',');
+        }
+        text::string(self.out, text);
+    }
+
+    fn end(self) {
+        self.out.push(b']');
+    }
+}
