@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use crate::model::{Change, End, Entity, Kind, Relation, schema};
+use crate::model::{Change, End, Entity, Kind, Rel, Relation, schema};
 
 use super::Graph;
 
@@ -128,7 +128,7 @@ impl Graph {
             (None, None) => Err(Broken("a change from nothing to nothing".to_owned())),
             (None, Some(after)) => self.add_relation(after, label(after)),
             (Some(before), Some(after)) => {
-                let edge = self.edge_of(before)?;
+                let (edge, ..) = self.edge_of(before)?;
                 if (after.rel, after.from, after.to) != (before.rel, before.from, before.to) {
                     return Err(Broken(format!("an update makes another relation of {}", named(before))));
                 }
@@ -137,25 +137,25 @@ impl Graph {
                 Ok(())
             }
             (Some(before), None) => {
-                let edge = self.edge_of(before)?;
-                let (from, to) = self.ends_of(before)?;
-                self.seats.unlinking(&self.topology, before.rel, from, to);
-                self.topology.unlink(edge);
-                self.seats.unlinked(&self.topology, before.rel, from, to);
+                let (edge, from, to) = self.edge_of(before)?;
+                self.unlink(before.rel, edge, from, to);
                 Ok(())
             }
         }
     }
 
-    /// A new relation between two entities that were just found and checked: what `apply` does, without finding them again.
-    pub(super) fn link(&mut self, relation: &Arc<Relation>, from: u32, to: u32) {
-        let label = (!relation.fields.is_empty()).then(|| relation.clone());
-        self.topology.link(relation.rel, from, to, label);
+    /// A new relation between two entities, where all of it was checked: the one place where relations come to be.
+    pub(super) fn link(&mut self, rel: Rel, from: u32, to: u32, label: Option<Arc<Relation>>) {
+        self.seats.linking(&self.topology, rel, from, to);
+        self.topology.link(rel, from, to, label);
+        self.seats.linked(&self.topology, rel, from, to);
     }
 
-    /// The same for one that goes.
-    pub(super) fn unlink(&mut self, edge: u32) {
+    /// And the one where they go.
+    pub(super) fn unlink(&mut self, rel: Rel, edge: u32, from: u32, to: u32) {
+        self.seats.unlinking(&self.topology, rel, from, to);
         self.topology.unlink(edge);
+        self.seats.unlinked(&self.topology, rel, from, to);
     }
 
     fn add_relation(&mut self, relation: &Relation, label: Option<Arc<Relation>>) -> Result<(), Broken> {
@@ -163,9 +163,7 @@ impl Graph {
         if self.topology.find(relation.rel, from, to).is_some() {
             return Err(Broken(format!("{} is there already", named(relation))));
         }
-        self.seats.linking(&self.topology, relation.rel, from, to);
-        self.topology.link(relation.rel, from, to, label);
-        self.seats.linked(&self.topology, relation.rel, from, to);
+        self.link(relation.rel, from, to, label);
         Ok(())
     }
 
@@ -183,14 +181,15 @@ impl Graph {
         Ok((find(relation.from, def.from)?, find(relation.to, def.to)?))
     }
 
-    fn edge_of(&self, before: &Relation) -> Result<u32, Broken> {
+    /// With its ends.
+    fn edge_of(&self, before: &Relation) -> Result<(u32, u32, u32), Broken> {
         let (from, to) = self.ends_of(before)?;
         let edge = self.topology.find(before.rel, from, to);
         let edge = edge.ok_or_else(|| Broken(format!("{} is not there", named(before))))?;
         if *self.topology.fields(before.rel, edge) != before.fields {
             return Err(Broken(format!("{} is not what it was", named(before))));
         }
-        Ok(edge)
+        Ok((edge, from, to))
     }
 }
 

@@ -178,7 +178,8 @@ impl<'g> Transaction<'g> {
         let (near, slot) = (parent.slot() as u32, child.slot() as u32);
         let relation = Arc::new(relation);
         let next_serial = self.graph.next_serial;
-        self.graph.link(&relation, near, slot);
+        let label = (!relation.fields.is_empty()).then(|| relation.clone());
+        self.graph.link(rel, near, slot, label);
         let change = Change::Relation {
             before: None,
             after: Some(relation),
@@ -391,7 +392,7 @@ impl<'g> Transaction<'g> {
             fields: topology.fields(rel, edge).clone(),
         };
         let next_serial = self.graph.next_serial;
-        self.graph.unlink(edge);
+        self.graph.unlink(rel, edge, from, to);
         let change = Change::Relation {
             before: Some(Arc::new(before)),
             after: None,
