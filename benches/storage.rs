@@ -178,6 +178,7 @@ fn create(revision: Revision, licenses: u64) -> Commit {
         request_id: "0190a1b2c3d4".into(),
         changes,
         whose: Whose::default(),
+        events: Vec::new(),
         replay: None,
     }
 }

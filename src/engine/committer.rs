@@ -13,7 +13,7 @@ use super::queue::Taken;
 use super::replays::Replays;
 use super::{Options, Reply, Shared, Written};
 use crate::graph::{Broken, Graph, Transaction, Violation};
-use crate::model::{Change, Clock, Commit, Replay, Revision, Time, Whose};
+use crate::model::{Change, Clock, Commit, Event, Replay, Revision, Time, Whose};
 use crate::mutant::mutant;
 use crate::storage::{Storage, StorageError};
 
@@ -57,8 +57,16 @@ enum Failure {
 }
 
 /// What came of one closure.
+/// What a commit is made of.
+#[derive(Default)]
+struct Done {
+    changes: Vec<Change>,
+    whose: Whose,
+    events: Vec<Event>,
+}
+
 enum Ran {
-    Done(Reply, Vec<Change>, Whose),
+    Done(Reply, Done),
     Dry(Reply),
     Refused,
     Violation(Violation),
@@ -192,8 +200,8 @@ impl Committer {
             let graph = self.copies.current()?;
             let clock = &*self.shared.clock;
             // A panic may have left the copy half changed, and no undoing can be trusted to mend that.
-            let whose = self.options.whose;
-            let run = || run(job.as_mut(), graph, revision + 1, now, clock, whose);
+            let options = &self.options;
+            let run = || run(job.as_mut(), graph, revision + 1, now, clock, options);
             let Ok(ran) = catch_unwind(AssertUnwindSafe(run)) else {
                 self.shared.counters.panics.fetch_add(1, Ordering::Relaxed);
                 self.copies.rebuild(&batch.commits)?;
@@ -211,11 +219,11 @@ impl Committer {
                 Ran::Refused => Outcome::Refused,
                 Ran::Violation(violation) => Outcome::Violation(violation),
                 Ran::Dry(reply) => written(reply, revision),
-                Ran::Done(reply, changes, _) if changes.is_empty() => written(reply, revision),
-                Ran::Done(reply, changes, whose) => {
+                Ran::Done(reply, done) if done.changes.is_empty() && done.events.is_empty() => written(reply, revision),
+                Ran::Done(reply, done) => {
                     revision += 1;
                     graph.set_revision(revision);
-                    let commit = commit(job.as_ref(), revision, now, &reply, (changes, whose));
+                    let commit = commit(job.as_ref(), revision, now, &reply, done);
                     if let Some(replay) = &commit.replay {
                         self.replays.keep(revision, replay);
                     }
@@ -318,20 +326,17 @@ fn kept_body(storage: &mut dyn Storage, revision: Revision) -> Result<Option<Arc
 }
 
 /// One closure in a transaction of its own, which leaves changes behind in the graph only where it says `Done`.
-fn run(
-    job: &mut dyn Job,
-    graph: &mut Graph,
-    revision: Revision,
-    now: Time,
-    clock: &Clock,
-    whose: fn(&Graph, &[Change]) -> Whose,
-) -> Ran {
+fn run(job: &mut dyn Job, graph: &mut Graph, revision: Revision, now: Time, clock: &Clock, options: &Options) -> Ran {
     let dry = job.write().dry_run;
     let mut transaction = Transaction::new(graph, revision, now, clock);
     let Some(reply) = job.run(&mut transaction) else {
         if mutant("keep-refused") {
             return transaction.finish().map_or(Ran::Refused, |changes| {
-                Ran::Done(Reply::empty(), changes, Whose::default())
+                let done = Done {
+                    changes,
+                    ..Done::default()
+                };
+                Ran::Done(Reply::empty(), done)
             });
         }
         transaction.abandon();
@@ -342,22 +347,23 @@ fn run(
         transaction.abandon();
         return valid.map_or_else(Ran::Violation, |()| Ran::Dry(reply));
     }
+    let mut told = transaction.take_events();
     match transaction.finish() {
         Ok(changes) => {
-            let whose = whose(graph, &changes);
-            Ran::Done(reply, changes, whose)
+            let whose = (options.whose)(graph, &changes);
+            (options.events)(graph, &changes, &whose, &mut told);
+            let done = Done {
+                changes,
+                whose,
+                events: told,
+            };
+            Ran::Done(reply, done)
         }
         Err(violation) => Ran::Violation(violation),
     }
 }
 
-fn commit(
-    job: &dyn Job,
-    revision: Revision,
-    at: Time,
-    reply: &Reply,
-    (changes, whose): (Vec<Change>, Whose),
-) -> Commit {
+fn commit(job: &dyn Job, revision: Revision, at: Time, reply: &Reply, done: Done) -> Commit {
     let write = job.write();
     let replay = write.idempotency.as_ref().map(|asked| Replay {
         scope: asked.scope.clone(),
@@ -373,8 +379,9 @@ fn commit(
         by: write.by,
         operation: write.operation.clone(),
         request_id: write.request_id.clone(),
-        changes,
-        whose,
+        changes: done.changes,
+        whose: done.whose,
+        events: done.events,
         replay,
     }
 }

@@ -22,7 +22,7 @@ use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
 use crate::graph::{Broken, Graph, Transaction, Violation};
-use crate::model::{Change, Clock, Principal, Revision, Time, Whose};
+use crate::model::{Change, Clock, Event, Principal, Revision, Time, Whose};
 use crate::storage::{Loaded, Logs, REPLAYS_KEPT_MS, Storage};
 use committer::Committer;
 use job::Closure;
@@ -78,7 +78,12 @@ pub struct Options {
     pub replay_bytes: usize,
     /// Asked of the graph as each commit leaves it, for the commit to remember.
     pub whose: fn(&Graph, &[Change]) -> Whose,
+    /// Asked the same, for the events that are kept with the commit beside those that were told.
+    pub events: Around,
 }
+
+/// Adds what stands around the changes of a commit, in the graph as the commit left it.
+pub type Around = fn(&Graph, &[Change], &Whose, &mut Vec<Event>);
 
 impl Default for Options {
     fn default() -> Self {
@@ -88,6 +93,7 @@ impl Default for Options {
             linger: Duration::from_micros(200),
             replay_bytes: 64 * 1024 * 1024,
             whose: |_, _| Whose::default(),
+            events: |_, _, _, _| (),
         }
     }
 }

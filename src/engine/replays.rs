@@ -186,6 +186,7 @@ mod tests {
             request_id: "r".into(),
             changes: Vec::new(),
             whose: Whose::default(),
+            events: Vec::new(),
             replay: Some(replay(scope, key, at)),
         });
         for commit in &commits {

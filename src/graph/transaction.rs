@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use crate::model::schema::{Hop, Role};
 use crate::model::{
-    Change, Clock, Direction, Entity, Fields, Kind, Rel, Relation, RelationType, Revision, Serial, Time, Value,
+    Change, Clock, Direction, Entity, Event, Fields, Kind, Rel, Relation, RelationType, Revision, Serial, Time, Value,
 };
 
 use super::merge::merge;
@@ -27,13 +27,18 @@ pub struct Transaction<'g> {
     clock: &'g Clock,
     /// What was done, each with the next serial before it.
     pub(super) log: Vec<(Change, Serial)>,
+    /// What happened besides.
+    events: Vec<Event>,
     /// The next serial before all of it.
     first_serial: Serial,
 }
 
 /// A place in a transaction to roll back to. It means nothing to another transaction.
 #[derive(Clone, Copy, Debug)]
-pub struct Savepoint(usize);
+pub struct Savepoint {
+    changes: usize,
+    events: usize,
+}
 
 /// What an import brings along instead of having it set.
 #[derive(Clone, Copy, Debug, Default)]
@@ -53,6 +58,7 @@ impl<'g> Transaction<'g> {
             now,
             clock,
             log: Vec::new(),
+            events: Vec::new(),
             first_serial,
         }
     }
@@ -242,11 +248,15 @@ impl<'g> Transaction<'g> {
     }
 
     pub fn savepoint(&self) -> Savepoint {
-        Savepoint(self.log.len())
+        Savepoint {
+            changes: self.log.len(),
+            events: self.events.len(),
+        }
     }
 
     pub fn rollback_to(&mut self, savepoint: Savepoint) {
-        while self.log.len() > savepoint.0 {
+        self.events.truncate(savepoint.events);
+        while self.log.len() > savepoint.changes {
             let Some((change, next_serial)) = self.log.pop() else {
                 return;
             };
@@ -255,6 +265,16 @@ impl<'g> Transaction<'g> {
             }
             self.graph.next_serial = next_serial;
         }
+    }
+
+    /// What happened and is no change: it is kept with the commit, which is made for it alone if nothing is changed.
+    pub fn tell(&mut self, event: Event) {
+        self.events.push(event);
+    }
+
+    /// Those told so far. They are for whoever finishes the transaction.
+    pub fn take_events(&mut self) -> Vec<Event> {
+        std::mem::take(&mut self.events)
     }
 
     /// So far, merged: what `finish` would give now.
@@ -430,7 +450,7 @@ impl Drop for Transaction<'_> {
         // After a panic nothing is known of the graph any more: whoever catches it builds the copy anew, and a second
         // panic here would end the process.
         if !std::thread::panicking() {
-            self.rollback_to(Savepoint(0));
+            self.rollback_to(Savepoint { changes: 0, events: 0 });
         }
     }
 }

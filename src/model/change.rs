@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use compact_str::CompactString;
 
-use super::{Entity, Principal, Relation, Revision, Serial, Time};
+use super::{Entity, Event, Principal, Relation, Revision, Serial, Time};
 
 /// `before` is `None`: created. `after` is `None`: removed. Never both.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,6 +31,8 @@ pub struct Commit {
     pub request_id: CompactString,
     pub changes: Vec<Change>,
     pub whose: Whose,
+    /// What happened besides.
+    pub events: Vec<Event>,
     /// The answer to repeat when the same Idempotency-Key comes again.
     pub replay: Option<Replay>,
 }

@@ -4,6 +4,7 @@
 pub mod change;
 pub mod clock;
 pub mod entity;
+pub mod event;
 pub mod principal;
 pub mod relation;
 pub mod schema;
@@ -12,6 +13,7 @@ pub mod value;
 pub use change::{Change, Commit, Replay, Whose};
 pub use clock::{Clock, Time};
 pub use entity::{Entity, Fields};
+pub use event::{Event, Fact, Facts};
 pub use principal::Principal;
 pub use relation::{Direction, End, Rel, Relation};
 pub use schema::{Field, FieldDef, FieldType, Kind, RelationDef, RelationType};

@@ -23,6 +23,10 @@ use crate::model::{Revision, Serial};
 
 /// The first byte of every row this program writes.
 pub const VERSION: u8 = 1;
+/// What facts that are no single value begin with.
+const GROUP: u8 = 6;
+const LIST: u8 = 7;
+const NOTHING: u8 = 8;
 /// Version and checksum.
 const HEADER: usize = 5;
 

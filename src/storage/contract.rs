@@ -454,6 +454,7 @@ fn serials_are_never_given_twice<B: Backend>() {
         request_id: "".into(),
         changes: vec![Change::Entity { before, after }],
         whose: Whose::default(),
+        events: Vec::new(),
         replay: None,
     };
     let mut open = backend.open();

@@ -83,6 +83,36 @@ fn replay() -> impl Strategy<Value = Replay> {
 }
 
 /// Changes in it need not make sense together.
+fn event() -> impl Strategy<Value = Event> {
+    let one = || {
+        prop_oneof![
+            any::<bool>().prop_map(Value::Bool),
+            any::<i64>().prop_map(Value::Int),
+            any::<i64>().prop_map(|at| Value::Time(Time(at))),
+            any::<u128>().prop_map(|id| Value::Uuid(Uuid::from_u128(id))),
+            text().prop_map(Value::Text),
+        ]
+        .prop_map(Fact::One)
+    };
+    let facts = move || prop::collection::vec((text(), one()), 0..3);
+    let fact = prop_oneof![
+        Just(Fact::Nothing),
+        one(),
+        facts().prop_map(Fact::Group),
+        prop::collection::vec(facts(), 0..3).prop_map(Fact::List),
+    ];
+    let facts = prop::collection::vec((text(), fact), 0..4);
+    (text(), text(), any::<u128>(), any::<Option<u8>>(), facts).prop_map(|(name, object_type, object, whose, facts)| {
+        Event {
+            name,
+            object_type,
+            object: Uuid::from_u128(object),
+            whose: whose.map(|serial| u64::from(serial) + 1),
+            facts,
+        }
+    })
+}
+
 pub fn commit() -> impl Strategy<Value = Commit> {
     let entities = (entity(), entity(), 1..4u8).prop_map(|(before, after, which)| Change::Entity {
         before: (which & 1 != 0).then(|| Arc::new(before)),
@@ -101,10 +131,11 @@ pub fn commit() -> impl Strategy<Value = Commit> {
         text(),
         changes,
         prop::collection::vec(any::<Option<u8>>(), 0..6),
+        prop::collection::vec(event(), 0..3),
         prop::option::of(replay()),
     )
         .prop_map(
-            |((revision, at), (token, profile), operation, request_id, changes, whose, replay)| Commit {
+            |((revision, at), (token, profile), operation, request_id, changes, whose, events, replay)| Commit {
                 revision,
                 at: Time(at),
                 by: Principal {
@@ -119,6 +150,7 @@ pub fn commit() -> impl Strategy<Value = Commit> {
                     .map(|whose| whose.map(|serial| u64::from(serial % 4) + 1))
                     .collect(),
                 changes,
+                events,
                 replay,
             },
         )
@@ -200,6 +232,17 @@ impl World {
             status: 200,
             body: vec![b'{'; self.below(300)].into(),
         });
+        let refused = self.random().is_multiple_of(4).then(|| Event {
+            name: "LicenseConsumed".into(),
+            object_type: "License".into(),
+            object: Uuid::from_u128(u128::from(revision)),
+            whose: revision.is_multiple_of(2).then_some(revision),
+            facts: vec![(
+                "errorInfo".into(),
+                Fact::Group(vec![("error".into(), Value::text("noSeatsAvailable").into())]),
+            )],
+        });
+        let events = refused.into_iter().collect();
         let by = Principal {
             token: Some(Uuid::from_u128(7)),
             profile: None,
@@ -214,6 +257,7 @@ impl World {
                 .map(|at| (!at.is_multiple_of(5)).then_some(revision % 3 + 1))
                 .collect(),
             changes,
+            events,
             replay,
         };
         self.head.revision = revision;

@@ -6,7 +6,7 @@ use compact_str::CompactString;
 use uuid::Uuid;
 
 use super::super::words::{Code, Decoding, Owner, Words};
-use super::{Bad, HEADER, Key, VERSION, carried_checksum};
+use super::{Bad, GROUP, HEADER, Key, LIST, NOTHING, VERSION, carried_checksum};
 use crate::model::*;
 
 /// Reads rows. Any bytes are either a value or an error.
@@ -57,7 +57,7 @@ impl Decoder {
     fn take_commit(&self, revision: Revision, input: &mut Input<'_>) -> Result<(Commit, bool), Bad> {
         let at = Time(input.signed()?);
         let flags = input.byte()?;
-        if flags > 0b1111 {
+        if flags > 0b1_1111 {
             return Err(Bad::Malformed("its flags are none"));
         }
         let token = if flags & 1 != 0 { Some(input.uuid()?) } else { None };
@@ -75,6 +75,12 @@ impl Decoder {
         } else {
             Whose::default()
         };
+        let mut events = Vec::new();
+        if flags & 16 != 0 {
+            for _ in 0..input.count()? {
+                events.push(input.event()?);
+            }
+        }
         let by = Principal { token, profile };
         Ok((
             Commit {
@@ -85,6 +91,7 @@ impl Decoder {
                 request_id,
                 changes,
                 whose,
+                events,
                 replay: None,
             },
             flags & 4 != 0,
@@ -302,8 +309,47 @@ impl<'a> Input<'a> {
         self.array().map(|bytes| Uuid::from_bytes(*bytes))
     }
 
+    fn event(&mut self) -> Result<Event, Bad> {
+        Ok(Event {
+            name: self.text()?,
+            object_type: self.text()?,
+            object: self.uuid()?,
+            whose: Some(self.number()?).filter(|serial| *serial > 0),
+            facts: self.facts(Fact::DEPTH)?,
+        })
+    }
+
+    /// No deeper than they are kept, so that no bytes can ask for more stack than there is.
+    fn facts(&mut self, depth: usize) -> Result<Facts, Bad> {
+        if depth == 0 {
+            return Err(Bad::Malformed("its facts are too deep"));
+        }
+        let count = self.count()?;
+        let mut facts = Vec::with_capacity(count.min(32));
+        for _ in 0..count {
+            let name = self.text()?;
+            let fact = match self.byte()? {
+                NOTHING => Fact::Nothing,
+                GROUP => Fact::Group(self.facts(depth - 1)?),
+                LIST => {
+                    let count = self.count()?;
+                    let list = (0..count).map(|_| self.facts(depth - 1));
+                    Fact::List(list.collect::<Result<_, _>>()?)
+                }
+                tag => Fact::One(self.value_of(tag)?),
+            };
+            facts.push((name, fact));
+        }
+        Ok(facts)
+    }
+
     fn value(&mut self) -> Result<Value, Bad> {
-        Ok(match self.byte()? {
+        let tag = self.byte()?;
+        self.value_of(tag)
+    }
+
+    fn value_of(&mut self, tag: u8) -> Result<Value, Bad> {
+        Ok(match tag {
             0 => Value::Bool(false),
             1 => Value::Bool(true),
             2 => Value::Int(self.signed()?),

@@ -2,7 +2,7 @@
 
 use super::super::StorageError;
 use super::super::words::{Code, Encoding, Words};
-use super::{HEADER, Key, VERSION};
+use super::{GROUP, HEADER, Key, LIST, NOTHING, VERSION};
 use crate::model::*;
 
 /// Writes rows. Each method clears `out` first, so that one buffer serves for all.
@@ -45,6 +45,7 @@ impl Encoder {
             parts[1].is_some(),
             commit.replay.is_some(),
             !whose.is_empty(),
+            !commit.events.is_empty(),
         ];
         out.push((0..).zip(flags).fold(0, |all, (bit, flag)| all | u8::from(flag) << bit));
         for part in parts.into_iter().flatten() {
@@ -80,6 +81,16 @@ impl Encoder {
             put_number(out, u64::from(*length));
             // Serials begin at 1.
             put_number(out, whose.unwrap_or(0));
+        }
+        if !commit.events.is_empty() {
+            put_number(out, commit.events.len() as u64);
+        }
+        for event in &commit.events {
+            put_bytes(out, event.name.as_bytes());
+            put_bytes(out, event.object_type.as_bytes());
+            out.extend_from_slice(event.object.as_bytes());
+            put_number(out, event.whose.unwrap_or(0));
+            put_facts(out, &event.facts);
         }
         finish(Key::Commit(commit.revision), out);
     }
@@ -147,23 +158,48 @@ fn put_fields(out: &mut Vec<u8>, codes: &[(Code, u8)], fields: &Fields) {
     for (code, place) in codes {
         let Some(value) = fields.get(*place) else { continue };
         put_number(out, u64::from(*code));
-        match value {
-            Value::Bool(flag) => out.push(u8::from(*flag)),
-            Value::Int(number) => {
-                out.push(2);
-                put_signed(out, *number);
+        put_value(out, value);
+    }
+}
+
+fn put_value(out: &mut Vec<u8>, value: &Value) {
+    match value {
+        Value::Bool(flag) => out.push(u8::from(*flag)),
+        Value::Int(number) => {
+            out.push(2);
+            put_signed(out, *number);
+        }
+        Value::Time(time) => {
+            out.push(3);
+            put_signed(out, time.0);
+        }
+        Value::Uuid(id) => {
+            out.push(4);
+            out.extend_from_slice(id.as_bytes());
+        }
+        Value::Text(text) => {
+            out.push(5);
+            put_bytes(out, text.as_bytes());
+        }
+    }
+}
+
+/// Groups and lists begin with what no value begins with.
+fn put_facts(out: &mut Vec<u8>, facts: &Facts) {
+    put_number(out, facts.len() as u64);
+    for (name, fact) in facts {
+        put_bytes(out, name.as_bytes());
+        match fact {
+            Fact::Nothing => out.push(NOTHING),
+            Fact::One(value) => put_value(out, value),
+            Fact::Group(facts) => {
+                out.push(GROUP);
+                put_facts(out, facts);
             }
-            Value::Time(time) => {
-                out.push(3);
-                put_signed(out, time.0);
-            }
-            Value::Uuid(id) => {
-                out.push(4);
-                out.extend_from_slice(id.as_bytes());
-            }
-            Value::Text(text) => {
-                out.push(5);
-                put_bytes(out, text.as_bytes());
+            Fact::List(list) => {
+                out.push(LIST);
+                put_number(out, list.len() as u64);
+                list.iter().for_each(|facts| put_facts(out, facts));
             }
         }
     }

@@ -116,6 +116,7 @@ fn a_row_of_a_later_version_is_no_damage() {
         request_id: "".into(),
         changes: vec![],
         whose: Whose::default(),
+        events: Vec::new(),
         replay: None,
     };
     encoder.commit(&relation_free, &mut row);

@@ -41,6 +41,11 @@ pub const MIGRATIONS: &[Migration] = &[
         sql: include_str!("../schema/sqlite/0002_chain.sql"),
         fill: Some(prove::link_all),
     },
+    Migration {
+        name: "0003_events",
+        sql: include_str!("../schema/sqlite/0003_events.sql"),
+        fill: None,
+    },
 ];
 
 /// In the file's header: `Seat`.

@@ -124,44 +124,44 @@ fn what_a_killed_process_left_is_no_obstacle() {
 fn schemas_of_other_programs_are_told_apart() {
     let directory = directory();
     let (path, mut world) = sample(directory.path());
-    let third = Migration {
-        name: "0003_more",
+    let fourth = Migration {
+        name: "0004_more",
         sql: "CREATE TABLE more (x); ALTER TABLE word ADD COLUMN y TEXT",
         fill: None,
     };
-    let three = [MIGRATIONS, &[third]].concat();
+    let four = [MIGRATIONS, &[fourth]].concat();
     let open = |how, migrations: &[Migration]| Sqlite::open_with(&path, how, migrations);
     assert_eq!(
-        open(Migrate::Refuse, &three).map(drop),
-        Err(StorageError::Older { found: 2, known: 3 })
+        open(Migrate::Refuse, &four).map(drop),
+        Err(StorageError::Older { found: 3, known: 4 })
     );
     let broken = Migration {
         sql: "CREATE TABLE more (x); CREATE TABLE more (y)",
-        ..third
+        ..fourth
     };
     let unfilled = Migration {
         fill: Some(|_| Err(StorageError::Damaged("nothing to fill in".to_owned()))),
-        ..third
+        ..fourth
     };
     for wrong in [broken, unfilled] {
         let failed = open(Migrate::Apply, &[MIGRATIONS, &[wrong]].concat()).map(drop);
         assert!(
-            matches!(&failed, Err(StorageError::Damaged(why)) if why.contains("0003_more")),
+            matches!(&failed, Err(StorageError::Damaged(why)) if why.contains("0004_more")),
             "{failed:?}"
         );
     }
     // The half that worked is undone, and the right one can follow.
-    let mut open_now = open(Migrate::Apply, &three).expect("migrates");
+    let mut open_now = open(Migrate::Apply, &four).expect("migrates");
     assert_eq!(loaded(&mut open_now, Time(0)), Ok((world.head, world.state(Time(0)))));
     put(&mut open_now, &[world.commit(5)]).expect("commits");
     drop(open_now);
-    open(Migrate::Refuse, &three).expect("opens");
-    let newer = StorageError::Newer { found: 3, known: 2 };
+    open(Migrate::Refuse, &four).expect("opens");
+    let newer = StorageError::Newer { found: 4, known: 3 };
     assert_eq!(open(Migrate::Apply, MIGRATIONS).map(drop), Err(newer.clone()));
     assert_eq!(Reader::open(&path).map(drop), Err(newer));
     let changed = open(Migrate::Apply, &[MIGRATIONS, &[broken]].concat()).map(drop);
     assert!(
-        matches!(&changed, Err(StorageError::Damaged(why)) if why.contains("0003_more")),
+        matches!(&changed, Err(StorageError::Damaged(why)) if why.contains("0004_more")),
         "{changed:?}"
     );
 }
@@ -170,7 +170,7 @@ fn schemas_of_other_programs_are_told_apart() {
 #[test]
 fn migrations_are_what_they_were() {
     let names: Vec<_> = MIGRATIONS.iter().map(|migration| migration.name).collect();
-    assert_eq!(names, ["0001_commits", "0002_chain"]);
+    assert_eq!(names, ["0001_commits", "0002_chain", "0003_events"]);
     for (number, name) in (1..).zip(names) {
         assert!(name.starts_with(&format!("{number:04}_")), "{name}");
     }

@@ -1,0 +1,1 @@
+-- Commits may have events, in their bodies. Programs of schema 2 would take such a body for a damaged one.
