@@ -6,6 +6,7 @@ pub mod cli;
 pub mod engine;
 pub mod entitlement;
 pub mod error;
+pub mod event;
 pub mod graph;
 pub mod http;
 pub mod limits;

@@ -70,6 +70,8 @@ limits! {
     checks = 1000;
     /// Bytes of what a client calls a device or a process.
     anchor_bytes = 256;
+    /// Streams of events that may be open.
+    event_streams = 256;
     /// Matches a DELETE or an operation takes.
     targets = 100_000;
     /// Writes that may wait for the committer.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::{Exit, Failure, progress};
 use crate::access;
 use crate::engine::{Engine, OpenError, Options};
+use crate::event;
 use crate::http;
 use crate::model::Clock;
 use crate::settings::Settings;
@@ -78,6 +79,7 @@ pub fn engine(settings: &Settings, migrate: bool) -> Result<Engine, Failure> {
         queue: settings.limits.queue as usize,
         replay_bytes: settings.limits.replay_bytes as usize,
         whose: access::whose,
+        events: event::kept,
         ..Options::default()
     };
     let bar = progress::bar("loading", None, false);

@@ -41,7 +41,7 @@ impl Default for Turns {
 }
 
 impl Turns {
-    async fn take(&self, wait_ms: u64) -> Result<OwnedSemaphorePermit, Problem> {
+    pub(super) async fn take(&self, wait_ms: u64) -> Result<OwnedSemaphorePermit, Problem> {
         let turn = Arc::clone(&self.0).acquire_owned();
         match tokio::time::timeout(Duration::from_millis(wait_ms), turn).await {
             Ok(turn) => turn.map_err(|_| internal("nobody reads the log any more")),

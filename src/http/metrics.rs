@@ -23,6 +23,8 @@ pub enum Route {
     Keys,
     WellKnown,
     Audit,
+    Events,
+    EventFeed,
     Import,
     Export,
     Backup,
@@ -33,7 +35,7 @@ pub enum Route {
 }
 
 /// In the order of the enum.
-const ROUTES: [&str; 14] = [
+const ROUTES: [&str; 16] = [
     "graph_read",
     "graph_write",
     "authz",
@@ -41,6 +43,8 @@ const ROUTES: [&str; 14] = [
     "keys",
     "well_known",
     "audit",
+    "events",
+    "event_feed",
     "import",
     "export",
     "backup",

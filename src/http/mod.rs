@@ -10,6 +10,7 @@ pub mod body;
 pub mod bulk;
 pub mod cursor;
 mod envelope;
+pub mod events;
 mod form;
 pub mod graph;
 pub mod health;
@@ -49,6 +50,7 @@ use self::cursor::Cursors;
 use self::metrics::{Metrics, Route};
 use self::parameters::Parameters;
 use self::passwords::Hashing;
+use self::places::Places;
 use self::problem::{Problem, internal};
 use self::signing::{Setup, Signer};
 use crate::access::throttle::Throttle;
@@ -97,6 +99,9 @@ pub struct State {
     hashing: Hashing,
     audits: audit::Turns,
     signer: Signer,
+    /// Streams of events that are open, and those of them that read.
+    streams: Places,
+    stream_turns: Places,
     backup: Option<Box<Backup>>,
 }
 
@@ -112,6 +117,8 @@ impl State {
             hashing: Hashing::default(),
             audits: audit::Turns::default(),
             signer: Signer::new(Setup::default(), engine.clone(), &options.limits),
+            streams: Places::new(options.limits.event_streams as usize, 0),
+            stream_turns: Places::new(1, options.limits.event_streams as usize),
             engine,
             options,
             backup,
@@ -123,6 +130,10 @@ impl State {
     pub fn signing(mut self, setup: Setup) -> Self {
         self.signer = Signer::new(setup, self.engine.clone(), &self.options.limits);
         self
+    }
+
+    fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::SeqCst)
     }
 
     /// The one who signs tokens.
@@ -322,6 +333,7 @@ fn route(path: &str, method: &Method) -> Route {
             Route::WellKnown
         }
         "/audit" => Route::Audit,
+        "/events" => Route::Events,
         "/import" => Route::Import,
         "/export" => Route::Export,
         "/backup" => Route::Backup,
@@ -329,6 +341,7 @@ fn route(path: &str, method: &Method) -> Route {
         "/health/live" | "/health/ready" => Route::Health,
         "/metrics" => Route::Metrics,
         path if path.starts_with("/tokens/") => Route::Tokens,
+        path if path.starts_with("/event/get/") => Route::EventFeed,
         _ => Route::Other,
     }
 }
@@ -367,6 +380,8 @@ async fn answer_others(context: &Context, route: Route, payload: Payload) -> Res
         _ if !reads && route != Route::Other => Err(Problem::method_not_allowed(method.as_str(), "GET, HEAD")),
         Route::WellKnown => keys::well_known(context).await,
         Route::Audit => audit::read(context).await,
+        Route::Events => events::follow(context).await,
+        Route::EventFeed => events::get(context).await,
         Route::Export => bulk::export(context).await,
         Route::Backup => bulk::backup(context).await,
         Route::Documents => health::document(context).await,
@@ -482,6 +497,9 @@ mod tests {
             ("/authzx", Method::GET, Route::Other),
             ("/audit", Method::GET, Route::Audit),
             ("/audit/x", Method::GET, Route::Other),
+            ("/events", Method::GET, Route::Events),
+            ("/event/get/License/x", Method::GET, Route::EventFeed),
+            ("/event/put", Method::POST, Route::Other),
             ("/", Method::GET, Route::Other),
         ] {
             assert_eq!(route(path, &method), expected, "{path}");

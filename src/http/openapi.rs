@@ -33,6 +33,7 @@ pub fn document() -> Vec<u8> {
             {"name": "data", "description": "Whole worlds in and out"},
             {"name": "tokens", "description": "Who may"},
             {"name": "audit", "description": "What happened"},
+            {"name": "events", "description": "As it happens"},
             {"name": "about", "description": "The server itself"},
         ],
         "paths": paths,

@@ -6,6 +6,7 @@ mod commands;
 mod conformance;
 mod differential;
 mod engine;
+mod events;
 mod fuzz;
 mod histories;
 mod kill;

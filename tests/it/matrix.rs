@@ -582,6 +582,20 @@ fn policy(id: &str, world: &World) -> Option<(&'static str, String, Option<Value
         "import" => ("POST", "/import".into(), None, Needs::Unbound(Permission::ServerImport)),
         "export" => ("GET", "/export".into(), None, Needs::Unbound(Permission::ServerExport)),
         "backup" => ("GET", "/backup".into(), None, Needs::Unbound(Permission::ServerBackup)),
+        // Of the stream the head: the rest of it has no end.
+        "followEvents" => ("HEAD", "/events".into(), None, Needs::One(Permission::EventRead)),
+        "pullEvents" => (
+            "GET",
+            "/event/get/seatgraph".into(),
+            None,
+            Needs::One(Permission::EventRead),
+        ),
+        "pullEventsOf" => (
+            "GET",
+            format!("/event/get/Organization/{organization}"),
+            None,
+            Needs::One(Permission::EventRead),
+        ),
         "audit" => ("GET", "/audit".into(), None, Needs::One(Permission::AuditRead)),
         "createToken" => (
             "POST",

@@ -240,6 +240,37 @@ pub fn envelopes() -> Vec<(&'static str, Value)> {
             }),
         ),
         (
+            "Event",
+            json!({
+                "type": "object",
+                "properties": {
+                    "eventType": {"type": "string", "examples": ["LicenseReserved", "Created"]},
+                    "eventId": {"type": "string", "pattern": "^[0-9]+-[0-9]+$", "description": "REVISION-INDEX"},
+                    "eventObjectId": id, "eventObjectType": string,
+                    "eventSourceId": {"type": "string", "description": "The organization whose own it was, or `seatgraph`"},
+                    "eventReceived": {"type": "integer", "description": "Milliseconds since 1970"},
+                    "version": string,
+                    "data": {"type": "object", "additionalProperties": true},
+                },
+                "required": ["eventType", "eventId", "eventObjectId", "eventObjectType", "eventSourceId", "eventReceived", "version", "data"],
+            }),
+        ),
+        (
+            "EventPage",
+            json!({"type": "array", "minItems": 2, "items": {"anyOf": [schema("Event"), schema("EventInstruction")]}}),
+        ),
+        (
+            "EventInstruction",
+            json!({
+                "type": "object",
+                "properties": {
+                    "instruction": {"enum": ["older", "newer"]}, "count": count,
+                    "url": {"type": "string", "description": "Where to go on, without a scheme"},
+                },
+                "required": ["instruction", "url", "count"],
+            }),
+        ),
+        (
             "NewKey",
             json!({
                 "type": "object",

@@ -61,6 +61,14 @@ const PUBLIC_KEYS: &[Answer] = &[Answer {
     headers: &["ETag"],
 }];
 
+const EVENT_PAGE: &[Answer] = &[Answer {
+    status: 200,
+    description: "An instruction, events, an instruction",
+    media: JSON,
+    schema: "EventPage",
+    headers: &[],
+}];
+
 /// Every route of the server, in the order people meet them.
 pub const ROUTES: &[Route] = &[
     Route {
@@ -443,6 +451,68 @@ pub const ROUTES: &[Route] = &[
             headers: &["Graph-Revision"],
         }],
         problems: &[400, 401, 403, 405, 422, 503],
+        open: false,
+    },
+    Route {
+        path: "/events",
+        method: "get",
+        id: "followEvents",
+        tag: "events",
+        summary: "Follow what happens",
+        description: "Server-sent events, without end: `id: REVISION-INDEX`, `event:` its type, `data:` an `Event`; a comment line each 15 \
+                      seconds. Without `after` and `Last-Event-ID` from now on. A token bound to an organization is told what is its own.",
+        parameters: &["afterEvent", "LastEventID", "GraphAtLeast"],
+        bodies: &[],
+        answers: &[Answer {
+            status: 200,
+            description: "Events as they happen",
+            media: "text/event-stream",
+            schema: "",
+            headers: &[],
+        }],
+        problems: &[400, 401, 403, 405, 503],
+        open: false,
+    },
+    Route {
+        path: "/event/get/{source}",
+        method: "get",
+        id: "pullEvents",
+        tag: "events",
+        summary: "Pull events",
+        description: "Of the last 90 days. The first element of the page says where older events are, the last where newer ones are; between \
+                      them are events, oldest first, perhaps none.",
+        parameters: &[
+            "source",
+            "afterTime",
+            "beforeTime",
+            "maxEventCount",
+            "newest",
+            "GraphAtLeast",
+        ],
+        bodies: &[],
+        answers: EVENT_PAGE,
+        problems: &[400, 401, 403, 404, 405, 503],
+        open: false,
+    },
+    Route {
+        path: "/event/get/{type}/{id}",
+        method: "get",
+        id: "pullEventsOf",
+        tag: "events",
+        summary: "Pull the events about one object",
+        description: "As above.",
+        parameters: &[
+            "type",
+            "id",
+            "afterTime",
+            "beforeTime",
+            "maxEventCount",
+            "newest",
+            "GraphAtLeast",
+        ],
+        bodies: &[],
+        answers: EVENT_PAGE,
+        problems: &[400, 401, 403, 404, 405, 503],
         open: false,
     },
     Route {

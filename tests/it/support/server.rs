@@ -7,6 +7,7 @@ use std::thread::JoinHandle;
 
 use seatgraph::access::{self, token::AdminToken};
 use seatgraph::engine::{self, Engine};
+use seatgraph::event;
 use seatgraph::http::signing::Setup;
 use seatgraph::http::{self, Options, State};
 use seatgraph::model::Clock;
@@ -46,6 +47,7 @@ impl Server {
             queue: settings.limits.queue as usize,
             replay_bytes: settings.limits.replay_bytes as usize,
             whose: access::whose,
+            events: event::kept,
             ..engine::Options::default()
         };
         let engine = Engine::open(storage, clock, options, |_| ()).expect("a store that opens");

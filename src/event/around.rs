@@ -1,0 +1,53 @@
+//! What stands around a license, a seat or a lease, by the names of `licensing.md` 5.2. Times are milliseconds since 1970.
+
+use uuid::Uuid;
+
+use super::{ENTITLEMENT_OF, PERSONAL};
+use crate::model::{Entity, Facts, Rel, Value};
+
+/// The entitlement, its owner and the item, as far as they are known.
+pub fn of_owners(
+    facts: &mut Facts,
+    entitlement: Option<Uuid>,
+    item: Option<Uuid>,
+    parent: impl Fn(Uuid, Rel) -> Option<Uuid>,
+) {
+    let owner = |rel: Rel| parent(entitlement?, rel);
+    for (name, id) in [
+        ("entitlementId", entitlement),
+        ("licenseOwnerOrganizationId", owner(ENTITLEMENT_OF)),
+        ("licenseOwnerUserId", owner(PERSONAL)),
+        ("licensedItemId", item),
+    ] {
+        if let Some(id) = id {
+            facts.push((name.into(), Value::Uuid(id).into()));
+        }
+    }
+}
+
+pub fn of_item(facts: &mut Facts, item: Option<&Entity>) {
+    copy(facts, item, &[("name", "licensedItemName")]);
+}
+
+pub fn of_license(facts: &mut Facts, license: &Entity) {
+    let names = [
+        ("validFrom", "validFrom"),
+        ("validUntil", "validUntil"),
+        ("active", "active"),
+    ];
+    copy(facts, Some(license), &names);
+}
+
+/// Fields of an entity by other names; what its kind does not have, or it has not, is left out.
+pub fn copy(facts: &mut Facts, entity: Option<&Entity>, names: &[(&str, &'static str)]) {
+    let Some(entity) = entity else { return };
+    for (field, name) in names {
+        if let Some(value) = value(entity, field) {
+            facts.push(((*name).into(), value.clone().into()));
+        }
+    }
+}
+
+pub fn value<'e>(entity: &'e Entity, field: &str) -> Option<&'e Value> {
+    entity.fields.get(entity.kind.field(field)?)
+}

@@ -1,0 +1,85 @@
+//! An event as JSON, by the envelope of `licensing.md` 5.2. Times are milliseconds there.
+
+use super::SERVER;
+use crate::graph::Graph;
+use crate::http::wire::text;
+use crate::model::{Commit, Event, Fact, Facts, Kind, Value};
+
+/// Of the schema of events this follows.
+const VERSION: &str = "1.20.0";
+
+/// `index`: its place in its commit.
+pub fn write(out: &mut Vec<u8>, commit: &Commit, index: usize, event: &Event, graph: &Graph) {
+    out.extend_from_slice(b"{\"eventType\":");
+    text::string(out, &event.name);
+    out.extend_from_slice(b",\"eventId\":\"");
+    text::unsigned(out, commit.revision);
+    out.push(b'-');
+    text::unsigned(out, index as u64);
+    out.extend_from_slice(b"\",\"eventObjectId\":");
+    text::uuid(out, event.object);
+    out.extend_from_slice(b",\"eventObjectType\":");
+    text::string(out, &event.object_type);
+    out.extend_from_slice(b",\"eventSourceId\":");
+    let source = event.whose.and_then(|whose| graph.by_serial(Kind::Organization, whose));
+    match source {
+        Some(organization) => text::uuid(out, organization.id),
+        None => text::string(out, SERVER),
+    }
+    out.extend_from_slice(b",\"eventReceived\":");
+    text::integer(out, commit.at.millis());
+    out.extend_from_slice(b",\"version\":");
+    text::string(out, VERSION);
+    out.extend_from_slice(b",\"data\":{");
+    members(out, &event.facts);
+    // Whom it is about stands before who did it.
+    let named = event.facts.iter().any(|(name, _)| name == "userId");
+    if let Some(profile) = commit.by.profile.filter(|_| !named) {
+        member(out, "userId", &Value::Uuid(profile).into());
+    }
+    member(out, "requestId", &Value::text(&commit.request_id).into());
+    member(out, "eventTime", &Value::Time(commit.at).into());
+    out.extend_from_slice(b"}}");
+}
+
+fn member(out: &mut Vec<u8>, name: &str, fact: &Fact) {
+    if out.last() != Some(&b'{') {
+        out.push(b',');
+    }
+    text::string(out, name);
+    out.push(b':');
+    value(out, fact);
+}
+
+fn members(out: &mut Vec<u8>, facts: &Facts) {
+    for (name, fact) in facts {
+        member(out, name, fact);
+    }
+}
+
+fn value(out: &mut Vec<u8>, fact: &Fact) {
+    let group = |out: &mut Vec<u8>, facts: &Facts| {
+        out.push(b'{');
+        members(out, facts);
+        out.push(b'}');
+    };
+    match fact {
+        Fact::Nothing => out.extend_from_slice(b"null"),
+        Fact::One(Value::Bool(flag)) => out.extend_from_slice(if *flag { b"true" } else { b"false" }),
+        Fact::One(Value::Int(number)) => text::integer(out, *number),
+        Fact::One(Value::Time(time)) => text::integer(out, time.millis()),
+        Fact::One(Value::Uuid(id)) => text::uuid(out, *id),
+        Fact::One(Value::Text(words)) => text::string(out, words),
+        Fact::Group(facts) => group(out, facts),
+        Fact::List(list) => {
+            out.push(b'[');
+            for (at, facts) in list.iter().enumerate() {
+                if at > 0 {
+                    out.push(b',');
+                }
+                group(out, facts);
+            }
+            out.push(b']');
+        }
+    }
+}

@@ -1,0 +1,332 @@
+//! `GET /event/get/…`: events for readers that pull (`licensing.md` 5.2). A page is an array whose first and last elements say where older
+//! and newer events are; a reader goes on by the `after` of the last until there are none between.
+//!
+//! Places are nanoseconds, as readers expect. Nothing here happens so fast: the last six digits count the events of a millisecond, so that
+//! every event has a place of its own and a page can end between any two.
+
+use std::ops::ControlFlow;
+use std::time::{Duration, Instant};
+
+use actix_web::HttpResponse;
+use actix_web::http::{StatusCode, header};
+use uuid::Uuid;
+
+use super::{Audience, SERVER, envelope, first_at, horizon, serial, unreadable};
+use crate::engine::{Log, StorageError, Way};
+use crate::event;
+use crate::graph::Graph;
+use crate::http::parameters::Parameters;
+use crate::http::problem::Problem;
+use crate::http::wire::text;
+use crate::http::write::beside;
+use crate::http::{Context, auth};
+use crate::limits::{Limit, Limits};
+use crate::model::{Commit, Event, Kind, Revision, Time};
+
+/// Places in a millisecond. What comes after so many in one has the place of the last.
+const PLACES: u64 = 1_000_000;
+
+type Place = u64;
+
+fn place(at: Time, ordinal: u64) -> Place {
+    (at.millis().max(0) as u64)
+        .saturating_mul(PLACES)
+        .saturating_add(ordinal.min(PLACES - 1))
+}
+
+/// What a reader asks for.
+struct Asked {
+    audience: Audience,
+    /// Those about one thing.
+    object: Option<(Kind, Uuid)>,
+    after: Option<Place>,
+    before: Option<Place>,
+    /// The last ones before `before`, and not the first after `after`.
+    newest: bool,
+    most: usize,
+}
+
+impl Asked {
+    fn takes(&self, event: &Event) -> bool {
+        let is_it = |(kind, id): (Kind, Uuid)| event.object == id && event.object_type == kind.name();
+        self.audience.hears(event) && self.object.is_none_or(is_it)
+    }
+
+    fn is_within(&self, place: Place) -> bool {
+        self.after.is_none_or(|after| place > after) && self.before.is_none_or(|before| place < before)
+    }
+}
+
+pub async fn get(context: &Context) -> Result<HttpResponse, Problem> {
+    let (graph, who) = auth::enter(context).await?;
+    let audience = Audience::of(&who, &graph)?;
+    let path = context.request.path();
+    let (audience, object) = source(path, audience, &graph)?;
+    let parameters = context.parameters(&["after", "before", "maxEventCount", "newest"])?;
+    let limits = *context.limits();
+    let (after, before) = (of_time(&parameters, "after")?, of_time(&parameters, "before")?);
+    let asked = Asked {
+        audience,
+        object,
+        newest: parameters.flag("newest", false)? || (before.is_some() && after.is_none()),
+        after,
+        before,
+        most: most(&parameters, &limits)?,
+    };
+    drop(graph);
+    let turn = context.state.audits.take(limits.wait_ms).await?;
+    let engine = context.state.engine.clone();
+    let page = beside(move || {
+        let _turn = turn;
+        let graph = engine.snapshot();
+        let read = || {
+            let mut log = engine.log()?;
+            let mut page = Page::new(&asked, &graph, &limits);
+            page.read(&mut *log, horizon(engine.clock().now()))?;
+            Ok(page.finish())
+        };
+        read().map_err(|error: StorageError| unreadable(&error))
+    })
+    .await?;
+    let host: &str = context.state.signer().issuer();
+    let url = format!("{}{path}", host.split_once("://").map_or(host, |(_, host)| host));
+    Ok(HttpResponse::Ok()
+        .insert_header((header::CONTENT_TYPE, "application/json"))
+        .insert_header((header::CACHE_CONTROL, "no-store"))
+        .body(page.written(&url, parameters.text("maxEventCount"))))
+}
+
+/// `/event/get/seatgraph`, `/event/get/ORGANIZATION` or `/event/get/TYPE/ID`.
+fn source(path: &str, audience: Audience, graph: &Graph) -> Result<(Audience, Option<(Kind, Uuid)>), Problem> {
+    let rest = path.strip_prefix("/event/get/").unwrap_or_default();
+    let unknown = || {
+        Problem::new(
+            StatusCode::NOT_FOUND,
+            "unknownEventSource",
+            format!("`{rest}` is no source of events"),
+        )
+        .help("it is `seatgraph`, the id of an organization, or the type and the id of an object: `License/ID`")
+    };
+    if let Some((name, id)) = rest.split_once('/') {
+        let kind = Kind::named(name)
+            .filter(|kind| !kind.def().internal)
+            .ok_or_else(unknown)?;
+        let id = Uuid::try_parse(id).map_err(|_| unknown())?;
+        return Ok((audience, Some((kind, id))));
+    }
+    if rest == SERVER {
+        return Ok((audience, None));
+    }
+    let organization = Uuid::try_parse(rest).ok().and_then(|id| serial(graph, id));
+    let own = Audience::Of(organization.ok_or_else(unknown)?);
+    match audience == Audience::All || audience == own {
+        true => Ok((own, None)),
+        false => Err(unknown()),
+    }
+}
+
+/// Nanoseconds as a decimal text.
+fn of_time(parameters: &Parameters, name: &str) -> Result<Option<Place>, Problem> {
+    let Some(text) = parameters.text(name) else {
+        return Ok(None);
+    };
+    let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    if !is_number {
+        return Err(Problem::bad_request("badParameter", format!("`{name}` is `{text}`"))
+            .parameter(name)
+            .help("it is a time in nanoseconds since 1970, or what an instruction of a page says"));
+    }
+    // A time that is beyond all others is that.
+    Ok(Some(text.parse().unwrap_or(Place::MAX)))
+}
+
+fn most(parameters: &Parameters, limits: &Limits) -> Result<usize, Problem> {
+    let most = parameters
+        .number("maxEventCount")?
+        .unwrap_or(limits.page.min(limits.page_max));
+    if most == 0 || most > limits.page_max {
+        let problem = Problem::bad_request("badParameter", format!("`maxEventCount` is {most}"));
+        return Err(problem
+            .parameter("maxEventCount")
+            .limit(Limit {
+                name: "page_max",
+                value: limits.page_max,
+            })
+            .help(format!("ask for 1 to {}", limits.page_max)));
+    }
+    Ok(most as usize)
+}
+
+struct Page<'a> {
+    asked: &'a Asked,
+    graph: &'a Graph,
+    limits: &'a Limits,
+    until: Instant,
+    visited: u64,
+    bytes: u64,
+    found: Vec<(Place, Vec<u8>)>,
+    /// The last place that was looked at.
+    seen: Option<Place>,
+    /// Commits of one millisecond, when the way leads backwards.
+    together: Vec<Commit>,
+}
+
+/// A page that was read.
+struct Done {
+    events: Vec<(Place, Vec<u8>)>,
+    older: Place,
+    newer: Place,
+}
+
+impl<'a> Page<'a> {
+    fn new(asked: &'a Asked, graph: &'a Graph, limits: &'a Limits) -> Self {
+        Self {
+            asked,
+            graph,
+            limits,
+            until: Instant::now() + Duration::from_millis(limits.query_ms),
+            visited: 0,
+            bytes: 0,
+            found: Vec::new(),
+            seen: None,
+            together: Vec::new(),
+        }
+    }
+
+    fn read(&mut self, log: &mut dyn Log, horizon: Time) -> Result<(), StorageError> {
+        let at = |place: Place| Time((place / PLACES).min(i64::MAX as u64) as i64);
+        if self.asked.newest {
+            let end = match self.asked.before {
+                Some(before) => first_at(log, Time(at(before).millis().saturating_add(1)))?,
+                None => Revision::MAX,
+            };
+            let newest = self.graph.revision();
+            log.walk(
+                Way::Before(end.min(newest.saturating_add(1))),
+                &mut |commit: &Commit| {
+                    let goes_on = self.together.last().is_some_and(|other| other.at == commit.at);
+                    // A millisecond is looked at as a whole: only then its events can be counted.
+                    if !goes_on && (self.backwards().is_break() || commit.at < horizon || self.is_spent()) {
+                        return ControlFlow::Break(());
+                    }
+                    self.visited += 1 + commit.changes.len() as u64;
+                    self.together.push(commit.clone());
+                    ControlFlow::Continue(())
+                },
+            )?;
+            let _ = self.backwards();
+            self.found.reverse();
+            return Ok(());
+        }
+        // From the first of its millisecond on, so that the events of that can be counted.
+        let from = first_at(log, self.asked.after.map_or(horizon, at).max(horizon))?;
+        let (mut now, mut ordinal) = (Time(i64::MIN), 0);
+        let newest = self.graph.revision();
+        log.walk(Way::After(from.saturating_sub(1)), &mut |commit: &Commit| {
+            if commit.revision > newest || self.is_spent() {
+                return ControlFlow::Break(());
+            }
+            self.visited += 1 + commit.changes.len() as u64;
+            if commit.at != now {
+                (now, ordinal) = (commit.at, 0);
+            }
+            for (index, event) in event::told(commit, self.graph).enumerate() {
+                let place = place(commit.at, ordinal);
+                ordinal += 1;
+                if self.look(place, commit, index, &event).is_break() {
+                    return ControlFlow::Break(());
+                }
+            }
+            ControlFlow::Continue(())
+        })
+    }
+
+    /// The commits of one millisecond, the youngest first, are told from their end.
+    fn backwards(&mut self) -> ControlFlow<()> {
+        let together = std::mem::take(&mut self.together);
+        let mut ordinal: u64 = together.iter().map(|commit| event::count(commit) as u64).sum();
+        for commit in &together {
+            let events: Vec<_> = event::told(commit, self.graph).enumerate().collect();
+            for (index, event) in events.into_iter().rev() {
+                ordinal -= 1;
+                if self.look(place(commit.at, ordinal), commit, index, &event).is_break() {
+                    return ControlFlow::Break(());
+                }
+            }
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn look(&mut self, place: Place, commit: &Commit, index: usize, event: &Event) -> ControlFlow<()> {
+        if self.found.len() == self.asked.most || self.bytes >= self.limits.answer_bytes {
+            return ControlFlow::Break(());
+        }
+        if !self.asked.is_within(place) {
+            return ControlFlow::Continue(());
+        }
+        self.seen = Some(place);
+        if self.asked.takes(event) {
+            let mut body = Vec::with_capacity(512);
+            envelope::write(&mut body, commit, index, event, self.graph);
+            self.bytes += body.len() as u64;
+            self.found.push((place, body));
+        }
+        ControlFlow::Continue(())
+    }
+
+    /// A bound was met. Never before something was looked at: each page comes further than the last.
+    fn is_spent(&self) -> bool {
+        self.visited > 0 && (self.visited >= self.limits.visited || Instant::now() >= self.until)
+    }
+
+    fn finish(self) -> Done {
+        let Asked {
+            after, before, newest, ..
+        } = *self.asked;
+        let seen = self.seen;
+        let ends = self
+            .found
+            .first()
+            .zip(self.found.last())
+            .map(|(first, last)| (first.0, last.0));
+        // Where nothing was found a reader comes back to where it was, or to how far the search came.
+        let (older, newer) = match (ends, newest) {
+            (Some((first, last)), false) => (first, seen.unwrap_or(last)),
+            (Some((first, last)), true) => (seen.unwrap_or(first), last),
+            (None, false) => (
+                after.map_or(0, |after| after.saturating_add(1)),
+                seen.or(after).unwrap_or(0),
+            ),
+            (None, true) => (
+                seen.or(before).unwrap_or(0),
+                before.map_or(0, |before| before.saturating_sub(1)),
+            ),
+        };
+        Done {
+            events: self.found,
+            older,
+            newer,
+        }
+    }
+}
+
+impl Done {
+    fn written(&self, url: &str, most: Option<&str>) -> Vec<u8> {
+        let mut out = b"[".to_vec();
+        let most = most.map_or_else(String::new, |most| format!("&maxEventCount={most}"));
+        let instruction = |out: &mut Vec<u8>, name: &str, which: &str, place: Place| {
+            out.extend_from_slice(format!("{{\"instruction\":\"{name}\",\"url\":").as_bytes());
+            text::string(out, &format!("{url}?{which}={place}{most}"));
+            out.extend_from_slice(format!(",\"count\":{}}}", self.events.len()).as_bytes());
+        };
+        instruction(&mut out, "older", "before", self.older);
+        for (_, event) in &self.events {
+            out.push(b',');
+            out.extend_from_slice(event);
+        }
+        out.push(b',');
+        instruction(&mut out, "newer", "after", self.newer);
+        out.push(b']');
+        out
+    }
+}

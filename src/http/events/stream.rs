@@ -1,0 +1,253 @@
+//! `GET /events`: events as they happen, as server-sent events (design 16). A stream is pulled: nothing is read before its client has
+//! taken what was read last, and between two reads it holds neither a graph nor a view of the log. So a slow client costs its connection
+//! and nothing else.
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use actix_web::HttpResponse;
+use actix_web::http::{Method, StatusCode, header};
+use actix_web::web::Bytes;
+use futures_util::stream;
+
+use super::{Audience, envelope, first_at, horizon, unreadable};
+use crate::access::token;
+use crate::engine::{Engine, StorageError, Way};
+use crate::event;
+use crate::http::places::Place;
+use crate::http::problem::Problem;
+use crate::http::write::beside;
+use crate::http::{Context, State, auth};
+use crate::limits::Limit;
+use crate::model::{Commit, Revision};
+
+/// A comment line after so many seconds without an event tells the client, and whatever stands between, that the stream is alive.
+const COMMENT_AFTER: u32 = 15;
+/// How long a stream sleeps before it looks whether the server stops.
+const NAP: Duration = Duration::from_secs(1);
+/// What is sent at once, at most: a piece is read in one go.
+const PIECE_BYTES: usize = 256 * 1024;
+const PIECE_TIME: Duration = Duration::from_millis(100);
+
+/// The next event to be told: the place in its commit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Next {
+    revision: Revision,
+    index: usize,
+}
+
+impl Next {
+    /// After `REVISION-INDEX`, the id of an event; or after all of `REVISION`.
+    fn after(text: &str) -> Option<Self> {
+        let (revision, index) = match text.split_once('-') {
+            Some((revision, index)) => (revision, Some(index)),
+            None => (text, None),
+        };
+        let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+        let revision: Revision = revision.parse().ok().filter(|_| digits(revision))?;
+        match index {
+            None => Some(Self {
+                revision: revision.saturating_add(1),
+                index: 0,
+            }),
+            Some(index) => {
+                let index: usize = index.parse().ok().filter(|_| digits(index))?;
+                Some(Self {
+                    revision,
+                    index: index.saturating_add(1),
+                })
+            }
+        }
+    }
+}
+
+pub async fn follow(context: &Context) -> Result<HttpResponse, Problem> {
+    let (graph, who) = auth::enter(context).await?;
+    let audience = Audience::of(&who, &graph)?;
+    let parameters = context.parameters(&["after"])?;
+    // A client that comes back says itself what it saw last, and says it better than its first target.
+    let sent = context.header("last-event-id").or_else(|| parameters.text("after"));
+    let next = match sent.map(str::trim).filter(|text| !text.is_empty()) {
+        Some(text) => Next::after(text).ok_or_else(|| {
+            Problem::bad_request("badEventId", format!("`{text}` is not the id of an event"))
+                .parameter("after")
+                .help("send the `id` of the last event, such as 41-0, or a revision; 0 for all that are kept")
+        })?,
+        None => Next {
+            revision: graph.revision() + 1,
+            index: 0,
+        },
+    };
+    drop(graph);
+    let state = Arc::clone(&context.state);
+    let Some(place) = state.streams.place().await else {
+        let limit = Limit {
+            name: "event_streams",
+            value: context.limits().event_streams,
+        };
+        let problem = Problem::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "tooManyStreams",
+            "too many streams of events are open",
+        );
+        return Err(problem
+            .limit(limit)
+            .help("try again later, or pull from `/event/get/…`"));
+    };
+    let mut response = HttpResponse::Ok();
+    response
+        .insert_header((header::CONTENT_TYPE, "text/event-stream"))
+        .insert_header((header::CACHE_CONTROL, "no-store"))
+        .insert_header(("x-accel-buffering", "no"));
+    if context.request.method() == Method::HEAD {
+        return Ok(response.finish());
+    }
+    let follower = Follower {
+        state,
+        bearer: auth::bearer(context).unwrap_or_default().to_owned(),
+        audience,
+        next,
+        greeted: false,
+        _place: place,
+    };
+    let pieces = stream::unfold(follower, |mut follower| async move {
+        let piece = follower.piece().await?;
+        Some((Ok::<_, actix_web::Error>(Bytes::from(piece)), follower))
+    });
+    Ok(response.streaming(pieces))
+}
+
+struct Follower {
+    state: Arc<State>,
+    /// Looked up again for each piece: a token that is revoked or has ended hears nothing more.
+    bearer: String,
+    audience: Audience,
+    next: Next,
+    greeted: bool,
+    _place: Place,
+}
+
+impl Follower {
+    /// What is sent next. `None` ends the stream.
+    async fn piece(&mut self) -> Option<Vec<u8>> {
+        if !self.greeted {
+            self.greeted = true;
+            return Some(b": events\n\n".to_vec());
+        }
+        let mut naps = 0;
+        loop {
+            if self.state.is_stopping() || !self.is_known() {
+                return None;
+            }
+            let engine = self.state.engine.clone();
+            if engine.revision() < self.next.revision {
+                // Whoever holds a graph makes the committer copy it.
+                match engine.at_least(self.next.revision, NAP).await.map(drop) {
+                    Ok(()) => continue,
+                    Err(_) => naps += 1,
+                }
+                if naps == COMMENT_AFTER {
+                    return Some(b":\n\n".to_vec());
+                }
+                continue;
+            }
+            let turn = self.state.stream_turns.place().await?;
+            let (next, audience) = (self.next, self.audience);
+            let read = beside(move || {
+                let _turn = turn;
+                read(&engine, next, audience).map_err(|error| unreadable(&error))
+            });
+            let (piece, next) = read.await.ok()?;
+            self.next = next;
+            if !piece.is_empty() {
+                return Some(piece);
+            }
+        }
+    }
+
+    fn is_known(&self) -> bool {
+        let State { engine, options, .. } = &*self.state;
+        let graph = engine.snapshot();
+        let who = token::authenticate(&graph, &self.bearer, options.admin.as_ref(), engine.clock().now());
+        who.is_ok_and(|who| Audience::of(&who, &graph).is_ok_and(|audience| audience == self.audience))
+    }
+}
+
+/// As many events as go into a piece, and where it goes on. Nothing that is not published.
+fn read(engine: &Engine, from: Next, audience: Audience) -> Result<(Vec<u8>, Next), StorageError> {
+    let graph = engine.snapshot();
+    let mut log = engine.log()?;
+    let begun = first_at(&mut *log, horizon(engine.clock().now()))?;
+    let mut next = match from.revision < begun {
+        true => Next {
+            revision: begun,
+            index: 0,
+        },
+        false => from,
+    };
+    let (newest, until) = (graph.revision(), Instant::now() + PIECE_TIME);
+    let mut piece = Vec::new();
+    let way = Way::After(next.revision.saturating_sub(1));
+    log.walk(way, &mut |commit: &Commit| {
+        if commit.revision > newest {
+            return ControlFlow::Break(());
+        }
+        for (index, event) in event::told(commit, &graph).enumerate().skip(next.index) {
+            if piece.len() >= PIECE_BYTES {
+                next = Next {
+                    revision: commit.revision,
+                    index,
+                };
+                return ControlFlow::Break(());
+            }
+            if audience.hears(&event) {
+                let head = format!("id: {}-{index}\nevent: {}\ndata: ", commit.revision, event.name);
+                piece.extend_from_slice(head.as_bytes());
+                envelope::write(&mut piece, commit, index, &event, &graph);
+                piece.extend_from_slice(b"\n\n");
+            }
+        }
+        next = Next {
+            revision: commit.revision + 1,
+            index: 0,
+        };
+        match Instant::now() < until {
+            true => ControlFlow::Continue(()),
+            false => ControlFlow::Break(()),
+        }
+    })?;
+    Ok((piece, next))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_says_what_comes_next() {
+        for (text, expected) in [
+            ("41-0", Some((41, 1))),
+            ("41-7", Some((41, 8))),
+            ("41", Some((42, 0))),
+            ("0", Some((1, 0))),
+            ("0-0", Some((0, 1))),
+            (
+                "18446744073709551615-18446744073709551615",
+                Some((u64::MAX, usize::MAX)),
+            ),
+            ("18446744073709551616", None),
+            ("", None),
+            ("-", None),
+            ("-1", None),
+            ("41-", None),
+            ("+41", None),
+            ("41-+1", None),
+            ("41-0-0", None),
+            ("x", None),
+        ] {
+            let found = Next::after(text).map(|next| (next.revision, next.index));
+            assert_eq!(found, expected, "{text}");
+        }
+    }
+}

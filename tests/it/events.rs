@@ -1,0 +1,223 @@
+//! Events as a client follows them, over a connection that stays open. What each commit tells, and whom, is told by
+//! `fixtures/graph/events` and beside the code.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::sync::Arc;
+use std::time::Duration;
+
+use seatgraph::engine::{Reply, Write as Written};
+use seatgraph::graph::Transaction;
+use seatgraph::model::{Clock, Event, Fact, Time, Value};
+use seatgraph::settings::{self, Settings};
+use seatgraph::storage::{Memory, Migrate, Sqlite, Storage};
+use serde_json::json;
+use uuid::Uuid;
+
+use crate::matrix::token;
+use crate::support::client;
+use crate::support::server::{ADMIN, Server};
+
+const NOW: Time = Time(1_800_000_000_000);
+
+fn start(storage: Box<dyn Storage>, settings: &Settings) -> Server {
+    Server::start(storage, Arc::new(Clock::frozen(NOW)), settings)
+}
+
+fn make(server: &Server, name: &str) -> String {
+    let headers = [
+        ("Authorization".to_owned(), format!("Bearer {ADMIN}")),
+        ("Content-Type".to_owned(), "application/json".to_owned()),
+    ];
+    let body = json!({"__objType": "Organization", "name": name}).to_string();
+    let made = client::send(server.address, "POST", "/graph", &headers, Some(body.as_bytes())).expect("an answer");
+    let made: serde_json::Value = serde_json::from_slice(&made.body).expect("JSON");
+    made["objects"]["Items"][0]["id"].as_str().expect("an id").to_owned()
+}
+
+/// A stream of events, read line by line without its chunks' lengths.
+struct Following(BufReader<TcpStream>);
+
+impl Following {
+    fn new(server: &Server, token: &str, target: &str, headers: &str) -> Self {
+        let mut stream = TcpStream::connect(server.address).expect("a connection");
+        stream.set_read_timeout(Some(Duration::from_secs(30))).expect("a limit");
+        write!(
+            stream,
+            "GET {target} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\n{headers}\r\n"
+        )
+        .expect("sent");
+        let mut following = Self(BufReader::new(stream));
+        let mut head = String::new();
+        while !head.ends_with("\r\n\r\n") {
+            assert!(following.0.read_line(&mut head).expect("a head") > 0, "{head}");
+        }
+        assert!(head.starts_with("HTTP/1.1 200"), "{head}");
+        assert!(head.contains("text/event-stream"), "{head}");
+        following
+    }
+
+    /// The next event's id, type and data; `None` when the stream ends.
+    fn next(&mut self) -> Option<(String, String, serde_json::Value)> {
+        let (mut id, mut name) = (String::new(), String::new());
+        loop {
+            let mut line = String::new();
+            if self.0.read_line(&mut line).expect("a line") == 0 {
+                return None;
+            }
+            let line = line.trim_end();
+            if let Some(text) = line.strip_prefix("id: ") {
+                text.clone_into(&mut id);
+            } else if let Some(text) = line.strip_prefix("event: ") {
+                text.clone_into(&mut name);
+            } else if let Some(text) = line.strip_prefix("data: ") {
+                return Some((id, name, serde_json::from_str(text).expect("JSON")));
+            }
+        }
+    }
+
+    fn ids(&mut self, count: usize) -> Vec<String> {
+        (0..count).map(|_| self.next().expect("an event").0).collect()
+    }
+}
+
+#[test]
+fn events_are_followed_as_they_happen_and_from_where_one_left() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("events.db");
+    let stores: [Box<dyn Storage>; 2] = [
+        Box::new(Memory::new()),
+        Box::new(Sqlite::open(&file, Migrate::Refuse).expect("a database")),
+    ];
+    for store in stores {
+        let server = start(store, &Settings::default());
+        let first = make(&server, "one");
+        make(&server, "two");
+        // Of what was before, nothing is told to who does not ask for it.
+        let mut live = Following::new(&server, ADMIN, "/events", "");
+        let third = make(&server, "three");
+        let (id, name, data) = live.next().expect("an event");
+        assert_eq!((id.as_str(), name.as_str()), ("3-0", "Created"));
+        assert_eq!(data["eventObjectId"], third.as_str());
+        assert_eq!(data["eventId"], "3-0");
+        make(&server, "four");
+        assert_eq!(live.ids(1), ["4-0"]);
+        let mut all = Following::new(&server, ADMIN, "/events?after=0", "");
+        let (id, _, data) = all.next().expect("an event");
+        assert_eq!(
+            (id.as_str(), data["eventObjectId"].as_str()),
+            ("1-0", Some(first.as_str()))
+        );
+        assert_eq!(all.ids(3), ["2-0", "3-0", "4-0"]);
+        // A browser that lost its connection says itself what it saw last.
+        let mut again = Following::new(&server, ADMIN, "/events?after=0", "Last-Event-ID: 2-0\r\n");
+        assert_eq!(again.ids(2), ["3-0", "4-0"]);
+    }
+}
+
+#[test]
+fn a_stream_ends_with_its_token_and_with_the_server() {
+    let server = start(Box::new(Memory::new()), &Settings::default());
+    let acme = make(&server, "acme");
+    make(&server, "other");
+    let bound = json!({"permissions": ["Event.read"], "organizationId": acme});
+    let (id, text) = token(&server, bound);
+    // The rest is another's.
+    let mut mine = Following::new(&server, &text, "/events?after=0", "");
+    assert_eq!(mine.ids(1), ["1-0"]);
+    let mut all = Following::new(&server, ADMIN, "/events?after=0", "");
+    assert_eq!(all.ids(2), ["1-0", "2-0"]);
+    let headers = [("Authorization".to_owned(), format!("Bearer {ADMIN}"))];
+    client::send(server.address, "DELETE", &format!("/tokens/{id}"), &headers, None).expect("an answer");
+    assert_eq!(mine.next(), None, "its token was revoked");
+    drop(server);
+    // Whatever is still sent, the connection ends.
+    let mut rest = Vec::new();
+    let _ = all.0.read_to_end(&mut rest);
+}
+
+#[test]
+fn no_more_streams_are_open_than_may_be() {
+    let variables = [("SEATGRAPH_LIMITS__EVENT_STREAMS".to_owned(), "2".to_owned())];
+    let settings = settings::read(&[], &variables, None).expect("settings");
+    let server = start(Box::new(Memory::new()), &settings);
+    let open = || Following::new(&server, ADMIN, "/events", "");
+    let (one, _two) = (open(), open());
+    let headers = [("Authorization".to_owned(), format!("Bearer {ADMIN}"))];
+    let asked = || {
+        client::send(server.address, "HEAD", "/events", &headers, None)
+            .expect("an answer")
+            .status
+    };
+    assert_eq!(asked(), 503);
+    drop(one);
+    // It is noticed when something is sent to it.
+    for round in 0..50 {
+        make(&server, &format!("round {round}"));
+        if asked() == 200 {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    panic!("a stream that was left is never noticed");
+}
+
+/// What an operation tells and no change shows: kept with a commit that is made for it alone, and there again after a restart.
+#[test]
+fn what_is_told_is_kept() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("events.db");
+    let open = || Box::new(Sqlite::open(&file, Migrate::Refuse).expect("a database")) as Box<dyn Storage>;
+    let server = start(open(), &Settings::default());
+    make(&server, "acme");
+    let refused = |name: &str| Event {
+        name: name.into(),
+        object_type: "License".into(),
+        object: Uuid::from_u128(9),
+        whose: Some(1),
+        facts: vec![(
+            "errorInfo".into(),
+            Fact::Group(vec![("error".into(), Value::text("noSeatsAvailable").into())]),
+        )],
+    };
+    let tell = |dry_run: bool, event: Event, undo: bool| {
+        let write = Written {
+            operation: "Consume".into(),
+            dry_run,
+            ..Written::default()
+        };
+        server
+            .engine
+            .write_blocking(write, move |tx: &mut Transaction<'_>| {
+                let before = tx.savepoint();
+                tx.tell(event);
+                if undo {
+                    tx.rollback_to(before);
+                }
+                Ok::<_, String>(Reply::empty())
+            })
+            .expect("written")
+            .revision
+    };
+    assert_eq!(
+        tell(true, refused("LicenseChecked"), false),
+        1,
+        "a dry run leaves nothing"
+    );
+    assert_eq!(
+        tell(false, refused("LicenseChecked"), true),
+        1,
+        "what was undone was not told"
+    );
+    assert_eq!(tell(false, refused("LicenseConsumed"), false), 2);
+    let check = |server: &Server| {
+        let mut all = Following::new(server, ADMIN, "/events?after=1", "");
+        let (id, name, data) = all.next().expect("an event");
+        assert_eq!((id.as_str(), name.as_str()), ("2-0", "LicenseConsumed"));
+        assert_eq!(data["data"]["errorInfo"]["error"], "noSeatsAvailable");
+        server.engine.snapshot().check().expect("a whole graph");
+    };
+    check(&server);
+    drop(server);
+    check(&start(open(), &Settings::default()));
+}
