@@ -122,7 +122,7 @@ const TIDYING: Duration = Duration::from_secs(5);
 async fn tidy(engine: Engine) {
     loop {
         actix_web::rt::time::sleep(TIDYING).await;
-        while consume::is_untidy(&engine.snapshot(), engine.clock().now()) {
+        while consume::is_untidy(&engine.snapshot(), engine.now()) {
             let write = Write {
                 operation: "Expire".into(),
                 ..Write::default()

@@ -375,6 +375,13 @@ impl Engine {
         (self.0.logs)()
     }
 
+    /// The present as a reader decides by it: never before the last commit, whose decisions stand, however a clock steps. A
+    /// lease that somebody else's took the place of is not live again.
+    pub fn now(&self) -> Time {
+        let last = Time(self.0.shared.counters.last_commit.load(Ordering::Relaxed));
+        self.clock().now().max(last)
+    }
+
     pub fn clock(&self) -> &Clock {
         &self.0.shared.clock
     }

@@ -31,7 +31,7 @@ use crate::limits::{Limit, Limits};
 use crate::model::{Revision, Time};
 use crate::operation::consume::{self, Consumer, Purpose};
 use crate::signing::Algorithm;
-pub use told::explanation;
+pub use told::{explanation, path};
 
 use asked::{Asked, Item};
 use told::{Answers, Stamp};
@@ -201,7 +201,7 @@ fn check(
     who: &Who,
 ) -> Result<(Revision, Bytes), Problem> {
     let consumer = consumer(graph, who, asked.on_behalf_of, Purpose::Check)?;
-    let now = context.state.engine.clock().now();
+    let now = context.state.engine.now();
     let stamp = Stamp {
         issuer: context.state.signer().issuer(),
         subject: consumer.profile,

@@ -10,6 +10,7 @@ mod events;
 mod fuzz;
 mod histories;
 mod kill;
+mod leases;
 mod matrix;
 mod operations;
 mod plans;

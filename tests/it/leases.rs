@@ -1,0 +1,437 @@
+//! Seats are never oversold: clients race for them over HTTP with renewals, releases and leases that end, and what happened
+//! is proven from the log alone, which knows no counter (`reliability.md` T1, T17 and T18).
+//!
+//!     SEATGRAPH_MUTANT=sell-any-seat cargo test --features mutants --test it leases::
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use seatgraph::engine::Way;
+use seatgraph::model::{Change, Clock, Commit, Entity, Kind, Time, Value as Field};
+use seatgraph::settings::Settings;
+use seatgraph::storage::Memory;
+use serde_json::{Value, json};
+
+use crate::support::server::{ADMIN, Server};
+
+const NOON: i64 = 1_768_478_400_000;
+/// Attempts of the race; `SEATGRAPH_CASES` sets another number.
+const ATTEMPTS: usize = 20_000;
+const CLIENTS: usize = 64;
+
+/// A connection that stays open, as a client keeps one.
+struct Caller {
+    stream: TcpStream,
+    token: String,
+}
+
+impl Caller {
+    fn new(to: SocketAddr, token: &str) -> Self {
+        let stream = TcpStream::connect(to).expect("a connection");
+        stream.set_nodelay(true).expect("a socket");
+        stream
+            .set_read_timeout(Some(Duration::from_secs(60)))
+            .expect("a socket");
+        Self {
+            stream,
+            token: token.to_owned(),
+        }
+    }
+
+    fn send(&mut self, method: &str, target: &str, more: &str, body: &str) -> (u16, Value) {
+        let request = format!(
+            "{method} {target} HTTP/1.1\r\nHost: test\r\nAuthorization: Bearer {}\r\n{more}Content-Length: {}\r\n\r\n{body}",
+            self.token,
+            body.len()
+        );
+        self.stream.write_all(request.as_bytes()).expect("a request");
+        let (mut answer, mut part) = (Vec::new(), [0; 4096]);
+        loop {
+            if let Some(end) = answer.windows(4).position(|four| four == b"\r\n\r\n") {
+                let head = String::from_utf8_lossy(&answer[..end]).to_ascii_lowercase();
+                let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+                let length: usize = length.map_or(0, |length| length.trim().parse().expect("a length"));
+                if answer.len() >= end + 4 + length {
+                    let status = head
+                        .split(' ')
+                        .nth(1)
+                        .and_then(|status| status.parse().ok())
+                        .expect("a status");
+                    return (
+                        status,
+                        serde_json::from_slice(&answer[end + 4..]).unwrap_or(Value::Null),
+                    );
+                }
+            }
+            let read = self.stream.read(&mut part).expect("an answer");
+            assert!(read > 0, "the server closed");
+            answer.extend_from_slice(&part[..read]);
+        }
+    }
+
+    fn authz(&mut self, query: &str) -> Value {
+        let (status, body) = self.send("POST", &format!("/authz/.json?{query}"), "", "");
+        assert_eq!(status, 200, "{query}: {body}");
+        body
+    }
+}
+
+fn id(number: usize) -> String {
+    format!("10000000-0000-4000-8000-{number:012}")
+}
+
+struct World {
+    server: Server,
+    clock: Arc<Clock>,
+    tokens: Vec<String>,
+}
+
+const LICENSE: usize = 900_001;
+const CREDIT: usize = 900_002;
+
+/// Clients, each a profile with a token of its own, and a license of so many seats that all of them may consume.
+fn world(clients: usize, seats: usize, lease_ms: u64, cooldown_ms: u64) -> World {
+    let clock = Arc::new(Clock::frozen(Time(NOON)));
+    let server = Server::start(Box::new(Memory::new()), clock.clone(), &Settings::default());
+    let mut admin = Caller::new(server.address, ADMIN);
+    let (organization, group, entitlement, item, model) = (id(1), id(2), id(3), id(4), id(5));
+    let reference = |pairs: &[(&str, &str)]| -> Value {
+        pairs
+            .iter()
+            .map(|(kind, id)| (format!("ref_{kind}_id"), json!(id)))
+            .collect::<serde_json::Map<_, _>>()
+            .into()
+    };
+    let mut lines = vec![
+        json!({"__objType": "Organization", "id": organization, "name": "ACME"}),
+        json!({"__objType": "ProfileGroup", "id": group, "name": "Crew", "referenceFields": reference(&[("Organization", &organization)])}),
+        json!({"__objType": "LicensedItem", "id": item, "name": "editor"}),
+        json!({"__objType": "LicenseModel", "id": model, "name": "short"}),
+        json!({"__objType": "LeaseTimeBehavior", "leaseTimeCache": lease_ms, "cooldownTime": cooldown_ms, "referenceFields": reference(&[("LicenseModel", &model)])}),
+        json!({"__objType": "Entitlement", "id": entitlement, "referenceFields": reference(&[("Organization", &organization)])}),
+        json!({"__objType": "LicenseConsumerRelation", "referenceFields": reference(&[("Entitlement", &entitlement), ("ProfileGroup", &group)])}),
+        json!({"__objType": "License", "id": id(LICENSE), "validFrom": "2026-01-01T00:00:00.000Z",
+            "referenceFields": reference(&[("Entitlement", &entitlement), ("LicensedItem", &item), ("LicenseModel", &model)])}),
+        json!({"__objType": "SeatCountCredit", "id": id(CREDIT), "seatCount": seats, "referenceFields": reference(&[("License", &id(LICENSE))])}),
+    ];
+    for client in 0..clients {
+        let profile = id(1000 + client);
+        lines.push(json!({"__objType": "Profile", "id": profile}));
+        lines.push(json!({"__objType": "Membership", "referenceFields": reference(&[("Profile", &profile), ("ProfileGroup", &group)])}));
+    }
+    let body: String = lines.iter().map(|line| format!("{line}\n")).collect();
+    let (status, answer) = admin.send("POST", "/import", "Content-Type: application/x-ndjson\r\n", &body);
+    assert_eq!(status, 200, "{answer}");
+    let token = |client: usize| {
+        let body = json!({"permissions": ["License.consume"], "profileId": id(1000 + client)}).to_string();
+        let (status, made) = admin.send("POST", "/tokens", "Content-Type: application/json\r\n", &body);
+        assert_eq!(status, 201, "{made}");
+        made["token"].as_str().expect("a token").to_owned()
+    };
+    let tokens = (0..clients).map(token).collect();
+    World { server, clock, tokens }
+}
+
+/// What the log says of one license, commit by commit.
+#[derive(Default)]
+struct Judge {
+    seats: i64,
+    /// Leases, each with its assignment once it hangs on one, and its end.
+    leases: BTreeMap<u64, (Option<u64>, Option<i64>)>,
+    ids: BTreeMap<uuid::Uuid, u64>,
+    granted: usize,
+    most: usize,
+    leased_until: i64,
+}
+
+impl Judge {
+    fn field<'e>(entity: &'e Entity, name: &str) -> Option<&'e Field> {
+        entity.fields.get(entity.kind.field(name)?)
+    }
+
+    /// An assignment is one holder, however many leases it has.
+    fn holders(&self, at: Time) -> BTreeSet<u64> {
+        let live = self
+            .leases
+            .values()
+            .filter(|(_, until)| until.is_some_and(|until| until > at.millis()));
+        live.map(|(assignment, _)| assignment.expect("an assignment")).collect()
+    }
+
+    fn hear(&mut self, commit: &Commit) {
+        let before = self.holders(commit.at);
+        for change in &commit.changes {
+            match change {
+                Change::Entity { before, after } => match (before, after) {
+                    (_, Some(after)) if after.kind == Kind::SeatCountCredit => {
+                        self.seats = Self::field(after, "seatCount")
+                            .and_then(Field::as_int)
+                            .expect("a count");
+                    }
+                    (before, Some(after)) if after.kind == Kind::Consumption => {
+                        let until = Self::field(after, "grantedUntil")
+                            .and_then(Field::as_time)
+                            .map(Time::millis);
+                        self.leases.entry(after.serial).or_default().1 = until;
+                        self.ids.insert(after.id, after.serial);
+                        self.leased_until = self.leased_until.max(until.unwrap_or(0));
+                        self.granted += usize::from(before.is_none());
+                    }
+                    (Some(before), None) if before.kind == Kind::Consumption => {
+                        self.leases.remove(&before.serial);
+                    }
+                    _ => {}
+                },
+                Change::Relation { after: Some(after), .. } => {
+                    if after.rel.def().to == Kind::Consumption {
+                        self.leases.entry(after.to.serial).or_default().0 = Some(after.from.serial);
+                    }
+                }
+                Change::Relation { .. } => {}
+            }
+        }
+        let holders = self.holders(commit.at);
+        self.most = self.most.max(holders.len());
+        // A quota may be lowered below what is in use: then nobody new comes in, and whoever has a seat goes on in it.
+        let comes_in = holders.difference(&before).next().is_some();
+        assert!(
+            !comes_in || holders.len() as i64 <= self.seats,
+            "{} seats are held at once by leases, and there are {}: revision {}",
+            holders.len(),
+            self.seats,
+            commit.revision
+        );
+    }
+}
+
+fn judge(world: &World) -> Judge {
+    let mut judge = Judge::default();
+    let mut log = world.server.engine.log().expect("a log");
+    log.walk(Way::Oldest, &mut |commit| {
+        judge.hear(commit);
+        ControlFlow::Continue(())
+    })
+    .expect("a log to walk");
+    world.server.engine.snapshot().check().expect("sound counters");
+    judge
+}
+
+/// Pseudo-random, from a number.
+fn next(state: &mut u64) -> usize {
+    *state ^= *state << 13;
+    *state ^= *state >> 7;
+    *state ^= *state << 17;
+    (*state >> 33) as usize
+}
+
+#[test]
+fn clients_race_for_seats_and_never_hold_one_too_many() {
+    const SEATS: usize = 10;
+    let attempts = std::env::var("SEATGRAPH_CASES")
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(ATTEMPTS);
+    let world = world(CLIENTS, SEATS, 2_000, 150);
+    let (now, left) = (AtomicI64::new(NOON), AtomicUsize::new(attempts));
+    let refused = AtomicUsize::new(0);
+    let address = world.server.address;
+    std::thread::scope(|scope| {
+        for (client, token) in world.tokens.iter().enumerate() {
+            let (now, left, refused, clock) = (&now, &left, &refused, &world.clock);
+            let engine = world.server.engine.clone();
+            scope.spawn(move || {
+                let mut caller = Caller::new(address, token);
+                // One of them is an administrator besides.
+                let mut admin = (client == 0).then(|| Caller::new(address, ADMIN));
+                let mut random = 0x9E37_79B9_7F4A_7C15 ^ (client as u64 + 1).wrapping_mul(0x2545_F491_4F6C_DD1D);
+                let mut lease: Option<String> = None;
+                while left
+                    .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1))
+                    .is_ok()
+                {
+                    if let Some(admin) = &mut admin {
+                        shake(admin, &engine, SEATS - 3 * (next(&mut random) % 2));
+                    }
+                    // Time goes on under everybody's hands, a few milliseconds an attempt.
+                    let step = (next(&mut random) % 12) as i64;
+                    clock.set(Time(now.fetch_add(step, Ordering::Relaxed) + step));
+                    let answer = match (next(&mut random) % 10, lease.clone()) {
+                        (0..=2, Some(id)) => {
+                            lease = None;
+                            caller.authz(&format!("release&{id}"));
+                            continue;
+                        }
+                        (3..=4, Some(id)) => caller.authz(&format!("editor&leaseId={id}&hw=h{client}")),
+                        // A second device is the same seat.
+                        (5, held) => {
+                            let answer = caller.authz(&format!("editor&hw=other{client}&consumeDuration=500"));
+                            lease = held;
+                            assert!(answer["editor"] == true || answer["editor_errorCode"] == "noSeatsAvailable");
+                            continue;
+                        }
+                        _ => caller.authz(&format!("editor&hw=h{client}")),
+                    };
+                    if answer["editor"] == true {
+                        lease = answer["jti"].as_str().map(str::to_owned);
+                    } else {
+                        assert_eq!(answer["editor_errorCode"], "noSeatsAvailable", "{answer}");
+                        refused.fetch_add(1, Ordering::Relaxed);
+                        lease = None;
+                    }
+                }
+            });
+        }
+    });
+    let judge = judge(&world);
+    assert_eq!(judge.most, SEATS, "the seats were never all in use");
+    assert!(judge.granted > SEATS * 20, "only {} leases were granted", judge.granted);
+    assert!(
+        refused.load(Ordering::Relaxed) > attempts / 20,
+        "hardly anybody was refused"
+    );
+    // Nothing leaked: when all leases have ended, all seats are free again.
+    world.clock.set(Time(judge.leased_until));
+    let mut admin = Caller::new(address, ADMIN);
+    let body = json!({"__objType": "SeatCountCredit", "id": id(CREDIT), "seatCount": SEATS}).to_string();
+    admin.send("POST", "/graph", "Content-Type: application/json\r\n", &body);
+    assert_eq!(all_at_once(&world), SEATS);
+}
+
+/// The quota shrinks and grows, and what has ended is tidied, as `serve` does it.
+fn shake(admin: &mut Caller, engine: &seatgraph::engine::Engine, seats: usize) {
+    let body = json!({"__objType": "SeatCountCredit", "id": id(CREDIT), "seatCount": seats}).to_string();
+    let (status, answer) = admin.send("POST", "/graph", "Content-Type: application/json\r\n", &body);
+    assert_eq!(status, 200, "{answer}");
+    if seatgraph::operation::consume::is_untidy(&engine.snapshot(), engine.now()) {
+        tidy(engine);
+    }
+}
+
+fn tidy(engine: &seatgraph::engine::Engine) {
+    let write = seatgraph::engine::Write {
+        operation: "Expire".into(),
+        ..seatgraph::engine::Write::default()
+    };
+    let tidied = engine.write(write, |tx| {
+        seatgraph::operation::consume::tidy(tx)?;
+        Ok::<_, seatgraph::error::Error>(seatgraph::engine::Reply {
+            status: 204,
+            body: Arc::from(Vec::new()),
+        })
+    });
+    crate::support::calls::runtime()
+        .block_on(tidied)
+        .expect("a tidied world");
+}
+
+/// Every client asks once, all at the same time: how many got a seat.
+fn all_at_once(world: &World) -> usize {
+    let granted = AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        for token in &world.tokens {
+            let granted = &granted;
+            scope.spawn(move || {
+                let answer = Caller::new(world.server.address, token).authz("editor");
+                granted.fetch_add(usize::from(answer["editor"] == true), Ordering::Relaxed);
+            });
+        }
+    });
+    granted.into_inner()
+}
+
+#[test]
+fn exactly_as_many_as_there_are_seats_get_one() {
+    for seats in [1, 2, 50] {
+        let world = world(CLIENTS, seats, 900_000, 0);
+        assert_eq!(all_at_once(&world), seats);
+        assert_eq!(judge(&world).most, seats);
+    }
+}
+
+/// T18.
+#[test]
+fn a_lease_is_released_once_whoever_asks_and_however_often() {
+    let world = world(2, 1, 900_000, 0);
+    let address = world.server.address;
+    let lease = Caller::new(address, &world.tokens[0]).authz("editor")["jti"]
+        .as_str()
+        .expect("a lease")
+        .to_owned();
+    let released = AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        for client in 0..8 {
+            let (released, lease, token) = (&released, &lease, &world.tokens[client % 2]);
+            scope.spawn(move || {
+                let mut caller = Caller::new(address, token);
+                for _ in 0..250 {
+                    let answer = caller.authz(&format!("release&{lease}"));
+                    if answer[lease.as_str()] == true {
+                        assert_eq!(client % 2, 0, "another's lease was released");
+                        released.fetch_add(1, Ordering::Relaxed);
+                    } else {
+                        assert_eq!(answer[format!("{lease}_errorCode")], "noConsumptionFoundById");
+                    }
+                }
+            });
+        }
+    });
+    assert_eq!(released.into_inner(), 1);
+    // What was released is not renewed: it is another lease, and there is a seat for one.
+    let mut first = Caller::new(address, &world.tokens[0]);
+    let again = first.authz(&format!("editor&leaseId={lease}"));
+    assert!(again["editor"] == true && again["jti"] != lease.as_str(), "{again}");
+    let mut second = Caller::new(address, &world.tokens[1]);
+    assert_eq!(second.authz("editor")["editor_errorCode"], "noSeatsAvailable");
+    // The same key is one consumption, however often it comes.
+    let mut replays = BTreeSet::new();
+    for _ in 0..200 {
+        let (status, body) = first.send("POST", "/authz/.json?editor&hw=k", "Idempotency-Key: once\r\n", "");
+        assert_eq!(status, 200);
+        replays.insert(body.to_string());
+    }
+    assert_eq!(replays.len(), 1);
+}
+
+/// T17.
+#[test]
+fn a_clock_that_steps_revives_no_lease() {
+    const DAY: i64 = 86_400_000;
+    let world = world(2, 1, 900_000, 0);
+    let mut callers: Vec<Caller> = world
+        .tokens
+        .iter()
+        .map(|token| Caller::new(world.server.address, token))
+        .collect();
+    let first = callers[0].authz("editor");
+    assert_eq!(first["exp"], NOON / 1000 + 900);
+    // The first one's lease has ended, and the second has its seat.
+    world.clock.set(Time(NOON + 900_000));
+    let second = callers[1].authz("editor");
+    assert_eq!(second["exp"], NOON / 1000 + 1800);
+    for back in [NOON + 1, NOON - DAY, NOON - 365 * DAY] {
+        world.clock.set(Time(back));
+        let lease = first["jti"].as_str().expect("a lease");
+        for query in [
+            format!("editor&leaseId={lease}"),
+            "editor".to_owned(),
+            "editor&doConsume=false".to_owned(),
+        ] {
+            let answer = callers[0].authz(&query);
+            assert_eq!(
+                answer["editor_errorCode"], "noSeatsAvailable",
+                "{query} at {back}: {answer}"
+            );
+            assert!(answer["iat"].as_i64() >= Some(NOON / 1000 + 900), "{answer}");
+        }
+        // Its holder goes on, and no term is reckoned from a time that is over.
+        assert_eq!(callers[1].authz("editor")["exp"], NOON / 1000 + 1800);
+    }
+    world.clock.set(Time(NOON + 365 * DAY));
+    assert_eq!(callers[0].authz("editor")["editor"], true);
+    assert_eq!(judge(&world).most, 1);
+}
