@@ -12,6 +12,8 @@ pub enum Exit {
     Refused = 1,
     /// The command line or the settings are wrong.
     Usage = 2,
+    /// The answer is no (`check`).
+    No = 3,
     /// No server answers, or the database cannot be opened.
     Unreachable = 4,
     /// `verify` found damage.
@@ -59,6 +61,10 @@ impl Failure {
 
     /// On standard error. That it cannot be written there is nobody's to hear.
     pub fn tell(&self) {
+        // A no was told as the result it is.
+        if self.exit == Exit::No {
+            return;
+        }
         let mut text = format!("seatgraph: {}\n", self.message);
         if let Some(help) = &self.help {
             for line in help.lines() {

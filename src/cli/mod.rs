@@ -4,6 +4,7 @@
 
 mod audit;
 mod backup;
+mod check;
 mod client;
 mod export;
 mod failure;
@@ -68,6 +69,8 @@ enum Command {
     Export(export::Export),
     /// Ask a selector
     Query(query::Query),
+    /// Ask whether a user may use an item; the exit code is 3 where the answer is no
+    Check(check::Check),
     /// Carry out a named operation
     Operation(operation::Operation),
     /// Show who changed what, and when
@@ -103,6 +106,7 @@ pub fn main() -> ExitCode {
         Command::Import(args) => import::run(&common, &args),
         Command::Export(args) => export::run(&common, &args),
         Command::Query(args) => query::run(&common, &args),
+        Command::Check(args) => check::run(&common, &args),
         Command::Operation(args) => operation::run(&common, &args),
         Command::Audit(args) => audit::run(&common, &args),
         Command::Verify(args) => verify::run(&common, &args),
@@ -176,6 +180,11 @@ mod tests {
             true,
         );
         check("seatgraph operation", false);
+        check(
+            "seatgraph check --profile 10000000-0000-4000-8000-000000000001 --item editor --explain",
+            true,
+        );
+        check("seatgraph check --item editor", false);
         check("seatgraph audit", true);
         check(
             "seatgraph audit --after 5 --before 9 --operation Create --order desc --limit 3 --output json",

@@ -211,10 +211,13 @@ pub fn granting<'g>(profile: Node<'g>, now: Time) -> impl Iterator<Item = (Node<
     profile
         .hop(Hop::forward(BY_PROFILE), None)
         .map(|(assignment, _)| assignment)
-        .filter(move |assignment| {
-            assignment.fields.get(GRANTS_ACCESS) == Some(&Value::Bool(true)) && is_valid(assignment, now)
-        })
+        .filter(move |assignment| granting_one(*assignment, now))
         .filter_map(|assignment| Some((assignment, assignment.parent(BY_LICENSE)?)))
+}
+
+/// Does this assignment open its license by itself now? One that denies does not.
+pub fn granting_one(assignment: Node<'_>, now: Time) -> bool {
+    assignment.fields.get(GRANTS_ACCESS) == Some(&Value::Bool(true)) && is_valid(&assignment, now)
 }
 
 fn fits_entitlement(filters: &Filters, entitlement: Node<'_>) -> bool {

@@ -19,6 +19,9 @@ pub enum Route {
     GraphRead,
     GraphWrite,
     Authz,
+    Checks,
+    Leases,
+    Available,
     Tokens,
     Keys,
     WellKnown,
@@ -35,10 +38,13 @@ pub enum Route {
 }
 
 /// In the order of the enum.
-const ROUTES: [&str; 16] = [
+const ROUTES: [&str; 19] = [
     "graph_read",
     "graph_write",
     "authz",
+    "checks",
+    "leases",
+    "available_licenses",
     "tokens",
     "keys",
     "well_known",

@@ -6,15 +6,19 @@
 pub mod audit;
 pub mod auth;
 pub mod authz;
+mod available;
 pub mod body;
 pub mod bulk;
+mod checks;
 pub mod cursor;
+mod describe;
 mod envelope;
 pub mod events;
 mod form;
 pub mod graph;
 pub mod health;
 pub mod keys;
+mod leases;
 pub mod metrics;
 pub mod openapi;
 pub mod operation;
@@ -340,6 +344,10 @@ fn route(path: &str, method: &Method) -> Route {
         "/openapi.json" | "/graph-schema" => Route::Documents,
         "/health/live" | "/health/ready" => Route::Health,
         "/metrics" => Route::Metrics,
+        "/checks" => Route::Checks,
+        "/leases" => Route::Leases,
+        path if path.starts_with("/leases/") => Route::Leases,
+        path if available::user(path).is_some() => Route::Available,
         path if path.starts_with("/tokens/") => Route::Tokens,
         path if path.starts_with("/event/get/") => Route::EventFeed,
         _ => Route::Other,
@@ -373,6 +381,9 @@ async fn answer_others(context: &Context, route: Route, payload: Payload) -> Res
         Route::GraphRead => graph::read(context).await,
         Route::GraphWrite => write::write(context, payload).await,
         Route::Authz => authz::answer(context, payload).await,
+        Route::Checks => checks::answer(context, payload).await,
+        Route::Leases => leases::answer(context).await,
+        Route::Available => available::answer(context).await,
         Route::Tokens => tokens::answer(context, payload).await,
         Route::Keys => keys::answer(context, payload).await,
         Route::Import if method == Method::POST => bulk::import(context, payload).await,
@@ -495,6 +506,13 @@ mod tests {
             ("/authz.jwt", Method::POST, Route::Authz),
             ("/authz/.json", Method::GET, Route::Authz),
             ("/authzx", Method::GET, Route::Other),
+            ("/checks", Method::POST, Route::Checks),
+            ("/leases/x", Method::DELETE, Route::Leases),
+            (
+                "/api/entitlement/v1/users/me/available-licenses",
+                Method::GET,
+                Route::Available,
+            ),
             ("/audit", Method::GET, Route::Audit),
             ("/audit/x", Method::GET, Route::Other),
             ("/events", Method::GET, Route::Events),

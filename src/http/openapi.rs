@@ -30,6 +30,7 @@ pub fn document() -> Vec<u8> {
         "tags": [
             {"name": "graph", "description": "Queries and writes"},
             {"name": "operations", "description": "What is done by name"},
+            {"name": "licenses", "description": "Checking, consuming and giving back"},
             {"name": "data", "description": "Whole worlds in and out"},
             {"name": "tokens", "description": "Who may"},
             {"name": "audit", "description": "What happened"},
@@ -94,7 +95,8 @@ fn operation(route: &Route) -> Value {
             })
             .collect();
         // What a form says may stand in the query.
-        let required = route.bodies.iter().all(|body| body.schema != "OperationParameters");
+        let optional = ["OperationParameters", "AuthzParameters"];
+        let required = route.bodies.iter().all(|body| !optional.contains(&body.schema));
         operation["requestBody"] = json!({"required": required, "description": first.description, "content": content});
     }
     if route.open {

@@ -13,6 +13,7 @@ use actix_web::web::Bytes;
 use actix_web::{HttpMessage, HttpResponse};
 use serde_json::{Map, Value, json};
 
+use super::describe::Answered;
 use super::envelope::{Envelope, SHOWN, named};
 use super::graph::refuse_format;
 use super::problem::Problem;
@@ -103,6 +104,13 @@ async fn carried_out(context: &Context, payload: Option<Payload>, raw: RawTarget
     let own = |name: &str| !matches!(name, "operation" | "authenticate");
     let pairs: Vec<(String, String)> = sent.pairs.iter().filter(|(name, _)| own(name)).cloned().collect();
     let arguments = Arguments::read(form, &pairs, limits).map_err(|error| of_parameters(error.into()))?;
+    if matches!(form.run, Run::Describe) {
+        return match super::describe::answer(context, &arguments, asked.selector).await {
+            Ok(response) => Ok(response),
+            Err(Answered::Problem(problem)) => Err(problem),
+            Err(Answered::Error(error)) => refused(context, operation, error, false, &raw.selector),
+        };
+    }
     let prepared = prepare(context, form, &arguments, &sent, &who).await;
     let dry_run = arguments.flag("dryRun");
     let prepared = match prepared {
@@ -328,7 +336,7 @@ async fn prepare(
     match form.run {
         Run::Objects(_) => objects(context, arguments, sent, who).await.map(Prepared::Objects),
         Run::Login => Ok(Prepared::Login(verify(context, arguments).await?)),
-        Run::Call(_) | Run::Generic => Ok(Prepared::Nothing),
+        Run::Call(_) | Run::Generic | Run::Describe => Ok(Prepared::Nothing),
     }
 }
 

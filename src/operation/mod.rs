@@ -4,13 +4,16 @@
 
 pub mod arguments;
 mod assign;
+pub mod available;
 pub mod consume;
 mod consumers;
 pub mod crud;
+pub mod describe;
 mod groups;
 mod initialize;
 pub mod input;
 pub mod keys;
+pub mod leases;
 pub mod login;
 mod moves;
 pub mod refusal;
@@ -119,6 +122,8 @@ pub enum Run {
     Call(fn(&mut Call<'_, '_>) -> Result<Outcome, Error>),
     /// The same, with an object graph from the body or the form.
     Objects(fn(&mut Call<'_, '_>) -> Result<Outcome, Error>),
+    /// On a snapshot, and no transaction: see `describe`.
+    Describe,
     /// A password is compared before the transaction: see `login`.
     Login,
 }
@@ -261,7 +266,7 @@ pub fn run(form: &Form, call: &mut Call<'_, '_>) -> Result<Outcome, Error> {
     admit(form, call.who)?;
     match form.run {
         Run::Call(run) | Run::Objects(run) => run(call),
-        Run::Generic | Run::Login => Err(Error::UnknownOperation(String::new())),
+        Run::Generic | Run::Describe | Run::Login => Err(Error::UnknownOperation(String::new())),
     }
 }
 

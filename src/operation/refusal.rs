@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use uuid::Uuid;
 
 use crate::access::Denied;
-use crate::entitlement::Refused;
+use crate::entitlement::{Reason, Refused};
 use crate::error::Class;
 use crate::graph::Violation;
 use crate::model::{Kind, Rel};
@@ -281,6 +281,7 @@ pub(crate) fn refused_class(refused: &Refused) -> Class {
         | Refused::QuotaOfUseTime(_)
         | Refused::Contradiction(_)
         | Refused::TooMuch => Class::Unprocessable,
+        Refused::NotGranted(Reason::NoConsumptionFoundById) => Class::NotFound,
         Refused::ValidityDiffers(_)
         | Refused::NoSeatsAvailable(_)
         | Refused::ReservationLimit { .. }

@@ -406,6 +406,22 @@ pub static OPERATIONS: &[Operation] = &[
             }],
         )
     },
+    Operation {
+        name: "DescribeConsumers",
+        mode: Mode::Read,
+        road: Road::Name,
+        anonymous: false,
+        about: "Who could consume a license and by which ways, and who holds it now",
+        forms: &[Form {
+            target: Target::Kind(Kind::License),
+            needs: Needs::One(Permission::LicenseCheck),
+            parameters: &[
+                optional("limit", INTEGER, "How many to list"),
+                optional("cursor", TEXT, "Go on where an answer with this `nextCursor` ended"),
+            ],
+            run: Run::Describe,
+        }],
+    },
 ];
 
 /// The operation of `operation=Name`, by its exact name.

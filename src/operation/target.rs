@@ -11,6 +11,7 @@ use super::refusal::{Fault, OperationError};
 use crate::access::{Denied, View, Who};
 use crate::error::Error;
 use crate::graph::{Graph, Node};
+use crate::limits::Limits;
 use crate::model::Kind;
 use crate::query::{self, Budget};
 use crate::selector::ast::{Head, LiteralValue, Operator, Predicate, Selector};
@@ -61,19 +62,22 @@ pub(super) fn selected(call: &Call<'_, '_>, kind: Kind) -> Result<Vec<Uuid>, Err
 
 /// What a selector matches, at most `limits.targets`; every match, so without `{…}`.
 pub(super) fn matches(call: &Call<'_, '_>, selector: &Selector, kind: Kind) -> Result<Vec<Uuid>, Error> {
+    found(&View::new(call.tx.graph(), call.who), selector, kind, call.limits)
+}
+
+/// The same, of a snapshot too.
+pub(super) fn found(view: &View<'_>, selector: &Selector, kind: Kind, limits: &Limits) -> Result<Vec<Uuid>, Error> {
     let params = &selector.params;
     if params.count || params.index.is_some() || params.rows.is_some() || !params.sort.is_empty() {
         return Err(Fault::ParamsNotAllowed.into());
     }
-    let graph = call.tx.graph();
     if let Some(id) = by_id(selector) {
-        let node = graph.find(id).filter(|node| node.kind == kind);
-        let reached = node.filter(|node| View::new(graph, call.who).reaches(*node));
+        let node = view.graph().find(id).filter(|node| node.kind == kind);
+        let reached = node.filter(|node| view.reaches(*node));
         return Ok(reached.map(|node| node.id).into_iter().collect());
     }
-    let view = View::new(graph, call.who);
-    let plan = query::plan(selector, &view, call.limits)?;
-    let found = query::all(&plan, &view, &mut Budget::new(call.limits), call.limits.targets)?;
+    let plan = query::plan(selector, view, limits)?;
+    let found = query::all(&plan, view, &mut Budget::new(limits), limits.targets)?;
     Ok(found
         .iter()
         .filter(|node| node.kind == kind)

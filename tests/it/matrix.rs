@@ -523,6 +523,8 @@ enum Needs {
     One(Permission),
     /// A token that is bound to no organization, too.
     Unbound(Permission),
+    /// Any of these.
+    Either(&'static [Permission]),
     /// More than one permission can give.
     Several,
 }
@@ -578,6 +580,47 @@ fn policy(id: &str, world: &World) -> Option<(&'static str, String, Option<Value
             format!("/graph/License[@id='{}']?dryRun=true", world.a.of(Kind::License)?),
             None,
             Needs::Several,
+        ),
+        // Of nobody's own: the tokens have no profile.
+        "authz" => (
+            "GET",
+            "/authz/.json?nothing".into(),
+            None,
+            Needs::One(Permission::LicenseConsume),
+        ),
+        "authzForm" => (
+            "POST",
+            "/authz/.json?nothing&doConsume=false".into(),
+            None,
+            Needs::Either(&[Permission::LicenseConsume, Permission::LicenseCheck]),
+        ),
+        // What may not be checked is said in its place.
+        "checks" => (
+            "POST",
+            "/checks".into(),
+            Some(json!({"checks": [{"item": "nothing"}]})),
+            Needs::Token,
+        ),
+        "listLeases" => (
+            "GET",
+            format!("/leases?profileId={}", Uuid::from_u128(9)),
+            None,
+            Needs::One(Permission::Kind(Kind::Consumption, Action::Read)),
+        ),
+        "endLease" => (
+            "DELETE",
+            format!("/leases/{}", Uuid::from_u128(9)),
+            None,
+            Needs::Either(&[
+                Permission::LicenseConsume,
+                Permission::Kind(Kind::Consumption, Action::Delete),
+            ]),
+        ),
+        "availableLicenses" => (
+            "GET",
+            format!("/api/entitlement/v1/users/{}/available-licenses", Uuid::from_u128(9)),
+            None,
+            Needs::One(Permission::LicenseCheck),
         ),
         "import" => ("POST", "/import".into(), None, Needs::Unbound(Permission::ServerImport)),
         "export" => ("GET", "/export".into(), None, Needs::Unbound(Permission::ServerExport)),
@@ -684,6 +727,7 @@ fn every_route_asks_for_its_permission() {
             for (permission, token) in &single {
                 let may = match needs {
                     Needs::One(needed) | Needs::Unbound(needed) => *permission == needed,
+                    Needs::Either(any) => any.contains(permission),
                     _ => anyone,
                 };
                 holds(token, &permission.to_string(), may);

@@ -219,18 +219,7 @@ pub fn explanation(out: &mut Vec<u8>, tried: &[Tried<'_>], profile: Uuid, view: 
         out.extend_from_slice(b"{\"licenseId\":");
         text::uuid(out, license.id);
         out.extend_from_slice(b",\"path\":");
-        let mut steps = Steps::new(out, view);
-        steps.way(profile, one.candidate.path);
-        if let Some(entitlement) = license.parent(select::LICENSES)
-            && !matches!(one.candidate.path, Path::Assignment(_))
-        {
-            steps.step(
-                Some("~LicenseConsumerRelation").filter(|_| one.candidate.path != Path::Personal),
-                entitlement,
-            );
-        }
-        steps.step(Some("~OneToMany"), license);
-        steps.end();
+        path(out, view, profile, one.candidate.path, license);
         out.extend_from_slice(b",\"rules\":[");
         for (at, (rule, reason)) in one.rules.iter().enumerate() {
             if at > 0 {
@@ -271,7 +260,26 @@ pub fn explanation(out: &mut Vec<u8>, tried: &[Tried<'_>], profile: Uuid, view: 
     out.extend_from_slice(b"]}");
 }
 
-/// A path as a selector would walk it, part by part.
+/// From a profile to a license, as a selector would walk it: an array of its parts.
+pub fn path(out: &mut Vec<u8>, view: &View<'_>, profile: Node<'_>, path: Path<'_>, license: Node<'_>) {
+    let mut steps = Steps::new(out, view);
+    steps.way(profile, path);
+    if let Some(entitlement) = license.parent(select::LICENSES)
+        && !matches!(path, Path::Assignment(_))
+    {
+        let relation = Some("~LicenseConsumerRelation").filter(|_| path != Path::Personal);
+        steps.step(relation, entitlement);
+    }
+    steps.step(
+        Some("~OneToMany")
+            .filter(|_| !matches!(path, Path::Assignment(_)))
+            .or(Some("~ManyToOne")),
+        license,
+    );
+    steps.end();
+}
+
+/// A path part by part.
 struct Steps<'o, 'v, 'g> {
     out: &'o mut Vec<u8>,
     view: &'v View<'g>,

@@ -28,7 +28,15 @@ fn parameters() -> Value {
     let query = |name: &str, schema: Value, description: &str| json!({"name": name, "in": "query", "description": description, "schema": schema});
     let header = |name: &str, description: &str| json!({"name": name, "in": "header", "description": description, "schema": {"type": "string"}});
     let page_max = limit("page_max");
-    json!({
+    let headers = json!({
+        "GraphAtLeast": header("Graph-At-Least", "Wait until this revision is here: the `Graph-Revision` a write answered."),
+        "IdempotencyKey": header("Idempotency-Key", "1 to 255 visible ASCII characters: a repeat within a day answers the first outcome."),
+        "IfMatch": header("If-Match", "Write only if the one top-level object still has this ETag, or exists (`*`)."),
+        "IfNoneMatch": header("If-None-Match", "`*`: only create."),
+        "IfNoneMatchRead": header("If-None-Match", "304 if the object still has this ETag."),
+        "LastEventID": header("Last-Event-ID", "The `id` of the last event that was seen; wins over `after`."),
+    });
+    let mut all = json!({
         "selector": {
             "name": "selector", "in": "path", "required": true, "schema": {"type": "string", "maxLength": limit("selector_bytes")},
             "description": "A Graph Selector without its first `/`; its own slashes stand in the path as they are.",
@@ -58,8 +66,22 @@ fn parameters() -> Value {
         "beforeTime": query("before", json!({"type": "string", "pattern": "^[0-9]+$"}), "Events before this time, in nanoseconds since 1970; alone: the last ones before it."),
         "maxEventCount": query("maxEventCount", json!({"type": "integer", "minimum": 1, "maximum": page_max}), "How many events to give."),
         "newest": query("newest", json!({"type": "boolean", "default": false}), "The last events and not the first."),
-        "LastEventID": header("Last-Event-ID", "The `id` of the last event that was seen; wins over `after`."),
         "order": query("order", json!({"enum": ["asc", "desc"], "default": "asc"}), "Oldest or newest first."),
+        "user": {
+            "name": "user", "in": "path", "required": true, "description": "The id of a user, or `me`", "schema": {"type": "string"},
+        },
+        "form": {
+            "name": "form", "in": "path", "required": true, "schema": {"enum": [".json", ".txt", ".jwt"]},
+            "description": "How the answer is written; without one, as `.txt`.",
+        },
+        "authz": {
+            "name": "authz", "in": "query", "style": "form", "explode": true, "schema": schema("AuthzParameters"),
+            "description": "Items are names without a value: `?editor&hw=mac-1`. Other names with a value that are no parameter are ignored.",
+        },
+        "profileId": query("profileId", json!({"type": "string", "format": "uuid"}), "Whose; one's own without it."),
+        "item": query("item", json!({"type": "string"}), "Of the item of this name."),
+        "licenseId": query("licenseId", json!({"type": "string", "format": "uuid"}), "Of this license."),
+        "includeExpired": query("includeExpired", json!({"type": "boolean", "default": false}), "Those that ended within a year, too."),
         "dryRun": query("dryRun", json!({"type": "boolean", "default": false}), "Answer what would change, and change nothing."),
         "operation": query("operation", operations::names(), "The operation to carry out, by its exact name; `GET /graph-schema` lists them."),
         "includes": {
@@ -67,12 +89,11 @@ fn parameters() -> Value {
             "description": "Parameters whose name is a chain of relations, without values: `?/~ManyToOne/Person&/~OneToMany/ContactInformation`.",
             "schema": {"type": "object", "additionalProperties": {"type": "string", "maxLength": 0}, "propertyNames": {"pattern": "^/~"}},
         },
-        "GraphAtLeast": header("Graph-At-Least", "Wait until this revision is here: the `Graph-Revision` a write answered."),
-        "IdempotencyKey": header("Idempotency-Key", "1 to 255 visible ASCII characters: a repeat within a day answers the first outcome."),
-        "IfMatch": header("If-Match", "Write only if the one top-level object still has this ETag, or exists (`*`)."),
-        "IfNoneMatch": header("If-None-Match", "`*`: only create."),
-        "IfNoneMatchRead": header("If-None-Match", "304 if the object still has this ETag."),
-    })
+    });
+    if let (Value::Object(all), Value::Object(headers)) = (&mut all, headers) {
+        all.extend(headers);
+    }
+    all
 }
 
 fn limit(name: &str) -> u64 {

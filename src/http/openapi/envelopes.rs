@@ -160,6 +160,118 @@ pub fn envelopes() -> Vec<(&'static str, Value)> {
                 "required": ["__objType", "multiplicity", "referenceFields"],
             }),
         ),
+        (
+            "AuthzParameters",
+            json!({
+                "type": "object",
+                "properties": {
+                    "doConsume": {"type": "boolean", "default": true, "description": "`false`: only a check"},
+                    "consumptionMode": {"enum": ["cache", "checkout"], "default": "cache", "description": "Online or offline"},
+                    "consumeDuration": {"type": "integer", "minimum": 1, "description": "Milliseconds; never more than the model allows"},
+                    "consumeCount": {"type": "integer", "minimum": 1, "maximum": u32::MAX, "default": 1},
+                    "hw": {"type": "string", "description": "The device: `id`, or `id;name=text`"},
+                    "process": {"type": "string", "description": "The process: `id`, or `id;name=text`"},
+                    "version": string, "scope": string,
+                    "leaseId": {"type": "string", "description": "A lease to renew"},
+                    "licenseId": id, "entitlementId": id, "ownerOrganizationId": id, "ownerUserId": id,
+                    "onBehalfOfId": {"type": "string", "format": "uuid", "description": "For this user; needs `License.impersonate`, or `License.check` for a check"},
+                    "release": {"type": "boolean", "default": false, "description": "The names are ids of leases to give back"},
+                    "explain": {"type": "boolean", "default": false},
+                },
+                "additionalProperties": {"type": "string", "description": "An item: its value is empty, or `;licenseId=…` for it alone"},
+            }),
+        ),
+        (
+            "AuthzAnswer",
+            json!({
+                "description": "An object for one item, an array for several, in the order of the request",
+                "anyOf": [schema("AuthzItem"), {"type": "array", "items": schema("AuthzItem")}],
+            }),
+        ),
+        (
+            "AuthzItem",
+            json!({
+                "type": "object",
+                "description": "The name of the item is `true`, or is missing and there are `<item>_errorKey`, `<item>_errorCode`, \
+                                `<item>_errorMessage` and `<item>_errorTechnical`",
+                "properties": {
+                    "iss": string, "sub": id, "iat": count, "exp": count, "rfr": count, "ibb": {"type": "integer"},
+                    "jti": {"type": "string", "format": "uuid", "description": "The lease"},
+                    "lic": {"type": "string", "format": "uuid", "description": "The license"}, "hw": string,
+                },
+                "required": ["iss", "iat"],
+                "additionalProperties": true,
+            }),
+        ),
+        (
+            "Checks",
+            json!({
+                "type": "object",
+                "properties": {
+                    "checks": {"type": "array", "items": {
+                        "type": "object",
+                        "properties": {
+                            "item": string, "profileId": id, "hw": string, "process": string, "version": string, "scope": string,
+                            "count": {"type": "integer", "minimum": 1}, "consumptionMode": {"enum": ["cache", "checkout"]},
+                            "licenseId": id, "entitlementId": id, "ownerOrganizationId": id, "ownerUserId": id,
+                        },
+                        "required": ["item"],
+                        "additionalProperties": false,
+                    }},
+                    "explain": {"type": "boolean", "default": false},
+                },
+                "required": ["checks"],
+                "additionalProperties": false,
+            }),
+        ),
+        (
+            "CheckResults",
+            json!({
+                "type": "object",
+                "properties": {"results": {"type": "array", "items": {
+                    "type": "object",
+                    "properties": {"granted": {"type": "boolean"}, "licenseId": id, "code": string, "explanation": sides},
+                    "required": ["granted"],
+                }}},
+                "required": ["results"],
+            }),
+        ),
+        (
+            "LeaseList",
+            json!({
+                "type": "object",
+                "properties": {
+                    "items": {"type": "array", "items": {
+                        "type": "object",
+                        "properties": {
+                            "leaseId": id, "licenseId": id, "item": string, "profileId": id,
+                            "hw": {"type": ["string", "null"]}, "process": {"type": ["string", "null"]},
+                            "mode": string, "version": {"type": ["string", "null"]}, "grantedAt": time, "grantedUntil": time,
+                        },
+                        "required": ["leaseId", "licenseId", "profileId", "grantedUntil"],
+                    }},
+                    "nextCursor": string,
+                },
+                "required": ["items"],
+            }),
+        ),
+        (
+            "AvailableLicenses",
+            json!({
+                "type": "array",
+                "items": {
+                    "type": "object",
+                    "properties": {
+                        "id": id, "validFrom": time, "validUntil": {"type": ["string", "null"], "format": "date-time"},
+                        "active": {"type": "boolean"}, "entitlementId": id, "licensedItem": sides, "licenseModelId": {"type": ["string", "null"]},
+                        "licenseModelName": {"type": ["string", "null"]}, "seatsTaken": count, "seatsReserved": count,
+                        "seatsTotal": {"type": ["integer", "null"], "description": "`null`: without limit"},
+                        "seatCountCredits": {"type": "array", "items": sides}, "owner": sides,
+                    },
+                    "required": ["id", "entitlementId", "licensedItem"],
+                },
+            }),
+        ),
         ("ImportLine", json!({"anyOf": lines})),
         ("CreateResult", json!(result("CreateResult", schema("ArrayList")))),
         ("UpdateResult", json!(result("UpdateResult", schema("ArrayList")))),

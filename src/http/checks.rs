@@ -1,0 +1,202 @@
+//! `POST /checks`: many decisions in one request, answered in order, each as it would be alone (design 16). What is wrong
+//! with one element is said in its place, and the others are answered.
+
+use std::borrow::Cow;
+
+use actix_web::HttpResponse;
+use actix_web::dev::Payload;
+use actix_web::http::{Method, header};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use uuid::Uuid;
+
+use super::problem::Problem;
+use super::wire::text;
+use super::write::beside;
+use super::{Context, GRAPH_REVISION, auth, authz, body};
+use crate::access::{View, Who};
+use crate::entitlement::decision::{self, Anchor, Decision, Wanted};
+use crate::entitlement::model::Mode;
+use crate::entitlement::select::Filters;
+use crate::graph::Graph;
+use crate::limits::{Limit, Limits};
+use crate::model::Time;
+use crate::operation::consume::{self, Consumer, Purpose};
+
+/// Explaining takes longer than deciding: more of it than this is done beside the workers.
+const INLINE: usize = 16;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Sent<'a> {
+    #[serde(borrow)]
+    checks: Vec<&'a RawValue>,
+    #[serde(default)]
+    explain: bool,
+}
+
+/// One element. Members are named like the parameters of `/authz`.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Element<'a> {
+    #[serde(borrow)]
+    item: Cow<'a, str>,
+    profile_id: Option<Uuid>,
+    #[serde(borrow)]
+    hw: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    process: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    version: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    scope: Option<Cow<'a, str>>,
+    count: Option<u32>,
+    consumption_mode: Option<Cow<'a, str>>,
+    license_id: Option<Uuid>,
+    entitlement_id: Option<Uuid>,
+    owner_organization_id: Option<Uuid>,
+    owner_user_id: Option<Uuid>,
+}
+
+pub async fn answer(context: &Context, mut payload: Payload) -> Result<HttpResponse, Problem> {
+    let method = context.request.method();
+    if *method != Method::POST {
+        return Err(Problem::method_not_allowed(method.as_str(), "POST"));
+    }
+    let (graph, who) = auth::enter(context).await?;
+    context.parameters(&[])?;
+    body::require_json(&context.request)?;
+    let limits = *context.limits();
+    let limit = Limit {
+        name: "body_bytes",
+        value: limits.body_bytes,
+    };
+    let bytes = body::read(&context.request, &mut payload, limit).await?;
+    let sent: Sent<'_> = serde_json::from_slice(&bytes).map_err(|error| {
+        Problem::bad_request("badChecks", format!("the body is no list of checks: {error}"))
+            .help("for example {\"checks\":[{\"profileId\":\"…\",\"item\":\"editor\"}],\"explain\":false}")
+    })?;
+    if sent.checks.len() as u64 > limits.checks {
+        return Err(
+            Problem::bad_request("tooManyChecks", format!("more than {} checks", limits.checks))
+                .limit(Limit {
+                    name: "checks",
+                    value: limits.checks,
+                })
+                .help("send them in several requests"),
+        );
+    }
+    let (now, revision) = (context.state.engine.now(), graph.revision());
+    let out = if sent.explain && sent.checks.len() > INLINE {
+        let bytes = bytes.clone();
+        beside(move || {
+            // Read again: what was read borrows from the bytes.
+            let sent: Sent<'_> = serde_json::from_slice(&bytes)
+                .map_err(|_| super::problem::internal("the checks cannot be read twice"))?;
+            Ok(results(&sent, &graph, &who, now, &limits))
+        })
+        .await?
+    } else {
+        results(&sent, &graph, &who, now, &limits)
+    };
+    Ok(HttpResponse::Ok()
+        .insert_header((GRAPH_REVISION, revision))
+        .insert_header((header::CONTENT_TYPE, "application/json"))
+        .body(out))
+}
+
+fn results(sent: &Sent<'_>, graph: &Graph, who: &Who, now: Time, limits: &Limits) -> Vec<u8> {
+    let mut out = Vec::with_capacity(16 + 80 * sent.checks.len());
+    out.extend_from_slice(b"{\"results\":[");
+    for (at, raw) in sent.checks.iter().enumerate() {
+        if at > 0 {
+            out.push(b',');
+        }
+        if let Err(code) = result(&mut out, raw.get(), sent.explain, graph, who, now, limits) {
+            refuse(&mut out, code);
+            out.push(b'}');
+        }
+    }
+    out.extend_from_slice(b"]}");
+    out
+}
+
+/// `Err`: the code of an element that cannot be decided; nothing was written then.
+fn result(
+    out: &mut Vec<u8>,
+    raw: &str,
+    explain: bool,
+    graph: &Graph,
+    who: &Who,
+    now: Time,
+    limits: &Limits,
+) -> Result<(), &'static str> {
+    let element: Element<'_> = serde_json::from_str(raw).map_err(|_| "badCheck")?;
+    let mode = match element.consumption_mode.as_deref() {
+        None => Mode::default(),
+        Some(name) => Mode::named(name).ok_or("badCheck")?,
+    };
+    if element.count == Some(0) {
+        return Err("badCheck");
+    }
+    if element.owner_organization_id.is_some() && element.owner_user_id.is_some() {
+        return Err("contradictoryFilters");
+    }
+    let is_long = |text: &Option<Cow<'_, str>>| {
+        let bytes = text.as_deref().map_or(0, str::len);
+        bytes as u64 > limits.anchor_bytes
+    };
+    if [&element.hw, &element.process, &element.version, &element.scope]
+        .into_iter()
+        .any(is_long)
+    {
+        return Err("valueTooLong");
+    }
+    let consumer: Consumer =
+        consume::consumer(graph, who, element.profile_id, "profileId", Purpose::Check).map_err(|error| error.code())?;
+    let anchor = |id: &'_ Option<Cow<'_, str>>| -> bool { id.as_deref().is_some_and(|id| !id.is_empty()) };
+    let wanted = consumer.wanting(Wanted {
+        mode,
+        count: element.count,
+        hw: element
+            .hw
+            .as_deref()
+            .filter(|_| anchor(&element.hw))
+            .map(|id| Anchor { id, name: None }),
+        process: element
+            .process
+            .as_deref()
+            .filter(|_| anchor(&element.process))
+            .map(|id| Anchor { id, name: None }),
+        version: element.version.as_deref().filter(|version| !version.is_empty()),
+        scope: element.scope.as_deref().filter(|scope| !scope.is_empty()),
+        filters: Filters {
+            license: element.license_id,
+            entitlement: element.entitlement_id,
+            owner_organization: element.owner_organization_id,
+            owner_user: element.owner_user_id,
+            within: None,
+        },
+        ..Wanted::default()
+    });
+    match decision::decide(graph, consumer.profile, &element.item, &wanted, now) {
+        Decision::Granted(granted) => {
+            out.extend_from_slice(b"{\"granted\":true,\"licenseId\":");
+            text::uuid(out, granted.license);
+        }
+        Decision::Refused(refusal) => refuse(out, refusal.reason.code()),
+    }
+    if explain {
+        let (_, tried) = decision::explain(graph, consumer.profile, &element.item, &wanted, now);
+        out.extend_from_slice(b",\"explanation\":");
+        authz::explanation(out, &tried, consumer.profile, &View::new(graph, who), now);
+    }
+    out.push(b'}');
+    Ok(())
+}
+
+/// All but the closing brace.
+fn refuse(out: &mut Vec<u8>, code: &str) {
+    out.extend_from_slice(b"{\"granted\":false,\"code\":");
+    text::string(out, code);
+}

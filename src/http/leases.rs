@@ -1,0 +1,173 @@
+//! `/leases`: who holds what, on which device, and giving it back (design 16).
+
+use std::sync::Arc;
+
+use actix_web::HttpResponse;
+use actix_web::http::{Method, header};
+use uuid::Uuid;
+
+use super::problem::Problem;
+use super::wire::text;
+use super::write::{answer as written, beside, idempotency, still_known};
+use super::{Context, GRAPH_REVISION, auth};
+use crate::access::{Action, Permission, View, Who};
+use crate::engine::{Reply, Write};
+use crate::error::Error;
+use crate::graph::Transaction;
+use crate::model::schema::place;
+use crate::model::{Kind, Value};
+use crate::operation::consume;
+use crate::operation::leases::{self, Asked, Listed, Place};
+
+pub async fn answer(context: &Context) -> Result<HttpResponse, Problem> {
+    let path = context.request.path().strip_prefix("/leases").unwrap_or_default();
+    let method = context.request.method();
+    match (method, path.strip_prefix('/')) {
+        (&Method::GET | &Method::HEAD, None) => list(context).await,
+        (_, None) => Err(Problem::method_not_allowed(method.as_str(), "GET, HEAD")),
+        (&Method::DELETE, Some(id)) => end(context, id).await,
+        (_, Some(_)) => Err(Problem::method_not_allowed(method.as_str(), "DELETE")),
+    }
+}
+
+async fn list(context: &Context) -> Result<HttpResponse, Problem> {
+    let (graph, who) = auth::enter(context).await?;
+    let parameters = context.parameters(&["profileId", "item", "licenseId", "limit", "cursor"])?;
+    let id = |name: &str| {
+        let parsed = parameters.text(name).map(|text| {
+            Uuid::try_parse(text).map_err(|_| {
+                Problem::bad_request("badParameter", format!("`{name}` is `{text}`"))
+                    .parameter(name)
+                    .help("it is a UUID")
+            })
+        });
+        parsed.transpose()
+    };
+    let asked = Asked {
+        profile: id("profileId")?,
+        license: id("licenseId")?,
+        item: parameters.text("item").map(str::to_owned),
+    };
+    let rows = parameters.rows(context.limits())? as usize;
+    let after = parameters
+        .text("cursor")
+        .map(|text| opened(text).ok_or_else(bad_cursor))
+        .transpose()?;
+    let (now, revision, visits) = (context.state.engine.now(), graph.revision(), context.limits().visited);
+    let run = move || -> Result<Vec<u8>, Problem> {
+        let view = View::new(&graph, &who);
+        let (found, next) = leases::list(&view, &asked, after, rows, visits, now).map_err(of_list)?;
+        let mut out = Vec::with_capacity(32 + 400 * found.len());
+        out.extend_from_slice(b"{\"items\":[");
+        for (at, listed) in found.iter().enumerate() {
+            if at > 0 {
+                out.push(b',');
+            }
+            shown(&mut out, listed);
+        }
+        out.push(b']');
+        if let Some(Place { assignment, lease }) = next {
+            out.extend_from_slice(format!(",\"nextCursor\":\"{assignment}.{lease}\"").as_bytes());
+        }
+        out.push(b'}');
+        Ok(out)
+    };
+    // Somebody's own leases are few; a license may have a million.
+    let out = beside(run).await?;
+    Ok(HttpResponse::Ok()
+        .insert_header((GRAPH_REVISION, revision))
+        .insert_header((header::CONTENT_TYPE, "application/json"))
+        .body(out))
+}
+
+fn of_list(error: Error) -> Problem {
+    error.into()
+}
+
+fn opened(cursor: &str) -> Option<Place> {
+    let (assignment, lease) = cursor.split_once('.')?;
+    Some(Place {
+        assignment: assignment.parse().ok()?,
+        lease: lease.parse().ok()?,
+    })
+}
+
+fn bad_cursor() -> Problem {
+    Problem::bad_request("badCursor", "this is no cursor of this list")
+        .parameter("cursor")
+        .help("a cursor goes on where an answer ended; begin again without one")
+}
+
+fn shown(out: &mut Vec<u8>, listed: &Listed<'_>) {
+    const KIND: Kind = Kind::Consumption;
+    let field = |field: u8| listed.lease.fields.get(field);
+    let item = field(place(KIND, "licensedItemId")).and_then(Value::as_uuid);
+    let item = item.and_then(|id| listed.lease.graph().find(id));
+    let name = item
+        .as_ref()
+        .and_then(|item| item.fields.get(place(Kind::LicensedItem, "name")));
+    out.push(b'{');
+    let members = [
+        ("leaseId", field(place(KIND, "leaseId"))),
+        ("item", name),
+        ("hw", field(place(KIND, "hw"))),
+        ("process", field(place(KIND, "process"))),
+        ("mode", field(place(KIND, "consumptionMode"))),
+        ("version", field(place(KIND, "consumedVersion"))),
+        ("grantedAt", field(place(KIND, "grantedAt"))),
+        ("grantedUntil", field(place(KIND, "grantedUntil"))),
+    ];
+    for (name, value) in members {
+        text::string(out, name);
+        out.push(b':');
+        match value {
+            Some(Value::Uuid(id)) => text::uuid(out, *id),
+            Some(Value::Text(words)) => text::string(out, words),
+            Some(Value::Time(at)) => text::time(out, *at),
+            _ => out.extend_from_slice(b"null"),
+        }
+        out.push(b',');
+    }
+    for (name, id) in [("licenseId", listed.license.id), ("profileId", listed.profile.id)] {
+        text::string(out, name);
+        out.push(b':');
+        text::uuid(out, id);
+        out.push(b',');
+    }
+    out.pop();
+    out.push(b'}');
+}
+
+/// Who has neither permission may end none, whatever there is.
+fn admit(who: &Who) -> Result<(), Error> {
+    let delete = Permission::Kind(Kind::Consumption, Action::Delete);
+    match who.may(delete) {
+        true => Ok(()),
+        false => Ok(who.require(Permission::LicenseConsume)?),
+    }
+}
+
+async fn end(context: &Context, id: &str) -> Result<HttpResponse, Problem> {
+    let who = auth::authenticate(context, &context.state.engine.snapshot())?;
+    admit(&who)?;
+    context.parameters(&[])?;
+    let lease = Uuid::try_parse(id).map_err(|_| {
+        Problem::bad_request("badId", format!("`{id}` is not the id of a lease")).help("an id is a UUID")
+    })?;
+    let write = Write {
+        by: who.principal,
+        operation: "Release".into(),
+        request_id: context.request_id.clone(),
+        idempotency: idempotency(context, who.principal, b"")?,
+        dry_run: false,
+    };
+    let run = move |tx: &mut Transaction<'_>| {
+        still_known(tx, &who)?;
+        consume::end(tx, &who, lease)?;
+        Ok::<_, Error>(Reply {
+            status: 204,
+            body: Arc::from(Vec::new()),
+        })
+    };
+    written(context.state.engine.write(write, run).await?)
+}

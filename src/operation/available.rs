@@ -1,0 +1,78 @@
+//! The licenses a consumer may use now, whatever the item (`licensing.md` 5.1): those of every entitlement that is open to
+//! it, and those an assignment opens by itself.
+
+use std::collections::HashSet;
+
+use uuid::Uuid;
+
+use super::consume::Consumer;
+use crate::entitlement::{homes, select};
+use crate::graph::{Graph, Node};
+use crate::limits::Limits;
+use crate::model::schema::{Hop, place};
+use crate::model::{Kind, Time, Value};
+use crate::query::{Code, QueryError};
+
+const ACTIVE: u8 = place(Kind::License, "active");
+/// Those that ended longer ago are not told of.
+const EXPIRED_MS: i64 = 365 * 24 * 60 * 60 * 1000;
+
+/// In order of serial, within an entitlement and the way to it.
+pub fn licenses<'g>(
+    graph: &'g Graph,
+    consumer: &Consumer,
+    with_expired: bool,
+    now: Time,
+    limits: &Limits,
+) -> Result<Vec<Node<'g>>, QueryError> {
+    let Some(profile) = graph.find(consumer.profile) else {
+        return Ok(Vec::new());
+    };
+    let mut seen: HashSet<Uuid, foldhash::fast::RandomState> = HashSet::default();
+    let mut found = Vec::new();
+    let mut visited = 0;
+    let is_within = |entitlement: Node<'_>| {
+        let owner = homes::owner(entitlement).map(|owner| owner.id);
+        consumer.within.is_none_or(|within| owner == Some(within))
+    };
+    let ways = select::ways(profile, now);
+    let open = ways.iter().filter(|(entitlement, _)| is_within(*entitlement));
+    let by_way = open.flat_map(|(entitlement, _)| entitlement.hop(Hop::forward(select::LICENSES), None));
+    let by_assignment = select::granting(profile, now).map(|(_, license)| license);
+    let by_assignment = by_assignment.filter(|license| {
+        license
+            .parent(select::LICENSES)
+            .is_some_and(|entitlement| is_within(entitlement))
+    });
+    for license in by_way.map(|(license, _)| license).chain(by_assignment) {
+        visited += 1;
+        if visited > limits.visited {
+            return Err(QueryError {
+                code: Code::VisitedTooMuch,
+                message: format!("more than {} licenses would be looked at", limits.visited),
+                help: Some("ask with a selector, page by page".to_owned()),
+                span: None,
+                limit: Some(crate::limits::Limit {
+                    name: "visited",
+                    value: limits.visited,
+                }),
+            });
+        }
+        if is_usable(license, profile, with_expired, now) && seen.insert(license.id) {
+            found.push(license);
+        }
+    }
+    Ok(found)
+}
+
+fn is_usable(license: Node<'_>, profile: Node<'_>, with_expired: bool, now: Time) -> bool {
+    let begun = select::start(&license).is_some_and(|from| from <= now);
+    let has_ended = |until: Time| until <= now;
+    let recently = |until: Time| now.millis().saturating_sub(until.millis()) <= EXPIRED_MS;
+    let lasts = select::end(&license).is_none_or(|until| !has_ended(until) || (with_expired && recently(until)));
+    let is_denied = || {
+        let assignment = license.graph().assignment(license, profile);
+        assignment.is_some_and(|assignment| select::is_denied(&assignment, now))
+    };
+    begun && lasts && license.fields.get(ACTIVE) == Some(&Value::Bool(true)) && !is_denied()
+}

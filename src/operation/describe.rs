@@ -1,0 +1,261 @@
+//! DescribeConsumers: who could consume a license, by which ways, and who holds it now (design 16). The reverse of a check,
+//! page by page in order of the profiles, so that an organization of a million costs no more than a page of it.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+use super::refusal::{Fault, OperationError};
+use super::target;
+use crate::access::View;
+use crate::entitlement::select::{self, Path};
+use crate::error::Error;
+use crate::graph::Node;
+use crate::limits::Limits;
+use crate::model::schema::{Hop, known};
+use crate::model::{Kind, Rel, RelationType, Serial, Time};
+use crate::selector::ast::Selector;
+
+const MEMBERSHIP: Rel = known(RelationType::Membership, Kind::Profile, Kind::ProfileGroup);
+const OPENS_GROUP: Rel = known(
+    RelationType::LicenseConsumerRelation,
+    Kind::Entitlement,
+    Kind::ProfileGroup,
+);
+const OPENS_PROFILE: Rel = known(RelationType::LicenseConsumerRelation, Kind::Entitlement, Kind::Profile);
+const PERSONAL: Rel = known(RelationType::OneToMany, Kind::Profile, Kind::Entitlement);
+const BY_LICENSE: Rel = known(RelationType::OneToMany, Kind::License, Kind::Assignment);
+const BY_PROFILE: Rel = known(RelationType::OneToMany, Kind::Profile, Kind::Assignment);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    Available,
+    Reserved,
+    Consuming,
+    Denied,
+}
+
+impl State {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Available => "available",
+            Self::Reserved => "reserved",
+            Self::Consuming => "consuming",
+            Self::Denied => "denied",
+        }
+    }
+}
+
+#[derive(Clone, Debug)]
+pub struct Consumer<'g> {
+    pub profile: Node<'g>,
+    pub state: State,
+    /// Every way that is open now.
+    pub paths: Vec<Path<'g>>,
+}
+
+/// First those a way of the entitlement leads to, by their own serial; then those an assignment opens the license to, by
+/// the assignment's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    Ways(Serial),
+    Assignments(Serial),
+}
+
+impl Place {
+    pub fn read(text: &str) -> Option<Self> {
+        let (part, serial) = text.split_once('.')?;
+        let serial = serial.parse().ok()?;
+        match part {
+            "w" => Some(Self::Ways(serial)),
+            "a" => Some(Self::Assignments(serial)),
+            _ => None,
+        }
+    }
+}
+
+impl std::fmt::Display for Place {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Ways(serial) => write!(out, "w.{serial}"),
+            Self::Assignments(serial) => write!(out, "a.{serial}"),
+        }
+    }
+}
+
+/// The one license that is meant.
+pub fn license<'g>(view: &View<'g>, selector: &Selector, limits: &Limits) -> Result<Node<'g>, Error> {
+    const KIND: Kind = Kind::License;
+    let found = target::found(view, selector, KIND, limits)?;
+    match found[..] {
+        [one] => view.graph().find(one).ok_or_else(|| none(KIND)),
+        [] => Err(none(KIND)),
+        _ => {
+            let matches = found.len();
+            Err(Fault::AmbiguousTarget { kind: KIND, matches }.into())
+        }
+    }
+}
+
+fn none(kind: Kind) -> Error {
+    OperationError::from(Fault::TargetNotFound { kind, id: None }).into()
+}
+
+/// Up to `most` consumers after a place, and the place to go on from where there may be more. Looks at `visits` of them at
+/// most; one the caller does not see is passed over.
+pub fn consumers<'g>(
+    view: &View<'g>,
+    license: Node<'g>,
+    after: Option<Place>,
+    most: usize,
+    visits: u64,
+    now: Time,
+) -> (Vec<Consumer<'g>>, Option<Place>) {
+    let (mut found, mut visited) = (Vec::new(), 0);
+    let entitlement = license.parent(select::LICENSES);
+    if let (Some(entitlement), None | Some(Place::Ways(_))) = (entitlement, after) {
+        let serial = match after {
+            Some(Place::Ways(serial)) => Some(serial),
+            _ => None,
+        };
+        let mut last = serial.unwrap_or(0);
+        for profile in Merged::of(entitlement, serial) {
+            visited += 1;
+            if visited > visits || found.len() == most {
+                return (found, Some(Place::Ways(last)));
+            }
+            last = profile.serial;
+            let paths = paths(license, entitlement, profile, now);
+            if !paths.is_empty() && view.sees(profile) {
+                found.push(consumer(license, profile, paths, now));
+            }
+        }
+    }
+    let serial = match after {
+        Some(Place::Assignments(serial)) => serial,
+        _ => 0,
+    };
+    let mut last = serial;
+    for (assignment, _) in license.hop(Hop::forward(BY_LICENSE), Some(serial)) {
+        visited += 1;
+        if visited > visits || found.len() == most {
+            return (found, Some(Place::Assignments(last)));
+        }
+        last = assignment.serial;
+        let Some(profile) = assignment.parent(BY_PROFILE).filter(|profile| view.sees(*profile)) else {
+            continue;
+        };
+        // Whom a way leads to was told of before.
+        if entitlement.is_some_and(|entitlement| !by_ways(entitlement, profile, now).is_empty()) {
+            continue;
+        }
+        let opens = select::granting_one(assignment, now);
+        let paths = opens.then_some(Path::Assignment(assignment)).into_iter().collect();
+        let consumer = consumer(license, profile, paths, now);
+        if opens || consumer.state != State::Available {
+            found.push(consumer);
+        }
+    }
+    (found, None)
+}
+
+fn consumer<'g>(license: Node<'g>, profile: Node<'g>, paths: Vec<Path<'g>>, now: Time) -> Consumer<'g> {
+    let state = match license.graph().assignment(license, profile) {
+        None => State::Available,
+        Some(assignment) if select::is_denied(&assignment, now) => State::Denied,
+        Some(assignment) if select::is_leased(assignment, now) => State::Consuming,
+        Some(assignment) if select::is_reserved(&assignment, now) => State::Reserved,
+        Some(_) => State::Available,
+    };
+    Consumer { profile, state, paths }
+}
+
+fn paths<'g>(license: Node<'g>, entitlement: Node<'g>, profile: Node<'g>, now: Time) -> Vec<Path<'g>> {
+    let mut paths = by_ways(entitlement, profile, now);
+    if paths.is_empty() {
+        return paths;
+    }
+    let assignment = license.graph().assignment(license, profile);
+    let opens = assignment.filter(|assignment| select::granting_one(*assignment, now));
+    paths.extend(opens.map(Path::Assignment));
+    paths
+}
+
+fn by_ways<'g>(entitlement: Node<'g>, profile: Node<'g>, now: Time) -> Vec<Path<'g>> {
+    let mut paths = Vec::new();
+    if entitlement.parent(PERSONAL) == Some(profile) {
+        paths.push(Path::Personal);
+    }
+    if entitlement.relation(Hop::forward(OPENS_PROFILE), profile).is_some() {
+        paths.push(Path::Direct);
+    }
+    for (group, membership) in profile.hop(Hop::forward(MEMBERSHIP), None) {
+        if select::is_member(membership, now) && entitlement.relation(Hop::forward(OPENS_GROUP), group).is_some() {
+            paths.push(Path::Group(group));
+        }
+    }
+    paths
+}
+
+/// The profiles of all ways to an entitlement in order of their serial, each once.
+struct Merged<'g> {
+    lists: Vec<Box<dyn Iterator<Item = Node<'g>> + 'g>>,
+    /// The next of each list.
+    heads: BinaryHeap<Reverse<(Serial, usize)>>,
+    nodes: Vec<Option<Node<'g>>>,
+    last: Serial,
+}
+
+impl<'g> Merged<'g> {
+    fn of(entitlement: Node<'g>, after: Option<Serial>) -> Self {
+        let mut lists: Vec<Box<dyn Iterator<Item = Node<'g>> + 'g>> = Vec::new();
+        let owner = entitlement.parent(PERSONAL);
+        lists.push(Box::new(
+            owner
+                .into_iter()
+                .filter(move |owner| after.is_none_or(|after| owner.serial > after)),
+        ));
+        lists.push(Box::new(
+            entitlement
+                .hop(Hop::forward(OPENS_PROFILE), after)
+                .map(|(profile, _)| profile),
+        ));
+        for (group, _) in entitlement.hop(Hop::forward(OPENS_GROUP), None) {
+            lists.push(Box::new(
+                group.hop(Hop::backward(MEMBERSHIP), after).map(|(profile, _)| profile),
+            ));
+        }
+        let mut merged = Self {
+            nodes: vec![None; lists.len()],
+            heads: BinaryHeap::new(),
+            last: 0,
+            lists,
+        };
+        for list in 0..merged.lists.len() {
+            merged.pull(list);
+        }
+        merged
+    }
+
+    fn pull(&mut self, list: usize) {
+        self.nodes[list] = self.lists[list].next();
+        if let Some(node) = self.nodes[list] {
+            self.heads.push(Reverse((node.serial, list)));
+        }
+    }
+}
+
+impl<'g> Iterator for Merged<'g> {
+    type Item = Node<'g>;
+
+    fn next(&mut self) -> Option<Node<'g>> {
+        loop {
+            let Reverse((serial, list)) = self.heads.pop()?;
+            let node = self.nodes[list].take();
+            self.pull(list);
+            if serial > self.last {
+                self.last = serial;
+                return node;
+            }
+        }
+    }
+}

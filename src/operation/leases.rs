@@ -1,0 +1,116 @@
+//! Leases as a caller may see them: one's own, or with `Consumption.read` those of others, assignment by assignment, so that
+//! a page costs the same however many there are. Those that have ended or were given back are none.
+
+use uuid::Uuid;
+
+use super::refusal::OperationError;
+use super::target::reached;
+use crate::access::{Action, Permission, View};
+use crate::entitlement::select;
+use crate::error::Error;
+use crate::graph::Node;
+use crate::model::schema::{Hop, known};
+use crate::model::{Kind, Rel, RelationType, Serial, Time};
+
+const LEASES: Rel = known(RelationType::OneToMany, Kind::Assignment, Kind::Consumption);
+const BY_LICENSE: Rel = known(RelationType::OneToMany, Kind::License, Kind::Assignment);
+const BY_PROFILE: Rel = known(RelationType::OneToMany, Kind::Profile, Kind::Assignment);
+
+/// Which leases.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Asked {
+    pub profile: Option<Uuid>,
+    pub license: Option<Uuid>,
+    /// The name of an item.
+    pub item: Option<String>,
+}
+
+/// Where a page ended: an assignment, and the last of its leases that was shown.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Place {
+    pub assignment: Serial,
+    pub lease: Serial,
+}
+
+/// A lease with its ends.
+#[derive(Clone, Copy, Debug)]
+pub struct Listed<'g> {
+    pub lease: Node<'g>,
+    pub license: Node<'g>,
+    pub profile: Node<'g>,
+}
+
+/// Up to `most` of them from a place on, and the place to go on from where there may be more. Looks at `visits`
+/// assignments at most.
+pub fn list<'g>(
+    view: &View<'g>,
+    asked: &Asked,
+    after: Option<Place>,
+    most: usize,
+    visits: u64,
+    now: Time,
+) -> Result<(Vec<Listed<'g>>, Option<Place>), Error> {
+    let (graph, who) = (view.graph(), view.who());
+    let own = who.principal.profile;
+    let profile = asked.profile.or(own);
+    if profile.is_none() || profile != own {
+        who.require(Permission::Kind(Kind::Consumption, Action::Read))?;
+    }
+    let find = |kind: Kind, id: Option<Uuid>, parameter: &'static str| -> Result<Option<Node<'g>>, OperationError> {
+        id.map(|id| reached(graph, who, kind, id, parameter)).transpose()
+    };
+    let profile = find(Kind::Profile, profile, "profileId")?;
+    let license = find(Kind::License, asked.license, "licenseId")?;
+    let item = match &asked.item {
+        None => None,
+        // Of an unknown item there are no leases.
+        Some(name) => match select::item(graph, name) {
+            Some(item) => Some(item.id),
+            None => return Ok((Vec::new(), None)),
+        },
+    };
+    let from = after.map_or(0, |after| after.assignment).saturating_sub(1);
+    // From the end that has fewer of them, or both ends at once.
+    let assignments: Box<dyn Iterator<Item = Node<'g>> + 'g> = match (profile, license) {
+        (Some(profile), Some(license)) => Box::new(graph.assignment(license, profile).into_iter()),
+        (Some(profile), None) => Box::new(profile.hop(Hop::forward(BY_PROFILE), Some(from)).map(|(node, _)| node)),
+        (None, Some(license)) => Box::new(license.hop(Hop::forward(BY_LICENSE), Some(from)).map(|(node, _)| node)),
+        (None, None) => Box::new(graph.of_kind(Kind::Assignment, Some(from))),
+    };
+    let mut found = Vec::new();
+    let mut visited = 0;
+    for assignment in assignments {
+        visited += 1;
+        if visited > visits {
+            let before = Place {
+                assignment: assignment.serial,
+                lease: 0,
+            };
+            return Ok((found, Some(before)));
+        }
+        let Some((license, profile)) = assignment.parent(BY_LICENSE).zip(assignment.parent(BY_PROFILE)) else {
+            continue;
+        };
+        let shown = after
+            .filter(|after| after.assignment == assignment.serial)
+            .map(|after| after.lease);
+        for (lease, _) in assignment.hop(Hop::forward(LEASES), shown) {
+            visited += 1;
+            let of_item = item.is_none_or(|item| crate::graph::Anchored::of(lease.entity()).item == Some(item));
+            if !of_item || !select::is_live(&lease, now) || !view.sees(lease) {
+                continue;
+            }
+            if found.len() == most {
+                let last: Option<&Listed<'g>> = found.last();
+                let place = last.and_then(|last| Some((last.lease.parent(LEASES)?.serial, last.lease.serial)));
+                return Ok((found, place.map(|(assignment, lease)| Place { assignment, lease })));
+            }
+            found.push(Listed {
+                lease,
+                license,
+                profile,
+            });
+        }
+    }
+    Ok((found, None))
+}
