@@ -52,7 +52,8 @@ mutants:
 	red reach-everything matrix::another_organizations 'is told from an unknown one'; \
 	red reach-everything matrix::no_relation_leads 'leads to another organization'; \
 	red sell-any-seat leases::clients_race 'seats are held at once'; \
-	red permit-everything matrix::every_route 'without the permission'
+	red permit-everything matrix::every_route 'without the permission'; \
+	red believe-everything signing::a_forgery 'was forged and is believed'
 
 # Every fuzz target in turn; needs a nightly toolchain and cargo-fuzz. `make test` replays the corpus on stable.
 fuzz:

@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 
 use super::{Algorithm, jws};
 use crate::model::Time;
+use crate::mutant::mutant;
 
 /// Longer than any token: what is hostile is not read to its end.
 const LONGEST: usize = 64 * 1024;
@@ -147,7 +148,8 @@ impl PublicKeys {
         let bytes = |part: &str| jws::unbase64(part.as_bytes()).ok_or(Forged::Malformed);
         let (header, claims, signature) = (bytes(header)?, bytes(claims)?, bytes(signature)?);
         let key = self.key(&members(&header)?, expected.now)?;
-        if !key.algorithm.verifies(&key.public, signed.as_bytes(), &signature) {
+        let is_its = key.algorithm.verifies(&key.public, signed.as_bytes(), &signature);
+        if !is_its && !mutant("believe-everything") {
             return Err(Forged::Signature);
         }
         // Only now: what nobody signed is not worth reading.

@@ -12,7 +12,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("selector", &["model", "limits"]),
     ("graph", &["model"]),
     ("storage", &["model"]),
-    ("signing", &["model"]),
+    ("signing", &["model", "mutant"]),
     ("event", &["model", "graph"]),
     ("access", &["model", "graph", "mutant"]),
     ("query", &["model", "limits", "selector", "graph", "access"]),

@@ -162,6 +162,71 @@ fn no_more_streams_are_open_than_may_be() {
     panic!("a stream that was left is never noticed");
 }
 
+/// However long its pages are and whichever way it goes, a reader meets every event once and in order.
+#[test]
+fn pages_in_both_directions_are_the_whole() {
+    let clock = Arc::new(Clock::frozen(NOW));
+    let server = Server::start(Box::new(Memory::new()), clock.clone(), &Settings::default());
+    // Commits of several events, several commits in a millisecond, and milliseconds without any.
+    for round in 0..30 {
+        clock.set(Time(
+            NOW.millis() + [0, 1, 1, 1, 4, 5][round % 6] + 10 * (round as i64 / 6),
+        ));
+        let body: Vec<_> = (0..=round % 4)
+            .map(|at| json!({"__objType": "Organization", "name": format!("{round} {at}")}))
+            .collect();
+        let headers = [
+            ("Authorization".to_owned(), format!("Bearer {ADMIN}")),
+            ("Content-Type".to_owned(), "application/json".to_owned()),
+        ];
+        let body = json!(body).to_string();
+        let made = client::send(server.address, "POST", "/graph", &headers, Some(body.as_bytes())).expect("an answer");
+        assert_eq!(made.status, 200, "{}", made.text());
+    }
+    let page = |query: &str| -> Vec<serde_json::Value> {
+        let headers = [("Authorization".to_owned(), format!("Bearer {ADMIN}"))];
+        let target = format!("/event/get/seatgraph?{query}");
+        let answer = client::send(server.address, "GET", &target, &headers, None).expect("an answer");
+        serde_json::from_slice(&answer.body).expect("a page")
+    };
+    let ids = |page: &[serde_json::Value]| -> Vec<String> {
+        let events = page[1..page.len() - 1].iter();
+        events
+            .map(|event| event["eventId"].as_str().expect("an id").to_owned())
+            .collect()
+    };
+    let place = |instruction: &serde_json::Value| -> String {
+        let url = instruction["url"].as_str().expect("a url");
+        let (_, place) = url.split_once('?').expect("a query");
+        place.split('&').next().expect("a place").to_owned()
+    };
+    let whole = ids(&page("maxEventCount=1000"));
+    let streamed = Following::new(&server, ADMIN, "/events?after=0", "").ids(whole.len());
+    assert_eq!((whole.len(), &whole), (73, &streamed));
+    for most in [1, 3, 7, 50] {
+        let (mut forward, mut from) = (Vec::new(), String::new());
+        loop {
+            let page = page(&format!("maxEventCount={most}&{from}"));
+            if page.len() == 2 {
+                break;
+            }
+            forward.extend(ids(&page));
+            from = place(page.last().expect("an instruction"));
+        }
+        assert_eq!(forward, whole, "forward by {most}");
+        let (mut backward, mut from) = (Vec::new(), "newest=true".to_owned());
+        loop {
+            let page = page(&format!("maxEventCount={most}&{from}"));
+            if page.len() == 2 {
+                break;
+            }
+            backward.splice(0..0, ids(&page));
+            from = place(&page[0]);
+        }
+        assert_eq!(backward, whole, "backward by {most}");
+    }
+}
+
 /// What an operation tells and no change shows: kept with a commit that is made for it alone, and there again after a restart.
 #[test]
 fn what_is_told_is_kept() {

@@ -81,6 +81,27 @@ fn a_rotation_leaves_no_gap() {
     assert_eq!(believed(&keys(&server), &first, NOW), Err(Forged::UnknownKey));
 }
 
+/// The guard of all tokens; every other way to forge one is tried beside the code.
+#[test]
+fn a_forgery_is_not_believed() {
+    let server = Server::start(
+        Box::new(Memory::new()),
+        Arc::new(Clock::frozen(NOW)),
+        &Settings::default(),
+    );
+    let token = ask(&server, "GET", "/graph/Organization.jwt?alg=EdDSA", None).text();
+    let (keys, parts) = (keys(&server), token.split('.').collect::<Vec<_>>());
+    assert_eq!(believed(&keys, &token, NOW), Ok(()));
+    let other = ask(&server, "GET", "/graph/Organization{count}.jwt?alg=EdDSA", None).text();
+    let others: Vec<_> = other.split('.').collect();
+    let forged = format!("{}.{}.{}", parts[0], others[1], parts[2]);
+    assert_eq!(
+        believed(&keys, &forged, NOW),
+        Err(Forged::Signature),
+        "the token was forged and is believed"
+    );
+}
+
 const ONE: &str = "a-secret-that-seals-the-keys-of-a-test";
 const OTHER: &str = "another-secret-that-seals-no-key-of-it";
 
