@@ -28,6 +28,7 @@ pub enum Route {
     Audit,
     Events,
     EventFeed,
+    Transactions,
     Import,
     Export,
     Backup,
@@ -38,7 +39,7 @@ pub enum Route {
 }
 
 /// In the order of the enum.
-const ROUTES: [&str; 19] = [
+const ROUTES: [&str; 20] = [
     "graph_read",
     "graph_write",
     "authz",
@@ -51,6 +52,7 @@ const ROUTES: [&str; 19] = [
     "audit",
     "events",
     "event_feed",
+    "transactions",
     "import",
     "export",
     "backup",

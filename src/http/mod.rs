@@ -30,6 +30,7 @@ pub mod schema;
 pub mod signing;
 pub mod target;
 pub mod tokens;
+pub mod transactions;
 pub mod wire;
 pub mod write;
 
@@ -350,6 +351,7 @@ fn route(path: &str, method: &Method) -> Route {
         path if available::user(path).is_some() => Route::Available,
         path if path.starts_with("/tokens/") => Route::Tokens,
         path if path.starts_with("/event/get/") => Route::EventFeed,
+        path if transactions::is_meant(path) => Route::Transactions,
         _ => Route::Other,
     }
 }
@@ -386,6 +388,7 @@ async fn answer_others(context: &Context, route: Route, payload: Payload) -> Res
         Route::Available => available::answer(context).await,
         Route::Tokens => tokens::answer(context, payload).await,
         Route::Keys => keys::answer(context, payload).await,
+        Route::Transactions => transactions::answer(context, payload).await,
         Route::Import if method == Method::POST => bulk::import(context, payload).await,
         Route::Import => Err(Problem::method_not_allowed(method.as_str(), "POST")),
         _ if !reads && route != Route::Other => Err(Problem::method_not_allowed(method.as_str(), "GET, HEAD")),

@@ -20,6 +20,7 @@ pub mod refusal;
 pub mod register;
 mod table;
 mod target;
+pub mod transactions;
 
 pub use arguments::{Argument, Arguments};
 pub use table::{OPERATIONS, named};

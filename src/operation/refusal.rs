@@ -379,6 +379,14 @@ pub enum Fault {
     UnknownReservationType(String),
     #[error("the data is not JSON: {0}")]
     ClientDataNotJson(String),
+    #[error("there is another transaction with the external id `{0}`")]
+    TransactionDiffers(String),
+    #[error("there is no transaction with the external id `{0}`")]
+    TransactionMissing(String),
+    #[error("an external id has 1 to 200 characters without control characters, and is once among the items")]
+    ExternalIdUnfit,
+    #[error("a transaction has 1 to 100 items, and this has {0}")]
+    ItemCount(usize),
     #[error("the profile `{0}` exists already")]
     ProfileExists(Uuid),
     #[error("a registration without a token makes at most {most} objects")]
@@ -428,6 +436,10 @@ impl Fault {
             Self::AssignmentMissing { .. } => "assignmentMissing",
             Self::UnknownReservationType(_) => "unknownReservationType",
             Self::ClientDataNotJson(_) => "clientDataNotJson",
+            Self::TransactionDiffers(_) => "transactionDiffers",
+            Self::TransactionMissing(_) => "transactionNotFound",
+            Self::ExternalIdUnfit => "badExternalId",
+            Self::ItemCount(_) => "badItemCount",
             Self::ProfileExists(_) => "profileExists",
             Self::TooManyObjects { .. } => "tooManyObjects",
             Self::PasswordMissing => "passwordMissing",
@@ -454,11 +466,14 @@ impl Fault {
             | Self::WrongTarget { .. }
             | Self::ParamsNotAllowed
             | Self::ObjectsMissing
+            | Self::ExternalIdUnfit
+            | Self::ItemCount(_)
             | Self::NotOneProfile(_) => Class::Unreadable,
             Self::Selector(error, _) => crate::error::Error::Selector(error.clone()).class(),
             Self::Query(error) => crate::error::Error::Query(error.clone()).class(),
-            Self::TargetNotFound { .. } => Class::NotFound,
+            Self::TargetNotFound { .. } | Self::TransactionMissing(_) => Class::NotFound,
             Self::WrongType { .. }
+            | Self::TransactionDiffers(_)
             | Self::RelationExists(_)
             | Self::RelationMissing(_)
             | Self::ProfileExists(_)
@@ -510,6 +525,12 @@ impl Fault {
             Self::AssignmentMissing { .. } => "send `createAssignment=true` to make one",
             Self::UnknownReservationType(_) => "it is empty, `reserved` or `denied`",
             Self::ClientDataNotJson(_) => "quote a text: `\"text\"` is JSON",
+            Self::TransactionDiffers(_) => {
+                "PUT changes quantities and validities, and adds items; type and products stay"
+            }
+            Self::TransactionMissing(_) => "POST makes one",
+            Self::ExternalIdUnfit => "it is how your own system knows the order, and the item within it",
+            Self::ItemCount(_) => "send several transactions",
             Self::ProfileExists(_) => "leave the id out, or choose a new one",
             Self::TooManyObjects { .. } => "register with the login and the addresses, and add the rest afterwards",
             Self::PasswordMissing => "nest an EmailAndPassword with `userName` and `passwordPlain` below the Person",

@@ -639,6 +639,33 @@ fn policy(id: &str, world: &World) -> Option<(&'static str, String, Option<Value
             None,
             Needs::One(Permission::EventRead),
         ),
+        // Nothing is there to be changed.
+        "grantToOrganization" | "grantToUser" => (
+            "POST",
+            format!(
+                "/api/entitlement/v1/{}/license-transactions",
+                if id == "grantToUser" {
+                    format!("users/{}", Uuid::from_u128(9))
+                } else {
+                    format!("organizations/{}", Uuid::from_u128(9))
+                }
+            ),
+            Some(json!({"transaction": {"externalId": "o", "items": []}})),
+            Needs::Several,
+        ),
+        "changeOfOrganization" | "changeOfUser" => (
+            "PUT",
+            format!(
+                "/api/entitlement/v1/{}/license-transactions",
+                if id == "changeOfUser" {
+                    format!("users/{}", Uuid::from_u128(9))
+                } else {
+                    format!("organizations/{}", Uuid::from_u128(9))
+                }
+            ),
+            Some(json!({"transaction": {"externalId": "o", "items": []}})),
+            Needs::Several,
+        ),
         "audit" => ("GET", "/audit".into(), None, Needs::One(Permission::AuditRead)),
         "createToken" => (
             "POST",

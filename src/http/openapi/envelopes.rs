@@ -352,6 +352,34 @@ pub fn envelopes() -> Vec<(&'static str, Value)> {
             }),
         ),
         (
+            "LicenseTransaction",
+            json!({
+                "type": "object",
+                "properties": {"transaction": {
+                    "type": "object",
+                    "properties": {
+                        "externalId": {"type": "string", "minLength": 1, "maxLength": 200},
+                        "type": {"type": "string", "default": "unspecified", "examples": ["Order"]},
+                        "items": {"type": "array", "minItems": 1, "maxItems": 100, "items": {
+                            "type": "object",
+                            "properties": {
+                                "externalId": {"type": "string", "minLength": 1, "maxLength": 200},
+                                "productId": id, "quantity": {"type": "integer", "minimum": 1},
+                                "licenseValidFrom": {"type": ["string", "null"], "format": "date-time", "writeOnly": true},
+                                "licenseValidUntil": {"type": ["string", "null"], "format": "date-time", "writeOnly": true},
+                                "lockScope": {"enum": ["None", "LicensedItem", "ProductPackage"], "writeOnly": true},
+                                "id": {"type": "string", "format": "uuid", "readOnly": true},
+                                "licenseIds": {"type": "array", "items": id, "readOnly": true},
+                            },
+                            "required": ["externalId", "productId", "quantity"],
+                        }},
+                    },
+                    "required": ["externalId", "items"],
+                }},
+                "required": ["transaction"],
+            }),
+        ),
+        (
             "Event",
             json!({
                 "type": "object",

@@ -1,0 +1,204 @@
+//! `/api/entitlement/v1/organizations/ID/license-transactions`, and the same for users (`licensing.md` 5.1): JSON to an order and back.
+//! What an order may do is decided in `operation::transactions`.
+
+use std::sync::Arc;
+
+use actix_web::HttpResponse;
+use actix_web::dev::Payload;
+use actix_web::http::{Method, StatusCode};
+use serde::{Deserialize, Deserializer};
+use serde_json::json;
+use uuid::Uuid;
+
+use super::problem::Problem;
+use super::write::{self, answer as written, still_known};
+use super::{Context, auth, body};
+use crate::engine::{Reply, Write};
+use crate::error::Error;
+use crate::graph::Transaction;
+use crate::limits::Limit;
+use crate::model::{Kind, Time};
+use crate::operation::transactions::{self, Done, Order, OrderItem};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Body {
+    transaction: Wanted,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Wanted {
+    external_id: String,
+    #[serde(rename = "type", default = "unspecified")]
+    order_type: String,
+    items: Vec<WantedItem>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct WantedItem {
+    external_id: String,
+    product_id: Uuid,
+    quantity: i64,
+    #[serde(default, deserialize_with = "given")]
+    license_valid_from: Option<Option<Time>>,
+    #[serde(default, deserialize_with = "given")]
+    license_valid_until: Option<Option<Time>>,
+    lock_scope: Option<String>,
+}
+
+fn unspecified() -> String {
+    "unspecified".to_owned()
+}
+
+/// `null` clears, which is another thing than saying nothing.
+fn given<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Option<Time>>, D::Error> {
+    let text: Option<String> = Deserialize::deserialize(from)?;
+    let parsed =
+        text.map(|text| Time::parse(&text).ok_or_else(|| serde::de::Error::custom(format!("`{text}` is no time"))));
+    parsed.transpose().map(Some)
+}
+
+/// What the path is about: `organizations/ID` or `users/ID`, where `me` is the caller.
+pub fn is_meant(path: &str) -> bool {
+    parts(path).is_some()
+}
+
+fn parts(path: &str) -> Option<(Kind, &str)> {
+    let (owner, id) = path
+        .strip_prefix("/api/entitlement/v1/")?
+        .strip_suffix("/license-transactions")?
+        .split_once('/')?;
+    match owner {
+        "organizations" => Some((Kind::Organization, id)),
+        "users" => Some((Kind::Profile, id)),
+        _ => None,
+    }
+}
+
+pub async fn answer(context: &Context, mut payload: Payload) -> Result<HttpResponse, Problem> {
+    let method = context.request.method().clone();
+    let who = auth::authenticate(context, &context.state.engine.snapshot())?;
+    let (run, operation): (Run, _) = match method {
+        Method::POST => (transactions::create, "CreateLicenseTransaction"),
+        Method::PUT => (transactions::update, "UpdateLicenseTransaction"),
+        _ => return Err(Problem::method_not_allowed(method.as_str(), "POST, PUT")),
+    };
+    context.parameters(&[])?;
+    let Some((kind, id)) = parts(context.request.path()) else {
+        return Err(Problem::new(
+            StatusCode::NOT_FOUND,
+            "unknownPath",
+            "there is nothing here",
+        ));
+    };
+    let id = match (id, kind, who.principal.profile) {
+        ("me", Kind::Profile, Some(profile)) => Ok(profile),
+        (id, ..) => Uuid::try_parse(id).map_err(|_| {
+            Problem::bad_request("badId", format!("`{id}` is not an id"))
+                .help("it is a UUID, or `me` for the user whose token it is")
+        }),
+    }?;
+    body::require_json(&context.request)?;
+    let limit = Limit {
+        name: "body_bytes",
+        value: context.limits().body_bytes,
+    };
+    let bytes = body::read(&context.request, &mut payload, limit).await?;
+    let order = order(&bytes)?;
+    let write = Write {
+        by: who.principal,
+        operation: operation.into(),
+        request_id: context.request_id.clone(),
+        idempotency: write::idempotency(context, who.principal, &bytes)?,
+        dry_run: false,
+    };
+    let job = move |tx: &mut Transaction<'_>| {
+        still_known(tx, &who)?;
+        let done = run(tx, &who, (kind, id), &order)?;
+        Ok::<_, Error>(Reply {
+            status: if done.is_new { 201 } else { 200 },
+            body: Arc::from(told(&order.external_id, &done)),
+        })
+    };
+    let done = context.state.engine.write(write, job).await;
+    written(done.map_err(|error| placed(error.into()))?)
+}
+
+type Run = fn(&mut Transaction<'_>, &crate::access::Who, (Kind, Uuid), &Order) -> Result<Done, Error>;
+
+fn order(bytes: &[u8]) -> Result<Order, Problem> {
+    let read: Body = serde_json::from_slice(bytes).map_err(|error| {
+        let mut problem = Problem::bad_request("badTransaction", format!("the body is no transaction: {error}"));
+        problem.pointer = Some(String::new());
+        problem.help(
+            "for example {\"transaction\":{\"type\":\"Order\",\"externalId\":\"o-1\",\"items\":[{\"externalId\":\"1\",\"productId\":\"…\",\"quantity\":5}]}}",
+        )
+    })?;
+    let items = read.transaction.items.into_iter().map(|item| OrderItem {
+        external_id: item.external_id,
+        product: item.product_id,
+        quantity: item.quantity,
+        valid_from: item.license_valid_from,
+        valid_until: item.license_valid_until,
+        lock_scope: item.lock_scope,
+    });
+    Ok(Order {
+        external_id: read.transaction.external_id,
+        order_type: read.transaction.order_type,
+        items: items.collect(),
+    })
+}
+
+/// Its places are in a body here, and not in a form.
+fn placed(mut problem: Problem) -> Problem {
+    match problem.parameter.take() {
+        Some(place) if place.starts_with('/') => problem.pointer = Some(place),
+        // The owner stands in the path.
+        Some(place) if place == "owner" => {}
+        other => problem.parameter = other,
+    }
+    problem
+}
+
+fn told(external_id: &str, done: &Done) -> Vec<u8> {
+    let items: Vec<_> = done
+        .items
+        .iter()
+        .map(|one| {
+            json!({
+                "id": one.item.id.to_string(), "externalId": one.item.external_id, "productId": one.item.product_id.to_string(),
+                "quantity": one.item.quantity, "licenseIds": one.licenses.iter().map(Uuid::to_string).collect::<Vec<_>>(),
+            })
+        })
+        .collect();
+    json!({"transaction": {"externalId": external_id, "type": done.order_type, "items": items}})
+        .to_string()
+        .into_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_names_an_owner() {
+        for (path, expected) in [
+            (
+                "/api/entitlement/v1/organizations/x/license-transactions",
+                Some((Kind::Organization, "x")),
+            ),
+            (
+                "/api/entitlement/v1/users/me/license-transactions",
+                Some((Kind::Profile, "me")),
+            ),
+            ("/api/entitlement/v1/users/me/available-licenses", None),
+            ("/api/entitlement/v1/clients/x/license-transactions", None),
+            ("/api/entitlement/v1/license-transactions", None),
+            ("/api/entitlement/v2/users/me/license-transactions", None),
+        ] {
+            assert_eq!(parts(path), expected, "{path}");
+        }
+    }
+}

@@ -1,0 +1,390 @@
+//! License transactions (`licensing.md` 5.1): an order, by the id its seller gave it, grants licenses item by item, and may change them
+//! later. What a grant and a change may be is for `entitlement`; that an order is known again is said here.
+//!
+//! What a transaction did is kept with each license it touched, as metadata under its external id. That finds it again by an index, and
+//! goes where the license goes.
+
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::refusal::{Fault, OperationError};
+use super::target::owned;
+use crate::access::{Action, Denied, Permission, Who};
+use crate::entitlement::grant::{self, Grant};
+use crate::entitlement::{Refused, amend, homes};
+use crate::error::Error;
+use crate::graph::{Graph, Kept, Node, Transaction, Violation};
+use crate::model::schema::{Hop, RelationType, known};
+use crate::model::{Fields, Kind, Rel, Time, Value};
+
+const LICENSES: Rel = known(RelationType::OneToMany, Kind::Entitlement, Kind::License);
+const METADATA: Rel = known(RelationType::OneToMany, Kind::License, Kind::LicenseMetadata);
+const SEATS: Rel = known(RelationType::OneToMany, Kind::License, Kind::SeatCountCredit);
+
+/// What the key of such metadata begins with.
+const PREFIX: &str = "transaction:";
+/// Bytes an external id may have.
+const LONGEST: usize = 200;
+/// Items of one transaction.
+pub const ITEMS: usize = 100;
+
+/// What is asked for.
+#[derive(Clone, Debug)]
+pub struct Order {
+    pub external_id: String,
+    pub order_type: String,
+    pub items: Vec<OrderItem>,
+}
+
+#[derive(Clone, Debug)]
+pub struct OrderItem {
+    pub external_id: String,
+    /// The product package.
+    pub product: Uuid,
+    pub quantity: i64,
+    /// `None` leaves what there is, or now; `Some(None)` clears.
+    pub valid_from: Option<Option<Time>>,
+    pub valid_until: Option<Option<Time>>,
+    pub lock_scope: Option<String>,
+}
+
+/// What became of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Done {
+    pub order_type: String,
+    pub items: Vec<DoneItem>,
+    /// False if it was there already, just so.
+    pub is_new: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DoneItem {
+    pub item: KeptItem,
+    pub licenses: Vec<Uuid>,
+}
+
+/// As it is kept with each license of the item.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct KeptItem {
+    pub id: Uuid,
+    pub external_id: String,
+    pub product_id: Uuid,
+    pub quantity: i64,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct KeptOrder {
+    #[serde(rename = "type")]
+    order_type: String,
+    items: Vec<KeptItem>,
+}
+
+/// What is about one part of the body.
+fn at(pointer: impl Into<Cow<'static, str>>, why: impl Into<Fault>) -> Error {
+    OperationError::at(pointer, why.into()).into()
+}
+
+fn of_item(index: usize, refused: Refused) -> Error {
+    let member = match &refused {
+        Refused::PackageInactive(_)
+        | Refused::PackageNotYetValid(_)
+        | Refused::PackageExpired(_)
+        | Refused::PackageEmpty(_) => "/productId",
+        Refused::EndBeforeStart | Refused::ValidityTooLong { .. } => "/licenseValidUntil",
+        Refused::ValidityDiffers(_) => "/licenseValidFrom",
+        Refused::CountNotPositive(_) | Refused::QuotaOfUseTime(_) | Refused::TooMuch => "/quantity",
+        Refused::LockScopeRequired => "/lockScope",
+        _ => "",
+    };
+    at(format!("/transaction/items/{index}{member}"), refused)
+}
+
+/// POST: grants. The same order again, by its external id, grants nothing more; another one by that id is refused.
+pub fn create(tx: &mut Transaction<'_>, who: &Who, owner: (Kind, Uuid), order: &Order) -> Result<Done, Error> {
+    who.require(Permission::Kind(Kind::License, Action::Create))?;
+    let owner = prepare(tx.graph(), who, owner, order)?;
+    let there = found(tx.graph(), owner, &order.external_id);
+    if !there.is_empty() {
+        return again(order, &there);
+    }
+    let entitlement = homes::default_or_new(tx, owner)?;
+    let mut items = Vec::with_capacity(order.items.len());
+    for (index, item) in order.items.iter().enumerate() {
+        items.push(granted(tx, who, entitlement, order, item, index)?);
+    }
+    Ok(Done {
+        order_type: order.order_type.clone(),
+        items,
+        is_new: true,
+    })
+}
+
+/// PUT: changes the items it names, and grants those that are new; the others stay.
+pub fn update(tx: &mut Transaction<'_>, who: &Who, owner: (Kind, Uuid), order: &Order) -> Result<Done, Error> {
+    who.require(Permission::Kind(Kind::License, Action::Update))?;
+    let owner = prepare(tx.graph(), who, owner, order)?;
+    let there = found(tx.graph(), owner, &order.external_id);
+    let Some(first) = there.first() else {
+        let why = Fault::TransactionMissing(order.external_id.clone());
+        return Err(at("/transaction/externalId", why));
+    };
+    let order_type = first.order.order_type.clone();
+    if order_type != order.order_type {
+        return Err(at(
+            "/transaction/type",
+            Fault::TransactionDiffers(order.external_id.clone()),
+        ));
+    }
+    let mut items = done(&there);
+    for (index, item) in order.items.iter().enumerate() {
+        let known = items
+            .iter()
+            .position(|known| known.item.external_id == item.external_id);
+        let Some(known) = known else {
+            who.require(Permission::Kind(Kind::License, Action::Create))?;
+            let entitlement = homes::default_or_new(tx, owner)?;
+            items.push(granted(tx, who, entitlement, order, item, index)?);
+            continue;
+        };
+        if items[known].item.product_id != item.product {
+            let why = Fault::TransactionDiffers(order.external_id.clone());
+            return Err(at(format!("/transaction/items/{index}/productId"), why));
+        }
+        changed(tx, order, item, &mut items[known]).map_err(|refused| of_item(index, refused))?;
+    }
+    Ok(Done {
+        order_type,
+        items,
+        is_new: false,
+    })
+}
+
+/// Whose it is, and whether the order can be understood.
+fn prepare(graph: &Graph, who: &Who, (kind, id): (Kind, Uuid), order: &Order) -> Result<Uuid, Error> {
+    let owner = owned(graph, who, kind, id, "owner")?.id;
+    // What a person owns is in no organization's reach.
+    if kind == Kind::Profile && who.organization.is_some() {
+        return Err(Denied::ReadOnly(id).into());
+    }
+    let fits = |text: &str| (1..=LONGEST).contains(&text.len()) && !text.chars().any(char::is_control);
+    if !fits(&order.external_id) {
+        return Err(at("/transaction/externalId", Fault::ExternalIdUnfit));
+    }
+    if !(1..=ITEMS).contains(&order.items.len()) {
+        return Err(at("/transaction/items", Fault::ItemCount(order.items.len())));
+    }
+    for (index, item) in order.items.iter().enumerate() {
+        let pointer = |member: &str| format!("/transaction/items/{index}/{member}");
+        let before = &order.items[..index];
+        if !fits(&item.external_id) || before.iter().any(|other| other.external_id == item.external_id) {
+            return Err(at(pointer("externalId"), Fault::ExternalIdUnfit));
+        }
+        let scopes = Kind::License
+            .field("lockScope")
+            .map(|field| Kind::License.def().fields[usize::from(field)].values);
+        if let (Some(scope), Some(scopes)) = (&item.lock_scope, scopes)
+            && !scopes.contains(&scope.as_str())
+        {
+            let (value, wanted) = (super::shown(scope), format!("it is one of {}", scopes.join(", ")));
+            return Err(at(pointer("lockScope"), Fault::Mistyped { value, wanted }));
+        }
+        if item.quantity < 1 {
+            return Err(of_item(index, Refused::CountNotPositive(item.quantity)));
+        }
+    }
+    Ok(owner)
+}
+
+/// A license of a transaction, and what is kept with it.
+struct Found {
+    license: Uuid,
+    order: KeptOrder,
+}
+
+/// In order of the licenses.
+fn found(graph: &Graph, owner: Uuid, external_id: &str) -> Vec<Found> {
+    let (Some(key), Some(value)) = (Kind::LicenseMetadata.field("key"), Kind::LicenseMetadata.field("value")) else {
+        return Vec::new();
+    };
+    let wanted = Value::text(&format!("{PREFIX}{external_id}"));
+    let notes = graph.by_value(Kind::LicenseMetadata, key, &wanted, None);
+    let mut all: Vec<(u64, Found)> = notes
+        .filter_map(|note| {
+            let license = note.parent(METADATA)?;
+            let of = license.parent(LICENSES).and_then(homes::owner)?;
+            let order = serde_json::from_str(note.fields.get(value)?.as_text()?).ok()?;
+            let found = Found {
+                license: license.id,
+                order,
+            };
+            (of.id == owner).then_some((license.serial, found))
+        })
+        .collect();
+    all.sort_by_key(|(serial, _)| *serial);
+    all.into_iter().map(|(_, found)| found).collect()
+}
+
+/// The items of a transaction, each with its licenses.
+fn done(there: &[Found]) -> Vec<DoneItem> {
+    let mut items: Vec<DoneItem> = Vec::new();
+    for found in there {
+        for item in &found.order.items {
+            match items.iter_mut().find(|known| known.item.id == item.id) {
+                Some(known) => known.licenses.push(found.license),
+                None => items.push(DoneItem {
+                    item: item.clone(),
+                    licenses: vec![found.license],
+                }),
+            }
+        }
+    }
+    items
+}
+
+fn again(order: &Order, there: &[Found]) -> Result<Done, Error> {
+    let items = done(there);
+    let same = |item: &OrderItem| {
+        items.iter().any(|known| {
+            let KeptItem {
+                external_id,
+                product_id,
+                quantity,
+                ..
+            } = &known.item;
+            (external_id, product_id, quantity) == (&item.external_id, &item.product, &item.quantity)
+        })
+    };
+    let is_same = there.iter().all(|found| found.order.order_type == order.order_type)
+        && items.len() == order.items.len()
+        && order.items.iter().all(same);
+    if !is_same {
+        let why = Fault::TransactionDiffers(order.external_id.clone());
+        return Err(at("/transaction/externalId", why));
+    }
+    Ok(Done {
+        order_type: order.order_type.clone(),
+        items,
+        is_new: false,
+    })
+}
+
+fn granted(
+    tx: &mut Transaction<'_>,
+    who: &Who,
+    entitlement: Uuid,
+    order: &Order,
+    item: &OrderItem,
+    index: usize,
+) -> Result<DoneItem, Error> {
+    let package = tx
+        .graph()
+        .find(item.product)
+        .filter(|node| node.kind == Kind::ProductPackage);
+    let seen = package.is_some_and(|node| crate::access::View::new(tx.graph(), who).reaches(node));
+    if !seen {
+        let why = Fault::TargetNotFound {
+            kind: Kind::ProductPackage,
+            id: Some(item.product),
+        };
+        return Err(at(format!("/transaction/items/{index}/productId"), why));
+    }
+    let wanted = Grant {
+        package: item.product,
+        entitlement,
+        count: Some(item.quantity),
+        use_time: None,
+        valid_from: item.valid_from.flatten(),
+        valid_until: item.valid_until.flatten(),
+        lock_scope: item.lock_scope.as_deref(),
+        metadata: &[],
+    };
+    let licenses = grant::grant(tx, &wanted).map_err(|refused| of_item(index, refused))?;
+    let kept = KeptItem {
+        id: tx.new_id(),
+        external_id: item.external_id.clone(),
+        product_id: item.product,
+        quantity: item.quantity,
+    };
+    for license in &licenses {
+        mark_credit(tx, *license, kept.id)?;
+        keep(tx, *license, order, &kept)?;
+    }
+    Ok(DoneItem { item: kept, licenses })
+}
+
+/// The credit a grant just made is the item's: of a pool, later changes touch no other's.
+fn mark_credit(tx: &mut Transaction<'_>, license: Uuid, item: Uuid) -> Result<(), Violation> {
+    let Some(field) = Kind::SeatCountCredit.field("licenseTransactionItemId") else {
+        return Ok(());
+    };
+    let node = tx.graph().find(license).ok_or(Violation::NotFound { id: license })?;
+    let mut credits = node.hop(Hop::forward(SEATS), None).map(|(credit, _)| credit);
+    let youngest = credits.next_back();
+    let Some((id, fields)) = youngest.map(|credit| (credit.id, credit.fields.with(field, Some(Value::Uuid(item)))))
+    else {
+        return Ok(());
+    };
+    tx.update(id, fields)
+}
+
+fn credit_of<'g>(license: Node<'g>, item: Uuid) -> Option<Node<'g>> {
+    let field = Kind::SeatCountCredit.field("licenseTransactionItemId")?;
+    let mut credits = license.hop(Hop::forward(SEATS), None).map(|(credit, _)| credit);
+    credits.find(|credit| credit.fields.get(field) == Some(&Value::Uuid(item)))
+}
+
+/// Its place with the license: what is kept of the same order's other items stays.
+fn keep(tx: &mut Transaction<'_>, license: Uuid, order: &Order, item: &KeptItem) -> Result<(), Violation> {
+    let (Some(key), Some(value)) = (Kind::LicenseMetadata.field("key"), Kind::LicenseMetadata.field("value")) else {
+        return Ok(());
+    };
+    let name = Value::text(&format!("{PREFIX}{}", order.external_id));
+    let node = tx.graph().find(license).ok_or(Violation::NotFound { id: license })?;
+    let mut notes = node.hop(Hop::forward(METADATA), None).map(|(note, _)| note);
+    let there = notes.find(|note| note.fields.get(key) == Some(&name));
+    let kept = there.and_then(|note| serde_json::from_str::<KeptOrder>(note.fields.get(value)?.as_text()?).ok());
+    let mut kept = kept.unwrap_or_else(|| KeptOrder {
+        order_type: order.order_type.clone(),
+        items: Vec::new(),
+    });
+    match kept.items.iter_mut().find(|known| known.id == item.id) {
+        Some(known) => known.clone_from(item),
+        None => kept.items.push(item.clone()),
+    }
+    let text = Value::text(&serde_json::to_string(&kept).unwrap_or_default());
+    if let Some((id, fields)) = there.map(|note| (note.id, note.fields.with(value, Some(text.clone())))) {
+        return tx.update(id, fields);
+    }
+    let id = tx.new_id();
+    let fields: Fields = [(key, name), (value, text)].into_iter().collect();
+    tx.create(id, Kind::LicenseMetadata, fields, Kept::default())?;
+    tx.relate(METADATA, license, id, Fields::default())
+}
+
+fn changed(tx: &mut Transaction<'_>, order: &Order, item: &OrderItem, done: &mut DoneItem) -> Result<(), Refused> {
+    for license in done.licenses.clone() {
+        if item.valid_from.is_some() || item.valid_until.is_some() {
+            amend::validity(tx, license, item.valid_from, item.valid_until)?;
+        }
+        if item.quantity == done.item.quantity {
+            continue;
+        }
+        let node = tx.graph().find(license).ok_or(Violation::NotFound { id: license })?;
+        let seats = Kind::SeatCountCredit.field("seatCount");
+        match credit_of(node, done.item.id).zip(seats) {
+            Some((credit, seats)) => {
+                let (id, fields) = (credit.id, credit.fields.with(seats, Some(Value::Int(item.quantity))));
+                tx.update(id, fields)?;
+            }
+            None => amend::quota(tx, license, item.quantity)?,
+        }
+    }
+    done.item.quantity = item.quantity;
+    for license in &done.licenses {
+        keep(tx, *license, order, &done.item)?;
+    }
+    Ok(())
+}
