@@ -116,6 +116,24 @@ fn events_are_followed_as_they_happen_and_from_where_one_left() {
 }
 
 #[test]
+fn what_is_older_than_ninety_days_is_not_told() {
+    let clock = Arc::new(Clock::frozen(NOW));
+    let mut store = Memory::new();
+    let server = Server::start(Box::new(store.another()), clock.clone(), &Settings::default());
+    let follow = || Following::new(&server, ADMIN, "/events?after=0", "").ids(1);
+    make(&server, "one");
+    clock.set(Time(NOW.millis() + 1));
+    make(&server, "two");
+    assert_eq!(follow(), ["1-0"]);
+    clock.set(Time(NOW.millis() + 1 + 90 * 24 * 60 * 60 * 1000));
+    make(&server, "three");
+    assert_eq!(follow(), ["2-0"]);
+    // Nor what the log has forgotten.
+    store.forget(2);
+    assert_eq!(follow(), ["3-0"]);
+}
+
+#[test]
 fn a_stream_ends_with_its_token_and_with_the_server() {
     let server = start(Box::new(Memory::new()), &Settings::default());
     let acme = make(&server, "acme");

@@ -20,7 +20,7 @@ use crate::http::problem::Problem;
 use crate::http::write::beside;
 use crate::http::{Context, State, auth};
 use crate::limits::Limit;
-use crate::model::{Commit, Revision};
+use crate::model::{Commit, Revision, Time};
 
 /// A comment line after so many seconds without an event tells the client, and whatever stands between, that the stream is alive.
 const COMMENT_AFTER: u32 = 15;
@@ -178,13 +178,19 @@ impl Follower {
 fn read(engine: &Engine, from: Next, audience: Audience) -> Result<(Vec<u8>, Next), StorageError> {
     let graph = engine.snapshot();
     let mut log = engine.log()?;
-    let begun = first_at(&mut *log, horizon(engine.clock().now()))?;
-    let mut next = match from.revision < begun {
-        true => Next {
-            revision: begun,
+    let horizon = horizon(engine.clock().now());
+    // Who follows along is never behind what is kept, and is spared the search for where that begins.
+    let first = match log.since(from.revision.saturating_sub(1), 1) {
+        Ok(commits) => commits.first().map(|commit| commit.at),
+        Err(StorageError::TooOld(_)) => Some(Time(i64::MIN)),
+        Err(error) => return Err(error),
+    };
+    let mut next = match first {
+        Some(at) if at < horizon => Next {
+            revision: first_at(&mut *log, horizon)?,
             index: 0,
         },
-        false => from,
+        _ => from,
     };
     let (newest, until) = (graph.revision(), Instant::now() + PIECE_TIME);
     let mut piece = Vec::new();
