@@ -3,19 +3,20 @@
 //! `cargo bench --bench http` runs the worlds of 10,000, 100,000 and 1,000,000 entities;
 //! `cargo bench --bench http -- 100000 --seconds 3` one of them. Stops by itself.
 
+#[path = "support/bare.rs"]
+mod bare;
 mod support;
+#[path = "support/wrk.rs"]
+mod wrk;
 
 use std::fs;
-use std::net::TcpListener;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
-use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use actix_web::web::{Bytes, Data};
-use actix_web::{App, HttpResponse, HttpServer, web};
+use bare::Bare;
 use support::{Server, TOKEN, copy, world};
-use tokio::sync::oneshot;
+use wrk::{Figures, get, measured, median, wrk};
 
 fn main() {
     // `cargo bench` passes `--bench`.
@@ -93,14 +94,8 @@ impl World {
             fs::write(&file, targets.join("\n")).expect("the targets can be written");
             let (mut ours, mut theirs) = (Vec::new(), Vec::new());
             for _ in 0..rounds {
-                let measured = |port, process: &str| {
-                    let before = cpu(process);
-                    let run = get(port, 32, seconds, &file);
-                    let cpu_micros = (cpu(process) - before) / (run.rate * seconds as f64) * 1e6;
-                    Figures { cpu_micros, ..run }
-                };
-                ours.push(measured(server.port, &server.child.id().to_string()));
-                theirs.push(measured(bare.port, "self"));
+                ours.push(measured(server.port, &server.child.id().to_string(), seconds, &file));
+                theirs.push(measured(bare.port, "self", seconds, &file));
             }
             let (ours, theirs) = (median(ours), median(theirs));
             println!(
@@ -163,80 +158,8 @@ impl World {
     }
 }
 
-#[derive(Clone, Copy)]
-struct Figures {
-    rate: f64,
-    p99_ms: f64,
-    cpu_micros: f64,
-}
-
-fn median(mut runs: Vec<Figures>) -> Figures {
-    runs.sort_by(|a, b| a.rate.total_cmp(&b.rate));
-    let mut p99: Vec<f64> = runs.iter().map(|run| run.p99_ms).collect();
-    p99.sort_by(f64::total_cmp);
-    Figures {
-        p99_ms: p99[p99.len() / 2],
-        ..runs[runs.len() / 2]
-    }
-}
-
-fn get(port: u16, connections: u32, seconds: u64, targets: &Path) -> Figures {
-    wrk(
-        port,
-        connections,
-        seconds,
-        "benches/get.lua",
-        &[targets.to_str().expect("a plain path"), TOKEN],
-    )
-}
-
 fn post(port: u16, connections: u32, seconds: u64) -> Figures {
     wrk(port, connections, seconds, "benches/post.lua", &[TOKEN])
-}
-
-fn wrk(port: u16, connections: u32, seconds: u64, script: &str, arguments: &[&str]) -> Figures {
-    let threads = connections.min(2).to_string();
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join(script);
-    let output = Command::new("wrk")
-        .args([
-            "--latency",
-            "-t",
-            &threads,
-            "-c",
-            &connections.to_string(),
-            "-d",
-            &format!("{seconds}s"),
-            "-s",
-        ])
-        .arg(script)
-        .arg(format!("http://127.0.0.1:{port}/"))
-        .arg("--")
-        .args(arguments)
-        .output()
-        .expect("wrk runs");
-    let text = String::from_utf8_lossy(&output.stdout);
-    assert!(!text.contains("Non-2xx"), "wrk saw errors: {text}");
-    let field = |name: &str| {
-        text.lines()
-            .find_map(|line| line.trim().strip_prefix(name))
-            .unwrap_or_else(|| panic!("no {name} in {text}"))
-            .trim()
-            .to_owned()
-    };
-    let rate = field("Requests/sec:").parse().expect("a rate");
-    let p99 = field("99%");
-    let (number, scale) = match p99.strip_suffix("us") {
-        Some(number) => (number, 0.001),
-        None => match p99.strip_suffix("ms") {
-            Some(number) => (number, 1.0),
-            None => (p99.trim_end_matches('s'), 1000.0),
-        },
-    };
-    Figures {
-        rate,
-        p99_ms: number.parse::<f64>().expect("a latency") * scale,
-        cpu_micros: 0.0,
-    }
 }
 
 impl Server {
@@ -267,97 +190,5 @@ impl Server {
             .filter_map(|item| item[member].as_str())
             .map(target)
             .collect()
-    }
-}
-
-/// Seconds of processor time a process has used, by its number or `self`; without those it waited for.
-fn cpu(process: &str) -> f64 {
-    let stat = fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
-    let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
-    let ticks = |at: usize| {
-        fields
-            .get(at)
-            .and_then(|text| text.parse::<f64>().ok())
-            .unwrap_or_default()
-    };
-    (ticks(11) + ticks(12)) / 100.0
-}
-
-/// The yardstick: actix-web with one handler. GET answers a constant; POST inserts one row, many in a transaction.
-struct Bare {
-    port: u16,
-}
-
-type Insert = (Bytes, oneshot::Sender<()>);
-
-struct Yard {
-    body: Bytes,
-    inserts: Option<mpsc::Sender<Insert>>,
-}
-
-impl Bare {
-    fn start(body: Vec<u8>, database: Option<PathBuf>) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-        let port = listener.local_addr().expect("an address").port();
-        let inserts = database.map(|path| {
-            let (sender, receiver) = mpsc::channel::<Insert>();
-            std::thread::spawn(move || insert(&path, &receiver));
-            sender
-        });
-        let yard = Data::new(Yard {
-            body: Bytes::from(body),
-            inserts,
-        });
-        std::thread::spawn(move || {
-            actix_web::rt::System::new().block_on(async move {
-                HttpServer::new(move || App::new().app_data(yard.clone()).default_service(web::to(bare)))
-                    .workers(2)
-                    .disable_signals()
-                    .listen(listener)
-                    .expect("the yardstick listens")
-                    .run()
-                    .await
-            })
-        });
-        Self { port }
-    }
-}
-
-async fn bare(yard: Data<Yard>, body: Bytes) -> HttpResponse {
-    if let (Some(inserts), false) = (&yard.inserts, body.is_empty()) {
-        let (done, waits) = oneshot::channel();
-        if inserts.send((body, done)).is_err() || waits.await.is_err() {
-            return HttpResponse::InternalServerError().finish();
-        }
-    }
-    HttpResponse::Ok()
-        .content_type("application/json")
-        .body(yard.body.clone())
-}
-
-fn insert(path: &Path, receiver: &mpsc::Receiver<Insert>) {
-    for end in ["", "-wal", "-shm"] {
-        let _ = fs::remove_file(format!("{}{end}", path.display()));
-    }
-    let mut connection = rusqlite::Connection::open(path).expect("the yardstick's database");
-    connection
-        .execute_batch(
-            "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; CREATE TABLE row(id INTEGER PRIMARY KEY, body BLOB);",
-        )
-        .expect("the yardstick's table");
-    while let Ok(first) = receiver.recv() {
-        let mut batch = vec![first];
-        batch.extend(receiver.try_iter().take(255));
-        let transaction = connection.transaction().expect("a transaction");
-        for (body, _) in &batch {
-            transaction
-                .prepare_cached("INSERT INTO row(body) VALUES (?1)")
-                .and_then(|mut statement| statement.execute([&body[..]]))
-                .expect("a row");
-        }
-        transaction.commit().expect("a commit");
-        for (_, done) in batch {
-            let _ = done.send(());
-        }
     }
 }

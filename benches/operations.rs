@@ -3,14 +3,15 @@
 //!
 //! Every request does something: no two ask for the same, and each answer is looked at.
 
+#[path = "support/stream.rs"]
+mod stream;
 mod support;
 
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use serde_json::Value;
-use support::{Server, TOKEN, copy, world};
+use stream::{Stream, blast, post};
+use support::{Server, copy, world};
 
 const CONNECTIONS: usize = 32;
 /// Requests of one measurement.
@@ -110,7 +111,7 @@ impl<'s> Bench<'s> {
         let mut rates = Vec::new();
         let mut measure = |name: &str, requests: Vec<String>, wanted: &str| {
             let started = Instant::now();
-            self.blast(&requests, wanted);
+            blast(self.server.port, CONNECTIONS, &requests, wanted);
             rates.push((name.to_owned(), requests.len() as f64 / started.elapsed().as_secs_f64()));
         };
         let each = |request: &dyn Fn(usize) -> String| (0..REQUESTS).map(request).collect::<Vec<_>>();
@@ -394,28 +395,6 @@ impl<'s> Bench<'s> {
         let (status, answer) = self.server.request(head, body).expect("an answer");
         assert_eq!(status, 200, "{}", String::from_utf8_lossy(&answer));
     }
-
-    /// All requests, over as many connections, each asking one after the other.
-    fn blast(&self, requests: &[String], wanted: &str) {
-        let share = requests.len().div_ceil(CONNECTIONS);
-        std::thread::scope(|scope| {
-            for part in requests.chunks(share) {
-                scope.spawn(move || {
-                    let mut stream = Stream::open(self.server.port);
-                    for request in part {
-                        stream.ask(request, wanted);
-                    }
-                });
-            }
-        });
-    }
-}
-
-fn post(target: &str, media: &str, body: &str) -> String {
-    let length = body.len();
-    format!(
-        "POST {target} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {TOKEN}\r\nContent-Type: {media}\r\nContent-Length: {length}\r\n\r\n{body}"
-    )
 }
 
 fn operation(selector: &str, name: &str, parameters: &str) -> String {
@@ -424,38 +403,4 @@ fn operation(selector: &str, name: &str, parameters: &str) -> String {
         "application/x-www-form-urlencoded",
         parameters,
     )
-}
-
-/// A connection that stays open.
-struct Stream(BufReader<TcpStream>);
-
-impl Stream {
-    fn open(port: u16) -> Self {
-        let stream = TcpStream::connect(("127.0.0.1", port)).expect("a connection");
-        stream.set_nodelay(true).expect("a connection");
-        stream
-            .set_read_timeout(Some(Duration::from_secs(60)))
-            .expect("a connection");
-        Self(BufReader::new(stream))
-    }
-
-    fn ask(&mut self, request: &str, wanted: &str) {
-        self.0.get_mut().write_all(request.as_bytes()).expect("a request");
-        let mut length = 0;
-        let mut line = String::new();
-        loop {
-            line.clear();
-            self.0.read_line(&mut line).expect("an answer");
-            if let Some(value) = line.to_ascii_lowercase().strip_prefix("content-length:") {
-                length = value.trim().parse().expect("a length");
-            }
-            if line.trim().is_empty() {
-                break;
-            }
-        }
-        let mut body = vec![0; length];
-        self.0.read_exact(&mut body).expect("an answer");
-        let text = String::from_utf8_lossy(&body);
-        assert!(text.contains(wanted), "{request}\n{text}");
-    }
 }
