@@ -310,9 +310,11 @@ fn judge<'g>(
     }
     let locks = model.locks_trials && lock::is_on(&license);
     if locks {
-        let failed = match wanted.hw {
+        // A lease that goes on is on the device it was granted to.
+        let tied = renews.and_then(|lease| Anchored::of(lease.entity()).hw);
+        let failed = match wanted.hw.map(|hw| hw.id).or(tied) {
             None => Some(Reason::HardwareIdRequired),
-            Some(hw) => lock::is_locked(license, candidate.item, hw.id).then_some(Reason::ConsumptionLocked),
+            Some(hw) => lock::is_locked(license, candidate.item, hw).then_some(Reason::ConsumptionLocked),
         };
         rule(Rule::ConsumptionLock, failed)?;
     }

@@ -35,7 +35,6 @@ const PERSONAL: Rel = known(RelationType::OneToMany, Kind::Profile, Kind::Entitl
 pub const LICENSES: Rel = known(RelationType::OneToMany, Kind::Entitlement, Kind::License);
 const OF_ITEM: Rel = known(RelationType::OneToMany, Kind::LicensedItem, Kind::License);
 const BY_LICENSE: Rel = known(RelationType::OneToMany, Kind::License, Kind::Assignment);
-const BY_PROFILE: Rel = known(RelationType::OneToMany, Kind::Profile, Kind::Assignment);
 
 /// What narrows the candidates; all that is set has to fit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -208,9 +207,8 @@ fn better<'g>(ways: &mut SmallVec<[(Node<'g>, Path<'g>); 8]>, entitlement: Node<
 
 /// Assignments of a profile that open their license by themselves.
 pub fn granting<'g>(profile: Node<'g>, now: Time) -> impl Iterator<Item = (Node<'g>, Node<'g>)> {
-    profile
-        .hop(Hop::forward(BY_PROFILE), None)
-        .map(|(assignment, _)| assignment)
+    let granting = profile.graph().granting(profile);
+    granting
         .filter(move |assignment| granting_one(*assignment, now))
         .filter_map(|assignment| Some((assignment, assignment.parent(BY_LICENSE)?)))
 }

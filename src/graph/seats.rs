@@ -28,6 +28,7 @@ const BY_ENTITLEMENT: Rel = known(RelationType::OneToMany, Kind::Entitlement, Ki
 const BY_ITEM: Rel = known(RelationType::OneToMany, Kind::LicensedItem, Kind::License);
 
 const RESERVATION: u8 = place(Kind::Assignment, "reservationType");
+const GRANTS_ACCESS: u8 = place(Kind::Assignment, "grantsAccess");
 const RESERVED_UNTIL: u8 = place(Kind::Assignment, "validUntil");
 const GRANTED_UNTIL: u8 = place(Kind::Consumption, "grantedUntil");
 const COUNT: u8 = place(Kind::Consumption, "consumedCount");
@@ -64,6 +65,14 @@ struct Tied {
     lease: u32,
 }
 
+/// An assignment that grants access by itself: few have it, and a profile may have many assignments.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Granting {
+    profile: u32,
+    serial: Serial,
+    slot: u32,
+}
+
 /// What, beside the license and the consumer, makes a lease the same lease (`licensing.md` 1.6).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Anchored<'a> {
@@ -96,6 +105,7 @@ pub(super) struct SeatIndex {
     pairs: [Sorted<Pair>; 2],
     held: Sorted<Held>,
     tied: Sorted<Tied>,
+    granting: Sorted<Granting>,
     /// By the license's slot; none where nothing is held.
     licenses: HashMap<u32, Tally, RandomState>,
     hasher: RandomState,
@@ -145,7 +155,12 @@ impl SeatIndex {
             return;
         }
         match before.kind {
-            Kind::Assignment => self.climb(topology, slot, false),
+            Kind::Assignment => {
+                self.climb(topology, slot, false);
+                if let Some(granting) = granting(topology, slot, before) {
+                    self.granting.remove(&granting);
+                }
+            }
             Kind::Consumption => {
                 if let Some(assignment) = parent(topology, slot, LEASES) {
                     self.climb(topology, assignment, false);
@@ -161,7 +176,12 @@ impl SeatIndex {
             return;
         }
         match after.kind {
-            Kind::Assignment => self.climb(topology, slot, true),
+            Kind::Assignment => {
+                self.climb(topology, slot, true);
+                if let Some(granting) = granting(topology, slot, after) {
+                    self.granting.insert(granting);
+                }
+            }
             Kind::Consumption => {
                 if let Some(assignment) = parent(topology, slot, LEASES) {
                     self.keep_lease(assignment, slot, after);
@@ -185,6 +205,10 @@ impl SeatIndex {
             self.climb(topology, from, true);
         } else if rel == BY_LICENSE {
             self.climb(topology, to, true);
+        } else if rel == BY_PROFILE
+            && let Some(granting) = granting(topology, to, topology.entity(to))
+        {
+            self.granting.insert(granting);
         }
         if let Some((which, pair)) = pair(topology, rel, to) {
             self.pairs[which].insert(pair);
@@ -198,6 +222,10 @@ impl SeatIndex {
             self.drop_lease(from, to, topology.entity(to));
         } else if rel == BY_LICENSE {
             self.climb(topology, to, false);
+        } else if rel == BY_PROFILE
+            && let Some(granting) = granting(topology, to, topology.entity(to))
+        {
+            self.granting.remove(&granting);
         }
         if let Some((which, pair)) = pair(topology, rel, to) {
             self.pairs[which].remove(&pair);
@@ -328,6 +356,9 @@ impl SeatIndex {
                     }
                 }
                 Kind::Assignment | Kind::License => {
+                    if let Some(granting) = granting(topology, slot, entity) {
+                        rebuilt.granting.insert(granting);
+                    }
                     let rel = if entity.kind == Kind::License {
                         BY_ITEM
                     } else {
@@ -351,6 +382,9 @@ impl SeatIndex {
         }
         if !self.held.iter().eq(rebuilt.held.iter()) || !self.tied.iter().eq(rebuilt.tied.iter()) {
             wrong.push("the leases of assignments are not those there are".to_owned());
+        }
+        if !self.granting.iter().eq(rebuilt.granting.iter()) {
+            wrong.push("the assignments that grant access are not those there are".to_owned());
         }
         let differs = |(license, tally): (&u32, &Tally)| {
             let right = rebuilt.licenses.get(license);
@@ -377,7 +411,27 @@ fn pair(topology: &Topology, rel: Rel, child: u32) -> Option<(usize, Pair)> {
     Some((which, pair))
 }
 
+/// As it is found from its profile, if it grants access and has one.
+fn granting(topology: &Topology, slot: u32, entity: &Entity) -> Option<Granting> {
+    let grants = entity.kind == Kind::Assignment && entity.fields.get(GRANTS_ACCESS) == Some(&Value::Bool(true));
+    grants.then(|| {
+        Some(Granting {
+            profile: parent(topology, slot, BY_PROFILE)?,
+            serial: entity.serial,
+            slot,
+        })
+    })?
+}
+
 impl Graph {
+    /// The assignments of a profile that grant access, valid or not, in order of serial.
+    pub fn granting(&self, profile: Node<'_>) -> impl Iterator<Item = Node<'_>> {
+        let slot = profile.slot() as u32;
+        let found = &self.seats.granting;
+        let found = found.range(|one| one.profile < slot, |one| one.profile <= slot);
+        found.map(|one| Node::new(self, one.slot))
+    }
+
     /// How many seats of a license are taken at an instant.
     pub fn taken(&self, license: Node<'_>, now: Time) -> Taken {
         let Some(tally) = self.seats.licenses.get(&(license.slot() as u32)) else {

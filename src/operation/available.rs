@@ -39,11 +39,7 @@ pub fn licenses<'g>(
     let open = ways.iter().filter(|(entitlement, _)| is_within(*entitlement));
     let by_way = open.flat_map(|(entitlement, _)| entitlement.hop(Hop::forward(select::LICENSES), None));
     let by_assignment = select::granting(profile, now).map(|(_, license)| license);
-    let by_assignment = by_assignment.filter(|license| {
-        license
-            .parent(select::LICENSES)
-            .is_some_and(|entitlement| is_within(entitlement))
-    });
+    let by_assignment = by_assignment.filter(|license| license.parent(select::LICENSES).is_some_and(&is_within));
     for license in by_way.map(|(license, _)| license).chain(by_assignment) {
         visited += 1;
         if visited > limits.visited {

@@ -535,3 +535,45 @@ fn a_generated_world_is_imported_from_a_pipe() {
     check(here, "query /Organization{count} --database a.db", 0, "4\n", "");
     assert_eq!(run(here, "verify --database a.db").status.code(), Some(0));
 }
+
+#[test]
+fn a_decision_is_asked_for_from_the_shell() {
+    let folder = folder();
+    let here = folder.path();
+    let seed = crate::support::path("fixtures/seed/leases.ndjson");
+    let import = format!("import {} --database a.db", seed.display());
+    assert_eq!(run(here, &import).status.code(), Some(0));
+    let aino = "--profile 31000000-0000-4000-8000-000000000001";
+    let yes = "yes, by the license 90000000-0000-4000-8000-000000000001\n";
+    check(here, &format!("check {aino} --item editor --database a.db"), 0, yes, "");
+    let dora = "--profile 31000000-0000-4000-8000-000000000004";
+    check(
+        here,
+        &format!("check {dora} --item viewer --database a.db"),
+        3,
+        "no: notAuthorized\n",
+        "",
+    );
+    let explained = run(
+        here,
+        &format!("check {dora} --item editor --hw x --explain --database a.db"),
+    );
+    assert_eq!(explained.status.code(), Some(0));
+    let told = text(&explained.stdout);
+    for line in [
+        "yes, by the license 90000000-0000-4000-8000-000000000004",
+        "  by /Profile[@id='31000000-0000-4000-8000-000000000004']/~Membership/ProfileGroup[@id='20000000-0000-4000-8000-000000000003']",
+        "  useCount: passed",
+        "tried /Profile",
+    ] {
+        assert!(told.contains(line), "{line}: {told}");
+    }
+    let json = run(
+        here,
+        &format!("check {dora} --item viewer --output json --database a.db"),
+    );
+    assert_eq!(json.status.code(), Some(3));
+    let json: serde_json::Value = serde_json::from_slice(&json.stdout).expect("JSON");
+    assert_eq!(json, serde_json::json!({"granted": false, "code": "notAuthorized"}));
+    check(here, "check --profile me --item editor", 2, "", "invalid value");
+}

@@ -164,6 +164,7 @@ fn trials() {
             ("ann editor", "hardwareIdRequired"),
             ("ann editor license=lic hw=a", "new lic 900"),
             ("ann editor license=lic hw=a", "renewed lic 900"),
+            ("ann editor license=lic lease=ann:editor:a", "renewed lic 900"),
             ("release ann:editor:a by ann", "released until 0"),
             // Its own trial goes on, another one does not begin on this device, for nobody.
             ("ann editor license=lic hw=a", "new lic 900"),

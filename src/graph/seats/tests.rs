@@ -18,6 +18,10 @@ enum Step {
         license: usize,
         profile: usize,
     },
+    Grant {
+        which: usize,
+        grants: bool,
+    },
     Reserve {
         which: usize,
         kind: Option<&'static str>,
@@ -54,6 +58,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         3 => (which.clone(), until, count).prop_map(|(which, until, count)| Step::Renew { which, until, count }),
         2 => (prop_oneof![Just(Kind::Consumption), Just(Kind::Consumption), Just(Kind::Assignment)], which)
             .prop_map(|(kind, which)| Step::Remove { kind, which }),
+        1 => (0usize..40, any::<bool>()).prop_map(|(which, grants)| Step::Grant { which, grants }),
         1 => Just(Step::Undo),
     ];
     prop::collection::vec(step, 0..60)
@@ -82,6 +87,14 @@ fn take(tx: &mut Transaction<'_>, step: &Step) {
             };
             link(tx, Kind::License, id(LICENSES[*license])).expect("a license");
             link(tx, Kind::Profile, id(PROFILES[*profile])).expect("a profile");
+        }
+        Step::Grant { which, grants } => {
+            let Some(at) = nth(tx.graph(), Kind::Assignment, *which) else {
+                return;
+            };
+            let fields = tx.graph().find(at).expect("it is there").fields.clone();
+            tx.update(at, fields.with(GRANTS_ACCESS, Some(Value::Bool(*grants))))
+                .expect("an update");
         }
         Step::Reserve { which, kind, until } => {
             let Some(at) = nth(tx.graph(), Kind::Assignment, *which) else {
@@ -157,6 +170,11 @@ fn compare(graph: &Graph) {
             assert_eq!(found, walked(graph, license, now), "{name} at {now}");
         }
         for profile in PROFILES.map(|name| graph.find(id(name)).expect("a profile")) {
+            let grants = |node: &Node<'_>| {
+                node.parent(BY_PROFILE) == Some(profile) && node.fields.get(GRANTS_ACCESS) == Some(&Value::Bool(true))
+            };
+            let granting = graph.of_kind(Kind::Assignment, None).filter(grants);
+            assert!(graph.granting(profile).eq(granting));
             let of_both =
                 |node: &Node<'_>| node.parent(BY_LICENSE) == Some(license) && node.parent(BY_PROFILE) == Some(profile);
             let first = graph.of_kind(Kind::Assignment, None).find(of_both);
