@@ -20,7 +20,7 @@ use crate::model::{Kind, Rel, Time, Value};
 pub const SECONDS: u64 = 3600;
 
 /// What a logged-in user may do beside reading what is their own: use their licenses.
-const PERMISSIONS: [Permission; 2] = [Permission::LicenseConsume, Permission::LicenseCheck];
+const PERMISSIONS: [Permission; 1] = [Permission::LicenseConsume];
 
 const LOGINS: Rel = known(RelationType::OneToMany, Kind::Person, Kind::EmailAndPassword);
 const PROFILES: Rel = known(RelationType::OneToMany, Kind::Person, Kind::Profile);
