@@ -7,21 +7,21 @@ use smallvec::SmallVec;
 use uuid::Uuid;
 
 use crate::graph::{Kept, Transaction, Violation};
-use crate::model::schema::{Hop, known, place};
+use crate::model::schema::{known, place};
 use crate::model::{Fields, Kind, Rel, RelationType, Time, Value};
 
-use super::decision::{self, Decision, Granted, Refusal, USE_COUNT, USE_TIME, Wanted};
+use super::credits;
+use super::decision::{self, Decision, Granted, Refusal, Wanted};
 use super::lock;
 use super::model;
 use super::reason::Reason;
 use super::refused::Refused;
 use super::select;
+use super::terms::Limited;
 
 const LEASES: Rel = known(RelationType::OneToMany, Kind::Assignment, Kind::Consumption);
 const BY_LICENSE: Rel = known(RelationType::OneToMany, Kind::License, Kind::Assignment);
 const BY_PROFILE: Rel = known(RelationType::OneToMany, Kind::Profile, Kind::Assignment);
-const TIME_CREDITS: Rel = known(RelationType::OneToMany, Kind::License, Kind::UseTimeCredit);
-const COUNT_CREDITS: Rel = known(RelationType::OneToMany, Kind::License, Kind::UseCountCredit);
 
 mod field {
     use crate::model::Kind;
@@ -156,10 +156,10 @@ fn write(
         }
     };
     if granted.uses > 0 {
-        spend(tx, granted.license, COUNT_CREDITS, USE_COUNT, granted.uses)?;
+        credits::spend(tx, granted.license, Limited::UseCount, granted.uses)?;
     }
     if granted.use_time > 0 {
-        spend(tx, granted.license, TIME_CREDITS, USE_TIME, granted.use_time)?;
+        credits::spend(tx, granted.license, Limited::UseTime, granted.use_time)?;
     }
     if let Some(hw) = wanted.hw.filter(|_| granted.locks) {
         lock::remember(tx, granted.license, granted.item_of_license, hw.id)?;
@@ -225,45 +225,6 @@ fn fields(before: Fields, lease: Uuid, wanted: &Wanted<'_>, granted: &Granted, n
     let new = new.into_iter().filter_map(|(field, value)| Some((field, value?)));
     // Of two values for a field the later wins.
     kept.chain([(GRANTED_AT, at)]).chain(new).collect()
-}
-
-/// Takes from the credits valid now, from the one that ends first. There is enough: the decision has counted it.
-fn spend(
-    tx: &mut Transaction<'_>,
-    license: Uuid,
-    rel: Rel,
-    (amount, used): (u8, Option<u8>),
-    mut wanted: u64,
-) -> Result<(), Violation> {
-    let now = tx.now();
-    let Some(used) = used else { return Ok(()) };
-    let node = tx.graph().find(license).ok_or(Violation::NotFound { id: license })?;
-    let mut credits: SmallVec<[(i64, Uuid, Option<u64>); 4]> = node
-        .hop(Hop::forward(rel), None)
-        .filter(|(credit, _)| decision::is_usable(credit, now))
-        .map(|(credit, _)| {
-            let until = select::end(&credit).map_or(i64::MAX, Time::millis);
-            (until, credit.id, decision::left(&credit, amount, Some(used)))
-        })
-        .collect();
-    // Stable, so that of two that end together the older one gives first.
-    credits.sort_by_key(|(until, ..)| *until);
-    for (_, id, left) in credits {
-        let part = left.unwrap_or(u64::MAX).min(wanted);
-        if part == 0 {
-            continue;
-        }
-        let credit = tx.graph().find(id).ok_or(Violation::NotFound { id })?;
-        let had = credit.fields.get(used).and_then(Value::as_int).unwrap_or(0);
-        let sum = had.saturating_add(i64::try_from(part).unwrap_or(i64::MAX));
-        let fields = credit.fields.with(used, Some(Value::Int(sum)));
-        tx.update(id, fields)?;
-        wanted -= part;
-        if wanted == 0 {
-            break;
-        }
-    }
-    Ok(())
 }
 
 /// Gives a lease back. `holder`: only one's own; `None` is an administrator's, whatever the model says, and at once.

@@ -10,6 +10,7 @@ use crate::model::schema::{Hop, known, place};
 use crate::model::{Entity, Kind, Rel, RelationType, Time, Value};
 use crate::mutant::mutant;
 
+use super::credits::Credits;
 use super::lock;
 use super::model::Mode;
 use super::reason::Reason;
@@ -25,9 +26,6 @@ const LEASES: Rel = known(RelationType::OneToMany, Kind::Assignment, Kind::Consu
 const BY_LICENSE: Rel = known(RelationType::OneToMany, Kind::License, Kind::Assignment);
 const BY_PROFILE: Rel = known(RelationType::OneToMany, Kind::Profile, Kind::Assignment);
 const SCOPES: Rel = known(RelationType::OneToMany, Kind::License, Kind::LicenseScope);
-const SEAT_CREDITS: Rel = known(RelationType::OneToMany, Kind::License, Kind::SeatCountCredit);
-const TIME_CREDITS: Rel = known(RelationType::OneToMany, Kind::License, Kind::UseTimeCredit);
-const COUNT_CREDITS: Rel = known(RelationType::OneToMany, Kind::License, Kind::UseCountCredit);
 
 /// A device or a process, as the client calls it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -349,7 +347,7 @@ fn judge<'g>(
     let (mut over_use, mut uses, mut use_time) = (false, 0, 0);
     match model.limited {
         Limited::Seats => {
-            let credits = Credits::of(license, SEAT_CREDITS, SEAT_COUNT, now);
+            let credits = Credits::of(license, Limited::Seats, now);
             // Whoever goes on in the seats it has takes none; where there are none at all, nobody goes on.
             let after = taken.seats.saturating_sub(mine).saturating_add(seats);
             let fits = credits.total.is_none_or(|total| {
@@ -365,7 +363,7 @@ fn judge<'g>(
             until = until.min(credits.lasting(after));
         }
         Limited::UseCount => {
-            let credits = Credits::of(license, COUNT_CREDITS, USE_COUNT, now);
+            let credits = Credits::of(license, Limited::UseCount, now);
             uses = match (model.uses_declared, renews) {
                 (false, None) => 1,
                 (false, Some(_)) => 0,
@@ -373,12 +371,12 @@ fn judge<'g>(
                 (true, None) => u64::from(count),
                 (true, Some(_)) => wanted.count.map_or(0, u64::from),
             };
-            let fits = !credits.each.is_empty() && credits.total.is_none_or(|left| uses <= left);
+            let fits = !credits.is_empty() && credits.total.is_none_or(|left| uses <= left);
             rule(Rule::UseCount, (!fits).then_some(Reason::UseCountExceeded))?;
             until = until.min(credits.latest());
         }
         Limited::UseTime => {
-            let credits = Credits::of(license, TIME_CREDITS, USE_TIME, now);
+            let credits = Credits::of(license, Limited::UseTime, now);
             until = until.min(credits.latest());
             // What a renewal had was paid for.
             let paid = renews
@@ -387,7 +385,7 @@ fn judge<'g>(
             let left = credits
                 .total
                 .map_or(i64::MAX, |left| i64::try_from(left).unwrap_or(i64::MAX));
-            let fits = !credits.each.is_empty() && (left > 0 || paid > now);
+            let fits = !credits.is_empty() && (left > 0 || paid > now);
             rule(Rule::UseTime, (!fits).then_some(Reason::UseTimeExceeded))?;
             until = until.min(plus(paid, left));
             use_time = u64::try_from(until.millis().saturating_sub(paid.millis())).unwrap_or(0);
@@ -467,72 +465,6 @@ fn is_crowded(candidate: &Candidate<'_>, wanted: &Wanted<'_>, renews: Option<Nod
     };
     let anchors = candidate.model.anchors;
     exceeds(devices.len(), anchors.hw) || exceeds(processes.len(), anchors.process)
-}
-
-pub(super) const SEAT_COUNT: (u8, Option<u8>) = (place(Kind::SeatCountCredit, "seatCount"), None);
-pub(super) const USE_COUNT: (u8, Option<u8>) = (
-    place(Kind::UseCountCredit, "useCount"),
-    Some(place(Kind::UseCountCredit, "useCountConsumed")),
-);
-pub(super) const USE_TIME: (u8, Option<u8>) = (
-    place(Kind::UseTimeCredit, "useTime"),
-    Some(place(Kind::UseTimeCredit, "useTimeConsumed")),
-);
-
-/// What the credits that are valid now give, less what was used of it.
-struct Credits {
-    /// Each with its end, the latest first; without an amount it has no limit.
-    each: SmallVec<[(i64, Option<u64>); 4]>,
-    /// `None`: without limit.
-    total: Option<u64>,
-}
-
-impl Credits {
-    fn of(license: Node<'_>, rel: Rel, (amount, used): (u8, Option<u8>), now: Time) -> Self {
-        let mut each: SmallVec<[(i64, Option<u64>); 4]> = SmallVec::new();
-        let mut total = Some(0u64);
-        for (credit, _) in license.hop(Hop::forward(rel), None) {
-            if !is_usable(&credit, now) {
-                continue;
-            }
-            let left = left(&credit, amount, used);
-            total = total.zip(left).map(|(total, left)| total.saturating_add(left));
-            each.push((select::end(&credit).map_or(i64::MAX, Time::millis), left));
-        }
-        each.sort_unstable_by_key(|(until, _)| std::cmp::Reverse(*until));
-        Self { each, total }
-    }
-
-    /// When the last of them ends.
-    fn latest(&self) -> Time {
-        Time(self.each.first().map_or(i64::MAX, |(until, _)| *until))
-    }
-
-    /// Until when there are so many, whatever ends before: a lease does not outlive the credit it rests on.
-    fn lasting(&self, wanted: u64) -> Time {
-        let mut sum = 0u64;
-        for (until, amount) in &self.each {
-            sum = amount.map_or(u64::MAX, |amount| sum.saturating_add(amount));
-            if sum >= wanted {
-                return Time(*until);
-            }
-        }
-        Time(self.each.last().map_or(i64::MAX, |(until, _)| *until))
-    }
-}
-
-/// Active and within its validity.
-pub(super) fn is_usable(credit: &Entity, now: Time) -> bool {
-    let active = credit.kind.field("active").and_then(|field| credit.fields.get(field));
-    active == Some(&Value::Bool(true)) && select::is_valid(credit, now)
-}
-
-/// What is left of a credit; `None`: it has no limit.
-pub(super) fn left(credit: &Entity, amount: u8, used: Option<u8>) -> Option<u64> {
-    let number = |field: u8| credit.fields.get(field).and_then(Value::as_int);
-    let amount = u64::try_from(number(amount)?).unwrap_or(0);
-    let used = used.and_then(number).map_or(0, |used| u64::try_from(used).unwrap_or(0));
-    Some(amount.saturating_sub(used))
 }
 
 /// Never past the last time that can be written.

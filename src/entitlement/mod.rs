@@ -4,6 +4,7 @@
 pub mod amend;
 pub mod anchors;
 pub mod consume;
+mod credits;
 pub mod decision;
 pub mod grant;
 pub mod homes;
