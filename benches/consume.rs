@@ -28,7 +28,7 @@ const CONNECTIONS: usize = 32;
 const REQUESTS: usize = 8_000;
 /// Users who consume in the benches, and what they consume.
 const CONSUMERS: usize = 2_000;
-const ITEM: &str = "bench item";
+const ITEM: &str = "bench-item";
 const FORM: &str = "application/x-www-form-urlencoded";
 
 struct Asked {
@@ -104,7 +104,7 @@ impl Bench {
                 .collect()
         };
         let profiles = list("/graph/ProfileGroup[@name!='bench']/~Membership/Profile{r=1000}", "id");
-        let items = list("/graph/LicensedItem[@name!='bench item']{r=20}", "name");
+        let items = list("/graph/LicensedItem[@name!='bench-item']{r=20}", "name");
         let (mut granted, mut refused) = (Vec::new(), Vec::new());
         let pairs: Vec<(&String, &String)> = profiles
             .iter()

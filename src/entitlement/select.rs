@@ -98,19 +98,25 @@ pub fn item<'g>(graph: &'g Graph, name: &str) -> Option<Node<'g>> {
 
 /// All there are, the one to try first at the front.
 pub fn candidates<'g>(profile: Node<'g>, asked: Node<'g>, filters: &Filters, now: Time) -> Candidates<'g> {
-    let graph = profile.graph();
-    let items = covering(asked);
     let mut found = Candidates::new();
-    if !is_valid(&profile, now) {
-        return found;
+    if is_valid(&profile, now) {
+        gather(&mut found, profile, asked, filters, now);
     }
+    if found.len() > 1 {
+        found.sort_by_cached_key(rank);
+    }
+    found
+}
+
+fn gather<'g>(found: &mut Candidates<'g>, profile: Node<'g>, asked: Node<'g>, filters: &Filters, now: Time) {
+    let (graph, items) = (profile.graph(), covering(asked));
     for (entitlement, path) in ways(profile, now) {
         if !fits_entitlement(filters, entitlement) {
             continue;
         }
         for item in &items {
             for license in graph.licenses(entitlement, *item) {
-                add(&mut found, filters, license, *item, path, profile, now);
+                add(found, filters, license, *item, path, profile, now);
             }
         }
     }
@@ -121,7 +127,7 @@ pub fn candidates<'g>(profile: Node<'g>, asked: Node<'g>, filters: &Filters, now
             && fits_entitlement(filters, entitlement)
         {
             add(
-                &mut found,
+                found,
                 filters,
                 license,
                 item,
@@ -131,10 +137,6 @@ pub fn candidates<'g>(profile: Node<'g>, asked: Node<'g>, filters: &Filters, now
             );
         }
     }
-    if found.len() > 1 {
-        found.sort_by_cached_key(rank);
-    }
-    found
 }
 
 fn add<'g>(

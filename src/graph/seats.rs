@@ -457,9 +457,11 @@ impl Graph {
     fn between(&self, which: usize, first: Node<'_>, second: Node<'_>) -> impl Iterator<Item = Node<'_>> {
         let ends = (first.slot() as u32, second.slot() as u32);
         let before = |pair: &Pair| (pair.first, pair.second) < ends;
-        let within = |pair: &Pair| (pair.first, pair.second) <= ends;
-        let found = self.seats.pairs[which].range(before, within);
-        found.map(|pair| Node::new(self, pair.slot))
+        // There are few: where they end is seen on the way.
+        let found = self.seats.pairs[which].after(before);
+        found
+            .take_while(move |pair| (pair.first, pair.second) == ends)
+            .map(|pair| Node::new(self, pair.slot))
     }
 
     /// The leases of an assignment that have not ended, released ones that cool down among them, in no order.
