@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use crate::graph::{Graph, Node};
 use crate::model::schema::{Hop, known, place};
-use crate::model::{Entity, Fields, Kind, Rel, RelationType, Time, Value};
+use crate::model::{Entity, Fields, Kind, Rel, RelationType, Serial, Time, Value};
 
 use super::homes;
 use super::model::{self, Model};
@@ -59,6 +59,15 @@ pub enum Path<'g> {
 }
 
 impl Path<'_> {
+    /// The better way first; of two groups that are as good, the older one.
+    fn place(self) -> (u8, Serial) {
+        let serial = match self {
+            Self::Group(group) => group.serial,
+            _ => 0,
+        };
+        (self.sharing(), serial)
+    }
+
     /// The sharing priority of `licensing.md` 2.2, the first being the best.
     fn sharing(self) -> u8 {
         match self {
@@ -183,25 +192,26 @@ pub fn covering(asked: Node<'_>) -> SmallVec<[Node<'_>; 4]> {
 /// The entitlements that are open to a profile, each by its best way.
 pub fn ways(profile: Node<'_>, now: Time) -> SmallVec<[(Node<'_>, Path<'_>); 8]> {
     let mut ways: SmallVec<[(Node<'_>, Path<'_>); 8]> = SmallVec::new();
-    for (entitlement, _) in profile.hop(Hop::forward(PERSONAL), None) {
+    for (entitlement, _) in profile.ends(Hop::forward(PERSONAL)) {
         better(&mut ways, entitlement, Path::Personal);
     }
-    for (entitlement, _) in profile.hop(Hop::backward(OPENS_PROFILE), None) {
+    for (entitlement, _) in profile.ends(Hop::backward(OPENS_PROFILE)) {
         better(&mut ways, entitlement, Path::Direct);
     }
-    for (group, membership) in profile.hop(Hop::forward(MEMBERSHIP), None) {
+    for (group, membership) in profile.ends(Hop::forward(MEMBERSHIP)) {
         if is_member(membership, now) {
-            for (entitlement, _) in group.hop(Hop::backward(OPENS_GROUP), None) {
+            for (entitlement, _) in group.ends(Hop::backward(OPENS_GROUP)) {
                 better(&mut ways, entitlement, Path::Group(group));
             }
         }
     }
+    ways.sort_unstable_by_key(|(entitlement, path)| (path.place(), entitlement.serial));
     ways
 }
 
 fn better<'g>(ways: &mut SmallVec<[(Node<'g>, Path<'g>); 8]>, entitlement: Node<'g>, path: Path<'g>) {
     match ways.iter_mut().find(|(known, _)| *known == entitlement) {
-        Some((_, known)) if known.sharing() <= path.sharing() => {}
+        Some((_, known)) if known.place() <= path.place() => {}
         Some((_, known)) => *known = path,
         None => ways.push((entitlement, path)),
     }

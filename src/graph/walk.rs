@@ -161,6 +161,13 @@ impl<'g> Node<'g> {
             .map(move |(rel, slot)| (rel, Node::new(graph, slot)))
     }
 
+    /// As `hop`, in an order that is this copy's own: for what is put in order later, or needs none.
+    pub fn ends(self, hop: Hop) -> impl Iterator<Item = (Node<'g>, &'g Fields)> {
+        let few = self.few(hop);
+        let many = few.is_none().then(|| self.hop(hop, None));
+        few.into_iter().flatten().chain(many.into_iter().flatten())
+    }
+
     /// What `hop` gives, in no order and without a place to put it in order; `None` where there are so many relations
     /// that `hop` visits only what is taken.
     pub fn few(self, hop: Hop) -> Option<impl Iterator<Item = (Node<'g>, &'g Fields)>> {

@@ -142,19 +142,23 @@ impl Answers {
 
     /// The four members of a no; each text names the item in double quotes, as clients show it.
     fn error(&mut self, item: &str, reason: Reason, what: &str) {
-        self.name(item, "_errorKey");
-        self.out.extend_from_slice(b"\"notAuthorized\",");
-        self.name(item, "_errorCode");
-        text::string(&mut self.out, reason.code());
-        self.out.push(b',');
-        self.name(item, "_errorMessage");
-        text::string(&mut self.out, &format!("\"{item}\" {what}: {}", reason.words()));
-        self.out.push(b',');
-        self.name(item, "_errorTechnical");
-        text::string(
-            &mut self.out,
-            &format!("\"{item}\": {} ({})", reason.words(), reason.code()),
-        );
+        // The item is escaped once; our own words have nothing to escape.
+        let start = self.out.len() + 1;
+        text::string(&mut self.out, item);
+        self.out.pop();
+        let written = start..self.out.len();
+        let out = &mut self.out;
+        let mut named = |before: &[u8], after: &[&str]| {
+            out.extend_from_slice(before);
+            out.extend_from_within(written.clone());
+            after.iter().for_each(|text| out.extend_from_slice(text.as_bytes()));
+        };
+        let (code, words) = (reason.code(), reason.words());
+        named(b"_errorKey\":\"notAuthorized\",\"", &["_errorCode\":\"", code, "\",\""]);
+        named(b"", &["_errorMessage\":\"\\\""]);
+        named(b"", &["\\\" ", what, ": ", words, "\",\""]);
+        named(b"", &["_errorTechnical\":\"\\\""]);
+        named(b"", &["\\\": ", words, " (", code, ")\""]);
     }
 
     /// `"editor_errorKey":`
