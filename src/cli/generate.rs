@@ -192,8 +192,11 @@ impl Maker<'_> {
                     &[("autoAssign", Flag(true)), ("maxAssignments", Int(100))],
                     &[id],
                 )?;
-                self.lines
-                    .object(Kind::ConcurrentSessions, &[("sessionAnchors", Raw("[\"hw\"]"))], &[id])?;
+                self.lines.object(
+                    Kind::ConcurrentSessions,
+                    &[("sessionAnchors", Raw("[{\"type\":\"hw\",\"maxCount\":1}]"))],
+                    &[id],
+                )?;
             }
             "Floating" => {
                 self.lines

@@ -13,6 +13,7 @@ use crate::model::{Entity, Fields, Kind, Rel, RelationType, Serial, Time, Value}
 
 use super::homes;
 use super::model::{self, Model};
+use super::sound::RESERVED_NAMES;
 use super::terms::Limited;
 
 const NAME: u8 = place(Kind::LicensedItem, "name");
@@ -100,6 +101,9 @@ pub struct Candidate<'g> {
 pub type Candidates<'g> = SmallVec<[Candidate<'g>; 2]>;
 
 pub fn item<'g>(graph: &'g Graph, name: &str) -> Option<Node<'g>> {
+    if RESERVED_NAMES.contains(&name) {
+        return None;
+    }
     graph
         .by_value(Kind::LicensedItem, NAME, &Value::text(name), None)
         .next()

@@ -28,7 +28,44 @@ pub enum Contradiction {
     RefreshAfterLease,
     #[error("these are no session anchors")]
     BadAnchors,
+    #[error("an item of this name could not be asked for")]
+    ReservedName,
 }
+
+/// Names that mean something else where an item is asked for or answered: parameters of `/authz` and claims of its tokens
+/// (`licensing.md` 1.2 and 1.3). An item that came by one in an import is as unknown.
+pub const RESERVED_NAMES: [&str; 30] = [
+    "doConsume",
+    "consumptionMode",
+    "consumeDuration",
+    "consumeCount",
+    "hw",
+    "process",
+    "version",
+    "leaseId",
+    "licenseId",
+    "entitlementId",
+    "ownerOrganizationId",
+    "ownerUserId",
+    "onBehalfOfId",
+    "release",
+    "permissionScope",
+    "explain",
+    "alg",
+    "scope",
+    "dryRun",
+    "changes",
+    "iss",
+    "sub",
+    "aud",
+    "iat",
+    "exp",
+    "nbf",
+    "jti",
+    "rfr",
+    "lic",
+    "ibb",
+];
 
 impl Contradiction {
     pub fn code(self) -> &'static str {
@@ -41,6 +78,7 @@ impl Contradiction {
             Self::TimeTooLong => "timeTooLong",
             Self::RefreshAfterLease => "refreshAfterLease",
             Self::BadAnchors => "badAnchors",
+            Self::ReservedName => "reservedName",
         }
     }
 
@@ -53,6 +91,7 @@ impl Contradiction {
             Self::PercentAndCount => "clear one of `maxOverusePercent` and `maxOveruseCount`",
             Self::TimeTooLong => "a lease lasts at most a hundred years",
             Self::RefreshAfterLease => "leave it out and get three quarters of the lease time",
+            Self::ReservedName => "parameters of `/authz` and claims of tokens have this name: choose another",
             Self::BadAnchors => {
                 "for example `[{\"type\":\"hw\",\"maxCount\":1}]`; a type is `hw` or `process`, each once, from 1 up"
             }
@@ -60,7 +99,7 @@ impl Contradiction {
     }
 }
 
-/// What is wrong with a rule, and the field it stands in; nothing, for what is no rule.
+/// What is wrong with a rule or an item, and the field it stands in.
 pub fn contradiction(rule: &Entity) -> Option<(&'static str, Contradiction)> {
     let text = |field: u8| {
         let text = rule.fields.get(field).and_then(Value::as_text);
@@ -68,6 +107,11 @@ pub fn contradiction(rule: &Entity) -> Option<(&'static str, Contradiction)> {
     };
     let number = |field: u8| rule.fields.get(field).and_then(Value::as_int);
     match rule.kind {
+        Kind::LicensedItem => {
+            let name = text(const { place(Kind::LicensedItem, "name") });
+            let is_reserved = name.is_some_and(|name| RESERVED_NAMES.contains(&name));
+            is_reserved.then_some(("name", Contradiction::ReservedName))
+        }
         Kind::VersionConstraint => {
             let least = text(const { place(Kind::VersionConstraint, "minVersion") });
             let most = text(const { place(Kind::VersionConstraint, "maxVersion") });

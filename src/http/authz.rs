@@ -18,8 +18,9 @@ use actix_web::{HttpMessage, HttpResponse};
 use uuid::Uuid;
 
 use super::problem::{Problem, internal};
+use super::signing::Promise;
 use super::write::{idempotency, still_known};
-use super::{Context, GRAPH_REVISION, auth, body};
+use super::{Context, GRAPH_REVISION, auth, body, wire};
 use crate::access::{View, Who};
 use crate::engine::{Reply, Write};
 use crate::entitlement::consume::{self as leases, Outcome};
@@ -28,8 +29,9 @@ use crate::entitlement::{Reason, Refused};
 use crate::error::Error;
 use crate::graph::{Graph, Transaction};
 use crate::limits::{Limit, Limits};
-use crate::model::{Revision, Time};
+use crate::model::{Change, Revision, Time};
 use crate::operation::consume::{self, Consumer, Purpose};
+use crate::operation::crud;
 use crate::signing::Algorithm;
 pub use told::{explanation, path};
 
@@ -101,22 +103,35 @@ pub async fn answer(context: &Context, payload: Payload) -> Result<HttpResponse,
         let (revision, body) = check(context, &asked, form, &graph, &who)?;
         let algorithm = asked.algorithm;
         drop((graph, asked));
-        return respond(context, form, algorithm, revision, body).await;
+        let body = match form {
+            Form::Jwt => {
+                let promise = promise(context, algorithm).await?;
+                Bytes::from(token::signed(promise, &body).await?)
+            }
+            Form::Json | Form::Text => body,
+        };
+        return Ok(response(form, revision, body));
     }
     // Who may not, does not keep the committer busy.
     consumer(&graph, &who, asked.on_behalf_of, Purpose::Consume)?;
     let operation = if asked.releases { "Release" } else { "Consume" };
-    let algorithm = asked.algorithm;
+    let (algorithm, dry_run) = (asked.algorithm, asked.dry_run);
+    may_be_dry(&asked, form)?;
     drop((graph, asked));
-    if form == Form::Jwt {
-        token::available(context, algorithm).await?;
-    }
+    // Before anything is written: a lease whose token nobody gets helps nobody.
+    let promise = match form {
+        Form::Jwt => Some(promise(context, algorithm).await?),
+        Form::Json | Form::Text => None,
+    };
     let write = Write {
         by: who.principal,
         operation: operation.into(),
         request_id: context.request_id.clone(),
-        idempotency: idempotency(context, who.principal, sent.as_bytes())?,
-        dry_run: false,
+        idempotency: match dry_run {
+            true => None,
+            false => idempotency(context, who.principal, sent.as_bytes())?,
+        },
+        dry_run,
     };
     let (query, limits) = (context.query().to_owned(), *context.limits());
     let issuer = Arc::clone(context.state.signer().issuer());
@@ -138,9 +153,14 @@ pub async fn answer(context: &Context, payload: Payload) -> Result<HttpResponse,
                 consume_one(tx, &who, &consumer, &asked, item, &stamp, &mut answers)?;
             }
         }
+        let mut body = answers.finish();
+        if dry_run && form == Form::Json {
+            let changes = crud::told(tx, &who).changes;
+            tell_changes(&mut body, &changes);
+        }
         Ok(Reply {
             status: StatusCode::OK.as_u16(),
-            body: Arc::from(answers.finish()),
+            body: Arc::from(body),
         })
     };
     let written = context.state.engine.write(write, run).await?;
@@ -148,7 +168,11 @@ pub async fn answer(context: &Context, payload: Payload) -> Result<HttpResponse,
         return Err(internal("a kept answer has another status"));
     }
     let body = Bytes::from_owner(written.reply.body);
-    let mut response = respond(context, form, algorithm, written.revision, body).await?;
+    let body = match promise {
+        Some(promise) => Bytes::from(token::signed(promise, &body).await?),
+        None => body,
+    };
+    let mut response = response(form, written.revision, body);
     if written.replayed {
         let replayed = HeaderValue::from_static("true");
         response.headers_mut().insert(super::IDEMPOTENCY_REPLAYED, replayed);
@@ -208,11 +232,12 @@ fn check(
         now,
         signed: form == Form::Jwt,
     };
+    may_be_dry(asked, form)?;
     let mut answers = Answers::new(form, asked.items.len());
     for item in &asked.items {
         let wanted = consumer.wanting(asked.wanted(item));
         let decided = decision::decide(graph, consumer.profile, &item.name, &wanted, now);
-        let explained = asked.explain.then(|| explain(graph, who, &consumer, asked, item, now));
+        let explained = (asked.explain && form == Form::Json).then(|| explain(graph, who, &consumer, asked, item, now));
         match &decided {
             Decision::Granted(granted) => {
                 let hw = wanted.hw.map(|hw| hw.id);
@@ -221,7 +246,55 @@ fn check(
             Decision::Refused(refusal) => answers.refused(&item.name, refusal.reason, &stamp, explained.as_deref()),
         }
     }
-    Ok((graph.revision(), Bytes::from(answers.finish())))
+    let mut body = answers.finish();
+    if asked.dry_run && form == Form::Json {
+        tell_changes(&mut body, &[]);
+    }
+    if body.len() as u64 > context.limits().answer_bytes {
+        return Err(Problem::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "answerTooLarge",
+            "the answer is too large",
+        )
+        .limit(Limit {
+            name: "answer_bytes",
+            value: context.limits().answer_bytes,
+        })
+        .help("ask for fewer items, or without `explain`"));
+    }
+    Ok((graph.revision(), Bytes::from(body)))
+}
+
+/// A dry run answers for one item, as an object with room for what would change; a token of it would be believed.
+fn may_be_dry(asked: &Asked<'_>, form: Form) -> Result<(), Problem> {
+    let problem = match form {
+        _ if !asked.dry_run => return Ok(()),
+        Form::Jwt => Problem::bad_request("dryRunNotSigned", "a dry run is not signed").help("use `.json`"),
+        Form::Json if asked.items.len() > 1 => {
+            Problem::bad_request("dryRunOfOneItem", "a dry run is of one item or one lease")
+                .help("ask for one after the other")
+        }
+        Form::Json | Form::Text => return Ok(()),
+    };
+    Err(problem.parameter("dryRun"))
+}
+
+/// `body` is an object.
+fn tell_changes(body: &mut Vec<u8>, changes: &[Change]) {
+    body.pop();
+    body.extend_from_slice(b",\"dryRun\":true,\"changes\":[");
+    for (at, change) in changes.iter().enumerate() {
+        if at > 0 {
+            body.push(b',');
+        }
+        wire::change(body, change);
+    }
+    body.extend_from_slice(b"]}");
+}
+
+async fn promise(context: &Context, algorithm: Algorithm) -> Result<Promise<'_>, Problem> {
+    let snapshot = context.state.engine.snapshot();
+    context.state.signer().promise(snapshot, algorithm).await
 }
 
 fn explain(graph: &Graph, who: &Who, consumer: &Consumer, asked: &Asked<'_>, item: &Item<'_>, now: Time) -> Vec<u8> {
@@ -242,9 +315,7 @@ fn consume_one(
     answers: &mut Answers,
 ) -> Result<(), Error> {
     let now = tx.now();
-    let explained = asked
-        .explain
-        .then(|| explain(tx.graph(), who, consumer, asked, item, now));
+    let explained = (asked.explain && answers.tells()).then(|| explain(tx.graph(), who, consumer, asked, item, now));
     let wanted = consumer.wanting(asked.wanted(item));
     match leases::consume(tx, consumer.profile, &item.name, &wanted)? {
         Outcome::Consumed(lease) | Outcome::Renewed(lease) => {
@@ -254,7 +325,8 @@ fn consume_one(
             answers.granted(
                 &item.name,
                 &lease.granted,
-                Some(lease.id),
+                // A lease that is not there has no id.
+                (!asked.dry_run).then_some(lease.id),
                 hw,
                 stamp,
                 explained.as_deref(),
@@ -284,21 +356,6 @@ fn release(
         Err(other) => return Err(other.into()),
     }
     Ok(())
-}
-
-/// `body`: the answers as `Answers` wrote them; those that are to be signed are signed here, when all is written.
-async fn respond(
-    context: &Context,
-    form: Form,
-    algorithm: Algorithm,
-    revision: Revision,
-    body: Bytes,
-) -> Result<HttpResponse, Problem> {
-    let body = match form {
-        Form::Jwt => Bytes::from(token::signed(context, algorithm, &body).await?),
-        Form::Json | Form::Text => body,
-    };
-    Ok(response(form, revision, body))
 }
 
 fn response(form: Form, revision: Revision, body: Bytes) -> HttpResponse {

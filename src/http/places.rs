@@ -24,6 +24,14 @@ impl Places {
         }
     }
 
+    /// A place in the line of those who wait, for work that must not be turned away later. `None`: too many wait already.
+    pub fn reserve(&self) -> Option<Reserved<'_>> {
+        Some(Reserved {
+            turn: Turn::take(self)?,
+            free: &self.free,
+        })
+    }
+
     /// In the order they came. `None`: too many wait already.
     pub async fn place(&self) -> Option<Place> {
         if let Ok(place) = Arc::clone(&self.free).try_acquire_owned() {
@@ -31,6 +39,20 @@ impl Places {
         }
         let _turn = Turn::take(self)?;
         Arc::clone(&self.free).acquire_owned().await.ok()
+    }
+}
+
+/// See [`Places::reserve`].
+pub struct Reserved<'a> {
+    turn: Turn<'a>,
+    free: &'a Arc<Semaphore>,
+}
+
+impl Reserved<'_> {
+    pub async fn place(self) -> Option<Place> {
+        let place = Arc::clone(self.free).acquire_owned().await.ok();
+        drop(self.turn);
+        place
     }
 }
 

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use actix_web::http::StatusCode;
 use parking_lot::RwLock;
 
-use super::places::Places;
+use super::places::{Places, Reserved};
 use super::problem::{Problem, internal};
 use super::write::beside;
 use crate::engine::{Engine, Reply, Write};
@@ -142,6 +142,36 @@ impl Signer {
         .await
     }
 
+    /// Before something is done whose answer is to be signed: that it can be, and a place in the line where that takes long.
+    pub async fn promise(&self, graph: Arc<Graph>, algorithm: Algorithm) -> Result<Promise<'_>, Problem> {
+        let ring = self.ready(graph, &[algorithm]).await?;
+        ring.can_sign(algorithm)?;
+        let reserved = match algorithm {
+            // Signed where it is asked for, or soon.
+            Algorithm::EdDsa => None,
+            Algorithm::Rs256 => Some(self.places.reserve().ok_or_else(|| self.too_many())?),
+        };
+        Ok(Promise {
+            signer: self,
+            ring,
+            algorithm,
+            reserved,
+        })
+    }
+
+    fn too_many(&self) -> Problem {
+        Problem::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "tooManySignatures",
+            "too many tokens wait to be signed",
+        )
+        .limit(Limit {
+            name: "signatures",
+            value: self.waiting,
+        })
+        .help("try again in a second, or ask for `alg=EdDSA`, which takes less")
+    }
+
     /// A token over each of these claims, in order; each is a JSON object in bytes.
     pub async fn sign(
         &self,
@@ -150,6 +180,16 @@ impl Signer {
         claims: Vec<Vec<u8>>,
     ) -> Result<Vec<String>, Problem> {
         let ring = self.ready(graph, &[algorithm]).await?;
+        self.sign_by(ring, algorithm, claims, None).await
+    }
+
+    async fn sign_by(
+        &self,
+        ring: Arc<Keyring>,
+        algorithm: Algorithm,
+        claims: Vec<Vec<u8>>,
+        reserved: Option<Reserved<'_>>,
+    ) -> Result<Vec<String>, Problem> {
         let bytes: usize = claims.iter().map(|claims| claims.len() + 256).sum();
         let inline = algorithm == Algorithm::EdDsa && bytes <= INLINE;
         let all = move || {
@@ -159,24 +199,34 @@ impl Signer {
         if inline {
             return all();
         }
-        let Some(place) = self.places.place().await else {
-            return Err(Problem::new(
-                StatusCode::SERVICE_UNAVAILABLE,
-                "tooManySignatures",
-                "too many tokens wait to be signed",
-            )
-            .limit(Limit {
-                name: "signatures",
-                value: self.waiting,
-            })
-            .help("try again in a second, or ask for `alg=EdDSA`, which takes less"));
+        let place = match reserved {
+            Some(reserved) => reserved.place().await,
+            None => self.places.place().await,
         };
+        let place = place.ok_or_else(|| self.too_many())?;
         beside(move || {
             let tokens = all();
             drop(place);
             tokens
         })
         .await
+    }
+}
+
+/// Kept by `sign`, whatever else is asked for meanwhile.
+pub struct Promise<'s> {
+    signer: &'s Signer,
+    ring: Arc<Keyring>,
+    algorithm: Algorithm,
+    reserved: Option<Reserved<'s>>,
+}
+
+impl Promise<'_> {
+    /// By the key there was when it was promised.
+    pub async fn sign(self, claims: Vec<Vec<u8>>) -> Result<Vec<String>, Problem> {
+        self.signer
+            .sign_by(self.ring, self.algorithm, claims, self.reserved)
+            .await
     }
 }
 

@@ -11,7 +11,7 @@ use super::{Call, Outcome};
 use crate::access::{Action, Permission};
 use crate::error::Error;
 use crate::graph::Node;
-use crate::model::schema::{Hop, RelationType, known};
+use crate::model::schema::{RelationType, known};
 use crate::model::{Entity, Field, Kind, Rel, Time, Value};
 
 const BY_LICENSE: Rel = known(RelationType::OneToMany, Kind::License, Kind::Assignment);
@@ -47,7 +47,7 @@ pub(super) fn run(call: &mut Call<'_, '_>) -> Result<Outcome, Error> {
 
 /// The assignment as the parameters say it. One that has ended counts as none: made again, it keeps its id and nothing else.
 fn input(call: &Call<'_, '_>, profile: Node<'_>, license: Node<'_>, now: Time) -> Result<ObjectInput, Error> {
-    let there = assignment(license, profile);
+    let there = license.graph().assignment(license, profile);
     let ended = there.is_some_and(|node| has_ended(&node, now));
     if (there.is_none() || ended) && !call.arguments.flag("createAssignment") {
         let (license, profile) = (license.id, profile.id);
@@ -83,18 +83,6 @@ fn input(call: &Call<'_, '_>, profile: Node<'_>, license: Node<'_>, now: Time) -
         related: Vec::new(),
         at: CompactString::default(),
     })
-}
-
-/// The one of this pair, from whichever end has fewer to look at.
-fn assignment<'g>(license: Node<'g>, profile: Node<'g>) -> Option<Node<'g>> {
-    let (by_license, by_profile) = (Hop::forward(BY_LICENSE), Hop::forward(BY_PROFILE));
-    if license.hop_count(by_license) < profile.hop_count(by_profile) {
-        let mut all = license.hop(by_license, None).map(|(node, _)| node);
-        all.find(|node| node.parent(BY_PROFILE) == Some(profile))
-    } else {
-        let mut all = profile.hop(by_profile, None).map(|(node, _)| node);
-        all.find(|node| node.parent(BY_LICENSE) == Some(license))
-    }
 }
 
 fn has_ended(assignment: &Entity, now: Time) -> bool {

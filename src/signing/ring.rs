@@ -161,6 +161,16 @@ impl Keyring {
         self.active.iter().any(|active| active.algorithm == algorithm)
     }
 
+    /// Whether it could sign now, or why not.
+    pub fn can_sign(&self, algorithm: Algorithm) -> Result<(), Unable> {
+        let active = self.active.iter().find(|active| active.algorithm == algorithm);
+        match active {
+            None => Err(Unable::NoKey(algorithm)),
+            Some(active) if active.pair.is_none() => Err(Unable::Sealed(active.id)),
+            Some(_) => Ok(()),
+        }
+    }
+
     /// Of the keys that should sign, those that cannot be opened.
     pub fn locked(&self) -> impl Iterator<Item = Uuid> {
         let locked = |active: &&Active| active.pair.is_none();

@@ -17,7 +17,7 @@ use crate::limits::{Limit, Limits};
 use crate::signing::Algorithm;
 
 /// Never items. `permissionScope` is for others to read.
-const RESERVED: [&str; 18] = [
+const RESERVED: [&str; 19] = [
     "doConsume",
     "consumptionMode",
     "consumeDuration",
@@ -36,6 +36,7 @@ const RESERVED: [&str; 18] = [
     "explain",
     "alg",
     "scope",
+    "dryRun",
 ];
 
 #[derive(Debug, Default)]
@@ -44,6 +45,7 @@ pub struct Asked<'a> {
     /// The names of the items are ids of leases.
     pub releases: bool,
     pub explain: bool,
+    pub dry_run: bool,
     pub on_behalf_of: Option<Uuid>,
     /// By which tokens are signed.
     pub algorithm: Algorithm,
@@ -217,6 +219,7 @@ impl<'a> Asked<'a> {
             "doConsume" => self.only_asks = !flag(name, &value)?,
             "release" => self.releases = flag(name, &value)?,
             "explain" => self.explain = flag(name, &value)?,
+            "dryRun" => self.dry_run = flag(name, &value)?,
             "onBehalfOfId" => self.on_behalf_of = Some(id(name, &value)?),
             "consumptionMode" => {
                 self.mode = Mode::named(&value).ok_or_else(|| bad(name, &value, "it is `cache` or `checkout`"))?;

@@ -15,6 +15,11 @@ use crate::model::Time;
 /// A denial in a token is good for so long (`licensing.md` 1.3).
 const DENIED_SECONDS: i64 = 24 * 60 * 60;
 
+/// A yes in a token that holds no seat is good for so long, as other signed answers are: it must not pass for a lease.
+const CHECKED_SECONDS: i64 = 180;
+/// So many candidates and ways are told of in an explanation.
+const TOLD: usize = 100;
+
 /// What every answer says.
 pub struct Stamp<'a> {
     pub issuer: &'a str,
@@ -64,11 +69,16 @@ impl Answers {
         self.out.extend_from_slice(b"true");
         self.stamp(stamp);
         self.subject(stamp);
-        self.seconds("exp", granted.until);
+        let checked = Time(stamp.now.millis().saturating_add(1000 * CHECKED_SECONDS));
+        let (until, refresh) = match lease {
+            None if stamp.signed => (granted.until.min(checked), granted.refresh.min(checked)),
+            _ => (granted.until, granted.refresh),
+        };
+        self.seconds("exp", until);
         if let Some(lease) = lease {
             self.id("jti", lease);
         }
-        self.seconds("rfr", granted.refresh);
+        self.seconds("rfr", refresh);
         if let Some(hw) = hw {
             self.out.extend_from_slice(b",\"hw\":");
             text::string(&mut self.out, hw);
@@ -116,6 +126,11 @@ impl Answers {
             self.seconds("exp", Time(stamp.now.millis().saturating_add(1000 * DENIED_SECONDS)));
         }
         self.out.push(b'}');
+    }
+
+    /// Is there room for an explanation? Words have none, and a token is no place for it.
+    pub fn tells(&self) -> bool {
+        self.form == Form::Json
     }
 
     pub fn finish(mut self) -> Vec<u8> {
@@ -208,15 +223,23 @@ impl Answers {
     }
 }
 
-/// How a decision came about (design 16); what the caller may not read is left out.
+/// How a decision came about (design 16); what the caller may not read is left out, and of very many the first are told, with
+/// `"more":true`.
 pub fn explanation(out: &mut Vec<u8>, tried: &[Tried<'_>], profile: Uuid, view: &View<'_>, now: Time) {
     out.extend_from_slice(b"{\"candidates\":[");
     let profile = view.graph().find(profile);
     let mut is_first = true;
+    let mut told = 0;
+    let mut more = false;
     for one in tried {
         let Some((license, profile)) = view.find(one.candidate.license.id).zip(profile) else {
             continue;
         };
+        told += 1;
+        if told > TOLD {
+            more = true;
+            break;
+        }
         if !std::mem::take(&mut is_first) {
             out.push(b',');
         }
@@ -250,6 +273,11 @@ pub fn explanation(out: &mut Vec<u8>, tried: &[Tried<'_>], profile: Uuid, view: 
         let (Some(profile), true) = (profile, view.find(entitlement.id).is_some()) else {
             continue;
         };
+        told += 1;
+        if told > 2 * TOLD {
+            more = true;
+            break;
+        }
         if !std::mem::take(&mut is_first) {
             out.push(b',');
         }
@@ -261,7 +289,11 @@ pub fn explanation(out: &mut Vec<u8>, tried: &[Tried<'_>], profile: Uuid, view: 
         );
         steps.end();
     }
-    out.extend_from_slice(b"]}");
+    out.push(b']');
+    if more {
+        out.extend_from_slice(b",\"more\":true");
+    }
+    out.push(b'}');
 }
 
 /// From a profile to a license, as a selector would walk it: an array of its parts.
