@@ -2,6 +2,7 @@
 
 mod architecture;
 mod audit;
+mod clients;
 mod commands;
 mod conformance;
 mod differential;

@@ -86,7 +86,7 @@ struct Expect {
     length: BTreeMap<String, usize>,
     /// The body as text.
     text: Option<String>,
-    /// The body is a token with these claims, signed by a key of `jwks.json`.
+    /// The body is a token with these claims, signed by a key of `jwks.json`; a list: so many tokens, joined with `&`.
     jwt: Option<Value>,
     /// The body as JSON lines.
     lines: Option<Vec<Value>>,
@@ -439,7 +439,11 @@ impl Telling<'_> {
             }
         }
         if let Some(expected) = &expect.jwt {
-            compared(&self.filled(expected, fill)?, &self.claims(&answer.text())?)?;
+            let found = match expected {
+                Value::Array(_) => answer.text().split('&').map(|token| self.claims(token)).collect(),
+                _ => self.claims(&answer.text()),
+            };
+            compared(&self.filled(expected, fill)?, &found?)?;
         }
         if let Some(expected) = &expect.lines {
             let found: Result<Vec<Value>, _> = answer.text().lines().map(serde_json::from_str).collect();

@@ -1,0 +1,224 @@
+//! A client that others publish, against this server as it is: `@10duke/web-client-pkce` consumes, believes what it gets by the keys it
+//! fetches, and gives back (`licensing.md` 6). Needs Node 18 or later and `npm ci` in `tests/clients`. What the others of that table send is told
+//! byte for byte by `fixtures/authz/clients.json`.
+
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::Arc;
+
+use seatgraph::model::{Clock, Kind, Time};
+use seatgraph::settings::Settings;
+use seatgraph::storage::Memory;
+use serde_json::{Value, json};
+
+use crate::support::client::{self, Response};
+use crate::support::path;
+use crate::support::server::{ADMIN, ISSUER, Server};
+
+const NOON: Time = Time(1_768_478_400_000);
+const AINO: &str = "31000000-0000-4000-8000-000000000001";
+const BEN: &str = "31000000-0000-4000-8000-000000000002";
+const CLEO: &str = "31000000-0000-4000-8000-000000000003";
+const LICENSE: &str = "90000000-0000-4000-8000-000000000001";
+
+/// The vendor's program, with a pipe to it and one back.
+struct Program {
+    child: Child,
+    asks: ChildStdin,
+    answers: BufReader<ChildStdout>,
+}
+
+impl Program {
+    /// `Err`: what is missing.
+    fn start() -> Result<Self, String> {
+        let version = Command::new("node").arg("--version").output();
+        let version = version.map_err(|error| format!("Node cannot be run: {error}"))?;
+        let version = String::from_utf8_lossy(&version.stdout).trim().to_owned();
+        let major = version.trim_start_matches('v').split('.').next();
+        if major
+            .and_then(|major| major.parse().ok())
+            .is_none_or(|major: u32| major < 18)
+        {
+            return Err(format!("Node is `{version}`, and 18 is needed"));
+        }
+        let folder = path("tests/clients");
+        if !folder.join("node_modules/@10duke/web-client-pkce").is_dir() {
+            return Err("the client is not there: run `npm ci` in tests/clients".to_owned());
+        }
+        let mut child = Command::new("node")
+            .arg("web-client.cjs")
+            .current_dir(folder)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .map_err(|error| format!("Node cannot be run: {error}"))?;
+        let asks = child.stdin.take().expect("it was asked for");
+        let answers = BufReader::new(child.stdout.take().expect("it was asked for"));
+        Ok(Self { child, asks, answers })
+    }
+
+    fn ask(&mut self, request: &Value) -> Value {
+        writeln!(self.asks, "{request}").expect("it reads");
+        let mut line = String::new();
+        self.answers.read_line(&mut line).expect("it answers");
+        serde_json::from_str(&line).unwrap_or_else(|_| panic!("no answer to {request}: `{line}`"))
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn send(server: &Server, method: &str, target: &str, body: &str) -> Response {
+    let kind = if target == "/import" {
+        "application/x-ndjson"
+    } else {
+        "application/json"
+    };
+    let headers = [
+        ("Authorization", format!("Bearer {ADMIN}")),
+        ("Content-Type", kind.to_owned()),
+    ]
+    .map(|(name, value)| (name.to_owned(), value));
+    let answer = client::send(server.address, method, target, &headers, Some(body.as_bytes())).expect("an answer");
+    assert!(answer.status < 300, "{target}: {}", answer.text());
+    answer
+}
+
+fn token(server: &Server, profile: &str) -> String {
+    let body = json!({"permissions": ["License.consume"], "profileId": profile}).to_string();
+    let answer: Value = serde_json::from_slice(&send(server, "POST", "/tokens", &body).body).expect("JSON");
+    answer["token"].as_str().expect("a token").to_owned()
+}
+
+/// The leases there are: each with its id, device and end in seconds.
+fn leases(server: &Server) -> Vec<Value> {
+    let graph = server.engine.snapshot();
+    let mut found: Vec<Value> = graph
+        .of_kind(Kind::Consumption, None)
+        .map(|lease| {
+            let field = |name: &str| lease.fields.get(Kind::Consumption.field(name)?).cloned();
+            let id = field("leaseId").and_then(|id| id.as_uuid()).expect("an id");
+            let until = field("grantedUntil").and_then(|until| until.as_time()).expect("an end");
+            let hw = field("hw").and_then(|hw| hw.as_text().map(str::to_owned));
+            json!([id.to_string(), hw, until.millis() / 1000])
+        })
+        .collect();
+    found.sort_by_key(Value::to_string);
+    found
+}
+
+/// Everything a user of that client does, at one form of the address.
+fn use_it(program: &mut Program, suffix: &str) {
+    let clock = Arc::new(Clock::frozen(NOON));
+    let server = Server::start(Box::new(Memory::new()), clock.clone(), &Settings::default());
+    let seed = std::fs::read_to_string(path("fixtures/seed/leases.ndjson")).expect("a seed");
+    send(&server, "POST", "/import", &seed);
+    let [aino, ben, cleo] = [AINO, BEN, CLEO].map(|profile| token(&server, profile));
+    let at = format!("http://{}", server.address);
+    let mut call = |token: &str, hw: &str, call: &str, argument: &str| {
+        program.ask(&json!({
+            "base": format!("{at}{suffix}"), "jwks": format!("{at}/.well-known/jwks.json"),
+            "token": token, "hw": hw, "call": call, "argument": argument,
+        }))
+    };
+
+    // Granted, and believed by the first key of the document. The device's name is not ASCII.
+    let answer = call(&aino, "hw-ä", "consumeLicense", "editor");
+    let noon = NOON.millis() / 1000;
+    let lease = answer["fields"]["jti"].as_str().expect("a lease").to_owned();
+    let granted = |since: i64| {
+        json!({"yes": true, "fields": {
+            "editor": true, "iss": ISSUER, "sub": AINO, "iat": since, "exp": since + 900, "rfr": since + 675, "jti": lease,
+            "hw": "hw-ä", "lic": LICENSE, "ibb": 1_767_225_600,
+        }})
+    };
+    assert_eq!(answer, granted(noon));
+    assert_eq!(leases(&server), [json!([lease, "hw-ä", noon + 900])]);
+
+    // Renewed: the same lease, for longer.
+    clock.set(Time(NOON.millis() + 60_000));
+    assert_eq!(call(&aino, "hw-ä", "consumeLicense", "editor"), granted(noon + 60));
+    assert_eq!(leases(&server), [json!([lease, "hw-ä", noon + 960])]);
+
+    // Denied, which is a token as well: an item there is not, and seats that are taken.
+    let second = call(&ben, "hw-2", "consumeLicense", "editor");
+    assert_eq!(second["yes"], true, "{second}");
+    let held = leases(&server);
+    assert_eq!(held.len(), 2, "{held:?}");
+    for (token, item, code) in [
+        (&aino, "nothing", "notAuthorized"),
+        (&cleo, "editor", "noSeatsAvailable"),
+    ] {
+        let answer = call(token, "hw-3", "consumeLicense", item);
+        let fields = answer["fields"].as_object().expect("fields");
+        assert_eq!(
+            (&answer["yes"], &fields[&format!("{item}_errorCode")]),
+            (&json!(false), &json!(code)),
+            "{answer}"
+        );
+        assert!(!fields.contains_key(item) && !fields.contains_key("jti"), "{answer}");
+        assert!(
+            fields[&format!("{item}_errorMessage")]
+                .as_str()
+                .is_some_and(|text| text.contains(&format!("\"{item}\"")))
+        );
+    }
+    assert_eq!(leases(&server), held);
+
+    // Given back by its holder only, and once.
+    let unknown = "99999999-0000-4000-8000-000000000001";
+    for (token, id) in [(&ben, lease.as_str()), (&aino, unknown), (&aino, "no id")] {
+        let answer = call(token, "hw-ä", "releaseLicense", id);
+        assert_eq!(answer["yes"], false, "{answer}");
+        assert_eq!(
+            answer["fields"][format!("{id}_errorCode")],
+            "noConsumptionFoundById",
+            "{answer}"
+        );
+        assert_eq!(leases(&server), held);
+    }
+    let answer = call(&aino, "hw-ä", "releaseLicense", &lease);
+    let stamp = json!({"iss": ISSUER, "sub": AINO, "iat": noon + 60, "exp": noon + 60, lease.clone(): true});
+    assert_eq!(answer, json!({"yes": true, "fields": stamp}));
+    assert_eq!(leases(&server).len(), 1);
+    assert_eq!(call(&aino, "hw-ä", "releaseLicense", &lease)["yes"], false);
+    // The seat is another's now.
+    assert_eq!(call(&cleo, "hw-3", "consumeLicense", "editor")["yes"], true);
+
+    // An item with a space and a sign of queries in its name.
+    let odd = call(&aino, "hw-ä", "consumeLicense", "A B&C");
+    assert_eq!(
+        (&odd["yes"], &odd["fields"]["A B&C"]),
+        (&json!(true), &json!(true)),
+        "{odd}"
+    );
+
+    // It takes the first key whatever `kid` says: also after another took its place.
+    send(&server, "POST", "/keys", r#"{"alg":"RS256"}"#);
+    assert_eq!(call(&ben, "hw-2", "consumeLicense", "editor")["yes"], true);
+
+    // Whom nobody knows gets no token at all, and no lease.
+    let held = leases(&server);
+    let answer = call("nobody", "hw-4", "consumeLicense", "editor");
+    assert!(answer["thrown"].is_string(), "{answer}");
+    assert_eq!(leases(&server), held);
+}
+
+#[test]
+fn the_web_client_consumes_believes_and_gives_back() {
+    let mut program = match Program::start() {
+        Ok(program) => program,
+        Err(missing) => {
+            assert_ne!(std::env::var("SEATGRAPH_TESTS").as_deref(), Ok("all"), "{missing}");
+            println!("skipped: the vendor's web client: {missing}");
+            return;
+        }
+    };
+    for suffix in ["/authz/", "/authz"] {
+        use_it(&mut program, suffix);
+    }
+}
