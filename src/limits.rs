@@ -68,6 +68,8 @@ limits! {
     items = 100;
     /// Elements of one `POST /checks`.
     checks = 1000;
+    /// Events of checks that may wait to be stored; further ones are not told, and counted by a metric.
+    check_events = 8192;
     /// Bytes of what a client calls a device or a process.
     anchor_bytes = 256;
     /// Streams of events that may be open.

@@ -23,6 +23,8 @@ pub struct Settings {
     pub get_operations: bool,
     /// Whether `/metrics` answers without a token.
     pub metrics_open: bool,
+    /// Whether a check leaves an event.
+    pub check_events: bool,
     /// The file with the secret that private signing keys are sealed with; made if there is none.
     pub keys_file: Option<String>,
     pub limits: Limits,
@@ -56,6 +58,7 @@ impl Default for Settings {
             open_registration: false,
             get_operations: false,
             metrics_open: true,
+            check_events: false,
             keys_file: None,
             limits: Limits::default(),
         }
@@ -130,7 +133,7 @@ const NOT_SETTINGS: &[&str] = &[
 ];
 
 /// Keys the design names whose subject does not exist yet.
-const NOT_BUILT: &[&str] = &["events.checks", "doors.uipath", "doors.iblai", "doors.tizra"];
+const NOT_BUILT: &[&str] = &["doors.uipath", "doors.iblai", "doors.tizra"];
 
 #[derive(Clone, Copy)]
 enum Wanted {
@@ -236,6 +239,11 @@ const KEYS: &[Key] = &[
         name: "metrics.open",
         wanted: Wanted::Flag,
         set: |settings, given| settings.metrics_open = given.flag(),
+    },
+    Key {
+        name: "events.checks",
+        wanted: Wanted::Flag,
+        set: |settings, given| settings.check_events = given.flag(),
     },
     Key {
         name: "keys.file",

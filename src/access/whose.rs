@@ -19,7 +19,7 @@ use uuid::Uuid;
 
 use super::policy::{self, Place, Spot};
 use super::token;
-use crate::graph::Graph;
+use crate::graph::{Graph, Node};
 use crate::model::{Change, Entity, Kind, Rel, Relation, RelationType, Serial, Whose};
 
 /// `graph` is as the commit left it.
@@ -51,6 +51,11 @@ pub fn whose(graph: &Graph, changes: &[Change]) -> Whose {
         ),
     });
     each.collect()
+}
+
+/// Whose own something is as it is now, for what happens to it without a change.
+pub fn owner(node: Node<'_>) -> Option<Serial> {
+    policy::owner(node).map(|owner| owner.serial)
 }
 
 /// Both sides of a change, where there are two, are one organization's.

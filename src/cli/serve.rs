@@ -95,6 +95,8 @@ async fn serve(
     let mut interrupted = signal::unix::signal(signal::unix::SignalKind::interrupt())?;
     let server = http::server(state.clone(), listener, workers())?;
     let handle = server.handle();
+    let checks = Arc::clone(&state);
+    let tidying = actix_web::rt::spawn(tidy(engine, Arc::clone(&state)));
     let stopped = actix_web::rt::spawn(async move {
         wait_for(&mut terminated, &mut interrupted).await;
         tracing::info!("stopping");
@@ -106,9 +108,9 @@ async fn serve(
         });
         handle.stop(true).await;
     });
-    let tidying = actix_web::rt::spawn(tidy(engine));
     ready();
     server.await?;
+    checks.tell_checks();
     stopped.abort();
     tidying.abort();
     tracing::info!("stopped");
@@ -118,10 +120,12 @@ async fn serve(
 /// How often leases that have ended are looked for. They are gone for every count as soon as they end: this only tidies.
 const TIDYING: Duration = Duration::from_secs(5);
 
-/// Removes ended leases by writes like any other, each of a bounded size, with room for others in between.
-async fn tidy(engine: Engine) {
+/// Removes ended leases by writes like any other, each of a bounded size, with room for others in between; and asks for the events of checks
+/// that met a full queue.
+async fn tidy(engine: Engine, state: Arc<http::State>) {
     loop {
         actix_web::rt::time::sleep(TIDYING).await;
+        state.tell_checks();
         while consume::is_untidy(&engine.snapshot(), engine.now()) {
             let write = Write {
                 operation: "Expire".into(),
@@ -190,6 +194,7 @@ fn state(
         open_registration: settings.open_registration,
         get_operations: settings.get_operations,
         metrics_open: settings.metrics_open,
+        check_events: settings.check_events,
     };
     let setup = Setup {
         issuer: url(settings, address).into(),

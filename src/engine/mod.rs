@@ -323,6 +323,15 @@ impl Engine {
         block_on(self.write(write, run))
     }
 
+    /// The same for callers that do not wait, and do not hear what came of it. `Err`: it was not taken.
+    pub fn post<E: Send + 'static>(
+        &self,
+        write: Write,
+        run: impl FnOnce(&mut Transaction<'_>) -> Result<Reply, E> + Send + 'static,
+    ) -> Result<(), WriteError<E>> {
+        self.submit(write, run).map(drop)
+    }
+
     fn submit<E: Send + 'static>(
         &self,
         write: Write,

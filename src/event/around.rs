@@ -3,7 +3,7 @@
 use uuid::Uuid;
 
 use super::{ENTITLEMENT_OF, PERSONAL};
-use crate::model::{Entity, Facts, Rel, Value};
+use crate::model::{Entity, Fact, Facts, Rel, Value};
 
 /// The entitlement, its owner and the item, as far as they are known.
 pub fn of_owners(
@@ -22,6 +22,22 @@ pub fn of_owners(
         if let Some(id) = id {
             facts.push((name.into(), Value::Uuid(id).into()));
         }
+    }
+}
+
+/// `licenseAnchors`
+pub fn of_anchors(facts: &mut Facts, hw: Option<&str>, process: Option<&str>) {
+    let anchors: Vec<Facts> = [("hw", hw), ("process", process)]
+        .into_iter()
+        .filter_map(|(kind, id)| {
+            Some(vec![
+                ("licenseAnchorType".into(), Value::text(kind).into()),
+                ("licenseAnchorId".into(), Value::text(id?).into()),
+            ])
+        })
+        .collect();
+    if !anchors.is_empty() {
+        facts.push(("licenseAnchors".into(), Fact::List(anchors)));
     }
 }
 

@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 
+use compact_str::CompactString;
 use foldhash::fast::RandomState;
 use uuid::Uuid;
 
@@ -17,9 +18,13 @@ const ASSIGNED_LICENSE: Rel = known(RelationType::OneToMany, Kind::License, Kind
 const ASSIGNED_PROFILE: Rel = known(RelationType::OneToMany, Kind::Profile, Kind::Assignment);
 const CONSUMED: Rel = known(RelationType::OneToMany, Kind::Assignment, Kind::Consumption);
 
-/// `graph` is as the commit left it.
+/// `graph` is as the commit left it. What was told of a lease in so many words is completed by what stands around it, or goes into the event
+/// that its change makes.
 pub fn kept(graph: &Graph, changes: &[Change], whose: &Whose, events: &mut Vec<Event>) {
     let mut scene: Option<Scene<'_>> = None;
+    let mut notes: Vec<Event> = events
+        .extract_if(.., |event| event.object_type == Kind::Consumption.name())
+        .collect();
     for (change, whose) in changes.iter().zip(whose.iter()) {
         let Change::Entity { before, after } = change else {
             continue;
@@ -39,9 +44,18 @@ pub fn kept(graph: &Graph, changes: &[Change], whose: &Whose, events: &mut Vec<E
             (Kind::License, Some(before), Some(after)) => scene.license(before, after, whose, events),
             (Kind::SeatCountCredit, Some(before), Some(after)) => scene.credit(before, after, whose, events),
             (Kind::Assignment, ..) => scene.assignment(before, after, whose, events),
-            (Kind::Consumption, ..) => scene.consumption(before, after, whose, events),
+            (Kind::Consumption, ..) => scene.consumption(before, after, whose, &mut notes, events),
             _ => {}
         }
+    }
+    for mut note in notes {
+        let scene = scene.get_or_insert_with(|| Scene::new(graph, changes));
+        if let Some(lease) = scene.entity(note.object) {
+            let mut facts = scene.around_lease(lease);
+            note.facts.drain(..).for_each(|fact| add(&mut facts, fact));
+            note.facts = facts;
+        }
+        events.push(note);
     }
 }
 
@@ -91,9 +105,10 @@ impl<'c> Scene<'c> {
         now.or_else(|| self.gone.get(&id).copied())
     }
 
-    fn around_license(&self, facts: &mut Facts, license: Uuid) {
+    fn around_license(&self, facts: &mut Facts, license: Uuid, asked: Option<Uuid>) {
         facts.push(("licenseId".into(), Value::Uuid(license).into()));
-        let (entitlement, item) = (self.parent(license, LICENSE_OF), self.parent(license, LICENSED));
+        let item = asked.or_else(|| self.parent(license, LICENSED));
+        let entitlement = self.parent(license, LICENSE_OF);
         around::of_owners(facts, entitlement, item, |id, rel| self.parent(id, rel));
         around::of_item(facts, item.and_then(|id| self.entity(id)));
     }
@@ -101,7 +116,7 @@ impl<'c> Scene<'c> {
     fn license(&self, before: &Entity, after: &Entity, whose: Option<Serial>, events: &mut Vec<Event>) {
         let active = |license: &Entity| value(license, "active") != Some(&Value::Bool(false));
         let mut facts = Facts::new();
-        self.around_license(&mut facts, after.id);
+        self.around_license(&mut facts, after.id, None);
         match (active(before), active(after)) {
             (true, false) => events.push(event("LicenseSuspended", Kind::License, after.id, whose, facts.clone())),
             (false, true) => events.push(event("LicenseResumed", Kind::License, after.id, whose, facts.clone())),
@@ -132,7 +147,7 @@ impl<'c> Scene<'c> {
             return;
         };
         let mut facts = Facts::new();
-        self.around_license(&mut facts, license);
+        self.around_license(&mut facts, license, None);
         facts.push(("seatCount".into(), seats(after)));
         facts.push((
             "previousState".into(),
@@ -141,13 +156,13 @@ impl<'c> Scene<'c> {
         events.push(event("LicenseProvisioned", Kind::License, license, whose, facts));
     }
 
-    fn around_assignment(&self, facts: &mut Facts, assignment: Uuid) {
+    fn around_assignment(&self, facts: &mut Facts, assignment: Uuid, asked: Option<Uuid>) {
         facts.push(("assignmentId".into(), Value::Uuid(assignment).into()));
         if let Some(profile) = self.parent(assignment, ASSIGNED_PROFILE) {
             facts.push(("userId".into(), Value::Uuid(profile).into()));
         }
         if let Some(license) = self.parent(assignment, ASSIGNED_LICENSE) {
-            self.around_license(facts, license);
+            self.around_license(facts, license, asked);
         }
     }
 
@@ -177,7 +192,7 @@ impl<'c> Scene<'c> {
             return;
         }
         let mut facts = Facts::new();
-        self.around_assignment(&mut facts, one.id);
+        self.around_assignment(&mut facts, one.id, None);
         for (name, state) in [(ended, was), (begun, is)] {
             if let Some(name) = name {
                 let mut facts = facts.clone();
@@ -187,41 +202,54 @@ impl<'c> Scene<'c> {
         }
     }
 
-    /// A lease that begins or ends. One that is renewed is the same lease.
+    /// A lease that begins, goes on or ends. It ends when it is given back, also where a cooldown follows, or else when it is tidied.
     fn consumption(
         &self,
         before: Option<&Entity>,
         after: Option<&Entity>,
         whose: Option<Serial>,
+        notes: &mut Vec<Event>,
         events: &mut Vec<Event>,
     ) {
-        let (name, lease) = match (before, after) {
-            (None, Some(begun)) => ("LicenseConsumed", begun),
-            (Some(ended), None) => ("LicenseReleased", ended),
-            _ => return,
+        let is_released = |lease: Option<&Entity>| lease.is_some_and(|lease| value(lease, "releasedAt").is_some());
+        let name = match (is_released(before), is_released(after)) {
+            (true, _) => return,
+            (false, true) => "LicenseReleased",
+            (false, false) if after.is_none() => "LicenseReleased",
+            (false, false) => "LicenseConsumed",
         };
+        let Some(lease) = after.or(before) else { return };
+        let mut facts = self.around_lease(lease);
+        for note in notes.extract_if(.., |note| note.object == lease.id && note.name == name) {
+            note.facts.into_iter().for_each(|fact| add(&mut facts, fact));
+        }
+        events.push(event(name, Kind::Consumption, lease.id, whose, facts));
+    }
+
+    /// The item is the one that was asked for, which a license for more may have answered.
+    fn around_lease(&self, lease: &Entity) -> Facts {
         let mut facts: Facts = vec![("consumptionId".into(), Value::Uuid(lease.id).into())];
         let own = ["leaseId", "consumptionMode", "consumedVersion", "grantedUntil"];
         around::copy(&mut facts, Some(lease), &own.map(|name| (name, name)));
-        let anchors: Vec<Facts> = ["hw", "process"]
-            .into_iter()
-            .filter_map(|kind| Some((kind, value(lease, kind)?)))
-            .map(|(kind, id)| {
-                vec![
-                    ("licenseAnchorType".into(), Value::text(kind).into()),
-                    ("licenseAnchorId".into(), id.clone().into()),
-                ]
-            })
-            .collect();
-        if !anchors.is_empty() {
-            facts.push(("licenseAnchors".into(), Fact::List(anchors)));
-        }
+        let text = |name: &str| value(lease, name).and_then(Value::as_text);
+        around::of_anchors(&mut facts, text("hw"), text("process"));
         if let Some(assignment) = self.parent(lease.id, CONSUMED) {
-            self.around_assignment(&mut facts, assignment);
+            let asked = value(lease, "licensedItemId").and_then(Value::as_uuid);
+            self.around_assignment(&mut facts, assignment, asked);
             let kept = self.entity(assignment);
             around::copy(&mut facts, kept, &[("reservationType", "reservationType")]);
         }
-        events.push(event(name, Kind::Consumption, lease.id, whose, facts));
+        facts
+    }
+}
+
+/// Numbers of one name are a sum: a lease may be asked for twice in one request.
+fn add(facts: &mut Facts, (name, fact): (CompactString, Fact)) {
+    let known = facts.iter_mut().find(|(known, _)| *known == name);
+    match (known, fact) {
+        (Some((_, Fact::One(Value::Int(sum)))), Fact::One(Value::Int(more))) => *sum = sum.saturating_add(more),
+        (Some((_, known)), fact) => *known = fact,
+        (None, fact) => facts.push((name, fact)),
     }
 }
 

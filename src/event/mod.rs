@@ -3,12 +3,14 @@
 //! Most of it is told by the commit's own changes, and is found when somebody reads: Created, Updated and Deleted, licenses that are
 //! provisioned, groups that are let in. That costs a write nothing. What the changes alone do not tell is found when the commit is made,
 //! while the graph still has it, and is kept with the commit (`kept`): of a license that is suspended whose it is and of which item, of a
-//! seat that is reserved on which license and for whom. So what was there then is told also after it is gone.
+//! seat that is reserved on which license and for whom. So what was there then is told also after it is gone. And some of it is no change at
+//! all (`asked`): that a license was refused, or only asked for.
 //!
 //! An event is known by its commit's revision and its place there, which never change: first what the changes tell, in their order, then
 //! what was kept.
 
 mod around;
+mod asked;
 mod kept;
 
 use std::borrow::Cow;
@@ -23,6 +25,7 @@ use crate::graph::Graph;
 use crate::model::schema::known;
 use crate::model::{Change, Commit, Entity, Event, Fact, Facts, Kind, Rel, Relation, RelationType, Serial, Value};
 
+pub use asked::{Asked, checked, error, refused};
 pub use kept::kept;
 
 /// How long events are told after they happened (`licensing.md` 5.2).

@@ -59,6 +59,11 @@ fn step(tx: &mut Transaction<'_>, text: &str) {
             .unwrap(),
         ["cut", from, to] => tx.unrelate(rel(tx, from, to), id(from), id(to)).unwrap(),
         ["end", name] => drop(tx.remove_cascading(id(name)).unwrap()),
+        // As rules tell of a lease what its change does not.
+        ["tell", event_name, lease, fact, number] => {
+            let facts = vec![((*fact).into(), Value::Int(number.parse().unwrap()).into())];
+            tx.tell(event(event_name, Kind::Consumption, id(lease), Some(7), facts));
+        }
         _ => panic!("{text}"),
     }
 }
@@ -67,9 +72,9 @@ fn commit(graph: &mut Graph, revision: Revision, steps: &[&str]) -> Commit {
     let clock = Clock::frozen(Time(0));
     let mut tx = Transaction::new(graph, revision, Time(revision as i64), &clock);
     steps.iter().for_each(|text| step(&mut tx, text));
+    let mut events = tx.take_events();
     let changes = tx.finish().unwrap();
     let whose: Whose = changes.iter().map(|_| Some(7)).collect();
-    let mut events = Vec::new();
     kept(graph, &changes, &whose, &mut events);
     Commit {
         revision,
@@ -237,21 +242,178 @@ fn seats_are_reserved_denied_and_freed() {
 }
 
 #[test]
-fn leases_begin_and_end() {
+fn leases_begin_go_on_and_end() {
     let seat = "new Assignment seat reservationType=reserved < pro ann";
     let lease = "new Consumption use leaseId=lease consumptionMode=cache consumedVersion=2.1 grantedUntil=99 < seat";
-    let own =
-        "Consumption use: consumptionId=use leaseId=lease consumptionMode=cache consumedVersion=2.1 grantedUntil=99";
-    let all = format!("{own} assignmentId=seat userId=ann licenseId=pro {ACME} reservationType=reserved");
-    check(&[seat], &[lease], &[&format!("LicenseConsumed {all}")]);
-    check(&[seat, lease], &["set use grantedUntil=200"], &[]);
-    check(&[seat, lease], &["end use"], &[&format!("LicenseReleased {all}")]);
+    let own = |until: &str| {
+        format!(
+            "Consumption use: consumptionId=use leaseId=lease consumptionMode=cache consumedVersion=2.1 grantedUntil={until}"
+        )
+    };
+    let all = |until: &str| {
+        let own = own(until);
+        format!("{own} assignmentId=seat userId=ann licenseId=pro {ACME} reservationType=reserved")
+    };
+    let consumed = |until: &str| format!("LicenseConsumed {}", all(until));
+    let released = |until: &str| format!("LicenseReleased {}", all(until));
+    let begun = [seat, lease];
+    check(&[seat], &[lease], &[&consumed("99")]);
+    check(&begun, &["set use grantedUntil=200"], &[&consumed("200")]);
+    check(&begun, &["set use grantedUntil=99"], &[]);
+    check(&begun, &["end use"], &[&released("99")]);
+    check(
+        &begun,
+        &["end pro"],
+        &[
+            &released("99"),
+            &format!(
+                "LicenseReservationReleased Assignment seat: assignmentId=seat userId=ann licenseId=pro {ACME} reservationType=reserved"
+            ),
+        ],
+    );
+    // Given back, it is told once: not again when its cooldown has ended.
+    let given_back = "set use grantedUntil=50 releasedAt=9";
+    check(&begun, &[given_back], &[&released("50")]);
+    check(&[seat, lease, given_back], &["end use"], &[]);
     check(
         &[],
         &["new Assignment seat < pro ann", lease],
         &[&format!(
-            "LicenseConsumed {own} assignmentId=seat userId=ann licenseId=pro {ACME}"
+            "LicenseConsumed {} assignmentId=seat userId=ann licenseId=pro {ACME}",
+            own("99")
         )],
+    );
+    // Of a license for more, the item is the one that was asked for.
+    check(
+        &[seat],
+        &[
+            "new LicensedItem viewer name=viewer",
+            "new Consumption use licensedItemId=viewer < seat",
+        ],
+        &[
+            "LicenseConsumed Consumption use: consumptionId=use assignmentId=seat userId=ann licenseId=pro entitlementId=main \
+           licenseOwnerOrganizationId=acme licensedItemId=viewer licensedItemName=viewer reservationType=reserved",
+        ],
+    );
+}
+
+#[test]
+fn what_was_told_of_a_lease_stands_in_its_event() {
+    let seat = "new Assignment seat < pro ann";
+    let lease = "new Consumption use hw=mac process=p1 < seat";
+    let all = |more: &str| {
+        format!(
+            "Consumption use: consumptionId=use licenseAnchors=[licenseAnchorType=hw licenseAnchorId=mac; licenseAnchorType=process \
+             licenseAnchorId=p1] assignmentId=seat userId=ann licenseId=pro {ACME}{more}"
+        )
+    };
+    let tell = "tell LicenseConsumed use consumedUseCount 2";
+    check(
+        &[seat],
+        &[lease, tell],
+        &[&format!("LicenseConsumed {}", all(" consumedUseCount=2"))],
+    );
+    check(
+        &[seat],
+        &[lease, tell, tell],
+        &[&format!("LicenseConsumed {}", all(" consumedUseCount=4"))],
+    );
+    // Also where nothing of the lease changed, and of another event than its change makes.
+    check(
+        &[seat, lease],
+        &[tell],
+        &[&format!("LicenseConsumed {}", all(" consumedUseCount=2"))],
+    );
+    check(
+        &[seat, lease],
+        &["set use hw=pc", "tell LicenseReleased use n 1"],
+        &[
+            &format!("LicenseConsumed {}", all("").replace("mac", "pc")),
+            &format!("LicenseReleased {}", all(" n=1").replace("mac", "pc")),
+        ],
+    );
+    // What is not there tells what was told of it.
+    check(
+        &[],
+        &["tell LicenseReleased use n 1"],
+        &["LicenseReleased Consumption use: n=1"],
+    );
+}
+
+#[test]
+fn what_was_asked_for_or_refused_is_told_without_a_change() {
+    let mut graph = Graph::new();
+    commit(&mut graph, 1, WORLD);
+    commit(&mut graph, 2, &["new Assignment seat reservationType=denied < pro ann"]);
+    let long = "e".repeat(300);
+    let told = |asked: &Asked<'_>| {
+        let event = refused(&graph, asked, Some(7));
+        assert_eq!(checked(&graph, asked, Some(7)).facts, event.facts);
+        let facts: Vec<String> = event
+            .facts
+            .iter()
+            .map(|(name, fact)| format!(" {name}={}", written(fact)))
+            .collect();
+        format!(
+            "{} {} {}:{}",
+            event.name,
+            event.object_type,
+            name(event.object),
+            facts.concat()
+        )
+    };
+    let asked = Asked {
+        profile: id("ann"),
+        item: "editor",
+        mode: "cache",
+        version: None,
+        hw: None,
+        process: None,
+        lease: None,
+        consumption: None,
+        license: None,
+        until: None,
+        refused: None,
+    };
+    assert_eq!(
+        told(&Asked {
+            license: Some(id("pro")),
+            hw: Some("mac"),
+            refused: Some(("denied", "no")),
+            ..asked
+        }),
+        format!(
+            "LicenseConsumed License pro: consumptionMode=cache licenseAnchors=[licenseAnchorType=hw licenseAnchorId=mac] assignmentId=seat \
+             userId=ann licenseId=pro {ACME} reservationType=denied errorInfo=(error=denied errorDescription=no)"
+        )
+    );
+    assert_eq!(
+        told(&Asked {
+            license: Some(id("own")),
+            version: Some("2"),
+            until: Some(Time(5)),
+            lease: Some(id("l")),
+            consumption: Some(id("u")),
+            ..asked
+        }),
+        "LicenseConsumed License own: consumptionId=u leaseId=l consumptionMode=cache consumedVersion=2 grantedUntil=5 userId=ann licenseId=own \
+         entitlementId=hers licenseOwnerUserId=ann licensedItemId=editor licensedItemName=editor"
+    );
+    // No license, and no such item: about who asked, and no more of the text than is kept.
+    assert_eq!(
+        told(&Asked {
+            item: &long,
+            refused: Some(("a", "b")),
+            ..asked
+        }),
+        format!(
+            "LicenseConsumed Profile ann: consumptionMode=cache userId=ann licensedItemName={} errorInfo=(error=a errorDescription=b)",
+            &long[..256]
+        )
+    );
+    assert_eq!(
+        told(&asked),
+        "LicenseConsumed Profile ann: consumptionMode=cache userId=ann licensedItemId=editor licensedItemName=editor"
     );
 }
 

@@ -1,8 +1,8 @@
 //! `/authz`: checking, consuming and releasing licenses (`licensing.md` 1). Reads a request and writes its answers; whom a
 //! caller may ask for is decided in `operation::consume`, and what a license allows in `entitlement`.
 //!
-//! A check is answered from the published graph and never comes near the committer; everything else is one write. A denial
-//! is an answer like a grant: 200.
+//! A check is answered from the published graph and waits for no write; everything else is one write. A denial is an answer
+//! like a grant: 200.
 
 mod asked;
 mod token;
@@ -17,13 +17,14 @@ use actix_web::web::Bytes;
 use actix_web::{HttpMessage, HttpResponse};
 use uuid::Uuid;
 
+use super::checked::Noted;
 use super::problem::{Problem, internal};
 use super::signing::Promise;
 use super::write::{idempotency, still_known};
 use super::{Context, GRAPH_REVISION, auth, body, wire};
 use crate::access::{View, Who};
 use crate::engine::{Reply, Write};
-use crate::entitlement::consume::{self as leases, Outcome};
+use crate::entitlement::consume::Outcome;
 use crate::entitlement::decision::{self, Decision};
 use crate::entitlement::{Reason, Refused};
 use crate::error::Error;
@@ -234,9 +235,11 @@ fn check(
     };
     may_be_dry(asked, form)?;
     let mut answers = Answers::new(form, asked.items.len());
+    let mut noted = Noted::new(context, now);
     for item in &asked.items {
         let wanted = consumer.wanting(asked.wanted(item));
         let decided = decision::decide(graph, consumer.profile, &item.name, &wanted, now);
+        noted.decided(graph, &consumer, &item.name, &wanted, &decided);
         let explained = (asked.explain && form == Form::Json).then(|| explain(graph, who, &consumer, asked, item, now));
         match &decided {
             Decision::Granted(granted) => {
@@ -246,6 +249,7 @@ fn check(
             Decision::Refused(refusal) => answers.refused(&item.name, refusal.reason, &stamp, explained.as_deref()),
         }
     }
+    noted.leave(&context.state);
     let mut body = answers.finish();
     if asked.dry_run && form == Form::Json {
         tell_changes(&mut body, &[]);
@@ -317,7 +321,7 @@ fn consume_one(
     let now = tx.now();
     let explained = (asked.explain && answers.tells()).then(|| explain(tx.graph(), who, consumer, asked, item, now));
     let wanted = consumer.wanting(asked.wanted(item));
-    match leases::consume(tx, consumer.profile, &item.name, &wanted)? {
+    match consume::consume(tx, consumer, &item.name, &wanted)? {
         Outcome::Consumed(lease) | Outcome::Renewed(lease) => {
             let node = tx.graph().find(lease.consumption);
             let tied = node.as_ref().map(|node| crate::graph::Anchored::of(node.entity()));

@@ -11,6 +11,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
+use super::checked::Noted;
 use super::problem::Problem;
 use super::wire::text;
 use super::write::beside;
@@ -90,10 +91,16 @@ pub async fn answer(context: &Context, mut payload: Payload) -> Result<HttpRespo
     }
     let (now, revision) = (context.state.engine.now(), graph.revision());
     let began = Instant::now();
-    let mut done = Done::default();
+    let mut done = Done::new(Noted::new(context, now));
+    let by = By {
+        graph: &graph,
+        who: &who,
+        now,
+        limits: &limits,
+    };
     let is_done = |done: &Done| done.count == sent.checks.len();
     while !is_done(&done) && began.elapsed() < INLINE {
-        done.one(&sent, &graph, &who, now, &limits);
+        done.one(&sent, by);
     }
     if !is_done(&done) {
         let bytes = bytes.clone();
@@ -101,18 +108,25 @@ pub async fn answer(context: &Context, mut payload: Payload) -> Result<HttpRespo
             // Read again: what was read borrows from the bytes.
             let sent: Sent<'_> = serde_json::from_slice(&bytes)
                 .map_err(|_| super::problem::internal("the checks cannot be read twice"))?;
+            let by = By {
+                graph: &graph,
+                who: &who,
+                now,
+                limits: &limits,
+            };
             let most = Duration::from_millis(limits.query_ms);
             while done.count < sent.checks.len() {
                 if began.elapsed() > most {
                     done.refuse("timeSpent");
                 } else {
-                    done.one(&sent, &graph, &who, now, &limits);
+                    done.one(&sent, by);
                 }
             }
             Ok(done)
         })
         .await?;
     }
+    done.noted.leave(&context.state);
     let mut out = done.out;
     out.extend_from_slice(b"]}");
     Ok(HttpResponse::Ok()
@@ -121,32 +135,42 @@ pub async fn answer(context: &Context, mut payload: Payload) -> Result<HttpRespo
         .body(out))
 }
 
+/// By what all elements are decided.
+#[derive(Clone, Copy)]
+struct By<'g> {
+    graph: &'g Graph,
+    who: &'g Who,
+    now: Time,
+    limits: &'g Limits,
+}
+
 /// The answers so far, in order.
 struct Done {
     out: Vec<u8>,
     count: usize,
-}
-
-impl Default for Done {
-    fn default() -> Self {
-        Self {
-            out: b"{\"results\":[".to_vec(),
-            count: 0,
-        }
-    }
+    noted: Noted,
 }
 
 impl Done {
+    fn new(noted: Noted) -> Self {
+        Self {
+            out: b"{\"results\":[".to_vec(),
+            count: 0,
+            noted,
+        }
+    }
+
     /// The next one.
-    fn one(&mut self, sent: &Sent<'_>, graph: &Graph, who: &Who, now: Time, limits: &Limits) {
+    fn one(&mut self, sent: &Sent<'_>, by: By<'_>) {
         let Some(raw) = sent.checks.get(self.count) else {
             return;
         };
-        if self.out.len() as u64 > limits.answer_bytes {
+        if self.out.len() as u64 > by.limits.answer_bytes {
             return self.refuse("answerTooLarge");
         }
         self.separate();
-        if let Err(code) = result(&mut self.out, raw.get(), sent.explain, graph, who, now, limits) {
+        if let Err(code) = result(&mut self.out, raw.get(), sent.explain, by, &mut self.noted) {
+            self.noted.undecided();
             refuse(&mut self.out, code);
             self.out.push(b'}');
         }
@@ -154,6 +178,7 @@ impl Done {
 
     /// The next one is not decided at all.
     fn refuse(&mut self, code: &str) {
+        self.noted.undecided();
         self.separate();
         refuse(&mut self.out, code);
         self.out.push(b'}');
@@ -168,15 +193,13 @@ impl Done {
 }
 
 /// `Err`: the code of an element that cannot be decided; nothing was written then.
-fn result(
-    out: &mut Vec<u8>,
-    raw: &str,
-    explain: bool,
-    graph: &Graph,
-    who: &Who,
-    now: Time,
-    limits: &Limits,
-) -> Result<(), &'static str> {
+fn result(out: &mut Vec<u8>, raw: &str, explain: bool, by: By<'_>, noted: &mut Noted) -> Result<(), &'static str> {
+    let By {
+        graph,
+        who,
+        now,
+        limits,
+    } = by;
     let element: Element<'_> = serde_json::from_str(raw).map_err(|_| "badCheck")?;
     let mode = match element.consumption_mode.as_deref() {
         None => Mode::default(),
@@ -225,7 +248,9 @@ fn result(
         },
         ..Wanted::default()
     });
-    match decision::decide(graph, consumer.profile, &element.item, &wanted, now) {
+    let decided = decision::decide(graph, consumer.profile, &element.item, &wanted, now);
+    noted.decided(graph, &consumer, &element.item, &wanted, &decided);
+    match decided {
         Decision::Granted(granted) => {
             out.extend_from_slice(b"{\"granted\":true,\"licenseId\":");
             text::uuid(out, granted.license);

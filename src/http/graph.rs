@@ -569,6 +569,7 @@ mod tests {
             open_registration: false,
             get_operations: false,
             metrics_open: true,
+            check_events: false,
         };
         let state = Arc::new(State::new(engine.expect("an empty store"), options, None));
         let groups = "/~OneToMany/ProfileGroup";

@@ -63,7 +63,7 @@ const ROUTES: [&str; 20] = [
 ];
 
 type Labels = [(&'static str, &'static str); 2];
-type RouteLabel = [(&'static str, &'static str); 1];
+type Label = [(&'static str, &'static str); 1];
 
 /// One counter for each route and class of status, made at start: a request only adds to it.
 pub struct Metrics {
@@ -71,6 +71,9 @@ pub struct Metrics {
     requests: Vec<[Counter<u64, AtomicU64>; 5]>,
     seconds: Vec<Histogram>,
     pub panics: Counter<u64, AtomicU64>,
+    checks_granted: Counter<u64, AtomicU64>,
+    checks_refused: Counter<u64, AtomicU64>,
+    pub check_events_lost: Counter<u64, AtomicU64>,
 }
 
 impl Metrics {
@@ -83,7 +86,7 @@ impl Metrics {
             requests.clone(),
         );
         let buckets = || Histogram::new(exponential_buckets(0.000_05, 3.0, 12));
-        let seconds = Family::<RouteLabel, Histogram>::new_with_constructor(buckets);
+        let seconds = Family::<Label, Histogram>::new_with_constructor(buckets);
         registry.register(
             "http_request_seconds",
             "Time from the request's head to its answer",
@@ -94,6 +97,19 @@ impl Metrics {
             "panics",
             "Requests that ended in a panic and were answered 500",
             panics.clone(),
+        );
+        let checks = Family::<Label, Counter<u64, AtomicU64>>::default();
+        registry.register(
+            "checks",
+            "Checks of licenses, which take none, by what came of them",
+            checks.clone(),
+        );
+        let outcome = |outcome: &'static str| checks.get_or_create(&[("outcome", outcome)]).clone();
+        let check_events_lost = Counter::default();
+        registry.register(
+            "check_events_lost",
+            "Checks whose events found no room while they waited to be stored",
+            check_events_lost.clone(),
         );
         registry.register_collector(Box::new(EngineCollector(engine)));
         let classes = |route: &'static str| {
@@ -106,8 +122,20 @@ impl Metrics {
                 .iter()
                 .map(|route| seconds.get_or_create(&[("route", *route)]).clone())
                 .collect(),
+            checks_granted: outcome("granted"),
+            checks_refused: outcome("refused"),
+            check_events_lost,
             registry,
             panics,
+        }
+    }
+
+    pub fn count_checks(&self, granted: u64, refused: u64) {
+        // Most requests have one check: what was not met is not touched.
+        for (counter, more) in [(&self.checks_granted, granted), (&self.checks_refused, refused)] {
+            if more > 0 {
+                counter.inc_by(more);
+            }
         }
     }
 

@@ -9,6 +9,7 @@ pub mod authz;
 mod available;
 pub mod body;
 pub mod bulk;
+mod checked;
 mod checks;
 pub mod cursor;
 mod describe;
@@ -87,6 +88,8 @@ pub struct Options {
     pub get_operations: bool,
     /// Whether `/metrics` answers without a token.
     pub metrics_open: bool,
+    /// Whether a check leaves an event, which is stored like any other.
+    pub check_events: bool,
 }
 
 /// Makes a consistent copy of the database while the server goes on, and opens it to be read. `Err` says why not.
@@ -103,6 +106,8 @@ pub struct State {
     throttle: Throttle,
     hashing: Hashing,
     audits: audit::Turns,
+    /// Events of checks on their way to the log.
+    checked: checked::Waiting,
     signer: Signer,
     /// Streams of events that are open, and those of them that read.
     streams: Places,
@@ -121,6 +126,7 @@ impl State {
             throttle: Throttle::default(),
             hashing: Hashing::default(),
             audits: audit::Turns::default(),
+            checked: checked::Waiting::default(),
             signer: Signer::new(Setup::default(), engine.clone(), &options.limits),
             streams: Places::new(options.limits.event_streams as usize, 0),
             stream_turns: Places::new(1, options.limits.event_streams as usize),
@@ -144,6 +150,11 @@ impl State {
     /// The one who signs tokens.
     pub fn signer(&self) -> &Signer {
         &self.signer
+    }
+
+    /// What checks left to be stored is asked for again, if it could not be before.
+    pub fn tell_checks(&self) {
+        self.checked.ask_again(&self.engine);
     }
 
     /// From now on the server says it is not ready, so that a balancer sends its requests elsewhere.

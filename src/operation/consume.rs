@@ -5,13 +5,14 @@ use uuid::Uuid;
 
 use super::refusal::{Fault, OperationError};
 use super::target::reached;
-use crate::access::{Action, Permission, View, Who};
-use crate::entitlement::consume::{self, Released};
-use crate::entitlement::decision::Wanted;
+use crate::access::{self, Action, Permission, View, Who};
+use crate::entitlement::consume::{self, Lease, Outcome, Released};
+use crate::entitlement::decision::{Decision, Granted, Refusal, Wanted};
 use crate::entitlement::{Reason, Refused, decision};
 use crate::error::Error;
-use crate::graph::{Graph, Transaction};
-use crate::model::Kind;
+use crate::event::{self, Asked};
+use crate::graph::{Graph, Transaction, Violation};
+use crate::model::{Event, Fact, Facts, Kind, Serial, Value};
 
 const DELETE: Permission = Permission::Kind(Kind::Consumption, Action::Delete);
 
@@ -79,14 +80,123 @@ fn permit(who: &Who, is_own: bool, purpose: Purpose) -> Result<(), Error> {
     }
 }
 
-/// Gives back a lease of this consumer.
+/// Consumes, and tells what the changes alone do not: that it was refused, which is as durable as a lease, and what was taken from credits.
+pub fn consume(
+    tx: &mut Transaction<'_>,
+    consumer: &Consumer,
+    item: &str,
+    wanted: &Wanted<'_>,
+) -> Result<Outcome, Violation> {
+    let outcome = consume::consume(tx, consumer.profile, item, wanted)?;
+    match &outcome {
+        Outcome::Consumed(lease) | Outcome::Renewed(lease) => tell_use(tx, lease),
+        Outcome::Refused(refusal) => {
+            let asked = of_refusal(asked(consumer, item, wanted), refusal);
+            let event = event::refused(tx.graph(), &asked, whose(tx.graph(), &asked));
+            tx.tell(event);
+        }
+    }
+    Ok(outcome)
+}
+
+/// What a check tells those who want to hear of checks.
+pub fn checked(graph: &Graph, consumer: &Consumer, item: &str, wanted: &Wanted<'_>, decided: &Decision) -> Event {
+    let asked = asked(consumer, item, wanted);
+    let asked = match decided {
+        Decision::Granted(granted) => of_grant(asked, granted),
+        Decision::Refused(refusal) => of_refusal(asked, refusal),
+    };
+    event::checked(graph, &asked, whose(graph, &asked))
+}
+
+fn asked<'a>(consumer: &Consumer, item: &'a str, wanted: &Wanted<'a>) -> Asked<'a> {
+    Asked {
+        profile: consumer.profile,
+        item,
+        mode: wanted.mode.name(),
+        version: wanted.version,
+        hw: wanted.hw.map(|hw| hw.id),
+        process: wanted.process.map(|process| process.id),
+        lease: wanted.lease,
+        consumption: None,
+        license: None,
+        until: None,
+        refused: None,
+    }
+}
+
+/// A lease that was named and is none of anybody is as if it had not been (`licensing.md` 1.6).
+fn of_grant<'a>(asked: Asked<'a>, granted: &Granted) -> Asked<'a> {
+    Asked {
+        lease: granted.renews.map(|(_, lease)| lease),
+        consumption: granted.renews.map(|(consumption, _)| consumption),
+        license: Some(granted.license),
+        until: Some(granted.until),
+        ..asked
+    }
+}
+
+fn of_refusal<'a>(asked: Asked<'a>, refusal: &Refusal) -> Asked<'a> {
+    Asked {
+        license: refusal.license,
+        refused: Some((refusal.reason.code(), refusal.reason.words())),
+        ..asked
+    }
+}
+
+/// The owner's of the license; where none is known, the consumer's.
+fn whose(graph: &Graph, asked: &Asked<'_>) -> Option<Serial> {
+    graph
+        .find(asked.license.unwrap_or(asked.profile))
+        .and_then(access::owner)
+}
+
+/// What a lease took from the credits of its license.
+pub fn tell_use(tx: &mut Transaction<'_>, lease: &Lease) {
+    let taken = [
+        ("consumedUseCount", lease.granted.uses),
+        ("consumedUseTime", lease.granted.use_time),
+    ];
+    let facts: Facts = taken
+        .into_iter()
+        .filter(|(_, taken)| *taken > 0)
+        .map(|(name, taken)| {
+            let taken = i64::try_from(taken).unwrap_or(i64::MAX);
+            (name.into(), Value::Int(taken).into())
+        })
+        .collect();
+    if !facts.is_empty() {
+        tell_of_lease(tx, "LicenseConsumed", lease.consumption, facts);
+    }
+}
+
+/// What stands around the lease is added when the commit is made (`event::kept`).
+fn tell_of_lease(tx: &mut Transaction<'_>, name: &str, consumption: Uuid, facts: Facts) {
+    let whose = tx.graph().find(consumption).and_then(access::owner);
+    tx.tell(Event {
+        name: name.into(),
+        object_type: Kind::Consumption.name().into(),
+        object: consumption,
+        whose,
+        facts,
+    });
+}
+
+/// Gives back a lease of this consumer. That the model forbids it is told, as any refusal is; that there is no such lease is nobody's to hear.
 pub fn release(tx: &mut Transaction<'_>, who: &Who, consumer: &Consumer, lease: Uuid) -> Result<Released, Refused> {
     let found = decision::lease(tx.graph(), lease, tx.now());
     let view = View::new(tx.graph(), who);
     if found.is_some_and(|lease| !view.reaches(lease)) {
         return Err(Refused::NotGranted(Reason::NoConsumptionFoundById));
     }
-    consume::release(tx, Some(consumer.profile), lease)
+    let consumption = found.map(|lease| lease.id);
+    let released = consume::release(tx, Some(consumer.profile), lease);
+    if let (Err(Refused::NotGranted(reason @ Reason::ReleaseNotAllowed)), Some(consumption)) = (&released, consumption)
+    {
+        let why: (_, Fact) = ("errorInfo".into(), event::error(reason.code(), reason.words()));
+        tell_of_lease(tx, "LicenseReleased", consumption, vec![why]);
+    }
+    released
 }
 
 /// Gives back a lease from wherever: one's own by the rules, another's by force, for who may delete it.

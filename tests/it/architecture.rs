@@ -39,6 +39,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "limits",
             "error",
             "selector",
+            "event",
             "signing",
             "graph",
             "access",

@@ -435,3 +435,47 @@ fn a_clock_that_steps_revives_no_lease() {
     assert_eq!(callers[0].authz("editor")["editor"], true);
     assert_eq!(judge(&world).most, 1);
 }
+
+/// A check leaves a count by what came of it, whether or not it leaves an event; what takes a seat or is none of the two is not counted.
+#[test]
+fn checks_are_counted() {
+    let clock = Arc::new(Clock::frozen(Time(NOON)));
+    let server = Server::start(Box::new(Memory::new()), clock, &Settings::default());
+    let mut admin = Caller::new(server.address, ADMIN);
+    let seed = std::fs::read_to_string(crate::support::path("fixtures/seed/leases.ndjson")).expect("a seed");
+    let (status, body) = admin.send("POST", "/import", "Content-Type: application/x-ndjson\r\n", &seed);
+    assert_eq!(status, 200, "{body}");
+    let (aino, dora) = (
+        "31000000-0000-4000-8000-000000000001",
+        "31000000-0000-4000-8000-000000000004",
+    );
+    let of = |profile: &str| format!("onBehalfOfId={profile}");
+    let before = server.engine.revision();
+    admin.authz(&format!("editor&viewer&nothing&doConsume=false&{}", of(aino)));
+    let (status, _) = admin.send(
+        "GET",
+        &format!("/authz/.json?editor&doConsume=false&{}", of(dora)),
+        "",
+        "",
+    );
+    assert_eq!(status, 200);
+    let checks = json!({"checks": [{"profileId": aino, "item": "editor"}, {"profileId": dora, "item": "viewer"}, {}]});
+    let (status, _) = admin.send(
+        "POST",
+        "/checks",
+        "Content-Type: application/json\r\n",
+        &checks.to_string(),
+    );
+    assert_eq!(status, 200);
+    assert_eq!(server.engine.revision(), before, "a check was stored");
+    admin.authz(&format!("editor&nothing&{}", of(aino)));
+    let (status, _) = admin.send("GET", "/authz/.json?doConsume=false", "", "");
+    assert_eq!(status, 400);
+    let metrics = crate::support::client::send(server.address, "GET", "/metrics", &[], None)
+        .expect("an answer")
+        .text();
+    for (outcome, expected) in [("granted", 4), ("refused", 3)] {
+        let line = format!("seatgraph_checks_total{{outcome=\"{outcome}\"}} {expected}\n");
+        assert!(metrics.contains(&line), "{line} is not in {metrics}");
+    }
+}

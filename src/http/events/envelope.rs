@@ -32,13 +32,17 @@ pub fn write(out: &mut Vec<u8>, commit: &Commit, index: usize, event: &Event, gr
     text::string(out, VERSION);
     out.extend_from_slice(b",\"data\":{");
     members(out, &event.facts);
-    // Whom it is about stands before who did it.
-    let named = event.facts.iter().any(|(name, _)| name == "userId");
-    if let Some(profile) = commit.by.profile.filter(|_| !named) {
-        member(out, "userId", &Value::Uuid(profile).into());
+    // Whom it is about stands before who did it, and when it happened before when it was stored.
+    let of_commit = [
+        ("userId", commit.by.profile.map(Value::Uuid)),
+        ("requestId", Some(Value::text(&commit.request_id))),
+        ("eventTime", Some(Value::Time(commit.at))),
+    ];
+    for (name, value) in of_commit {
+        if let Some(value) = value.filter(|_| event.facts.iter().all(|(named, _)| named != name)) {
+            member(out, name, &value.into());
+        }
     }
-    member(out, "requestId", &Value::text(&commit.request_id).into());
-    member(out, "eventTime", &Value::Time(commit.at).into());
     out.extend_from_slice(b"}}");
 }
 

@@ -10,6 +10,7 @@ use crate::entitlement::{Refused, consume, paths, reserve, seats, sound};
 use crate::graph::Node;
 use crate::model::schema::{Hop, RelationType, Role, known};
 use crate::model::{Direction, Entity, Kind, Rel, Value};
+use crate::operation::consume::tell_use;
 use crate::operation::refusal::{self, Refusal};
 
 use super::flat::Subject;
@@ -148,7 +149,8 @@ impl<'i> Write<'_, '_, 'i> {
         for index in asked {
             let id = self.flat.subjects[index].id;
             let at = self.flat.subjects[index].at();
-            consume::consume_into(self.tx, id).map_err(|refused| at.failed(refused))?;
+            let lease = consume::consume_into(self.tx, id).map_err(|refused| at.failed(refused))?;
+            tell_use(self.tx, &lease);
         }
         Ok(())
     }

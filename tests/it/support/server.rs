@@ -64,6 +64,7 @@ impl Server {
                     open_registration: settings.open_registration,
                     get_operations: settings.get_operations,
                     metrics_open: settings.metrics_open,
+                    check_events: settings.check_events,
                 };
                 let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
                 let address = listener.local_addr().expect("a port");
