@@ -48,7 +48,10 @@ struct Question {
 }
 
 /// How a question is to be answered.
-#[expect(clippy::large_enum_variant, reason = "one a request, which stays where it is made unless the query is long")]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "one a request, which stays where it is made unless the query is long"
+)]
 enum Planned {
     Query(Plan, IncludeTree),
     /// A named query has no plan.
