@@ -6,7 +6,7 @@ use std::ops::Bound;
 use smallvec::SmallVec;
 use uuid::Uuid;
 
-use crate::graph::{Kept, Transaction, Violation};
+use crate::graph::{Graph, Kept, Transaction, Violation};
 use crate::model::schema::{known, place};
 use crate::model::{Fields, Kind, Rel, RelationType, Time, Value};
 
@@ -76,6 +76,12 @@ pub fn consume(tx: &mut Transaction<'_>, profile: Uuid, item: &str, wanted: &Wan
         Decision::Granted(granted) => granted,
         Decision::Refused(refusal) => return Ok(Outcome::Refused(refusal)),
     };
+    if !renews_its_own(tx.graph(), &granted) {
+        return Ok(Outcome::Refused(Refusal {
+            reason: Reason::NoConsumptionFoundById,
+            license: None,
+        }));
+    }
     let savepoint = tx.savepoint();
     match write(tx, profile, wanted, granted, None) {
         Ok(lease) if granted.renews.is_some() => Ok(Outcome::Renewed(lease)),
@@ -85,6 +91,14 @@ pub fn consume(tx: &mut Transaction<'_>, profile: Uuid, item: &str, wanted: &Wan
             Err(violation)
         }
     }
+}
+
+/// A lease goes on by the rules of its own license. The decision sees to that; nothing is written should it not.
+pub(super) fn renews_its_own(graph: &Graph, granted: &Granted) -> bool {
+    granted.renews.is_none_or(|(consumption, _)| {
+        let license = graph.find(consumption).and_then(decision::license);
+        license.is_some_and(|license| license.id == granted.license)
+    })
 }
 
 /// A lease for a Consumption that was just written under an assignment, and says nothing yet: the same rules, and the
@@ -209,7 +223,7 @@ fn fields(before: Fields, lease: Uuid, wanted: &Wanted<'_>, granted: &Granted, n
         (LEASE_ID, Some(Value::Uuid(lease))),
         (MODE, Some(text(wanted.mode.name()))),
         (VERSION, wanted.version.map(text)),
-        (GRANTED_UNTIL, Some(Value::Time(granted.until))),
+        (GRANTED_UNTIL, Some(Value::Time(granted.kept_until))),
         (ITEM, Some(Value::Uuid(granted.item))),
         (HW, wanted.hw.map(|hw| text(hw.id))),
         (HW_NAME, wanted.hw.and_then(|hw| hw.name).map(text)),
@@ -271,11 +285,11 @@ pub fn release(tx: &mut Transaction<'_>, holder: Option<Uuid>, lease: Uuid) -> R
 }
 
 /// Whether there is anything for `expire`.
-pub fn has_expired(graph: &crate::graph::Graph, now: Time) -> bool {
+pub fn has_expired(graph: &Graph, now: Time) -> bool {
     expired(graph, now).next().is_some()
 }
 
-fn expired(graph: &crate::graph::Graph, now: Time) -> impl Iterator<Item = crate::graph::Node<'_>> {
+fn expired(graph: &Graph, now: Time) -> impl Iterator<Item = crate::graph::Node<'_>> {
     let to = Value::Time(now);
     graph.in_range(
         Kind::Consumption,

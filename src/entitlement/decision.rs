@@ -2,7 +2,6 @@
 //! and says which license it is and until when, or why none. Reads a graph and writes nothing: a check asks it of a
 //! snapshot, a consumption inside the transaction that writes.
 
-use smallvec::SmallVec;
 use uuid::Uuid;
 
 use crate::graph::{Anchored, Graph, Node};
@@ -11,14 +10,18 @@ use crate::model::{Entity, Kind, Rel, RelationType, Time, Value};
 use crate::mutant::mutant;
 
 use super::credits::Credits;
+use super::homes;
 use super::lock;
-use super::model::Mode;
+use super::model::{LeaseTimes, Mode};
 use super::reason::Reason;
+use super::seats;
 use super::select::{self, Candidate, Filters};
+use super::sessions;
 use super::terms::Limited;
 
 const LEASE_ID: u8 = place(Kind::Consumption, "leaseId");
 const COUNT: u8 = place(Kind::Consumption, "consumedCount");
+const OVER_USE: u8 = place(Kind::Consumption, "overUse");
 const ACTIVE: u8 = place(Kind::License, "active");
 const SCOPE_TYPE: u8 = place(Kind::LicenseScope, "type");
 const SCOPE_VALUE: u8 = place(Kind::LicenseScope, "value");
@@ -80,8 +83,12 @@ pub struct Granted {
     /// The lease that goes on: its entity, and its id.
     pub renews: Option<(Uuid, Uuid)>,
     pub until: Time,
+    /// Until when it is kept, and holds its seat: later than `until` where a shorter term would give back what may not be
+    /// given back, or not yet.
+    pub kept_until: Time,
     pub refresh: Time,
     pub valid_from: Option<Time>,
+    /// Seats.
     pub count: u32,
     pub over_use: bool,
     /// A named seat that is reserved by its first use.
@@ -193,39 +200,53 @@ fn choose<'g>(
     now: Time,
     mut tell: impl FnMut(&Candidate<'g>, Rule, Option<Reason>),
 ) -> Decision {
+    let no = |reason| Decision::Refused(Refusal { reason, license: None });
     let mut filters = wanted.filters;
     let mut renews = None;
-    if let Some(id) = wanted.lease {
-        match lease(profile.graph(), id, now) {
-            // Tidied, ended or never there: as if no lease had been named.
-            None => {}
-            Some(lease) if is_of(lease, profile) && is_tied(&lease, asked.id, wanted) => {
-                let license = license(lease).map(|license| license.id);
-                // What was asked for by name as well has to be the same.
-                if filters.license.is_none() || filters.license == license {
-                    filters.license = license;
-                }
-                renews = Some(lease);
-            }
-            Some(_) => {
-                return Decision::Refused(Refusal {
-                    reason: Reason::NoConsumptionFoundById,
-                    license: None,
-                });
-            }
+    // One that was tidied, has ended or was never there is as if none had been named; so is one out of reach.
+    let named = wanted.lease.and_then(|id| lease(profile.graph(), id, now));
+    if let Some(lease) = named.filter(|lease| is_within(*lease, filters.within)) {
+        if !is_of(lease, profile) {
+            return no(Reason::NoConsumptionFoundById);
         }
+        // One's own for something else is as if none had been named (`licensing.md` 1.6).
+        if is_tied(&lease, asked.id, wanted) {
+            // It goes on by the rules of its own license: what is asked for by name as well has to be the same.
+            let license = license(lease).map(|license| license.id);
+            if license.is_none() || filters.license.is_some_and(|asked| Some(asked) != license) {
+                return no(Reason::NoConsumptionFoundById);
+            }
+            filters.license = license;
+            renews = Some(lease);
+        }
+    }
+    let mut candidates = match select::candidates(profile, asked, &filters, now) {
+        Ok(candidates) => candidates,
+        Err(reason) => return no(reason),
+    };
+    // The lease there is goes on (`licensing.md` 1.6 and 8.4), on a license of whatever rank: a better one would be a second
+    // seat for the same.
+    if renews.is_none()
+        && candidates.len() > 1
+        && let Some(at) = candidates
+            .iter()
+            .position(|candidate| same_lease(candidate, asked, wanted, now).is_some())
+    {
+        candidates[..=at].rotate_right(1);
     }
     let mut refusal = Refusal {
         reason: Reason::NotAuthorized,
         license: None,
     };
-    for candidate in &select::candidates(profile, asked, &filters, now) {
-        let renews = renews.or_else(|| same_lease(candidate, asked, wanted, now));
+    for candidate in &candidates {
+        let renews = renews
+            .filter(|lease| license(*lease) == Some(candidate.license))
+            .or_else(|| same_lease(candidate, asked, wanted, now));
         match judge(candidate, asked, wanted, renews, now, &mut |rule, reason| {
             tell(candidate, rule, reason)
         }) {
             Ok(granted) => return Decision::Granted(granted),
-            Err(reason) if refusal.license.is_none() || reason > refusal.reason => {
+            Err(reason) if refusal.license.is_none() || reason.row() > refusal.reason.row() => {
                 refusal = Refusal {
                     reason,
                     license: Some(candidate.license.id),
@@ -252,6 +273,15 @@ pub fn is_of(lease: Node<'_>, profile: Node<'_>) -> bool {
 
 pub fn license(lease: Node<'_>) -> Option<Node<'_>> {
     lease.parent(LEASES)?.parent(BY_LICENSE)
+}
+
+/// Is it of a license of that organization?
+fn is_within(lease: Node<'_>, organization: Option<Uuid>) -> bool {
+    organization.is_none_or(|organization| {
+        let entitlement = license(lease).and_then(|license| license.parent(select::LICENSES));
+        let owner = entitlement.and_then(homes::owner);
+        owner.is_some_and(|owner| owner.id == organization && owner.kind == Kind::Organization)
+    })
 }
 
 /// A lease is tied to its item and to what it was asked for with (`licensing.md` 2.4); what is not said now is not asked.
@@ -294,7 +324,11 @@ fn judge<'g>(
     let mut reserves = false;
     if let Some(named) = model.named {
         let has_room = named.most.is_none_or(|most| taken.reserved < most);
-        reserves = !candidate.reserved && named.auto_assign && has_room;
+        // A denial that begins later stays one: a use before it does not turn it into a reservation.
+        let denies = candidate
+            .assignment
+            .is_some_and(|assignment| select::denies(&assignment, now));
+        reserves = !candidate.reserved && named.auto_assign && has_room && !denies;
         let is_named = candidate.reserved || reserves;
         rule(Rule::NamedSeat, (!is_named).then_some(Reason::AssignmentRequired))?;
     }
@@ -321,19 +355,36 @@ fn judge<'g>(
         let has = wanted.scope.is_some_and(|scope| has_scope(license, wanted_type, scope));
         rule(Rule::Scope, (!has).then_some(Reason::ScopeNotAllowed))?;
     }
+    let credits = Credits::of(license, model.limited, now);
+    // Where something else is limited than seats, a lease is of one: uses that are declared are counted in their credits,
+    // and any other number would be told of and not charged.
+    let is_seats = model.limited == Limited::Seats;
+    let had = renews.and_then(|lease| u32::try_from(lease.fields.get(COUNT)?.as_int()?).ok());
+    let count = wanted.count.or(had).filter(|_| is_seats).unwrap_or(1);
     // An assignment that has ended still holds what was leased through it.
     let mine = candidate
         .assignment
         .map_or(0, |assignment| graph.holds(assignment, now));
-    let had = renews.and_then(|lease| lease.fields.get(COUNT).and_then(Value::as_int));
-    let count = wanted
-        .count
-        .or(had.and_then(|had| u32::try_from(had).ok()))
-        .unwrap_or(1);
-    let seats = mine.max(u64::from(count));
-    if model.anchors.hw.is_some() || model.anchors.process.is_some() {
-        let is_full = is_crowded(candidate, wanted, renews, seats, now);
-        rule(Rule::Sessions, is_full.then_some(Reason::ConcurrentSessionLimit))?;
+    let beside = candidate
+        .assignment
+        .map_or(0, |assignment| held_beside(assignment, renews, now));
+    let seats = beside.max(u64::from(count));
+    let is_anchored = model.anchors.hw.is_some() || model.anchors.process.is_some();
+    let is_full = renews.is_none()
+        && candidate
+            .assignment
+            .is_some_and(|assignment| sessions::is_full(assignment, now));
+    if is_anchored || is_full {
+        // A number of seats that nothing limits is no reason for more devices.
+        let is_bounded = is_seats && (credits.total.is_some() || model.seats_per_user.is_some());
+        let multiple = if is_bounded { seats } else { 1 };
+        let is_crowded = candidate
+            .assignment
+            .is_some_and(|assignment| sessions::is_crowded(assignment, model.anchors, wanted, renews, multiple, now));
+        rule(
+            Rule::Sessions,
+            (is_full || is_crowded).then_some(Reason::ConcurrentSessionLimit),
+        )?;
     }
     let (lease_ms, refresh_ms) = model.lease.of(wanted.mode);
     let lease_ms = wanted
@@ -344,31 +395,32 @@ fn judge<'g>(
     until = assignment
         .and_then(|assignment| select::end(&assignment))
         .map_or(until, |end| end.min(until));
+    let ended = renews.and_then(|lease| lease.fields.get(select::LEASED_UNTIL)?.as_time());
     let (mut over_use, mut uses, mut use_time) = (false, 0, 0);
     match model.limited {
         Limited::Seats => {
-            let credits = Credits::of(license, Limited::Seats, now);
             // Whoever goes on in the seats it has takes none; where there are none at all, nobody goes on.
             let after = taken.seats.saturating_sub(mine).saturating_add(seats);
             let fits = credits.total.is_none_or(|total| {
                 let most = total.saturating_add(model.over_use.above(total));
-                total > 0 && (seats == mine || after <= most || mutant("sell-any-seat"))
+                total > 0 && (seats <= mine || after <= most || mutant("sell-any-seat"))
             });
             let is_within = model.seats_per_user.is_none_or(|most| seats <= most);
             rule(
                 Rule::SeatCount,
                 (!fits || !is_within).then_some(Reason::NoSeatsAvailable),
             )?;
-            over_use = credits.total.is_some_and(|total| after > total);
+            // Who took a seat above the total, not who was within it when others did.
+            over_use = credits.total.is_some_and(|total| after > total)
+                && (seats > mine || candidate.assignment.is_some_and(|assignment| is_over(assignment, now)));
             until = until.min(credits.lasting(after));
         }
         Limited::UseCount => {
-            let credits = Credits::of(license, Limited::UseCount, now);
             uses = match (model.uses_declared, renews) {
                 (false, None) => 1,
                 (false, Some(_)) => 0,
                 // A client that goes on says so when it has used more.
-                (true, None) => u64::from(count),
+                (true, None) => u64::from(wanted.count.unwrap_or(1)),
                 (true, Some(_)) => wanted.count.map_or(0, u64::from),
             };
             let fits = !credits.is_empty() && credits.total.is_none_or(|left| uses <= left);
@@ -376,12 +428,9 @@ fn judge<'g>(
             until = until.min(credits.latest());
         }
         Limited::UseTime => {
-            let credits = Credits::of(license, Limited::UseTime, now);
             until = until.min(credits.latest());
             // What a renewal had was paid for.
-            let paid = renews
-                .and_then(|lease| lease.fields.get(select::LEASED_UNTIL)?.as_time())
-                .unwrap_or(now);
+            let paid = ended.unwrap_or(now);
             let left = credits
                 .total
                 .map_or(i64::MAX, |left| i64::try_from(left).unwrap_or(i64::MAX));
@@ -397,6 +446,7 @@ fn judge<'g>(
             (!model.lease.allow_extension).then_some(Reason::ExtensionNotAllowed),
         )?;
     }
+    let kept_until = ended.map_or(until, |ended| until.max(floor(ended, model.limited, &model.lease, now)));
     let term = until.millis().saturating_sub(now.millis()).max(0);
     let refresh = refresh_ms.unwrap_or(term / 4 * 3 + term % 4 * 3 / 4).min(term);
     Ok(Granted {
@@ -406,6 +456,7 @@ fn judge<'g>(
         assignment: candidate.assignment.map(|assignment| assignment.id),
         renews: renews.and_then(|lease| Some((lease.id, lease.fields.get(LEASE_ID)?.as_uuid()?))),
         until,
+        kept_until,
         refresh: plus(now, refresh),
         valid_from: select::start(&license),
         count,
@@ -434,37 +485,37 @@ fn has_scope(license: Node<'_>, wanted: Option<&str>, value: &str) -> bool {
     })
 }
 
-/// Would one more device or process be too many for the seats the consumer has?
-fn is_crowded(candidate: &Candidate<'_>, wanted: &Wanted<'_>, renews: Option<Node<'_>>, seats: u64, now: Time) -> bool {
-    let Some(assignment) = candidate.assignment else {
-        return false;
+/// The seats a consumer has, whatever becomes of the lease that is renewed.
+fn held_beside(assignment: Node<'_>, renews: Option<Node<'_>>, now: Time) -> u64 {
+    let Some(renewed) = renews else {
+        return assignment.graph().holds(assignment, now);
     };
-    let (mut devices, mut processes): (SmallVec<[_; 8]>, SmallVec<[_; 8]>) = (SmallVec::new(), SmallVec::new());
-    let own = renews.map(|lease| (lease.id, Anchored::of(lease.entity())));
-    devices.push(wanted.hw.map(|hw| hw.id).or(own.and_then(|(_, own)| own.hw)));
-    processes.push(
-        wanted
-            .process
-            .map(|process| process.id)
-            .or(own.and_then(|(_, own)| own.process)),
-    );
-    for lease in assignment.graph().leases(assignment, now) {
-        if select::is_released(&lease) || own.is_some_and(|(id, _)| id == lease.id) {
-            continue;
-        }
-        let tied = Anchored::of(lease.entity());
-        if !devices.contains(&tied.hw) {
-            devices.push(tied.hw);
-        }
-        if !processes.contains(&tied.process) {
-            processes.push(tied.process);
-        }
+    // The first of the others is of the most seats.
+    let mut leases = assignment.graph().leases(assignment, now);
+    let other = leases.find(|lease| *lease != renewed);
+    let other = other.map_or(0, |lease| {
+        let count = lease.fields.get(COUNT).and_then(Value::as_int).unwrap_or(1);
+        u64::try_from(count).unwrap_or(0)
+    });
+    other.max(u64::from(seats::holds(&assignment.fields, now)))
+}
+
+/// Did this consumer take a seat above the total?
+fn is_over(assignment: Node<'_>, now: Time) -> bool {
+    let mut leases = assignment.graph().leases(assignment, now);
+    leases.any(|lease| lease.fields.get(OVER_USE) == Some(&Value::Bool(true)))
+}
+
+/// Before when a renewal cannot end a lease. The newest request says the term (`licensing.md` 1.6), but what is not released
+/// by the rules of a release is not given back by a short term either, and use time that was paid for is not sold again.
+fn floor(ended: Time, limited: Limited, lease: &LeaseTimes, now: Time) -> Time {
+    if !lease.allow_release || limited == Limited::UseTime {
+        ended
+    } else if lease.cooldown > 0 {
+        ended.min(plus(now, lease.cooldown))
+    } else {
+        now
     }
-    let exceeds = |number: usize, most: Option<u32>| {
-        most.is_some_and(|most| number as u64 > u64::from(most).saturating_mul(seats.max(1)))
-    };
-    let anchors = candidate.model.anchors;
-    exceeds(devices.len(), anchors.hw) || exceeds(processes.len(), anchors.process)
 }
 
 /// Never past the last time that can be written.

@@ -5,6 +5,8 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Reason {
     NotAuthorized,
+    /// More licenses than one decision looks at: none of them was tried.
+    TooManyLicenses,
     LicenseNotYetValid,
     LicenseExpired,
     LicenseSuspended,
@@ -28,6 +30,7 @@ pub enum Reason {
 impl Reason {
     pub const ALL: &'static [Self] = &[
         Self::NotAuthorized,
+        Self::TooManyLicenses,
         Self::LicenseNotYetValid,
         Self::LicenseExpired,
         Self::LicenseSuspended,
@@ -50,6 +53,7 @@ impl Reason {
     pub fn code(self) -> &'static str {
         match self {
             Self::NotAuthorized => "notAuthorized",
+            Self::TooManyLicenses => "tooManyLicenses",
             Self::LicenseNotYetValid => "licenseNotYetValid",
             Self::LicenseExpired => "licenseExpired",
             Self::LicenseSuspended => "licenseSuspended",
@@ -70,10 +74,23 @@ impl Reason {
         }
     }
 
+    /// Its row in `licensing.md` 2.6: of two candidates that were stopped in one row neither came further.
+    pub fn row(self) -> Self {
+        match self {
+            Self::LicenseExpired | Self::LicenseSuspended => Self::LicenseNotYetValid,
+            Self::ConsumptionLocked => Self::HardwareIdRequired,
+            Self::UseTimeExceeded => Self::UseCountExceeded,
+            other => other,
+        }
+    }
+
     /// For an administrator: a clause that begins lower-case and ends without a period.
     pub fn words(self) -> &'static str {
         match self {
             Self::NotAuthorized => "nothing gives this consumer access to it",
+            Self::TooManyLicenses => {
+                "more licenses are open to this consumer than one decision looks at: `licenseId` or `entitlementId` says which"
+            }
             Self::LicenseNotYetValid => "the license is not valid yet",
             Self::LicenseExpired => "the license has expired",
             Self::LicenseSuspended => "the license is suspended",
@@ -111,5 +128,25 @@ mod tests {
         assert_eq!(codes.len(), Reason::ALL.len());
         assert!(Reason::ALL.is_sorted());
         assert!(Reason::ALL.iter().all(|reason| !reason.words().ends_with('.')));
+    }
+
+    #[test]
+    fn a_row_is_named_by_its_first_and_holds_together() {
+        let check = |row: &[Reason]| {
+            assert!(row.iter().all(|reason| reason.row() == row[0]), "{row:?}");
+            let others = Reason::ALL.iter().filter(|reason| !row.contains(reason));
+            assert!(others.into_iter().all(|reason| reason.row() != row[0]), "{row:?}");
+        };
+        check(&[Reason::NotAuthorized]);
+        check(&[
+            Reason::LicenseNotYetValid,
+            Reason::LicenseExpired,
+            Reason::LicenseSuspended,
+        ]);
+        check(&[Reason::ConsumptionDenied]);
+        check(&[Reason::HardwareIdRequired, Reason::ConsumptionLocked]);
+        check(&[Reason::NoSeatsAvailable]);
+        check(&[Reason::UseCountExceeded, Reason::UseTimeExceeded]);
+        assert!(Reason::ALL.is_sorted_by_key(|reason| reason.row()));
     }
 }

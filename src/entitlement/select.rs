@@ -11,8 +11,10 @@ use crate::graph::{Graph, Node};
 use crate::model::schema::{Hop, known, place};
 use crate::model::{Entity, Fields, Kind, Rel, RelationType, Serial, Time, Value};
 
+use super::distinct::Distinct;
 use super::homes;
 use super::model::{self, Model};
+use super::reason::Reason;
 use super::sound::RESERVED_NAMES;
 use super::terms::Limited;
 
@@ -109,63 +111,111 @@ pub fn item<'g>(graph: &'g Graph, name: &str) -> Option<Node<'g>> {
         .next()
 }
 
+/// What one decision looks at: items, places where a license may be, and licenses. A consumer has a few; without a bound one
+/// that has a million would hold up a worker, or the committer and everybody's writes with it. Beyond it the answer is no
+/// (`tooManyLicenses`) rather than the best of the first so many: the lease or the reservation it has may be on another, and
+/// it would take a second seat. Whoever has more names a license, which is found without a search, or an entitlement.
+pub const LOOKED_AT: usize = 10_000;
+
+/// What is left of it.
+struct Budget(usize);
+
+impl Budget {
+    fn spend(&mut self) -> Result<(), Reason> {
+        self.0 = self.0.checked_sub(1).ok_or(Reason::TooManyLicenses)?;
+        Ok(())
+    }
+}
+
 /// All there are, the one to try first at the front.
-pub fn candidates<'g>(profile: Node<'g>, asked: Node<'g>, filters: &Filters, now: Time) -> Candidates<'g> {
+///
+/// # Errors
+/// There are more than one decision looks at.
+pub fn candidates<'g>(
+    profile: Node<'g>,
+    asked: Node<'g>,
+    filters: &Filters,
+    now: Time,
+) -> Result<Candidates<'g>, Reason> {
     let mut found = Candidates::new();
     if is_valid(&profile, now) {
-        gather(&mut found, profile, asked, filters, now);
+        let items = covering(asked, &mut Budget(LOOKED_AT))?;
+        match filters.license {
+            Some(license) => found.extend(named(license, profile, &items, filters, now)),
+            None => gather(&mut found, profile, &items, filters, now)?,
+        }
     }
     if found.len() > 1 {
         found.sort_by_cached_key(rank);
     }
-    found
+    Ok(found)
 }
 
-fn gather<'g>(found: &mut Candidates<'g>, profile: Node<'g>, asked: Node<'g>, filters: &Filters, now: Time) {
-    let (graph, items) = (profile.graph(), covering(asked));
+fn gather<'g>(
+    found: &mut Candidates<'g>,
+    profile: Node<'g>,
+    items: &Distinct<Node<'g>>,
+    filters: &Filters,
+    now: Time,
+) -> Result<(), Reason> {
+    let mut budget = Budget(LOOKED_AT);
+    // An entitlement is here once, an item too, and a license is of one of each: none of these is found twice.
     for (entitlement, path) in ways(profile, now) {
         if !fits_entitlement(filters, entitlement) {
             continue;
         }
-        for item in &items {
-            for license in graph.licenses(entitlement, *item) {
-                add(found, filters, license, *item, path, profile, now);
+        for item in items.all() {
+            budget.spend()?;
+            for license in profile.graph().licenses(entitlement, *item) {
+                budget.spend()?;
+                found.push(candidate(license, *item, path, profile, now));
             }
         }
     }
+    let mut met: Option<Distinct<Node<'g>>> = None;
     for (assignment, license) in granting(profile, now) {
-        let item = license.parent(OF_ITEM).filter(|item| items.contains(item));
-        let entitlement = license.parent(LICENSES);
-        if let (Some(item), Some(entitlement)) = (item, entitlement)
-            && fits_entitlement(filters, entitlement)
-        {
-            add(
-                found,
-                filters,
-                license,
-                item,
-                Path::Assignment(assignment),
-                profile,
-                now,
-            );
+        budget.spend()?;
+        let Some(item) = fitting(license, items, filters) else {
+            continue;
+        };
+        let met = met.get_or_insert_with(|| found.iter().map(|known| known.license).collect());
+        if met.add(license) {
+            found.push(candidate(license, item, Path::Assignment(assignment), profile, now));
         }
     }
+    Ok(())
 }
 
-fn add<'g>(
-    found: &mut Candidates<'g>,
-    filters: &Filters,
-    license: Node<'g>,
-    item: Node<'g>,
-    path: Path<'g>,
+/// The one that is asked for by its id, if there is a way to it.
+fn named<'g>(
+    license: Uuid,
     profile: Node<'g>,
+    items: &Distinct<Node<'g>>,
+    filters: &Filters,
     now: Time,
-) {
-    if filters.license.is_some_and(|id| id != license.id) || found.iter().any(|known| known.license == license) {
-        return;
-    }
+) -> Option<Candidate<'g>> {
+    let found = profile.graph().find(license);
+    let license = found.filter(|node| node.kind == Kind::License)?;
+    let item = fitting(license, items, filters)?;
+    let entitlement = license.parent(LICENSES)?;
+    let way = ways(profile, now).into_iter().find(|(known, _)| *known == entitlement);
+    let path = way.map(|(_, path)| path).or_else(|| {
+        let mut granting = granting(profile, now);
+        let (assignment, _) = granting.find(|(_, known)| *known == license)?;
+        Some(Path::Assignment(assignment))
+    })?;
+    Some(candidate(license, item, path, profile, now))
+}
+
+/// Of these items, and of an entitlement that fits: the item it is of.
+fn fitting<'g>(license: Node<'g>, items: &Distinct<Node<'g>>, filters: &Filters) -> Option<Node<'g>> {
+    let item = license.parent(OF_ITEM).filter(|item| items.has(*item))?;
+    fits_entitlement(filters, license.parent(LICENSES)?).then_some(item)
+}
+
+fn candidate<'g>(license: Node<'g>, item: Node<'g>, path: Path<'g>, profile: Node<'g>, now: Time) -> Candidate<'g> {
     let assignment = license.graph().assignment(license, profile);
-    found.push(Candidate {
+    Candidate {
         license,
         item,
         path,
@@ -173,52 +223,49 @@ fn add<'g>(
         consumed: assignment.is_some_and(|assignment| is_leased(assignment, now)),
         reserved: assignment.is_some_and(|assignment| is_reserved(&assignment, now)),
         model: model::of_license(license),
-    });
+    }
 }
 
 /// The item, and all that include it: a license for a bundle answers for what is in it, never the other way round.
-pub fn covering(asked: Node<'_>) -> SmallVec<[Node<'_>; 4]> {
-    let mut items = SmallVec::from_slice(&[asked]);
+fn covering<'g>(asked: Node<'g>, budget: &mut Budget) -> Result<Distinct<Node<'g>>, Reason> {
+    let mut items = Distinct::default();
+    items.add(asked);
     let mut at = 0;
     // Items that include each other in a ring are each met once.
-    while let Some(item) = items.get(at).copied() {
-        let item: Node<'_> = item;
+    while let Some(item) = items.all().get(at).copied() {
+        let item: Node<'g> = item;
         for (bundle, _) in item.hop(Hop::backward(INCLUDES), None) {
-            if !items.contains(&bundle) {
-                items.push(bundle);
-            }
+            budget.spend()?;
+            items.add(bundle);
         }
         at += 1;
     }
-    items
+    Ok(items)
 }
 
 /// The entitlements that are open to a profile, each by its best way.
 pub fn ways(profile: Node<'_>, now: Time) -> SmallVec<[(Node<'_>, Path<'_>); 8]> {
     let mut ways: SmallVec<[(Node<'_>, Path<'_>); 8]> = SmallVec::new();
     for (entitlement, _) in profile.ends(Hop::forward(PERSONAL)) {
-        better(&mut ways, entitlement, Path::Personal);
+        ways.push((entitlement, Path::Personal));
     }
     for (entitlement, _) in profile.ends(Hop::backward(OPENS_PROFILE)) {
-        better(&mut ways, entitlement, Path::Direct);
+        ways.push((entitlement, Path::Direct));
     }
     for (group, membership) in profile.ends(Hop::forward(MEMBERSHIP)) {
         if is_member(membership, now) {
             for (entitlement, _) in group.ends(Hop::backward(OPENS_GROUP)) {
-                better(&mut ways, entitlement, Path::Group(group));
+                ways.push((entitlement, Path::Group(group)));
             }
         }
     }
-    ways.sort_unstable_by_key(|(entitlement, path)| (path.place(), entitlement.serial));
-    ways
-}
-
-fn better<'g>(ways: &mut SmallVec<[(Node<'g>, Path<'g>); 8]>, entitlement: Node<'g>, path: Path<'g>) {
-    match ways.iter_mut().find(|(known, _)| *known == entitlement) {
-        Some((_, known)) if known.place() <= path.place() => {}
-        Some((_, known)) => *known = path,
-        None => ways.push((entitlement, path)),
+    if ways.len() > 1 {
+        // Of several ways to one entitlement the best stays.
+        ways.sort_unstable_by_key(|(entitlement, path)| (entitlement.serial, path.place()));
+        ways.dedup_by_key(|(entitlement, _)| *entitlement);
+        ways.sort_unstable_by_key(|(entitlement, path)| (path.place(), entitlement.serial));
     }
+    ways
 }
 
 /// Assignments of a profile that open their license by themselves.
@@ -307,6 +354,12 @@ pub fn is_reserved(assignment: &Entity, now: Time) -> bool {
 
 pub fn is_denied(assignment: &Entity, now: Time) -> bool {
     assignment.fields.get(RESERVATION).and_then(Value::as_text) == Some("denied") && is_valid(assignment, now)
+}
+
+/// Does it deny, now or later?
+pub fn denies(assignment: &Entity, now: Time) -> bool {
+    assignment.fields.get(RESERVATION).and_then(Value::as_text) == Some("denied")
+        && end(assignment).is_none_or(|until| now < until)
 }
 
 const fn validity(kind: Kind) -> (u8, u8) {

@@ -464,7 +464,8 @@ impl Graph {
             .map(|pair| Node::new(self, pair.slot))
     }
 
-    /// The leases of an assignment that have not ended, released ones that cool down among them, in no order.
+    /// The leases of an assignment that have not ended, released ones that cool down among them; those of the most seats
+    /// first.
     pub fn leases(&self, assignment: Node<'_>, now: Time) -> impl Iterator<Item = Node<'_>> {
         let slot = assignment.slot() as u32;
         let held = &self.seats.held;

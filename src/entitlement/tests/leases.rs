@@ -59,9 +59,11 @@ fn the_same_is_renewed_and_needs_no_second_seat() {
             ("bob editor", "noSeatsAvailable"),
             ("ann editor hw=a lease=ann:editor:a", "renewed lic 90"),
             ("ann editor lease=ann:editor:a", "renewed lic 90"),
-            ("ann editor hw=b lease=ann:editor:a", "noConsumptionFoundById"),
             ("bob editor lease=ann:editor:a", "noConsumptionFoundById"),
-            ("ann editor hw=b lease=unknown", "new lic 90"),
+            // One's own of another device is as if it had not been named.
+            ("ann editor hw=b lease=ann:editor:a", "new lic 90"),
+            ("ann editor hw=b lease=ann:editor:a", "renewed lic 90"),
+            ("ann editor hw=c lease=unknown", "new lic 90"),
             ("at 90", ""),
             // One that has ended is nobody's: a new one takes its place.
             ("bob editor lease=ann:editor:a", "new lic 150"),
@@ -75,7 +77,8 @@ fn the_same_is_renewed_and_needs_no_second_seat() {
          SeatCountCredit credit2 seatCount=1 active=true < lic2",
         &[
             ("ann editor license=lic2", "new lic2 900"),
-            ("ann suite lease=ann:editor:", "noConsumptionFoundById"),
+            ("bob suite lease=ann:editor:", "noConsumptionFoundById"),
+            ("ann suite lease=ann:editor:", "new lic2 900"),
             // It goes on with its own license, or not at all.
             ("set lic2 active=false", ""),
             ("ann editor lease=ann:editor:", "licenseSuspended"),
@@ -89,6 +92,142 @@ fn the_same_is_renewed_and_needs_no_second_seat() {
             ("part ann crew", ""),
             ("ann editor lease=ann:editor:", "notAuthorized"),
             ("free lic", "1 of 2"),
+        ],
+    );
+}
+
+/// Another organization that sells the editor to the same crew, and another license of ACME's.
+const OTHERS: &str = "
+    Organization rival name=Rival
+    Entitlement far < rival
+    LicenseConsumerRelation far crew
+    License rlic validFrom=0 active=true < far editor
+    SeatCountCredit rcredit seatCount=1 active=true < rlic
+    LicenseModel counted name=counted
+    UseCountConstraint limit < counted
+    License clic validFrom=0 active=true < ent editor counted
+    UseCountCredit uses useCount=0 active=true < clic
+    set credit seatCount=1
+";
+
+#[test]
+fn a_lease_goes_on_by_its_own_license_and_no_other() {
+    check(
+        OTHERS,
+        &[
+            ("ann editor hw=r license=rlic", "new rlic 900"),
+            // Not by the rules of another one, whatever that would grant.
+            ("ann editor license=lic lease=ann:editor:r", "noConsumptionFoundById"),
+            ("ann editor license=clic lease=ann:editor:r", "noConsumptionFoundById"),
+            ("ann editor license=rlic lease=ann:editor:r", "renewed rlic 900"),
+            ("set rlic active=false", ""),
+            ("ann editor license=lic lease=ann:editor:r", "noConsumptionFoundById"),
+            ("ann editor lease=ann:editor:r", "licenseSuspended"),
+            ("free lic", "0 of 1"),
+            ("free rlic", "1 of 1"),
+            ("bob editor license=lic", "new lic 900"),
+            ("ann editor license=lic lease=ann:editor:r", "noConsumptionFoundById"),
+            ("free lic", "1 of 1"),
+        ],
+    );
+    // One of another organization is not there for a token that is bound to this one.
+    check(
+        OTHERS,
+        &[
+            ("ann editor hw=r license=rlic", "new rlic 900"),
+            ("ann editor within=acme license=lic lease=ann:editor:r", "new lic 900"),
+            ("ann editor within=acme lease=ann:editor:r", "renewed lic 900"),
+            (
+                "bob editor within=acme license=lic lease=ann:editor:r",
+                "noSeatsAvailable",
+            ),
+            ("ann editor within=rival lease=ann:editor:r", "renewed rlic 900"),
+            ("free lic", "1 of 1"),
+        ],
+    );
+    // Uses that were not paid for are none.
+    check(
+        OTHERS,
+        &[
+            ("ann editor hw=a license=lic", "new lic 900"),
+            ("at 10", ""),
+            ("ann editor license=clic lease=ann:editor:a", "noConsumptionFoundById"),
+            ("at 900", ""),
+            ("bob editor license=lic", "new lic 1800"),
+        ],
+    );
+    let mut world = World::new(OTHERS);
+    assert_eq!(world.step("ann editor license=rlic"), "new rlic 900");
+    let decided = decision::decide(&world.graph, id("ann"), "editor", &Wanted::default(), world.time());
+    let Decision::Granted(granted) = decided else {
+        panic!("{decided:?}")
+    };
+    let of_another = decision::Granted {
+        license: id("lic"),
+        ..granted
+    };
+    assert!(granted.renews.is_some() && consume::renews_its_own(&world.graph, &granted));
+    assert!(!consume::renews_its_own(&world.graph, &of_another));
+}
+
+#[test]
+fn the_lease_there_is_goes_on_before_a_better_license_is_taken() {
+    check(
+        "License lic2 validFrom=0 active=true < ent editor
+         SeatCountCredit credit2 seatCount=1 active=true < lic2",
+        &[
+            ("ann editor hw=a license=lic2", "new lic2 900"),
+            ("Assignment seat reservationType=reserved < lic ann", ""),
+            ("ann editor hw=a", "renewed lic2 900"),
+            // Another device is another lease, by the better license.
+            ("ann editor hw=b", "new lic 900"),
+            ("set lic2 active=false", ""),
+            ("ann editor hw=a", "new lic 900"),
+        ],
+    );
+}
+
+#[test]
+fn a_short_renewal_gives_nothing_back_that_a_release_would_not() {
+    let short = |times: &str, steps: &[(&str, &str)]| {
+        check(&format!("{TIMES}\nset credit seatCount=1\nset times {times}"), steps);
+    };
+    short(
+        "allowLeaseRelease=false",
+        &[
+            ("ann editor", "new lic 60"),
+            ("ann editor seconds=1", "renewed lic 1"),
+            ("at 59", ""),
+            ("bob editor", "noSeatsAvailable"),
+            ("at 60", ""),
+            ("bob editor", "new lic 120"),
+        ],
+    );
+    short(
+        "cooldownTime=30000",
+        &[
+            ("ann editor", "new lic 60"),
+            ("ann editor seconds=1", "renewed lic 1"),
+            ("at 29", ""),
+            ("bob editor", "noSeatsAvailable"),
+            ("at 30", ""),
+            ("bob editor", "new lic 90"),
+            ("at 80", ""),
+            // Not beyond the end it had.
+            ("bob editor seconds=1", "renewed lic 81"),
+            ("at 89", ""),
+            ("ann editor", "noSeatsAvailable"),
+            ("at 90", ""),
+            ("ann editor", "new lic 150"),
+        ],
+    );
+    short(
+        "cooldownTime=0",
+        &[
+            ("ann editor", "new lic 60"),
+            ("ann editor seconds=1", "renewed lic 1"),
+            ("at 1", ""),
+            ("bob editor", "new lic 61"),
         ],
     );
 }

@@ -1,6 +1,7 @@
 //! Small worlds of licenses told in lines, and what consumers get in them. Times are seconds after the world's beginning.
 
 mod leases;
+mod many;
 mod models;
 mod paths;
 mod ranking;

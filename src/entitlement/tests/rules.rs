@@ -100,6 +100,19 @@ fn named_seats() {
             ("free lic", "2 of 2"),
         ],
     );
+    // A denial that is to come is not turned into a reservation.
+    check(
+        "AssignedLicenseConstraint named autoAssign=true < model
+         Assignment deny reservationType=denied validFrom=10 validUntil=20 < lic ann",
+        &[
+            ("ann editor", "assignmentRequired"),
+            ("at 10", ""),
+            ("ann editor", "consumptionDenied"),
+            ("free lic", "0 of 2"),
+            ("at 20", ""),
+            ("ann editor", "new lic 920"),
+        ],
+    );
     // A floating lease that was there becomes the reservation.
     check(
         "",
@@ -231,6 +244,35 @@ fn devices_and_processes_on_a_seat() {
             ("ann editor hw=b", "new lic 1800"),
         ],
     );
+    // A count that is not charged is no room for devices.
+    for unbounded in [
+        "set credit seatCount=none",
+        "UseCountConstraint limit < model\nUseCountCredit uses useCount=9 active=true < lic",
+        "UseCountConstraint limit trackingMode=TRACK_BY_CLIENT_DECLARATION < model
+         UseCountCredit uses useCount=9 active=true < lic",
+        "AggregateUseConstraint limit < model\nUseTimeCredit time useTime=9000000 active=true < lic",
+    ] {
+        check(
+            &format!("ConcurrentSessions cs sessionAnchors=[{{\"type\":\"hw\",\"maxCount\":1}}] < model\n{unbounded}"),
+            &[
+                ("ann editor hw=a count=5", "new lic 900"),
+                ("ann editor hw=b count=5", "concurrentSessionLimit"),
+                ("ann editor hw=a", "renewed lic 900"),
+            ],
+        );
+    }
+    check(
+        "ConcurrentSessions cs sessionAnchors=[{\"type\":\"hw\",\"maxCount\":1}] < model
+         SeatCountConstraint seats seatsPerUser=2 < model
+         set credit seatCount=none",
+        &[
+            ("ann editor hw=a", "new lic 900"),
+            ("ann editor hw=b count=2", "new lic 900"),
+            ("ann editor hw=c count=3", "noSeatsAvailable"),
+            // With the seat goes its room.
+            ("ann editor hw=b count=1", "concurrentSessionLimit"),
+        ],
+    );
     check(
         "ConcurrentSessions cs sessionAnchors=[{\"type\":\"process\",\"maxCount\":2}] < model",
         &[
@@ -289,6 +331,21 @@ fn seats() {
             ("ann editor count=2", "new lic 900"),
         ],
     );
+    // A cap that was lowered is kept by whoever asks for less.
+    check(
+        "set credit seatCount=5\nSeatCountConstraint seats seatsPerUser=3 < model",
+        &[
+            ("ann editor count=3", "new lic 900"),
+            ("set seats seatsPerUser=2", ""),
+            ("ann editor", "noSeatsAvailable"),
+            ("ann editor count=2", "renewed lic 900"),
+            ("free lic", "2 of 5"),
+            ("ann editor hw=b count=2", "new lic 900"),
+            ("set seats seatsPerUser=1", ""),
+            // The other lease holds two.
+            ("ann editor hw=b count=1", "noSeatsAvailable"),
+        ],
+    );
     // A reservation takes a seat always, and its holder has it.
     check(
         "Assignment seat reservationType=reserved < lic ann
@@ -310,7 +367,7 @@ fn seats() {
             ("ann editor", "new lic 900"),
             ("bob editor", "new lic 900"),
             ("set credit seatCount=1", ""),
-            ("ann editor", "renewed lic 900 over"),
+            ("ann editor", "renewed lic 900"),
             ("cid editor", "noSeatsAvailable"),
             ("release ann:editor: by ann", "released until 0"),
             ("cid editor", "noSeatsAvailable"),
@@ -329,6 +386,13 @@ fn over_use() {
             ("Profile dan", ""),
             ("Membership dan crew", ""),
             ("dan editor", "noSeatsAvailable"),
+            // Whoever is within the seats is not above them because another is.
+            ("ann editor", "renewed lic 900"),
+            ("ann editor hw=b", "new lic 900"),
+            ("cid editor", "renewed lic 900 over"),
+            ("cid editor hw=b", "new lic 900 over"),
+            ("release bob:editor: by bob", "released until 0"),
+            ("cid editor", "renewed lic 900"),
         ],
     );
     check(
@@ -370,6 +434,8 @@ fn uses_and_use_time() {
         ),
         &[
             ("ann editor count=4", "new lic 900"),
+            // Uses are no seats.
+            ("free lic", "1 of 2"),
             ("ann editor", "renewed lic 900"),
             ("ann editor count=2", "useCountExceeded"),
             // The one that ends first is spent first.
@@ -398,6 +464,19 @@ fn uses_and_use_time() {
             ("ann editor", "renewed lic 950"),
             ("at 950", ""),
             ("ann editor", "useTimeExceeded"),
+        ],
+    );
+    // A shorter term gives no use time back, and a longer one after it is not paid for twice.
+    check(
+        timed,
+        &[
+            ("ann editor", "new lic 900"),
+            ("ann editor seconds=10", "renewed lic 10"),
+            ("ann editor", "renewed lic 900"),
+            ("at 20", ""),
+            ("ann editor seconds=10", "renewed lic 30"),
+            ("bob editor", "new lic 120"),
+            ("cid editor", "useTimeExceeded"),
         ],
     );
 }
@@ -432,5 +511,10 @@ fn the_refusal_is_of_the_candidate_that_came_furthest() {
     check(
         &format!("{other}\nset lic active=false\nset lic2 validFrom=none"),
         &[("ann editor", "licenseSuspended")],
+    );
+    // In one row neither came further: it is that of the better ranked.
+    check(
+        &format!("{other}\nset lic validFrom=none\nset lic2 active=false"),
+        &[("ann editor", "licenseNotYetValid")],
     );
 }

@@ -1,0 +1,128 @@
+//! Consumers that have very many of something: it is counted once, and bounded.
+
+use super::*;
+use crate::entitlement::{select, sessions};
+
+/// Other licenses of the editor in the same entitlement.
+fn licenses(number: usize) -> String {
+    (0..number)
+        .map(|at| format!("License x{at} validFrom=0 active=true < ent editor\n"))
+        .collect()
+}
+
+fn leases(number: usize) -> String {
+    let leases = (0..number)
+        .map(|at| format!("Consumption k{at} leaseId=k{at} grantedUntil=500 licensedItemId=editor hw=h{at} < seat\n"));
+    format!("Assignment seat < lic ann\n{}", leases.collect::<String>())
+}
+
+#[test]
+fn a_license_is_a_candidate_once_by_its_best_way() {
+    let ways: String = (0..40)
+        .map(|at| {
+            format!(
+                "Entitlement e{at} < acme
+                 LicenseConsumerRelation e{at} crew
+                 LicenseConsumerRelation e{at} cad
+                 License x{at} validFrom=0 active=true < e{at} editor
+                 Assignment a{at} grantsAccess=true < x{at} ann
+                 Assignment b{at} grantsAccess=true < x{at} ann
+                 License y{at} validFrom=0 active=true < shut editor
+                 Assignment c{at} grantsAccess=true < y{at} ann
+                 Assignment d{at} grantsAccess=true < y{at} ann
+                "
+            )
+        })
+        .collect();
+    let world = World::new(&format!(
+        "ProfileGroup cad name=Cad type=licenseConsumers < acme
+         Membership ann cad
+         Entitlement shut < acme
+         {ways}"
+    ));
+    let (ann, editor) = (world.graph.find(id("ann")), world.graph.find(id("editor")));
+    let (ann, editor) = ann.zip(editor).expect("both");
+    let found = |filters: &Filters| select::candidates(ann, editor, filters, world.time()).expect("not too many");
+    let all = found(&Filters::default());
+    assert_eq!(all.len(), 81);
+    let path = |name: &str, all: &select::Candidates<'_>| {
+        let one = all.iter().find(|one| one.license.id == id(name)).expect("a candidate");
+        match one.path {
+            select::Path::Group(group) => super::name(group.id),
+            select::Path::Assignment(_) => "assignment".to_owned(),
+            other => format!("{other:?}"),
+        }
+    };
+    // One that is named is found as it is among all.
+    for (name, expected) in [
+        ("lic", "crew"),
+        ("x0", "cad"),
+        ("x39", "cad"),
+        ("y0", "assignment"),
+        ("y39", "assignment"),
+    ] {
+        let named = found(&Filters {
+            license: Some(id(name)),
+            ..Filters::default()
+        });
+        assert_eq!((named.len(), path(name, &named).as_str()), (1, expected), "{name}");
+        assert_eq!(path(name, &all), expected, "{name}");
+    }
+}
+
+#[test]
+fn more_licenses_than_one_decision_looks_at_are_none() {
+    let more = "
+        Entitlement other < acme
+        LicenseConsumerRelation other crew
+        License lic2 validFrom=0 active=true < other editor
+        SeatCountCredit credit2 seatCount=1 active=true < lic2
+    ";
+    check(
+        &format!("{more}{}", licenses(select::LOOKED_AT)),
+        &[
+            ("ann editor", "tooManyLicenses"),
+            ("? ann editor", "tooManyLicenses"),
+            ("free lic", "0 of 2"),
+            ("ann editor license=lic", "new lic 900"),
+            ("ann editor lease=ann:editor:", "renewed lic 900"),
+            ("ann editor entitlement=other", "new lic2 900"),
+            ("ann editor license=x7", "noSeatsAvailable"),
+            ("zed editor license=lic", "notAuthorized"),
+        ],
+    );
+    // Two entitlements that are looked into, and what is in them.
+    check(
+        &format!("{more}{}", licenses(select::LOOKED_AT - 4)),
+        &[("ann editor", "new lic 900")],
+    );
+}
+
+#[test]
+fn leases_of_one_consumer_are_bounded() {
+    check(
+        &leases(sessions::LEASES_OF_ONE),
+        &[
+            ("ann editor hw=new", "concurrentSessionLimit"),
+            ("? ann editor hw=new", "concurrentSessionLimit"),
+            ("ann editor hw=h7", "renewed lic 900"),
+            ("bob editor hw=new", "new lic 900"),
+            ("release k5 by ann", "released until 0"),
+            ("ann editor hw=new", "new lic 900"),
+            ("ann editor hw=newer", "concurrentSessionLimit"),
+            ("at 500", ""),
+            ("ann editor hw=newer", "new lic 1400"),
+        ],
+    );
+    // Devices are counted once, and no further than to the first that is too many.
+    let devices = "ConcurrentSessions cs sessionAnchors=[{\"type\":\"hw\",\"maxCount\":100}] < model\n";
+    check(
+        &format!("{devices}{}", leases(99)),
+        &[
+            ("ann editor hw=h7 process=1", "new lic 900"),
+            ("ann editor hw=one", "new lic 900"),
+            ("ann editor hw=two", "concurrentSessionLimit"),
+            ("ann editor hw=h98", "renewed lic 900"),
+        ],
+    );
+}
