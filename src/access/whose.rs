@@ -12,6 +12,7 @@
 #[cfg(test)]
 mod tests;
 
+use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 
 use foldhash::fast::RandomState;
@@ -31,23 +32,35 @@ pub fn whose(graph: &Graph, changes: &[Change]) -> Whose {
     // An import, the longest of commits, is mostly of what was not there before.
     let past = changes.iter().any(had_before).then(|| Before::new(graph, changes));
     let now = |id: Uuid, _: Kind| graph.find(id);
+    // Of an entity several relations tell, most often: its owner is looked for once.
+    let found: RefCell<HashMap<Uuid, Option<Option<Node<'_>>>, RandomState>> =
+        RefCell::new(HashMap::with_capacity_and_hasher(changes.len(), RandomState::default()));
+    let owner_now = |id: Uuid, _: Kind| {
+        let known = found.borrow().get(&id).copied();
+        known.unwrap_or_else(|| {
+            let owner = graph.find(id).map(policy::owner);
+            found.borrow_mut().insert(id, owner);
+            owner
+        })
+    };
     let then = |id: Uuid, kind: Kind| past.as_ref().map(|before| Was { before, id, kind });
+    let owner_then = |id: Uuid, kind: Kind| then(id, kind).map(policy::owner);
     let each = changes.iter().map(|change| match change {
         Change::Entity { before, after } => agreed(
             before
                 .as_ref()
-                .map(|entity| of_entity(entity, then).and_then(Was::serial)),
+                .map(|entity| of_entity(entity, then, owner_then).and_then(Was::serial)),
             after
                 .as_ref()
-                .map(|entity| of_entity(entity, now).map(|node| node.serial)),
+                .map(|entity| of_entity(entity, now, owner_now).map(|node| node.serial)),
         ),
         Change::Relation { before, after } => agreed(
             before
                 .as_ref()
-                .map(|relation| of_relation(relation, then).and_then(Was::serial)),
+                .map(|relation| of_relation(relation, then, owner_then).and_then(Was::serial)),
             after
                 .as_ref()
-                .map(|relation| of_relation(relation, now).map(|node| node.serial)),
+                .map(|relation| of_relation(relation, now, owner_now).map(|node| node.serial)),
         ),
     });
     each.collect()
@@ -66,23 +79,32 @@ fn agreed(was: Option<Option<Serial>>, is: Option<Option<Serial>>) -> Option<Ser
     }
 }
 
-fn of_entity<S: Spot>(entity: &Entity, at: impl Fn(Uuid, Kind) -> Option<S>) -> Option<S> {
+/// `owner` is what `policy` says of what `at` gives; the outer `None` where nothing is there.
+fn of_entity<S: Spot>(
+    entity: &Entity,
+    at: impl Fn(Uuid, Kind) -> Option<S>,
+    owner: impl Fn(Uuid, Kind) -> Option<Option<S>>,
+) -> Option<S> {
     match entity.kind {
         Kind::Token => at(token::bound_to(entity)?, Kind::Organization),
-        kind => policy::owner(at(entity.id, kind)?),
+        kind => owner(entity.id, kind)?,
     }
 }
 
-fn of_relation<S: Spot>(relation: &Relation, at: impl Fn(Uuid, Kind) -> Option<S>) -> Option<S> {
+fn of_relation<S: Spot>(
+    relation: &Relation,
+    at: impl Fn(Uuid, Kind) -> Option<S>,
+    owner: impl Fn(Uuid, Kind) -> Option<Option<S>>,
+) -> Option<S> {
     let def = relation.rel.def();
-    let (from, to) = (at(relation.from.id, def.from)?, at(relation.to.id, def.to)?);
-    let (organization, other) = match (policy::owner(from), policy::owner(to)) {
+    let (from, to) = ((relation.from.id, def.from), (relation.to.id, def.to));
+    let (organization, (id, kind)) = match (owner(from.0, from.1)?, owner(to.0, to.1)?) {
         (Some(one), Some(other)) => return one.same(other).then_some(one),
         (Some(one), None) => (one, to),
         (None, Some(one)) => (one, from),
         (None, None) => return None,
     };
-    (policy::place(other, organization) != Place::Elsewhere).then_some(organization)
+    (policy::place(at(id, kind)?, organization) != Place::Elsewhere).then_some(organization)
 }
 
 /// The graph as it was before a commit: as it is, with the commit's changes taken back.

@@ -4,7 +4,7 @@
 use uuid::Uuid;
 
 use crate::graph::{Kept, Node, Transaction};
-use crate::model::schema::{Hop, RelationType, known};
+use crate::model::schema::{Hop, RelationType, known, place};
 use crate::model::{Entity, Fields, Kind, Rel, Time, Value};
 
 use super::refused::Refused;
@@ -15,6 +15,10 @@ const MODEL_OF_PACKAGE: Rel = known(RelationType::OneToMany, Kind::LicenseModel,
 const MODEL_OF_LICENSE: Rel = known(RelationType::OneToMany, Kind::LicenseModel, Kind::License);
 const ITEM_OF_LICENSE: Rel = known(RelationType::OneToMany, Kind::LicensedItem, Kind::License);
 const LICENSES: Rel = known(RelationType::OneToMany, Kind::Entitlement, Kind::License);
+const VALID_FROM: u8 = place(Kind::License, "validFrom");
+const VALID_UNTIL: u8 = place(Kind::License, "validUntil");
+const ACTIVE: u8 = place(Kind::License, "active");
+const LOCK_SCOPE: u8 = place(Kind::License, "lockScope");
 const METADATA: Rel = known(RelationType::OneToMany, Kind::License, Kind::LicenseMetadata);
 
 /// What is granted, and how much of it.
@@ -88,10 +92,10 @@ pub fn grant(tx: &mut Transaction<'_>, grant: &Grant<'_>) -> Result<Vec<Uuid>, R
             }
             None => {
                 let fields = [
-                    ("validFrom", Some(Value::Time(valid_from))),
-                    ("validUntil", valid_until.map(Value::Time)),
-                    ("active", Some(Value::Bool(true))),
-                    ("lockScope", grant.lock_scope.map(Value::text)),
+                    (VALID_FROM, Some(Value::Time(valid_from))),
+                    (VALID_UNTIL, valid_until.map(Value::Time)),
+                    (ACTIVE, Some(Value::Bool(true))),
+                    (LOCK_SCOPE, grant.lock_scope.map(Value::text)),
                 ];
                 let license = child(tx, LICENSES, grant.entitlement, Kind::License, &fields)?;
                 tx.relate(ITEM_OF_LICENSE, item, license, Fields::default())?;
@@ -162,13 +166,16 @@ pub(super) fn credit(
     limited: Limited,
     amount: Option<i64>,
 ) -> Result<Uuid, Refused> {
-    let (kind, field) = limited.credit();
-    let rel = match limited {
-        Limited::Seats => known(RelationType::OneToMany, Kind::License, Kind::SeatCountCredit),
-        Limited::UseCount => known(RelationType::OneToMany, Kind::License, Kind::UseCountCredit),
-        Limited::UseTime => known(RelationType::OneToMany, Kind::License, Kind::UseTimeCredit),
+    const fn of(kind: Kind, amount: &str) -> (Kind, Rel, u8, u8) {
+        let rel = known(RelationType::OneToMany, Kind::License, kind);
+        (kind, rel, place(kind, amount), place(kind, "active"))
+    }
+    let (kind, rel, field, active) = match limited {
+        Limited::Seats => const { of(Kind::SeatCountCredit, "seatCount") },
+        Limited::UseCount => const { of(Kind::UseCountCredit, "useCount") },
+        Limited::UseTime => const { of(Kind::UseTimeCredit, "useTime") },
     };
-    let fields = [(field, amount.map(Value::Int)), ("active", Some(Value::Bool(true)))];
+    let fields = [(field, amount.map(Value::Int)), (active, Some(Value::Bool(true)))];
     child(tx, rel, license, kind, &fields)
 }
 
@@ -186,7 +193,10 @@ fn note(tx: &mut Transaction<'_>, license: Uuid, key: &str, value: &str) -> Resu
             Ok(tx.update(id, fields)?)
         }
         _ => {
-            let fields = [("key", Some(Value::text(key))), ("value", Some(value))];
+            let fields = [
+                (const { place(Kind::LicenseMetadata, "key") }, Some(Value::text(key))),
+                (const { place(Kind::LicenseMetadata, "value") }, Some(value)),
+            ];
             child(tx, METADATA, license, Kind::LicenseMetadata, &fields).map(drop)
         }
     }
@@ -197,12 +207,12 @@ fn child(
     rel: Rel,
     parent: Uuid,
     kind: Kind,
-    fields: &[(&str, Option<Value>)],
+    fields: &[(u8, Option<Value>)],
 ) -> Result<Uuid, Refused> {
     let id = tx.new_id();
     let set = fields
         .iter()
-        .filter_map(|(name, value)| Some((kind.field(name)?, value.clone()?)));
+        .filter_map(|(field, value)| Some((*field, value.clone()?)));
     tx.create(id, kind, set.collect(), Kept::default())?;
     tx.relate(rel, parent, id, Fields::default())?;
     Ok(id)
