@@ -15,7 +15,7 @@ use super::distinct::Distinct;
 use super::homes;
 use super::model::{self, Model};
 use super::reason::Reason;
-use super::sound::RESERVED_NAMES;
+use super::sound::is_taken;
 use super::terms::Limited;
 
 const NAME: u8 = place(Kind::LicensedItem, "name");
@@ -103,7 +103,7 @@ pub struct Candidate<'g> {
 pub type Candidates<'g> = SmallVec<[Candidate<'g>; 2]>;
 
 pub fn item<'g>(graph: &'g Graph, name: &str) -> Option<Node<'g>> {
-    if RESERVED_NAMES.contains(&name) {
+    if is_taken(name) {
         return None;
     }
     graph

@@ -32,9 +32,8 @@ pub enum Contradiction {
     ReservedName,
 }
 
-/// Names that mean something else where an item is asked for or answered: parameters of `/authz` and claims of its tokens
-/// (`licensing.md` 1.2 and 1.3). An item that came by one in an import is as unknown.
-pub const RESERVED_NAMES: [&str; 30] = [
+/// Parameters of `/authz` (`licensing.md` 1.2): none of them is ever an item.
+pub const PARAMETERS: [&str; 19] = [
     "doConsume",
     "consumptionMode",
     "consumeDuration",
@@ -54,18 +53,18 @@ pub const RESERVED_NAMES: [&str; 30] = [
     "alg",
     "scope",
     "dryRun",
-    "changes",
-    "iss",
-    "sub",
-    "aud",
-    "iat",
-    "exp",
-    "nbf",
-    "jti",
-    "rfr",
-    "lic",
-    "ibb",
 ];
+
+/// Members of its answers and claims of its tokens (`licensing.md` 1.3), which an item's name stands beside.
+const CLAIMS: [&str; 11] = [
+    "iss", "sub", "aud", "iat", "exp", "nbf", "jti", "rfr", "lic", "ibb", "changes",
+];
+
+/// A name that means something else where an item is asked for or answered. An item that came by one in an import is as
+/// unknown.
+pub fn is_taken(name: &str) -> bool {
+    PARAMETERS.contains(&name) || CLAIMS.contains(&name)
+}
 
 impl Contradiction {
     pub fn code(self) -> &'static str {
@@ -109,8 +108,8 @@ pub fn contradiction(rule: &Entity) -> Option<(&'static str, Contradiction)> {
     match rule.kind {
         Kind::LicensedItem => {
             let name = text(const { place(Kind::LicensedItem, "name") });
-            let is_reserved = name.is_some_and(|name| RESERVED_NAMES.contains(&name));
-            is_reserved.then_some(("name", Contradiction::ReservedName))
+            name.is_some_and(is_taken)
+                .then_some(("name", Contradiction::ReservedName))
         }
         Kind::VersionConstraint => {
             let least = text(const { place(Kind::VersionConstraint, "minVersion") });

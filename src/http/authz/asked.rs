@@ -9,35 +9,13 @@ use uuid::Uuid;
 use crate::entitlement::decision::{Anchor, Wanted};
 use crate::entitlement::model::Mode;
 use crate::entitlement::select::Filters;
+use crate::entitlement::sound::PARAMETERS;
 use crate::http::keys;
 use crate::http::parameters::Parameters;
 use crate::http::problem::Problem;
 use crate::http::target;
 use crate::limits::{Limit, Limits};
 use crate::signing::Algorithm;
-
-/// Never items. `permissionScope` is for others to read.
-const RESERVED: [&str; 19] = [
-    "doConsume",
-    "consumptionMode",
-    "consumeDuration",
-    "consumeCount",
-    "hw",
-    "process",
-    "version",
-    "leaseId",
-    "licenseId",
-    "entitlementId",
-    "ownerOrganizationId",
-    "ownerUserId",
-    "onBehalfOfId",
-    "release",
-    "permissionScope",
-    "explain",
-    "alg",
-    "scope",
-    "dryRun",
-];
 
 #[derive(Debug, Default)]
 pub struct Asked<'a> {
@@ -142,7 +120,7 @@ impl<'a> Asked<'a> {
         for part in parts() {
             let (name, value) = part.split_once('=').unwrap_or((part, ""));
             let (name, value) = (decoded(name)?, decoded(value)?);
-            if !RESERVED.contains(&&*name) {
+            if !PARAMETERS.contains(&&*name) {
                 asked.item(name, &value, limits)?;
                 continue;
             }
