@@ -16,6 +16,7 @@ use super::lock;
 use super::model;
 use super::reason::Reason;
 use super::refused::Refused;
+use super::ruled;
 use super::select;
 use super::terms::Limited;
 
@@ -186,8 +187,19 @@ fn write(
     })
 }
 
-/// The assignment the lease hangs on: the one of license and profile, or a new one of a floating seat.
+/// The assignment the lease hangs on, which a rule may keep for its member.
 fn assign(tx: &mut Transaction<'_>, profile: Uuid, granted: &Granted) -> Result<Uuid, Violation> {
+    let assignment = assigned(tx, profile, granted)?;
+    match granted.rule {
+        Some(rule) if granted.reserves => ruled::lease(tx, assignment, rule)?,
+        Some(_) => ruled::used(tx, assignment)?,
+        None => {}
+    }
+    Ok(assignment)
+}
+
+/// The one of license and profile, or a new one of a floating seat.
+fn assigned(tx: &mut Transaction<'_>, profile: Uuid, granted: &Granted) -> Result<Uuid, Violation> {
     let reservation = place(Kind::Assignment, "reservationType");
     let reserved = granted.reserves.then(|| Value::text("reserved"));
     let Some(id) = granted.assignment else {

@@ -14,8 +14,9 @@ use super::homes;
 use super::lock;
 use super::model::{LeaseTimes, Mode};
 use super::reason::Reason;
+use super::ruled;
 use super::seats;
-use super::select::{self, Candidate, Filters};
+use super::select::{self, Candidate, Filters, Path};
 use super::sessions;
 use super::terms::Limited;
 
@@ -91,8 +92,10 @@ pub struct Granted {
     /// Seats.
     pub count: u32,
     pub over_use: bool,
-    /// A named seat that is reserved by its first use.
+    /// A seat that is reserved by its first use: a named one, or one by a rule.
     pub reserves: bool,
+    /// The rule of a group that opens the license.
+    pub rule: Option<Uuid>,
     /// A trial to remember the device by.
     pub locks: bool,
     /// Uses, and milliseconds of use, to take from the credits.
@@ -119,6 +122,7 @@ pub enum Rule {
     ConsumptionLock,
     Scope,
     Sessions,
+    Quota,
     SeatCount,
     UseCount,
     UseTime,
@@ -137,6 +141,7 @@ impl Rule {
             Self::ConsumptionLock => "consumptionLock",
             Self::Scope => "scope",
             Self::Sessions => "sessions",
+            Self::Quota => "quota",
             Self::SeatCount => "seatCount",
             Self::UseCount => "useCount",
             Self::UseTime => "useTime",
@@ -318,17 +323,24 @@ fn judge<'g>(
     let assignment = candidate
         .assignment
         .filter(|assignment| select::is_valid(assignment, now));
+    let by_rule = match candidate.path {
+        Path::Rule(rule) => Some(rule),
+        _ => None,
+    };
+    // A denial that begins later stays one: a use before it does not turn it into a reservation, without which there is no
+    // use by a rule.
+    let denies = candidate
+        .assignment
+        .is_some_and(|assignment| select::denies(&assignment, now));
     let is_denied = assignment.is_some_and(|assignment| select::is_denied(&assignment, now));
+    let is_denied = is_denied || by_rule.is_some() && denies;
     rule(Rule::Assignment, is_denied.then_some(Reason::ConsumptionDenied))?;
     let taken = graph.taken(license, now);
-    let mut reserves = false;
+    // Whoever leases by a rule holds the seat from then on, whatever the model.
+    let mut reserves = by_rule.is_some() && !candidate.reserved;
     if let Some(named) = model.named {
         let has_room = named.most.is_none_or(|most| taken.reserved < most);
-        // A denial that begins later stays one: a use before it does not turn it into a reservation.
-        let denies = candidate
-            .assignment
-            .is_some_and(|assignment| select::denies(&assignment, now));
-        reserves = !candidate.reserved && named.auto_assign && has_room && !denies;
+        reserves = !candidate.reserved && (named.auto_assign || by_rule.is_some()) && has_room && !denies;
         let is_named = candidate.reserved || reserves;
         rule(Rule::NamedSeat, (!is_named).then_some(Reason::AssignmentRequired))?;
     }
@@ -386,13 +398,20 @@ fn judge<'g>(
             (is_full || is_crowded).then_some(Reason::ConcurrentSessionLimit),
         )?;
     }
+    if let Some(by_rule) = by_rule.filter(|_| reserves) {
+        let has_room = ruled::has_room(by_rule, now);
+        rule(Rule::Quota, (!has_room).then_some(Reason::QuotaExceeded))?;
+    }
     let (lease_ms, refresh_ms) = model.lease.of(wanted.mode);
     let lease_ms = wanted
         .duration
         .map_or(lease_ms, |asked| lease_ms.min(i64::try_from(asked).unwrap_or(i64::MAX)));
     let mut until = plus(now, lease_ms);
     until = select::end(&license).map_or(until, |end| end.min(until));
+    // What is held by a rule goes on while it is used.
+    let goes_on = |assignment: &Node<'_>| by_rule.is_some() && assignment.parent(ruled::LEASED).is_some();
     until = assignment
+        .filter(|assignment| !goes_on(assignment))
         .and_then(|assignment| select::end(&assignment))
         .map_or(until, |end| end.min(until));
     let ended = renews.and_then(|lease| lease.fields.get(select::LEASED_UNTIL)?.as_time());
@@ -462,6 +481,7 @@ fn judge<'g>(
         count,
         over_use,
         reserves,
+        rule: by_rule.map(|rule| rule.id),
         locks,
         uses,
         use_time,
@@ -469,7 +489,7 @@ fn judge<'g>(
 }
 
 /// A license without a start is not valid (`graph-api.md` 3.1).
-fn validity(license: &Entity, now: Time) -> Option<Reason> {
+pub(super) fn validity(license: &Entity, now: Time) -> Option<Reason> {
     if select::start(license).is_none_or(|from| now < from) {
         return Some(Reason::LicenseNotYetValid);
     }

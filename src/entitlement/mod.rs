@@ -1,6 +1,7 @@
 //! Does the license allow it? Rules are plain functions over the graph and a time: no clock, no principal, no JSON. What is
-//! granted and changed, who has a way to a license, how many seats are taken, who may consume and until when.
+//! granted, changed and allocated, who has a way to a license, how many seats are taken, who may consume and until when.
 
+pub mod allocate;
 pub mod amend;
 pub mod anchors;
 pub mod consume;
@@ -15,6 +16,7 @@ pub mod paths;
 pub mod reason;
 pub mod refused;
 pub mod reserve;
+pub mod ruled;
 pub mod seats;
 pub mod select;
 mod sessions;

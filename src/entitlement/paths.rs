@@ -7,6 +7,8 @@ use crate::graph::{Graph, Node, Transaction, Violation};
 use crate::model::schema::{Hop, RelationType, known};
 use crate::model::{Fields, Kind, Rel, Time, Value};
 
+use super::ruled;
+
 const MEMBERSHIP: Rel = known(RelationType::Membership, Kind::Profile, Kind::ProfileGroup);
 const OPENS_GROUP: Rel = known(
     RelationType::LicenseConsumerRelation,
@@ -39,21 +41,50 @@ pub struct Reservation {
     assignment: Uuid,
     profile: Uuid,
     entitlement: Uuid,
+    /// It is held by the rule of a group.
+    by_rule: bool,
 }
 
 /// The reservations of a group's members (or of one of them) in what the group opens; asked before the way is closed.
 /// An assignment that grants access by itself needs no way, so it is not among them.
 pub fn reservations(group: Node<'_>, member: Option<Uuid>) -> Vec<Reservation> {
     if let Some(member) = member.and_then(|id| group.graph().find(id)) {
-        return of_member(member, |entitlement| {
+        let mut found = of_member(member, |entitlement| {
             entitlement.relation(Hop::forward(OPENS_GROUP), group).is_some()
         });
+        by_rules(group.graph(), ruled::of_member(group, member), &mut found);
+        return found;
     }
     let mut found = Vec::new();
+    for (rule, _) in group.hop(Hop::forward(ruled::RULES), None) {
+        found.extend(of_rule(rule));
+    }
     for (entitlement, _) in group.hop(Hop::backward(OPENS_GROUP), None) {
         in_entitlement(entitlement, group, &mut found);
     }
     found
+}
+
+/// What is leased by a rule that is about to go.
+pub fn of_rule(rule: Node<'_>) -> Vec<Reservation> {
+    let mut found = Vec::new();
+    by_rules(rule.graph(), ruled::leased(rule.graph(), rule.id), &mut found);
+    found
+}
+
+fn by_rules(graph: &Graph, assignments: Vec<Uuid>, found: &mut Vec<Reservation>) {
+    for id in assignments {
+        let ends = graph.find(id).and_then(ruled::ends);
+        let entitlement = ends.and_then(|(license, _)| license.parent(LICENSES));
+        if let Some(((_, profile), entitlement)) = ends.zip(entitlement) {
+            found.push(Reservation {
+                assignment: id,
+                profile: profile.id,
+                entitlement: entitlement.id,
+                by_rule: true,
+            });
+        }
+    }
 }
 
 /// Those of a consumer, a group or a profile, in one entitlement that it is about to lose.
@@ -78,6 +109,7 @@ fn of_member(profile: Node<'_>, is_meant: impl Fn(Node<'_>) -> bool) -> Vec<Rese
                 assignment: assignment.id,
                 profile: profile.id,
                 entitlement: entitlement.id,
+                by_rule: false,
             });
         }
     }
@@ -95,6 +127,7 @@ fn in_entitlement(entitlement: Node<'_>, group: Node<'_>, found: &mut Vec<Reserv
                     assignment: assignment.id,
                     profile: profile.id,
                     entitlement: entitlement.id,
+                    by_rule: false,
                 });
             }
         }
@@ -111,7 +144,10 @@ fn is_plain(assignment: &Fields) -> bool {
 pub fn free_lost(tx: &mut Transaction<'_>, reservations: &[Reservation]) -> Result<(), Violation> {
     for reservation in reservations {
         if let Some(fields) = lost(tx.graph(), reservation, tx.now()) {
+            ruled::relink(tx, reservation.assignment, None)?;
             tx.update(reservation.assignment, fields)?;
+        } else if let Some(rule) = passed_on(tx.graph(), reservation, tx.now()) {
+            ruled::relink(tx, reservation.assignment, rule)?;
         }
     }
     Ok(())
@@ -122,8 +158,28 @@ fn lost(graph: &Graph, reservation: &Reservation, now: Time) -> Option<Fields> {
     let assignment = graph.find(reservation.assignment)?;
     let profile = graph.find(reservation.profile)?;
     let entitlement = graph.find(reservation.entitlement)?;
-    if !is_plain(&assignment.fields) || opens(entitlement, profile, now) {
+    let license = assignment.parent(BY_LICENSE)?;
+    let is_open = || opens(entitlement, profile, now) || ruled::opens(license, profile, now).is_some();
+    if !is_plain(&assignment.fields) || is_open() {
         return None;
     }
-    Some(assignment.fields.with(Kind::Assignment.field("reservationType")?, None))
+    let fields = assignment.fields.with(Kind::Assignment.field("reservationType")?, None);
+    // An end that a rule gave it says nothing about a floating seat.
+    match reservation.by_rule {
+        true => Some(fields.with(Kind::Assignment.field("validUntil")?, None)),
+        false => Some(fields),
+    }
+}
+
+/// One that stays by another way counts for its group's rule no longer, but for that of the other way, if it is one.
+fn passed_on(graph: &Graph, reservation: &Reservation, now: Time) -> Option<Option<Uuid>> {
+    let assignment = graph.find(reservation.assignment)?;
+    let profile = graph.find(reservation.profile)?;
+    let group = assignment.parent(ruled::LEASED).and_then(ruled::group)?;
+    let membership = profile.relation(Hop::forward(MEMBERSHIP), group);
+    if membership.is_some_and(|membership| is_valid(membership, now)) {
+        return None;
+    }
+    let license = assignment.parent(BY_LICENSE)?;
+    Some(ruled::opens(license, profile, now).map(|rule| rule.id))
 }

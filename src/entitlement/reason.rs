@@ -18,6 +18,8 @@ pub enum Reason {
     ConsumptionLocked,
     ScopeNotAllowed,
     ConcurrentSessionLimit,
+    /// Of the rule of a group.
+    QuotaExceeded,
     NoSeatsAvailable,
     UseCountExceeded,
     UseTimeExceeded,
@@ -42,6 +44,7 @@ impl Reason {
         Self::ConsumptionLocked,
         Self::ScopeNotAllowed,
         Self::ConcurrentSessionLimit,
+        Self::QuotaExceeded,
         Self::NoSeatsAvailable,
         Self::UseCountExceeded,
         Self::UseTimeExceeded,
@@ -65,6 +68,7 @@ impl Reason {
             Self::ConsumptionLocked => "consumptionLocked",
             Self::ScopeNotAllowed => "scopeNotAllowed",
             Self::ConcurrentSessionLimit => "concurrentSessionLimit",
+            Self::QuotaExceeded => "quotaExceeded",
             Self::NoSeatsAvailable => "noSeatsAvailable",
             Self::UseCountExceeded => "useCountExceeded",
             Self::UseTimeExceeded => "useTimeExceeded",
@@ -106,6 +110,7 @@ impl Reason {
             Self::ConcurrentSessionLimit => {
                 "the seat is in use on as many devices or in as many processes as it may be"
             }
+            Self::QuotaExceeded => "as many members of the group hold a seat as its rule allows",
             Self::NoSeatsAvailable => "no seat is free",
             Self::UseCountExceeded => "the uses are used up",
             Self::UseTimeExceeded => "the use time is used up",

@@ -39,6 +39,11 @@ pub enum Refused {
     ReservationLimit { license: Uuid, most: u64 },
     #[error("the license model does not allow to release a reservation on the license `{0}`")]
     ReleaseNotAllowed(Uuid),
+    /// The item, of which it has none.
+    #[error("the organization has no license of the item `{0}` that is valid now")]
+    NothingToAllocate(Uuid),
+    #[error("the quota is {quota}, and {used} members hold a license by the rule")]
+    QuotaBelowUse { quota: u64, used: u64 },
     #[error("the entitlement `{0}` belongs to another owner")]
     OtherOwner(Uuid),
     #[error(transparent)]
@@ -71,6 +76,8 @@ impl Refused {
             Self::NoSeatsAvailable(_) => "noSeatsAvailable",
             Self::ReservationLimit { .. } => "reservationLimit",
             Self::ReleaseNotAllowed(_) => "releaseNotAllowed",
+            Self::NothingToAllocate(_) => "nothingToAllocate",
+            Self::QuotaBelowUse { .. } => "quotaBelowUse",
             Self::OtherOwner(_) => "otherOwner",
             Self::Contradiction(contradiction) => contradiction.code(),
             Self::NotGranted(reason) => reason.code(),
@@ -102,6 +109,8 @@ impl Refused {
             Self::ReleaseNotAllowed(_) => {
                 "it ends with its validity; `allowRelease` of the AssignedLicenseConstraint decides"
             }
+            Self::NothingToAllocate(_) => "grant the organization a license of it",
+            Self::QuotaBelowUse { .. } => "take licenses back first, or send a larger quota",
             Self::OtherOwner(_) => "name an entitlement of the owner, or none for the owner's default",
             Self::Contradiction(contradiction) => contradiction.help(),
             Self::LeaseExists(_) => "renew that lease at `/authz`, or delete it first",

@@ -3,7 +3,9 @@
 //! `decision`.
 
 use std::cmp::Reverse;
+use std::collections::HashMap;
 
+use foldhash::fast::RandomState;
 use smallvec::SmallVec;
 use uuid::Uuid;
 
@@ -15,6 +17,7 @@ use super::distinct::Distinct;
 use super::homes;
 use super::model::{self, Model};
 use super::reason::Reason;
+use super::ruled;
 use super::sound::is_taken;
 use super::terms::Limited;
 
@@ -59,6 +62,8 @@ pub enum Path<'g> {
     Group(Node<'g>),
     /// An assignment that grants access by itself.
     Assignment(Node<'g>),
+    /// A rule of a group, by which the member leases a license of the group's organization.
+    Rule(Node<'g>),
 }
 
 impl Path<'_> {
@@ -76,6 +81,7 @@ impl Path<'_> {
         match self {
             Self::Personal => 0,
             Self::Direct | Self::Assignment(_) => 1,
+            Self::Rule(rule) => ruled::group(rule).map_or(3, |group| Self::Group(group).sharing()),
             Self::Group(group) => match group.fields.get(GROUP_TYPE).and_then(Value::as_text) {
                 Some("licenseConsumers") => 1,
                 Some("employees") => 2,
@@ -151,6 +157,54 @@ pub fn candidates<'g>(
     Ok(found)
 }
 
+/// The licenses of an organization for an item, in the same order for a profile, whatever ways it has to them.
+///
+/// # Errors
+/// There are more than one decision looks at.
+pub fn of_organization<'g>(
+    organization: Node<'g>,
+    item: Node<'g>,
+    profile: Node<'g>,
+    now: Time,
+) -> Result<Candidates<'g>, Reason> {
+    let owned = owned(organization, item, &mut Budget(LOOKED_AT))?.into_iter();
+    let mut found: Candidates<'g> = owned
+        .map(|license| candidate(license, item, Path::Direct, profile, now))
+        .collect();
+    found.sort_by_cached_key(rank);
+    Ok(found)
+}
+
+/// Has an organization a license of which this is so, and which opens the item?
+///
+/// # Errors
+/// There are more than one decision looks at.
+pub fn owns<'g>(organization: Node<'g>, item: Node<'g>, is_so: impl Fn(Node<'g>) -> bool) -> Result<bool, Reason> {
+    let budget = &mut Budget(LOOKED_AT);
+    for item in covering(item, budget)?.all() {
+        if owned(organization, *item, budget)?.into_iter().any(&is_so) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+fn owned<'g>(
+    organization: Node<'g>,
+    item: Node<'g>,
+    budget: &mut Budget,
+) -> Result<SmallVec<[Node<'g>; 4]>, Reason> {
+    let mut found = SmallVec::new();
+    for (entitlement, _) in organization.hop(Hop::forward(ruled::ENTITLEMENTS), None) {
+        budget.spend()?;
+        for license in organization.graph().licenses(entitlement, item) {
+            budget.spend()?;
+            found.push(license);
+        }
+    }
+    Ok(found)
+}
+
 fn gather<'g>(
     found: &mut Candidates<'g>,
     profile: Node<'g>,
@@ -183,6 +237,28 @@ fn gather<'g>(
             found.push(candidate(license, item, Path::Assignment(assignment), profile, now));
         }
     }
+    let mut ruled_at: HashMap<Node<'g>, usize, RandomState> = HashMap::default();
+    for ruled in ruled::rules(profile, now) {
+        budget.spend()?;
+        if !items.has(ruled.item) {
+            continue;
+        }
+        for license in owned(ruled.organization, ruled.item, &mut budget)? {
+            if fitting(license, items, filters).is_none() {
+                continue;
+            }
+            let met = met.get_or_insert_with(|| found.iter().map(|known| known.license).collect());
+            if met.add(license) {
+                ruled_at.insert(license, found.len());
+                found.push(candidate(license, ruled.item, Path::Rule(ruled.rule), profile, now));
+            } else if let Some(known) = ruled_at.get(&license).and_then(|at| found.get_mut(*at))
+                && let Path::Rule(other) = known.path
+                && ruled::is_better(ruled.rule, other, known.assignment, now)
+            {
+                known.path = Path::Rule(ruled.rule);
+            }
+        }
+    }
     Ok(())
 }
 
@@ -199,11 +275,13 @@ fn named<'g>(
     let item = fitting(license, items, filters)?;
     let entitlement = license.parent(LICENSES)?;
     let way = ways(profile, now).into_iter().find(|(known, _)| *known == entitlement);
-    let path = way.map(|(_, path)| path).or_else(|| {
+    let by_assignment = || {
         let mut granting = granting(profile, now);
         let (assignment, _) = granting.find(|(_, known)| *known == license)?;
         Some(Path::Assignment(assignment))
-    })?;
+    };
+    let path = way.map(|(_, path)| path).or_else(by_assignment);
+    let path = path.or_else(|| ruled::opens(license, profile, now).map(Path::Rule))?;
     Some(candidate(license, item, path, profile, now))
 }
 

@@ -4,7 +4,8 @@
 //!
 //! A holder's seats over time are stairs that lead down: at each instant as many as the largest of its leases that have
 //! not ended, and one while its reservation lasts (`licensing.md` 2.5: a consumer with a reservation and a lease counts
-//! once). The steps of all holders of a license are summed in a `Tally`.
+//! once). The steps of all holders of a license are summed in a `Tally`, and those of the members who lease by a rule of
+//! their group in one of the rule.
 
 use std::collections::HashMap;
 use std::hash::BuildHasher;
@@ -24,6 +25,7 @@ use super::{Graph, Node};
 const LEASES: Rel = known(RelationType::OneToMany, Kind::Assignment, Kind::Consumption);
 const BY_LICENSE: Rel = known(RelationType::OneToMany, Kind::License, Kind::Assignment);
 const BY_PROFILE: Rel = known(RelationType::OneToMany, Kind::Profile, Kind::Assignment);
+const BY_RULE: Rel = known(RelationType::OneToMany, Kind::AllocationRule, Kind::Assignment);
 const BY_ENTITLEMENT: Rel = known(RelationType::OneToMany, Kind::Entitlement, Kind::License);
 const BY_ITEM: Rel = known(RelationType::OneToMany, Kind::LicensedItem, Kind::License);
 
@@ -106,8 +108,8 @@ pub(super) struct SeatIndex {
     held: Sorted<Held>,
     tied: Sorted<Tied>,
     granting: Sorted<Granting>,
-    /// By the license's slot; none where nothing is held.
-    licenses: HashMap<u32, Tally, RandomState>,
+    /// By the slot of the license, or of the rule; none where nothing is held.
+    tallies: HashMap<u32, Tally, RandomState>,
     hasher: RandomState,
 }
 
@@ -203,8 +205,8 @@ impl SeatIndex {
         if rel == LEASES {
             self.keep_lease(from, to, topology.entity(to));
             self.climb(topology, from, true);
-        } else if rel == BY_LICENSE {
-            self.climb(topology, to, true);
+        } else if rel == BY_LICENSE || rel == BY_RULE {
+            self.step(topology, from, to, true);
         } else if rel == BY_PROFILE
             && let Some(granting) = granting(topology, to, topology.entity(to))
         {
@@ -220,8 +222,8 @@ impl SeatIndex {
         if rel == LEASES {
             self.climb(topology, from, false);
             self.drop_lease(from, to, topology.entity(to));
-        } else if rel == BY_LICENSE {
-            self.climb(topology, to, false);
+        } else if rel == BY_LICENSE || rel == BY_RULE {
+            self.step(topology, from, to, false);
         } else if rel == BY_PROFILE
             && let Some(granting) = granting(topology, to, topology.entity(to))
         {
@@ -271,16 +273,21 @@ impl SeatIndex {
         ))
     }
 
-    /// Puts an assignment's steps into its license's tally, or takes them out.
+    /// Puts an assignment's steps into the tallies of its license and its rule, or takes them out.
     fn climb(&mut self, topology: &Topology, assignment: u32, put: bool) {
-        let Some(license) = parent(topology, assignment, BY_LICENSE) else {
-            return;
-        };
+        for rel in [BY_LICENSE, BY_RULE] {
+            if let Some(holder) = parent(topology, assignment, rel) {
+                self.step(topology, holder, assignment, put);
+            }
+        }
+    }
+
+    fn step(&mut self, topology: &Topology, holder: u32, assignment: u32, put: bool) {
         let steps = self.steps(assignment, topology.entity(assignment));
         if steps.is_empty() {
             return;
         }
-        let tally = self.licenses.entry(license).or_default();
+        let tally = self.tallies.entry(holder).or_default();
         for step in steps {
             if put {
                 tally.insert(step);
@@ -289,7 +296,7 @@ impl SeatIndex {
             }
         }
         if tally.is_empty() {
-            self.licenses.remove(&license);
+            self.tallies.remove(&holder);
         }
     }
 
@@ -387,10 +394,10 @@ impl SeatIndex {
             wrong.push("the assignments that grant access are not those there are".to_owned());
         }
         let differs = |(license, tally): (&u32, &Tally)| {
-            let right = rebuilt.licenses.get(license);
+            let right = rebuilt.tallies.get(license);
             !right.is_some_and(|right| tally.iter().eq(right.iter()) && tally.after(i64::MIN) == right.after(i64::MIN))
         };
-        if self.licenses.len() != rebuilt.licenses.len() || self.licenses.iter().any(differs) {
+        if self.tallies.len() != rebuilt.tallies.len() || self.tallies.iter().any(differs) {
             wrong.push("the seats of licenses are not those that are held".to_owned());
         }
     }
@@ -432,9 +439,9 @@ impl Graph {
         found.map(|one| Node::new(self, one.slot))
     }
 
-    /// How many seats of a license are taken at an instant.
-    pub fn taken(&self, license: Node<'_>, now: Time) -> Taken {
-        let Some(tally) = self.seats.licenses.get(&(license.slot() as u32)) else {
+    /// How many seats of a license are taken at an instant, or are leased by a rule.
+    pub fn taken(&self, holder: Node<'_>, now: Time) -> Taken {
+        let Some(tally) = self.seats.tallies.get(&(holder.slot() as u32)) else {
             return Taken::default();
         };
         let sum = tally.after(now.millis());

@@ -264,6 +264,10 @@ kinds! {
     LicensedItemCountBehavior ENTITLEMENT [count("defaultCount")];
     LicensePoolBehavior ENTITLEMENT [flag("pool")];
     ValidityPeriodConstraint ENTITLEMENT [count("maxValidity")];
+    // Allocations (`doors.md` A.7 and E): a rule lets the members of a group take licenses of an item, each when first used, and at most
+    // `quota` of them; a record says that an organization gives a user its licenses one by one, and so none by rules.
+    AllocationRule ENTITLEMENT [count("quota"), flag("external")];
+    DirectRecord ENTITLEMENT [flag("external")];
     // Bearer tokens: kept in the graph so that they are committed, replayed and audited like everything else.
     Token SECURITY [
         text("name"), text("secretHash").secret().server_owned(), json("permissions").server_owned(),
@@ -610,6 +614,12 @@ pub static RELATIONS: &[RelationDef] = &[
     owns(Kind::Entitlement, Kind::License),
     one_to_many(Kind::LicensedItem, Kind::License, Role::Required),
     owns(Kind::LicensedItem, Kind::Property),
+    owns(Kind::ProfileGroup, Kind::AllocationRule),
+    one_to_many(Kind::LicensedItem, Kind::AllocationRule, Role::Required),
+    owns(Kind::Organization, Kind::DirectRecord),
+    one_to_many(Kind::Profile, Kind::DirectRecord, Role::Required),
+    one_to_many(Kind::AllocationRule, Kind::Assignment, Role::Optional),
+    one_to_many(Kind::DirectRecord, Kind::Assignment, Role::Optional),
     one_to_many(Kind::LicenseModel, Kind::License, Role::OptionalCascade),
     one_to_many(Kind::LicenseModel, Kind::ProductPackage, Role::Optional),
     owns(Kind::ProductPackage, Kind::Property),

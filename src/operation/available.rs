@@ -1,12 +1,12 @@
 //! The licenses a consumer may use now, whatever the item (`licensing.md` 5.1): those of every entitlement that is open to
-//! it, and those an assignment opens by itself.
+//! it, those an assignment opens by itself, and those the rule of a group does.
 
 use std::collections::HashSet;
 
 use uuid::Uuid;
 
 use super::consume::Consumer;
-use crate::entitlement::{homes, select};
+use crate::entitlement::{homes, ruled, select};
 use crate::graph::{Graph, Node};
 use crate::limits::Limits;
 use crate::model::schema::{Hop, place};
@@ -40,7 +40,14 @@ pub fn licenses<'g>(
     let by_way = open.flat_map(|(entitlement, _)| entitlement.hop(Hop::forward(select::LICENSES), None));
     let by_assignment = select::granting(profile, now).map(|(_, license)| license);
     let by_assignment = by_assignment.filter(|license| license.parent(select::LICENSES).is_some_and(&is_within));
-    for license in by_way.map(|(license, _)| license).chain(by_assignment) {
+    let by_rule = ruled::rules(profile, now);
+    let by_rule = by_rule.iter().filter(|ruled| {
+        let owner = ruled.organization.id;
+        consumer.within.is_none_or(|within| owner == within)
+    });
+    let by_rule = by_rule.flat_map(|ruled| ruled::licenses(ruled.organization, ruled.item));
+    let by_way = by_way.map(|(license, _)| license);
+    for license in by_way.chain(by_assignment).chain(by_rule) {
         visited += 1;
         if visited > limits.visited {
             return Err(QueryError {

@@ -7,6 +7,7 @@ use std::collections::BinaryHeap;
 use super::refusal::{Fault, OperationError};
 use super::target;
 use crate::access::View;
+use crate::entitlement::ruled;
 use crate::entitlement::select::{self, Path};
 use crate::error::Error;
 use crate::graph::Node;
@@ -23,6 +24,9 @@ const OPENS_GROUP: Rel = known(
 );
 const OPENS_PROFILE: Rel = known(RelationType::LicenseConsumerRelation, Kind::Entitlement, Kind::Profile);
 const PERSONAL: Rel = known(RelationType::OneToMany, Kind::Profile, Kind::Entitlement);
+const OWNER: Rel = known(RelationType::OneToMany, Kind::Organization, Kind::Entitlement);
+const GROUP_OF: Rel = known(RelationType::OneToMany, Kind::Organization, Kind::ProfileGroup);
+const OF_ITEM: Rel = known(RelationType::OneToMany, Kind::LicensedItem, Kind::License);
 const BY_LICENSE: Rel = known(RelationType::OneToMany, Kind::License, Kind::Assignment);
 const BY_PROFILE: Rel = known(RelationType::OneToMany, Kind::Profile, Kind::Assignment);
 
@@ -118,7 +122,7 @@ pub fn consumers<'g>(
             _ => None,
         };
         let mut last = serial.unwrap_or(0);
-        for profile in Merged::of(entitlement, serial) {
+        for profile in Merged::of(license, entitlement, serial) {
             visited += 1;
             if visited > visits || found.len() == most {
                 return (found, Some(Place::Ways(last)));
@@ -145,7 +149,7 @@ pub fn consumers<'g>(
             continue;
         };
         // Whom a way leads to was told of before.
-        if entitlement.is_some_and(|entitlement| !by_ways(entitlement, profile, now).is_empty()) {
+        if entitlement.is_some_and(|entitlement| !by_ways(license, entitlement, profile, now).is_empty()) {
             continue;
         }
         let opens = select::granting_one(assignment, now);
@@ -170,7 +174,7 @@ fn consumer<'g>(license: Node<'g>, profile: Node<'g>, paths: Vec<Path<'g>>, now:
 }
 
 fn paths<'g>(license: Node<'g>, entitlement: Node<'g>, profile: Node<'g>, now: Time) -> Vec<Path<'g>> {
-    let mut paths = by_ways(entitlement, profile, now);
+    let mut paths = by_ways(license, entitlement, profile, now);
     if paths.is_empty() {
         return paths;
     }
@@ -180,7 +184,7 @@ fn paths<'g>(license: Node<'g>, entitlement: Node<'g>, profile: Node<'g>, now: T
     paths
 }
 
-fn by_ways<'g>(entitlement: Node<'g>, profile: Node<'g>, now: Time) -> Vec<Path<'g>> {
+fn by_ways<'g>(license: Node<'g>, entitlement: Node<'g>, profile: Node<'g>, now: Time) -> Vec<Path<'g>> {
     let mut paths = Vec::new();
     if entitlement.parent(PERSONAL) == Some(profile) {
         paths.push(Path::Personal);
@@ -193,7 +197,23 @@ fn by_ways<'g>(entitlement: Node<'g>, profile: Node<'g>, now: Time) -> Vec<Path<
             paths.push(Path::Group(group));
         }
     }
+    let (item, owner) = (license.parent(OF_ITEM), entitlement.parent(OWNER));
+    for open in ruled::rules(profile, now) {
+        if item == Some(open.item) && owner == Some(open.organization) {
+            paths.push(Path::Rule(open.rule));
+        }
+    }
     paths
+}
+
+/// The groups whose rules open a license.
+fn ruled_groups<'g>(license: Node<'g>, entitlement: Node<'g>) -> impl Iterator<Item = Node<'g>> {
+    let owner = entitlement.parent(OWNER);
+    let rules = license
+        .parent(OF_ITEM)
+        .map(|item| item.hop(Hop::forward(ruled::RULES_FOR), None));
+    let groups = rules.into_iter().flatten().filter_map(|(rule, _)| ruled::group(rule));
+    groups.filter(move |group| owner.is_some() && group.parent(GROUP_OF) == owner)
 }
 
 /// The profiles of all ways to an entitlement in order of their serial, each once.
@@ -206,7 +226,7 @@ struct Merged<'g> {
 }
 
 impl<'g> Merged<'g> {
-    fn of(entitlement: Node<'g>, after: Option<Serial>) -> Self {
+    fn of(license: Node<'g>, entitlement: Node<'g>, after: Option<Serial>) -> Self {
         let mut lists: Vec<Box<dyn Iterator<Item = Node<'g>> + 'g>> = Vec::new();
         let owner = entitlement.parent(PERSONAL);
         lists.push(Box::new(
@@ -219,7 +239,8 @@ impl<'g> Merged<'g> {
                 .hop(Hop::forward(OPENS_PROFILE), after)
                 .map(|(profile, _)| profile),
         ));
-        for (group, _) in entitlement.hop(Hop::forward(OPENS_GROUP), None) {
+        let opened = entitlement.hop(Hop::forward(OPENS_GROUP), None).map(|(group, _)| group);
+        for group in opened.chain(ruled_groups(license, entitlement)) {
             lists.push(Box::new(
                 group.hop(Hop::backward(MEMBERSHIP), after).map(|(profile, _)| profile),
             ));

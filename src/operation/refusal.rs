@@ -288,6 +288,8 @@ pub(crate) fn refused_class(refused: &Refused) -> Class {
         | Refused::ReleaseNotAllowed(_)
         | Refused::NotGranted(_)
         | Refused::LeaseExists(_)
+        | Refused::NothingToAllocate(_)
+        | Refused::QuotaBelowUse { .. }
         | Refused::OtherOwner(_) => Class::Conflict,
         Refused::Graph(violation) => violation_class(violation),
     }

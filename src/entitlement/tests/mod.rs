@@ -1,5 +1,6 @@
 //! Small worlds of licenses told in lines, and what consumers get in them. Times are seconds after the world's beginning.
 
+mod allocate;
 mod leases;
 mod many;
 mod models;

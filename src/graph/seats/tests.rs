@@ -10,6 +10,7 @@ use super::*;
 use crate::model::{Change, Fields};
 
 const LICENSES: [&str; 2] = ["l0", "l1"];
+const RULES: [&str; 2] = ["r0", "r1"];
 const PROFILES: [&str; 4] = ["p0", "p1", "p2", "p3"];
 
 #[derive(Clone, Debug)]
@@ -42,6 +43,11 @@ enum Step {
         kind: Kind,
         which: usize,
     },
+    /// A member of a group leases it by a rule, by another, or no longer.
+    Rule {
+        which: usize,
+        rule: usize,
+    },
     Undo,
 }
 
@@ -56,9 +62,10 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         6 => (which.clone(), until.clone(), count.clone(), 0u8..3)
             .prop_map(|(which, until, count, hw)| Step::Lease { which, until, count, hw }),
         3 => (which.clone(), until, count).prop_map(|(which, until, count)| Step::Renew { which, until, count }),
-        2 => (prop_oneof![Just(Kind::Consumption), Just(Kind::Consumption), Just(Kind::Assignment)], which)
+        2 => (prop_oneof![Just(Kind::Consumption), Just(Kind::Consumption), Just(Kind::Assignment)], which.clone())
             .prop_map(|(kind, which)| Step::Remove { kind, which }),
-        1 => (0usize..40, any::<bool>()).prop_map(|(which, grants)| Step::Grant { which, grants }),
+        1 => (which.clone(), any::<bool>()).prop_map(|(which, grants)| Step::Grant { which, grants }),
+        2 => (which, 0..3usize).prop_map(|(which, rule)| Step::Rule { which, rule }),
         1 => Just(Step::Undo),
     ];
     prop::collection::vec(step, 0..60)
@@ -136,16 +143,28 @@ fn take(tx: &mut Transaction<'_>, step: &Step) {
             };
             tx.remove_cascading(at).expect("a removal");
         }
+        Step::Rule { which, rule } => {
+            let Some(at) = nth(tx.graph(), Kind::Assignment, *which) else {
+                return;
+            };
+            let had = tx.graph().find(at).and_then(|node| node.parent(BY_RULE));
+            if let Some(had) = had.map(|had| had.id) {
+                tx.unrelate(BY_RULE, had, at).expect("a rule");
+            }
+            if let Some(name) = RULES.get(*rule) {
+                tx.relate(BY_RULE, id(name), at, Fields::default()).expect("a rule");
+            }
+        }
         Step::Undo => tx.rollback_to(tx.savepoint()),
     }
 }
 
 /// As `licensing.md` 2.5 says it, by looking at everything.
-fn walked(graph: &Graph, license: Node<'_>, now: i64) -> Taken {
+fn walked(graph: &Graph, by: Rel, holder: Node<'_>, now: i64) -> Taken {
     let mut taken = Taken::default();
     for assignment in graph
         .of_kind(Kind::Assignment, None)
-        .filter(|node| node.parent(BY_LICENSE) == Some(license))
+        .filter(|node| node.parent(by) == Some(holder))
     {
         let text = assignment.fields.get(RESERVATION).and_then(Value::as_text);
         let until = assignment.fields.get(RESERVED_UNTIL).and_then(Value::as_time);
@@ -163,11 +182,18 @@ fn walked(graph: &Graph, license: Node<'_>, now: i64) -> Taken {
 
 fn compare(graph: &Graph) {
     assert_eq!(graph.check(), Ok(()));
+    for name in RULES {
+        let rule = graph.find(id(name)).expect("a rule");
+        for now in [i64::MIN, 0, 10, 20, i64::MAX - 1] {
+            let found = graph.taken(rule, Time(now));
+            assert_eq!(found, walked(graph, BY_RULE, rule, now), "{name} at {now}");
+        }
+    }
     for name in LICENSES {
         let license = graph.find(id(name)).expect("a license");
         for now in [i64::MIN, -1, 0, 1, 5, 10, 15, 19, 20, i64::MAX - 1] {
             let found = graph.taken(license, Time(now));
-            assert_eq!(found, walked(graph, license, now), "{name} at {now}");
+            assert_eq!(found, walked(graph, BY_LICENSE, license, now), "{name} at {now}");
         }
         for profile in PROFILES.map(|name| graph.find(id(name)).expect("a profile")) {
             let grants = |node: &Node<'_>| {
@@ -201,6 +227,7 @@ fn compare(graph: &Graph) {
 fn world() -> Graph {
     let mut graph = Graph::new();
     let lines = "Organization o, Entitlement e, o > e, LicensedItem i, License l0, e > l0, i > l0, License l1, e > l1, i > l1, \
+                 ProfileGroup g, o > g, AllocationRule r0, g > r0, i > r0, AllocationRule r1, g > r1, i > r1, \
                  Profile p0, Profile p1, Profile p2, Profile p3";
     super::super::small::commit(&mut graph, 1, lines).expect("a world");
     graph

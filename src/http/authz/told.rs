@@ -7,6 +7,7 @@ use super::Form;
 use crate::access::View;
 use crate::entitlement::Reason;
 use crate::entitlement::decision::{Granted, Tried};
+use crate::entitlement::ruled;
 use crate::entitlement::select::{self, Path};
 use crate::graph::Node;
 use crate::http::wire::text;
@@ -301,7 +302,7 @@ pub fn path(out: &mut Vec<u8>, view: &View<'_>, profile: Node<'_>, path: Path<'_
     let mut steps = Steps::new(out, view);
     steps.way(profile, path);
     if let Some(entitlement) = license.parent(select::LICENSES)
-        && !matches!(path, Path::Assignment(_))
+        && !matches!(path, Path::Assignment(_) | Path::Rule(_))
     {
         let relation = Some("~LicenseConsumerRelation").filter(|_| path != Path::Personal);
         steps.step(relation, entitlement);
@@ -340,6 +341,15 @@ impl<'o, 'v, 'g> Steps<'o, 'v, 'g> {
             Path::Direct => {}
             Path::Group(group) => self.step(Some("~Membership"), group),
             Path::Assignment(assignment) => self.step(Some("~OneToMany"), assignment),
+            Path::Rule(rule) => {
+                if let Some(group) = ruled::group(rule) {
+                    self.step(Some("~Membership"), group);
+                }
+                self.step(Some("~OneToMany"), rule);
+                if let Some(item) = rule.parent(ruled::RULES_FOR) {
+                    self.step(Some("~ManyToOne"), item);
+                }
+            }
         }
     }
 

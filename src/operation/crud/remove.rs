@@ -67,6 +67,7 @@ pub fn remove(
                     })?;
                 }
             }
+            Kind::AllocationRule => in_doubt.extend(paths::of_rule(node)),
             Kind::ProfileGroup => in_doubt.extend(paths::reservations(node, None)),
             Kind::Organization => {
                 for (group, _) in node.hop(

@@ -342,6 +342,7 @@ fn minimal(kind: Kind) -> ObjectInput {
     for rel in owner.into_iter().chain(required) {
         let parent = match rel.def().from {
             Kind::Organization => "acme",
+            Kind::ProfileGroup => "crew",
             Kind::Profile => "ann",
             Kind::Person => "mann",
             Kind::Entitlement => "ent2",

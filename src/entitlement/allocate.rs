@@ -1,0 +1,374 @@
+//! Allocating the licenses of an organization (`doors.md` A.7 and E): directly, one user at a time, and by rules of its groups.
+//! What is written replaces what was there before, and touches nothing that was not allocated so.
+//!
+//! A direct allocation is a reservation that opens its license by itself, on the license that `licensing.md` 2.2 ranks first
+//! among those of the organization for the item that have a seat for the user. It takes that seat as any reservation does.
+
+use std::collections::BTreeMap;
+
+use uuid::Uuid;
+
+use crate::graph::{Kept, Node, Transaction, Violation};
+use crate::model::schema::{Hop, known, place};
+use crate::model::{Entity, Fields, Kind, Rel, RelationType, Serial, Time, Value};
+
+use super::reason::Reason;
+use super::refused::Refused;
+use super::ruled::{self, ALLOCATED, ENTITLEMENTS, RECORDS, RECORDS_OF, RULES, RULES_FOR};
+use super::select::{self, Candidate};
+use super::{decision, reserve, seats};
+
+const OF_ITEM: Rel = known(RelationType::OneToMany, Kind::LicensedItem, Kind::License);
+const BY_LICENSE: Rel = known(RelationType::OneToMany, Kind::License, Kind::Assignment);
+const BY_PROFILE: Rel = known(RelationType::OneToMany, Kind::Profile, Kind::Assignment);
+const ACTIVE: u8 = place(Kind::License, "active");
+const EXTERNAL: u8 = place(Kind::DirectRecord, "external");
+const RULE_EXTERNAL: u8 = place(Kind::AllocationRule, "external");
+const QUOTA: u8 = place(Kind::AllocationRule, "quota");
+
+/// A refusal, and the item it is about, if it is about one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OfItem {
+    pub item: Option<Uuid>,
+    pub why: Refused,
+}
+
+impl From<Violation> for OfItem {
+    fn from(violation: Violation) -> Self {
+        let why = violation.into();
+        Self { item: None, why }
+    }
+}
+
+fn of(item: Uuid) -> impl FnOnce(Refused) -> OfItem {
+    move |why| OfItem { item: Some(item), why }
+}
+
+fn found<'t>(tx: &'t Transaction<'_>, id: Uuid) -> Result<Node<'t>, Violation> {
+    tx.graph().find(id).ok_or(Violation::NotFound { id })
+}
+
+/// Each of these users has licenses of just these items from the organization, and none by rules. All or nothing: on a
+/// refusal the caller abandons the transaction.
+pub fn direct(
+    tx: &mut Transaction<'_>,
+    organization: Uuid,
+    profiles: &[Uuid],
+    items: &[Uuid],
+    external: bool,
+) -> Result<(), OfItem> {
+    // What one user gives up may be what the next one gets.
+    let mut wanted = Vec::new();
+    for profile in profiles {
+        let record = record(tx, organization, *profile)?;
+        let fields = found(tx, record)?.fields.with(EXTERNAL, Some(Value::Bool(external)));
+        tx.update(record, fields)?;
+        let mut missing = items.to_vec();
+        for (assignment, item, stands) in allocated(found(tx, record)?, tx.now()) {
+            match missing.iter().position(|missing| *missing == item) {
+                Some(at) if stands => drop(missing.remove(at)),
+                _ => take_back(tx, assignment).map_err(of(item))?,
+            }
+        }
+        wanted.extend(missing.into_iter().map(|item| (record, *profile, item)));
+    }
+    for (record, profile, item) in wanted {
+        allocate(tx, organization, record, profile, item).map_err(of(item))?;
+    }
+    Ok(())
+}
+
+/// The record of a user, made if there is none: from then on rules give the user nothing.
+pub fn record(tx: &mut Transaction<'_>, organization: Uuid, profile: Uuid) -> Result<Uuid, Violation> {
+    if let Some(record) = ruled::record(found(tx, organization)?, found(tx, profile)?) {
+        return Ok(record.id);
+    }
+    let id = tx.new_id();
+    let fields: Fields = [(EXTERNAL, Value::Bool(false))].into_iter().collect();
+    tx.create(id, Kind::DirectRecord, fields, Kept::default())?;
+    tx.relate(RECORDS, organization, id, Fields::default())?;
+    tx.relate(RECORDS_OF, profile, id, Fields::default())?;
+    Ok(id)
+}
+
+/// Takes back all that was allocated directly, and the record with it: rules count again.
+pub fn forget(tx: &mut Transaction<'_>, organization: Uuid, profile: Uuid) -> Result<(), OfItem> {
+    let Some(record) = ruled::record(found(tx, organization)?, found(tx, profile)?) else {
+        return Ok(());
+    };
+    let (record, all) = (record.id, allocated(record, tx.now()));
+    for (assignment, item, _) in all {
+        take_back(tx, assignment).map_err(of(item))?;
+    }
+    Ok(tx.remove(record)?)
+}
+
+/// What a record allocates: the assignment, the item, and whether it still opens a license that can be used.
+pub fn allocated(record: Node<'_>, now: Time) -> Vec<(Uuid, Uuid, bool)> {
+    let mut all = Vec::new();
+    for (assignment, _) in record.hop(Hop::forward(ALLOCATED), None) {
+        let license = assignment.parent(BY_LICENSE);
+        if let Some((license, item)) = license.and_then(|license| Some((license, license.parent(OF_ITEM)?))) {
+            let is_open = select::granting_one(assignment, now) && select::is_reserved(&assignment, now);
+            all.push((assignment.id, item.id, is_open && is_usable(&license, now)));
+        }
+    }
+    all
+}
+
+fn is_usable(license: &Entity, now: Time) -> bool {
+    decision::validity(license, now).is_none() && license.fields.get(ACTIVE) == Some(&Value::Bool(true))
+}
+
+fn allocate(
+    tx: &mut Transaction<'_>,
+    organization: Uuid,
+    record: Uuid,
+    profile: Uuid,
+    item: Uuid,
+) -> Result<(), Refused> {
+    let now = tx.now();
+    let candidates = select::of_organization(found(tx, organization)?, found(tx, item)?, found(tx, profile)?, now)
+        .map_err(Refused::NotGranted)?;
+    let is_denied = |candidate: &Candidate<'_>| candidate.assignment.is_some_and(|one| select::is_denied(&one, now));
+    let open: Vec<(Uuid, Option<Uuid>)> = candidates
+        .iter()
+        .filter(|candidate| is_usable(&candidate.license, now) && !is_denied(candidate))
+        .map(|candidate| {
+            (
+                candidate.license.id,
+                candidate.assignment.map(|assignment| assignment.id),
+            )
+        })
+        .collect();
+    drop(candidates);
+    let mut refusal = Refused::NothingToAllocate(item);
+    for (index, (license, assignment)) in open.into_iter().enumerate() {
+        let savepoint = tx.savepoint();
+        match reserved(tx, record, profile, license, assignment) {
+            Ok(()) => return Ok(()),
+            Err(Refused::Graph(violation)) => return Err(violation.into()),
+            Err(refused) => {
+                tx.rollback_to(savepoint);
+                // The one ranked first tells the reason.
+                if index == 0 {
+                    refusal = refused;
+                }
+            }
+        }
+    }
+    Err(refusal)
+}
+
+fn reserved(
+    tx: &mut Transaction<'_>,
+    record: Uuid,
+    profile: Uuid,
+    license: Uuid,
+    assignment: Option<Uuid>,
+) -> Result<(), Refused> {
+    let now = tx.now();
+    let fields = |before: Fields| {
+        before
+            .with(ruled::RESERVATION, Some(Value::text("reserved")))
+            .with(ruled::GRANTS_ACCESS, Some(Value::Bool(true)))
+            .with(ruled::FROM, None)
+            .with(ruled::UNTIL, None)
+    };
+    let takes_seat = match assignment {
+        Some(id) => {
+            let node = found(tx, id)?;
+            let (takes_seat, fields) = (!seats::occupies(node, now), fields(node.fields.clone()));
+            let other = node.parent(ALLOCATED).map(|other| other.id);
+            tx.update(id, fields)?;
+            // Of another organization it can only be while the license was that one's.
+            if let Some(other) = other.filter(|other| *other != record) {
+                tx.unrelate(ALLOCATED, other, id)?;
+            }
+            if other != Some(record) {
+                tx.relate(ALLOCATED, record, id, Fields::default())?;
+            }
+            takes_seat
+        }
+        None => {
+            let id = tx.new_id();
+            tx.create(id, Kind::Assignment, fields(Fields::default()), Kept::default())?;
+            tx.relate(BY_LICENSE, license, id, Fields::default())?;
+            tx.relate(BY_PROFILE, profile, id, Fields::default())?;
+            tx.relate(ALLOCATED, record, id, Fields::default())?;
+            true
+        }
+    };
+    reserve::fits(found(tx, license)?, takes_seat, now)
+}
+
+/// A direct allocation ends. What its user leases by a rule as well goes on as that.
+fn take_back(tx: &mut Transaction<'_>, assignment: Uuid) -> Result<(), Refused> {
+    let node = found(tx, assignment)?;
+    let record = node.parent(ALLOCATED).map(|record| record.id);
+    let by_rule = node.parent(ruled::LEASED).is_some();
+    if !by_rule && let Some(license) = reserve::reserved(node, tx.now()) {
+        reserve::may_release(license)?;
+    }
+    let fields = node
+        .fields
+        .with(ruled::GRANTS_ACCESS, None)
+        .with(ruled::UNTIL, Some(Value::Time(ruled::idle(tx.now()))));
+    if let Some(record) = record {
+        tx.unrelate(ALLOCATED, record, assignment)?;
+    }
+    match by_rule {
+        true => tx.update(assignment, fields)?,
+        false => ruled::clear(tx, assignment)?,
+    }
+    Ok(())
+}
+
+/// A rule as it shall be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ruling {
+    pub item: Uuid,
+    /// `None` leaves the quota there is; `Some(None)`: without.
+    pub quota: Option<Option<u64>>,
+    /// `None` leaves it as it is.
+    pub external: Option<bool>,
+}
+
+/// The group has just these rules. Those that are new take no seat; what was leased by those that go is given back.
+pub fn rules(tx: &mut Transaction<'_>, organization: Uuid, group: Uuid, wanted: &[Ruling]) -> Result<(), OfItem> {
+    let now = tx.now();
+    let mut there: BTreeMap<Uuid, Uuid> = BTreeMap::new();
+    let mut gone = Vec::new();
+    for (rule, _) in found(tx, group)?.hop(Hop::forward(RULES), None) {
+        let item = rule.parent(RULES_FOR).map(|item| item.id);
+        match item.filter(|item| wanted.iter().any(|ruling| ruling.item == *item) && !there.contains_key(item)) {
+            Some(item) => drop(there.insert(item, rule.id)),
+            None => gone.push(rule.id),
+        }
+    }
+    for rule in gone {
+        end(tx, rule)?;
+    }
+    for ruling in wanted {
+        let id = match there.get(&ruling.item) {
+            Some(rule) => *rule,
+            None => {
+                let (owner, item) = (found(tx, organization)?, found(tx, ruling.item)?);
+                if !ruled::licenses(owner, item).any(|license| is_usable(&license, now)) {
+                    return Err(of(ruling.item)(Refused::NothingToAllocate(ruling.item)));
+                }
+                let id = tx.new_id();
+                let fields: Fields = [(RULE_EXTERNAL, Value::Bool(false))].into_iter().collect();
+                tx.create(id, Kind::AllocationRule, fields, Kept::default())?;
+                tx.relate(RULES, group, id, Fields::default())?;
+                tx.relate(RULES_FOR, ruling.item, id, Fields::default())?;
+                id
+            }
+        };
+        let rule = found(tx, id)?;
+        let mut fields = rule.fields.clone();
+        if let Some(external) = ruling.external {
+            fields = fields.with(RULE_EXTERNAL, Some(Value::Bool(external)));
+        }
+        if let Some(quota) = ruling.quota {
+            let used = ruled::usage(rule, now);
+            if let Some(quota) = quota.filter(|quota| *quota < used) {
+                return Err(of(ruling.item)(Refused::QuotaBelowUse { quota, used }));
+            }
+            let quota = quota.map(|quota| Value::Int(i64::try_from(quota).unwrap_or(i64::MAX)));
+            fields = fields.with(QUOTA, quota);
+        }
+        tx.update(id, fields)?;
+    }
+    Ok(())
+}
+
+fn end(tx: &mut Transaction<'_>, rule: Uuid) -> Result<(), Violation> {
+    for assignment in ruled::leased(tx.graph(), rule) {
+        ruled::give_back(tx, assignment)?;
+    }
+    tx.remove(rule)
+}
+
+/// What one member leases by the rules of a group is given back; the next use leases again.
+pub fn release(tx: &mut Transaction<'_>, group: Uuid, profile: Uuid) -> Result<(), Violation> {
+    for assignment in ruled::of_member(found(tx, group)?, found(tx, profile)?) {
+        ruled::give_back(tx, assignment)?;
+    }
+    Ok(())
+}
+
+/// The seats an organization has for an item, over all its licenses that are valid now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pool {
+    pub item: Uuid,
+    /// `None`: without limit.
+    pub total: Option<u64>,
+    pub taken: u64,
+}
+
+impl Pool {
+    pub fn is_exhausted(self) -> bool {
+        self.total.is_some_and(|total| total <= self.taken)
+    }
+
+    fn add(&mut self, license: Node<'_>, now: Time) {
+        let seats = seats::of_license(license, now);
+        self.total = self
+            .total
+            .zip(seats.total)
+            .map(|(sum, total)| sum.saturating_add(total));
+        self.taken = self.taken.saturating_add(seats.taken());
+    }
+}
+
+pub fn pool(organization: Node<'_>, item: Node<'_>, now: Time) -> Pool {
+    let mut pool = empty(item);
+    for license in ruled::licenses(organization, item).filter(|license| is_usable(license, now)) {
+        pool.add(license, now);
+    }
+    pool
+}
+
+fn empty(item: Node<'_>) -> Pool {
+    Pool {
+        item: item.id,
+        total: Some(0),
+        taken: 0,
+    }
+}
+
+/// Those of all items it has licenses of, in order of the items. Looks at `visits` licenses at most; `None`: there are more.
+pub fn pools(organization: Node<'_>, now: Time, visits: u64) -> Option<Vec<Pool>> {
+    let mut pools: BTreeMap<Serial, Pool> = BTreeMap::new();
+    let mut visited = 0;
+    for (entitlement, _) in organization.hop(Hop::forward(ENTITLEMENTS), None) {
+        for (license, _) in entitlement.hop(Hop::forward(select::LICENSES), None) {
+            visited += 1;
+            if visited > visits {
+                return None;
+            }
+            if let Some(item) = license.parent(OF_ITEM).filter(|_| is_usable(&license, now)) {
+                pools
+                    .entry(item.serial)
+                    .or_insert_with(|| empty(item))
+                    .add(license, now);
+            }
+        }
+    }
+    Some(pools.into_values().collect())
+}
+
+/// Has it any license, valid or not?
+pub fn has_licenses(organization: Node<'_>) -> bool {
+    let mut entitlements = organization.hop(Hop::forward(ENTITLEMENTS), None);
+    entitlements.any(|(entitlement, _)| entitlement.hop_count(Hop::forward(select::LICENSES)) > 0)
+}
+
+/// Has it a license, valid now, that opens the item?
+///
+/// # Errors
+/// It has more licenses than one decision looks at.
+pub fn owns(organization: Node<'_>, item: Node<'_>, now: Time) -> Result<bool, Reason> {
+    select::owns(organization, item, |license| is_usable(&license, now))
+}

@@ -1,0 +1,237 @@
+//! Rules of groups (`doors.md` A.7): the members of a group lease licenses of an item from their group's organization, each
+//! when it first uses one. A rule itself takes no seat, and its cost is the same however many members the group has.
+//!
+//! What is leased so is a reservation that refers to the rule. It ends when it was not used for three months, when the
+//! member leaves the group, and with the rule; live leases run out. A direct record of the organization, even an empty
+//! one, masks the rules: then only what the record allocates is open to the user.
+
+use smallvec::SmallVec;
+use uuid::Uuid;
+
+use crate::graph::{Graph, Node, Transaction, Violation};
+use crate::model::schema::{Hop, known, place};
+use crate::model::{Fields, Kind, Rel, RelationType, Time, Value};
+
+use super::select;
+
+const MEMBERSHIP: Rel = known(RelationType::Membership, Kind::Profile, Kind::ProfileGroup);
+const GROUP_OF: Rel = known(RelationType::OneToMany, Kind::Organization, Kind::ProfileGroup);
+/// From an organization to its entitlements.
+pub(super) const ENTITLEMENTS: Rel = known(RelationType::OneToMany, Kind::Organization, Kind::Entitlement);
+const BY_LICENSE: Rel = known(RelationType::OneToMany, Kind::License, Kind::Assignment);
+const BY_PROFILE: Rel = known(RelationType::OneToMany, Kind::Profile, Kind::Assignment);
+const OF_ITEM: Rel = known(RelationType::OneToMany, Kind::LicensedItem, Kind::License);
+const LEASES: Rel = known(RelationType::OneToMany, Kind::Assignment, Kind::Consumption);
+/// From a group to its rules.
+pub const RULES: Rel = known(RelationType::OneToMany, Kind::ProfileGroup, Kind::AllocationRule);
+/// From an item to the rules for it.
+pub const RULES_FOR: Rel = known(RelationType::OneToMany, Kind::LicensedItem, Kind::AllocationRule);
+/// From a rule to what is leased by it.
+pub const LEASED: Rel = known(RelationType::OneToMany, Kind::AllocationRule, Kind::Assignment);
+/// From an organization to its direct records.
+pub const RECORDS: Rel = known(RelationType::OneToMany, Kind::Organization, Kind::DirectRecord);
+/// From a profile to the direct records about it.
+pub const RECORDS_OF: Rel = known(RelationType::OneToMany, Kind::Profile, Kind::DirectRecord);
+/// From a direct record to what it allocates.
+pub const ALLOCATED: Rel = known(RelationType::OneToMany, Kind::DirectRecord, Kind::Assignment);
+
+const QUOTA: u8 = place(Kind::AllocationRule, "quota");
+pub(super) const RESERVATION: u8 = place(Kind::Assignment, "reservationType");
+pub(super) const FROM: u8 = place(Kind::Assignment, "validFrom");
+pub(super) const UNTIL: u8 = place(Kind::Assignment, "validUntil");
+pub(super) const GRANTS_ACCESS: u8 = place(Kind::Assignment, "grantsAccess");
+
+const DAY_MS: i64 = 24 * 60 * 60 * 1000;
+/// A lease by a rule that nobody uses for so long is free again (`doors.md` A.7, idle release).
+pub const IDLE_MS: i64 = 90 * DAY_MS;
+
+/// A rule that is open to a profile.
+#[derive(Clone, Copy, Debug)]
+pub struct Ruled<'g> {
+    pub rule: Node<'g>,
+    pub item: Node<'g>,
+    pub organization: Node<'g>,
+}
+
+/// The rules of all groups a profile is in now, but of organizations that have a direct record of it.
+pub fn rules<'g>(profile: Node<'g>, now: Time) -> SmallVec<[Ruled<'g>; 4]> {
+    let mut found = SmallVec::new();
+    if profile.graph().kind_count(Kind::AllocationRule) == 0 {
+        return found;
+    }
+    for (group, membership) in profile.hop(Hop::forward(MEMBERSHIP), None) {
+        if !select::is_member(membership, now) || group.hop_count(Hop::forward(RULES)) == 0 {
+            continue;
+        }
+        let organization = group.parent(GROUP_OF);
+        let Some(organization) = organization.filter(|organization| record(*organization, profile).is_none()) else {
+            continue;
+        };
+        for (rule, _) in group.hop(Hop::forward(RULES), None) {
+            if let Some(item) = rule.parent(RULES_FOR) {
+                found.push(Ruled {
+                    rule,
+                    item,
+                    organization,
+                });
+            }
+        }
+    }
+    found
+}
+
+/// The group whose rule it is.
+pub fn group(rule: Node<'_>) -> Option<Node<'_>> {
+    rule.parent(RULES)
+}
+
+/// The record by which an organization allocates to a profile.
+pub fn record<'g>(organization: Node<'g>, profile: Node<'g>) -> Option<Node<'g>> {
+    let mut records = profile.hop(Hop::forward(RECORDS_OF), None).map(|(record, _)| record);
+    records.find(|record| record.parent(RECORDS) == Some(organization))
+}
+
+/// The licenses of an item in all entitlements of an organization.
+pub fn licenses<'g>(organization: Node<'g>, item: Node<'g>) -> impl Iterator<Item = Node<'g>> {
+    let entitlements = organization.hop(Hop::forward(ENTITLEMENTS), None);
+    entitlements.flat_map(move |(entitlement, _)| organization.graph().licenses(entitlement, item))
+}
+
+/// How many members hold a license by the rule.
+pub fn usage(rule: Node<'_>, now: Time) -> u64 {
+    rule.graph().taken(rule, now).reserved
+}
+
+/// May one more member lease by it? Without a quota any number may.
+pub fn has_room(rule: Node<'_>, now: Time) -> bool {
+    let quota = rule.fields.get(QUOTA).and_then(Value::as_int);
+    quota.is_none_or(|quota| usage(rule, now) < u64::try_from(quota).unwrap_or(0))
+}
+
+/// Of two rules that open the same license, the one by which it is held already; else one that has room.
+pub(super) fn is_better(rule: Node<'_>, other: Node<'_>, assignment: Option<Node<'_>>, now: Time) -> bool {
+    let held = assignment.filter(|assignment| select::is_reserved(assignment, now));
+    match held.and_then(|assignment| assignment.parent(LEASED)) {
+        Some(by) if by == other => false,
+        Some(by) if by == rule => true,
+        _ => !has_room(other, now) && has_room(rule, now),
+    }
+}
+
+/// Makes an assignment, as its fields say now, one that is leased by the rule, from now on.
+pub(super) fn lease(tx: &mut Transaction<'_>, assignment: Uuid, rule: Uuid) -> Result<(), Violation> {
+    let node = tx
+        .graph()
+        .find(assignment)
+        .ok_or(Violation::NotFound { id: assignment })?;
+    let fields = node
+        .fields
+        .with(RESERVATION, Some(Value::text("reserved")))
+        .with(FROM, None)
+        .with(UNTIL, Some(Value::Time(idle(tx.now()))));
+    tx.update(assignment, fields)?;
+    relink(tx, assignment, Some(rule))
+}
+
+/// Used again: the three months begin anew. Written once a day at most, or every renewal would be one write more.
+pub(super) fn used(tx: &mut Transaction<'_>, assignment: Uuid) -> Result<(), Violation> {
+    let node = tx
+        .graph()
+        .find(assignment)
+        .ok_or(Violation::NotFound { id: assignment })?;
+    let until = node.fields.get(UNTIL).and_then(Value::as_time);
+    let next = idle(tx.now());
+    let is_old = until.is_some_and(|until| until.millis() <= next.millis() - DAY_MS);
+    if node.parent(LEASED).is_none() || !is_old {
+        return Ok(());
+    }
+    let fields = node.fields.with(UNTIL, Some(Value::Time(next)));
+    tx.update(assignment, fields)
+}
+
+pub(super) fn idle(now: Time) -> Time {
+    Time::from_millis(now.millis().saturating_add(IDLE_MS)).unwrap_or(now)
+}
+
+/// From whatever rule it hangs on to this one.
+pub(super) fn relink(tx: &mut Transaction<'_>, assignment: Uuid, rule: Option<Uuid>) -> Result<(), Violation> {
+    let node = tx
+        .graph()
+        .find(assignment)
+        .ok_or(Violation::NotFound { id: assignment })?;
+    let had = node.parent(LEASED).map(|rule| rule.id);
+    if had == rule {
+        return Ok(());
+    }
+    if let Some(had) = had {
+        tx.unrelate(LEASED, had, assignment)?;
+    }
+    match rule {
+        Some(rule) => tx.relate(LEASED, rule, assignment, Fields::default()),
+        None => Ok(()),
+    }
+}
+
+/// The rule, other than of a group that was left, by which a license is open to a profile; of several the better one.
+pub(super) fn opens<'g>(license: Node<'g>, profile: Node<'g>, now: Time) -> Option<Node<'g>> {
+    let item = license.parent(OF_ITEM)?;
+    let owner = license.parent(select::LICENSES)?.parent(ENTITLEMENTS)?;
+    let assignment = license.graph().assignment(license, profile);
+    let open = rules(profile, now).into_iter();
+    open.filter(|ruled| ruled.item == item && ruled.organization == owner)
+        .map(|ruled| ruled.rule)
+        .reduce(|best, rule| if is_better(rule, best, assignment, now) { rule } else { best })
+}
+
+/// Gives back what a rule's member leases: the seat is free, live leases run out. What a direct record allocates as well
+/// stays allocated.
+pub fn give_back(tx: &mut Transaction<'_>, assignment: Uuid) -> Result<(), Violation> {
+    relink(tx, assignment, None)?;
+    let node = tx
+        .graph()
+        .find(assignment)
+        .ok_or(Violation::NotFound { id: assignment })?;
+    match node.parent(ALLOCATED) {
+        Some(_) => Ok(()),
+        None => clear(tx, assignment),
+    }
+}
+
+/// A reservation ends; nothing is left of an assignment by which nothing was leased.
+pub(super) fn clear(tx: &mut Transaction<'_>, assignment: Uuid) -> Result<(), Violation> {
+    let node = tx
+        .graph()
+        .find(assignment)
+        .ok_or(Violation::NotFound { id: assignment })?;
+    if node.hop_count(Hop::forward(LEASES)) == 0 {
+        return tx.remove(assignment);
+    }
+    let fields = [RESERVATION, FROM, UNTIL, GRANTS_ACCESS]
+        .into_iter()
+        .fold(node.fields.clone(), |fields, field| fields.with(field, None));
+    tx.update(assignment, fields)
+}
+
+/// Of one rule.
+pub fn leased(graph: &Graph, rule: Uuid) -> Vec<Uuid> {
+    let rule = graph.find(rule);
+    let hops = rule.map(|rule| rule.hop(Hop::forward(LEASED), None));
+    hops.into_iter()
+        .flatten()
+        .map(|(assignment, _)| assignment.id)
+        .collect()
+}
+
+/// What a member leases by any rule of a group.
+pub fn of_member(group: Node<'_>, profile: Node<'_>) -> Vec<Uuid> {
+    let by = |assignment: &Node<'_>| assignment.parent(LEASED).and_then(super::ruled::group) == Some(group);
+    let all = profile
+        .hop(Hop::forward(BY_PROFILE), None)
+        .map(|(assignment, _)| assignment);
+    all.filter(by).map(|assignment| assignment.id).collect()
+}
+
+/// The license and the holder of an assignment.
+pub fn ends(assignment: Node<'_>) -> Option<(Node<'_>, Node<'_>)> {
+    assignment.parent(BY_LICENSE).zip(assignment.parent(BY_PROFILE))
+}
