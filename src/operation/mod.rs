@@ -2,6 +2,7 @@
 //! permission it asks for and its parameters; dispatch, validation, OpenAPI, `GET /graph-schema` and the command line read
 //! it. Knows no threads, no storage and no HTTP.
 
+pub mod allocation;
 pub mod arguments;
 mod assign;
 pub mod available;
@@ -9,6 +10,7 @@ pub mod consume;
 mod consumers;
 pub mod crud;
 pub mod describe;
+pub mod foreign;
 mod groups;
 mod initialize;
 pub mod input;

@@ -1,0 +1,382 @@
+//! Allocations as they are: pools of seats, the rules of groups with their use, who holds what, and whether somebody may
+//! use something. Of a snapshot; pages are by how many to skip, as the APIs that ask have it.
+
+use std::collections::BTreeMap;
+
+use uuid::Uuid;
+
+use super::{Account, AllocationError, GROUPS, MEMBERSHIP, READ, account, group_of, users};
+use crate::access::{Action, Permission, Who};
+use crate::entitlement::allocate::{self, Pool as Seats};
+use crate::entitlement::decision::{self, Decision, Wanted};
+use crate::entitlement::{ruled, select};
+use crate::error::Error;
+use crate::graph::{Graph, Node};
+use crate::limits::{Limit, Limits};
+use crate::model::schema::{Hop, known, place};
+use crate::model::{Kind, Rel, RelationType, Serial, Time, Value};
+use crate::operation::consume::{self, Purpose};
+use crate::operation::foreign::{self, Named};
+use crate::query::{Code, QueryError};
+
+const BY_LICENSE: Rel = known(RelationType::OneToMany, Kind::License, Kind::Assignment);
+const BY_PROFILE: Rel = known(RelationType::OneToMany, Kind::Profile, Kind::Assignment);
+const OF_ITEM: Rel = known(RelationType::OneToMany, Kind::LicensedItem, Kind::License);
+const QUOTA: u8 = place(Kind::AllocationRule, "quota");
+const EXTERNAL: u8 = place(Kind::AllocationRule, "external");
+const GRANTED_AT: u8 = place(Kind::Consumption, "grantedAt");
+
+/// An organization's seats for an item.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pool {
+    pub item: String,
+    /// `None`: without limit.
+    pub total: Option<u64>,
+    pub taken: u64,
+}
+
+/// The rules of a group.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Ruled {
+    /// As others call it.
+    pub id: String,
+    pub name: String,
+    pub held: Vec<Held>,
+    pub external: bool,
+}
+
+/// One of its rules.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Held {
+    pub item: String,
+    pub quota: Option<u64>,
+    /// Members that hold a license by it.
+    pub usage: u64,
+    /// No seat is free.
+    pub exhausted: bool,
+}
+
+/// A user with what it holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Holder {
+    pub id: String,
+    pub named: Named,
+    pub items: Vec<String>,
+    pub last_used: Option<Time>,
+    pub external: bool,
+    /// No member of the group any more.
+    pub orphan: bool,
+}
+
+/// A group of the directory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listed {
+    pub id: String,
+    pub name: String,
+    pub description: Option<String>,
+    pub kind: Option<String>,
+    pub created: Time,
+    pub updated: Time,
+    pub members: Vec<(String, Named)>,
+}
+
+/// How a list of groups with rules is sorted; by creation if it is not said.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Order {
+    #[default]
+    Created,
+    Id,
+    Name,
+    External,
+}
+
+fn read<'g>(graph: &'g Graph, who: &Who, named: &Account) -> Result<Node<'g>, AllocationError> {
+    who.require(READ)?;
+    account(graph, who, &named.0, named.1.as_deref())
+}
+
+fn too_many(limits: &Limits) -> AllocationError {
+    let error = QueryError {
+        code: Code::VisitedTooMuch,
+        message: format!("more than {} entities would be looked at", limits.visited),
+        help: Some("ask with a selector at `/graph`, page by page".to_owned()),
+        span: None,
+        limit: Some(Limit {
+            name: "visited",
+            value: limits.visited,
+        }),
+    };
+    Error::from(error).into()
+}
+
+/// Of all items it has licenses of that are valid now.
+pub fn pools(
+    graph: &Graph,
+    who: &Who,
+    account: &Account,
+    now: Time,
+    limits: &Limits,
+) -> Result<Vec<Pool>, AllocationError> {
+    let organization = read(graph, who, account)?;
+    let pools = allocate::pools(organization, now, limits.visited).ok_or_else(|| too_many(limits))?;
+    let shown = pools.into_iter().filter_map(|Seats { item, total, taken }| {
+        let item = foreign::code(graph.find(item)?);
+        Some(Pool { item, total, taken })
+    });
+    Ok(shown.collect())
+}
+
+pub(super) fn ruled_group<'g>(organization: Node<'g>, group: Node<'g>, now: Time) -> Ruled {
+    let rules = group.hop(Hop::forward(ruled::RULES), None);
+    let mut external = false;
+    let held = rules.filter_map(|(rule, _)| {
+        let item = rule.parent(ruled::RULES_FOR)?;
+        external |= rule.fields.get(EXTERNAL) == Some(&Value::Bool(true));
+        let quota = rule.fields.get(QUOTA).and_then(Value::as_int);
+        Some(Held {
+            item: foreign::code(item),
+            quota: quota.and_then(|quota| u64::try_from(quota).ok()),
+            usage: ruled::usage(rule, now),
+            exhausted: allocate::pool(organization, item, now).is_exhausted(),
+        })
+    });
+    let held = held.collect();
+    Ruled {
+        id: foreign::id(group),
+        name: text(group, "name").unwrap_or_default(),
+        held,
+        external,
+    }
+}
+
+fn text(node: Node<'_>, name: &str) -> Option<String> {
+    let value = node.fields.get(node.kind.field(name)?).and_then(Value::as_text);
+    value.map(str::to_owned)
+}
+
+/// Of one group; without rules there are none to tell of.
+pub fn group_rule(
+    graph: &Graph,
+    who: &Who,
+    account: &Account,
+    group: &str,
+    now: Time,
+) -> Result<Ruled, AllocationError> {
+    let organization = read(graph, who, account)?;
+    Ok(ruled_group(organization, group_of(organization, group)?, now))
+}
+
+/// A page of the groups that have rules, and how many there are.
+pub fn group_rules(
+    graph: &Graph,
+    who: &Who,
+    account: &Account,
+    (skip, top): (usize, usize),
+    (order, descending): (Order, bool),
+    now: Time,
+) -> Result<(Vec<Ruled>, usize), AllocationError> {
+    let organization = read(graph, who, account)?;
+    let groups = organization.hop(Hop::forward(GROUPS), None).map(|(group, _)| group);
+    let mut ruling: Vec<Node<'_>> = groups
+        .filter(|group| group.hop_count(Hop::forward(ruled::RULES)) > 0)
+        .collect();
+    let is_external = |group: &Node<'_>| {
+        let mut rules = group.hop(Hop::forward(ruled::RULES), None);
+        rules.any(|(rule, _)| rule.fields.get(EXTERNAL) == Some(&Value::Bool(true)))
+    };
+    match order {
+        Order::Created => {}
+        Order::Id => ruling.sort_by_cached_key(|group| foreign::id(*group)),
+        Order::Name => ruling.sort_by_cached_key(|group| text(*group, "name")),
+        Order::External => ruling.sort_by_cached_key(is_external),
+    }
+    if descending {
+        ruling.reverse();
+    }
+    let count = ruling.len();
+    let page = ruling.into_iter().skip(skip).take(top);
+    Ok((page.map(|group| ruled_group(organization, group, now)).collect(), count))
+}
+
+/// A page of those that hold licenses by the rules of a group, in order of their creation.
+pub fn members(
+    graph: &Graph,
+    who: &Who,
+    account: &Account,
+    group: &str,
+    (skip, top): (usize, usize),
+    now: Time,
+    limits: &Limits,
+) -> Result<Vec<Holder>, AllocationError> {
+    let organization = read(graph, who, account)?;
+    let group = group_of(organization, group)?;
+    let mut holding: BTreeMap<Serial, (Node<'_>, Vec<Node<'_>>)> = BTreeMap::new();
+    let mut visited = 0;
+    for (rule, _) in group.hop(Hop::forward(ruled::RULES), None) {
+        for (assignment, _) in rule.hop(Hop::forward(ruled::LEASED), None) {
+            visited += 1;
+            if visited > limits.visited {
+                return Err(too_many(limits));
+            }
+            let holder = assignment.parent(BY_PROFILE);
+            if let Some(profile) = holder.filter(|_| select::is_reserved(&assignment, now)) {
+                let (_, held) = holding.entry(profile.serial).or_insert_with(|| (profile, Vec::new()));
+                held.push(assignment);
+            }
+        }
+    }
+    let page = holding.into_values().skip(skip).take(top);
+    Ok(page
+        .map(|(profile, held)| {
+            let membership = profile.relation(Hop::forward(MEMBERSHIP), group);
+            let is_member = membership.is_some_and(|membership| select::is_member(membership, now));
+            holder(profile, &held, false, !is_member, now)
+        })
+        .collect())
+}
+
+/// A page of the users with a direct record, in order of the records.
+pub fn holders(
+    graph: &Graph,
+    who: &Who,
+    account: &Account,
+    (skip, top): (usize, usize),
+    now: Time,
+) -> Result<Vec<Holder>, AllocationError> {
+    let organization = read(graph, who, account)?;
+    let records = organization
+        .hop(Hop::forward(ruled::RECORDS), None)
+        .skip(skip)
+        .take(top);
+    let shown = records.filter_map(|(record, _)| {
+        let profile = record.parent(ruled::RECORDS_OF)?;
+        let held = record.hop(Hop::forward(ruled::ALLOCATED), None).map(|(one, _)| one);
+        let held: Vec<Node<'_>> = held.filter(|one| select::granting_one(*one, now)).collect();
+        let external = record.fields.get(place(Kind::DirectRecord, "external"));
+        let external = external == Some(&Value::Bool(true));
+        Some(holder(profile, &held, external, false, now))
+    });
+    Ok(shown.collect())
+}
+
+fn holder(profile: Node<'_>, held: &[Node<'_>], external: bool, orphan: bool, now: Time) -> Holder {
+    let mut items: Vec<String> = Vec::new();
+    for assignment in held {
+        let item = assignment
+            .parent(BY_LICENSE)
+            .and_then(|license| license.parent(OF_ITEM));
+        if let Some(code) = item.map(foreign::code).filter(|code| !items.contains(code)) {
+            items.push(code);
+        }
+    }
+    let leases = held
+        .iter()
+        .flat_map(|assignment| profile.graph().leases(*assignment, now));
+    let last_used = leases.filter_map(|lease| lease.fields.get(GRANTED_AT)?.as_time()).max();
+    Holder {
+        id: foreign::id(profile),
+        named: foreign::named(profile),
+        items,
+        last_used,
+        external,
+        orphan,
+    }
+}
+
+/// May the organization, or this user of it, use each of these? Of oneself it is asked like any check; of others it asks for
+/// the permission to read licenses, or to check them.
+pub fn entitled(
+    graph: &Graph,
+    who: &Who,
+    named: &Account,
+    user: Option<&str>,
+    names: &[String],
+    now: Time,
+) -> Result<Vec<bool>, AllocationError> {
+    let organization = account(graph, who, &named.0, named.1.as_deref())?;
+    let profile = match user {
+        None => None,
+        Some(user) => users(organization, who, &[user.to_owned()])?.first().map(|(id, _)| *id),
+    };
+    if !who.may(READ) {
+        match profile {
+            Some(profile) => drop(consume::consumer(graph, who, Some(profile), "userId", Purpose::Check)?),
+            None => who.require(READ)?,
+        }
+    }
+    let wanted = Wanted {
+        filters: select::Filters {
+            owner_organization: Some(organization.id),
+            ..select::Filters::default()
+        },
+        ..Wanted::default()
+    };
+    let each = names.iter().map(|name| {
+        let Some(item) = foreign::find(graph, Kind::LicensedItem, name, |_| true) else {
+            return false;
+        };
+        match profile {
+            None => allocate::owns(organization, item, now),
+            Some(profile) => is_granted(graph, profile, item, &wanted, now),
+        }
+    });
+    Ok(each.collect())
+}
+
+fn is_granted(graph: &Graph, profile: Uuid, item: Node<'_>, wanted: &Wanted<'_>, now: Time) -> bool {
+    let name = text(item, "name").unwrap_or_default();
+    matches!(
+        decision::decide(graph, profile, &name, wanted, now),
+        Decision::Granted(_)
+    )
+}
+
+const READ_GROUP: Permission = Permission::Kind(Kind::ProfileGroup, Action::Read);
+const READ_PROFILE: Permission = Permission::Kind(Kind::Profile, Action::Read);
+
+/// The groups of an organization, without their members.
+pub fn groups(graph: &Graph, who: &Who, named: &Account, limits: &Limits) -> Result<Vec<Listed>, AllocationError> {
+    who.require(READ_GROUP)?;
+    let organization = account(graph, who, &named.0, named.1.as_deref())?;
+    let groups = organization.hop(Hop::forward(GROUPS), None);
+    if organization.hop_count(Hop::forward(GROUPS)) as u64 > limits.visited {
+        return Err(too_many(limits));
+    }
+    Ok(groups.map(|(group, _)| listed(group, Vec::new())).collect())
+}
+
+/// One of them, with its members for who may read them.
+pub fn group(
+    graph: &Graph,
+    who: &Who,
+    named: &Account,
+    group: &str,
+    now: Time,
+    limits: &Limits,
+) -> Result<Listed, AllocationError> {
+    who.require(READ_GROUP)?;
+    let organization = account(graph, who, &named.0, named.1.as_deref())?;
+    let group = group_of(organization, group)?;
+    if !who.may(READ_PROFILE) {
+        return Ok(listed(group, Vec::new()));
+    }
+    if group.hop_count(Hop::backward(MEMBERSHIP)) as u64 > limits.visited {
+        return Err(too_many(limits));
+    }
+    let members = group.hop(Hop::backward(MEMBERSHIP), None);
+    let members = members.filter(|(_, membership)| select::is_member(membership, now));
+    let members = members.map(|(profile, _)| (foreign::id(profile), foreign::named(profile)));
+    Ok(listed(group, members.collect()))
+}
+
+fn listed(group: Node<'_>, members: Vec<(String, Named)>) -> Listed {
+    Listed {
+        id: foreign::id(group),
+        name: text(group, "name").unwrap_or_default(),
+        description: text(group, "description"),
+        kind: text(group, "type"),
+        created: group.created,
+        updated: group.updated,
+        members,
+    }
+}

@@ -1,0 +1,193 @@
+//! Allocating an organization's licenses to its users and groups, by foreign ids (`doors.md` A.7 and E): who is meant and
+//! who may. What an allocation is, and the seat it takes, is for `entitlement::allocate`.
+//!
+//! Reading asks for `License.read`; writing asks for `Assignment.update`, as CreateOrUpdateAssignments does.
+
+mod change;
+mod look;
+
+pub use change::{Change, Direct, Done, Quota, Rules};
+pub use look::{
+    Held, Holder, Listed, Order, Pool, Ruled, entitled, group, group_rule, group_rules, groups, holders, members, pools,
+};
+
+use uuid::Uuid;
+
+use super::foreign;
+use crate::access::{Action, Permission, View, Who};
+use crate::entitlement::Refused;
+use crate::entitlement::{allocate, ruled};
+use crate::error::{Class, Error};
+use crate::graph::{Graph, Node};
+use crate::model::schema::{Hop, known};
+use crate::model::{Kind, Rel, RelationType};
+
+pub(super) const GROUPS: Rel = known(RelationType::OneToMany, Kind::Organization, Kind::ProfileGroup);
+pub(super) const MEMBERSHIP: Rel = known(RelationType::Membership, Kind::Profile, Kind::ProfileGroup);
+
+const READ: Permission = Permission::Kind(Kind::License, Action::Read);
+const WRITE: Permission = Permission::Kind(Kind::Assignment, Action::Update);
+
+/// Why an allocation is not made. With the ids as they were sent.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AllocationError {
+    #[error("there is no organization `{0}`")]
+    UnknownAccount(String),
+    #[error("the organization `{0}` has no licenses")]
+    NoLicenses(String),
+    #[error("the organization has no users {}", quoted(.0))]
+    UnknownUsers(Vec<String>),
+    #[error("the organization has no group `{0}`")]
+    UnknownGroup(String),
+    #[error("the organization has no license of `{0}`")]
+    UnknownItem(String),
+    #[error("a quota is for `{0}`, which is not among the items")]
+    QuotaWithoutItem(String),
+    #[error("the quota of `{item}` is {limit}: it is 1 or more")]
+    QuotaTooSmall { item: String, limit: i64 },
+    #[error("`{0}` has two quotas")]
+    QuotaTwice(String),
+    #[error("`{item}` cannot be allocated: {why}")]
+    NotAllocated { item: String, why: Refused },
+    #[error(transparent)]
+    Other(#[from] Error),
+}
+
+fn quoted(texts: &[String]) -> String {
+    let quoted: Vec<String> = texts.iter().map(|text| format!("`{text}`")).collect();
+    quoted.join(", ")
+}
+
+impl AllocationError {
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::UnknownAccount(_) | Self::UnknownUsers(_) | Self::UnknownGroup(_) => "targetNotFound",
+            Self::NoLicenses(_) => "noLicenses",
+            Self::UnknownItem(_) => "nothingToAllocate",
+            Self::QuotaWithoutItem(_) => "quotaWithoutItem",
+            Self::QuotaTooSmall { .. } => "quotaTooSmall",
+            Self::QuotaTwice(_) => "quotaTwice",
+            Self::NotAllocated { why, .. } => super::refusal::refused_code(why),
+            Self::Other(error) => error.code(),
+        }
+    }
+
+    pub fn class(&self) -> Class {
+        match self {
+            Self::UnknownAccount(_) | Self::UnknownUsers(_) | Self::UnknownGroup(_) | Self::NoLicenses(_) => {
+                Class::NotFound
+            }
+            Self::QuotaWithoutItem(_) | Self::QuotaTooSmall { .. } | Self::QuotaTwice(_) => Class::Unreadable,
+            Self::UnknownItem(_) => Class::Conflict,
+            Self::NotAllocated { why, .. } => super::refusal::refused_class(why),
+            Self::Other(error) => error.class(),
+        }
+    }
+
+    pub fn help(&self) -> Option<&str> {
+        match self {
+            Self::UnknownAccount(_) => Some("an organization is known by its id, its alias or its name"),
+            Self::NoLicenses(_) | Self::UnknownItem(_) => Some("grant the organization a license first"),
+            Self::UnknownUsers(_) => Some("a user is known by id, alias, login or e-mail address"),
+            Self::UnknownGroup(_) => Some("a group is known by its id, its alias or its name"),
+            Self::QuotaWithoutItem(_) => Some("leave the quota out, or add the item"),
+            Self::QuotaTooSmall { .. } => Some("leave the quota out, and any number may"),
+            Self::QuotaTwice(_) => Some("send one of them"),
+            Self::NotAllocated { why, .. } => super::refusal::refused_help(why),
+            Self::Other(error) => error.help(),
+        }
+    }
+}
+
+impl From<crate::graph::Violation> for AllocationError {
+    fn from(violation: crate::graph::Violation) -> Self {
+        Self::Other(violation.into())
+    }
+}
+
+impl From<crate::access::Denied> for AllocationError {
+    fn from(denied: crate::access::Denied) -> Self {
+        Self::Other(denied.into())
+    }
+}
+
+/// The organization that is meant, within the caller's reach. `named` is another name it may have been given as well: if that
+/// is of an organization, it is the same one.
+pub fn account<'g>(
+    graph: &'g Graph,
+    who: &Who,
+    account: &str,
+    named: Option<&str>,
+) -> Result<Node<'g>, AllocationError> {
+    let view = View::new(graph, who);
+    let reached = |text: &str| foreign::find(graph, Kind::Organization, text, |node| view.reaches(node));
+    let found = Some(account).filter(|text| !text.is_empty()).and_then(reached);
+    let found = found.ok_or_else(|| AllocationError::UnknownAccount(account.to_owned()))?;
+    match named.and_then(reached) {
+        Some(other) if other != found => Err(AllocationError::UnknownAccount(account.to_owned())),
+        _ => Ok(found),
+    }
+}
+
+/// The same, if it has licenses at all.
+fn licensed<'g>(graph: &'g Graph, who: &Who, named: &Account) -> Result<Node<'g>, AllocationError> {
+    let found = account(graph, who, &named.0, named.1.as_deref())?;
+    match allocate::has_licenses(found) {
+        true => Ok(found),
+        false => Err(AllocationError::NoLicenses(named.0.clone())),
+    }
+}
+
+fn group_of<'g>(organization: Node<'g>, text: &str) -> Result<Node<'g>, AllocationError> {
+    let of_it = |group: Node<'g>| group.parent(GROUPS) == Some(organization);
+    let found = foreign::find(organization.graph(), Kind::ProfileGroup, text, of_it);
+    found.ok_or_else(|| AllocationError::UnknownGroup(text.to_owned()))
+}
+
+/// What an organization was called, and what else it may have been called at the same time.
+pub type Account = (String, Option<String>);
+
+/// A user of the organization: in a group of it, or, for a token that is bound to none, in nobody's. Whom it has given
+/// something stays one.
+fn is_user(organization: Node<'_>, who: &Who, profile: Node<'_>) -> bool {
+    if ruled::record(organization, profile).is_some() {
+        return true;
+    }
+    let mut groups = profile.hop(Hop::forward(MEMBERSHIP), None).peekable();
+    if groups.peek().is_none() {
+        return who.organization.is_none();
+    }
+    groups.any(|(group, _)| group.parent(GROUPS) == Some(organization))
+}
+
+/// Each once, in the order and the spelling of the first mention.
+fn users(organization: Node<'_>, who: &Who, texts: &[String]) -> Result<Vec<(Uuid, String)>, AllocationError> {
+    let (mut found, mut unknown): (Vec<(Uuid, String)>, Vec<String>) = (Vec::new(), Vec::new());
+    let mut seen = std::collections::HashSet::new();
+    for text in texts {
+        let user = foreign::find(organization.graph(), Kind::Profile, text, |profile| {
+            is_user(organization, who, profile)
+        });
+        match user {
+            Some(profile) if seen.insert(profile.id) => found.push((profile.id, text.clone())),
+            Some(_) => {}
+            None => unknown.push(text.clone()),
+        }
+    }
+    match unknown.is_empty() {
+        true => Ok(found),
+        false => Err(AllocationError::UnknownUsers(unknown)),
+    }
+}
+
+fn items(graph: &Graph, texts: &[String]) -> Result<Vec<(Uuid, String)>, AllocationError> {
+    let mut found: Vec<(Uuid, String)> = Vec::new();
+    for text in texts {
+        let item = foreign::find(graph, Kind::LicensedItem, text, |_| true);
+        let item = item.ok_or_else(|| AllocationError::UnknownItem(text.clone()))?;
+        if !found.iter().any(|(known, _)| *known == item.id) {
+            found.push((item.id, text.clone()));
+        }
+    }
+    Ok(found)
+}

@@ -1,0 +1,96 @@
+//! How a foreign id finds its entity (design 11): it is the entity's UUID, or its `alias`, or its natural name. The doors to
+//! other vendors' APIs, where an id is any text, find everything so.
+
+use uuid::Uuid;
+
+use crate::graph::{Graph, Node};
+use crate::model::schema::{Hop, known, place};
+use crate::model::{Kind, Rel, RelationType, Value};
+
+const LOGINS: Rel = known(RelationType::OneToMany, Kind::Person, Kind::EmailAndPassword);
+const PROFILES: Rel = known(RelationType::OneToMany, Kind::Person, Kind::Profile);
+const CONTACTS: Rel = known(RelationType::OneToMany, Kind::Profile, Kind::ContactInformation);
+const ADDRESSES: Rel = known(RelationType::OneToMany, Kind::ContactInformation, Kind::EmailAddress);
+
+/// The one that is meant among those that fit. Of several of the same name none is.
+pub fn find<'g>(graph: &'g Graph, kind: Kind, text: &str, fits: impl Fn(Node<'g>) -> bool) -> Option<Node<'g>> {
+    if let Ok(id) = Uuid::try_parse(text)
+        && let Some(node) = graph.find(id).filter(|node| node.kind == kind)
+    {
+        return Some(node).filter(|node| fits(*node));
+    }
+    let value = Value::text(text);
+    if let Some(alias) = kind.field("alias")
+        && let Some(node) = graph.by_value(kind, alias, &value, None).next()
+    {
+        return Some(node).filter(|node| fits(*node));
+    }
+    if kind == Kind::Profile {
+        return only(logins(graph, &value).filter(|node| fits(*node)))
+            .or_else(|| only(addressed(graph, &value).filter(|node| fits(*node))));
+    }
+    let name = kind.field("name").or_else(|| kind.field("title"))?;
+    only(graph.by_value(kind, name, &value, None).filter(|node| fits(*node)))
+}
+
+fn only<'g>(mut found: impl Iterator<Item = Node<'g>>) -> Option<Node<'g>> {
+    let first = found.next()?;
+    found.all(|other| other == first).then_some(first)
+}
+
+fn logins<'g>(graph: &'g Graph, name: &Value) -> impl Iterator<Item = Node<'g>> {
+    const USER_NAME: u8 = place(Kind::EmailAndPassword, "userName");
+    let logins = graph.by_value(Kind::EmailAndPassword, USER_NAME, name, None);
+    let people = logins.filter_map(|login| login.parent(LOGINS));
+    people.flat_map(|person| person.hop(Hop::forward(PROFILES), None).map(|(profile, _)| profile))
+}
+
+fn addressed<'g>(graph: &'g Graph, address: &Value) -> impl Iterator<Item = Node<'g>> {
+    const ADDRESS: u8 = place(Kind::EmailAddress, "value");
+    let addresses = graph.by_value(Kind::EmailAddress, ADDRESS, address, None);
+    addresses.filter_map(|address| address.parent(ADDRESSES)?.parent(CONTACTS))
+}
+
+/// What an entity is called where an id is any text: its alias, else its UUID.
+pub fn id(node: Node<'_>) -> String {
+    alias(node).map_or_else(|| node.id.to_string(), str::to_owned)
+}
+
+/// What an item is called there: its alias, else its name.
+pub fn code(item: Node<'_>) -> String {
+    let name = || item.fields.get(item.kind.field("name")?).and_then(Value::as_text);
+    alias(item).or_else(name).unwrap_or_default().to_owned()
+}
+
+fn alias(node: Node<'_>) -> Option<&str> {
+    let alias = node.entity().fields.get(node.kind.field("alias")?);
+    alias.and_then(Value::as_text).filter(|alias| !alias.is_empty())
+}
+
+/// A person's name and addresses, as far as they are known.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Named {
+    pub login: Option<String>,
+    pub email: Option<String>,
+    pub first: Option<String>,
+    pub last: Option<String>,
+    pub display: Option<String>,
+}
+
+pub fn named(profile: Node<'_>) -> Named {
+    let text = |node: Node<'_>, name: &str| {
+        let value = node.fields.get(node.kind.field(name)?).and_then(Value::as_text);
+        value.filter(|text| !text.is_empty()).map(str::to_owned)
+    };
+    let person = profile.parent(PROFILES);
+    let login = person.and_then(|person| person.hop(Hop::forward(LOGINS), None).next());
+    let mut contacts = profile.hop(Hop::forward(CONTACTS), None);
+    let address = contacts.find_map(|(contact, _)| contact.hop(Hop::forward(ADDRESSES), None).next());
+    Named {
+        login: login.and_then(|(login, _)| text(login, "userName")),
+        email: address.and_then(|(address, _)| text(address, "value")),
+        first: person.and_then(|person| text(person, "firstName")),
+        last: person.and_then(|person| text(person, "lastName")),
+        display: text(profile, "displayName"),
+    }
+}
