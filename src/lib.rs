@@ -3,6 +3,7 @@
 
 pub mod access;
 pub mod cli;
+pub mod doors;
 pub mod engine;
 pub mod entitlement;
 pub mod error;

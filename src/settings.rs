@@ -27,7 +27,25 @@ pub struct Settings {
     pub check_events: bool,
     /// The file with the secret that private signing keys are sealed with; made if there is none.
     pub keys_file: Option<String>,
+    /// The doors that are open: other vendors' APIs.
+    pub doors: Doors,
     pub limits: Limits,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Doors {
+    pub uipath: bool,
+}
+
+impl Doors {
+    /// Those that are open, by name.
+    pub fn open(self) -> Vec<&'static str> {
+        let all = [("uipath", self.uipath)];
+        all.into_iter()
+            .filter(|(_, open)| *open)
+            .map(|(name, _)| name)
+            .collect()
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,6 +78,7 @@ impl Default for Settings {
             metrics_open: true,
             check_events: false,
             keys_file: None,
+            doors: Doors { uipath: true },
             limits: Limits::default(),
         }
     }
@@ -133,7 +152,7 @@ const NOT_SETTINGS: &[&str] = &[
 ];
 
 /// Keys the design names whose subject does not exist yet.
-const NOT_BUILT: &[&str] = &["doors.uipath", "doors.iblai", "doors.tizra"];
+const NOT_BUILT: &[&str] = &["doors.iblai", "doors.tizra"];
 
 #[derive(Clone, Copy)]
 enum Wanted {
@@ -249,6 +268,11 @@ const KEYS: &[Key] = &[
         name: "keys.file",
         wanted: Wanted::Text,
         set: |settings, given| settings.keys_file = Some(given.text()),
+    },
+    Key {
+        name: "doors.uipath",
+        wanted: Wanted::Flag,
+        set: |settings, given| settings.doors.uipath = given.flag(),
     },
 ];
 

@@ -14,6 +14,7 @@ use serde_json::json;
 use super::client::Client;
 use super::{Common, Exit, Failure, import, log, open, secret};
 use crate::access::token::AdminToken;
+use crate::doors;
 use crate::engine::{Engine, Reply, Write};
 use crate::error::Error;
 use crate::http;
@@ -201,7 +202,8 @@ fn state(
         secret: secret::find(settings)?,
         ..Setup::default()
     };
-    Ok(http::State::new(engine, options, open::backup(&settings.database)).signing(setup))
+    let state = http::State::new(engine, options, open::backup(&settings.database));
+    Ok(state.signing(setup).doors(doors::open(&settings.doors.open())))
 }
 
 /// How clients reach the server.

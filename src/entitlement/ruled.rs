@@ -180,7 +180,13 @@ pub(super) fn opens<'g>(license: Node<'g>, profile: Node<'g>, now: Time) -> Opti
     let open = rules(profile, now).into_iter();
     open.filter(|ruled| ruled.item == item && ruled.organization == owner)
         .map(|ruled| ruled.rule)
-        .reduce(|best, rule| if is_better(rule, best, assignment, now) { rule } else { best })
+        .reduce(|best, rule| {
+            if is_better(rule, best, assignment, now) {
+                rule
+            } else {
+                best
+            }
+        })
 }
 
 /// Gives back what a rule's member leases: the seat is free, live leases run out. What a direct record allocates as well

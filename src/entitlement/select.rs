@@ -189,11 +189,7 @@ pub fn owns<'g>(organization: Node<'g>, item: Node<'g>, is_so: impl Fn(Node<'g>)
     Ok(false)
 }
 
-fn owned<'g>(
-    organization: Node<'g>,
-    item: Node<'g>,
-    budget: &mut Budget,
-) -> Result<SmallVec<[Node<'g>; 4]>, Reason> {
+fn owned<'g>(organization: Node<'g>, item: Node<'g>, budget: &mut Budget) -> Result<SmallVec<[Node<'g>; 4]>, Reason> {
     let mut found = SmallVec::new();
     for (entitlement, _) in organization.hop(Hop::forward(ruled::ENTITLEMENTS), None) {
         budget.spend()?;

@@ -9,9 +9,8 @@ use actix_web::web::Bytes;
 use serde_json::json;
 
 use super::problem::Problem;
-use super::{Context, auth, openapi, schema};
+use super::{Context, auth, schema};
 
-static OPENAPI: LazyLock<Bytes> = LazyLock::new(|| Bytes::from(openapi::document()));
 static SCHEMA: LazyLock<Bytes> = LazyLock::new(|| Bytes::from(schema::document()));
 
 /// Live while the process answers at all. Ready while it takes reads and writes and is not about to stop.
@@ -60,7 +59,7 @@ pub fn metrics(context: &Context) -> Result<HttpResponse, Problem> {
 /// `/openapi.json` is open to all; `/graph-schema` asks for a token, any token.
 pub async fn document(context: &Context) -> Result<HttpResponse, Problem> {
     let body = if context.request.path() == "/openapi.json" {
-        OPENAPI.clone()
+        context.state.openapi().clone()
     } else {
         auth::enter(context).await?;
         SCHEMA.clone()

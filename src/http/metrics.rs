@@ -35,11 +35,12 @@ pub enum Route {
     Documents,
     Health,
     Metrics,
+    Door,
     Other,
 }
 
 /// In the order of the enum.
-const ROUTES: [&str; 20] = [
+const ROUTES: [&str; 21] = [
     "graph_read",
     "graph_write",
     "authz",
@@ -59,6 +60,7 @@ const ROUTES: [&str; 20] = [
     "documents",
     "health",
     "metrics",
+    "door",
     "other",
 ];
 

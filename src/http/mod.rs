@@ -13,6 +13,7 @@ mod checked;
 mod checks;
 pub mod cursor;
 mod describe;
+pub mod door;
 mod envelope;
 pub mod events;
 mod form;
@@ -40,19 +41,21 @@ use std::convert::Infallible;
 use std::net::TcpListener;
 use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use actix_http::Request;
 use actix_web::dev::{Payload, Server, fn_service};
 use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
 use actix_web::http::{Method, header};
+use actix_web::web::Bytes;
 use actix_web::{HttpMessage, HttpResponse, HttpServer};
 use compact_str::CompactString;
 use futures_util::FutureExt;
 
 use self::cursor::Cursors;
+use self::door::Door;
 use self::metrics::{Metrics, Route};
 use self::parameters::Parameters;
 use self::passwords::Hashing;
@@ -113,6 +116,8 @@ pub struct State {
     streams: Places,
     stream_turns: Places,
     backup: Option<Box<Backup>>,
+    doors: Vec<Box<dyn Door>>,
+    openapi: OnceLock<Bytes>,
 }
 
 impl State {
@@ -133,7 +138,29 @@ impl State {
             engine,
             options,
             backup,
+            doors: Vec::new(),
+            openapi: OnceLock::new(),
         }
+    }
+
+    /// The doors that are open.
+    #[must_use]
+    pub fn doors(mut self, doors: Vec<Box<dyn Door>>) -> Self {
+        self.doors = doors;
+        self
+    }
+
+    /// Written when it is first asked for.
+    fn openapi(&self) -> &Bytes {
+        self.openapi.get_or_init(|| {
+            let doors: Vec<_> = self.doors.iter().map(|door| door.openapi()).collect();
+            Bytes::from(openapi::document(&doors))
+        })
+    }
+
+    fn door(&self, path: &str) -> Option<&dyn Door> {
+        let mut doors = self.doors.iter().map(|door| &**door);
+        doors.find(|door| door.is_meant(path))
     }
 
     /// As whom this server signs, and with which keys.
@@ -270,7 +297,10 @@ async fn dispatch(
         request,
         request_id,
     };
-    let route = route(context.request.path(), context.request.method());
+    let route = match route(context.request.path(), context.request.method()) {
+        Route::Other if context.state.door(context.request.path()).is_some() => Route::Door,
+        route => route,
+    };
     let answered = AssertUnwindSafe(answer(&context, route, payload)).catch_unwind().await;
     let mut response = match answered {
         Ok(Ok(response)) => response,
@@ -400,6 +430,9 @@ async fn answer_others(context: &Context, route: Route, payload: Payload) -> Res
         Route::Tokens => tokens::answer(context, payload).await,
         Route::Keys => keys::answer(context, payload).await,
         Route::Transactions => transactions::answer(context, payload).await,
+        Route::Door if let Some(door) = context.state.door(context.request.path()) => {
+            Ok(door.answer(context, payload).await)
+        }
         Route::Import if method == Method::POST => bulk::import(context, payload).await,
         Route::Import => Err(Problem::method_not_allowed(method.as_str(), "POST")),
         _ if !reads && route != Route::Other => Err(Problem::method_not_allowed(method.as_str(), "GET, HEAD")),
@@ -412,7 +445,7 @@ async fn answer_others(context: &Context, route: Route, payload: Payload) -> Res
         Route::Documents => health::document(context).await,
         Route::Health => health::health(context),
         Route::Metrics => health::metrics(context),
-        Route::Other => Err(Problem::new(
+        Route::Door | Route::Other => Err(Problem::new(
             actix_web::http::StatusCode::NOT_FOUND,
             "unknownPath",
             format!("there is nothing at `{}`", context.request.path()),

@@ -1,4 +1,4 @@
-//! `GET /openapi.json`: the native API as OpenAPI 3.1, its object types from the schema's tables. Describes; what a
+//! `GET /openapi.json`: the native API as OpenAPI 3.1, with the doors that are open, its object types from the schema's tables. Describes; what a
 //! request may do is decided where it is done.
 
 mod components;
@@ -11,13 +11,14 @@ use serde_json::{Map, Value, json};
 
 use routes::{ROUTES, Route};
 
-pub fn document() -> Vec<u8> {
+/// With what the doors that are open add to it.
+pub fn document(doors: &[Value]) -> Vec<u8> {
     let mut paths = Map::new();
     for route in ROUTES {
         let path = paths.entry(route.path).or_insert_with(|| json!({}));
         path[route.method] = operation(route);
     }
-    let document = json!({
+    let mut document = json!({
         "openapi": "3.1.0",
         "info": {
             "title": "Seatgraph",
@@ -40,6 +41,17 @@ pub fn document() -> Vec<u8> {
         "paths": paths,
         "components": components::components(),
     });
+    for door in doors {
+        for (part, place) in [("paths", "/paths"), ("schemas", "/components/schemas")] {
+            let whole = document.pointer_mut(place).and_then(Value::as_object_mut);
+            if let Some((whole, added)) = whole.zip(door[part].as_object()) {
+                whole.extend(added.clone());
+            }
+        }
+        if let Some(tags) = document["tags"].as_array_mut() {
+            tags.push(door["tag"].clone());
+        }
+    }
     document.to_string().into_bytes()
 }
 
@@ -128,7 +140,7 @@ mod tests {
 
     #[test]
     fn every_reference_leads_somewhere_and_every_component_is_used() {
-        let document: Value = serde_json::from_slice(&document()).unwrap();
+        let document: Value = serde_json::from_slice(&document(&[])).unwrap();
         let mut used = HashSet::new();
         each_reference(&document, &mut |to| {
             assert!(document.pointer(&to[1..]).is_some(), "{to}");
@@ -151,7 +163,7 @@ mod tests {
 
     #[test]
     fn every_operation_is_whole() {
-        let document: Value = serde_json::from_slice(&document()).unwrap();
+        let document: Value = serde_json::from_slice(&document(&[])).unwrap();
         let mut ids = HashSet::new();
         for route in ROUTES {
             let operation = &document["paths"][route.path][route.method];
@@ -196,7 +208,7 @@ mod tests {
 
     #[test]
     fn every_generic_operation_has_its_route_and_parameters() {
-        let document: Value = serde_json::from_slice(&document()).unwrap();
+        let document: Value = serde_json::from_slice(&document(&[])).unwrap();
         for operation in OPERATIONS {
             let Road::Method(method) = operation.road else {
                 // A named operation is described by schemas of its own (design 16).
@@ -226,7 +238,7 @@ mod tests {
 
     #[test]
     fn every_public_kind_is_described_field_by_field() {
-        let document: Value = serde_json::from_slice(&document()).unwrap();
+        let document: Value = serde_json::from_slice(&document(&[])).unwrap();
         let schemas = &document["components"]["schemas"];
         assert_eq!(
             schemas

@@ -1,4 +1,4 @@
-//! Tells every story of `fixtures/graph` and `fixtures/authz` to a server over each storage, through real HTTP.
+//! Tells every story of `fixtures/graph`, `fixtures/authz` and `fixtures/doors` to a server over each storage, through real HTTP.
 //! `STORY=text cargo test --test it conformance` tells only those whose file or title has that text.
 
 use std::path::{Path, PathBuf};
@@ -29,7 +29,7 @@ fn told(tell: impl Fn(&Story) -> Result<(), Failed> + Sync) {
     let wanted = std::env::var("STORY").unwrap_or_default();
     let root = support::path("fixtures");
     let mut files = Vec::new();
-    for folder in ["graph", "authz"] {
+    for folder in ["graph", "authz", "doors"] {
         collect(&root.join(folder), &mut files);
     }
     let mut failed = Vec::new();

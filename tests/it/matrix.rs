@@ -535,6 +535,9 @@ fn policy(id: &str, world: &World) -> Option<(&'static str, String, Option<Value
     let kind = |action| Needs::One(Permission::Kind(Kind::Organization, action));
     let named = |name: &str| json!({"__objType": "Organization", "name": name});
     let renamed = json!({"__objType": "Organization", "id": organization, "name": "renamed"});
+    if let Some(route) = id.strip_prefix("uipath") {
+        return uipath(route, organization);
+    }
     Some(match id {
         "live" => ("GET", "/health/live".into(), None, Needs::Nothing),
         "ready" => ("GET", "/health/ready".into(), None, Needs::Nothing),
@@ -680,6 +683,102 @@ fn policy(id: &str, world: &World) -> Option<(&'static str, String, Option<Value
             None,
             Needs::One(Permission::TokenManage),
         ),
+        _ => return None,
+    })
+}
+
+/// Routes of a door, each under several prefixes. The groups and users they name are not there: nothing is changed.
+fn uipath(route: &str, organization: Uuid) -> Option<(&'static str, String, Option<Value>, Needs)> {
+    let prefix: usize = route.get(route.len() - 1..)?.parse().ok()?;
+    let before = [
+        "/x/lease_",
+        "/lease_",
+        "/x/la",
+        "/la",
+        "/ORG/portal_",
+        "/portal",
+        "/x/identity_",
+        "/identity_",
+    ];
+    let before = before.get(prefix)?.replace("ORG", &organization.to_string());
+    let account = format!("{before}/api/account/{organization}/user-license");
+    let portal = format!("{before}/api/license/accountant/UserLicense");
+    let read = || Needs::One(Permission::Kind(Kind::License, Action::Read));
+    let write = || Needs::One(Permission::Kind(Kind::Assignment, Action::Update));
+    let group = || Needs::One(Permission::Kind(Kind::ProfileGroup, Action::Read));
+    let (users, codes) = (json!(["x"]), json!([]));
+    Some(match &route[..route.len() - 1] {
+        "SetUserLicenses" => (
+            "PUT",
+            account,
+            Some(json!({"userIds": users, "userBundleCodes": codes})),
+            write(),
+        ),
+        "SetUserLicensesPost" => (
+            "POST",
+            account,
+            Some(json!({"userIds": users, "userBundleCodes": codes})),
+            write(),
+        ),
+        "SetGroupRule" => (
+            "PUT",
+            format!("{account}/group/x"),
+            Some(json!({"userBundleCodes": codes})),
+            write(),
+        ),
+        "SetGroupRulePost" => (
+            "POST",
+            format!("{account}/group/x"),
+            Some(json!({"userBundleCodes": codes})),
+            write(),
+        ),
+        "SetGroupRuleWithQuota" => (
+            "PUT",
+            format!("{account}/group/x/with-quota"),
+            Some(json!({"userBundleCodes": codes})),
+            write(),
+        ),
+        "SetGroupRuleWithQuotaPost" => (
+            "POST",
+            format!("{account}/group/x/with-quota"),
+            Some(json!({"userBundleCodes": codes})),
+            write(),
+        ),
+        "GetGroupBundles" => ("GET", format!("{account}/group/x"), None, read()),
+        "GetGroupRuleWithQuota" => ("GET", format!("{account}/group/x/with-quota"), None, read()),
+        "ListGroupRules" => ("GET", format!("{account}/groups/with-quota"), None, read()),
+        "IsEntitled" => {
+            let target = format!("{before}/api/entitlements/{organization}/entitled");
+            ("POST", target, Some(json!({"EntitlementNames": []})), read())
+        }
+        "ListBundles" => ("GET", portal, None, read()),
+        "PortalSetUserLicenses" => (
+            "PUT",
+            portal,
+            Some(json!({"userIds": users, "licenseCodes": codes})),
+            write(),
+        ),
+        "RemoveUserLicenses" => ("DELETE", portal, Some(json!({"userIds": users})), write()),
+        "AddUsers" => (
+            "POST",
+            format!("{portal}/users"),
+            Some(json!({"userIds": users})),
+            write(),
+        ),
+        "ListUsers" => ("GET", format!("{portal}/user/page"), None, read()),
+        "PortalGetGroupBundles" => ("GET", format!("{portal}/group/?id=x"), None, read()),
+        "PortalSetGroupRule" => (
+            "PUT",
+            format!("{portal}/group"),
+            Some(json!({"id": "x", "ubls": codes})),
+            write(),
+        ),
+        "RemoveGroupRule" => ("DELETE", format!("{portal}/group"), Some(json!({"id": "x"})), write()),
+        "PortalListGroupRules" => ("GET", format!("{portal}/group/page"), None, read()),
+        "ListGroupAllocations" => ("GET", format!("{portal}/group/x/allocations"), None, read()),
+        "ReleaseMember" => ("DELETE", format!("{portal}/group/x/user/x"), None, write()),
+        "ListGroups" => ("GET", format!("{before}/api/Group/{organization}"), None, group()),
+        "GetGroup" => ("GET", format!("{before}/api/Group/{organization}/x"), None, group()),
         _ => return None,
     })
 }

@@ -9,7 +9,7 @@ use super::{Account, AllocationError, GROUPS, MEMBERSHIP, READ, account, group_o
 use crate::access::{Action, Permission, Who};
 use crate::entitlement::allocate::{self, Pool as Seats};
 use crate::entitlement::decision::{self, Decision, Wanted};
-use crate::entitlement::{ruled, select};
+use crate::entitlement::{Refused, ruled, select};
 use crate::error::Error;
 use crate::graph::{Graph, Node};
 use crate::limits::{Limit, Limits};
@@ -313,14 +313,17 @@ pub fn entitled(
     };
     let each = names.iter().map(|name| {
         let Some(item) = foreign::find(graph, Kind::LicensedItem, name, |_| true) else {
-            return false;
+            return Ok(false);
         };
         match profile {
-            None => allocate::owns(organization, item, now),
-            Some(profile) => is_granted(graph, profile, item, &wanted, now),
+            None => {
+                let owns = allocate::owns(organization, item, now);
+                owns.map_err(|reason| AllocationError::Other(Refused::NotGranted(reason).into()))
+            }
+            Some(profile) => Ok(is_granted(graph, profile, item, &wanted, now)),
         }
     });
-    Ok(each.collect())
+    each.collect()
 }
 
 fn is_granted(graph: &Graph, profile: Uuid, item: Node<'_>, wanted: &Wanted<'_>, now: Time) -> bool {

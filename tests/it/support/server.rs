@@ -73,7 +73,8 @@ impl Server {
                     secret: None,
                     make,
                 };
-                let state = Arc::new(State::new(inner, options, None).signing(setup));
+                let doors = seatgraph::doors::open(&settings.doors.open());
+                let state = Arc::new(State::new(inner, options, None).signing(setup).doors(doors));
                 let server = http::server(state, listener, 1).expect("a server");
                 tell.send((server.handle(), address)).expect("somebody waits");
                 server.await.expect("a server that ends well");

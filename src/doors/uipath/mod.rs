@@ -1,0 +1,386 @@
+//! UiPath's License Accountant (`doors.md` A): user licenses of an organization, allocated to users and by rules of groups.
+//! Routes of `lease_`, of the portal's twin of the same service, and the look-up of group ids. `docs/doors.md` says what of
+//! it the vendor documents and what is this project's reading.
+
+mod openapi;
+mod path;
+mod reason;
+mod wire;
+
+use std::sync::Arc;
+
+use actix_web::HttpResponse;
+use actix_web::dev::Payload;
+use actix_web::http::{Method, header};
+use actix_web::web::Bytes;
+use futures_util::FutureExt;
+use futures_util::future::LocalBoxFuture;
+use serde_json::{Value, json};
+
+use self::path::{Asked, Service};
+use self::reason::No;
+use crate::engine::{Reply, Write};
+use crate::http::door::Door;
+use crate::http::write::{answer as written, beside, idempotency, still_known};
+use crate::http::{Context, auth, body};
+use crate::limits::Limit;
+use crate::operation::allocation::{self, Account, Change, Direct, Done, Rules};
+
+/// The vendor caps a page there whatever is asked for.
+const PAGE: usize = 50;
+
+pub struct UiPath;
+
+impl Door for UiPath {
+    fn name(&self) -> &'static str {
+        "uipath"
+    }
+
+    fn is_meant(&self, path: &str) -> bool {
+        path::is_meant(path)
+    }
+
+    fn openapi(&self) -> Value {
+        openapi::document()
+    }
+
+    fn answer<'c>(&'c self, context: &'c Context, payload: Payload) -> LocalBoxFuture<'c, HttpResponse> {
+        async move {
+            let answered = answer(context, payload).await;
+            answered.unwrap_or_else(|no| no.respond(&context.request_id))
+        }
+        .boxed_local()
+    }
+}
+
+async fn answer(context: &Context, payload: Payload) -> Result<HttpResponse, No> {
+    let asked = path::read(context.request.path()).ok_or_else(No::unknown_path)?;
+    match asked.service {
+        Service::Lease => lease(context, payload, &asked).await,
+        Service::Portal => portal(context, payload, &asked).await,
+        Service::Identity => identity(context, &asked).await,
+    }
+}
+
+async fn lease(context: &Context, payload: Payload, asked: &Asked) -> Result<HttpResponse, No> {
+    let method = context.request.method();
+    let account = |account: &str| -> Account { (account.to_owned(), asked.organization.clone()) };
+    match asked.rest().as_slice() {
+        ["account", named, "user-license"] => match *method {
+            Method::PUT | Method::POST => set_direct(context, payload, account(named)).await,
+            _ => Err(No::method(method, "PUT, POST")),
+        },
+        ["account", named, "user-license", "group", group] => match *method {
+            Method::PUT | Method::POST => set_rule(context, payload, account(named), group).await,
+            Method::GET | Method::HEAD => bundles(context, account(named), group).await,
+            _ => Err(No::method(method, "GET, HEAD, PUT, POST")),
+        },
+        ["account", named, "user-license", "group", group, "with-quota"] => match *method {
+            Method::PUT | Method::POST => set_quota(context, payload, account(named), group).await,
+            Method::GET | Method::HEAD => rule(context, account(named), group).await,
+            _ => Err(No::method(method, "GET, HEAD, PUT, POST")),
+        },
+        ["account", named, "user-license", "groups", "with-quota"] => match *method {
+            Method::GET | Method::HEAD => rules(context, account(named)).await,
+            _ => Err(No::method(method, "GET, HEAD")),
+        },
+        ["entitlements", named, "entitled"] => match *method {
+            Method::POST => entitled(context, payload, account(named)).await,
+            _ => Err(No::method(method, "POST")),
+        },
+        _ => Err(No::unknown_path()),
+    }
+}
+
+/// The portal names no account: it is the organization of the path, or the one the token is bound to.
+async fn portal(context: &Context, payload: Payload, asked: &Asked) -> Result<HttpResponse, No> {
+    let who = auth::authenticate(context, &context.state.engine.snapshot())?;
+    let bound = who.organization.map(|organization| organization.to_string());
+    let named = asked.organization.clone().or(bound);
+    // Where nobody says which, there is none.
+    let account: Account = (named.unwrap_or_default(), None);
+    let rest = asked.rest();
+    let Some(rest) = rest.strip_prefix(&["license", "accountant", "UserLicense"]) else {
+        return Err(No::unknown_path());
+    };
+    let method = context.request.method();
+    let is_read = method == Method::GET || method == Method::HEAD;
+    match rest {
+        [] if is_read => pools(context, account).await,
+        [] if method == Method::PUT => portal_direct(context, payload, account).await,
+        [] if method == Method::DELETE => {
+            let (bytes, users) = read(context, payload, wire::users).await?;
+            change(context, &bytes, Change::Forget { account, users }, |_| Vec::new()).await
+        }
+        [] => Err(No::method(method, "GET, HEAD, PUT, DELETE")),
+        ["users"] if method == Method::POST => {
+            let (bytes, users) = read(context, payload, wire::users).await?;
+            change(context, &bytes, Change::Add { account, users }, |_| Vec::new()).await
+        }
+        ["users"] => Err(No::method(method, "POST")),
+        ["user", "page"] if is_read => holders(context, account).await,
+        ["group"] if is_read => {
+            let group = wire::query(context.query())?.required("id")?;
+            bundles(context, account, &group).await
+        }
+        ["group"] if method == Method::PUT => portal_rule(context, payload, account).await,
+        ["group"] if method == Method::DELETE => {
+            let (bytes, group) = read(context, payload, wire::group).await?;
+            change(context, &bytes, Change::DropRules { account, group }, |_| Vec::new()).await
+        }
+        ["group"] => Err(No::method(method, "GET, HEAD, PUT, DELETE")),
+        ["group", "page"] if is_read => portal_rules(context, account).await,
+        ["group", group, "allocations"] if is_read => members(context, account, group).await,
+        ["group", group, "user", user] if method == Method::DELETE => {
+            let (group, user) = ((*group).to_owned(), (*user).to_owned());
+            change(context, b"", Change::Release { account, group, user }, |_| Vec::new()).await
+        }
+        ["user", "page"] | ["group", "page"] | ["group", _, "allocations"] => Err(No::method(method, "GET, HEAD")),
+        ["group", _, "user", _] => Err(No::method(method, "DELETE")),
+        _ => Err(No::unknown_path()),
+    }
+}
+
+/// Whoever has an organization's id finds those of its groups (`doors.md` A.8).
+async fn identity(context: &Context, asked: &Asked) -> Result<HttpResponse, No> {
+    let (named, group) = match asked.rest().as_slice() {
+        ["Group", named] => ((*named).to_owned(), None),
+        ["Group", named, group] => ((*named).to_owned(), Some((*group).to_owned())),
+        _ => return Err(No::unknown_path()),
+    };
+    let method = context.request.method();
+    if method != Method::GET && method != Method::HEAD {
+        return Err(No::method(method, "GET, HEAD"));
+    }
+    let account: Account = (named, asked.organization.clone());
+    let (graph, who) = auth::enter(context).await?;
+    let (now, limits, revision) = (context.state.engine.now(), *context.limits(), graph.revision());
+    let told = beside(move || {
+        Ok(match group {
+            Some(group) => allocation::group(&graph, &who, &account, &group, now, &limits)
+                .map(|group| wire::directory_group(&group)),
+            None => allocation::groups(&graph, &who, &account, &limits)
+                .map(|groups| groups.iter().map(wire::directory_group).collect()),
+        })
+    });
+    shown(told.await??, revision)
+}
+
+fn shown(value: Value, revision: u64) -> Result<HttpResponse, No> {
+    Ok(HttpResponse::Ok()
+        .insert_header(("graph-revision", revision))
+        .insert_header((header::CONTENT_TYPE, "application/json"))
+        .body(value.to_string()))
+}
+
+/// The body as JSON of one shape. Whose request it is is asked first.
+async fn read<T>(context: &Context, mut payload: Payload, shape: fn(&[u8]) -> Result<T, No>) -> Result<(Bytes, T), No> {
+    auth::authenticate(context, &context.state.engine.snapshot())?;
+    body::require_json(&context.request)?;
+    let limit = Limit {
+        name: "body_bytes",
+        value: context.limits().body_bytes,
+    };
+    let bytes = body::read(&context.request, &mut payload, limit).await?;
+    let read = shape(&bytes)?;
+    Ok((bytes, read))
+}
+
+/// One write: what is asked for is decided and done in one transaction.
+async fn change(
+    context: &Context,
+    bytes: &[u8],
+    change: Change,
+    told: impl FnOnce(Done) -> Vec<u8> + Send + 'static,
+) -> Result<HttpResponse, No> {
+    let who = auth::authenticate(context, &context.state.engine.snapshot())?;
+    let write = Write {
+        by: who.principal,
+        operation: change.name().into(),
+        request_id: context.request_id.clone(),
+        idempotency: idempotency(context, who.principal, bytes)?,
+        dry_run: false,
+    };
+    let done = context.state.engine.write(write, move |tx| {
+        still_known(tx, &who)?;
+        let done = change.run(tx, &who)?;
+        Ok::<_, allocation::AllocationError>(Reply {
+            status: 200,
+            body: Arc::from(told(done)),
+        })
+    });
+    Ok(written(done.await?)?)
+}
+
+/// U1.
+async fn set_direct(context: &Context, payload: Payload, account: Account) -> Result<HttpResponse, No> {
+    let (bytes, asked) = read(context, payload, wire::direct).await?;
+    wire::bound(asked.users.len(), asked.items.len(), context.limits().targets)?;
+    let (organization, external) = (account.0.clone(), asked.external);
+    let wanted = Change::Direct(Direct { account, ..asked });
+    change(context, &bytes, wanted, move |done| {
+        wire::records(&done.users, &organization, external, &done.items)
+    })
+    .await
+}
+
+/// The portal says the same in other words, and answers nothing.
+async fn portal_direct(context: &Context, payload: Payload, account: Account) -> Result<HttpResponse, No> {
+    let (bytes, asked) = read(context, payload, wire::portal_direct).await?;
+    wire::bound(asked.users.len(), asked.items.len(), context.limits().targets)?;
+    let wanted = Change::Direct(Direct { account, ..asked });
+    change(context, &bytes, wanted, |_| Vec::new()).await
+}
+
+/// U2.
+async fn set_rule(context: &Context, payload: Payload, account: Account, group: &str) -> Result<HttpResponse, No> {
+    let (bytes, asked) = read(context, payload, wire::rule).await?;
+    let group = group.to_owned();
+    set_rules(
+        context,
+        &bytes,
+        Rules {
+            account,
+            group,
+            ..asked
+        },
+    )
+    .await
+}
+
+async fn portal_rule(context: &Context, payload: Payload, account: Account) -> Result<HttpResponse, No> {
+    let (bytes, asked) = read(context, payload, wire::portal_rule).await?;
+    set_rules(context, &bytes, Rules { account, ..asked }).await
+}
+
+async fn set_rules(context: &Context, bytes: &[u8], wanted: Rules) -> Result<HttpResponse, No> {
+    let (organization, group) = (wanted.account.0.clone(), wanted.group.clone());
+    let external = wanted.external.unwrap_or(false);
+    change(context, bytes, Change::Rules(wanted), move |done| {
+        let told = json!({
+            "groupId": group, "organizationId": organization, "useExternalLicense": external, "userBundleCodes": done.items,
+        });
+        told.to_string().into_bytes()
+    })
+    .await
+}
+
+/// U4.
+async fn set_quota(context: &Context, payload: Payload, account: Account, group: &str) -> Result<HttpResponse, No> {
+    let (bytes, asked) = read(context, payload, wire::rule_with_quota).await?;
+    let (organization, named) = (account.0.clone(), group.to_owned());
+    let group = named.clone();
+    let wanted = Change::Rules(Rules {
+        account,
+        group,
+        ..asked
+    });
+    change(context, &bytes, wanted, move |done| {
+        let ruled = done.ruled.unwrap_or_default();
+        wire::rule_told(&named, &organization, &ruled).to_string().into_bytes()
+    })
+    .await
+}
+
+/// U5.
+async fn rule(context: &Context, account: Account, group: &str) -> Result<HttpResponse, No> {
+    let (graph, who) = auth::enter(context).await?;
+    let now = context.state.engine.now();
+    let ruled = allocation::group_rule(&graph, &who, &account, group, now)?;
+    shown(wire::rule_told(group, &account.0, &ruled), graph.revision())
+}
+
+/// U6.
+async fn rules(context: &Context, account: Account) -> Result<HttpResponse, No> {
+    let query = wire::query(context.query())?;
+    let (page, order) = (query.page(PAGE)?, query.order()?);
+    let (graph, who) = auth::enter(context).await?;
+    let (now, revision) = (context.state.engine.now(), graph.revision());
+    let told = beside(move || Ok(allocation::group_rules(&graph, &who, &account, page, order, now)));
+    let (ruled, count) = told.await??;
+    let results: Vec<Value> = ruled.iter().map(wire::rule_listed).collect();
+    shown(json!({"results": results, "totalCount": count}), revision)
+}
+
+async fn portal_rules(context: &Context, account: Account) -> Result<HttpResponse, No> {
+    let query = wire::query(context.query())?;
+    let (page, order) = (query.page(PAGE)?, Default::default());
+    let (graph, who) = auth::enter(context).await?;
+    let (now, revision) = (context.state.engine.now(), graph.revision());
+    let told = beside(move || Ok(allocation::group_rules(&graph, &who, &account, page, order, now)));
+    let (ruled, _) = told.await??;
+    let results: Vec<Value> = ruled.iter().map(wire::portal_rule_listed).collect();
+    shown(json!({"results": results}), revision)
+}
+
+/// U3, and its twin of the portal.
+async fn bundles(context: &Context, account: Account, group: &str) -> Result<HttpResponse, No> {
+    let (graph, who) = auth::enter(context).await?;
+    let (now, limits, revision) = (context.state.engine.now(), *context.limits(), graph.revision());
+    let group = group.to_owned();
+    let told = beside(move || {
+        let ruled = allocation::group_rule(&graph, &who, &account, &group, now);
+        Ok(ruled.and_then(|ruled| Ok((ruled, allocation::pools(&graph, &who, &account, now, &limits)?))))
+    });
+    let (ruled, pools) = told.await??;
+    let codes: Vec<&str> = ruled.held.iter().map(|held| held.item.as_str()).collect();
+    let told = json!({
+        "availableUserBundles": pools.iter().map(wire::pool).collect::<Vec<_>>(),
+        "allocatedUserBundles": codes, "useExternalLicense": ruled.external,
+    });
+    shown(told, revision)
+}
+
+async fn pools(context: &Context, account: Account) -> Result<HttpResponse, No> {
+    let (graph, who) = auth::enter(context).await?;
+    let (now, limits, revision) = (context.state.engine.now(), *context.limits(), graph.revision());
+    let told = beside(move || Ok(allocation::pools(&graph, &who, &account, now, &limits)));
+    shown(told.await??.iter().map(wire::pool).collect(), revision)
+}
+
+async fn holders(context: &Context, account: Account) -> Result<HttpResponse, No> {
+    let page = wire::query(context.query())?.page(PAGE)?;
+    let (graph, who) = auth::enter(context).await?;
+    let (now, revision) = (context.state.engine.now(), graph.revision());
+    let told = beside(move || Ok(allocation::holders(&graph, &who, &account, page, now)));
+    let results: Vec<Value> = told.await??.iter().map(wire::holder).collect();
+    shown(json!({"results": results}), revision)
+}
+
+async fn members(context: &Context, account: Account, group: &str) -> Result<HttpResponse, No> {
+    let page = wire::query(context.query())?.page(PAGE)?;
+    let (graph, who) = auth::enter(context).await?;
+    let (now, limits, revision) = (context.state.engine.now(), *context.limits(), graph.revision());
+    let group = group.to_owned();
+    let told = beside(move || Ok(allocation::members(&graph, &who, &account, &group, page, now, &limits)));
+    let results: Vec<Value> = told.await??.iter().map(wire::holder).collect();
+    shown(json!({"results": results}), revision)
+}
+
+/// U7.
+async fn entitled(context: &Context, payload: Payload, account: Account) -> Result<HttpResponse, No> {
+    let (_, names) = read(context, payload, wire::names).await?;
+    let user = wire::query(context.query())?.one("userId");
+    wire::bound(1, names.len(), context.limits().checks)?;
+    let (graph, who) = auth::enter(context).await?;
+    let (now, revision) = (context.state.engine.now(), graph.revision());
+    let (asked, user) = (names.clone(), user);
+    let told = beside(move || {
+        Ok(allocation::entitled(
+            &graph,
+            &who,
+            &account,
+            user.as_deref(),
+            &asked,
+            now,
+        ))
+    });
+    let answers = names
+        .into_iter()
+        .zip(told.await??)
+        .map(|(name, yes)| (name, Value::Bool(yes)));
+    shown(
+        json!({"isEntitled": answers.collect::<serde_json::Map<_, _>>()}),
+        revision,
+    )
+}

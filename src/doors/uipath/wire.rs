@@ -1,0 +1,347 @@
+//! Shapes of the vendor's bodies and queries (`doors.md` A.3 and A.6). What is not in a shape is passed over; what is has
+//! its type: no number in quotes, and `null` nowhere.
+
+use percent_encoding::percent_decode_str;
+use serde::{Deserialize, Deserializer};
+use serde_json::{Number, Value, json};
+
+use super::reason::No;
+use crate::operation::allocation::{Direct, Held, Holder, Listed, Order, Pool, Quota, Ruled, Rules};
+use crate::operation::foreign::Named;
+
+/// The largest number the vendor's clients read: a pool without limit.
+const UNLIMITED: u64 = i32::MAX as u64;
+
+/// Absent is one thing, `null` is none.
+fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(from).map(Some)
+}
+
+/// A whole number, which some clients write with a point.
+fn whole<'de, D: Deserializer<'de>>(from: D) -> Result<i64, D::Error> {
+    let number = Number::deserialize(from)?;
+    let whole = |number: f64| (number.fract() == 0.0 && number.abs() < 9e15).then_some(number as i64);
+    let read = number.as_i64().or_else(|| number.as_f64().and_then(whole));
+    read.ok_or_else(|| serde::de::Error::custom(format!("`{number}` is no whole number")))
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct DirectBody {
+    user_ids: Vec<String>,
+    user_bundle_codes: Vec<String>,
+    #[serde(default)]
+    use_external_license: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct PortalDirectBody {
+    user_ids: Vec<String>,
+    license_codes: Vec<String>,
+    #[serde(default)]
+    use_external_license: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct RuleBody {
+    user_bundle_codes: Vec<String>,
+    #[serde(default)]
+    use_external_license: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct PortalRuleBody {
+    id: String,
+    ubls: Vec<String>,
+    #[serde(default)]
+    use_external_license: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct QuotaBody {
+    user_bundle_codes: Vec<String>,
+    #[serde(default)]
+    quotas: Vec<QuotaMember>,
+    #[serde(default, deserialize_with = "given")]
+    use_external_license: Option<bool>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct QuotaMember {
+    user_bundle_code: String,
+    #[serde(deserialize_with = "whole")]
+    limit: i64,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct UsersBody {
+    user_ids: Vec<String>,
+}
+
+#[derive(Deserialize)]
+struct GroupBody {
+    id: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct NamesBody {
+    entitlement_names: Vec<String>,
+}
+
+fn json<'b, T: Deserialize<'b>>(bytes: &'b [u8]) -> Result<T, No> {
+    serde_json::from_slice(bytes)
+        .map_err(|error| No::bad_request("badBody", format!("the body cannot be read: {error}")))
+}
+
+fn someone(users: &[String]) -> Result<(), No> {
+    match users.is_empty() {
+        true => Err(No::bad_request("noUsers", "`userIds` names nobody")),
+        false => Ok(()),
+    }
+}
+
+pub fn direct(bytes: &[u8]) -> Result<Direct, No> {
+    let body: DirectBody = json(bytes)?;
+    someone(&body.user_ids)?;
+    Ok(Direct {
+        users: body.user_ids,
+        items: body.user_bundle_codes,
+        external: body.use_external_license,
+        ..Direct::default()
+    })
+}
+
+pub fn portal_direct(bytes: &[u8]) -> Result<Direct, No> {
+    let body: PortalDirectBody = json(bytes)?;
+    someone(&body.user_ids)?;
+    Ok(Direct {
+        users: body.user_ids,
+        items: body.license_codes,
+        external: body.use_external_license,
+        ..Direct::default()
+    })
+}
+
+pub fn rule(bytes: &[u8]) -> Result<Rules, No> {
+    let body: RuleBody = json(bytes)?;
+    Ok(Rules {
+        items: body.user_bundle_codes,
+        external: Some(body.use_external_license),
+        ..Rules::default()
+    })
+}
+
+pub fn portal_rule(bytes: &[u8]) -> Result<Rules, No> {
+    let body: PortalRuleBody = json(bytes)?;
+    Ok(Rules {
+        group: body.id,
+        items: body.ubls,
+        external: Some(body.use_external_license),
+        ..Rules::default()
+    })
+}
+
+pub fn rule_with_quota(bytes: &[u8]) -> Result<Rules, No> {
+    let body: QuotaBody = json(bytes)?;
+    let quotas = body.quotas.into_iter().map(|quota| Quota {
+        item: quota.user_bundle_code,
+        limit: quota.limit,
+    });
+    Ok(Rules {
+        items: body.user_bundle_codes,
+        quotas: Some(quotas.collect()),
+        external: body.use_external_license,
+        ..Rules::default()
+    })
+}
+
+pub fn users(bytes: &[u8]) -> Result<Vec<String>, No> {
+    let body: UsersBody = json(bytes)?;
+    someone(&body.user_ids)?;
+    Ok(body.user_ids)
+}
+
+pub fn group(bytes: &[u8]) -> Result<String, No> {
+    json::<GroupBody>(bytes).map(|body| body.id)
+}
+
+pub fn names(bytes: &[u8]) -> Result<Vec<String>, No> {
+    json::<NamesBody>(bytes).map(|body| body.entitlement_names)
+}
+
+/// What one call may ask for.
+pub fn bound(users: usize, items: usize, most: u64) -> Result<(), No> {
+    let all = (users as u64).saturating_mul(items.max(1) as u64);
+    if all <= most {
+        return Ok(());
+    }
+    let message = format!("the call is about {all} allocations, and one may be about {most}: send several");
+    Err(No::bad_request("tooManyTargets", message))
+}
+
+/// The parameters of a query that are read, whatever their case; others are passed over.
+pub struct Query(Vec<(String, String)>);
+
+pub fn query(raw: &str) -> Result<Query, No> {
+    let decoded = |text: &str| {
+        let text = text.replace('+', " ");
+        let text = percent_decode_str(&text).decode_utf8().map(|text| text.into_owned());
+        text.map_err(|_| No::bad_request("badParameter", "the query is not UTF-8"))
+    };
+    let pairs = raw.split('&').filter(|pair| !pair.is_empty()).map(|pair| {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        Ok((decoded(name)?, decoded(value)?))
+    });
+    pairs.collect::<Result<_, No>>().map(Query)
+}
+
+impl Query {
+    /// The first of that name that says anything.
+    pub fn one(&self, name: &str) -> Option<String> {
+        let mut found = self
+            .0
+            .iter()
+            .filter(|(known, value)| known.eq_ignore_ascii_case(name) && !value.is_empty());
+        found.next().map(|(_, value)| value.clone())
+    }
+
+    pub fn required(&self, name: &str) -> Result<String, No> {
+        let missing = || No::bad_request("parameterMissing", format!("the query has no `{name}`"));
+        self.one(name).ok_or_else(missing)
+    }
+
+    fn number(&self, name: &str) -> Result<Option<usize>, No> {
+        let wrong = |text: &str| {
+            No::bad_request(
+                "badParameter",
+                format!("`{name}` is `{text}`: it is a whole number, 0 or more"),
+            )
+        };
+        let text = self.one(name);
+        text.map(|text| text.parse().map_err(|_| wrong(&text))).transpose()
+    }
+
+    /// How many to skip, and how many to answer.
+    pub fn page(&self, most: usize) -> Result<(usize, usize), No> {
+        let (skip, top) = (self.number("skip")?, self.number("top")?);
+        Ok((skip.unwrap_or(0), top.unwrap_or(most).min(most)))
+    }
+
+    /// By which property, and whether it descends.
+    pub fn order(&self) -> Result<(Order, bool), No> {
+        let order = match self.one("sortBy").as_deref() {
+            None => Order::Created,
+            Some("Id") => Order::Id,
+            Some("Name") => Order::Name,
+            Some("UseExternalLicense") => Order::External,
+            Some(other) => {
+                let message = format!("`sortBy` is `{other}`: it is `Id`, `Name` or `UseExternalLicense`");
+                return Err(No::bad_request("badParameter", message));
+            }
+        };
+        match self.one("sortOrder").as_deref() {
+            None => Ok((order, false)),
+            Some(text) if text.eq_ignore_ascii_case("asc") => Ok((order, false)),
+            Some(text) if text.eq_ignore_ascii_case("desc") => Ok((order, true)),
+            Some(other) => {
+                let message = format!("`sortOrder` is `{other}`: it is `asc` or `desc`");
+                Err(No::bad_request("badParameter", message))
+            }
+        }
+    }
+}
+
+/// Of U1: one a user.
+pub fn records(users: &[String], organization: &str, external: bool, items: &[String]) -> Vec<u8> {
+    let one = |user: &String| {
+        json!({
+            "userId": user, "organizationId": organization, "useExternalLicense": external, "userBundleCodes": items,
+        })
+    };
+    Value::Array(users.iter().map(one).collect()).to_string().into_bytes()
+}
+
+fn quotas(ruled: &Ruled) -> Vec<Value> {
+    let one = |held: &Held| {
+        let limit = held.quota?;
+        Some(json!({"userBundleCode": held.item, "limit": limit, "currentUsage": held.usage}))
+    };
+    ruled.held.iter().filter_map(one).collect()
+}
+
+fn codes(ruled: &Ruled) -> Vec<&str> {
+    ruled.held.iter().map(|held| held.item.as_str()).collect()
+}
+
+/// Of U4 and U5.
+pub fn rule_told(group: &str, organization: &str, ruled: &Ruled) -> Value {
+    json!({
+        "groupRule": {"groupId": group, "organizationId": organization, "userBundleCodes": codes(ruled)},
+        "quotas": quotas(ruled),
+    })
+}
+
+/// Of U6.
+pub fn rule_listed(ruled: &Ruled) -> Value {
+    let leases = ruled.held.iter().map(|held| (held.item.clone(), held.usage.into()));
+    let unavailable = ruled.held.iter().filter(|held| held.exhausted);
+    json!({
+        "groupRule": {
+            "id": ruled.id, "name": ruled.name, "userBundleLicenses": codes(ruled),
+            "userBundleLeases": leases.collect::<serde_json::Map<_, _>>(),
+            "useExternalLicense": ruled.external, "orphan": false,
+            "userLicenseBundlesUnavailable": unavailable.map(|held| held.item.as_str()).collect::<Vec<_>>(),
+        },
+        "quotas": quotas(ruled),
+    })
+}
+
+pub fn portal_rule_listed(ruled: &Ruled) -> Value {
+    json!({
+        "id": ruled.id, "name": ruled.name, "userBundleLicenses": codes(ruled),
+        "useExternalLicense": ruled.external, "orphan": false,
+    })
+}
+
+/// Who holds a unit uses it, so that both numbers are the seats that are taken, by whatever API.
+pub fn pool(pool: &Pool) -> Value {
+    let total = pool.total.unwrap_or(UNLIMITED);
+    json!({"code": pool.item, "allocated": pool.taken, "total": total, "inUse": pool.taken})
+}
+
+pub fn holder(holder: &Holder) -> Value {
+    let Named {
+        login,
+        email,
+        first,
+        last,
+        display,
+    } = &holder.named;
+    json!({
+        "id": holder.id, "email": email, "name": first.as_ref().or(login.as_ref()), "surname": last, "displayName": display,
+        "lastInUse": holder.last_used.map(|time| time.to_string()), "userBundleLicenses": holder.items,
+        "useExternalLicense": holder.external, "orphan": holder.orphan,
+    })
+}
+
+/// Of the directory. Its types are numbers there: 0 for a group that is built in, 1 for any other.
+pub fn directory_group(group: &Listed) -> Value {
+    let built_in = group.kind.as_deref() == Some("employees");
+    let member = |(id, named): &(String, Named)| {
+        let name = named.login.as_ref().or(named.email.as_ref()).unwrap_or(id);
+        json!({"identifier": id, "name": name, "displayName": named.display, "email": named.email})
+    };
+    json!({
+        "id": group.id, "name": group.name, "displayName": group.description.as_ref().unwrap_or(&group.name),
+        "type": i32::from(!built_in), "creationTime": group.created.to_string(),
+        "lastModificationTime": group.updated.to_string(),
+        "members": group.members.iter().map(member).collect::<Vec<_>>(),
+    })
+}
