@@ -206,7 +206,7 @@ fn reserved(
 fn take_back(tx: &mut Transaction<'_>, assignment: Uuid) -> Result<(), Refused> {
     let node = found(tx, assignment)?;
     let record = node.parent(ALLOCATED).map(|record| record.id);
-    let by_rule = node.parent(ruled::LEASED).is_some();
+    let (by_rule, is_denial) = (node.parent(ruled::LEASED).is_some(), ruled::is_denial(&node));
     if !by_rule && let Some(license) = reserve::reserved(node, tx.now()) {
         reserve::may_release(license)?;
     }
@@ -217,7 +217,7 @@ fn take_back(tx: &mut Transaction<'_>, assignment: Uuid) -> Result<(), Refused> 
     if let Some(record) = record {
         tx.unrelate(ALLOCATED, record, assignment)?;
     }
-    match by_rule {
+    match by_rule && !is_denial {
         true => tx.update(assignment, fields)?,
         false => ruled::clear(tx, assignment)?,
     }

@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use crate::graph::{Graph, Node, Transaction, Violation};
 use crate::model::schema::{Hop, known, place};
-use crate::model::{Fields, Kind, Rel, RelationType, Time, Value};
+use crate::model::{Entity, Fields, Kind, Rel, RelationType, Time, Value};
 
 use super::select;
 
@@ -203,12 +203,17 @@ pub fn give_back(tx: &mut Transaction<'_>, assignment: Uuid) -> Result<(), Viola
     }
 }
 
-/// A reservation ends; nothing is left of an assignment by which nothing was leased.
+/// A reservation ends; nothing is left of an assignment by which nothing was leased. A denial, written since by somebody
+/// else, is no reservation: it stays.
 pub(super) fn clear(tx: &mut Transaction<'_>, assignment: Uuid) -> Result<(), Violation> {
     let node = tx
         .graph()
         .find(assignment)
         .ok_or(Violation::NotFound { id: assignment })?;
+    if is_denial(&node) {
+        let fields = node.fields.with(GRANTS_ACCESS, None);
+        return tx.update(assignment, fields);
+    }
     if node.hop_count(Hop::forward(LEASES)) == 0 {
         return tx.remove(assignment);
     }
@@ -216,6 +221,11 @@ pub(super) fn clear(tx: &mut Transaction<'_>, assignment: Uuid) -> Result<(), Vi
         .into_iter()
         .fold(node.fields.clone(), |fields, field| fields.with(field, None));
     tx.update(assignment, fields)
+}
+
+/// Whether it lasts or not.
+pub(super) fn is_denial(assignment: &Entity) -> bool {
+    assignment.fields.get(RESERVATION).and_then(Value::as_text) == Some("denied")
 }
 
 /// Of one rule.

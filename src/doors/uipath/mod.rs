@@ -292,9 +292,9 @@ async fn rule(context: &Context, account: Account, group: &str) -> Result<HttpRe
 
 /// U6.
 async fn rules(context: &Context, account: Account) -> Result<HttpResponse, No> {
+    let (graph, who) = auth::enter(context).await?;
     let query = wire::query(context.query())?;
     let (page, order) = (query.page(PAGE)?, query.order()?);
-    let (graph, who) = auth::enter(context).await?;
     let (now, revision) = (context.state.engine.now(), graph.revision());
     let told = beside(move || Ok(allocation::group_rules(&graph, &who, &account, page, order, now)));
     let (ruled, count) = told.await??;

@@ -183,6 +183,26 @@ fn a_seat_that_may_not_be_given_back_is_not() {
 }
 
 #[test]
+fn a_denial_outlives_the_allocation_it_was_written_over() {
+    let mut world = World::new("");
+    assert_eq!(direct(&mut world, &["ann"], &["editor"]), "");
+    let seat = world.graph.of_kind(Kind::Assignment, None).next().unwrap().id;
+    let field = Kind::Assignment.field("reservationType").unwrap();
+    world.commit(|tx| {
+        let fields = tx
+            .graph()
+            .find(seat)
+            .unwrap()
+            .fields
+            .with(field, Some(Value::text("denied")));
+        tx.update(seat, fields).unwrap();
+    });
+    assert_eq!(direct(&mut world, &["ann"], &["editor"]), "nothingToAllocate");
+    assert_eq!(direct(&mut world, &["ann"], &[]), "");
+    assert_eq!(world.step("ann editor"), "consumptionDenied");
+}
+
+#[test]
 fn both_ways_are_one_seat() {
     let mut world = World::new(RULED);
     assert_eq!(world.step("ann editor"), "new lic 900");
