@@ -78,6 +78,55 @@ fn a_quota_bounds_the_members_and_not_the_pool() {
 }
 
 #[test]
+fn of_two_rules_the_one_with_room_opens_the_license_that_is_named_too() {
+    let two = "part ent crew
+        ProfileGroup team name=Team < acme
+        Membership ann team
+        AllocationRule full quota=0 < crew editor
+        AllocationRule rule quota=1 < team editor";
+    for asked in ["ann editor", "ann editor license=lic", "ann editor license=lic hw=h"] {
+        check(
+            two,
+            &[
+                (asked, "new lic 900"),
+                ("free lic", "1 of 2"),
+                ("bob editor", "quotaExceeded"),
+            ],
+        );
+    }
+    check(
+        two,
+        &[
+            ("bob editor license=lic", "quotaExceeded"),
+            ("zed editor license=lic", "notAuthorized"),
+        ],
+    );
+    // What was leased by one goes on by it, though the other has room by now.
+    check(
+        two,
+        &[
+            ("ann editor", "new lic 900"),
+            ("set full quota=5", ""),
+            ("set rule quota=0", ""),
+            ("ann editor license=lic", "renewed lic 900"),
+        ],
+    );
+}
+
+#[test]
+fn a_rule_does_not_write_over_a_denial_to_come() {
+    check(
+        &format!("{RULED}\nAssignment deny reservationType=denied validFrom=10 < lic ann"),
+        &[
+            ("ann editor", "consumptionDenied"),
+            ("at 11", ""),
+            ("ann editor", "consumptionDenied"),
+            ("free lic", "0 of 2"),
+        ],
+    );
+}
+
+#[test]
 fn a_direct_record_masks_the_rules_of_its_organization() {
     check(
         &format!("{RULED}\nDirectRecord record < acme bob"),
