@@ -6,12 +6,16 @@ use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 
 use super::client::Client;
 use super::output::{self, Output};
 use super::place::Place;
 use super::{Common, Failure, progress};
+
+/// Where worlds are taken in.
+pub const PATH: &str = "/import";
 
 /// Lines of a request: the server commits as many at once (design 16), so a request is all or nothing.
 const BATCH: usize = 10_000;
@@ -23,6 +27,12 @@ pub struct Import {
     /// Files of one object a line, or one JSON object or array; `-` is standard input
     #[arg(required = true)]
     files: Vec<PathBuf>,
+    /// The files are this system's own answers: the JSON of its list endpoints
+    #[arg(long, value_name = "SYSTEM")]
+    from: Option<String>,
+    /// The organization they are of, by id, alias or name; made if there is none [default: the one they name]
+    #[arg(long, requires = "from")]
+    organization: Option<String>,
     /// Check everything, change nothing
     #[arg(long)]
     dry_run: bool,
@@ -32,10 +42,11 @@ pub struct Import {
 
 pub fn run(common: &Common, args: &Import) -> Result<(), Failure> {
     let reached = args.place.reach(common, true)?;
+    let target = target(args);
     let mut sum = Sum::default();
     for file in &args.files {
         let opened = open(file)?;
-        let done = stream(&reached.client, opened, args.dry_run);
+        let done = stream(&reached.client, opened, &target, args.dry_run);
         let one = done.map_err(|mut failure| {
             failure.message = format!("{}: {}", file.display(), failure.message);
             failure
@@ -70,8 +81,26 @@ pub fn open(file: &Path) -> Result<Source, Failure> {
     Ok((Box::new(opened), Some(length)))
 }
 
+/// The path of the request, with what is asked for.
+fn target(args: &Import) -> String {
+    let encoded = |name: &str, value: &Option<String>| {
+        let value = value.as_deref()?;
+        Some(format!("{name}={}", utf8_percent_encode(value, NON_ALPHANUMERIC)))
+    };
+    let asked = [
+        args.dry_run.then(|| "dryRun=true".to_owned()),
+        encoded("from", &args.from),
+        encoded("organization", &args.organization),
+    ];
+    let asked: Vec<String> = asked.into_iter().flatten().collect();
+    match asked.is_empty() {
+        true => PATH.to_owned(),
+        false => format!("{PATH}?{}", asked.join("&")),
+    }
+}
+
 /// Sends it all; a dry run as one request, for its lines to see one another.
-pub fn stream(client: &Client, (source, length): Source, dry_run: bool) -> Result<Sum, Failure> {
+pub fn stream(client: &Client, (source, length): Source, target: &str, dry_run: bool) -> Result<Sum, Failure> {
     let bar = progress::bar("importing", length, true);
     let mut source = BufReader::with_capacity(256 * 1024, source);
     let mut sum = Sum::default();
@@ -87,7 +116,7 @@ pub fn stream(client: &Client, (source, length): Source, dry_run: bool) -> Resul
             batch.whole = dry_run || !is_document(&line);
         }
         if read == 0 || batch.is_full() {
-            let done = batch.send(client, dry_run, sum.lines)?;
+            let done = batch.send(client, target, sum.lines)?;
             sum.lines += done.lines;
             sum.changed += done.changed;
             batch.clear();
@@ -129,11 +158,10 @@ impl Batch {
         self.lines = 0;
     }
 
-    fn send(&self, client: &Client, dry_run: bool, before: u64) -> Result<Sum, Failure> {
+    fn send(&self, client: &Client, target: &str, before: u64) -> Result<Sum, Failure> {
         if self.body.trim_ascii().is_empty() {
             return Ok(Sum::default());
         }
-        let target = if dry_run { "/import?dryRun=true" } else { "/import" };
         let answer = client
             .post(target, "application/x-ndjson", &self.body)
             .map_err(|mut failure| {

@@ -222,7 +222,7 @@ fn sow(engine: &Engine, settings: &Settings, seed: &Path) -> Result<(), Failure>
     }
     let source = import::open(seed)?;
     let (inside, client) = Inside::start(engine.clone(), settings)?;
-    let done = import::stream(&client, source, false).map_err(|mut failure| {
+    let done = import::stream(&client, source, import::PATH, false).map_err(|mut failure| {
         failure.message = format!("{}: {}", seed.display(), failure.message);
         failure
     })?;

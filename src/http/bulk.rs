@@ -12,16 +12,18 @@ use futures_util::{StreamExt, stream};
 use serde_json::json;
 use tokio::sync::mpsc;
 
+use super::door::Door;
 use super::problem::{Problem, internal};
 use super::write::{beside, refuse_key, still_known};
 use super::{Context, GRAPH_REVISION, auth, body, wire};
 use crate::access::{Permission, Who};
-use crate::engine::{Reply, Write, WriteError};
+use crate::engine::{Reply, Write, WriteError, Written};
 use crate::graph::{Graph, Transaction};
 use crate::limits::{Limit, Limits};
 use crate::model::Revision;
 use crate::operation::crud::{self, ImportError};
 use crate::operation::input::{self, ImportLine};
+use crate::operation::moving::{self, Entry, MovingError};
 
 /// Lines that are one transaction (design 16).
 pub const BATCH: usize = 10_000;
@@ -40,12 +42,21 @@ pub async fn import(context: &Context, mut payload: Payload) -> Result<HttpRespo
         "leave Idempotency-Key out; send the lines again after `committedLines`: those with an id are not made twice",
     )?;
     let limits = *context.limits();
-    let dry_run = context.parameters(&["dryRun"])?.flag("dryRun", false)?;
+    let parameters = context.parameters(&["dryRun", "from", "organization"])?;
+    let dry_run = parameters.flag("dryRun", false)?;
+    let from = parameters.text("from").map(|name| door(context, name)).transpose()?;
+    let organization = parameters.text("organization").map(str::to_owned);
+    if organization.is_some() && from.is_none() {
+        let problem = Problem::bad_request("unknownParameter", "`organization` is for lists of another system");
+        return Err(problem.parameter("organization").help("name that system too: `from=`"));
+    }
     let mut importer = Importer {
         context,
         who: Arc::new(who),
         limits,
         dry_run,
+        from,
+        organization,
         lines: 0,
         committed: 0,
         changed: 0,
@@ -104,6 +115,9 @@ struct Importer<'a> {
     who: Arc<Who>,
     limits: Limits,
     dry_run: bool,
+    /// The lines are another system's own answers, read by this door.
+    from: Option<usize>,
+    organization: Option<String>,
     /// Objects and relations that are in.
     lines: u64,
     /// The number of the last of them.
@@ -116,6 +130,9 @@ impl Importer<'_> {
     async fn commit(&mut self, lines: Vec<Document>) -> Result<(), Problem> {
         let numbers: Vec<u64> = lines.iter().map(|line| line.number).collect();
         let limits = self.limits;
+        if let Some(door) = self.from {
+            return self.move_in(door, lines, &numbers).await;
+        }
         let decoded = beside(move || Ok(decode(&lines, &limits))).await?;
         let mut decoded = decoded.map_err(|(at, problem)| self.failed(&numbers, at, problem))?;
         if decoded.iter().any(sets_password) {
@@ -131,35 +148,65 @@ impl Importer<'_> {
                 .map_err(|(at, problem)| self.failed(&numbers, at, problem))?;
         }
         let who = Arc::clone(&self.who);
-        let write = Write {
-            by: who.principal,
-            operation: "Import".into(),
-            request_id: self.context.request_id.clone(),
-            idempotency: None,
-            dry_run: self.dry_run,
-        };
         let run = move |transaction: &mut Transaction<'_>| -> Result<Reply, ImportError> {
             still_known(transaction, &who).map_err(|error| ImportError { line: 0, error })?;
-            let count = crud::import(transaction, &who, &decoded)?;
-            Ok(Reply {
-                status: 200,
-                body: Arc::from(count.to_string().into_bytes()),
-            })
+            crud::import(transaction, &who, &decoded).map(counted)
         };
-        match self.context.state.engine.write(write, run).await {
+        match self.context.state.engine.write(self.write(), run).await {
             Ok(written) => {
-                self.revision = written.revision;
-                self.lines += numbers.len() as u64;
-                self.committed = numbers.last().copied().unwrap_or(self.committed);
-                self.changed += std::str::from_utf8(&written.reply.body)
-                    .ok()
-                    .and_then(|text| text.parse().ok())
-                    .unwrap_or(0);
+                self.taken(&numbers, &written);
                 Ok(())
             }
             Err(WriteError::Refused(refused)) => Err(self.failed(&numbers, refused.line, refused.error.into())),
             Err(other) => Err(self.stopped(other.into())),
         }
+    }
+
+    /// Another system's answers, each read by its door, and what they say taken in one transaction.
+    async fn move_in(&mut self, door: usize, lines: Vec<Document>, numbers: &[u64]) -> Result<(), Problem> {
+        let state = Arc::clone(&self.context.state);
+        let read = beside(move || {
+            let door = &*state.doors[door];
+            let read = lines.iter().enumerate();
+            let read = read.map(|(at, line)| read_list(door, &line.bytes).map_err(|problem| (at, problem)));
+            Ok(read.collect::<Result<Vec<_>, _>>())
+        });
+        let documents = read.await?.map_err(|(at, problem)| self.failed(numbers, at, problem))?;
+        let (who, organization) = (Arc::clone(&self.who), self.organization.clone());
+        let run = move |transaction: &mut Transaction<'_>| -> Result<Reply, MovingError> {
+            still_known(transaction, &who).map_err(|error| MovingError {
+                document: 0,
+                at: "".into(),
+                why: error.into(),
+            })?;
+            moving::take(transaction, &who, organization.as_deref(), &documents).map(counted)
+        };
+        match self.context.state.engine.write(self.write(), run).await {
+            Ok(written) => {
+                self.taken(numbers, &written);
+                Ok(())
+            }
+            Err(WriteError::Refused(refused)) => Err(self.failed(numbers, refused.document, refused.into())),
+            Err(other) => Err(self.stopped(other.into())),
+        }
+    }
+
+    fn write(&self) -> Write {
+        Write {
+            by: self.who.principal,
+            operation: "Import".into(),
+            request_id: self.context.request_id.clone(),
+            idempotency: None,
+            dry_run: self.dry_run,
+        }
+    }
+
+    fn taken(&mut self, numbers: &[u64], written: &Written) {
+        self.revision = written.revision;
+        self.lines += numbers.len() as u64;
+        self.committed = numbers.last().copied().unwrap_or(self.committed);
+        let count = std::str::from_utf8(&written.reply.body).ok();
+        self.changed += count.and_then(|text| text.parse().ok()).unwrap_or(0);
     }
 
     /// By its place in the batch.
@@ -178,6 +225,41 @@ impl Importer<'_> {
         );
         problem
     }
+}
+
+fn counted(count: u64) -> Reply {
+    Reply {
+        status: 200,
+        body: Arc::from(count.to_string().into_bytes()),
+    }
+}
+
+/// Its place among those that are open.
+fn door(context: &Context, name: &str) -> Result<usize, Problem> {
+    let mut doors = context.state.doors.iter();
+    doors.position(|door| door.name() == name).ok_or_else(|| {
+        let open: Vec<&str> = context.state.doors.iter().map(|door| door.name()).collect();
+        Problem::bad_request("unknownSystem", format!("there is no open door to `{name}`"))
+            .parameter("from")
+            .help(match open.as_slice() {
+                [] => "open one by a setting, `doors.NAME`".to_owned(),
+                open => format!("open are: {}", open.join(", ")),
+            })
+    })
+}
+
+fn read_list(door: &dyn Door, bytes: &[u8]) -> Result<Vec<Entry>, Problem> {
+    let value = serde_json::from_slice(bytes).map_err(|error| not_json(&error.to_string()))?;
+    let entries = door.entries(&value).ok_or_else(|| {
+        Problem::bad_request("notBuilt", format!("lists of {} cannot be taken", door.name()))
+            .parameter("from")
+            .help("make the graph by `POST /graph`, or by lines of the import format")
+    })?;
+    entries.map_err(|unread| {
+        let mut problem = Problem::bad_request("unknownList", unread.why);
+        problem.pointer = Some(unread.at);
+        problem.help("send what the system's GET endpoints answer; `docs/doors.md` names them")
+    })
 }
 
 impl From<ImportError> for Problem {

@@ -7,6 +7,7 @@ use futures_util::future::LocalBoxFuture;
 use serde_json::Value;
 
 use super::Context;
+use crate::operation::moving::Entry;
 
 pub trait Door: Send + Sync {
     /// As the setting `doors.NAME` has it.
@@ -18,6 +19,27 @@ pub trait Door: Send + Sync {
     /// What it adds to `/openapi.json`: an object of `paths`, `schemas` and one `tag`.
     fn openapi(&self) -> Value;
 
+    /// What one of the vendor's own list answers says, or one element of a list that is an array: to come over with. `None`
+    /// where that is not built.
+    fn entries(&self, _document: &Value) -> Option<Result<Vec<Entry>, Unread>> {
+        None
+    }
+
     /// Every answer is in the vendor's own words, refusals too.
     fn answer<'c>(&'c self, context: &'c Context, payload: Payload) -> LocalBoxFuture<'c, HttpResponse>;
+}
+
+/// An answer that is none of the vendor's lists.
+#[derive(Debug)]
+pub struct Unread {
+    /// A JSON pointer.
+    pub at: String,
+    pub why: String,
+}
+
+impl Unread {
+    pub fn new(at: impl Into<String>, why: impl Into<String>) -> Self {
+        let (at, why) = (at.into(), why.into());
+        Self { at, why }
+    }
 }

@@ -10,6 +10,7 @@ use crate::error::{Class, Error, Place};
 use crate::http::target::TargetError;
 use crate::http::wire::BodyError;
 use crate::limits::Limit;
+use crate::operation::moving::MovingError;
 use crate::selector::ast::Span;
 use crate::selector::caret;
 
@@ -194,6 +195,15 @@ impl From<Error> for Problem {
             Place::Parameter(parameter) => problem.parameter = Some(parameter),
             Place::None => {}
         }
+        problem
+    }
+}
+
+impl From<MovingError> for Problem {
+    fn from(error: MovingError) -> Self {
+        let mut problem = Self::new(status(error.why.class()), error.why.code(), error.why.to_string());
+        problem.help = error.why.help().map(str::to_owned);
+        problem.pointer = Some(error.at.into_owned());
         problem
     }
 }

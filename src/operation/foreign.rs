@@ -8,7 +8,8 @@ use crate::model::schema::{Hop, known, place};
 use crate::model::{Kind, Rel, RelationType, Value};
 
 const LOGINS: Rel = known(RelationType::OneToMany, Kind::Person, Kind::EmailAndPassword);
-const PROFILES: Rel = known(RelationType::OneToMany, Kind::Person, Kind::Profile);
+/// From a person to its profiles.
+pub(super) const PROFILES: Rel = known(RelationType::OneToMany, Kind::Person, Kind::Profile);
 const CONTACTS: Rel = known(RelationType::OneToMany, Kind::Profile, Kind::ContactInformation);
 const ADDRESSES: Rel = known(RelationType::OneToMany, Kind::ContactInformation, Kind::EmailAddress);
 

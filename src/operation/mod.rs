@@ -18,6 +18,7 @@ pub mod keys;
 pub mod leases;
 pub mod login;
 mod moves;
+pub mod moving;
 pub mod refusal;
 pub mod register;
 mod table;

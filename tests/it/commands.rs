@@ -293,6 +293,48 @@ fn a_bad_line_stops_an_import_and_is_named() {
 }
 
 #[test]
+fn lists_of_another_system_are_taken() {
+    let folder = folder();
+    let here = folder.path();
+    let pools = r#"[
+      {"code": "RPADEVNU", "allocated": 1, "total": 1, "inUse": 1}
+    ]"#;
+    let users = r#"{
+      "results": [{"id": "alto-1", "email": "alto@song.example", "userBundleLicenses": ["RPADEVNU"], "orphan": false}]
+    }"#;
+    let more = r#"{"results": [{"id": "bass-1", "email": "", "userBundleLicenses": ["RPADEVNU"], "orphan": false}]}"#;
+    for (name, text) in [("pools.json", pools), ("users.json", users), ("more.json", more)] {
+        std::fs::write(here.join(name), text).expect("a file");
+    }
+    let import = "import pools.json users.json --database a.db --from uipath";
+    check(here, import, 1, "", "the list does not say of which organization it is");
+    let import = format!("{import} --organization song/2&x");
+    check(here, &import, 0, "2 lines changed 26\n", "");
+    check(here, &import, 0, "2 lines changed 0\n", "");
+    let seats =
+        "query /Organization[@alias='song/2&x']/~OneToMany/Entitlement/~OneToMany/License/~OneToMany/Assignment{count}";
+    check(here, &format!("{seats} --database a.db"), 0, "1\n", "");
+    let more = "import more.json --database a.db --from uipath --organization song/2&x";
+    check(here, more, 1, "", "has no free seat");
+    check(here, more, 1, "", "/results/0");
+    check(here, &format!("{seats} --database a.db"), 0, "1\n", "");
+    check(
+        here,
+        "import more.json --database a.db --from nobody",
+        1,
+        "",
+        "there is no open door to `nobody`",
+    );
+    check(
+        here,
+        "import more.json --database a.db --organization song",
+        2,
+        "",
+        "--from",
+    );
+}
+
+#[test]
 fn damage_is_found_and_said() {
     let folder = folder();
     let here = folder.path();

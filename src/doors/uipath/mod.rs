@@ -2,6 +2,7 @@
 //! Routes of `lease_`, of the portal's twin of the same service, and the look-up of group ids. `docs/doors.md` says what of
 //! it the vendor documents and what is this project's reading.
 
+mod moving;
 mod openapi;
 mod path;
 mod reason;
@@ -20,11 +21,12 @@ use serde_json::{Value, json};
 use self::path::{Asked, Service};
 use self::reason::No;
 use crate::engine::{Reply, Write};
-use crate::http::door::Door;
+use crate::http::door::{Door, Unread};
 use crate::http::write::{answer as written, beside, idempotency, still_known};
 use crate::http::{Context, auth, body};
 use crate::limits::Limit;
 use crate::operation::allocation::{self, Account, Change, Direct, Done, Rules};
+use crate::operation::moving::Entry;
 
 /// The vendor caps a page there whatever is asked for.
 const PAGE: usize = 50;
@@ -42,6 +44,10 @@ impl Door for UiPath {
 
     fn openapi(&self) -> Value {
         openapi::document()
+    }
+
+    fn entries(&self, document: &Value) -> Option<Result<Vec<Entry>, Unread>> {
+        Some(moving::entries(document))
     }
 
     fn answer<'c>(&'c self, context: &'c Context, payload: Payload) -> LocalBoxFuture<'c, HttpResponse> {

@@ -18,7 +18,7 @@ fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Opti
 }
 
 /// A whole number, which some clients write with a point.
-fn whole<'de, D: Deserializer<'de>>(from: D) -> Result<i64, D::Error> {
+pub(super) fn whole<'de, D: Deserializer<'de>>(from: D) -> Result<i64, D::Error> {
     let number = Number::deserialize(from)?;
     let whole = |number: f64| (number.fract() == 0.0 && number.abs() < 9e15).then_some(number as i64);
     let read = number.as_i64().or_else(|| number.as_f64().and_then(whole));

@@ -28,7 +28,9 @@ fn parameters() -> Value {
     let query = |name: &str, schema: Value, description: &str| json!({"name": name, "in": "query", "description": description, "schema": schema});
     let header = |name: &str, description: &str| json!({"name": name, "in": "header", "description": description, "schema": {"type": "string"}});
     let page_max = limit("page_max");
-    let headers = json!({
+    let others = json!({
+        "from": query("from", json!({"type": "string", "examples": ["uipath"]}), "The lines are this system's own list answers, which its door reads."),
+        "organization": query("organization", json!({"type": "string"}), "The organization those are of, by id, alias or name; made if there is none. Absent: the one they name."),
         "GraphAtLeast": header("Graph-At-Least", "Wait until this revision is here: the `Graph-Revision` a write answered."),
         "IdempotencyKey": header("Idempotency-Key", "1 to 255 visible ASCII characters: a repeat within a day answers the first outcome."),
         "IfMatch": header("If-Match", "Write only if the one top-level object still has this ETag, or exists (`*`)."),
@@ -90,8 +92,8 @@ fn parameters() -> Value {
             "schema": {"type": "object", "additionalProperties": {"type": "string", "maxLength": 0}, "propertyNames": {"pattern": "^/~"}},
         },
     });
-    if let (Value::Object(all), Value::Object(headers)) = (&mut all, headers) {
-        all.extend(headers);
+    if let (Value::Object(all), Value::Object(others)) = (&mut all, others) {
+        all.extend(others);
     }
     all
 }

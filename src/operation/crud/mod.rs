@@ -186,7 +186,7 @@ pub fn import(tx: &mut Transaction<'_>, who: &Who, lines: &[ImportLine]) -> Resu
 }
 
 /// Entities and relations of a list of changes; the server's own housekeeping is not told.
-fn count(changes: &[Change]) -> u64 {
+pub fn count(changes: &[Change]) -> u64 {
     let told = changes.iter().filter(|change| match change {
         Change::Entity { before, after } => before
             .as_ref()

@@ -1,0 +1,212 @@
+//! The vendor's own list answers, to come over with (`doors.md` A.3, A.6 and A.8). An entry is known by its members: pools of
+//! bundles have `code` and `total`, users a `userId` or an e-mail address, rules a list of bundles, groups of the directory
+//! their members. Leases of a group's members are not carried over: each leases again when it next uses a bundle.
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::wire::whole;
+use crate::http::door::Unread;
+use crate::operation::allocation::Quota;
+use crate::operation::foreign::Named;
+use crate::operation::moving::{Entry, Held, Step};
+
+type Read<T> = Result<T, String>;
+
+/// One answer, or one element of a list that is an array.
+pub fn entries(document: &Value) -> Result<Vec<Entry>, Unread> {
+    let lists = ["results", "availableUserBundles"];
+    let list = lists.into_iter().find_map(|name| Some((name, document.get(name)?)));
+    let placed: Vec<(String, &Value)> = match (document, list) {
+        (_, Some((name, Value::Array(list)))) => {
+            let places = list.iter().enumerate();
+            places.map(|(at, entry)| (format!("/{name}/{at}"), entry)).collect()
+        }
+        (_, Some((name, _))) => return Err(Unread::new(format!("/{name}"), "it is an array")),
+        (Value::Array(list), None) => {
+            let places = list.iter().enumerate();
+            places.map(|(at, entry)| (format!("/{at}"), entry)).collect()
+        }
+        (_, None) => vec![(String::new(), document)],
+    };
+    let read = placed.into_iter().map(|(at, entry)| match says(entry) {
+        Ok((organization, says)) => Ok(Entry { at, organization, says }),
+        Err(why) => Err(Unread::new(at, why)),
+    });
+    read.collect()
+}
+
+fn read<'v, T: Deserialize<'v>>(entry: &'v Value) -> Read<T> {
+    T::deserialize(entry).map_err(|error| error.to_string())
+}
+
+fn says(entry: &Value) -> Read<(Option<String>, Step)> {
+    let has = |name: &str| entry.get(name).is_some();
+    if has("groupRule") {
+        return quoted(entry);
+    }
+    if has("code") {
+        let pool: Pool = read(entry)?;
+        let seats = u64::try_from(pool.total).map_err(|_| format!("`total` is {}", pool.total))?;
+        return Ok((None, Step::Pool { item: pool.code, seats }));
+    }
+    if has("userId") {
+        let user: Direct = read(entry)?;
+        let held = held(user.user_bundle_codes, user.use_external_license);
+        let says = Step::User {
+            user: user.user_id,
+            named: Named::default(),
+            direct: Some(held),
+        };
+        return Ok((user.organization_id, says));
+    }
+    if ["email", "surname", "lastInUse", "inheritedFromGroup"]
+        .into_iter()
+        .any(has)
+    {
+        return read(entry).map(|user: User| (None, user.says()));
+    }
+    if has("userBundleLicenses") || has("userBundleCodes") {
+        return ruled(read(entry)?, None);
+    }
+    if has("members") {
+        let group: Group = read(entry)?;
+        let members = group.members.into_iter().map(|member| match member {
+            Member::Id(id) | Member::Object { id } => id,
+        });
+        let says = Step::Group {
+            name: group.display_name.filter(|name| !name.is_empty()).unwrap_or(group.name),
+            group: group.id,
+            members: members.collect(),
+        };
+        return Ok((None, says));
+    }
+    Err("it is no entry of a list this door knows".to_owned())
+}
+
+fn held(items: Vec<String>, external: Option<bool>) -> Held {
+    Held { items, external }
+}
+
+#[derive(Deserialize)]
+struct Pool {
+    code: String,
+    #[serde(deserialize_with = "whole")]
+    total: i64,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Direct {
+    user_id: String,
+    organization_id: Option<String>,
+    user_bundle_codes: Vec<String>,
+    use_external_license: Option<bool>,
+}
+
+/// Of the portal's page of users, or of the directory's list of licenses.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct User {
+    id: String,
+    email: Option<String>,
+    user_name: Option<String>,
+    name: Option<String>,
+    surname: Option<String>,
+    display_name: Option<String>,
+    #[serde(alias = "userBundleCodes")]
+    user_bundle_licenses: Option<Vec<String>>,
+    use_external_license: Option<bool>,
+    inherited_from_group: Option<Value>,
+}
+
+impl User {
+    fn says(self) -> Step {
+        let some = |text: Option<String>| text.filter(|text| !text.is_empty());
+        let (email, last, mut first) = (some(self.email), some(self.surname), some(self.name));
+        let mut login = some(self.user_name);
+        // Whoever has no address has its login in the place of the name.
+        if email.is_none() && last.is_none() && login.is_none() {
+            login = first.take();
+        }
+        let inherits = |from: &Value| !matches!(from, Value::Null | Value::Bool(false));
+        let is_inherited = self.inherited_from_group.as_ref().is_some_and(inherits);
+        let direct = self.user_bundle_licenses.filter(|_| !is_inherited);
+        Step::User {
+            user: self.id,
+            named: Named {
+                login,
+                email,
+                first,
+                last,
+                display: some(self.display_name),
+            },
+            direct: direct.map(|items| held(items, self.use_external_license)),
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Ruled {
+    #[serde(alias = "groupId")]
+    id: String,
+    organization_id: Option<String>,
+    name: Option<String>,
+    #[serde(alias = "userBundleCodes")]
+    user_bundle_licenses: Vec<String>,
+    use_external_license: Option<bool>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Quoted {
+    group_rule: Ruled,
+    #[serde(default)]
+    quotas: Vec<QuotaMember>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct QuotaMember {
+    user_bundle_code: String,
+    #[serde(deserialize_with = "whole")]
+    limit: i64,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Group {
+    id: String,
+    name: String,
+    display_name: Option<String>,
+    members: Vec<Member>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Member {
+    Id(String),
+    Object { id: String },
+}
+
+fn quoted(entry: &Value) -> Read<(Option<String>, Step)> {
+    let quoted: Quoted = read(entry)?;
+    let quotas = quoted.quotas.into_iter().map(|quota| Quota {
+        item: quota.user_bundle_code,
+        limit: quota.limit,
+    });
+    let quotas = quotas.collect();
+    ruled(quoted.group_rule, Some(quotas))
+}
+
+/// A rule is of a group that its list names, or of one that is there.
+fn ruled(rule: Ruled, quotas: Option<Vec<Quota>>) -> Read<(Option<String>, Step)> {
+    let says = Step::Rules {
+        group: rule.id,
+        name: rule.name,
+        held: held(rule.user_bundle_licenses, rule.use_external_license),
+        quotas,
+    };
+    Ok((rule.organization_id, says))
+}

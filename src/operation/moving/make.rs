@@ -1,0 +1,270 @@
+//! What an entry speaks of: found by its foreign id, or made by the generic write, which knows every rule of it. An id that
+//! is a UUID becomes the entity's own, any other its alias; so `foreign` finds it again.
+
+use compact_str::CompactString;
+use uuid::Uuid;
+
+use super::Why;
+use crate::access::Who;
+use crate::entitlement::{homes, ruled};
+use crate::graph::{Node, Transaction};
+use crate::model::schema::{self, Hop, known};
+use crate::model::{Field, Kind, Rel, RelationType, Value};
+use crate::operation::allocation::{GROUPS, MEMBERSHIP};
+use crate::operation::crud;
+use crate::operation::foreign::{self, Named};
+use crate::operation::input::{FieldInput, ImportLine, ObjectInput, ReferenceInput, RelationInput};
+
+const CREDITS: Rel = known(RelationType::OneToMany, Kind::License, Kind::SeatCountCredit);
+/// Users of a list are in it, or they would be nobody's.
+const USERS: &str = "Users";
+
+fn write(tx: &mut Transaction<'_>, who: &Who, line: ImportLine) -> Result<(), Why> {
+    crud::import(tx, who, &[line]).map_err(|failed| failed.error)?;
+    Ok(())
+}
+
+fn object(kind: Kind, id: Uuid, fields: &[(&str, Value)], parents: &[(Kind, Uuid)]) -> ImportLine {
+    let fields = fields.iter().filter_map(|(name, value)| {
+        let field = kind.resolve(name)?;
+        let value = Some(value.clone());
+        Some(FieldInput { field, value })
+    });
+    let references = parents.iter().filter_map(|(parent, id)| {
+        let rel = schema::find_relation(RelationType::OneToMany, *parent, kind)?;
+        let parent = Some(*id);
+        Some(ReferenceInput { rel, parent })
+    });
+    ImportLine::Object(ObjectInput {
+        kind,
+        id: Some(id),
+        fields: fields.collect(),
+        references: references.collect(),
+        related: Vec::new(),
+        at: CompactString::default(),
+    })
+}
+
+/// A new entity that is known by a foreign id from now on.
+fn foreign_object(
+    tx: &mut Transaction<'_>,
+    who: &Who,
+    kind: Kind,
+    text: &str,
+    fields: &[(&str, Value)],
+    parents: &[(Kind, Uuid)],
+) -> Result<Uuid, Why> {
+    let id = Uuid::try_parse(text).ok();
+    let alias = id.is_none().then(|| ("alias", Value::text(text)));
+    let fields: Vec<_> = fields.iter().cloned().chain(alias).collect();
+    let id = id.unwrap_or_else(|| tx.new_id());
+    write(tx, who, object(kind, id, &fields, parents))?;
+    Ok(id)
+}
+
+pub(super) fn organization(tx: &mut Transaction<'_>, who: &Who, text: &str) -> Result<Uuid, Why> {
+    if let Some(found) = foreign::find(tx.graph(), Kind::Organization, text, |_| true) {
+        return Ok(found.id);
+    }
+    foreign_object(tx, who, Kind::Organization, text, &[("name", Value::text(text))], &[])
+}
+
+pub(super) fn group(tx: &mut Transaction<'_>, who: &Who, owner: Uuid, text: &str, name: &str) -> Result<Uuid, Why> {
+    let of_it = |group: Node<'_>| group.parent(GROUPS).is_some_and(|parent| parent.id == owner);
+    if let Some(found) = foreign::find(tx.graph(), Kind::ProfileGroup, text, of_it) {
+        return Ok(found.id);
+    }
+    let fields = [("name", Value::text(name))];
+    foreign_object(
+        tx,
+        who,
+        Kind::ProfileGroup,
+        text,
+        &fields,
+        &[(Kind::Organization, owner)],
+    )
+}
+
+pub(super) fn member(tx: &mut Transaction<'_>, who: &Who, user: Uuid, group: Uuid) -> Result<(), Why> {
+    let ends = tx.graph().find(user).zip(tx.graph().find(group));
+    if ends.is_some_and(|(user, group)| user.relation(Hop::forward(MEMBERSHIP), group).is_some()) {
+        return Ok(());
+    }
+    let relation = RelationInput {
+        rel: MEMBERSHIP,
+        from: user,
+        to: group,
+        fields: Vec::new(),
+        at: CompactString::default(),
+    };
+    write(tx, who, ImportLine::Relation(relation))
+}
+
+/// In a group of the organization afterwards.
+pub(super) fn user(tx: &mut Transaction<'_>, who: &Who, owner: Uuid, text: &str, named: &Named) -> Result<Uuid, Why> {
+    let user = match known_user(tx, text, named)? {
+        Some((user, has_alias)) => {
+            if !has_alias && Uuid::try_parse(text).is_err() {
+                let alias = [("alias", Value::text(text))];
+                write(tx, who, object(Kind::Profile, user, &alias, &[]))?;
+            }
+            user
+        }
+        None => new_user(tx, who, text)?,
+    };
+    complete(tx, who, user, named)?;
+    let is_in = tx.graph().find(user).is_some_and(|user| {
+        let mut groups = user.hop(Hop::forward(MEMBERSHIP), None);
+        groups.any(|(group, _)| group.parent(GROUPS).is_some_and(|parent| parent.id == owner))
+    });
+    if !is_in {
+        let users = users(tx, who, owner)?;
+        member(tx, who, user, users)?;
+    }
+    Ok(user)
+}
+
+/// By its id; else by its login or address, and then it must not be known by another id.
+fn known_user(tx: &Transaction<'_>, text: &str, named: &Named) -> Result<Option<(Uuid, bool)>, Why> {
+    let find = |text: &str| foreign::find(tx.graph(), Kind::Profile, text, |_| true);
+    if let Some(found) = find(text) {
+        return Ok(Some((found.id, true)));
+    }
+    let texts = [named.login.as_deref(), named.email.as_deref()];
+    let Some(found) = texts.into_iter().flatten().find_map(find) else {
+        return Ok(None);
+    };
+    let is = foreign::id(found);
+    let has_alias = is != found.id.to_string();
+    if has_alias || Uuid::try_parse(text).is_ok() {
+        let user = text.to_owned();
+        return Err(Why::OtherAlias { user, is });
+    }
+    Ok(Some((found.id, has_alias)))
+}
+
+fn new_user(tx: &mut Transaction<'_>, who: &Who, text: &str) -> Result<Uuid, Why> {
+    let person = tx.new_id();
+    write(tx, who, object(Kind::Person, person, &[], &[]))?;
+    foreign_object(tx, who, Kind::Profile, text, &[], &[(Kind::Person, person)])
+}
+
+/// What is not known of a user yet. A list of members tells of an id alone, which another list may complete.
+fn complete(tx: &mut Transaction<'_>, who: &Who, user: Uuid, named: &Named) -> Result<(), Why> {
+    let Some(profile) = tx.graph().find(user) else {
+        return Ok(());
+    };
+    let known = foreign::named(profile);
+    let person = profile.parent(foreign::PROFILES).map(|person| person.id);
+    let missing = |known: &Option<String>, told: &Option<String>| {
+        let told = told.as_deref().filter(|_| known.is_none());
+        told.map(Value::text)
+    };
+    if let Some(display) = missing(&known.display, &named.display) {
+        write(tx, who, object(Kind::Profile, user, &[("displayName", display)], &[]))?;
+    }
+    if let Some(person) = person {
+        for (field, known, told) in [
+            ("firstName", &known.first, &named.first),
+            ("lastName", &known.last, &named.last),
+        ] {
+            if let Some(name) = missing(known, told) {
+                write(tx, who, object(Kind::Person, person, &[(field, name)], &[]))?;
+            }
+        }
+        if let Some(login) = missing(&known.login, &named.login) {
+            let login = object(
+                Kind::EmailAndPassword,
+                tx.new_id(),
+                &[("userName", login)],
+                &[(Kind::Person, person)],
+            );
+            write(tx, who, login)?;
+        }
+    }
+    if let Some(address) = missing(&known.email, &named.email) {
+        let contact = tx.new_id();
+        write(
+            tx,
+            who,
+            object(Kind::ContactInformation, contact, &[], &[(Kind::Profile, user)]),
+        )?;
+        let parents = [(Kind::ContactInformation, contact)];
+        write(
+            tx,
+            who,
+            object(Kind::EmailAddress, tx.new_id(), &[("value", address)], &parents),
+        )?;
+    }
+    Ok(())
+}
+
+fn users(tx: &mut Transaction<'_>, who: &Who, owner: Uuid) -> Result<Uuid, Why> {
+    let name = Kind::ProfileGroup.field("name").map(Field::Own);
+    let is_users = |group: &Node<'_>| {
+        let Some(Field::Own(name)) = name else { return false };
+        group.fields.get(name).and_then(Value::as_text) == Some(USERS)
+    };
+    let organization = tx.graph().find(owner);
+    let mut groups = organization
+        .into_iter()
+        .flat_map(|owner| owner.hop(Hop::forward(GROUPS), None));
+    if let Some((group, _)) = groups.find(|(group, _)| is_users(group)) {
+        return Ok(group.id);
+    }
+    drop(groups);
+    let id = tx.new_id();
+    let fields = [("name", Value::text(USERS))];
+    write(
+        tx,
+        who,
+        object(Kind::ProfileGroup, id, &fields, &[(Kind::Organization, owner)]),
+    )?;
+    Ok(id)
+}
+
+/// One license of the item with one credit is what a list speaks of; where there is none it is made, valid from now on.
+pub(super) fn pool(tx: &mut Transaction<'_>, who: &Who, owner: Uuid, code: &str, seats: u64) -> Result<(), Why> {
+    let item = match foreign::find(tx.graph(), Kind::LicensedItem, code, |_| true) {
+        Some(item) => item.id,
+        None => {
+            let id = tx.new_id();
+            write(
+                tx,
+                who,
+                object(Kind::LicensedItem, id, &[("name", Value::text(code))], &[]),
+            )?;
+            id
+        }
+    };
+    let count = [("seatCount", Value::Int(i64::try_from(seats).unwrap_or(i64::MAX)))];
+    let ends = tx.graph().find(owner).zip(tx.graph().find(item));
+    let licenses: Vec<Node<'_>> = ends
+        .map(|(owner, item)| ruled::licenses(owner, item).collect())
+        .unwrap_or_default();
+    let credits = licenses
+        .iter()
+        .flat_map(|license| license.hop(Hop::forward(CREDITS), None));
+    let credits: Vec<Uuid> = credits.map(|(credit, _)| credit.id).collect();
+    match (licenses.len(), credits.as_slice()) {
+        (0, _) => {}
+        (1, [credit]) => return write(tx, who, object(Kind::SeatCountCredit, *credit, &count, &[])),
+        (licenses, credits) => {
+            return Err(Why::SeveralLicenses {
+                item: code.to_owned(),
+                licenses,
+                credits: credits.len(),
+            });
+        }
+    }
+    let entitlement = homes::default_or_new(tx, owner)?;
+    let (license, credit) = (tx.new_id(), tx.new_id());
+    let fields = [("name", Value::text(code)), ("validFrom", Value::Time(tx.now()))];
+    let parents = [(Kind::Entitlement, entitlement), (Kind::LicensedItem, item)];
+    write(tx, who, object(Kind::License, license, &fields, &parents))?;
+    write(
+        tx,
+        who,
+        object(Kind::SeatCountCredit, credit, &count, &[(Kind::License, license)]),
+    )
+}
