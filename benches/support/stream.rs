@@ -41,10 +41,15 @@ impl Stream {
 }
 
 pub fn post(target: &str, media: &str, body: &str) -> String {
-    let length = body.len();
-    format!(
-        "POST {target} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {TOKEN}\r\nContent-Type: {media}\r\nContent-Length: {length}\r\n\r\n{body}"
-    )
+    send("POST", target, Some(media), body)
+}
+
+/// A request as text; without a type it has no body.
+pub fn send(method: &str, target: &str, media: Option<&str>, body: &str) -> String {
+    let typed = media.map_or(String::new(), |media| {
+        format!("Content-Type: {media}\r\nContent-Length: {}\r\n", body.len())
+    });
+    format!("{method} {target} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {TOKEN}\r\n{typed}\r\n{body}")
 }
 
 /// All requests, over as many connections, each asking one after the other.
