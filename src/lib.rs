@@ -8,6 +8,8 @@ pub mod engine;
 pub mod entitlement;
 pub mod error;
 pub mod event;
+#[cfg(test)]
+mod explored;
 pub mod graph;
 pub mod http;
 pub mod limits;
@@ -19,3 +21,4 @@ pub mod selector;
 pub mod settings;
 pub mod signing;
 pub mod storage;
+mod sync;

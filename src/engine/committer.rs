@@ -4,13 +4,13 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::job::{Job, Outcome};
 use super::publish::{Copies, play};
 use super::queue::Taken;
 use super::replays::Replays;
+use super::sync::atomic::Ordering;
 use super::{Options, Reply, Shared, Written};
 use crate::graph::{Broken, Graph, Transaction, Violation};
 use crate::model::{Change, Clock, Commit, Event, Replay, Revision, Time, Whose};

@@ -8,19 +8,19 @@ mod job;
 mod publish;
 mod queue;
 mod replays;
+#[cfg(test)]
+mod tests;
 
 use std::future::Future;
 use std::pin::pin;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, Wake, Waker};
-use std::thread::{self, JoinHandle, Thread, ThreadId};
 use std::time::Duration;
 
 use compact_str::CompactString;
-use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
+use super::sync;
 use crate::graph::{Broken, Graph, Transaction, Violation};
 use crate::model::{Change, Clock, Event, Principal, Revision, Time, Whose};
 use crate::storage::{Loaded, Logs, REPLAYS_KEPT_MS, Storage};
@@ -29,6 +29,9 @@ use job::Closure;
 use publish::Published;
 use queue::{Queue, Turned};
 use replays::Replays;
+use sync::Mutex;
+use sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use sync::thread::{self, JoinHandle, Thread, ThreadId};
 
 /// A handle to the one committer and the published graph; as many as wanted. The last one to go closes the engine.
 #[derive(Clone)]

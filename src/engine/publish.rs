@@ -2,16 +2,16 @@
 //! until it has replayed that batch. Whatever waiting, copying and freeing there is falls on the writer.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use parking_lot::RwLock;
 use tokio::sync::watch;
 
 use super::Shared;
+use super::sync::atomic::Ordering;
+use super::sync::{Instant, RwLock, thread};
 use crate::graph::{Broken, Graph};
 use crate::model::{Commit, Revision};
+use crate::mutant::mutant;
 
 pub(super) struct Published {
     /// Locked by a reader for as long as it takes to clone the `Arc`.
@@ -116,6 +116,9 @@ impl Copies {
         let Some(graph) = self.copy.as_mut().and_then(Arc::get_mut) else {
             return Ok(false);
         };
+        if mutant("stay-behind") {
+            self.behind.clear();
+        }
         for commit in self.behind.drain(..) {
             play(graph, &commit)?;
         }

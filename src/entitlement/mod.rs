@@ -28,4 +28,4 @@ pub use reason::Reason;
 pub use refused::Refused;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

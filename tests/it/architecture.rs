@@ -8,6 +8,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("model", &[]),
     ("limits", &[]),
     ("mutant", &[]),
+    ("sync", &[]),
     ("settings", &["limits"]),
     ("selector", &["model", "limits"]),
     ("graph", &["model"]),
@@ -47,7 +48,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "entitlement",
         ],
     ),
-    ("engine", &["model", "limits", "graph", "storage", "mutant"]),
+    ("engine", &["model", "limits", "graph", "storage", "mutant", "sync"]),
     (
         "http",
         &[
@@ -148,7 +149,14 @@ const MAY_SAY: &[(&str, &[&str])] = &[
     // A transaction dropped by a panic asks its thread so.
     (
         "thread",
-        &["engine/", "http/", "cli/", "storage/", "graph/transaction.rs"],
+        &[
+            "engine/",
+            "sync.rs",
+            "http/",
+            "cli/",
+            "storage/",
+            "graph/transaction.rs",
+        ],
     ),
     ("env", &["settings.rs", "cli/", "http/", "mutant.rs"]),
 ];
@@ -495,7 +503,7 @@ fn without_tests(words: Vec<String>) -> (Vec<String>, Vec<String>) {
 
 /// Where the modules that a file declares for tests alone lie: `storage/contract.rs`, `storage/contract/`.
 fn test_files(file: &str, text: &str) -> Vec<String> {
-    let folder = match file.strip_suffix("mod.rs") {
+    let folder = match file.strip_suffix("mod.rs").or(file.strip_suffix("lib.rs")) {
         Some(folder) => folder.to_owned(),
         None => format!("{}/", file.trim_end_matches(".rs")),
     };

@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use crate::graph::{Graph, Kept, Transaction};
 use crate::model::schema::{find_relation, relations};
-use crate::model::{Clock, FieldType, Fields, Kind, RelationType, Time, Value};
+use crate::model::{Change, Clock, FieldType, Fields, Kind, RelationType, Time, Value};
 
 use super::Refused;
 use super::consume::{self, Outcome};
@@ -39,7 +39,19 @@ const ACME: &str = "
     SeatCountCredit credit seatCount=2 active=true < lic
 ";
 
-fn id(name: &str) -> Uuid {
+/// The world of ACME changed by some lines, as one commit would hold it.
+pub(crate) fn changes(lines: &str) -> Vec<Change> {
+    let clock = Clock::frozen(Time(0));
+    let mut graph = Graph::new();
+    let mut tx = Transaction::new(&mut graph, 1, Time(0), &clock);
+    let lines = ACME.lines().chain(lines.lines()).map(str::trim);
+    lines
+        .filter(|line| !line.is_empty())
+        .for_each(|line| one(&mut tx, line));
+    tx.finish().expect("a sound world")
+}
+
+pub(crate) fn id(name: &str) -> Uuid {
     let mut bytes = [0; 16];
     bytes[..name.len()].copy_from_slice(name.as_bytes());
     Uuid::from_bytes(bytes)
