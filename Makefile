@@ -57,6 +57,7 @@ mutants:
 	red reach-everything matrix::another_organizations 'is told from an unknown one'; \
 	red reach-everything matrix::no_relation_leads 'leads to another organization'; \
 	red sell-any-seat leases::clients_race 'seats are held at once'; \
+	red sell-any-seat leases::kills 'seats are held at once'; \
 	red sell-any-seat explored:: 'seats are held at once' --lib; \
 	red publish-early explored:: 'and is not durable' --lib; \
 	red stay-behind explored:: 'a copy that is behind' --lib; \

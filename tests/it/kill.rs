@@ -24,19 +24,19 @@ use seatgraph::model::Clock;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-const TOKEN: &str = "the-administrator-of-a-server-that-is-killed";
+pub const TOKEN: &str = "the-administrator-of-a-server-that-is-killed";
 const WRITERS: usize = 8;
 /// Answers that are asked for again after each kill, besides all that were under way.
 const REPEATED: usize = 20;
 
-struct Server {
+pub struct Server {
     child: Child,
-    address: SocketAddr,
+    pub address: SocketAddr,
 }
 
 impl Server {
     /// `None` if it was killed before it served.
-    fn start(database: &Path, killed_after: Option<Duration>) -> Option<Self> {
+    pub fn start(database: &Path, killed_after: Option<Duration>) -> Option<Self> {
         let mut child = Command::new(env!("CARGO_BIN_EXE_seatgraph"))
             .args(["serve", "--listen", "127.0.0.1:0", "--database"])
             .arg(database)
@@ -302,7 +302,7 @@ fn compare(server: &Server, round: usize, attempts: &[Attempt]) {
 }
 
 /// Anything below `bound`, from the operating system.
-fn random(bound: u64) -> u64 {
+pub fn random(bound: u64) -> u64 {
     let secret = Clock::secret();
     secret
         .iter()
