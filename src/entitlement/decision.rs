@@ -12,7 +12,7 @@ use crate::mutant::mutant;
 use super::credits::Credits;
 use super::homes;
 use super::lock;
-use super::model::{LeaseTimes, Mode};
+use super::model::{self, LeaseTimes, Mode, Named};
 use super::reason::Reason;
 use super::ruled;
 use super::seats;
@@ -339,8 +339,8 @@ fn judge<'g>(
     // Whoever leases by a rule holds the seat from then on, whatever the model.
     let mut reserves = by_rule.is_some() && !candidate.reserved;
     if let Some(named) = model.named {
-        let has_room = named.most.is_none_or(|most| taken.reserved < most);
-        reserves = !candidate.reserved && (named.auto_assign || by_rule.is_some()) && has_room && !denies;
+        let by_itself = named.auto_assign || by_rule.is_some();
+        reserves = !candidate.reserved && by_itself && may_reserve(named, candidate.assignment, taken.reserved, now);
         let is_named = candidate.reserved || reserves;
         rule(Rule::NamedSeat, (!is_named).then_some(Reason::AssignmentRequired))?;
     }
@@ -373,6 +373,11 @@ fn judge<'g>(
     let is_seats = model.limited == Limited::Seats;
     let had = renews.and_then(|lease| u32::try_from(lease.fields.get(COUNT)?.as_int()?).ok());
     let count = wanted.count.or(had).filter(|_| is_seats).unwrap_or(1);
+    // Seats that a release would not give back, or not yet, are not given back by asking for fewer either.
+    let gives_back = model.lease.allow_release && model.lease.cooldown == 0;
+    let count = had
+        .filter(|_| is_seats && !gives_back)
+        .map_or(count, |had| count.max(had));
     // An assignment that has ended still holds what was leased through it.
     let mine = candidate
         .assignment
@@ -486,6 +491,26 @@ fn judge<'g>(
         uses,
         use_time,
     })
+}
+
+/// Where the first use of a named seat reserves it: may it, now?
+fn may_reserve(named: Named, assignment: Option<Node<'_>>, reserved: u64, now: Time) -> bool {
+    let has_room = named.most.is_none_or(|most| reserved < most);
+    // A denial that begins later stays one: a use before it does not turn it into a reservation.
+    has_room && !assignment.is_some_and(|assignment| select::denies(&assignment, now))
+}
+
+/// Can its model be met by this consumer at all, with whatever device, version and scope? Asked of many licenses at once, so
+/// not of the seats that are free at the moment.
+pub fn may_use(license: Node<'_>, profile: Node<'_>, now: Time) -> bool {
+    let (model, graph) = (model::of_license(license), license.graph());
+    let assignment = graph.assignment(license, profile);
+    let is_named = model.named.is_none_or(|named| {
+        let by_itself = || named.auto_assign || ruled::opens(license, profile, now).is_some();
+        assignment.is_some_and(|assignment| select::is_reserved(&assignment, now))
+            || may_reserve(named, assignment, graph.taken(license, now).reserved, now) && by_itself()
+    });
+    is_named && !model.contradicts
 }
 
 /// A license without a start is not valid (`graph-api.md` 3.1).

@@ -283,10 +283,13 @@ fn may_be_dry(asked: &Asked<'_>, form: Form) -> Result<(), Problem> {
     Err(problem.parameter("dryRun"))
 }
 
-/// `body` is an object.
-fn tell_changes(body: &mut Vec<u8>, changes: &[Change]) {
+/// What a dry run would have done, at the end of `body`, which is an object.
+pub fn tell_changes(body: &mut Vec<u8>, changes: &[Change]) {
     body.pop();
-    body.extend_from_slice(b",\"dryRun\":true,\"changes\":[");
+    if body.last() != Some(&b'{') {
+        body.push(b',');
+    }
+    body.extend_from_slice(b"\"dryRun\":true,\"changes\":[");
     for (at, change) in changes.iter().enumerate() {
         if at > 0 {
             body.push(b',');

@@ -6,6 +6,8 @@ use actix_web::HttpResponse;
 use actix_web::http::{Method, header};
 use uuid::Uuid;
 
+use super::authz::tell_changes;
+use super::cursor::Lasting;
 use super::problem::Problem;
 use super::wire::text;
 use super::write::{answer as written, beside, idempotency, still_known};
@@ -16,8 +18,8 @@ use crate::error::Error;
 use crate::graph::Transaction;
 use crate::model::schema::place;
 use crate::model::{Kind, Value};
-use crate::operation::consume;
 use crate::operation::leases::{self, Asked, Listed, Place};
+use crate::operation::{consume, crud};
 
 pub async fn answer(context: &Context) -> Result<HttpResponse, Problem> {
     let path = context.request.path().strip_prefix("/leases").unwrap_or_default();
@@ -49,9 +51,12 @@ async fn list(context: &Context) -> Result<HttpResponse, Problem> {
         item: parameters.text("item").map(str::to_owned),
     };
     let rows = parameters.rows(context.limits())? as usize;
+    // Of a caller and a question: a place says how many there are of what it may not see.
+    let cursors = Lasting::new(auth::bearer(context).unwrap_or_default());
+    let question = format!("leases {:?}", (asked.profile, asked.license, &asked.item));
     let after = parameters
         .text("cursor")
-        .map(|text| opened(text).ok_or_else(bad_cursor))
+        .map(|text| opened(&cursors, text, &question).ok_or_else(bad_cursor))
         .transpose()?;
     let (now, revision, visits) = (context.state.engine.now(), graph.revision(), context.limits().visited);
     let run = move || -> Result<Vec<u8>, Problem> {
@@ -67,7 +72,9 @@ async fn list(context: &Context) -> Result<HttpResponse, Problem> {
         }
         out.push(b']');
         if let Some(Place { assignment, lease }) = next {
-            out.extend_from_slice(format!(",\"nextCursor\":\"{assignment}.{lease}\"").as_bytes());
+            let place = [assignment.to_be_bytes(), lease.to_be_bytes()].concat();
+            let cursor = cursors.seal(&place, &question);
+            out.extend_from_slice(format!(",\"nextCursor\":\"{cursor}\"").as_bytes());
         }
         out.push(b'}');
         Ok(out)
@@ -84,18 +91,19 @@ fn of_list(error: Error) -> Problem {
     error.into()
 }
 
-fn opened(cursor: &str) -> Option<Place> {
-    let (assignment, lease) = cursor.split_once('.')?;
+fn opened(cursors: &Lasting, cursor: &str, question: &str) -> Option<Place> {
+    let bytes = cursors.open(cursor, question)?;
+    let (assignment, lease) = bytes.split_first_chunk()?;
     Some(Place {
-        assignment: assignment.parse().ok()?,
-        lease: lease.parse().ok()?,
+        assignment: u64::from_be_bytes(*assignment),
+        lease: u64::from_be_bytes(lease.try_into().ok()?),
     })
 }
 
 fn bad_cursor() -> Problem {
-    Problem::bad_request("badCursor", "this is no cursor of this list")
+    Problem::bad_request("badCursor", "this cursor was not given for this list and this caller")
         .parameter("cursor")
-        .help("a cursor goes on where an answer ended; begin again without one")
+        .help("a cursor goes on where the same list ended; begin again without one")
 }
 
 fn shown(out: &mut Vec<u8>, listed: &Listed<'_>) {
@@ -150,7 +158,7 @@ fn admit(who: &Who) -> Result<(), Error> {
 async fn end(context: &Context, id: &str) -> Result<HttpResponse, Problem> {
     let who = auth::authenticate(context, &context.state.engine.snapshot())?;
     admit(&who)?;
-    context.parameters(&[])?;
+    let dry_run = context.parameters(&["dryRun"])?.flag("dryRun", false)?;
     let lease = Uuid::try_parse(id).map_err(|_| {
         Problem::bad_request("badId", format!("`{id}` is not the id of a lease")).help("an id is a UUID")
     })?;
@@ -158,12 +166,23 @@ async fn end(context: &Context, id: &str) -> Result<HttpResponse, Problem> {
         by: who.principal,
         operation: "Release".into(),
         request_id: context.request_id.clone(),
-        idempotency: idempotency(context, who.principal, b"")?,
-        dry_run: false,
+        idempotency: match dry_run {
+            true => None,
+            false => idempotency(context, who.principal, b"")?,
+        },
+        dry_run,
     };
     let run = move |tx: &mut Transaction<'_>| {
         still_known(tx, &who)?;
         consume::end(tx, &who, lease)?;
+        if dry_run {
+            let mut body = b"{}".to_vec();
+            tell_changes(&mut body, &crud::told(tx, &who).changes);
+            return Ok(Reply {
+                status: 200,
+                body: Arc::from(body),
+            });
+        }
         Ok::<_, Error>(Reply {
             status: 204,
             body: Arc::from(Vec::new()),

@@ -10,6 +10,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::json;
 use uuid::Uuid;
 
+use super::authz::tell_changes;
 use super::problem::Problem;
 use super::write::{self, answer as written, still_known};
 use super::{Context, auth, body};
@@ -18,6 +19,7 @@ use crate::error::Error;
 use crate::graph::Transaction;
 use crate::limits::Limit;
 use crate::model::{Kind, Time};
+use crate::operation::crud;
 use crate::operation::transactions::{self, Done, Order, OrderItem};
 
 #[derive(Deserialize)]
@@ -85,7 +87,7 @@ pub async fn answer(context: &Context, mut payload: Payload) -> Result<HttpRespo
         Method::PUT => (transactions::update, "UpdateLicenseTransaction"),
         _ => return Err(Problem::method_not_allowed(method.as_str(), "POST, PUT")),
     };
-    context.parameters(&[])?;
+    let dry_run = context.parameters(&["dryRun"])?.flag("dryRun", false)?;
     let Some((kind, id)) = parts(context.request.path()) else {
         return Err(Problem::new(
             StatusCode::NOT_FOUND,
@@ -111,15 +113,22 @@ pub async fn answer(context: &Context, mut payload: Payload) -> Result<HttpRespo
         by: who.principal,
         operation: operation.into(),
         request_id: context.request_id.clone(),
-        idempotency: write::idempotency(context, who.principal, &bytes)?,
-        dry_run: false,
+        idempotency: match dry_run {
+            true => None,
+            false => write::idempotency(context, who.principal, &bytes)?,
+        },
+        dry_run,
     };
     let job = move |tx: &mut Transaction<'_>| {
         still_known(tx, &who)?;
         let done = run(tx, &who, (kind, id), &order)?;
+        let mut body = told(&order.external_id, &done);
+        if dry_run {
+            tell_changes(&mut body, &crud::told(tx, &who).changes);
+        }
         Ok::<_, Error>(Reply {
             status: if done.is_new { 201 } else { 200 },
-            body: Arc::from(told(&order.external_id, &done)),
+            body: Arc::from(body),
         })
     };
     let done = context.state.engine.write(write, job).await;

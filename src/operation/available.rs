@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use uuid::Uuid;
 
 use super::consume::Consumer;
-use crate::entitlement::{homes, ruled, select};
+use crate::entitlement::{decision, homes, ruled, select};
 use crate::graph::{Graph, Node};
 use crate::limits::Limits;
 use crate::model::schema::{Hop, place};
@@ -25,7 +25,9 @@ pub fn licenses<'g>(
     now: Time,
     limits: &Limits,
 ) -> Result<Vec<Node<'g>>, QueryError> {
-    let Some(profile) = graph.find(consumer.profile) else {
+    // As a decision has it: whose own time is over consumes nothing.
+    let known = graph.find(consumer.profile);
+    let Some(profile) = known.filter(|profile| select::is_valid(profile, now)) else {
         return Ok(Vec::new());
     };
     let mut seen: HashSet<Uuid, foldhash::fast::RandomState> = HashSet::default();
@@ -77,5 +79,6 @@ fn is_usable(license: Node<'_>, profile: Node<'_>, with_expired: bool, now: Time
         let assignment = license.graph().assignment(license, profile);
         assignment.is_some_and(|assignment| select::is_denied(&assignment, now))
     };
-    begun && lasts && license.fields.get(ACTIVE) == Some(&Value::Bool(true)) && !is_denied()
+    let is_open = || decision::may_use(license, profile, now);
+    begun && lasts && license.fields.get(ACTIVE) == Some(&Value::Bool(true)) && !is_denied() && is_open()
 }

@@ -96,6 +96,35 @@ fn the_same_is_renewed_and_needs_no_second_seat() {
     );
 }
 
+#[test]
+fn fewer_seats_are_given_back_as_a_release_would() {
+    for (times, taken) in [
+        ("cooldownTime=0", "1 of 3"),
+        ("allowLeaseRelease=false", "3 of 3"),
+        ("cooldownTime=30000", "3 of 3"),
+    ] {
+        let bob = if taken == "1 of 3" {
+            "new lic 60"
+        } else {
+            "noSeatsAvailable"
+        };
+        check(
+            &format!("LeaseTimeBehavior times leaseTimeCache=60000 {times} < model\nset credit seatCount=3"),
+            &[
+                ("ann editor count=3", "new lic 60"),
+                ("ann editor count=1", "renewed lic 60"),
+                ("free lic", taken),
+                ("bob editor", bob),
+                // More can be had where there are more.
+                ("set credit seatCount=5", ""),
+                ("ann editor count=4", "renewed lic 60"),
+                ("at 60", ""),
+                ("free lic", "0 of 5"),
+            ],
+        );
+    }
+}
+
 /// Another organization that sells the editor to the same crew, and another license of ACME's.
 const OTHERS: &str = "
     Organization rival name=Rival

@@ -14,11 +14,11 @@ use crate::graph::{Graph, Kept, Transaction};
 use crate::model::schema::{find_relation, relations};
 use crate::model::{Change, Clock, FieldType, Fields, Kind, RelationType, Time, Value};
 
-use super::Refused;
 use super::consume::{self, Outcome};
 use super::decision::{self, Anchor, Decision, Wanted};
 use super::model::Mode;
 use super::select::Filters;
+use super::{Reason, Refused};
 
 /// One editor, sold to ACME in three seats, for its crew; ann and bob are in the crew, and zed is nobody's.
 const ACME: &str = "
@@ -161,6 +161,7 @@ impl World {
         let decision = decision::decide(&self.graph, who, item, &owned.wanted(), now);
         let (explained, tried) = decision::explain(&self.graph, who, item, &owned.wanted(), now);
         assert_eq!(decision, explained);
+        self.agrees(who, &decision);
         match decision {
             Decision::Granted(granted) => told("yes", &granted),
             Decision::Refused(refusal) => {
@@ -172,6 +173,24 @@ impl World {
                 refusal.reason.code().to_owned()
             }
         }
+    }
+
+    /// What is listed as usable and what is decided do not contradict each other.
+    fn agrees(&self, who: Uuid, decision: &Decision) {
+        let (license, expected) = match decision {
+            Decision::Granted(granted) => (Some(granted.license), true),
+            Decision::Refused(refusal) => match refusal.reason {
+                Reason::AssignmentRequired | Reason::InvalidLicenseModel => (refusal.license, false),
+                _ => return,
+            },
+        };
+        let license = license.and_then(|license| self.graph.find(license)).expect("a license");
+        let profile = self.graph.find(who).expect("a consumer");
+        assert_eq!(
+            decision::may_use(license, profile, self.time()),
+            expected,
+            "{decision:?}"
+        );
     }
 
     /// `ann:editor:hw`: the newest live lease of a consumer, of an item, on a device.

@@ -375,8 +375,21 @@ pub fn envelopes() -> Vec<(&'static str, Value)> {
                         }},
                     },
                     "required": ["externalId", "items"],
-                }},
+                },
+                "dryRun": {"type": "boolean", "const": true, "readOnly": true},
+                "changes": {"type": "array", "items": schema("Change"), "readOnly": true}},
                 "required": ["transaction"],
+            }),
+        ),
+        (
+            "DryRun",
+            json!({
+                "type": "object",
+                "properties": {
+                    "dryRun": {"type": "boolean", "const": true},
+                    "changes": {"type": "array", "items": schema("Change")},
+                },
+                "required": ["dryRun", "changes"],
             }),
         ),
         (

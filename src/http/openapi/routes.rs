@@ -289,15 +289,24 @@ pub const ROUTES: &[Route] = &[
         tag: "licenses",
         summary: "Give a lease back",
         description: "One's own by the rules of its model; another's, with `Consumption.delete`, at once.",
-        parameters: &["id", "IdempotencyKey"],
+        parameters: &["id", "dryRun", "IdempotencyKey"],
         bodies: &[],
-        answers: &[Answer {
-            status: 204,
-            description: "It is given back",
-            media: "",
-            schema: "",
-            headers: &["Graph-Revision"],
-        }],
+        answers: &[
+            Answer {
+                status: 200,
+                description: "What would change, of a dry run",
+                media: JSON,
+                schema: "DryRun",
+                headers: &["Graph-Revision"],
+            },
+            Answer {
+                status: 204,
+                description: "It is given back",
+                media: "",
+                schema: "",
+                headers: &["Graph-Revision"],
+            },
+        ],
         problems: &[400, 401, 403, 404, 405, 409, 422, 503],
         open: false,
     },
@@ -327,7 +336,7 @@ pub const ROUTES: &[Route] = &[
         tag: "operations",
         summary: "Grant an organization what it ordered",
         description: "The same order again, known by its `externalId`, grants nothing more; another one by that id is refused.",
-        parameters: &["id", "IdempotencyKey"],
+        parameters: &["id", "dryRun", "IdempotencyKey"],
         bodies: &[TRANSACTION],
         answers: &[
             Answer {
@@ -355,7 +364,7 @@ pub const ROUTES: &[Route] = &[
         tag: "operations",
         summary: "Change what an order granted an organization",
         description: "Quantities and validities of the items that are named; items that are new are granted, the others stay.",
-        parameters: &["id", "IdempotencyKey"],
+        parameters: &["id", "dryRun", "IdempotencyKey"],
         bodies: &[TRANSACTION],
         answers: &[Answer {
             status: 200,
@@ -374,7 +383,7 @@ pub const ROUTES: &[Route] = &[
         tag: "operations",
         summary: "Grant a user what was ordered",
         description: "The same order again, known by its `externalId`, grants nothing more; another one by that id is refused.",
-        parameters: &["id", "IdempotencyKey"],
+        parameters: &["id", "dryRun", "IdempotencyKey"],
         bodies: &[TRANSACTION],
         answers: &[
             Answer {
@@ -402,7 +411,7 @@ pub const ROUTES: &[Route] = &[
         tag: "operations",
         summary: "Change what an order granted a user",
         description: "Quantities and validities of the items that are named; items that are new are granted, the others stay.",
-        parameters: &["id", "IdempotencyKey"],
+        parameters: &["id", "dryRun", "IdempotencyKey"],
         bodies: &[TRANSACTION],
         answers: &[Answer {
             status: 200,
