@@ -150,7 +150,8 @@ impl Importer<'_> {
         let who = Arc::clone(&self.who);
         let run = move |transaction: &mut Transaction<'_>| -> Result<Reply, ImportError> {
             still_known(transaction, &who).map_err(|error| ImportError { line: 0, error })?;
-            crud::import(transaction, &who, &decoded).map(counted)
+            crud::import(transaction, &who, &decoded)?;
+            Ok(counted(crud::count(transaction)))
         };
         match self.context.state.engine.write(self.write(), run).await {
             Ok(written) => {

@@ -157,9 +157,9 @@ pub fn upsert(
     })
 }
 
-/// Merges lines of the import format: objects, and relations by their ends. Gives how many entities and relations were
-/// created or updated. References may point to what is stored and to any line of the same batch.
-pub fn import(tx: &mut Transaction<'_>, who: &Who, lines: &[ImportLine]) -> Result<u64, ImportError> {
+/// Merges lines of the import format: objects, and relations by their ends. References may point to what is stored and to
+/// any line of the same batch.
+pub fn import(tx: &mut Transaction<'_>, who: &Who, lines: &[ImportLine]) -> Result<(), ImportError> {
     who.require(Permission::ServerImport).map_err(|denied| ImportError {
         line: 0,
         error: denied.into(),
@@ -182,11 +182,13 @@ pub fn import(tx: &mut Transaction<'_>, who: &Who, lines: &[ImportLine]) -> Resu
         })
         .collect();
     Write::new(tx, who, Mode::Import, flat).run(None).map_err(at)?;
-    Ok(count(&tx.changes()))
+    Ok(())
 }
 
-/// Entities and relations of a list of changes; the server's own housekeeping is not told.
-pub fn count(changes: &[Change]) -> u64 {
+/// Entities and relations that a transaction has created, updated or removed so far; the server's own housekeeping is not
+/// told.
+pub fn count(tx: &Transaction<'_>) -> u64 {
+    let changes = tx.changes();
     let told = changes.iter().filter(|change| match change {
         Change::Entity { before, after } => before
             .as_ref()

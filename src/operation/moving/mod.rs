@@ -151,7 +151,7 @@ pub fn take(
             taken.map_err(|why| failed(index, &entry.at, why))?;
         }
     }
-    Ok(crud::count(&tx.changes()))
+    Ok(crud::count(tx))
 }
 
 fn step(tx: &mut Transaction<'_>, who: &Who, organization: &str, says: &Step) -> Result<(), Why> {
