@@ -175,7 +175,7 @@ impl World {
         let lines = wire::import_document(body(short).as_bytes(), &Limits::default()).expect("lines that can be read");
         let mut failed = None;
         let done = self.write(|tx| {
-            import(tx, who, &lines).map_err(|error| {
+            import(tx, who, &lines).map(|()| count(tx)).map_err(|error| {
                 failed = Some(error.clone());
                 error.error
             })
