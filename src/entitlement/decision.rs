@@ -16,7 +16,7 @@ use super::model::{self, LeaseTimes, Mode, Named};
 use super::reason::Reason;
 use super::ruled;
 use super::seats;
-use super::select::{self, Candidate, Filters, Path};
+use super::select::{self, Candidate, Filters, Looks, Path};
 use super::sessions;
 use super::terms::Limited;
 
@@ -53,6 +53,8 @@ pub struct Wanted<'a> {
     /// A lease to renew.
     pub lease: Option<Uuid>,
     pub filters: Filters,
+    /// Of the request it is a part of, if that has several.
+    pub looks: Option<&'a Looks>,
 }
 
 impl<'a> Wanted<'a> {
@@ -225,7 +227,7 @@ fn choose<'g>(
             renews = Some(lease);
         }
     }
-    let mut candidates = match select::candidates(profile, asked, &filters, now) {
+    let mut candidates = match select::candidates(profile, asked, &filters, wanted.looks, now) {
         Ok(candidates) => candidates,
         Err(reason) => return no(reason),
     };

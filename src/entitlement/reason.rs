@@ -93,7 +93,7 @@ impl Reason {
         match self {
             Self::NotAuthorized => "nothing gives this consumer access to it",
             Self::TooManyLicenses => {
-                "more licenses are open to this consumer than one decision looks at: `licenseId` or `entitlementId` says which"
+                "more licenses are open to this consumer than one decision looks at, or than its request has left to look at: `licenseId` or `entitlementId` says which"
             }
             Self::LicenseNotYetValid => "the license is not valid yet",
             Self::LicenseExpired => "the license has expired",

@@ -2,6 +2,7 @@
 //! from the consumer: its groups are few, whatever the organization's size. Whether one of them may be used now is for
 //! `decision`.
 
+use std::cell::Cell;
 use std::cmp::Reverse;
 use std::collections::HashMap;
 
@@ -123,12 +124,33 @@ pub fn item<'g>(graph: &'g Graph, name: &str) -> Option<Node<'g>> {
 /// it would take a second seat. Whoever has more names a license, which is found without a search, or an entitlement.
 pub const LOOKED_AT: usize = 10_000;
 
-/// What is left of it.
-struct Budget(usize);
+/// What the decisions of one request may still look at, all of them together: each alone is bounded, and a request has a hundred.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Looks(Cell<usize>);
 
-impl Budget {
+impl Default for Looks {
+    fn default() -> Self {
+        Self(Cell::new(2 * LOOKED_AT))
+    }
+}
+
+/// What is left of it, here and in the request.
+struct Budget<'a> {
+    own: usize,
+    all: Option<&'a Looks>,
+}
+
+impl<'a> Budget<'a> {
+    fn new(all: Option<&'a Looks>) -> Self {
+        Self { own: LOOKED_AT, all }
+    }
+
     fn spend(&mut self) -> Result<(), Reason> {
-        self.0 = self.0.checked_sub(1).ok_or(Reason::TooManyLicenses)?;
+        let less = |left: usize| left.checked_sub(1).ok_or(Reason::TooManyLicenses);
+        self.own = less(self.own)?;
+        if let Some(Looks(all)) = self.all {
+            all.set(less(all.get())?);
+        }
         Ok(())
     }
 }
@@ -136,19 +158,20 @@ impl Budget {
 /// All there are, the one to try first at the front.
 ///
 /// # Errors
-/// There are more than one decision looks at.
+/// There are more than one decision looks at, or than its request has left.
 pub fn candidates<'g>(
     profile: Node<'g>,
     asked: Node<'g>,
     filters: &Filters,
+    looks: Option<&Looks>,
     now: Time,
 ) -> Result<Candidates<'g>, Reason> {
     let mut found = Candidates::new();
     if is_valid(&profile, now) {
-        let items = covering(asked, &mut Budget(LOOKED_AT))?;
+        let items = covering(asked, &mut Budget::new(looks))?;
         match filters.license {
             Some(license) => found.extend(named(license, profile, &items, filters, now)),
-            None => gather(&mut found, profile, &items, filters, now)?,
+            None => gather(&mut found, profile, &items, filters, Budget::new(looks), now)?,
         }
     }
     if found.len() > 1 {
@@ -167,7 +190,7 @@ pub fn of_organization<'g>(
     profile: Node<'g>,
     now: Time,
 ) -> Result<Candidates<'g>, Reason> {
-    let owned = owned(organization, item, &mut Budget(LOOKED_AT))?.into_iter();
+    let owned = owned(organization, item, &mut Budget::new(None))?.into_iter();
     let mut found: Candidates<'g> = owned
         .map(|license| candidate(license, item, Path::Direct, profile, now))
         .collect();
@@ -180,7 +203,7 @@ pub fn of_organization<'g>(
 /// # Errors
 /// There are more than one decision looks at.
 pub fn owns<'g>(organization: Node<'g>, item: Node<'g>, is_so: impl Fn(Node<'g>) -> bool) -> Result<bool, Reason> {
-    let budget = &mut Budget(LOOKED_AT);
+    let budget = &mut Budget::new(None);
     for item in covering(item, budget)?.all() {
         if owned(organization, *item, budget)?.into_iter().any(&is_so) {
             return Ok(true);
@@ -206,9 +229,9 @@ fn gather<'g>(
     profile: Node<'g>,
     items: &Distinct<Node<'g>>,
     filters: &Filters,
+    mut budget: Budget<'_>,
     now: Time,
 ) -> Result<(), Reason> {
-    let mut budget = Budget(LOOKED_AT);
     // An entitlement is here once, an item too, and a license is of one of each: none of these is found twice.
     for (entitlement, path) in ways(profile, now) {
         if !fits_entitlement(filters, entitlement) {
@@ -301,7 +324,7 @@ fn candidate<'g>(license: Node<'g>, item: Node<'g>, path: Path<'g>, profile: Nod
 }
 
 /// The item, and all that include it: a license for a bundle answers for what is in it, never the other way round.
-fn covering<'g>(asked: Node<'g>, budget: &mut Budget) -> Result<Distinct<Node<'g>>, Reason> {
+fn covering<'g>(asked: Node<'g>, budget: &mut Budget<'_>) -> Result<Distinct<Node<'g>>, Reason> {
     let mut items = Distinct::default();
     items.add(asked);
     let mut at = 0;

@@ -5,6 +5,7 @@
 //! like a grant: 200.
 
 mod asked;
+mod check;
 mod token;
 mod told;
 
@@ -17,20 +18,19 @@ use actix_web::web::Bytes;
 use actix_web::{HttpMessage, HttpResponse};
 use uuid::Uuid;
 
-use super::checked::Noted;
 use super::problem::{Problem, internal};
 use super::signing::Promise;
 use super::write::{idempotency, still_known};
 use super::{Context, GRAPH_REVISION, auth, body, wire};
-use crate::access::{View, Who};
+use crate::access::Who;
 use crate::engine::{Reply, Write};
 use crate::entitlement::consume::Outcome;
-use crate::entitlement::decision::{self, Decision};
+use crate::entitlement::select::Looks;
 use crate::entitlement::{Reason, Refused};
 use crate::error::Error;
 use crate::graph::{Graph, Transaction};
 use crate::limits::{Limit, Limits};
-use crate::model::{Change, Revision, Time};
+use crate::model::{Change, Revision};
 use crate::operation::consume::{self, Consumer, Purpose};
 use crate::operation::crud;
 use crate::signing::Algorithm;
@@ -84,8 +84,11 @@ pub fn at_once(context: &Context) -> Option<Result<HttpResponse, Problem>> {
         .ok()
         .filter(Asked::only_checks)?;
     let graph = context.state.engine.snapshot();
-    let checked = auth::authenticate(context, &graph).and_then(|who| check(context, &asked, form, &graph, &who));
-    Some(checked.map(|(revision, body)| response(form, revision, body)))
+    let revision = graph.revision();
+    let checked =
+        auth::authenticate(context, &graph).and_then(|who| check::at_once(context, &asked, form, &graph, &who));
+    let body = checked.transpose()?;
+    Some(body.map(|body| response(form, revision, body)))
 }
 
 pub async fn answer(context: &Context, payload: Payload) -> Result<HttpResponse, Problem> {
@@ -101,9 +104,9 @@ pub async fn answer(context: &Context, payload: Payload) -> Result<HttpResponse,
     };
     let asked = Asked::read(context.query(), &sent, context.limits())?;
     if asked.only_checks() {
-        let (revision, body) = check(context, &asked, form, &graph, &who)?;
-        let algorithm = asked.algorithm;
-        drop((graph, asked));
+        let (revision, algorithm) = (graph.revision(), asked.algorithm);
+        drop(asked);
+        let body = check::answer(context, sent, form, graph, who).await?;
         let body = match form {
             Form::Jwt => {
                 let promise = promise(context, algorithm).await?;
@@ -147,12 +150,29 @@ pub async fn answer(context: &Context, payload: Payload) -> Result<HttpResponse,
             signed: form == Form::Jwt,
         };
         let mut answers = Answers::new(form, asked.items.len());
+        let looks = Looks::default();
         for item in &asked.items {
             if asked.releases {
                 release(tx, &who, &consumer, item, &stamp, &mut answers)?;
-            } else {
-                consume_one(tx, &who, &consumer, &asked, item, &stamp, &mut answers)?;
+                continue;
             }
+            let again = looks.clone();
+            let explained = (asked.explain && answers.tells()).then(|| {
+                let wanted = consumer.wanting(asked.wanted(item, &again));
+                check::explained(tx.graph(), &who, &consumer, &item.name, &wanted, tx.now())
+            });
+            let wanted = consumer.wanting(asked.wanted(item, &looks));
+            let outcome = consume::consume(tx, &consumer, &item.name, &wanted)?;
+            let explained = explained.as_deref();
+            tell(
+                tx.graph(),
+                &item.name,
+                &outcome,
+                dry_run,
+                &stamp,
+                explained,
+                &mut answers,
+            );
         }
         let mut body = answers.finish();
         if dry_run && form == Form::Json {
@@ -217,58 +237,6 @@ fn consumer(graph: &Graph, who: &Who, named: Option<Uuid>, purpose: Purpose) -> 
     consume::consumer(graph, who, named, ON_BEHALF_OF, purpose)
 }
 
-/// The revision it was answered at, and the answers.
-fn check(
-    context: &Context,
-    asked: &Asked<'_>,
-    form: Form,
-    graph: &Graph,
-    who: &Who,
-) -> Result<(Revision, Bytes), Problem> {
-    let consumer = consumer(graph, who, asked.on_behalf_of, Purpose::Check)?;
-    let now = context.state.engine.now();
-    let stamp = Stamp {
-        issuer: context.state.signer().issuer(),
-        subject: consumer.profile,
-        now,
-        signed: form == Form::Jwt,
-    };
-    may_be_dry(asked, form)?;
-    let mut answers = Answers::new(form, asked.items.len());
-    let mut noted = Noted::new(context, now);
-    for item in &asked.items {
-        let wanted = consumer.wanting(asked.wanted(item));
-        let decided = decision::decide(graph, consumer.profile, &item.name, &wanted, now);
-        noted.decided(graph, &consumer, &item.name, &wanted, &decided);
-        let explained = (asked.explain && form == Form::Json).then(|| explain(graph, who, &consumer, asked, item, now));
-        match &decided {
-            Decision::Granted(granted) => {
-                let hw = wanted.hw.map(|hw| hw.id);
-                answers.granted(&item.name, granted, None, hw, &stamp, explained.as_deref());
-            }
-            Decision::Refused(refusal) => answers.refused(&item.name, refusal.reason, &stamp, explained.as_deref()),
-        }
-    }
-    noted.leave(&context.state);
-    let mut body = answers.finish();
-    if asked.dry_run && form == Form::Json {
-        tell_changes(&mut body, &[]);
-    }
-    if body.len() as u64 > context.limits().answer_bytes {
-        return Err(Problem::new(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            "answerTooLarge",
-            "the answer is too large",
-        )
-        .limit(Limit {
-            name: "answer_bytes",
-            value: context.limits().answer_bytes,
-        })
-        .help("ask for fewer items, or without `explain`"));
-    }
-    Ok((graph.revision(), Bytes::from(body)))
-}
-
 /// A dry run answers for one item, as an object with room for what would change; a token of it would be believed.
 fn may_be_dry(asked: &Asked<'_>, form: Form) -> Result<(), Problem> {
     let problem = match form {
@@ -304,44 +272,26 @@ async fn promise(context: &Context, algorithm: Algorithm) -> Result<Promise<'_>,
     context.state.signer().promise(snapshot, algorithm).await
 }
 
-fn explain(graph: &Graph, who: &Who, consumer: &Consumer, asked: &Asked<'_>, item: &Item<'_>, now: Time) -> Vec<u8> {
-    let wanted = consumer.wanting(asked.wanted(item));
-    let (_, tried) = decision::explain(graph, consumer.profile, &item.name, &wanted, now);
-    let mut out = Vec::new();
-    explanation(&mut out, &tried, consumer.profile, &View::new(graph, who), now);
-    out
-}
-
-fn consume_one(
-    tx: &mut Transaction<'_>,
-    who: &Who,
-    consumer: &Consumer,
-    asked: &Asked<'_>,
-    item: &Item<'_>,
+fn tell(
+    graph: &Graph,
+    item: &str,
+    outcome: &Outcome,
+    dry_run: bool,
     stamp: &Stamp<'_>,
+    explained: Option<&[u8]>,
     answers: &mut Answers,
-) -> Result<(), Error> {
-    let now = tx.now();
-    let explained = (asked.explain && answers.tells()).then(|| explain(tx.graph(), who, consumer, asked, item, now));
-    let wanted = consumer.wanting(asked.wanted(item));
-    match consume::consume(tx, consumer, &item.name, &wanted)? {
+) {
+    match outcome {
         Outcome::Consumed(lease) | Outcome::Renewed(lease) => {
-            let node = tx.graph().find(lease.consumption);
+            let node = graph.find(lease.consumption);
             let tied = node.as_ref().map(|node| crate::graph::Anchored::of(node.entity()));
             let hw = tied.and_then(|tied| tied.hw);
-            answers.granted(
-                &item.name,
-                &lease.granted,
-                // A lease that is not there has no id.
-                (!asked.dry_run).then_some(lease.id),
-                hw,
-                stamp,
-                explained.as_deref(),
-            );
+            // A lease that is not there has no id.
+            let id = (!dry_run).then_some(lease.id);
+            answers.granted(item, &lease.granted, id, hw, stamp, explained);
         }
-        Outcome::Refused(refusal) => answers.refused(&item.name, refusal.reason, stamp, explained.as_deref()),
+        Outcome::Refused(refusal) => answers.refused(item, refusal.reason, stamp, explained),
     }
-    Ok(())
 }
 
 /// The name of what would be an item is the id of a lease.

@@ -27,7 +27,7 @@ use crate::operation::consume::{self, Consumer, Purpose};
 
 /// What takes longer is finished beside the workers: most of these take microseconds, and one of a user with thousands of licenses
 /// does not.
-const INLINE: Duration = Duration::from_millis(2);
+pub const INLINE: Duration = Duration::from_millis(2);
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -306,6 +306,38 @@ fn exactly_as_many_as_there_are_seats_get_one() {
     }
 }
 
+/// A request has up to a hundred items: they share what is looked at, on a snapshot as in the committer, and the others are answered.
+#[test]
+fn items_of_one_request_share_what_is_looked_at() {
+    let world = world(1, 1, 900_000, 0);
+    let address = world.server.address;
+    let more: String = (0..9_000)
+        .map(|number| {
+            let of = json!({"ref_Entitlement_id": id(3), "ref_LicensedItem_id": id(4)});
+            let license = json!({"__objType": "License", "id": id(1_000_000 + number), "validFrom": "2026-01-01T00:00:00.000Z", "referenceFields": of});
+            format!("{license}\n")
+        })
+        .collect();
+    let (status, answer) =
+        Caller::new(address, ADMIN).send("POST", "/import", "Content-Type: application/x-ndjson\r\n", &more);
+    assert_eq!(status, 200, "{answer}");
+    let mut caller = Caller::new(address, &world.tokens[0]);
+    let named = format!("editor=;licenseId={}", id(LICENSE));
+    let items = format!("editor&editor&editor&{named}");
+    let (_, got) = caller.send("GET", &format!("/authz/.json?{items}&doConsume=false"), "", "");
+    let posted = caller.authz(&format!("{items}&doConsume=false"));
+    let revision = world.server.engine.revision();
+    let consumed = caller.authz(&items);
+    assert!(world.server.engine.revision() > revision);
+    for answer in [&got, &posted, &consumed] {
+        let told: Vec<_> = (0..4).map(|at| &answer[at]["editor"] == true).collect();
+        assert_eq!(told, [true, true, false, true], "{answer}");
+        assert_eq!(answer[2]["editor_errorCode"], "tooManyLicenses");
+    }
+    // Alone each has its own.
+    assert_eq!(caller.authz("editor&doConsume=false")["editor"], true);
+}
+
 /// T18.
 #[test]
 fn a_lease_is_released_once_whoever_asks_and_however_often() {

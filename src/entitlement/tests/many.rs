@@ -42,7 +42,7 @@ fn a_license_is_a_candidate_once_by_its_best_way() {
     ));
     let (ann, editor) = (world.graph.find(id("ann")), world.graph.find(id("editor")));
     let (ann, editor) = ann.zip(editor).expect("both");
-    let found = |filters: &Filters| select::candidates(ann, editor, filters, world.time()).expect("not too many");
+    let found = |filters: &Filters| select::candidates(ann, editor, filters, None, world.time()).expect("not too many");
     let all = found(&Filters::default());
     assert_eq!(all.len(), 81);
     let path = |name: &str, all: &select::Candidates<'_>| {
@@ -96,6 +96,32 @@ fn more_licenses_than_one_decision_looks_at_are_none() {
         &format!("{more}{}", licenses(select::LOOKED_AT - 4)),
         &[("ann editor", "new lic 900")],
     );
+}
+
+#[test]
+fn decisions_of_one_request_share_what_they_look_at() {
+    let world = World::new(&licenses(select::LOOKED_AT - 10));
+    let ask = |looks: Option<&select::Looks>, license: Option<&str>| {
+        let wanted = Wanted {
+            looks,
+            filters: Filters {
+                license: license.map(id),
+                ..Filters::default()
+            },
+            ..Wanted::default()
+        };
+        match decision::decide(&world.graph, id("ann"), "editor", &wanted, world.time()) {
+            Decision::Granted(_) => "granted",
+            Decision::Refused(refusal) => refusal.reason.code(),
+        }
+    };
+    let looks = select::Looks::default();
+    let asked = [(); 3].map(|()| ask(Some(&looks), None));
+    assert_eq!(asked, ["granted", "granted", "tooManyLicenses"]);
+    // One that is named is found without a search, and another request has its own.
+    assert_eq!(ask(Some(&looks), Some("lic")), "granted");
+    assert_eq!(ask(Some(&select::Looks::default()), None), "granted");
+    assert_eq!(ask(None, None), "granted");
 }
 
 #[test]

@@ -264,6 +264,7 @@ impl Owned {
                 owner_user: self.text("user").map(id),
                 within: self.text("within").map(id),
             },
+            looks: None,
         }
     }
 }

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use crate::entitlement::decision::{Anchor, Wanted};
 use crate::entitlement::model::Mode;
-use crate::entitlement::select::Filters;
+use crate::entitlement::select::{Filters, Looks};
 use crate::entitlement::sound::PARAMETERS;
 use crate::http::keys;
 use crate::http::parameters::Parameters;
@@ -228,7 +228,7 @@ impl<'a> Asked<'a> {
     }
 
     /// For one of the items: what it says of itself comes before what is said of all.
-    pub fn wanted<'s>(&'s self, item: &'s Item<'_>) -> Wanted<'s> {
+    pub fn wanted<'s>(&'s self, item: &'s Item<'_>, looks: &'s Looks) -> Wanted<'s> {
         let (own, all) = (&item.narrowed, &self.narrowed);
         // The owner of either kind is one thing.
         let owner = if own.organization.or(own.user).is_some() {
@@ -252,6 +252,7 @@ impl<'a> Asked<'a> {
                 owner_user: owner.user,
                 within: None,
             },
+            looks: Some(looks),
         }
     }
 }
@@ -416,7 +417,8 @@ mod tests {
             "a=;ownerUserId={two}&b&ownerOrganizationId={one}&licenseId={one}&hw=x;name=My+box&process=;name=p"
         );
         let asked = Asked::read(&query, "", &Limits::default()).expect("sound");
-        let of = |at: usize| asked.wanted(&asked.items[at]);
+        let looks = Looks::default();
+        let of = |at: usize| asked.wanted(&asked.items[at], &looks);
         let ids = [one, two].map(|id| Some(Uuid::try_parse(id).expect("an id")));
         assert_eq!(
             (
