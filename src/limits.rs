@@ -70,6 +70,8 @@ limits! {
     checks = 1000;
     /// Events of checks that may wait to be stored; further ones are not told, and counted by a metric.
     check_events = 8192;
+    /// Refused consumptions of one consumer that are told as events in ten seconds; further ones are answered alike, and counted by a metric.
+    refusals = 100;
     /// Bytes of what a client calls a device or a process.
     anchor_bytes = 256;
     /// Streams of events that may be open.

@@ -139,6 +139,7 @@ pub async fn answer(context: &Context, payload: Payload) -> Result<HttpResponse,
     };
     let (query, limits) = (context.query().to_owned(), *context.limits());
     let issuer = Arc::clone(context.state.signer().issuer());
+    let refusals = Arc::clone(&context.state.refusals);
     let run = move |tx: &mut Transaction<'_>| -> Result<Reply, Error> {
         still_known(tx, &who)?;
         let asked = asked_for(&query, &sent, &limits)?;
@@ -150,10 +151,13 @@ pub async fn answer(context: &Context, payload: Payload) -> Result<HttpResponse,
             signed: form == Form::Jwt,
         };
         let mut answers = Answers::new(form, asked.items.len());
+        // A dry run tells nothing.
+        let now = tx.now();
+        let may_tell = || !dry_run && refusals.may_tell(consumer.profile, now);
         let looks = Looks::default();
         for item in &asked.items {
             if asked.releases {
-                release(tx, &who, &consumer, item, &stamp, &mut answers)?;
+                release(tx, &who, &consumer, item, may_tell, &stamp, &mut answers)?;
                 continue;
             }
             let again = looks.clone();
@@ -162,7 +166,7 @@ pub async fn answer(context: &Context, payload: Payload) -> Result<HttpResponse,
                 check::explained(tx.graph(), &who, &consumer, &item.name, &wanted, tx.now())
             });
             let wanted = consumer.wanting(asked.wanted(item, &looks));
-            let outcome = consume::consume(tx, &consumer, &item.name, &wanted)?;
+            let outcome = consume::consume(tx, &consumer, &item.name, &wanted, may_tell)?;
             let explained = explained.as_deref();
             tell(
                 tx.graph(),
@@ -300,11 +304,12 @@ fn release(
     who: &Who,
     consumer: &Consumer,
     item: &Item<'_>,
+    may_tell: impl FnOnce() -> bool,
     stamp: &Stamp<'_>,
     answers: &mut Answers,
 ) -> Result<(), Error> {
     let released = match Uuid::try_parse(&item.name) {
-        Ok(lease) => consume::release(tx, who, consumer, lease),
+        Ok(lease) => consume::release(tx, who, consumer, lease, may_tell),
         Err(_) => Err(Refused::NotGranted(Reason::NoConsumptionFoundById)),
     };
     match released {

@@ -76,6 +76,7 @@ pub struct Metrics {
     checks_granted: Counter<u64, AtomicU64>,
     checks_refused: Counter<u64, AtomicU64>,
     pub check_events_lost: Counter<u64, AtomicU64>,
+    pub refusals_not_told: Counter<u64, AtomicU64>,
 }
 
 impl Metrics {
@@ -113,6 +114,12 @@ impl Metrics {
             "Checks whose events found no room while they waited to be stored",
             check_events_lost.clone(),
         );
+        let refusals_not_told = Counter::default();
+        registry.register(
+            "refusals_not_told",
+            "Refused consumptions that were answered and not stored as events, since their consumer had too many",
+            refusals_not_told.clone(),
+        );
         registry.register_collector(Box::new(EngineCollector(engine)));
         let classes = |route: &'static str| {
             ["1xx", "2xx", "3xx", "4xx", "5xx"]
@@ -127,6 +134,7 @@ impl Metrics {
             checks_granted: outcome("granted"),
             checks_refused: outcome("refused"),
             check_events_lost,
+            refusals_not_told,
             registry,
             panics,
         }

@@ -28,6 +28,7 @@ pub mod parameters;
 pub mod passwords;
 mod places;
 pub mod problem;
+mod refusals;
 pub mod schema;
 pub mod signing;
 pub mod target;
@@ -111,6 +112,7 @@ pub struct State {
     audits: audit::Turns,
     /// Events of checks on their way to the log.
     checked: checked::Waiting,
+    refusals: Arc<refusals::Refusals>,
     signer: Signer,
     /// Streams of events that are open, and those of them that read.
     streams: Places,
@@ -123,9 +125,12 @@ pub struct State {
 impl State {
     /// `backup` is `None` where there is no file to copy (`memory:`).
     pub fn new(engine: Engine, options: Options, backup: Option<Box<Backup>>) -> Self {
+        let metrics = Metrics::new(engine.clone());
+        let untold = metrics.refusals_not_told.clone();
         Self {
             cursors: Cursors::new(Clock::secret()),
-            metrics: Metrics::new(engine.clone()),
+            metrics,
+            refusals: Arc::new(refusals::Refusals::new(options.limits.refusals, untold)),
             stopping: AtomicBool::new(false),
             request_ids: RequestIds::new(Clock::secret()),
             throttle: Throttle::default(),

@@ -81,15 +81,18 @@ fn permit(who: &Who, is_own: bool, purpose: Purpose) -> Result<(), Error> {
 }
 
 /// Consumes, and tells what the changes alone do not: that it was refused, which is as durable as a lease, and what was taken from credits.
+/// `may_tell` is asked before a refusal is told.
 pub fn consume(
     tx: &mut Transaction<'_>,
     consumer: &Consumer,
     item: &str,
     wanted: &Wanted<'_>,
+    may_tell: impl FnOnce() -> bool,
 ) -> Result<Outcome, Violation> {
     let outcome = consume::consume(tx, consumer.profile, item, wanted)?;
     match &outcome {
         Outcome::Consumed(lease) | Outcome::Renewed(lease) => tell_use(tx, lease),
+        Outcome::Refused(_) if !may_tell() => {}
         Outcome::Refused(refusal) => {
             let asked = of_refusal(asked(consumer, item, wanted), refusal);
             let event = event::refused(tx.graph(), &asked, whose(tx.graph(), &asked));
@@ -183,7 +186,13 @@ fn tell_of_lease(tx: &mut Transaction<'_>, name: &str, consumption: Uuid, facts:
 }
 
 /// Gives back a lease of this consumer. That the model forbids it is told, as any refusal is; that there is no such lease is nobody's to hear.
-pub fn release(tx: &mut Transaction<'_>, who: &Who, consumer: &Consumer, lease: Uuid) -> Result<Released, Refused> {
+pub fn release(
+    tx: &mut Transaction<'_>,
+    who: &Who,
+    consumer: &Consumer,
+    lease: Uuid,
+    may_tell: impl FnOnce() -> bool,
+) -> Result<Released, Refused> {
     let found = decision::lease(tx.graph(), lease, tx.now());
     let view = View::new(tx.graph(), who);
     if found.is_some_and(|lease| !view.reaches(lease)) {
@@ -192,6 +201,7 @@ pub fn release(tx: &mut Transaction<'_>, who: &Who, consumer: &Consumer, lease: 
     let consumption = found.map(|lease| lease.id);
     let released = consume::release(tx, Some(consumer.profile), lease);
     if let (Err(Refused::NotGranted(reason @ Reason::ReleaseNotAllowed)), Some(consumption)) = (&released, consumption)
+        && may_tell()
     {
         let why: (_, Fact) = ("errorInfo".into(), event::error(reason.code(), reason.words()));
         tell_of_lease(tx, "LicenseReleased", consumption, vec![why]);

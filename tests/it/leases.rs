@@ -449,6 +449,40 @@ fn ended_leases_are_tidied_in_small_steps() {
     assert_eq!(judge(&world).most, 1);
 }
 
+/// A client that asks in a circle is answered each time, and written down a bounded number of times.
+#[test]
+fn refusals_of_one_consumer_are_stored_up_to_a_bound() {
+    let world = world(3, 1, 900_000, 0);
+    let mut callers: Vec<Caller> = world
+        .tokens
+        .iter()
+        .map(|token| Caller::new(world.server.address, token))
+        .collect();
+    assert_eq!(callers[0].authz("editor")["editor"], true);
+    let most = Settings::default().limits.refusals;
+    let revision = || world.server.engine.revision();
+    let mut refuse = |client: usize, query: &str, code: &str| {
+        let (before, answer) = (revision(), callers[client].authz(query));
+        let (item, _) = query.split_once('&').unwrap_or((query, ""));
+        assert_eq!(answer[format!("{item}_errorCode")], code, "{answer}");
+        revision() - before
+    };
+    assert_eq!(refuse(1, "editor&dryRun=true", "noSeatsAvailable"), 0);
+    // Whatever name, device or key it comes with.
+    let stored: u64 = (0..most + 50)
+        .map(|number| match number % 2 {
+            0 => refuse(1, &format!("editor&hw=h{number}"), "noSeatsAvailable"),
+            _ => refuse(1, &format!("name{number}"), "notAuthorized"),
+        })
+        .sum();
+    assert_eq!(stored, most);
+    assert_eq!(refuse(2, "editor", "noSeatsAvailable"), 1, "another's is stored");
+    world.clock.set(Time(NOON + 10_000));
+    assert_eq!(refuse(1, "editor", "noSeatsAvailable"), 1, "it is stored again");
+    let metrics = crate::support::client::send(world.server.address, "GET", "/metrics", &[], None).expect("an answer");
+    assert!(metrics.text().contains("seatgraph_refusals_not_told_total 50\n"));
+}
+
 /// A check leaves a count by what came of it, whether or not it leaves an event; what takes a seat or is none of the two is not counted.
 #[test]
 fn checks_are_counted() {
