@@ -118,7 +118,7 @@ fn of_member(profile: Node<'_>, is_meant: impl Fn(Node<'_>) -> bool) -> Vec<Rese
 
 fn in_entitlement(entitlement: Node<'_>, group: Node<'_>, found: &mut Vec<Reservation>) {
     for (license, _) in entitlement.hop(Hop::forward(LICENSES), None) {
-        for (assignment, _) in license.hop(Hop::forward(BY_LICENSE), None) {
+        for assignment in license.graph().reserving(license) {
             let Some(profile) = assignment.parent(BY_PROFILE).filter(|_| is_plain(&assignment.fields)) else {
                 continue;
             };

@@ -75,6 +75,14 @@ struct Granting {
     slot: u32,
 }
 
+/// An assignment that reserves a seat: no more than there are seats, and a license may have a million assignments.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Reserving {
+    license: u32,
+    serial: Serial,
+    slot: u32,
+}
+
 /// What, beside the license and the consumer, makes a lease the same lease (`licensing.md` 1.6).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Anchored<'a> {
@@ -108,6 +116,7 @@ pub(super) struct SeatIndex {
     held: Sorted<Held>,
     tied: Sorted<Tied>,
     granting: Sorted<Granting>,
+    reserving: Sorted<Reserving>,
     /// By the slot of the license, or of the rule; none where nothing is held.
     tallies: HashMap<u32, Tally, RandomState>,
     hasher: RandomState,
@@ -162,6 +171,9 @@ impl SeatIndex {
                 if let Some(granting) = granting(topology, slot, before) {
                     self.granting.remove(&granting);
                 }
+                if let Some(reserving) = reserving(topology, slot, before) {
+                    self.reserving.remove(&reserving);
+                }
             }
             Kind::Consumption => {
                 if let Some(assignment) = parent(topology, slot, LEASES) {
@@ -182,6 +194,9 @@ impl SeatIndex {
                 self.climb(topology, slot, true);
                 if let Some(granting) = granting(topology, slot, after) {
                     self.granting.insert(granting);
+                }
+                if let Some(reserving) = reserving(topology, slot, after) {
+                    self.reserving.insert(reserving);
                 }
             }
             Kind::Consumption => {
@@ -207,6 +222,11 @@ impl SeatIndex {
             self.climb(topology, from, true);
         } else if rel == BY_LICENSE || rel == BY_RULE {
             self.step(topology, from, to, true);
+            if rel == BY_LICENSE
+                && let Some(reserving) = reserving(topology, to, topology.entity(to))
+            {
+                self.reserving.insert(reserving);
+            }
         } else if rel == BY_PROFILE
             && let Some(granting) = granting(topology, to, topology.entity(to))
         {
@@ -224,6 +244,11 @@ impl SeatIndex {
             self.drop_lease(from, to, topology.entity(to));
         } else if rel == BY_LICENSE || rel == BY_RULE {
             self.step(topology, from, to, false);
+            if rel == BY_LICENSE
+                && let Some(reserving) = reserving(topology, to, topology.entity(to))
+            {
+                self.reserving.remove(&reserving);
+            }
         } else if rel == BY_PROFILE
             && let Some(granting) = granting(topology, to, topology.entity(to))
         {
@@ -366,6 +391,9 @@ impl SeatIndex {
                     if let Some(granting) = granting(topology, slot, entity) {
                         rebuilt.granting.insert(granting);
                     }
+                    if let Some(reserving) = reserving(topology, slot, entity) {
+                        rebuilt.reserving.insert(reserving);
+                    }
                     let rel = if entity.kind == Kind::License {
                         BY_ITEM
                     } else {
@@ -392,6 +420,9 @@ impl SeatIndex {
         }
         if !self.granting.iter().eq(rebuilt.granting.iter()) {
             wrong.push("the assignments that grant access are not those there are".to_owned());
+        }
+        if !self.reserving.iter().eq(rebuilt.reserving.iter()) {
+            wrong.push("the reservations of licenses are not those there are".to_owned());
         }
         let differs = |(license, tally): (&u32, &Tally)| {
             let right = rebuilt.tallies.get(license);
@@ -430,7 +461,27 @@ fn granting(topology: &Topology, slot: u32, entity: &Entity) -> Option<Granting>
     })?
 }
 
+/// As it is found from its license, if it reserves a seat and has one. Valid or not.
+fn reserving(topology: &Topology, slot: u32, entity: &Entity) -> Option<Reserving> {
+    let is_reserved = entity.kind == Kind::Assignment && reserved_until(entity).is_some();
+    is_reserved.then(|| {
+        Some(Reserving {
+            license: parent(topology, slot, BY_LICENSE)?,
+            serial: entity.serial,
+            slot,
+        })
+    })?
+}
+
 impl Graph {
+    /// The assignments of a license that reserve a seat, valid or not, in order of serial.
+    pub fn reserving(&self, license: Node<'_>) -> impl Iterator<Item = Node<'_>> {
+        let slot = license.slot() as u32;
+        let found = &self.seats.reserving;
+        let found = found.range(|one| one.license < slot, |one| one.license <= slot);
+        found.map(|one| Node::new(self, one.slot))
+    }
+
     /// The assignments of a profile that grant access, valid or not, in order of serial.
     pub fn granting(&self, profile: Node<'_>) -> impl Iterator<Item = Node<'_>> {
         let slot = profile.slot() as u32;
