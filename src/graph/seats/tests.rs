@@ -195,6 +195,12 @@ fn compare(graph: &Graph) {
             let found = graph.taken(license, Time(now));
             assert_eq!(found, walked(graph, BY_LICENSE, license, now), "{name} at {now}");
         }
+        let reserves = |node: &Node<'_>| {
+            let text = node.fields.get(RESERVATION).and_then(Value::as_text);
+            node.parent(BY_LICENSE) == Some(license) && text == Some("reserved")
+        };
+        let reserving = graph.of_kind(Kind::Assignment, None).filter(reserves);
+        assert!(graph.reserving(license).eq(reserving));
         for profile in PROFILES.map(|name| graph.find(id(name)).expect("a profile")) {
             let grants = |node: &Node<'_>| {
                 node.parent(BY_PROFILE) == Some(profile) && node.fields.get(GRANTS_ACCESS) == Some(&Value::Bool(true))
