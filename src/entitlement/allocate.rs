@@ -16,7 +16,7 @@ use super::reason::Reason;
 use super::refused::Refused;
 use super::ruled::{self, ALLOCATED, ENTITLEMENTS, RECORDS, RECORDS_OF, RULES, RULES_FOR};
 use super::select::{self, Candidate};
-use super::{decision, reserve, seats};
+use super::{decision, reserve, seated, seats};
 
 const OF_ITEM: Rel = known(RelationType::OneToMany, Kind::LicensedItem, Kind::License);
 const BY_LICENSE: Rel = known(RelationType::OneToMany, Kind::License, Kind::Assignment);
@@ -202,10 +202,16 @@ fn reserved(
     reserve::fits(found(tx, license)?, takes_seat, now)
 }
 
-/// A direct allocation ends. What its user leases by a rule as well goes on as that.
+/// A direct allocation ends. What its user leases by a rule as well goes on as that, and what was assigned by itself as that.
 fn take_back(tx: &mut Transaction<'_>, assignment: Uuid) -> Result<(), Refused> {
     let node = found(tx, assignment)?;
     let record = node.parent(ALLOCATED).map(|record| record.id);
+    if seated::is_own(&node) {
+        return match record {
+            Some(record) => Ok(tx.unrelate(ALLOCATED, record, assignment)?),
+            None => Ok(()),
+        };
+    }
     let (by_rule, is_denial) = (node.parent(ruled::LEASED).is_some(), ruled::is_denial(&node));
     if !by_rule && let Some(license) = reserve::reserved(node, tx.now()) {
         reserve::may_release(license)?;

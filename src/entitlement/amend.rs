@@ -55,6 +55,11 @@ pub fn quota(tx: &mut Transaction<'_>, license: Uuid, count: i64) -> Result<(), 
     set_sum(tx, license, limited, |_| Some(count))
 }
 
+/// The same of seats, of which a license may also have none.
+pub fn seats(tx: &mut Transaction<'_>, license: Uuid, count: i64) -> Result<(), Refused> {
+    set_sum(tx, license, Limited::Seats, |_| Some(count.max(0)))
+}
+
 /// How a new use time counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Increment {

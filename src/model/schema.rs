@@ -215,7 +215,7 @@ kinds! {
     Entitlement ENTITLEMENT [text("name").indexed(), text("description"), flag("isDefault")];
     License ENTITLEMENT [
         text("name").indexed(), time("validFrom"), time("validUntil").indexed(), flag("active").default_true(),
-        text("lockScope").one_of(&["None", "LicensedItem", "ProductPackage"]), ALIAS,
+        text("lockScope").one_of(&["None", "LicensedItem", "ProductPackage"]), ALIAS, text("type").indexed(),
     ];
     LicensedItem ENTITLEMENT [text("name").unique().required(), text("displayName"), text("description"), ALIAS];
     ProductPackage ENTITLEMENT [
@@ -224,6 +224,7 @@ kinds! {
     ];
     Assignment ENTITLEMENT [
         text("reservationType").one_of(&["reserved", "denied"]), time("validFrom"), time("validUntil"), flag("grantsAccess"),
+        flag("active").server_owned(), flag("direct").server_owned(), flag("fulfilled"), text("redirectTo"), json("metadata"),
     ];
     Consumption ENTITLEMENT [
         uuid("leaseId").unique().server_owned(), text("consumptionMode").server_owned(), text("consumedVersion").server_owned(),
@@ -268,6 +269,14 @@ kinds! {
     // `quota` of them; a record says that an organization gives a user its licenses one by one, and so none by rules.
     AllocationRule ENTITLEMENT [count("quota"), flag("external")];
     DirectRecord ENTITLEMENT [flag("external")];
+    // Licenses that are sold and assigned one by one (`doors.md` B.6 and E): to each member of a group at once, which a rule, leased from
+    // whatever license has a seat when it is used, does not say; and what each change of such a license left it at, for the record.
+    GroupAssignment ENTITLEMENT [flag("active"), flag("fulfilled"), text("redirectTo"), json("metadata")];
+    LicenseHistory ENTITLEMENT [
+        text("changeType").server_owned(), text("transactionId").indexed().server_owned(), text("source").server_owned(),
+        text("name").server_owned(), count("seatCount").server_owned(), time("validFrom").server_owned(),
+        time("validUntil").server_owned(), flag("active").server_owned(),
+    ];
     // Bearer tokens: kept in the graph so that they are committed, replayed and audited like everything else.
     Token SECURITY [
         text("name"), text("secretHash").secret().server_owned(), json("permissions").server_owned(),
@@ -620,6 +629,10 @@ pub static RELATIONS: &[RelationDef] = &[
     one_to_many(Kind::Profile, Kind::DirectRecord, Role::Required),
     one_to_many(Kind::AllocationRule, Kind::Assignment, Role::Optional),
     one_to_many(Kind::DirectRecord, Kind::Assignment, Role::Optional),
+    owns(Kind::License, Kind::GroupAssignment),
+    one_to_many(Kind::ProfileGroup, Kind::GroupAssignment, Role::Required),
+    one_to_many(Kind::GroupAssignment, Kind::Assignment, Role::Optional),
+    owns(Kind::License, Kind::LicenseHistory),
     one_to_many(Kind::LicenseModel, Kind::License, Role::OptionalCascade),
     one_to_many(Kind::LicenseModel, Kind::ProductPackage, Role::Optional),
     owns(Kind::ProductPackage, Kind::Property),

@@ -1,0 +1,296 @@
+//! Assigning one license, to a user or to all members of a group (`doors.md` B.6 and E). An assignment that is active is a
+//! reservation that opens its license by itself, and takes a seat as any reservation does; one that is not is kept, and
+//! takes none. A group is assigned a license all or nothing, each member at once.
+
+use uuid::Uuid;
+
+use crate::graph::{Kept, Node, Transaction, Violation};
+use crate::model::schema::{Hop, known, place};
+use crate::model::{Entity, Fields, Kind, Rel, RelationType, Time, Value};
+
+use super::reason::Reason;
+use super::refused::Refused;
+use super::ruled::{self, ALLOCATED};
+use super::select;
+use super::{decision, reserve, seats};
+
+const BY_LICENSE: Rel = known(RelationType::OneToMany, Kind::License, Kind::Assignment);
+const BY_PROFILE: Rel = known(RelationType::OneToMany, Kind::Profile, Kind::Assignment);
+const MEMBERSHIP: Rel = known(RelationType::Membership, Kind::Profile, Kind::ProfileGroup);
+/// From a license to the groups it is assigned to.
+pub const GROUPS: Rel = known(RelationType::OneToMany, Kind::License, Kind::GroupAssignment);
+/// From a group to the licenses it is assigned.
+pub const OF_GROUP: Rel = known(RelationType::OneToMany, Kind::ProfileGroup, Kind::GroupAssignment);
+/// From a group's assignment to those it made of its members.
+pub const BY_GROUP: Rel = known(RelationType::OneToMany, Kind::GroupAssignment, Kind::Assignment);
+
+pub const ACTIVE: u8 = place(Kind::Assignment, "active");
+pub const DIRECT: u8 = place(Kind::Assignment, "direct");
+pub const FULFILLED: u8 = place(Kind::Assignment, "fulfilled");
+pub const REDIRECT: u8 = place(Kind::Assignment, "redirectTo");
+pub const METADATA: u8 = place(Kind::Assignment, "metadata");
+pub const GROUP_ACTIVE: u8 = place(Kind::GroupAssignment, "active");
+pub const GROUP_FULFILLED: u8 = place(Kind::GroupAssignment, "fulfilled");
+pub const GROUP_REDIRECT: u8 = place(Kind::GroupAssignment, "redirectTo");
+pub const GROUP_METADATA: u8 = place(Kind::GroupAssignment, "metadata");
+const LICENSE_ACTIVE: u8 = place(Kind::License, "active");
+
+/// What an assignment says beside whose it is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Terms {
+    pub active: bool,
+    pub direct: bool,
+    pub fulfilled: bool,
+    /// `None` stays as it is.
+    pub redirect_to: Option<Option<String>>,
+    /// A JSON text; `None` stays as it is.
+    pub metadata: Option<Option<String>>,
+}
+
+fn found<'t>(tx: &'t Transaction<'_>, id: Uuid) -> Result<Node<'t>, Violation> {
+    tx.graph().find(id).ok_or(Violation::NotFound { id })
+}
+
+/// Is the license assigned by it, whoever did so? One that is inactive still is.
+pub fn is_assigned(assignment: &Entity, now: Time) -> bool {
+    is_active(assignment, now) || assignment.fields.get(ACTIVE) == Some(&Value::Bool(false))
+}
+
+/// It holds a seat, and opens its license.
+pub fn is_active(assignment: &Entity, now: Time) -> bool {
+    seats::holds(&assignment.fields, now) && assignment.fields.get(ruled::GRANTS_ACCESS) == Some(&Value::Bool(true))
+}
+
+/// Was it assigned here? Then whatever else it hangs on may end without it.
+pub fn is_own(assignment: &Entity) -> bool {
+    assignment.fields.get(ACTIVE) == Some(&Value::Bool(true))
+}
+
+/// Was it made for a user alone?
+pub fn is_direct(assignment: Node<'_>) -> bool {
+    match assignment.fields.get(DIRECT).and_then(Value::as_bool) {
+        Some(direct) => direct,
+        None => assignment.parent(ruled::LEASED).is_none(),
+    }
+}
+
+/// One that is not valid yet may be promised; one that is suspended or over may not.
+fn is_open(license: Node<'_>, now: Time) -> Result<(), Refused> {
+    match decision::validity(&license, now) {
+        Some(Reason::LicenseNotYetValid) | None => {}
+        Some(reason) => return Err(Refused::NotGranted(reason)),
+    }
+    match license.fields.get(LICENSE_ACTIVE) {
+        Some(Value::Bool(false)) => Err(Refused::NotGranted(Reason::LicenseSuspended)),
+        _ => Ok(()),
+    }
+}
+
+/// The assignment of a license and a user, made or as the terms have it now. All or nothing: on a refusal the caller abandons
+/// the transaction.
+pub fn assign(tx: &mut Transaction<'_>, license: Uuid, profile: Uuid, terms: &Terms) -> Result<Uuid, Refused> {
+    let id = put(tx, license, profile, terms)?;
+    // From now on it is no group's, nor any rule's: neither takes it along.
+    ruled::relink(tx, id, None)?;
+    if terms.direct {
+        leave_group(tx, id)?;
+    }
+    Ok(id)
+}
+
+fn leave_group(tx: &mut Transaction<'_>, assignment: Uuid) -> Result<(), Violation> {
+    let group = found(tx, assignment)?.parent(BY_GROUP).map(|group| group.id);
+    match group {
+        Some(group) => tx.unrelate(BY_GROUP, group, assignment),
+        None => Ok(()),
+    }
+}
+
+fn put(tx: &mut Transaction<'_>, license: Uuid, profile: Uuid, terms: &Terms) -> Result<Uuid, Refused> {
+    let now = tx.now();
+    let node = found(tx, license)?;
+    let there = tx.graph().assignment(node, found(tx, profile)?);
+    let before = there.map(|there| there.fields.clone()).unwrap_or_default();
+    let is_denied = there.is_some_and(|there| select::is_denied(&there, now));
+    let (holds, occupies) = match there {
+        Some(there) => (is_active(&there, now), seats::occupies(there, now)),
+        None => (false, false),
+    };
+    if terms.active && !holds {
+        is_open(node, now)?;
+        if is_denied {
+            return Err(Refused::NotGranted(Reason::ConsumptionDenied));
+        }
+    }
+    if !terms.active
+        && let Some(license) = there.and_then(|there| reserve::reserved(there, now))
+    {
+        reserve::may_release(license)?;
+    }
+    let there = there.map(|there| there.id);
+    let mut fields = match (terms.active, is_denied) {
+        (true, _) => before
+            .with(ruled::RESERVATION, Some(Value::text("reserved")))
+            .with(ruled::GRANTS_ACCESS, Some(Value::Bool(true)))
+            .with(ruled::FROM, None)
+            .with(ruled::UNTIL, None),
+        // A denial was somebody else's word.
+        (false, true) => before,
+        (false, false) => [ruled::RESERVATION, ruled::GRANTS_ACCESS, ruled::FROM, ruled::UNTIL]
+            .into_iter()
+            .fold(before, |fields, field| fields.with(field, None)),
+    };
+    fields = fields
+        .with(ACTIVE, Some(Value::Bool(terms.active)))
+        .with(DIRECT, Some(Value::Bool(terms.direct)))
+        .with(FULFILLED, Some(Value::Bool(terms.fulfilled)));
+    for (field, given) in [(REDIRECT, &terms.redirect_to), (METADATA, &terms.metadata)] {
+        if let Some(given) = given {
+            fields = fields.with(field, given.as_deref().map(Value::text));
+        }
+    }
+    let id = match there {
+        Some(id) => {
+            tx.update(id, fields)?;
+            id
+        }
+        None => {
+            let id = tx.new_id();
+            tx.create(id, Kind::Assignment, fields, Kept::default())?;
+            tx.relate(BY_LICENSE, license, id, Fields::default())?;
+            tx.relate(BY_PROFILE, profile, id, Fields::default())?;
+            id
+        }
+    };
+    if terms.active {
+        reserve::fits(found(tx, license)?, !occupies, now)?;
+    }
+    Ok(id)
+}
+
+/// The license is the user's no longer: the seat is free, live leases run out.
+pub fn take_back(tx: &mut Transaction<'_>, assignment: Uuid) -> Result<(), Refused> {
+    if let Some(license) = reserve::reserved(found(tx, assignment)?, tx.now()) {
+        reserve::may_release(license)?;
+    }
+    ruled::relink(tx, assignment, None)?;
+    let record = found(tx, assignment)?.parent(ALLOCATED).map(|record| record.id);
+    if let Some(record) = record {
+        tx.unrelate(ALLOCATED, record, assignment)?;
+    }
+    strip(tx, assignment)?;
+    Ok(ruled::clear(tx, assignment)?)
+}
+
+/// Nothing of it is from here any more.
+fn strip(tx: &mut Transaction<'_>, assignment: Uuid) -> Result<(), Violation> {
+    leave_group(tx, assignment)?;
+    let fields = [ACTIVE, DIRECT, FULFILLED, REDIRECT, METADATA]
+        .into_iter()
+        .fold(found(tx, assignment)?.fields.clone(), |fields, field| {
+            fields.with(field, None)
+        });
+    tx.update(assignment, fields)
+}
+
+/// The group's assignment, made or as the terms have it now. Each member that has no assignment of the license gets one, or
+/// nobody does; who has one, or is denied the license, is left alone.
+pub fn assign_group(tx: &mut Transaction<'_>, license: Uuid, group: Uuid, terms: &Terms) -> Result<Uuid, Refused> {
+    let id = put_group(tx, license, group, terms)?;
+    let now = tx.now();
+    let members: Vec<Uuid> = members(found(tx, group)?, now).map(|member| member.id).collect();
+    let of_member = Terms {
+        direct: false,
+        metadata: None,
+        ..terms.clone()
+    };
+    for member in members {
+        let there = tx.graph().assignment(found(tx, license)?, found(tx, member)?);
+        let (is_ours, is_others) = match there {
+            Some(there) => {
+                let is_ours = there.parent(BY_GROUP).is_some_and(|by| by.id == id);
+                let is_others = is_assigned(&there, now) || select::is_denied(&there, now);
+                (is_ours, is_others && !is_ours)
+            }
+            None => (false, false),
+        };
+        if is_others || !(terms.active || is_ours) {
+            continue;
+        }
+        let assignment = put(tx, license, member, &of_member)?;
+        if !is_ours {
+            tx.relate(BY_GROUP, id, assignment, Fields::default())?;
+        }
+    }
+    Ok(id)
+}
+
+fn put_group(tx: &mut Transaction<'_>, license: Uuid, group: Uuid, terms: &Terms) -> Result<Uuid, Violation> {
+    let there = of_group(found(tx, license)?, found(tx, group)?);
+    let before = there.map(|there| there.fields.clone()).unwrap_or_default();
+    let there = there.map(|there| there.id);
+    let mut fields = before
+        .with(GROUP_ACTIVE, Some(Value::Bool(terms.active)))
+        .with(GROUP_FULFILLED, Some(Value::Bool(terms.fulfilled)));
+    for (field, given) in [(GROUP_REDIRECT, &terms.redirect_to), (GROUP_METADATA, &terms.metadata)] {
+        if let Some(given) = given {
+            fields = fields.with(field, given.as_deref().map(Value::text));
+        }
+    }
+    if let Some(id) = there {
+        tx.update(id, fields)?;
+        return Ok(id);
+    }
+    let id = tx.new_id();
+    tx.create(id, Kind::GroupAssignment, fields, Kept::default())?;
+    tx.relate(GROUPS, license, id, Fields::default())?;
+    tx.relate(OF_GROUP, group, id, Fields::default())?;
+    Ok(id)
+}
+
+/// From whichever end has fewer to look at.
+fn of_group<'g>(license: Node<'g>, group: Node<'g>) -> Option<Node<'g>> {
+    let (by_license, by_group) = (Hop::forward(GROUPS), Hop::forward(OF_GROUP));
+    if license.hop_count(by_license) < group.hop_count(by_group) {
+        let mut all = license.hop(by_license, None).map(|(one, _)| one);
+        all.find(|one| one.parent(OF_GROUP) == Some(group))
+    } else {
+        let mut all = group.hop(by_group, None).map(|(one, _)| one);
+        all.find(|one| one.parent(GROUPS) == Some(license))
+    }
+}
+
+/// Can it be used now?
+pub fn is_usable(license: Node<'_>, now: Time) -> bool {
+    decision::validity(&license, now).is_none() && license.fields.get(LICENSE_ACTIVE) == Some(&Value::Bool(true))
+}
+
+/// How many are in a group, now or at some time.
+pub fn member_count(group: Node<'_>) -> usize {
+    group.hop_count(Hop::backward(MEMBERSHIP))
+}
+
+/// Those who are in a group now.
+pub fn members<'g>(group: Node<'g>, now: Time) -> impl Iterator<Item = Node<'g>> {
+    let all = group.hop(Hop::backward(MEMBERSHIP), None);
+    all.filter(move |(_, membership)| select::is_member(membership, now))
+        .map(|(member, _)| member)
+}
+
+/// The group has the license no longer. What it made of its members goes along, or stays with each as an assignment of its
+/// own; what is also allocated directly stays in either case.
+pub fn end_group(tx: &mut Transaction<'_>, group_assignment: Uuid, take_along: bool) -> Result<(), Refused> {
+    let made: Vec<Uuid> = found(tx, group_assignment)?
+        .hop(Hop::forward(BY_GROUP), None)
+        .map(|(assignment, _)| assignment.id)
+        .collect();
+    for assignment in made {
+        let is_allocated = found(tx, assignment)?.parent(ALLOCATED).is_some();
+        match (take_along, is_allocated) {
+            (true, false) => take_back(tx, assignment)?,
+            (true, true) => strip(tx, assignment)?,
+            (false, _) => leave_group(tx, assignment)?,
+        }
+    }
+    Ok(tx.remove(group_assignment)?)
+}

@@ -1,0 +1,226 @@
+//! Licenses that are sold one by one (`doors.md` B.4 and E): each is a row of its own with a name and a number of seats, and
+//! each change of one leaves a record. They lie in an entitlement that opens to nobody, so that only who is assigned one
+//! may use it.
+
+use uuid::Uuid;
+
+use crate::graph::{Kept, Node, Transaction, Violation};
+use crate::model::schema::{Hop, known, place};
+use crate::model::{Fields, Kind, Rel, RelationType, Time, Value};
+
+use super::refused::Refused;
+use super::terms::{Limited, Terms};
+use super::{amend, grant, homes, seats};
+
+const ENTITLEMENTS: Rel = known(RelationType::OneToMany, Kind::Organization, Kind::Entitlement);
+const LICENSES: Rel = known(RelationType::OneToMany, Kind::Entitlement, Kind::License);
+const OF_ITEM: Rel = known(RelationType::OneToMany, Kind::LicensedItem, Kind::License);
+const NOTES: Rel = known(RelationType::OneToMany, Kind::License, Kind::LicenseMetadata);
+const HISTORY: Rel = known(RelationType::OneToMany, Kind::License, Kind::LicenseHistory);
+
+const NAME: u8 = place(Kind::License, "name");
+const FROM: u8 = place(Kind::License, "validFrom");
+const UNTIL: u8 = place(Kind::License, "validUntil");
+const ACTIVE: u8 = place(Kind::License, "active");
+const ALIAS: u8 = place(Kind::License, "alias");
+const TYPE: u8 = place(Kind::License, "type");
+const KEY: u8 = place(Kind::LicenseMetadata, "key");
+const TOLD: u8 = place(Kind::LicenseMetadata, "value");
+const HOME_NAME: u8 = place(Kind::Entitlement, "name");
+
+/// The entitlement they lie in. Made when it is not there; whoever opens it to a group means it.
+const HOME: &str = "Assigned licenses";
+
+/// Why such a license is not changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NotSold {
+    /// Seats that are taken cannot be taken away.
+    BelowUse {
+        count: u64,
+        used: u64,
+    },
+    Refused(Refused),
+}
+
+impl<R: Into<Refused>> From<R> for NotSold {
+    fn from(refused: R) -> Self {
+        Self::Refused(refused.into())
+    }
+}
+
+/// A license as it is sold.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct New<'a> {
+    pub license_type: &'a str,
+    pub name: Option<&'a str>,
+    pub seats: u32,
+    /// Now, if it is not said.
+    pub from: Option<Time>,
+    pub until: Option<Time>,
+    pub active: bool,
+    pub alias: Option<&'a str>,
+    pub notes: &'a [(String, String)],
+}
+
+/// What shall be another; `None` stays.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Change<'a> {
+    pub name: Option<&'a str>,
+    pub seats: Option<u32>,
+    pub from: Option<Time>,
+    pub until: Option<Option<Time>>,
+    pub active: Option<bool>,
+}
+
+/// What is kept of a change beside what it changed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Record<'a> {
+    pub change_type: &'a str,
+    pub transaction: Option<&'a str>,
+    pub source: Option<&'a str>,
+}
+
+fn found<'t>(tx: &'t Transaction<'_>, id: Uuid) -> Result<Node<'t>, Violation> {
+    tx.graph().find(id).ok_or(Violation::NotFound { id })
+}
+
+fn child(tx: &mut Transaction<'_>, rel: Rel, parent: Uuid, fields: Fields) -> Result<Uuid, Violation> {
+    let id = tx.new_id();
+    tx.create(id, rel.def().to, fields, Kept::default())?;
+    tx.relate(rel, parent, id, Fields::default())?;
+    Ok(id)
+}
+
+pub fn create(
+    tx: &mut Transaction<'_>,
+    organization: Uuid,
+    item: Uuid,
+    new: &New<'_>,
+    record: Record<'_>,
+) -> Result<Uuid, Refused> {
+    let from = new.from.unwrap_or(tx.now());
+    let until = grant::end(from, new.until, &Terms::default())?;
+    let fields = [
+        (NAME, new.name.map(Value::text)),
+        (FROM, Some(Value::Time(from))),
+        (UNTIL, until.map(Value::Time)),
+        (ACTIVE, Some(Value::Bool(new.active))),
+        (ALIAS, new.alias.map(Value::text)),
+        (TYPE, Some(Value::text(new.license_type))),
+    ];
+    let fields = fields.into_iter().filter_map(|(field, value)| Some((field, value?)));
+    let home = home(tx, organization)?;
+    let license = child(tx, LICENSES, home, fields.collect())?;
+    tx.relate(OF_ITEM, item, license, Fields::default())?;
+    grant::credit(tx, license, Limited::Seats, Some(i64::from(new.seats)))?;
+    for (key, text) in new.notes {
+        note(tx, license, key, text)?;
+    }
+    keep(tx, license, record)?;
+    Ok(license)
+}
+
+fn home(tx: &mut Transaction<'_>, organization: Uuid) -> Result<Uuid, Violation> {
+    let mut all = found(tx, organization)?.hop(Hop::forward(ENTITLEMENTS), None);
+    let is_it = |home: &Node<'_>| home.fields.get(HOME_NAME).and_then(Value::as_text) == Some(HOME);
+    if let Some((home, _)) = all.find(|(home, _)| is_it(home)) {
+        return Ok(home.id);
+    }
+    let id = tx.new_id();
+    let fields: Fields = [(HOME_NAME, Value::text(HOME))].into_iter().collect();
+    homes::create(tx, id, organization, Kind::Organization, fields)?;
+    Ok(id)
+}
+
+/// `notes` of keys that `replaces` says yes to are those given, and no others.
+pub fn update(
+    tx: &mut Transaction<'_>,
+    license: Uuid,
+    change: &Change<'_>,
+    notes: &[(String, String)],
+    replaces: &dyn Fn(&str) -> bool,
+    record: Record<'_>,
+) -> Result<(), NotSold> {
+    if let Some(count) = change.seats {
+        let used = seats::of_license(found(tx, license)?, tx.now()).taken();
+        let count = u64::from(count);
+        if count < used {
+            return Err(NotSold::BelowUse { count, used });
+        }
+    }
+    if change.from.is_some() || change.until.is_some() {
+        amend::validity(tx, license, change.from.map(Some), change.until)?;
+    }
+    let mut fields = found(tx, license)?.fields.clone();
+    if let Some(name) = change.name {
+        fields = fields.with(NAME, Some(Value::text(name)));
+    }
+    if let Some(active) = change.active {
+        fields = fields.with(ACTIVE, Some(Value::Bool(active)));
+    }
+    tx.update(license, fields)?;
+    if let Some(count) = change.seats {
+        amend::seats(tx, license, i64::from(count))?;
+    }
+    let given = |key: &str| notes.iter().any(|(known, _)| known == key);
+    let gone: Vec<Uuid> = told(found(tx, license)?)
+        .filter(|(key, _, _)| replaces(key) && !given(key))
+        .map(|(_, _, note)| note.id)
+        .collect();
+    for note in gone {
+        tx.remove(note)?;
+    }
+    for (key, text) in notes {
+        note(tx, license, key, text)?;
+    }
+    keep(tx, license, record)?;
+    Ok(())
+}
+
+/// What is noted of a license: key, text and the note itself.
+pub fn told<'g>(license: Node<'g>) -> impl Iterator<Item = (&'g str, &'g str, Node<'g>)> {
+    license.hop(Hop::forward(NOTES), None).filter_map(|(note, _)| {
+        let text = |field: u8| note.entity().fields.get(field).and_then(Value::as_text);
+        Some((text(KEY)?, text(TOLD).unwrap_or_default(), note))
+    })
+}
+
+fn note(tx: &mut Transaction<'_>, license: Uuid, key: &str, text: &str) -> Result<(), Violation> {
+    let there = told(found(tx, license)?).find(|(known, _, _)| *known == key);
+    if let Some((id, fields)) = there.map(|(_, _, note)| (note.id, note.fields.clone())) {
+        return tx.update(id, fields.with(TOLD, Some(Value::text(text))));
+    }
+    let fields: Fields = [(KEY, Value::text(key)), (TOLD, Value::text(text))]
+        .into_iter()
+        .collect();
+    child(tx, NOTES, license, fields).map(drop)
+}
+
+/// Each change is on record, one that changed nothing too.
+fn keep(tx: &mut Transaction<'_>, license: Uuid, record: Record<'_>) -> Result<(), Violation> {
+    const KIND: Kind = Kind::LicenseHistory;
+    let node = found(tx, license)?;
+    let total = seats::of_license(node, tx.now()).total;
+    let of = |field: u8| node.fields.get(field).cloned();
+    let fields = [
+        (
+            const { place(KIND, "changeType") },
+            Some(Value::text(record.change_type)),
+        ),
+        (
+            const { place(KIND, "transactionId") },
+            record.transaction.map(Value::text),
+        ),
+        (const { place(KIND, "source") }, record.source.map(Value::text)),
+        (const { place(KIND, "name") }, of(NAME)),
+        (
+            const { place(KIND, "seatCount") },
+            total.and_then(|total| i64::try_from(total).ok()).map(Value::Int),
+        ),
+        (const { place(KIND, "validFrom") }, of(FROM)),
+        (const { place(KIND, "validUntil") }, of(UNTIL)),
+        (const { place(KIND, "active") }, of(ACTIVE)),
+    ];
+    let fields = fields.into_iter().filter_map(|(field, value)| Some((field, value?)));
+    child(tx, HISTORY, license, fields.collect()).map(drop)
+}
