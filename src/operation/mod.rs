@@ -16,6 +16,7 @@ mod initialize;
 pub mod input;
 pub mod keys;
 pub mod leases;
+pub mod licenses;
 pub mod login;
 mod moves;
 pub mod moving;

@@ -149,7 +149,7 @@ pub type Account = (String, Option<String>);
 
 /// A user of the organization: in a group of it, or, for a token that is bound to none, in nobody's. Whom it has given
 /// something stays one.
-fn is_user(organization: Node<'_>, who: &Who, profile: Node<'_>) -> bool {
+pub(super) fn is_user(organization: Node<'_>, who: &Who, profile: Node<'_>) -> bool {
     if ruled::record(organization, profile).is_some() {
         return true;
     }

@@ -1,0 +1,555 @@
+//! Licenses and their assignments as they are, filtered, sorted and cut to a page by how many to skip. Of a snapshot.
+
+use super::LicenseError;
+use super::meant::{
+    self, BY_LICENSE, BY_PROFILE, ENTITLEMENTS, Found, LICENSES, LicenseId, OF_ITEM, Organizations, Sold,
+};
+use crate::access::{Action, Permission, View, Who};
+use crate::entitlement::{seated, seats, sold};
+use crate::graph::{Graph, Node};
+use crate::limits::{Limit, Limits};
+use crate::model::schema::{Hop, place};
+use crate::model::{Kind, Time, Value};
+use crate::operation::foreign;
+
+const READ: Permission = Permission::Kind(Kind::License, Action::Read);
+const READ_ASSIGNMENT: Permission = Permission::Kind(Kind::Assignment, Action::Read);
+
+const NAME: u8 = place(Kind::License, "name");
+const FROM: u8 = place(Kind::License, "validFrom");
+const UNTIL: u8 = place(Kind::License, "validUntil");
+const ACTIVE: u8 = place(Kind::License, "active");
+
+/// A license as it is told of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listed {
+    pub seen: Seen,
+    pub created: Time,
+    pub from: Time,
+    pub until: Option<Time>,
+    /// `None`: without limit.
+    pub seats: Option<u64>,
+    /// Seats that are taken, by whatever way.
+    pub used: u64,
+    pub active: bool,
+    pub alias: Option<String>,
+    /// Key and text.
+    pub notes: Vec<(String, String)>,
+    pub sums: Option<Sums>,
+}
+
+/// A license as everything that hangs on it names it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Seen {
+    pub serial: u64,
+    /// Its own, or its item's.
+    pub name: String,
+    pub item: String,
+    pub item_name: String,
+    pub organization: String,
+}
+
+/// Assignments of a license.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sums {
+    pub total: u64,
+    pub active: u64,
+    /// Active, and not fulfilled.
+    pub pending: u64,
+}
+
+/// Whose an assignment is. Somebody known by an address alone has nothing else.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Holder {
+    pub serial: Option<u64>,
+    pub login: Option<String>,
+    pub name: Option<String>,
+    pub email: Option<String>,
+}
+
+/// A user's assignment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Assigned {
+    pub serial: u64,
+    pub holder: Holder,
+    pub active: bool,
+    pub fulfilled: bool,
+    pub direct: bool,
+    pub redirect_to: Option<String>,
+    /// A JSON text.
+    pub metadata: Option<String>,
+    pub created: Time,
+    pub updated: Time,
+    pub of: Seen,
+}
+
+/// A group's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Grouped {
+    pub serial: u64,
+    pub group: u64,
+    pub group_name: String,
+    pub active: bool,
+    pub fulfilled: bool,
+    pub redirect_to: Option<String>,
+    /// A JSON text.
+    pub metadata: Option<String>,
+    pub created: Time,
+    pub updated: Time,
+    pub of: Seen,
+    pub members: u64,
+    /// Members that have the license assigned by it.
+    pub assigned: u64,
+}
+
+/// Which licenses; all that is set has to fit.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Filter {
+    pub organization: Organizations,
+    pub active: Option<bool>,
+    pub alias: Option<String>,
+    /// Each is the id, alias or name of the item.
+    pub items: Vec<String>,
+    pub name: Option<String>,
+    /// Of the names, in any case.
+    pub contains: Option<String>,
+    /// A key, and the texts of which it has one.
+    pub notes: Vec<(String, Vec<String>)>,
+}
+
+/// Which assignments; all that is set has to fit.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Pick {
+    pub active: Option<bool>,
+    pub fulfilled: Option<bool>,
+    pub email: Option<String>,
+    pub user: Option<u64>,
+    pub group: Option<u64>,
+}
+
+/// By what a list is sorted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Order {
+    /// Which is the order of creation.
+    #[default]
+    Serial,
+    Updated,
+    Name,
+    From,
+    Until,
+    Seats,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Page {
+    pub skip: usize,
+    pub top: usize,
+    pub order: Order,
+    pub descending: bool,
+}
+
+impl Page {
+    fn cut<'g>(self, mut all: Vec<Node<'g>>, key: impl Fn(Node<'g>, Order) -> Key) -> (Vec<Node<'g>>, usize) {
+        match self.order {
+            Order::Serial => all.sort_by_key(|node| node.serial),
+            order => all.sort_by_cached_key(|node| (key(*node, order), node.serial)),
+        }
+        if self.descending {
+            all.reverse();
+        }
+        let count = all.len();
+        (all.into_iter().skip(self.skip).take(self.top).collect(), count)
+    }
+}
+
+/// What is absent comes first, but for an end, which is then the last of all.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+enum Key {
+    Number(i64),
+    Text(String),
+}
+
+fn text(node: Node<'_>, field: u8) -> Option<String> {
+    let value = node.fields.get(field).and_then(Value::as_text);
+    value.filter(|text| !text.is_empty()).map(str::to_owned)
+}
+
+fn named(node: Node<'_>, name: &str) -> Option<String> {
+    text(node, node.kind.field(name)?)
+}
+
+/// What an organization is called where an id is any text: its alias, else its name if no other has it, else its id.
+pub fn key(organization: Node<'_>) -> String {
+    const NAME: u8 = place(Kind::Organization, "name");
+    let alias = named(organization, "alias");
+    let name = || {
+        let name = text(organization, NAME)?;
+        let value = Value::text(&name);
+        let (count, _) = organization.graph().value_count(Kind::Organization, NAME, &value);
+        (count == 1).then_some(name)
+    };
+    alias.or_else(name).unwrap_or_else(|| organization.id.to_string())
+}
+
+fn seen(found: Found<'_>) -> Seen {
+    let item = named(found.item, "name").unwrap_or_default();
+    let item_name = named(found.item, "displayName").unwrap_or_else(|| item.clone());
+    Seen {
+        serial: found.license.serial,
+        name: text(found.license, NAME).unwrap_or_else(|| item_name.clone()),
+        item,
+        item_name,
+        organization: key(found.organization),
+    }
+}
+
+pub(super) fn listed(found: Found<'_>, with_sums: bool, now: Time) -> Listed {
+    let license = found.license;
+    let time = |field: u8| license.fields.get(field).and_then(Value::as_time);
+    let seats = seats::of_license(license, now);
+    let notes = sold::told(license).map(|(key, text, _)| (key.to_owned(), text.to_owned()));
+    Listed {
+        seen: seen(found),
+        created: license.created,
+        from: time(FROM).unwrap_or(license.created),
+        until: time(UNTIL),
+        seats: seats.total,
+        used: seats.taken(),
+        active: license.fields.get(ACTIVE) == Some(&Value::Bool(true)),
+        alias: text(license, meant::ALIAS),
+        notes: notes.collect(),
+        sums: with_sums.then(|| sums(license, now)),
+    }
+}
+
+fn sums(license: Node<'_>, now: Time) -> Sums {
+    let mut sums = Sums::default();
+    for (assignment, _) in license.hop(Hop::forward(BY_LICENSE), None) {
+        if !seated::is_assigned(&assignment, now) {
+            continue;
+        }
+        sums.total += 1;
+        if seated::is_active(&assignment, now) {
+            sums.active += 1;
+            let fulfilled = assignment.fields.get(seated::FULFILLED) == Some(&Value::Bool(true));
+            sums.pending += u64::from(!fulfilled);
+        }
+    }
+    sums
+}
+
+fn holder(profile: Node<'_>) -> Holder {
+    let named = foreign::named(profile);
+    let alias = self::named(profile, "alias");
+    let login = named.login.or(alias);
+    if meant::is_email_only(profile) {
+        return Holder {
+            email: named.email,
+            ..Holder::default()
+        };
+    }
+    let whole = match (named.first, named.last) {
+        (Some(first), Some(last)) => Some(format!("{first} {last}")),
+        (first, last) => first.or(last),
+    };
+    let address = || login.clone().filter(|login| login.contains('@'));
+    Holder {
+        serial: Some(profile.serial),
+        email: named.email.or_else(address),
+        name: named.display.or(whole),
+        login,
+    }
+}
+
+pub(super) fn assigned(node: Node<'_>, now: Time) -> Option<Assigned> {
+    let found = Found::of(node.parent(BY_LICENSE)?)?;
+    Some(Assigned {
+        serial: node.serial,
+        holder: holder(node.parent(BY_PROFILE)?),
+        active: seated::is_active(&node, now),
+        fulfilled: node.fields.get(seated::FULFILLED) == Some(&Value::Bool(true)),
+        direct: seated::is_direct(node),
+        redirect_to: text(node, seated::REDIRECT),
+        metadata: text(node, seated::METADATA),
+        created: node.created,
+        updated: node.updated,
+        of: seen(found),
+    })
+}
+
+pub(super) fn grouped(node: Node<'_>, now: Time) -> Option<Grouped> {
+    let found = Found::of(node.parent(seated::GROUPS)?)?;
+    let group = node.parent(seated::OF_GROUP)?;
+    let made = node.hop(Hop::forward(seated::BY_GROUP), None);
+    let assigned = made.filter(|(made, _)| seated::is_active(made, now)).count();
+    Some(Grouped {
+        serial: node.serial,
+        group: group.serial,
+        group_name: named(group, "name").unwrap_or_default(),
+        active: node.fields.get(seated::GROUP_ACTIVE) == Some(&Value::Bool(true)),
+        fulfilled: node.fields.get(seated::GROUP_FULFILLED) == Some(&Value::Bool(true)),
+        redirect_to: text(node, seated::GROUP_REDIRECT),
+        metadata: text(node, seated::GROUP_METADATA),
+        created: node.created,
+        updated: node.updated,
+        of: seen(found),
+        members: seated::members(group, now).count() as u64,
+        assigned: assigned as u64,
+    })
+}
+
+/// Counts what is looked at.
+struct Budget<'l> {
+    left: u64,
+    limits: &'l Limits,
+}
+
+impl<'l> Budget<'l> {
+    fn new(limits: &'l Limits) -> Self {
+        let left = limits.visited;
+        Self { left, limits }
+    }
+
+    fn take(&mut self, visits: usize) -> Result<(), LicenseError> {
+        let limit = Limit {
+            name: "visited",
+            value: self.limits.visited,
+        };
+        let left = self.left.checked_sub(visits as u64);
+        self.left = left.ok_or(LicenseError::TooMuch(limit))?;
+        Ok(())
+    }
+}
+
+/// Who looks, when, and at which licenses.
+#[derive(Clone, Copy)]
+pub struct Look<'a> {
+    pub graph: &'a Graph,
+    pub who: &'a Who,
+    pub sold: Sold,
+    pub now: Time,
+    pub limits: &'a Limits,
+}
+
+/// A page of licenses of organizations, and how many there are. `with_sums` counts the assignments of each of the page.
+pub fn list(at: Look<'_>, filter: &Filter, page: Page, with_sums: bool) -> Result<(Vec<Listed>, usize), LicenseError> {
+    let Look {
+        graph,
+        who,
+        sold,
+        now,
+        limits,
+    } = at;
+    who.require(READ)?;
+    let organization = match filter.organization.is_empty() {
+        true => None,
+        // What is out of reach, or not there, has nothing to list.
+        false => match filter.organization.one(graph, who) {
+            Ok(organization) => Some(organization),
+            Err(_) => return Ok((Vec::new(), 0)),
+        },
+    };
+    let bound = who.organization.and_then(|id| graph.find(id));
+    let mut budget = Budget::new(limits);
+    let view = View::new(graph, who);
+    let mut all = Vec::new();
+    let mut look = |license: Node<'_>| -> Result<bool, LicenseError> {
+        budget.take(1)?;
+        let fits = sold.is(license) && view.reaches(license);
+        Ok(fits && Found::of(license).is_some_and(|found| is_listed(found, organization, filter)))
+    };
+    match organization.or(bound) {
+        Some(organization) => {
+            for (entitlement, _) in organization.hop(Hop::forward(ENTITLEMENTS), None) {
+                for (license, _) in entitlement.hop(Hop::forward(LICENSES), None) {
+                    if look(license)? {
+                        all.push(license);
+                    }
+                }
+            }
+        }
+        None if let Some(alias) = &filter.alias => {
+            for license in graph.by_value(Kind::License, meant::ALIAS, &Value::text(alias), None) {
+                if look(license)? {
+                    all.push(license);
+                }
+            }
+        }
+        None if let Some(item) = filter.items.first() => {
+            let item = foreign::find(graph, Kind::LicensedItem, item, |_| true);
+            let licenses = item.into_iter().flat_map(|item| item.hop(Hop::forward(OF_ITEM), None));
+            for (license, _) in licenses {
+                if look(license)? {
+                    all.push(license);
+                }
+            }
+        }
+        None => {
+            for license in graph.of_kind(Kind::License, None) {
+                if look(license)? {
+                    all.push(license);
+                }
+            }
+        }
+    }
+    let (shown, count) = page.cut(all, |license, order| license_key(license, order, now));
+    let mut told = Vec::with_capacity(shown.len());
+    for license in shown {
+        if with_sums {
+            budget.take(license.hop_count(Hop::forward(BY_LICENSE)))?;
+        }
+        told.extend(Found::of(license).map(|found| listed(found, with_sums, now)));
+    }
+    Ok((told, count))
+}
+
+fn is_listed(found: Found<'_>, organization: Option<Node<'_>>, filter: &Filter) -> bool {
+    let Found { license, item, .. } = found;
+    let is_item =
+        |text: &String| foreign::find(item.graph(), Kind::LicensedItem, text, |other| other == item).is_some();
+    let name = || seen(found).name;
+    let contains = |part: &String| {
+        let part = part.to_lowercase();
+        let seen = seen(found);
+        [seen.name, seen.item, seen.item_name]
+            .iter()
+            .any(|text| text.to_lowercase().contains(&part))
+    };
+    let is_noted = |(key, texts): &(String, Vec<String>)| {
+        let mut notes = sold::told(license);
+        notes.any(|(known, text, _)| known == key && texts.iter().any(|wanted| wanted == text))
+    };
+    organization.is_none_or(|organization| organization == found.organization)
+        && filter
+            .active
+            .is_none_or(|active| (license.fields.get(ACTIVE) == Some(&Value::Bool(true))) == active)
+        && (filter.alias.is_none() || text(license, meant::ALIAS) == filter.alias)
+        && filter.items.iter().all(is_item)
+        && filter.name.as_ref().is_none_or(|wanted| *wanted == name())
+        && filter.contains.as_ref().is_none_or(contains)
+        && filter.notes.iter().all(is_noted)
+}
+
+fn license_key(license: Node<'_>, order: Order, now: Time) -> Key {
+    let time = |field: u8| license.fields.get(field).and_then(Value::as_time).map(Time::millis);
+    match order {
+        Order::Serial => Key::Number(0),
+        Order::Updated => Key::Number(license.updated.millis()),
+        Order::Name => Key::Text(Found::of(license).map(|found| seen(found).name).unwrap_or_default()),
+        Order::From => Key::Number(time(FROM).unwrap_or(license.created.millis())),
+        Order::Until => Key::Number(time(UNTIL).unwrap_or(i64::MAX)),
+        Order::Seats => {
+            let total = seats::of_license(license, now).total;
+            Key::Number(total.and_then(|total| i64::try_from(total).ok()).unwrap_or(i64::MAX))
+        }
+    }
+}
+
+/// A page of a license's assignments to users, and how many there are.
+pub fn assignments(
+    at: Look<'_>,
+    license: &LicenseId,
+    pick: &Pick,
+    page: Page,
+) -> Result<(Vec<Assigned>, usize), LicenseError> {
+    let Look {
+        graph,
+        who,
+        sold,
+        now,
+        limits,
+    } = at;
+    who.require(READ_ASSIGNMENT)?;
+    let found = meant::license(graph, who, sold, license)?;
+    let all = found.license.hop(Hop::forward(BY_LICENSE), None);
+    Budget::new(limits).take(found.license.hop_count(Hop::forward(BY_LICENSE)))?;
+    let all = all.map(|(assignment, _)| assignment);
+    let all = all.filter(|one| seated::is_assigned(one, now) && is_picked(*one, pick, now));
+    let (shown, count) = page.cut(all.collect(), |one, order| match order {
+        Order::Updated => Key::Number(one.updated.millis()),
+        _ => {
+            let holder = one.parent(BY_PROFILE).map(holder).unwrap_or_default();
+            Key::Text(holder.login.or(holder.email).unwrap_or_default())
+        }
+    });
+    Ok((shown.into_iter().filter_map(|one| assigned(one, now)).collect(), count))
+}
+
+fn is_picked(assignment: Node<'_>, pick: &Pick, now: Time) -> bool {
+    let fulfilled = assignment.fields.get(seated::FULFILLED) == Some(&Value::Bool(true));
+    let profile = assignment.parent(BY_PROFILE);
+    let has_address = |address: &String| {
+        let email = profile.and_then(|profile| holder(profile).email);
+        email.is_some_and(|email| email.eq_ignore_ascii_case(address))
+    };
+    pick.active
+        .is_none_or(|active| seated::is_active(&assignment, now) == active)
+        && pick.fulfilled.is_none_or(|wanted| wanted == fulfilled)
+        && pick
+            .user
+            .is_none_or(|serial| profile.is_some_and(|profile| profile.serial == serial))
+        && pick.email.as_ref().is_none_or(has_address)
+}
+
+/// A page of a license's assignments to groups, and how many there are.
+pub fn group_assignments(
+    at: Look<'_>,
+    license: &LicenseId,
+    pick: &Pick,
+    page: Page,
+) -> Result<(Vec<Grouped>, usize), LicenseError> {
+    let Look {
+        graph,
+        who,
+        sold,
+        now,
+        limits,
+    } = at;
+    who.require(READ_ASSIGNMENT)?;
+    let found = meant::license(graph, who, sold, license)?;
+    let mut budget = Budget::new(limits);
+    let by_license = Hop::forward(seated::GROUPS);
+    budget.take(found.license.hop_count(by_license))?;
+    let is = |one: Node<'_>, field: u8| one.fields.get(field) == Some(&Value::Bool(true));
+    let all = found.license.hop(by_license, None).map(|(one, _)| one);
+    let all = all.filter(|one| {
+        let group = one.parent(seated::OF_GROUP);
+        pick.active
+            .is_none_or(|wanted| is(*one, seated::GROUP_ACTIVE) == wanted)
+            && pick
+                .fulfilled
+                .is_none_or(|wanted| is(*one, seated::GROUP_FULFILLED) == wanted)
+            && pick
+                .group
+                .is_none_or(|serial| group.is_some_and(|group| group.serial == serial))
+    });
+    let (shown, count) = page.cut(all.collect(), |one, order| match order {
+        Order::Updated => Key::Number(one.updated.millis()),
+        _ => {
+            let group = one.parent(seated::OF_GROUP);
+            Key::Text(group.and_then(|group| named(group, "name")).unwrap_or_default())
+        }
+    });
+    let mut told = Vec::with_capacity(shown.len());
+    for one in shown {
+        // Its members are counted, and those that have the license.
+        let members = one.parent(seated::OF_GROUP).map_or(0, seated::member_count);
+        budget.take(members + one.hop_count(Hop::forward(seated::BY_GROUP)))?;
+        told.extend(grouped(one, now));
+    }
+    Ok((told, count))
+}
+
+/// Has whoever is reached at an address such a license now? Anybody may ask: it tells yes or no.
+pub fn is_assigned_to(graph: &Graph, sold: Sold, address: &str, now: Time) -> bool {
+    let login = foreign::find(graph, Kind::Profile, address, |_| true);
+    let mut profiles = meant::addressed(graph, address).chain(login);
+    profiles.any(|profile| {
+        let mut all = profile.hop(Hop::forward(BY_PROFILE), None);
+        all.any(|(assignment, _)| {
+            let license = assignment.parent(BY_LICENSE);
+            seated::is_active(&assignment, now)
+                && license.is_some_and(|license| sold.is(license) && seated::is_usable(license, now))
+        })
+    })
+}

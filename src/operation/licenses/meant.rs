@@ -1,0 +1,191 @@
+//! Who and what is meant: organizations, licenses, users and groups, by numbers (which are serials) and by foreign ids, and
+//! within the caller's reach.
+
+use uuid::Uuid;
+
+use super::LicenseError;
+use crate::access::{View, Who};
+use crate::graph::{Graph, Kept, Node, Transaction};
+use crate::model::schema::{Hop, known, place};
+use crate::model::{Fields, Kind, Rel, RelationType, Value};
+use crate::operation::{allocation, foreign};
+
+pub const ENTITLEMENTS: Rel = known(RelationType::OneToMany, Kind::Organization, Kind::Entitlement);
+pub const LICENSES: Rel = known(RelationType::OneToMany, Kind::Entitlement, Kind::License);
+pub const OF_ITEM: Rel = known(RelationType::OneToMany, Kind::LicensedItem, Kind::License);
+pub const BY_LICENSE: Rel = known(RelationType::OneToMany, Kind::License, Kind::Assignment);
+pub const BY_PROFILE: Rel = known(RelationType::OneToMany, Kind::Profile, Kind::Assignment);
+const PROFILES: Rel = known(RelationType::OneToMany, Kind::Person, Kind::Profile);
+const CONTACTS: Rel = known(RelationType::OneToMany, Kind::Profile, Kind::ContactInformation);
+const ADDRESSES: Rel = known(RelationType::OneToMany, Kind::ContactInformation, Kind::EmailAddress);
+const GROUP_OF: Rel = known(RelationType::OneToMany, Kind::Organization, Kind::ProfileGroup);
+const MEMBERSHIP: Rel = known(RelationType::Membership, Kind::Profile, Kind::ProfileGroup);
+const TYPE: u8 = place(Kind::License, "type");
+pub const ALIAS: u8 = place(Kind::License, "alias");
+const ADDRESS: u8 = place(Kind::EmailAddress, "value");
+
+/// Which of an organization's licenses: those of a type, and perhaps those that have none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sold {
+    pub license_type: &'static str,
+    pub or_untyped: bool,
+}
+
+impl Sold {
+    pub fn is(self, license: Node<'_>) -> bool {
+        let of = license.fields.get(TYPE).and_then(Value::as_text);
+        match of.filter(|text| !text.is_empty()) {
+            Some(text) => text == self.license_type,
+            None => self.or_untyped,
+        }
+    }
+}
+
+/// One organization by as many names as were sent: all of them are its own.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Organizations {
+    pub serial: Option<u64>,
+    pub names: Vec<String>,
+}
+
+impl Organizations {
+    pub fn is_empty(&self) -> bool {
+        self.serial.is_none() && self.names.is_empty()
+    }
+
+    pub fn one<'g>(&self, graph: &'g Graph, who: &Who) -> Result<Node<'g>, LicenseError> {
+        let view = View::new(graph, who);
+        let reached = |node: &Node<'g>| view.reaches(*node);
+        let by_serial = self.serial.map(|serial| {
+            let found = graph.by_serial(Kind::Organization, serial).filter(reached);
+            (serial.to_string(), found)
+        });
+        let by_name = self.names.iter().map(|name| {
+            let found = foreign::find(graph, Kind::Organization, name, |node| reached(&node));
+            (name.clone(), found)
+        });
+        let mut one: Option<(String, Node<'g>)> = None;
+        for (name, found) in by_serial.into_iter().chain(by_name) {
+            let found = found.ok_or_else(|| LicenseError::UnknownOrganization(name.clone()))?;
+            match &one {
+                Some((other, known)) if *known != found => {
+                    return Err(LicenseError::TwoOrganizations(other.clone(), name));
+                }
+                Some(_) => {}
+                None => one = Some((name, found)),
+            }
+        }
+        one.map(|(_, found)| found).ok_or(LicenseError::OrganizationMissing)
+    }
+
+    /// Of a license: the right one, if any is named.
+    fn fits(&self, graph: &Graph, who: &Who, organization: Node<'_>) -> bool {
+        self.is_empty() || self.one(graph, who).is_ok_and(|named| named == organization)
+    }
+}
+
+/// What a caller calls a license.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LicenseId {
+    pub serial: Option<u64>,
+    pub alias: Option<String>,
+    /// Whose it is, if that is said as well.
+    pub of: Organizations,
+}
+
+/// The license with its organization and its item, if it is the caller's to see.
+#[derive(Clone, Copy, Debug)]
+pub struct Found<'g> {
+    pub license: Node<'g>,
+    pub organization: Node<'g>,
+    pub item: Node<'g>,
+}
+
+impl<'g> Found<'g> {
+    pub fn of(license: Node<'g>) -> Option<Self> {
+        Some(Self {
+            license,
+            organization: license.parent(LICENSES)?.parent(ENTITLEMENTS)?,
+            item: license.parent(OF_ITEM)?,
+        })
+    }
+}
+
+pub fn license<'g>(graph: &'g Graph, who: &Who, sold: Sold, id: &LicenseId) -> Result<Found<'g>, LicenseError> {
+    let by_serial = id.serial.map(|serial| graph.by_serial(Kind::License, serial));
+    let by_alias = id.alias.as_deref().map(|alias| {
+        let mut all = graph.by_value(Kind::License, ALIAS, &Value::text(alias), None);
+        all.next()
+    });
+    let name = match (id.serial, &id.alias) {
+        (Some(serial), _) => serial.to_string(),
+        (None, Some(alias)) => alias.clone(),
+        (None, None) => return Err(LicenseError::LicenseMissing),
+    };
+    let license = match (by_serial, by_alias) {
+        (Some(one), Some(other)) if one == other => one,
+        (Some(_), Some(_)) | (None, None) => None,
+        (Some(one), None) | (None, Some(one)) => one,
+    };
+    let view = View::new(graph, who);
+    let found = license
+        .filter(|license| sold.is(*license) && view.reaches(*license))
+        .and_then(Found::of)
+        .filter(|found| id.of.fits(graph, who, found.organization));
+    found.ok_or(LicenseError::UnknownLicense(name))
+}
+
+/// A user of the organization, or one whom it has assigned something.
+pub fn is_user(organization: Node<'_>, who: &Who, profile: Node<'_>) -> bool {
+    allocation::is_user(organization, who, profile) || {
+        let mut all = profile.hop(Hop::forward(BY_PROFILE), None);
+        all.any(|(assignment, _)| {
+            let license = assignment.parent(BY_LICENSE).and_then(Found::of);
+            license.is_some_and(|found| found.organization == organization)
+        })
+    }
+}
+
+/// Known by nothing but an address: no person and no alias stands behind it.
+pub fn is_email_only(profile: Node<'_>) -> bool {
+    let alias = profile.fields.get(const { place(Kind::Profile, "alias") });
+    profile.parent(PROFILES).is_none() && alias.is_none() && foreign::named(profile).email.is_some()
+}
+
+/// By serial, or by login, alias or address. Of the last, one that is nobody's and nothing but the address is anybody's.
+pub fn by_address<'g>(organization: Node<'g>, who: &Who, address: &str) -> Option<Node<'g>> {
+    let graph = organization.graph();
+    let known = foreign::find(graph, Kind::Profile, address, |profile| {
+        !is_email_only(profile) && is_user(organization, who, profile)
+    });
+    known.or_else(|| {
+        let mut all = addressed(graph, address);
+        all.find(|profile| is_email_only(*profile) && profile.hop_count(Hop::forward(MEMBERSHIP)) == 0)
+    })
+}
+
+/// Everybody with that address, the oldest address first.
+pub fn addressed<'g>(graph: &'g Graph, address: &str) -> impl Iterator<Item = Node<'g>> + use<'g> {
+    let addresses = graph.by_value(Kind::EmailAddress, ADDRESS, &Value::text(address), None);
+    addresses.filter_map(|address| address.parent(ADDRESSES)?.parent(CONTACTS))
+}
+
+/// A profile that is nothing but an address, until somebody gives it a person with a login.
+pub fn email_only(tx: &mut Transaction<'_>, address: &str) -> Result<Uuid, LicenseError> {
+    let profile = tx.new_id();
+    tx.create(profile, Kind::Profile, Fields::default(), Kept::default())?;
+    let contact = tx.new_id();
+    tx.create(contact, Kind::ContactInformation, Fields::default(), Kept::default())?;
+    tx.relate(CONTACTS, profile, contact, Fields::default())?;
+    let id = tx.new_id();
+    let fields: Fields = [(ADDRESS, Value::text(address))].into_iter().collect();
+    tx.create(id, Kind::EmailAddress, fields, Kept::default())?;
+    tx.relate(ADDRESSES, contact, id, Fields::default())?;
+    Ok(profile)
+}
+
+pub fn group<'g>(organization: Node<'g>, serial: u64) -> Result<Node<'g>, LicenseError> {
+    let found = organization.graph().by_serial(Kind::ProfileGroup, serial);
+    let found = found.filter(|group| group.parent(GROUP_OF) == Some(organization));
+    found.ok_or_else(|| LicenseError::UnknownGroup(serial.to_string()))
+}

@@ -1,0 +1,23 @@
+//! An organization's licenses one by one: sold, changed, assigned to users and to all members of groups, and listed
+//! (`doors.md` B.6 and E). Says who is meant, by numbers and foreign ids, and who may; what an assignment is, and the seat it
+//! takes, is for `entitlement::seated`, and what a license is for `entitlement::sold`.
+//!
+//! Licenses are read with `License.read`, assignments with `Assignment.read`. Writing asks for `License.create`,
+//! `License.update` and, as CreateOrUpdateAssignments does, for `Assignment.update`.
+
+mod assign;
+mod change;
+mod error;
+mod look;
+mod meant;
+mod sell;
+
+pub use assign::{Assignment, EndGroup, Grouping, TakeBack, Terms, User};
+pub use change::{Change, Done};
+pub use error::LicenseError;
+pub use look::{
+    Assigned, Filter, Grouped, Holder, Listed, Look, Order, Page, Pick, Seen, Sums, assignments, group_assignments,
+    is_assigned_to, list,
+};
+pub use meant::{LicenseId, Organizations, Sold};
+pub use sell::{Amendment, Create, Item, Update};

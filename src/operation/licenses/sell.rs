@@ -1,0 +1,153 @@
+//! A license is sold to an organization, and changed afterwards.
+
+use uuid::Uuid;
+
+use super::look::{self, Listed};
+use super::meant::{self, ALIAS, LicenseId, Organizations, Sold};
+use super::{LicenseError, meant::Found};
+use crate::access::{Action, Permission, View, Who};
+use crate::entitlement::sold::{self, New, Record};
+use crate::graph::{Graph, Kept, Transaction};
+use crate::model::schema::place;
+use crate::model::{Fields, Kind, Time, Value};
+use crate::operation::foreign;
+
+const CREATE: Permission = Permission::Kind(Kind::License, Action::Create);
+const UPDATE: Permission = Permission::Kind(Kind::License, Action::Update);
+
+/// What a license is of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Item {
+    /// One there is.
+    Named(String),
+    /// The organization's own, made when it is missing: `KEY:user` for the end `user`.
+    Own(&'static str),
+}
+
+/// What a license says, as far as it is said.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Amendment {
+    pub name: Option<String>,
+    pub seats: Option<u32>,
+    pub from: Option<Time>,
+    pub until: Option<Option<Time>>,
+    pub active: Option<bool>,
+    /// Key and text.
+    pub notes: Vec<(String, String)>,
+    pub change_type: String,
+    pub transaction: Option<String>,
+    pub source: Option<String>,
+}
+
+impl Amendment {
+    fn record(&self) -> Record<'_> {
+        Record {
+            change_type: &self.change_type,
+            transaction: self.transaction.as_deref(),
+            source: self.source.as_deref(),
+        }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Create {
+    pub sold: Sold,
+    pub organization: Organizations,
+    pub item: Item,
+    pub alias: Option<String>,
+    pub says: Amendment,
+}
+
+impl Create {
+    /// All or nothing: on an error the caller abandons the transaction.
+    pub fn run(&self, tx: &mut Transaction<'_>, who: &Who) -> Result<Listed, LicenseError> {
+        who.require(CREATE)?;
+        let organization = self.organization.one(tx.graph(), who)?;
+        View::new(tx.graph(), who).owns(organization)?;
+        let organization_key = look::key(organization);
+        let organization = organization.id;
+        let item = item(tx, &self.item, &organization_key)?;
+        if let Some(alias) = &self.alias {
+            is_free(tx.graph(), alias)?;
+        }
+        let says = &self.says;
+        let new = New {
+            license_type: self.sold.license_type,
+            name: says.name.as_deref(),
+            seats: says.seats.unwrap_or(0),
+            from: says.from,
+            until: says.until.flatten(),
+            active: says.active.unwrap_or(true),
+            alias: self.alias.as_deref(),
+            notes: &says.notes,
+        };
+        let license = sold::create(tx, organization, item, &new, says.record())?;
+        shown(tx, license)
+    }
+}
+
+fn item(tx: &mut Transaction<'_>, named: &Item, key: &str) -> Result<Uuid, LicenseError> {
+    const NAME: u8 = place(Kind::LicensedItem, "name");
+    match named {
+        Item::Named(name) => {
+            let found = foreign::find(tx.graph(), Kind::LicensedItem, name, |_| true);
+            found
+                .map(|item| item.id)
+                .ok_or_else(|| LicenseError::UnknownItem(name.clone()))
+        }
+        Item::Own(end) => {
+            let name = Value::text(&format!("{key}:{end}"));
+            let there = tx.graph().by_value(Kind::LicensedItem, NAME, &name, None).next();
+            if let Some(item) = there {
+                return Ok(item.id);
+            }
+            let id = tx.new_id();
+            let fields: Fields = [(NAME, name)].into_iter().collect();
+            tx.create(id, Kind::LicensedItem, fields, Kept::default())?;
+            Ok(id)
+        }
+    }
+}
+
+fn is_free(graph: &Graph, alias: &str) -> Result<(), LicenseError> {
+    match graph.value_count(Kind::License, ALIAS, &Value::text(alias)) {
+        (0, _) => Ok(()),
+        _ => Err(LicenseError::AliasTaken(alias.to_owned())),
+    }
+}
+
+fn shown(tx: &Transaction<'_>, license: Uuid) -> Result<Listed, LicenseError> {
+    let node = tx.graph().find(license).and_then(Found::of);
+    let found = node.ok_or_else(|| LicenseError::UnknownLicense(license.to_string()))?;
+    Ok(look::listed(found, false, tx.now()))
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Update {
+    pub sold: Sold,
+    pub license: LicenseId,
+    pub says: Amendment,
+    /// The notes are those the amendment has and no others, but for these keys; `None`: they are added to.
+    pub replaces_all_but: Option<&'static [&'static str]>,
+}
+
+impl Update {
+    /// All or nothing: on an error the caller abandons the transaction.
+    pub fn run(&self, tx: &mut Transaction<'_>, who: &Who) -> Result<Listed, LicenseError> {
+        who.require(UPDATE)?;
+        let found = meant::license(tx.graph(), who, self.sold, &self.license)?;
+        View::new(tx.graph(), who).owns(found.license)?;
+        let license = found.license.id;
+        let says = &self.says;
+        let change = sold::Change {
+            name: says.name.as_deref(),
+            seats: says.seats,
+            from: says.from,
+            until: says.until,
+            active: says.active,
+        };
+        let replaces = |key: &str| self.replaces_all_but.is_some_and(|kept| !kept.contains(&key));
+        sold::update(tx, license, &change, &says.notes, &replaces, says.record())?;
+        shown(tx, license)
+    }
+}
