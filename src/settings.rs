@@ -35,12 +35,13 @@ pub struct Settings {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Doors {
     pub uipath: bool,
+    pub iblai: bool,
 }
 
 impl Doors {
     /// Those that are open, by name.
     pub fn open(self) -> Vec<&'static str> {
-        let all = [("uipath", self.uipath)];
+        let all = [("uipath", self.uipath), ("iblai", self.iblai)];
         all.into_iter()
             .filter(|(_, open)| *open)
             .map(|(name, _)| name)
@@ -78,7 +79,10 @@ impl Default for Settings {
             metrics_open: true,
             check_events: false,
             keys_file: None,
-            doors: Doors { uipath: true },
+            doors: Doors {
+                uipath: true,
+                iblai: true,
+            },
             limits: Limits::default(),
         }
     }
@@ -152,7 +156,7 @@ const NOT_SETTINGS: &[&str] = &[
 ];
 
 /// Keys the design names whose subject does not exist yet.
-const NOT_BUILT: &[&str] = &["doors.iblai", "doors.tizra"];
+const NOT_BUILT: &[&str] = &["doors.tizra"];
 
 #[derive(Clone, Copy)]
 enum Wanted {
@@ -273,6 +277,11 @@ const KEYS: &[Key] = &[
         name: "doors.uipath",
         wanted: Wanted::Flag,
         set: |settings, given| settings.doors.uipath = given.flag(),
+    },
+    Key {
+        name: "doors.iblai",
+        wanted: Wanted::Flag,
+        set: |settings, given| settings.doors.iblai = given.flag(),
     },
 ];
 

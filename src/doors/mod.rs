@@ -2,12 +2,13 @@
 //! becomes an operation, what came of it becomes the vendor's answer. A door has no rule, no state and no graph, and knows no
 //! other door.
 
+pub mod iblai;
 pub mod uipath;
 
 use crate::http::door::Door;
 
 /// The doors of these names, to be handed to the server.
 pub fn open(names: &[&str]) -> Vec<Box<dyn Door>> {
-    let all: [Box<dyn Door>; 1] = [Box::new(uipath::UiPath)];
+    let all: [Box<dyn Door>; 2] = [Box::new(uipath::UiPath), Box::new(iblai::IblAi)];
     all.into_iter().filter(|door| names.contains(&door.name())).collect()
 }

@@ -11,17 +11,25 @@ use crate::access::token;
 use crate::access::{Permission, Who};
 use crate::graph::Graph;
 
+/// The native API's one scheme.
+const BEARER: &[&str] = &["bearer"];
+
 /// The published graph, or one at least as new as `Graph-At-Least` asks, and the caller as that graph knows it. Nobody waits
 /// whom the present graph does not know; whoever has waited is looked up again, for the token may be gone.
 pub async fn enter(context: &Context) -> Result<(Arc<Graph>, Who), Problem> {
+    enter_by(context, BEARER).await
+}
+
+/// The same, of a caller who may name the token by any of these schemes; by none, where one of them is empty.
+pub async fn enter_by(context: &Context, schemes: &[&str]) -> Result<(Arc<Graph>, Who), Problem> {
     let present = context.state.engine.snapshot();
-    let who = authenticate(context, &present)?;
+    let who = authenticate_by(context, &present, schemes)?;
     match context.at_least()? {
         Some(revision) if revision > present.revision() => {
             // Whoever holds a graph makes the committer copy it.
             drop(present);
             let newer = context.awaited(revision).await?;
-            let who = authenticate(context, &newer)?;
+            let who = authenticate_by(context, &newer, schemes)?;
             Ok((newer, who))
         }
         _ => Ok((present, who)),
@@ -30,6 +38,11 @@ pub async fn enter(context: &Context) -> Result<(Arc<Graph>, Who), Problem> {
 
 /// The caller, or 401. A request says who it is in one `Authorization: Bearer` header.
 pub fn authenticate(context: &Context, graph: &Graph) -> Result<Who, Problem> {
+    authenticate_by(context, graph, BEARER)
+}
+
+/// The same, by any of these schemes.
+pub fn authenticate_by(context: &Context, graph: &Graph, schemes: &[&str]) -> Result<Who, Problem> {
     if !context.request.headers().contains_key(header::AUTHORIZATION) {
         return Err(
             Problem::new(StatusCode::UNAUTHORIZED, "noToken", "this needs a bearer token").help(
@@ -40,7 +53,7 @@ pub fn authenticate(context: &Context, graph: &Graph) -> Result<Who, Problem> {
     let state = &context.state;
     token::authenticate(
         graph,
-        bearer(context).unwrap_or_default(),
+        token_by(context, schemes).unwrap_or_default(),
         state.options.admin.as_ref(),
         state.engine.clock().now(),
     )
@@ -49,9 +62,15 @@ pub fn authenticate(context: &Context, graph: &Graph) -> Result<Who, Problem> {
 
 /// The token as it was sent. The scheme is named in any case (RFC 9110).
 pub fn bearer(context: &Context) -> Option<&str> {
+    token_by(context, BEARER)
+}
+
+fn token_by<'c>(context: &'c Context, schemes: &[&str]) -> Option<&'c str> {
     let mut headers = context.request.headers().get_all(header::AUTHORIZATION);
-    let (scheme, token) = headers.next()?.to_str().ok()?.split_once(' ')?;
-    (scheme.eq_ignore_ascii_case("bearer") && headers.next().is_none()).then(|| token.trim())
+    let sent = headers.next()?.to_str().ok()?;
+    let (scheme, token) = sent.split_once(' ').unwrap_or(("", sent));
+    let is_known = schemes.iter().any(|known| scheme.eq_ignore_ascii_case(known));
+    (is_known && headers.next().is_none()).then(|| token.trim())
 }
 
 /// 403 without the permission; a token bound to an organization never has what concerns the whole server.
