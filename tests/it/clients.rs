@@ -2,8 +2,6 @@
 //! fetches, and gives back (`licensing.md` 6). Needs Node 18 or later and `npm ci` in `tests/clients`. What the others of that table send is told
 //! byte for byte by `fixtures/authz/clients.json`.
 
-use std::io::{BufRead, BufReader, Write};
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::Arc;
 
 use seatgraph::model::{Clock, Kind, Time};
@@ -13,6 +11,7 @@ use serde_json::{Value, json};
 
 use crate::support::client::{self, Response};
 use crate::support::path;
+use crate::support::program::Program;
 use crate::support::server::{ADMIN, ISSUER, Server};
 
 const NOON: Time = Time(1_768_478_400_000);
@@ -20,57 +19,6 @@ const AINO: &str = "31000000-0000-4000-8000-000000000001";
 const BEN: &str = "31000000-0000-4000-8000-000000000002";
 const CLEO: &str = "31000000-0000-4000-8000-000000000003";
 const LICENSE: &str = "90000000-0000-4000-8000-000000000001";
-
-/// The vendor's program, with a pipe to it and one back.
-struct Program {
-    child: Child,
-    asks: ChildStdin,
-    answers: BufReader<ChildStdout>,
-}
-
-impl Program {
-    /// `Err`: what is missing.
-    fn start() -> Result<Self, String> {
-        let version = Command::new("node").arg("--version").output();
-        let version = version.map_err(|error| format!("Node cannot be run: {error}"))?;
-        let version = String::from_utf8_lossy(&version.stdout).trim().to_owned();
-        let major = version.trim_start_matches('v').split('.').next();
-        if major
-            .and_then(|major| major.parse().ok())
-            .is_none_or(|major: u32| major < 18)
-        {
-            return Err(format!("Node is `{version}`, and 18 is needed"));
-        }
-        let folder = path("tests/clients");
-        if !folder.join("node_modules/@10duke/web-client-pkce").is_dir() {
-            return Err("the client is not there: run `npm ci` in tests/clients".to_owned());
-        }
-        let mut child = Command::new("node")
-            .arg("web-client.cjs")
-            .current_dir(folder)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .map_err(|error| format!("Node cannot be run: {error}"))?;
-        let asks = child.stdin.take().expect("it was asked for");
-        let answers = BufReader::new(child.stdout.take().expect("it was asked for"));
-        Ok(Self { child, asks, answers })
-    }
-
-    fn ask(&mut self, request: &Value) -> Value {
-        writeln!(self.asks, "{request}").expect("it reads");
-        let mut line = String::new();
-        self.answers.read_line(&mut line).expect("it answers");
-        serde_json::from_str(&line).unwrap_or_else(|_| panic!("no answer to {request}: `{line}`"))
-    }
-}
-
-impl Drop for Program {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
 
 fn send(server: &Server, method: &str, target: &str, body: &str) -> Response {
     let kind = if target == "/import" {
@@ -210,13 +158,8 @@ fn use_it(program: &mut Program, suffix: &str) {
 
 #[test]
 fn the_web_client_consumes_believes_and_gives_back() {
-    let mut program = match Program::start() {
-        Ok(program) => program,
-        Err(missing) => {
-            assert_ne!(std::env::var("SEATGRAPH_TESTS").as_deref(), Ok("all"), "{missing}");
-            println!("skipped: the vendor's web client: {missing}");
-            return;
-        }
+    let Some(mut program) = Program::start("@10duke/web-client-pkce", "web-client.cjs") else {
+        return;
     };
     for suffix in ["/authz/", "/authz"] {
         use_it(&mut program, suffix);

@@ -10,6 +10,7 @@ mod engine;
 mod events;
 mod fuzz;
 mod histories;
+mod iblai;
 mod kill;
 mod leases;
 mod matrix;

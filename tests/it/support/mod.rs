@@ -6,6 +6,7 @@ pub mod calls;
 pub mod client;
 pub mod compare;
 pub mod gate;
+pub mod program;
 pub mod server;
 pub mod story;
 
