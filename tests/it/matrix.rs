@@ -538,6 +538,9 @@ fn policy(id: &str, world: &World) -> Option<(&'static str, String, Option<Value
     if let Some(route) = id.strip_prefix("uipath") {
         return uipath(route, organization);
     }
+    if let Some(route) = id.strip_prefix("iblai") {
+        return iblai(route);
+    }
     Some(match id {
         "live" => ("GET", "/health/live".into(), None, Needs::Nothing),
         "ready" => ("GET", "/health/ready".into(), None, Needs::Nothing),
@@ -779,6 +782,70 @@ fn uipath(route: &str, organization: Uuid) -> Option<(&'static str, String, Opti
         "ReleaseMember" => ("DELETE", format!("{portal}/group/x/user/x"), None, write()),
         "ListGroups" => ("GET", format!("{before}/api/Group/{organization}"), None, group()),
         "GetGroup" => ("GET", format!("{before}/api/Group/{organization}/x"), None, group()),
+        _ => return None,
+    })
+}
+
+/// Routes of a door, on either mount. Nothing of what they name is there: nothing is changed.
+fn iblai(route: &str) -> Option<(&'static str, String, Option<Value>, Needs)> {
+    let one = |kind, action| Needs::One(Permission::Kind(kind, action));
+    let (route, mount) = match route.strip_suffix("Dm") {
+        Some(route) => (route, "/dm"),
+        None => (route, ""),
+    };
+    let families = [
+        ("Program", "program"),
+        ("Course", "course"),
+        ("User", "user"),
+        ("Platform", "platform"),
+    ];
+    let (family, route) = families
+        .iter()
+        .find_map(|(title, name)| Some((name, route.strip_prefix(title)?)))?;
+    let at = format!("{mount}/api/catalog/licenses/{family}");
+    let assign = || one(Kind::Assignment, Action::Update);
+    let read = || one(Kind::Assignment, Action::Read);
+    Some(match route {
+        "List" => ("GET", format!("{at}/"), None, one(Kind::License, Action::Read)),
+        "Create" => (
+            "POST",
+            format!("{at}/create/"),
+            Some(json!({"platform_key": "nobody", "program_key": "x", "course_id": "x"})),
+            one(Kind::License, Action::Create),
+        ),
+        "Update" => (
+            "POST",
+            format!("{at}/update/"),
+            Some(json!({"license_id": 0})),
+            one(Kind::License, Action::Update),
+        ),
+        "ListAssignments" => ("GET", format!("{at}/assignment/?license_id=0"), None, read()),
+        "ListGroupAssignments" => ("GET", format!("{at}/assignment/group/?license_id=0"), None, read()),
+        "Assign" => (
+            "POST",
+            format!("{at}/assignment/"),
+            Some(json!({"license_id": 0, "user_id": 0})),
+            assign(),
+        ),
+        "AssignGroup" => (
+            "POST",
+            format!("{at}/assignment/group/"),
+            Some(json!({"license_id": 0, "group_id": 0})),
+            assign(),
+        ),
+        "TakeBack" => ("DELETE", format!("{at}/assignment/?assignment_id=0"), None, assign()),
+        "TakeBackGroup" => (
+            "DELETE",
+            format!("{at}/assignment/group/?assignment_id=0"),
+            None,
+            assign(),
+        ),
+        "Check" => (
+            "GET",
+            format!("{at}/assignment/check/?email=a@b.example"),
+            None,
+            Needs::Nothing,
+        ),
         _ => return None,
     })
 }

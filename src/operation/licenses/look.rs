@@ -349,6 +349,13 @@ pub fn list(at: Look<'_>, filter: &Filter, page: Page, with_sums: bool) -> Resul
             Err(_) => return Ok((Vec::new(), 0)),
         },
     };
+    let named = filter
+        .items
+        .iter()
+        .map(|text| foreign::find(graph, Kind::LicensedItem, text, |_| true));
+    let Some(items) = named.collect::<Option<Vec<Node<'_>>>>() else {
+        return Ok((Vec::new(), 0));
+    };
     let bound = who.organization.and_then(|id| graph.find(id));
     let mut budget = Budget::new(limits);
     let view = View::new(graph, who);
@@ -356,7 +363,8 @@ pub fn list(at: Look<'_>, filter: &Filter, page: Page, with_sums: bool) -> Resul
     let mut look = |license: Node<'_>| -> Result<bool, LicenseError> {
         budget.take(1)?;
         let fits = sold.is(license) && view.reaches(license);
-        Ok(fits && Found::of(license).is_some_and(|found| is_listed(found, organization, filter)))
+        let found = Found::of(license).filter(|found| fits && items.iter().all(|item| *item == found.item));
+        Ok(found.is_some_and(|found| is_listed(found, organization, filter)))
     };
     match organization.or(bound) {
         Some(organization) => {
@@ -375,10 +383,8 @@ pub fn list(at: Look<'_>, filter: &Filter, page: Page, with_sums: bool) -> Resul
                 }
             }
         }
-        None if let Some(item) = filter.items.first() => {
-            let item = foreign::find(graph, Kind::LicensedItem, item, |_| true);
-            let licenses = item.into_iter().flat_map(|item| item.hop(Hop::forward(OF_ITEM), None));
-            for (license, _) in licenses {
+        None if let Some(item) = items.first() => {
+            for (license, _) in item.hop(Hop::forward(OF_ITEM), None) {
                 if look(license)? {
                     all.push(license);
                 }
@@ -404,9 +410,7 @@ pub fn list(at: Look<'_>, filter: &Filter, page: Page, with_sums: bool) -> Resul
 }
 
 fn is_listed(found: Found<'_>, organization: Option<Node<'_>>, filter: &Filter) -> bool {
-    let Found { license, item, .. } = found;
-    let is_item =
-        |text: &String| foreign::find(item.graph(), Kind::LicensedItem, text, |other| other == item).is_some();
+    let license = found.license;
     let name = || seen(found).name;
     let contains = |part: &String| {
         let part = part.to_lowercase();
@@ -424,7 +428,6 @@ fn is_listed(found: Found<'_>, organization: Option<Node<'_>>, filter: &Filter) 
             .active
             .is_none_or(|active| (license.fields.get(ACTIVE) == Some(&Value::Bool(true))) == active)
         && (filter.alias.is_none() || text(license, meant::ALIAS) == filter.alias)
-        && filter.items.iter().all(is_item)
         && filter.name.as_ref().is_none_or(|wanted| *wanted == name())
         && filter.contains.as_ref().is_none_or(contains)
         && filter.notes.iter().all(is_noted)
