@@ -90,7 +90,7 @@ fn is_open(license: Node<'_>, now: Time) -> Result<(), Refused> {
 /// the transaction.
 pub fn assign(tx: &mut Transaction<'_>, license: Uuid, profile: Uuid, terms: &Terms) -> Result<Uuid, Refused> {
     let id = put(tx, license, profile, terms)?;
-    // From now on it is no group's, nor any rule's: neither takes it along.
+    // It ends with no rule any more, and if it is direct, with no group's either.
     ruled::relink(tx, id, None)?;
     if terms.direct {
         leave_group(tx, id)?;

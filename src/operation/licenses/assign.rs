@@ -3,8 +3,8 @@
 use uuid::Uuid;
 
 use super::LicenseError;
-use super::look::{self, Assigned, Grouped};
 use super::meant::{self, BY_LICENSE, Found, LicenseId, Sold};
+use super::told::{self, Assigned, Grouped};
 use crate::access::{Action, Permission, View, Who};
 use crate::entitlement::seated;
 use crate::graph::{Graph, Node, Transaction};
@@ -77,7 +77,7 @@ impl Assignment {
         let profile = self.user.one(tx, who, organization)?;
         let assignment = seated::assign(tx, license, profile, &self.terms)?;
         let node = tx.graph().find(assignment);
-        let shown = node.and_then(|node| look::assigned(node, tx.now()));
+        let shown = node.and_then(|node| told::assigned(node, tx.now()));
         shown.ok_or(LicenseError::UserMissing)
     }
 }
@@ -155,7 +155,7 @@ impl Grouping {
         let group = group.id;
         let id = seated::assign_group(tx, license, group, &self.terms)?;
         let node = tx.graph().find(id);
-        let shown = node.and_then(|node| look::grouped(node, tx.now()));
+        let shown = node.and_then(|node| told::grouped(node, tx.now()));
         shown.ok_or_else(|| LicenseError::UnknownGroup(self.group.to_string()))
     }
 }

@@ -4,103 +4,19 @@ use super::LicenseError;
 use super::meant::{
     self, BY_LICENSE, BY_PROFILE, ENTITLEMENTS, Found, LICENSES, LicenseId, OF_ITEM, Organizations, Sold,
 };
+use super::told::{
+    ACTIVE, Assigned, FROM, Grouped, Listed, UNTIL, assigned, grouped, holder, listed, named, seen, text,
+};
 use crate::access::{Action, Permission, View, Who};
 use crate::entitlement::{seated, seats, sold};
 use crate::graph::{Graph, Node};
 use crate::limits::{Limit, Limits};
-use crate::model::schema::{Hop, place};
+use crate::model::schema::Hop;
 use crate::model::{Kind, Time, Value};
 use crate::operation::foreign;
 
 const READ: Permission = Permission::Kind(Kind::License, Action::Read);
 const READ_ASSIGNMENT: Permission = Permission::Kind(Kind::Assignment, Action::Read);
-
-const NAME: u8 = place(Kind::License, "name");
-const FROM: u8 = place(Kind::License, "validFrom");
-const UNTIL: u8 = place(Kind::License, "validUntil");
-const ACTIVE: u8 = place(Kind::License, "active");
-
-/// A license as it is told of.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Listed {
-    pub seen: Seen,
-    pub created: Time,
-    pub from: Time,
-    pub until: Option<Time>,
-    /// `None`: without limit.
-    pub seats: Option<u64>,
-    /// Seats that are taken, by whatever way.
-    pub used: u64,
-    pub active: bool,
-    pub alias: Option<String>,
-    /// Key and text.
-    pub notes: Vec<(String, String)>,
-    pub sums: Option<Sums>,
-}
-
-/// A license as everything that hangs on it names it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Seen {
-    pub serial: u64,
-    /// Its own, or its item's.
-    pub name: String,
-    pub item: String,
-    pub item_name: String,
-    pub organization: String,
-}
-
-/// Assignments of a license.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Sums {
-    pub total: u64,
-    pub active: u64,
-    /// Active, and not fulfilled.
-    pub pending: u64,
-}
-
-/// Whose an assignment is. Somebody known by an address alone has nothing else.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Holder {
-    pub serial: Option<u64>,
-    pub login: Option<String>,
-    pub name: Option<String>,
-    pub email: Option<String>,
-}
-
-/// A user's assignment.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Assigned {
-    pub serial: u64,
-    pub holder: Holder,
-    pub active: bool,
-    pub fulfilled: bool,
-    pub direct: bool,
-    pub redirect_to: Option<String>,
-    /// A JSON text.
-    pub metadata: Option<String>,
-    pub created: Time,
-    pub updated: Time,
-    pub of: Seen,
-}
-
-/// A group's.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Grouped {
-    pub serial: u64,
-    pub group: u64,
-    pub group_name: String,
-    pub active: bool,
-    pub fulfilled: bool,
-    pub redirect_to: Option<String>,
-    /// A JSON text.
-    pub metadata: Option<String>,
-    pub created: Time,
-    pub updated: Time,
-    pub of: Seen,
-    pub members: u64,
-    /// Members that have the license assigned by it.
-    pub assigned: u64,
-}
 
 /// Which licenses; all that is set has to fit.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -167,135 +83,6 @@ impl Page {
 enum Key {
     Number(i64),
     Text(String),
-}
-
-fn text(node: Node<'_>, field: u8) -> Option<String> {
-    let value = node.fields.get(field).and_then(Value::as_text);
-    value.filter(|text| !text.is_empty()).map(str::to_owned)
-}
-
-fn named(node: Node<'_>, name: &str) -> Option<String> {
-    text(node, node.kind.field(name)?)
-}
-
-/// What an organization is called where an id is any text: its alias, else its name if no other has it, else its id.
-pub fn key(organization: Node<'_>) -> String {
-    const NAME: u8 = place(Kind::Organization, "name");
-    let alias = named(organization, "alias");
-    let name = || {
-        let name = text(organization, NAME)?;
-        let value = Value::text(&name);
-        let (count, _) = organization.graph().value_count(Kind::Organization, NAME, &value);
-        (count == 1).then_some(name)
-    };
-    alias.or_else(name).unwrap_or_else(|| organization.id.to_string())
-}
-
-fn seen(found: Found<'_>) -> Seen {
-    let item = named(found.item, "name").unwrap_or_default();
-    let item_name = named(found.item, "displayName").unwrap_or_else(|| item.clone());
-    Seen {
-        serial: found.license.serial,
-        name: text(found.license, NAME).unwrap_or_else(|| item_name.clone()),
-        item,
-        item_name,
-        organization: key(found.organization),
-    }
-}
-
-pub(super) fn listed(found: Found<'_>, with_sums: bool, now: Time) -> Listed {
-    let license = found.license;
-    let time = |field: u8| license.fields.get(field).and_then(Value::as_time);
-    let seats = seats::of_license(license, now);
-    let notes = sold::told(license).map(|(key, text, _)| (key.to_owned(), text.to_owned()));
-    Listed {
-        seen: seen(found),
-        created: license.created,
-        from: time(FROM).unwrap_or(license.created),
-        until: time(UNTIL),
-        seats: seats.total,
-        used: seats.taken(),
-        active: license.fields.get(ACTIVE) == Some(&Value::Bool(true)),
-        alias: text(license, meant::ALIAS),
-        notes: notes.collect(),
-        sums: with_sums.then(|| sums(license, now)),
-    }
-}
-
-fn sums(license: Node<'_>, now: Time) -> Sums {
-    let mut sums = Sums::default();
-    for (assignment, _) in license.hop(Hop::forward(BY_LICENSE), None) {
-        if !seated::is_assigned(&assignment, now) {
-            continue;
-        }
-        sums.total += 1;
-        if seated::is_active(&assignment, now) {
-            sums.active += 1;
-            let fulfilled = assignment.fields.get(seated::FULFILLED) == Some(&Value::Bool(true));
-            sums.pending += u64::from(!fulfilled);
-        }
-    }
-    sums
-}
-
-fn holder(profile: Node<'_>) -> Holder {
-    let named = foreign::named(profile);
-    let alias = self::named(profile, "alias");
-    let login = named.login.or(alias);
-    if meant::is_email_only(profile) {
-        return Holder {
-            email: named.email,
-            ..Holder::default()
-        };
-    }
-    let whole = match (named.first, named.last) {
-        (Some(first), Some(last)) => Some(format!("{first} {last}")),
-        (first, last) => first.or(last),
-    };
-    let address = || login.clone().filter(|login| login.contains('@'));
-    Holder {
-        serial: Some(profile.serial),
-        email: named.email.or_else(address),
-        name: named.display.or(whole),
-        login,
-    }
-}
-
-pub(super) fn assigned(node: Node<'_>, now: Time) -> Option<Assigned> {
-    let found = Found::of(node.parent(BY_LICENSE)?)?;
-    Some(Assigned {
-        serial: node.serial,
-        holder: holder(node.parent(BY_PROFILE)?),
-        active: seated::is_active(&node, now),
-        fulfilled: node.fields.get(seated::FULFILLED) == Some(&Value::Bool(true)),
-        direct: seated::is_direct(node),
-        redirect_to: text(node, seated::REDIRECT),
-        metadata: text(node, seated::METADATA),
-        created: node.created,
-        updated: node.updated,
-        of: seen(found),
-    })
-}
-
-pub(super) fn grouped(node: Node<'_>, now: Time) -> Option<Grouped> {
-    let found = Found::of(node.parent(seated::GROUPS)?)?;
-    let group = node.parent(seated::OF_GROUP)?;
-    let made = node.hop(Hop::forward(seated::BY_GROUP), None);
-    let assigned = made.filter(|(made, _)| seated::is_active(made, now)).count();
-    Some(Grouped {
-        serial: node.serial,
-        group: group.serial,
-        group_name: named(group, "name").unwrap_or_default(),
-        active: node.fields.get(seated::GROUP_ACTIVE) == Some(&Value::Bool(true)),
-        fulfilled: node.fields.get(seated::GROUP_FULFILLED) == Some(&Value::Bool(true)),
-        redirect_to: text(node, seated::GROUP_REDIRECT),
-        metadata: text(node, seated::GROUP_METADATA),
-        created: node.created,
-        updated: node.updated,
-        of: seen(found),
-        members: seated::members(group, now).count() as u64,
-        assigned: assigned as u64,
-    })
 }
 
 /// Counts what is looked at.

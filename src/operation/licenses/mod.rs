@@ -11,13 +11,12 @@ mod error;
 mod look;
 mod meant;
 mod sell;
+mod told;
 
 pub use assign::{Assignment, EndGroup, Grouping, TakeBack, Terms, User};
 pub use change::{Change, Done};
 pub use error::LicenseError;
-pub use look::{
-    Assigned, Filter, Grouped, Holder, Listed, Look, Order, Page, Pick, Seen, Sums, assignments, group_assignments,
-    is_assigned_to, list,
-};
+pub use look::{Filter, Look, Order, Page, Pick, assignments, group_assignments, is_assigned_to, list};
 pub use meant::{LicenseId, Organizations, Sold};
 pub use sell::{Amendment, Create, Item, Update};
+pub use told::{Assigned, Grouped, Holder, Listed, Seen, Sums};

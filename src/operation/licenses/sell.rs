@@ -2,8 +2,8 @@
 
 use uuid::Uuid;
 
-use super::look::{self, Listed};
 use super::meant::{self, ALIAS, LicenseId, Organizations, Sold};
+use super::told::{self, Listed};
 use super::{LicenseError, meant::Found};
 use crate::access::{Action, Permission, View, Who};
 use crate::entitlement::sold::{self, New, Record};
@@ -64,7 +64,7 @@ impl Create {
         who.require(CREATE)?;
         let organization = self.organization.one(tx.graph(), who)?;
         View::new(tx.graph(), who).owns(organization)?;
-        let organization_key = look::key(organization);
+        let organization_key = told::key(organization);
         let organization = organization.id;
         let item = item(tx, &self.item, &organization_key)?;
         if let Some(alias) = &self.alias {
@@ -119,7 +119,7 @@ fn is_free(graph: &Graph, alias: &str) -> Result<(), LicenseError> {
 fn shown(tx: &Transaction<'_>, license: Uuid) -> Result<Listed, LicenseError> {
     let node = tx.graph().find(license).and_then(Found::of);
     let found = node.ok_or_else(|| LicenseError::UnknownLicense(license.to_string()))?;
-    Ok(look::listed(found, false, tx.now()))
+    Ok(told::listed(found, false, tx.now()))
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
