@@ -116,7 +116,7 @@ pub fn allocated(record: Node<'_>, now: Time) -> Vec<(Uuid, Uuid, bool)> {
     all
 }
 
-fn is_usable(license: &Entity, now: Time) -> bool {
+pub(super) fn is_usable(license: &Entity, now: Time) -> bool {
     decision::validity(license, now).is_none() && license.fields.get(ACTIVE) == Some(&Value::Bool(true))
 }
 
@@ -354,7 +354,8 @@ pub fn pools(organization: Node<'_>, now: Time, visits: u64) -> Option<Vec<Pool>
             if visited > visits {
                 return None;
             }
-            if let Some(item) = license.parent(OF_ITEM).filter(|_| is_usable(&license, now)) {
+            let is_meant = is_usable(&license, now) && select::is_stock(&license);
+            if let Some(item) = license.parent(OF_ITEM).filter(|_| is_meant) {
                 pools
                     .entry(item.serial)
                     .or_insert_with(|| empty(item))

@@ -10,9 +10,9 @@ use crate::model::{Entity, Fields, Kind, Rel, Time, Value};
 use super::refused::Refused;
 use super::terms::{self, Limited, Terms};
 
-const ITEMS: Rel = known(RelationType::ManyToMany, Kind::ProductPackage, Kind::LicensedItem);
-const MODEL_OF_PACKAGE: Rel = known(RelationType::OneToMany, Kind::LicenseModel, Kind::ProductPackage);
-const MODEL_OF_LICENSE: Rel = known(RelationType::OneToMany, Kind::LicenseModel, Kind::License);
+pub(super) const ITEMS: Rel = known(RelationType::ManyToMany, Kind::ProductPackage, Kind::LicensedItem);
+pub(super) const MODEL_OF_PACKAGE: Rel = known(RelationType::OneToMany, Kind::LicenseModel, Kind::ProductPackage);
+pub(super) const MODEL_OF_LICENSE: Rel = known(RelationType::OneToMany, Kind::LicenseModel, Kind::License);
 const ITEM_OF_LICENSE: Rel = known(RelationType::OneToMany, Kind::LicensedItem, Kind::License);
 const LICENSES: Rel = known(RelationType::OneToMany, Kind::Entitlement, Kind::License);
 const VALID_FROM: u8 = place(Kind::License, "validFrom");
@@ -115,7 +115,7 @@ pub fn grant(tx: &mut Transaction<'_>, grant: &Grant<'_>) -> Result<Vec<Uuid>, R
 }
 
 /// A package is sold while it is active and valid.
-fn is_on_sale(package: Node<'_>, now: Time) -> Result<(), Refused> {
+pub(super) fn is_on_sale(package: Node<'_>, now: Time) -> Result<(), Refused> {
     let active = package.kind.field("active").and_then(|field| package.fields.get(field));
     if active.and_then(Value::as_bool) == Some(false) {
         return Err(Refused::PackageInactive(package.id));
@@ -180,7 +180,7 @@ pub(super) fn credit(
 }
 
 /// Metadata by its key, which is one a license: a pool's second grant says the newest.
-fn note(tx: &mut Transaction<'_>, license: Uuid, key: &str, value: &str) -> Result<(), Refused> {
+pub(super) fn note(tx: &mut Transaction<'_>, license: Uuid, key: &str, value: &str) -> Result<(), Refused> {
     let field = Kind::LicenseMetadata.field("key");
     let there = tx.graph().find(license).and_then(|license| {
         let mut all = license.hop(Hop::forward(METADATA), None).map(|(note, _)| note);
@@ -202,7 +202,7 @@ fn note(tx: &mut Transaction<'_>, license: Uuid, key: &str, value: &str) -> Resu
     }
 }
 
-fn child(
+pub(super) fn child(
     tx: &mut Transaction<'_>,
     rel: Rel,
     parent: Uuid,

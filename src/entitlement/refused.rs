@@ -17,6 +17,10 @@ pub enum Refused {
     PackageExpired(Uuid),
     #[error("the package `{0}` has no licensed items")]
     PackageEmpty(Uuid),
+    #[error("the package `{0}` has several licensed items, and what is sold one by one is of one")]
+    PackageOfSeveral(Uuid),
+    #[error("the package `{offer}` is for {most} at the same time, and they are all there")]
+    ConcurrenciesUsedUp { offer: Uuid, most: i64 },
     #[error("the count is {0}")]
     CountNotPositive(i64),
     #[error("the end of the validity is before its start")]
@@ -65,6 +69,8 @@ impl Refused {
             Self::PackageNotYetValid(_) => "packageNotYetValid",
             Self::PackageExpired(_) => "packageExpired",
             Self::PackageEmpty(_) => "packageEmpty",
+            Self::PackageOfSeveral(_) => "packageOfSeveral",
+            Self::ConcurrenciesUsedUp { .. } => "concurrenciesUsedUp",
             Self::CountNotPositive(_) => "countNotPositive",
             Self::EndBeforeStart => "endBeforeStart",
             Self::ValidityTooLong { .. } => "validityTooLong",
@@ -94,6 +100,8 @@ impl Refused {
                 "change the package's validity, or grant another one"
             }
             Self::PackageEmpty(_) => "relate licensed items to the package by `~ManyToMany`",
+            Self::PackageOfSeveral(_) => "make one item that includes the others, and a package of it",
+            Self::ConcurrenciesUsedUp { .. } => "take a license back, or raise `concurrencies` of the package",
             Self::CountNotPositive(_) => "it is 1 or more",
             Self::EndBeforeStart => "an end lies after its start",
             Self::ValidityTooLong { .. } => "grant a shorter validity, or leave `validUntil` out and get the longest",

@@ -91,10 +91,11 @@ pub fn record<'g>(organization: Node<'g>, profile: Node<'g>) -> Option<Node<'g>>
     records.find(|record| record.parent(RECORDS) == Some(organization))
 }
 
-/// The licenses of an item in all entitlements of an organization.
+/// The licenses of an item in all entitlements of an organization, but for those it sold one by one.
 pub fn licenses<'g>(organization: Node<'g>, item: Node<'g>) -> impl Iterator<Item = Node<'g>> {
     let entitlements = organization.hop(Hop::forward(ENTITLEMENTS), None);
-    entitlements.flat_map(move |(entitlement, _)| organization.graph().licenses(entitlement, item))
+    let all = entitlements.flat_map(move |(entitlement, _)| organization.graph().licenses(entitlement, item));
+    all.filter(|license| select::is_stock(license))
 }
 
 /// How many members hold a license by the rule.
@@ -174,7 +175,7 @@ pub(super) fn relink(tx: &mut Transaction<'_>, assignment: Uuid, rule: Option<Uu
 
 /// The rule, other than of a group that was left, by which a license is open to a profile; of several the better one.
 pub(super) fn opens<'g>(license: Node<'g>, profile: Node<'g>, now: Time) -> Option<Node<'g>> {
-    let item = license.parent(OF_ITEM)?;
+    let item = license.parent(OF_ITEM).filter(|_| select::is_stock(&license))?;
     let owner = license.parent(select::LICENSES)?.parent(ENTITLEMENTS)?;
     let assignment = license.graph().assignment(license, profile);
     let open = rules(profile, now).into_iter();

@@ -16,9 +16,11 @@ use crate::model::{Entity, Fields, Kind, Rel, RelationType, Serial, Time, Value}
 
 use super::distinct::Distinct;
 use super::homes;
+use super::matching;
 use super::model::{self, Model};
 use super::reason::Reason;
 use super::ruled;
+use super::sets;
 use super::sound::is_taken;
 use super::terms::Limited;
 
@@ -26,6 +28,8 @@ const NAME: u8 = place(Kind::LicensedItem, "name");
 const GROUP_TYPE: u8 = place(Kind::ProfileGroup, "type");
 const RESERVATION: u8 = place(Kind::Assignment, "reservationType");
 const GRANTS_ACCESS: u8 = place(Kind::Assignment, "grantsAccess");
+const INDIVIDUAL: u8 = place(Kind::License, "individual");
+const CONCURRENCIES: u8 = place(Kind::License, "concurrencies");
 pub(super) const LEASED_UNTIL: u8 = place(Kind::Consumption, "grantedUntil");
 pub(super) const RELEASED: u8 = place(Kind::Consumption, "releasedAt");
 
@@ -65,6 +69,8 @@ pub enum Path<'g> {
     Assignment(Node<'g>),
     /// A rule of a group, by which the member leases a license of the group's organization.
     Rule(Node<'g>),
+    /// A user set the profile is in, for which the license is.
+    Set(Node<'g>),
 }
 
 impl Path<'_> {
@@ -88,6 +94,7 @@ impl Path<'_> {
                 Some("employees") => 2,
                 _ => 3,
             },
+            Self::Set(_) => 3,
         }
     }
 }
@@ -170,7 +177,7 @@ pub fn candidates<'g>(
     if is_valid(&profile, now) {
         let items = covering(asked, &mut Budget::new(looks))?;
         match filters.license {
-            Some(license) => found.extend(named(license, profile, &items, filters, now)),
+            Some(license) => found.extend(named(license, profile, &items, filters, &mut Budget::new(looks), now)?),
             None => gather(&mut found, profile, &items, filters, Budget::new(looks), now)?,
         }
     }
@@ -212,16 +219,35 @@ pub fn owns<'g>(organization: Node<'g>, item: Node<'g>, is_so: impl Fn(Node<'g>)
     Ok(false)
 }
 
-fn owned<'g>(organization: Node<'g>, item: Node<'g>, budget: &mut Budget) -> Result<SmallVec<[Node<'g>; 4]>, Reason> {
+fn owned<'g>(
+    organization: Node<'g>,
+    item: Node<'g>,
+    budget: &mut Budget<'_>,
+) -> Result<SmallVec<[Node<'g>; 4]>, Reason> {
     let mut found = SmallVec::new();
     for (entitlement, _) in organization.hop(Hop::forward(ruled::ENTITLEMENTS), None) {
         budget.spend()?;
         for license in organization.graph().licenses(entitlement, item) {
             budget.spend()?;
-            found.push(license);
+            if is_stock(&license) {
+                found.push(license);
+            }
         }
     }
     Ok(found)
+}
+
+/// One that was sold to somebody or for a set: neither the ways to its entitlement open it nor, unless it counts seats, is it
+/// anything its organization has for others.
+pub fn is_individual(license: &Entity) -> bool {
+    license.fields.get(INDIVIDUAL) == Some(&Value::Bool(true))
+}
+
+/// Has its organization it to give to whom it likes? One that is individual and counts seats it has: whoever comes to one of
+/// them, by whatever API, takes a seat that is then no other's. One without a limit would be given to everybody.
+pub fn is_stock(license: &Entity) -> bool {
+    let is_counted = !is_individual(license) || license.fields.get(CONCURRENCIES).is_some();
+    is_counted && !matching::is_matching(license)
 }
 
 fn gather<'g>(
@@ -241,19 +267,33 @@ fn gather<'g>(
             budget.spend()?;
             for license in profile.graph().licenses(entitlement, *item) {
                 budget.spend()?;
-                found.push(candidate(license, *item, path, profile, now));
+                if !is_individual(&license) {
+                    found.push(candidate(license, *item, path, profile, now));
+                }
             }
         }
     }
     let mut met: Option<Distinct<Node<'g>>> = None;
     for (assignment, license) in granting(profile, now) {
         budget.spend()?;
-        let Some(item) = fitting(license, items, filters) else {
+        let Some(item) = fitting(license, items, filters, &mut budget)? else {
             continue;
         };
         let met = met.get_or_insert_with(|| found.iter().map(|known| known.license).collect());
         if met.add(license) {
             found.push(candidate(license, item, Path::Assignment(assignment), profile, now));
+        }
+    }
+    for set in sets::of_profile(profile, now, || budget.spend())? {
+        for (license, _) in set.hop(Hop::forward(sets::FOR_SET), None) {
+            budget.spend()?;
+            let Some(item) = fitting(license, items, filters, &mut budget)? else {
+                continue;
+            };
+            let met = met.get_or_insert_with(|| found.iter().map(|known| known.license).collect());
+            if met.add(license) {
+                found.push(candidate(license, item, Path::Set(set), profile, now));
+            }
         }
     }
     let mut ruled_at: HashMap<Node<'g>, usize, RandomState> = HashMap::default();
@@ -263,7 +303,7 @@ fn gather<'g>(
             continue;
         }
         for license in owned(ruled.organization, ruled.item, &mut budget)? {
-            if fitting(license, items, filters).is_none() {
+            if fitting(license, items, filters, &mut budget)?.is_none() {
                 continue;
             }
             let met = met.get_or_insert_with(|| found.iter().map(|known| known.license).collect());
@@ -287,27 +327,54 @@ fn named<'g>(
     profile: Node<'g>,
     items: &Distinct<Node<'g>>,
     filters: &Filters,
+    budget: &mut Budget<'_>,
     now: Time,
-) -> Option<Candidate<'g>> {
-    let found = profile.graph().find(license);
-    let license = found.filter(|node| node.kind == Kind::License)?;
-    let item = fitting(license, items, filters)?;
-    let entitlement = license.parent(LICENSES)?;
-    let way = ways(profile, now).into_iter().find(|(known, _)| *known == entitlement);
+) -> Result<Option<Candidate<'g>>, Reason> {
+    let found = profile.graph().find(license).filter(|node| node.kind == Kind::License);
+    let Some((license, entitlement)) = found.and_then(|license| Some((license, license.parent(LICENSES)?))) else {
+        return Ok(None);
+    };
+    let Some(item) = fitting(license, items, filters, budget)? else {
+        return Ok(None);
+    };
+    let ways = ways(profile, now);
+    let mut open = ways.iter().filter(|_| !is_individual(&license));
+    let way = open.find(|(known, _)| *known == entitlement).map(|(_, path)| *path);
     let by_assignment = || {
         let mut granting = granting(profile, now);
         let (assignment, _) = granting.find(|(_, known)| *known == license)?;
         Some(Path::Assignment(assignment))
     };
-    let path = way.map(|(_, path)| path).or_else(by_assignment);
-    let path = path.or_else(|| ruled::opens(license, profile, now).map(Path::Rule))?;
-    Some(candidate(license, item, path, profile, now))
+    let by_set = || {
+        let set = license.parent(sets::FOR_SET)?;
+        sets::has(set, profile, now).then_some(Path::Set(set))
+    };
+    let path = way.or_else(by_assignment).or_else(by_set);
+    let path = path.or_else(|| ruled::opens(license, profile, now).map(Path::Rule));
+    Ok(path.map(|path| candidate(license, item, path, profile, now)))
 }
 
-/// Of these items, and of an entitlement that fits: the item it is of.
-fn fitting<'g>(license: Node<'g>, items: &Distinct<Node<'g>>, filters: &Filters) -> Option<Node<'g>> {
-    let item = license.parent(OF_ITEM).filter(|item| items.has(*item))?;
-    fits_entitlement(filters, license.parent(LICENSES)?).then_some(item)
+/// Of an entitlement that fits: the item among these that it opens. One that opens what matches is compared with each.
+fn fitting<'g>(
+    license: Node<'g>,
+    items: &Distinct<Node<'g>>,
+    filters: &Filters,
+    budget: &mut Budget<'_>,
+) -> Result<Option<Node<'g>>, Reason> {
+    let entitlement = license.parent(LICENSES);
+    if !entitlement.is_some_and(|entitlement| fits_entitlement(filters, entitlement)) {
+        return Ok(None);
+    }
+    let Some(matching) = matching::of_license(license) else {
+        return Ok(license.parent(OF_ITEM).filter(|item| items.has(*item)));
+    };
+    for item in items.all() {
+        budget.spend()?;
+        if matching.opens(*item) {
+            return Ok(Some(*item));
+        }
+    }
+    Ok(None)
 }
 
 fn candidate<'g>(license: Node<'g>, item: Node<'g>, path: Path<'g>, profile: Node<'g>, now: Time) -> Candidate<'g> {

@@ -8,6 +8,7 @@ use crate::model::{Entity, Kind, Rel, Value};
 use super::anchors::Anchors;
 use super::model::LONGEST_LEASE;
 use super::refused::Refused;
+use super::texts;
 use super::version;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -30,6 +31,8 @@ pub enum Contradiction {
     BadAnchors,
     #[error("an item of this name could not be asked for")]
     ReservedName,
+    #[error("this is no list of texts")]
+    NoTexts,
 }
 
 /// Parameters of `/authz` (`licensing.md` 1.2): none of them is ever an item.
@@ -78,6 +81,7 @@ impl Contradiction {
             Self::RefreshAfterLease => "refreshAfterLease",
             Self::BadAnchors => "badAnchors",
             Self::ReservedName => "reservedName",
+            Self::NoTexts => "noTexts",
         }
     }
 
@@ -91,6 +95,7 @@ impl Contradiction {
             Self::TimeTooLong => "a lease lasts at most a hundred years",
             Self::RefreshAfterLease => "leave it out and get three quarters of the lease time",
             Self::ReservedName => "parameters of `/authz` and claims of tokens have this name: choose another",
+            Self::NoTexts => "for example `[\"value1\",\"value2\"]`",
             Self::BadAnchors => {
                 "for example `[{\"type\":\"hw\",\"maxCount\":1}]`; a type is `hw` or `process`, each once, from 1 up"
             }
@@ -110,6 +115,21 @@ pub fn contradiction(rule: &Entity) -> Option<(&'static str, Contradiction)> {
             let name = text(const { place(Kind::LicensedItem, "name") });
             name.is_some_and(is_taken)
                 .then_some(("name", Contradiction::ReservedName))
+        }
+        Kind::License => {
+            const VALUES: u8 = place(Kind::License, "matchValues");
+            let wrong = text(VALUES).is_some_and(|values| texts::read(values).is_none());
+            wrong.then_some(("matchValues", Contradiction::NoTexts))
+        }
+        Kind::UserSet => {
+            const LISTS: [(&str, u8); 3] = [
+                ("allOf", place(Kind::UserSet, "allOf")),
+                ("anyOf", place(Kind::UserSet, "anyOf")),
+                ("noneOf", place(Kind::UserSet, "noneOf")),
+            ];
+            let is_wrong = |field: u8| text(field).is_some_and(|list| texts::read(list).is_none());
+            let wrong = LISTS.iter().find(|(_, field)| is_wrong(*field));
+            wrong.map(|(name, _)| (*name, Contradiction::NoTexts))
         }
         Kind::VersionConstraint => {
             let least = text(const { place(Kind::VersionConstraint, "minVersion") });

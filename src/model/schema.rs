@@ -215,12 +215,13 @@ kinds! {
     Entitlement ENTITLEMENT [text("name").indexed(), text("description"), flag("isDefault")];
     License ENTITLEMENT [
         text("name").indexed(), time("validFrom"), time("validUntil").indexed(), flag("active").default_true(),
-        text("lockScope").one_of(&["None", "LicensedItem", "ProductPackage"]), ALIAS, text("type").indexed(),
+        text("lockScope").one_of(&["None", "LicensedItem", "ProductPackage"]), ALIAS, text("type").indexed(), flag("individual"),
+        text("matchProperty"), json("matchValues"), count("concurrencies"),
     ];
     LicensedItem ENTITLEMENT [text("name").unique().required(), text("displayName"), text("description"), ALIAS];
     ProductPackage ENTITLEMENT [
         text("title").indexed().required(), text("description"), text("type").one_of(&["default", "mono", "bundle", "custom"]),
-        flag("active").default_true(), time("validFrom"), time("validUntil"), ALIAS,
+        flag("active").default_true(), time("validFrom"), time("validUntil"), ALIAS, count("concurrencies"),
     ];
     Assignment ENTITLEMENT [
         text("reservationType").one_of(&["reserved", "denied"]), time("validFrom"), time("validUntil"), flag("grantsAccess"),
@@ -277,6 +278,9 @@ kinds! {
         text("name").server_owned(), count("seatCount").server_owned(), time("validFrom").server_owned(),
         time("validUntil").server_owned(), flag("active").server_owned(),
     ];
+    // What is sold one by one (`doors.md` C.3, C.4 and E): a license that is `individual` is for those it is assigned to, or for the
+    // members of a set, whom nobody lists: they have all of one list of tags, any of another and none of a third.
+    UserSet ENTITLEMENT [text("name").indexed().required(), json("allOf"), json("anyOf"), json("noneOf")];
     // Bearer tokens: kept in the graph so that they are committed, replayed and audited like everything else.
     Token SECURITY [
         text("name"), text("secretHash").secret().server_owned(), json("permissions").server_owned(),
@@ -633,6 +637,9 @@ pub static RELATIONS: &[RelationDef] = &[
     one_to_many(Kind::ProfileGroup, Kind::GroupAssignment, Role::Required),
     one_to_many(Kind::GroupAssignment, Kind::Assignment, Role::Optional),
     owns(Kind::License, Kind::LicenseHistory),
+    owns(Kind::Organization, Kind::UserSet),
+    one_to_many(Kind::UserSet, Kind::License, Role::OptionalCascade),
+    one_to_many(Kind::ProductPackage, Kind::License, Role::Optional),
     one_to_many(Kind::LicenseModel, Kind::License, Role::OptionalCascade),
     one_to_many(Kind::LicenseModel, Kind::ProductPackage, Role::Optional),
     owns(Kind::ProductPackage, Kind::Property),

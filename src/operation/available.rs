@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use uuid::Uuid;
 
 use super::consume::Consumer;
-use crate::entitlement::{decision, homes, ruled, select};
+use crate::entitlement::{decision, homes, ruled, select, sets};
 use crate::graph::{Graph, Node};
 use crate::limits::Limits;
 use crate::model::schema::{Hop, place};
@@ -49,25 +49,32 @@ pub fn licenses<'g>(
     });
     let by_rule = by_rule.flat_map(|ruled| ruled::licenses(ruled.organization, ruled.item));
     let by_way = by_way.map(|(license, _)| license);
-    for license in by_way.chain(by_assignment).chain(by_rule) {
+    let by_way = by_way.filter(|license| !select::is_individual(license));
+    let by_set = sets::licenses(profile, now, limits.visited).ok_or_else(|| too_many(limits))?;
+    let by_set = by_set.filter(|license| license.parent(select::LICENSES).is_some_and(&is_within));
+    for license in by_way.chain(by_assignment).chain(by_set).chain(by_rule) {
         visited += 1;
         if visited > limits.visited {
-            return Err(QueryError {
-                code: Code::VisitedTooMuch,
-                message: format!("more than {} licenses would be looked at", limits.visited),
-                help: Some("ask with a selector, page by page".to_owned()),
-                span: None,
-                limit: Some(crate::limits::Limit {
-                    name: "visited",
-                    value: limits.visited,
-                }),
-            });
+            return Err(too_many(limits));
         }
         if is_usable(license, profile, with_expired, now) && seen.insert(license.id) {
             found.push(license);
         }
     }
     Ok(found)
+}
+
+pub(super) fn too_many(limits: &Limits) -> QueryError {
+    QueryError {
+        code: Code::VisitedTooMuch,
+        message: format!("more than {} licenses would be looked at", limits.visited),
+        help: Some("ask with a selector, page by page".to_owned()),
+        span: None,
+        limit: Some(crate::limits::Limit {
+            name: "visited",
+            value: limits.visited,
+        }),
+    }
 }
 
 fn is_usable(license: Node<'_>, profile: Node<'_>, with_expired: bool, now: Time) -> bool {

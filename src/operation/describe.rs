@@ -7,8 +7,8 @@ use std::collections::BinaryHeap;
 use super::refusal::{Fault, OperationError};
 use super::target;
 use crate::access::View;
-use crate::entitlement::ruled;
 use crate::entitlement::select::{self, Path};
+use crate::entitlement::{ruled, sets};
 use crate::error::Error;
 use crate::graph::Node;
 use crate::limits::Limits;
@@ -186,6 +186,12 @@ fn paths<'g>(license: Node<'g>, entitlement: Node<'g>, profile: Node<'g>, now: T
 
 fn by_ways<'g>(license: Node<'g>, entitlement: Node<'g>, profile: Node<'g>, now: Time) -> Vec<Path<'g>> {
     let mut paths = Vec::new();
+    if select::is_individual(&license) {
+        let set = license.parent(sets::FOR_SET);
+        paths.extend(set.filter(|set| sets::has(*set, profile, now)).map(Path::Set));
+        paths.extend(by_rules(license, entitlement, profile, now));
+        return paths;
+    }
     if entitlement.parent(PERSONAL) == Some(profile) {
         paths.push(Path::Personal);
     }
@@ -197,13 +203,28 @@ fn by_ways<'g>(license: Node<'g>, entitlement: Node<'g>, profile: Node<'g>, now:
             paths.push(Path::Group(group));
         }
     }
-    let (item, owner) = (license.parent(OF_ITEM), entitlement.parent(OWNER));
-    for open in ruled::rules(profile, now) {
-        if item == Some(open.item) && owner == Some(open.organization) {
-            paths.push(Path::Rule(open.rule));
-        }
-    }
+    paths.extend(by_rules(license, entitlement, profile, now));
     paths
+}
+
+fn by_rules<'g>(
+    license: Node<'g>,
+    entitlement: Node<'g>,
+    profile: Node<'g>,
+    now: Time,
+) -> impl Iterator<Item = Path<'g>> {
+    let (item, owner) = (license.parent(OF_ITEM), entitlement.parent(OWNER));
+    let rules = ruled::rules(profile, now).into_iter();
+    rules
+        .filter(move |open| select::is_stock(&license) && item == Some(open.item) && owner == Some(open.organization))
+        .map(|open| Path::Rule(open.rule))
+}
+
+/// The groups in which everybody is who is in the set a license is for.
+fn groups_of_set<'g>(license: Node<'g>) -> impl Iterator<Item = Node<'g>> {
+    let organization = license.parent(sets::FOR_SET).and_then(|set| set.parent(sets::SETS));
+    let groups = organization.map(|organization| organization.hop(Hop::forward(GROUP_OF), None));
+    groups.into_iter().flatten().map(|(group, _)| group)
 }
 
 /// The groups whose rules open a license.
@@ -212,6 +233,7 @@ fn ruled_groups<'g>(license: Node<'g>, entitlement: Node<'g>) -> impl Iterator<I
     let rules = license
         .parent(OF_ITEM)
         .map(|item| item.hop(Hop::forward(ruled::RULES_FOR), None));
+    let rules = rules.filter(|_| select::is_stock(&license));
     let groups = rules.into_iter().flatten().filter_map(|(rule, _)| ruled::group(rule));
     groups.filter(move |group| owner.is_some() && group.parent(GROUP_OF) == owner)
 }
@@ -240,7 +262,9 @@ impl<'g> Merged<'g> {
                 .map(|(profile, _)| profile),
         ));
         let opened = entitlement.hop(Hop::forward(OPENS_GROUP), None).map(|(group, _)| group);
-        for group in opened.chain(ruled_groups(license, entitlement)) {
+        let opened = opened.filter(|_| !select::is_individual(&license));
+        let ruled = ruled_groups(license, entitlement);
+        for group in opened.chain(ruled).chain(groups_of_set(license)) {
             lists.push(Box::new(
                 group.hop(Hop::backward(MEMBERSHIP), after).map(|(profile, _)| profile),
             ));

@@ -273,6 +273,7 @@ pub(crate) fn refused_class(refused: &Refused) -> Class {
         | Refused::PackageNotYetValid(_)
         | Refused::PackageExpired(_)
         | Refused::PackageEmpty(_)
+        | Refused::PackageOfSeveral(_)
         | Refused::CountNotPositive(_)
         | Refused::EndBeforeStart
         | Refused::ValidityTooLong { .. }
@@ -289,6 +290,7 @@ pub(crate) fn refused_class(refused: &Refused) -> Class {
         | Refused::NotGranted(_)
         | Refused::LeaseExists(_)
         | Refused::NothingToAllocate(_)
+        | Refused::ConcurrenciesUsedUp { .. }
         | Refused::QuotaBelowUse { .. }
         | Refused::OtherOwner(_) => Class::Conflict,
         Refused::Graph(violation) => violation_class(violation),

@@ -7,6 +7,7 @@ mod models;
 mod paths;
 mod ranking;
 mod rules;
+mod sale;
 mod seated;
 
 use uuid::Uuid;

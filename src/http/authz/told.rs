@@ -302,7 +302,7 @@ pub fn path(out: &mut Vec<u8>, view: &View<'_>, profile: Node<'_>, path: Path<'_
     let mut steps = Steps::new(out, view);
     steps.way(profile, path);
     if let Some(entitlement) = license.parent(select::LICENSES)
-        && !matches!(path, Path::Assignment(_) | Path::Rule(_))
+        && !matches!(path, Path::Assignment(_) | Path::Rule(_) | Path::Set(_))
     {
         let relation = Some("~LicenseConsumerRelation").filter(|_| path != Path::Personal);
         steps.step(relation, entitlement);
@@ -341,6 +341,8 @@ impl<'o, 'v, 'g> Steps<'o, 'v, 'g> {
             Path::Direct => {}
             Path::Group(group) => self.step(Some("~Membership"), group),
             Path::Assignment(assignment) => self.step(Some("~OneToMany"), assignment),
+            // By its tags: no relation leads there.
+            Path::Set(set) => self.step(None, set),
             Path::Rule(rule) => {
                 if let Some(group) = ruled::group(rule) {
                     self.step(Some("~Membership"), group);

@@ -326,7 +326,7 @@ fn related_objects_hang_on_their_relation() {
         ("{'relationType':'x.Partnershp'}", "[]", "unknownRelation /rel_Relations/0/rel_Relation/relationType: unknown relation type `x.Partnershp` | did you mean `Partnership`?".to_owned()),
         ("{'relatedObjectType':'Entitlement'}", "[]", "wrongShape /rel_Relations/0/rel_Relation: the relation has neither `multiplicity` nor `relationType`".to_owned()),
         ("{'multiplicity':'ONE_TO_MANY','relatedObjectType':'Entitlment'}", "[]", "unknownType /rel_Relations/0/rel_Relation/relatedObjectType: unknown type `Entitlment` | did you mean `Entitlement`?".to_owned()),
-        ("{'multiplicity':'ONE_TO_MANY','relatedObjectType':'License'}", "[]", "unknownRelation /rel_Relations/0/rel_Relation: no relation `~OneToMany` leads from `Organization` to `License` | from `Organization` lead ~OneToMany/ProfileGroup, ~OneToMany/OrganizationRole, ~OneToMany/Entitlement, ~OneToMany/OrganizationContactInformation, ~OneToMany/Property, ~OneToMany/TechnicalActor, ~OneToMany/DirectRecord, ~Partnership/Organization".to_owned()),
+        ("{'multiplicity':'ONE_TO_MANY','relatedObjectType':'License'}", "[]", "unknownRelation /rel_Relations/0/rel_Relation: no relation `~OneToMany` leads from `Organization` to `License` | from `Organization` lead ~OneToMany/ProfileGroup, ~OneToMany/OrganizationRole, ~OneToMany/Entitlement, ~OneToMany/OrganizationContactInformation, ~OneToMany/Property, ~OneToMany/TechnicalActor, ~OneToMany/DirectRecord, ~OneToMany/UserSet, ~Partnership/Organization".to_owned()),
     ] {
         check(&organization(relation, objects), &expected);
     }

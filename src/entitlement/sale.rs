@@ -1,0 +1,201 @@
+//! Selling one by one (`doors.md` C.3 and E): an offer is a package of one item, and becomes a license for one user or for the
+//! members of a user set. Its terms, which are those of the package and its model, are copied and may be changed on the
+//! license later. What is sold so has no number of seats, unless the offer says how many may use it at the same time.
+//!
+//! Then all licenses that were made of the offer for one organization have so many seats together. A user's takes one; a
+//! set's takes all that no other license has. Where none is left, a seat that is free in another one is moved.
+
+use uuid::Uuid;
+
+use crate::graph::{Kept, Node, Transaction, Violation};
+use crate::model::schema::{Hop, RelationType, known, place};
+use crate::model::{Entity, Fields, Kind, Rel, Time, Value};
+
+use super::grant::{self, MODEL_OF_LICENSE, MODEL_OF_PACKAGE};
+use super::reason::Reason;
+use super::refused::Refused;
+use super::terms::{self, Limited};
+use super::{homes, matching, reserve, ruled, seats, select, sets};
+
+/// From an offer to what was made of it.
+pub const SOLD: Rel = known(RelationType::OneToMany, Kind::ProductPackage, Kind::License);
+const ITEM_OF_LICENSE: Rel = known(RelationType::OneToMany, Kind::LicensedItem, Kind::License);
+const BY_LICENSE: Rel = known(RelationType::OneToMany, Kind::License, Kind::Assignment);
+const BY_PROFILE: Rel = known(RelationType::OneToMany, Kind::Profile, Kind::Assignment);
+const CREDITS: Rel = known(RelationType::OneToMany, Kind::License, Kind::SeatCountCredit);
+const PROPERTIES: Rel = matching::properties_of(Kind::ProductPackage);
+const OFFERED: u8 = place(Kind::ProductPackage, "concurrencies");
+const SEATS: u8 = place(Kind::SeatCountCredit, "seatCount");
+
+/// For whom a license is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Buyer {
+    Profile(Uuid),
+    Set(Uuid),
+}
+
+/// What is sold, and by whom.
+#[derive(Clone, Debug)]
+pub struct Sale<'a> {
+    pub offer: Uuid,
+    pub organization: Uuid,
+    pub buyer: Buyer,
+    /// A property, and a list of values as the graph keeps it: what matches is opened, and not the offer's own item.
+    pub matching: Option<(&'a str, &'a str)>,
+    /// `None`: those of the offer.
+    pub properties: Option<&'a [(String, String)]>,
+    pub name: Option<&'a str>,
+    /// Where it ends earlier than by the terms.
+    pub until: Option<Time>,
+}
+
+fn found<'t>(tx: &'t Transaction<'_>, id: Uuid) -> Result<Node<'t>, Violation> {
+    tx.graph().find(id).ok_or(Violation::NotFound { id })
+}
+
+/// The one item an offer is of.
+pub fn item(offer: Node<'_>) -> Result<Node<'_>, Refused> {
+    let mut items = offer.hop(Hop::forward(grant::ITEMS), None).map(|(item, _)| item);
+    let first = items.next().ok_or(Refused::PackageEmpty(offer.id))?;
+    match items.next() {
+        None => Ok(first),
+        Some(_) => Err(Refused::PackageOfSeveral(offer.id)),
+    }
+}
+
+/// The license. All or nothing: on a refusal the caller abandons the transaction.
+pub fn sell(tx: &mut Transaction<'_>, sale: &Sale<'_>) -> Result<Uuid, Refused> {
+    let now = tx.now();
+    let offer = found(tx, sale.offer)?;
+    grant::is_on_sale(offer, now)?;
+    let item = item(offer)?.id;
+    let model = offer.parent(MODEL_OF_PACKAGE);
+    let terms = terms::of_model(model)?;
+    let model = model.map(|model| model.id);
+    if terms.locks_trials {
+        return Err(Refused::LockScopeRequired);
+    }
+    let properties: Vec<(String, String)> = match sale.properties {
+        Some(properties) => properties.to_vec(),
+        None => copied(offer),
+    };
+    let counted = offer.fields.get(OFFERED).and_then(Value::as_int);
+    let counted = counted.filter(|_| terms.limited == Limited::Seats);
+    let amount = match (terms.limited, counted) {
+        (Limited::Seats, None) => None,
+        (Limited::Seats, Some(most)) => Some(seats_of(tx, sale, item, most)?),
+        (Limited::UseCount, _) => Some(terms.default_count.unwrap_or(1)),
+        // None, until somebody says how much.
+        (Limited::UseTime, _) => Some(0),
+    };
+    let until = match grant::end(now, None, &terms)? {
+        Some(until) => Some(sale.until.map_or(until, |earlier| earlier.min(until))),
+        None => sale.until,
+    };
+    let fields = [
+        (const { place(Kind::License, "name") }, sale.name.map(Value::text)),
+        (const { place(Kind::License, "validFrom") }, Some(Value::Time(now))),
+        (const { place(Kind::License, "validUntil") }, until.map(Value::Time)),
+        (const { place(Kind::License, "active") }, Some(Value::Bool(true))),
+        (const { place(Kind::License, "individual") }, Some(Value::Bool(true))),
+        (
+            const { place(Kind::License, "matchProperty") },
+            sale.matching.map(|(property, _)| Value::text(property)),
+        ),
+        (
+            const { place(Kind::License, "matchValues") },
+            sale.matching.map(|(_, values)| Value::text(values)),
+        ),
+        (const { place(Kind::License, "concurrencies") }, counted.map(Value::Int)),
+    ];
+    let entitlement = homes::default_or_new(tx, sale.organization)?;
+    let license = grant::child(tx, select::LICENSES, entitlement, Kind::License, &fields)?;
+    tx.relate(ITEM_OF_LICENSE, item, license, Fields::default())?;
+    tx.relate(SOLD, sale.offer, license, Fields::default())?;
+    if let Some(model) = model {
+        tx.relate(MODEL_OF_LICENSE, model, license, Fields::default())?;
+    }
+    grant::credit(tx, license, terms.limited, amount)?;
+    for (key, value) in &properties {
+        grant::note(tx, license, key, value)?;
+    }
+    match sale.buyer {
+        Buyer::Profile(profile) => assign(tx, license, profile, terms.limited == Limited::Seats)?,
+        Buyer::Set(set) => tx.relate(sets::FOR_SET, set, license, Fields::default())?,
+    }
+    Ok(license)
+}
+
+fn copied(offer: Node<'_>) -> Vec<(String, String)> {
+    let text = |property: &Entity, field: u8| property.fields.get(field).and_then(Value::as_text).map(str::to_owned);
+    let all = offer.hop(Hop::forward(PROPERTIES), None);
+    let copied = all.filter_map(|(property, _)| {
+        let key = text(&property, const { place(Kind::Property, "key") })?;
+        Some((
+            key,
+            text(&property, const { place(Kind::Property, "value") }).unwrap_or_default(),
+        ))
+    });
+    copied.collect()
+}
+
+/// Where something else is limited than seats, there are none to take.
+fn assign(tx: &mut Transaction<'_>, license: Uuid, profile: Uuid, takes_seat: bool) -> Result<(), Refused> {
+    let id = tx.new_id();
+    let fields: Fields = [
+        (ruled::RESERVATION, Value::text("reserved")),
+        (ruled::GRANTS_ACCESS, Value::Bool(true)),
+    ]
+    .into_iter()
+    .collect();
+    tx.create(id, Kind::Assignment, fields, Kept::default())?;
+    tx.relate(BY_LICENSE, license, id, Fields::default())?;
+    tx.relate(BY_PROFILE, profile, id, Fields::default())?;
+    reserve::fits(found(tx, license)?, takes_seat, tx.now())
+}
+
+/// How many of an offer's seats a new license has. One that has not ended keeps its own, suspended or not: it may go on.
+fn seats_of(tx: &mut Transaction<'_>, sale: &Sale<'_>, item: Uuid, most: i64) -> Result<i64, Refused> {
+    let now = tx.now();
+    let (mut given, mut free, mut looked) = (0i64, None, 0);
+    let (organization, item) = (found(tx, sale.organization)?, found(tx, item)?);
+    for (entitlement, _) in organization.hop(Hop::forward(ruled::ENTITLEMENTS), None) {
+        for license in organization.graph().licenses(entitlement, item) {
+            looked += 1;
+            if looked > select::LOOKED_AT {
+                return Err(Refused::NotGranted(Reason::TooManyLicenses));
+            }
+            let of_offer = license.parent(SOLD).is_some_and(|offer| offer.id == sale.offer);
+            if !of_offer || select::end(&license).is_some_and(|until| until <= now) {
+                continue;
+            }
+            let seats = seats::of_license(license, now);
+            let total = seats
+                .total
+                .map_or(i64::MAX, |total| i64::try_from(total).unwrap_or(i64::MAX));
+            given = given.saturating_add(total);
+            let is_free = seats.total.is_some_and(|total| total > seats.taken());
+            free = free.or(is_free.then_some(license));
+        }
+    }
+    let left = most.saturating_sub(given);
+    if left >= 1 {
+        return Ok(match sale.buyer {
+            Buyer::Profile(_) => 1,
+            Buyer::Set(_) => left,
+        });
+    }
+    // One that is above the offer, because the offer was made smaller, gives none away.
+    let giver = free.filter(|_| given <= most).and_then(|license| {
+        let credits = license.hop(Hop::forward(CREDITS), None).map(|(credit, _)| credit);
+        let mut credits = credits.filter(|credit| select::is_valid(credit, now));
+        credits.find_map(|credit| {
+            let count = credit.fields.get(SEATS)?.as_int().filter(|count| *count > 0)?;
+            Some((credit.id, credit.fields.with(SEATS, Some(Value::Int(count - 1)))))
+        })
+    });
+    let offer = sale.offer;
+    let (credit, fields) = giver.ok_or(Refused::ConcurrenciesUsedUp { offer, most })?;
+    tx.update(credit, fields)?;
+    Ok(1)
+}

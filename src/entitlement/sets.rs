@@ -1,0 +1,92 @@
+//! User sets (`doors.md` C.4): who is in one is computed from the tags of each user, and listed nowhere. A set is an
+//! organization's, and only whoever is in a group of that organization is in a set of it.
+
+use compact_str::CompactString;
+use smallvec::SmallVec;
+
+use crate::graph::Node;
+use crate::model::schema::{Hop, known, place};
+use crate::model::{Kind, Rel, RelationType, Time, Value};
+
+use super::distinct::Distinct;
+use super::{matching, select, texts};
+
+/// The property whose values are a user's tags.
+pub const TAGS: &str = "AdminTags";
+
+/// From an organization to its sets.
+pub const SETS: Rel = known(RelationType::OneToMany, Kind::Organization, Kind::UserSet);
+/// From a set to the licenses for its members.
+pub const FOR_SET: Rel = known(RelationType::OneToMany, Kind::UserSet, Kind::License);
+const OF_PROFILE: Rel = matching::properties_of(Kind::Profile);
+const MEMBERSHIP: Rel = known(RelationType::Membership, Kind::Profile, Kind::ProfileGroup);
+const GROUP_OF: Rel = known(RelationType::OneToMany, Kind::Organization, Kind::ProfileGroup);
+
+/// The sets a profile is in now, of all organizations it is in a group of.
+///
+/// `look` is asked before each set is looked at.
+///
+/// # Errors
+/// Those of `look`.
+pub(super) fn of_profile<'g, E>(
+    profile: Node<'g>,
+    now: Time,
+    mut look: impl FnMut() -> Result<(), E>,
+) -> Result<SmallVec<[Node<'g>; 4]>, E> {
+    let mut found = SmallVec::new();
+    if profile.graph().kind_count(Kind::UserSet) == 0 {
+        return Ok(found);
+    }
+    let tags = matching::values(profile, OF_PROFILE, TAGS);
+    for organization in organizations(profile, now).all() {
+        for (set, _) in organization.hop(Hop::forward(SETS), None) {
+            look()?;
+            if fits(set, &tags) {
+                found.push(set);
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// The licenses of all those sets. `None`: there are more sets than may be visited.
+pub fn licenses<'g>(profile: Node<'g>, now: Time, mut visits: u64) -> Option<impl Iterator<Item = Node<'g>> + use<'g>> {
+    let look = || -> Result<(), ()> {
+        visits = visits.checked_sub(1).ok_or(())?;
+        Ok(())
+    };
+    let sets = of_profile(profile, now, look).ok()?;
+    let licenses = sets.into_iter().flat_map(|set| set.hop(Hop::forward(FOR_SET), None));
+    Some(licenses.map(|(license, _)| license))
+}
+
+/// Is it in the set now?
+pub fn has(set: Node<'_>, profile: Node<'_>, now: Time) -> bool {
+    let organization = set.parent(SETS);
+    organization.is_some_and(|organization| organizations(profile, now).has(organization))
+        && fits(set, &matching::values(profile, OF_PROFILE, TAGS))
+}
+
+fn organizations<'g>(profile: Node<'g>, now: Time) -> Distinct<Node<'g>> {
+    let groups = profile.hop(Hop::forward(MEMBERSHIP), None);
+    let member = groups.filter(|(_, membership)| select::is_member(membership, now));
+    member.filter_map(|(group, _)| group.parent(GROUP_OF)).collect()
+}
+
+/// All of one list, any of another, none of a third. An empty list asks for nothing, and where nothing is asked nobody is
+/// in the set; nor where a list cannot be read.
+fn fits(set: Node<'_>, tags: &[CompactString]) -> bool {
+    let list = |field: u8| match set.fields.get(field).and_then(Value::as_text) {
+        None => Some(Vec::new()),
+        Some(text) => texts::read(text),
+    };
+    let lists = list(const { place(Kind::UserSet, "allOf") })
+        .zip(list(const { place(Kind::UserSet, "anyOf") }))
+        .zip(list(const { place(Kind::UserSet, "noneOf") }));
+    let Some(((all, any), none)) = lists else {
+        return false;
+    };
+    let has = |tag: &CompactString| tags.contains(tag);
+    let asks = !all.is_empty() || !any.is_empty() || !none.is_empty();
+    asks && all.iter().all(has) && (any.is_empty() || any.iter().any(has)) && !none.iter().any(has)
+}
