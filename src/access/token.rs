@@ -296,16 +296,11 @@ fn make(tx: &mut Transaction<'_>, new: &NewToken) -> Result<(Uuid, String), Viol
 const LOGIN: &str = "login";
 const SWEPT: usize = 16;
 
-/// The token of a user who proved to be one. Nobody gives it, so nobody has to hold what it may.
-pub fn of_login(
-    tx: &mut Transaction<'_>,
-    profile: Uuid,
-    permissions: &[Permission],
-    expires: Time,
-) -> Result<String, Violation> {
+/// Removes tokens of that name that were a profile's and have ended, a few at a time.
+pub fn sweep(tx: &mut Transaction<'_>, profile: Uuid, name: &str) -> Result<(), Violation> {
     let now = tx.now();
     let has_ended = |token: &Node<'_>| {
-        token.fields.get(NAME).and_then(Value::as_text) == Some(LOGIN)
+        token.fields.get(NAME).and_then(Value::as_text) == Some(name)
             && token
                 .fields
                 .get(EXPIRES)
@@ -322,6 +317,17 @@ pub fn of_login(
     for token in ended {
         tx.remove(token)?;
     }
+    Ok(())
+}
+
+/// The token of a user who proved to be one. Nobody gives it, so nobody has to hold what it may.
+pub fn of_login(
+    tx: &mut Transaction<'_>,
+    profile: Uuid,
+    permissions: &[Permission],
+    expires: Time,
+) -> Result<String, Violation> {
+    sweep(tx, profile, LOGIN)?;
     let new = NewToken {
         name: Some(LOGIN.to_owned()),
         permissions: permissions.iter().map(Permission::to_string).collect(),

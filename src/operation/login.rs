@@ -68,6 +68,16 @@ pub fn verify(graph: &Graph, user_name: &str, password: &str) -> Result<Verified
     }
 }
 
+/// The profiles of whoever logged in, the oldest first.
+pub fn profiles<'g>(graph: &'g Graph, verified: &Verified) -> impl Iterator<Item = Node<'g>> + use<'g> {
+    let login = graph
+        .find(verified.login)
+        .filter(|login| hash_of(login) == Some(&verified.hash));
+    let person = login.and_then(|login| login.parent(LOGINS));
+    let profiles = person.map(|person| person.hop(Hop::forward(PROFILES), None));
+    profiles.into_iter().flatten().map(|(profile, _)| profile)
+}
+
 fn find<'g>(graph: &'g Graph, user_name: &str) -> Option<Node<'g>> {
     let field = Kind::EmailAndPassword.field("userName")?;
     let value = Value::text(user_name);

@@ -22,6 +22,7 @@ mod moves;
 pub mod moving;
 pub mod refusal;
 pub mod register;
+pub mod sale;
 mod table;
 mod target;
 pub mod transactions;

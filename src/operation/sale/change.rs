@@ -1,0 +1,198 @@
+//! Sales that are written, taken back, and properties of what is sold to whom.
+
+use uuid::Uuid;
+
+use super::account::{self, Given, Property};
+use super::look::{self, Object, Sold};
+use super::session::{self, Entered, Session};
+use super::{SaleError, license, own_site};
+use crate::access::{Action, View, Who};
+use crate::entitlement::sale::{self, Buyer, Sale};
+use crate::graph::{Transaction, Violation};
+use crate::model::{Kind, Time};
+
+/// What is sold, without for whom.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Spec {
+    pub offer: String,
+    /// A property and values of which it has one, in place of the offer's own item.
+    pub matching: Option<(String, Vec<String>)>,
+    /// `None`: those of the offer.
+    pub properties: Option<Vec<(String, String)>>,
+}
+
+/// A sale that is asked for: to the user of a name, made when there is none, or for a user set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sell {
+    pub site: String,
+    pub user: Option<String>,
+    pub set: String,
+    pub spec: Spec,
+}
+
+/// A write that is asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    Sell(Sell),
+    /// Of what was sold.
+    Remove {
+        site: String,
+        license: String,
+    },
+    Begin(Session),
+    Edit {
+        site: String,
+        object: String,
+        update: Update,
+    },
+}
+
+/// What became of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Done {
+    pub license: Option<Sold>,
+    pub session: Option<Entered>,
+    /// As it is then, for who may see it.
+    pub object: Option<Object>,
+}
+
+impl Change {
+    /// As the audit has it.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Sell(_) => "SellLicense",
+            Self::Remove { .. } => "TakeLicenseBack",
+            Self::Begin(_) => "BeginSession",
+            Self::Edit { .. } => "SetProperties",
+        }
+    }
+
+    /// All or nothing: on an error the caller abandons the transaction.
+    pub fn run(&self, tx: &mut Transaction<'_>, who: &Who) -> Result<Done, SaleError> {
+        let mut done = Done::default();
+        match self {
+            Self::Sell(wanted) => done.license = Some(sell(tx, who, wanted)?),
+            Self::Remove { site, license } => remove(tx, who, site, license)?,
+            Self::Begin(wanted) => done.session = Some(session::enter(tx, who, wanted)?),
+            Self::Edit { site, object, update } => done.object = edit(tx, who, site, object, update)?,
+        }
+        Ok(done)
+    }
+}
+
+fn sell(tx: &mut Transaction<'_>, who: &Who, wanted: &Sell) -> Result<Sold, SaleError> {
+    who.require(license(Action::Create))?;
+    let site = own_site(tx.graph(), who, &wanted.site)?;
+    // What cannot be sold makes nobody.
+    super::offer(tx.graph(), &wanted.spec.offer)?;
+    let site_id = site.id;
+    let buyer = match &wanted.user {
+        Some(name) => Buyer::Profile(account::find_or_make(tx, who, site_id, name)?),
+        None => Buyer::Set(super::set(site, &wanted.set)?.id),
+    };
+    let id = made(tx, site_id, buyer, &wanted.spec, None)?;
+    Ok(look::sold(
+        tx.graph().find(id).ok_or(Violation::NotFound { id })?,
+        tx.now(),
+    ))
+}
+
+/// One license of a session, or one that lasts.
+pub(super) fn made(
+    tx: &mut Transaction<'_>,
+    site: Uuid,
+    buyer: Buyer,
+    spec: &Spec,
+    session: Option<(&str, Time)>,
+) -> Result<Uuid, SaleError> {
+    let offer = super::offer(tx.graph(), &spec.offer)?.id;
+    let values = spec
+        .matching
+        .as_ref()
+        .map(|(property, values)| (property, account::list_text(values)));
+    let sale = Sale {
+        offer,
+        organization: site,
+        buyer,
+        matching: values
+            .as_ref()
+            .map(|(property, values)| (property.as_str(), values.as_str())),
+        properties: spec.properties.as_deref(),
+        name: session.map(|(name, _)| name),
+        until: session.map(|(_, until)| until),
+    };
+    Ok(sale::sell(tx, &sale)?)
+}
+
+/// Takes one back, with all that hangs on it.
+fn remove(tx: &mut Transaction<'_>, who: &Who, site: &str, text: &str) -> Result<(), SaleError> {
+    who.require(license(Action::Delete))?;
+    let found = super::sold(own_site(tx.graph(), who, site)?, text)?.id;
+    tx.remove_cascading(found)?;
+    Ok(())
+}
+
+/// What is done to properties.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Update {
+    /// They are these; others stay.
+    Set(Vec<Property>),
+    /// Lists have these values too.
+    Add(Vec<(String, Vec<String>)>),
+    /// Lists have these values no longer.
+    Take(Vec<(String, Vec<String>)>),
+}
+
+fn edit(
+    tx: &mut Transaction<'_>,
+    who: &Who,
+    site: &str,
+    text: &str,
+    update: &Update,
+) -> Result<Option<Object>, SaleError> {
+    let object = look::find(tx.graph(), who, site, text)?;
+    let (id, had) = (object.id, account::properties(object));
+    View::new(tx.graph(), who).owns(object)?;
+    let (lists, adds) = match update {
+        Update::Set(properties) => {
+            account::set(tx, who, id, properties)?;
+            (&[][..], false)
+        }
+        Update::Add(lists) => (&lists[..], true),
+        Update::Take(lists) => (&lists[..], false),
+    };
+    let mut changed = Vec::new();
+    for (key, values) in lists {
+        let mut list = match had
+            .iter()
+            .find(|property| property.key == *key)
+            .map(|property| &property.value)
+        {
+            None | Some(Given::Nothing) => Vec::new(),
+            Some(Given::List(list)) => list.clone(),
+            Some(Given::Text(_)) => return Err(SaleError::NoList(key.clone())),
+        };
+        match adds {
+            true => {
+                for value in values {
+                    if !list.contains(value) {
+                        list.push(value.clone());
+                    }
+                }
+            }
+            false => list.retain(|value| !values.contains(value)),
+        }
+        let value = Given::List(list);
+        changed.push(Property {
+            key: key.clone(),
+            value,
+        });
+    }
+    account::set(tx, who, id, &changed)?;
+    let node = tx.graph().find(id).ok_or(Violation::NotFound { id })?;
+    let seen = View::new(tx.graph(), who).sees(node);
+    Ok(seen.then(|| look::shown(node, tx.now())))
+}
+
+/// Kinds that are objects here: users, what is sold, and offers of it.
+pub(super) const OBJECTS: [Kind; 3] = [Kind::Profile, Kind::LicensedItem, Kind::ProductPackage];

@@ -1,0 +1,295 @@
+//! What was sold, users with their licenses, and objects, as they are.
+
+use super::account::{self, Property};
+use super::change::OBJECTS;
+use super::{SaleError, is_of, is_sold, license, short, site};
+use crate::access::{Action, Permission, View, Who};
+use crate::entitlement::{matching, sale, select, sets};
+use crate::error::Error;
+use crate::graph::{Graph, Node};
+use crate::limits::Limits;
+use crate::model::schema::{Hop, known, place};
+use crate::model::{Kind, Rel, RelationType, Serial, Time, Value};
+use crate::operation::available;
+use crate::operation::consume::Consumer;
+use crate::operation::foreign;
+use crate::operation::login::{self, Verified};
+
+const OF_ITEM: Rel = known(RelationType::OneToMany, Kind::LicensedItem, Kind::License);
+const BY_LICENSE: Rel = known(RelationType::OneToMany, Kind::License, Kind::Assignment);
+const BY_PROFILE: Rel = known(RelationType::OneToMany, Kind::Profile, Kind::Assignment);
+const METADATA: Rel = known(RelationType::OneToMany, Kind::License, Kind::LicenseMetadata);
+
+/// For whom a license is, as others call it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Holder {
+    User(String),
+    Set(String),
+}
+
+/// On what terms.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Terms {
+    pub concurrencies: Option<i64>,
+    pub from: Option<Time>,
+    pub until: Option<Time>,
+    pub has_ended: bool,
+}
+
+/// A license.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sold {
+    pub id: String,
+    pub serial: Serial,
+    pub active: bool,
+    /// The item it opens; none where it opens what matches.
+    pub item: Option<String>,
+    pub offer: Option<String>,
+    pub holder: Option<Holder>,
+    pub matching: Option<(String, Vec<String>)>,
+    pub properties: Vec<(String, String)>,
+    pub terms: Terms,
+}
+
+/// A user.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct User {
+    pub id: String,
+    pub name: String,
+    pub is_valid: bool,
+    pub properties: Vec<Property>,
+}
+
+/// Whatever has properties.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Object {
+    User(User),
+    Item {
+        id: String,
+        name: String,
+        properties: Vec<Property>,
+    },
+    Offer {
+        id: String,
+        title: String,
+        properties: Vec<Property>,
+    },
+}
+
+fn text(node: Node<'_>, field: u8) -> Option<String> {
+    node.fields.get(field).and_then(Value::as_text).map(str::to_owned)
+}
+
+pub(super) fn sold(license: Node<'_>, now: Time) -> Sold {
+    let matching = matching::of_license(license).map(|matching| {
+        let values = matching.values.iter().map(|value| value.to_string());
+        (matching.property.to_owned(), values.collect())
+    });
+    let item = license.parent(OF_ITEM).filter(|_| matching.is_none());
+    let set = license.parent(sets::FOR_SET);
+    let set = set.and_then(|set| text(set, const { place(Kind::UserSet, "name") }));
+    let is_individual = select::is_individual(&license);
+    let user = || {
+        let mut assignments = license.hop(Hop::forward(BY_LICENSE), None).map(|(one, _)| one);
+        let first = assignments.next().filter(|_| is_individual)?;
+        Some(account_name(first.parent(BY_PROFILE)?))
+    };
+    let holder = set.map(Holder::Set).or_else(|| user().map(Holder::User));
+    let properties = license.hop(Hop::forward(METADATA), None).filter_map(|(note, _)| {
+        let key = text(note, const { place(Kind::LicenseMetadata, "key") })?;
+        Some((
+            key,
+            text(note, const { place(Kind::LicenseMetadata, "value") }).unwrap_or_default(),
+        ))
+    });
+    Sold {
+        id: short::id(license),
+        serial: license.serial,
+        active: license.fields.get(const { place(Kind::License, "active") }) == Some(&Value::Bool(true)),
+        item: item.map(short::id),
+        offer: license.parent(sale::SOLD).map(short::id),
+        holder,
+        matching,
+        properties: properties.collect(),
+        terms: Terms {
+            concurrencies: license
+                .fields
+                .get(const { place(Kind::License, "concurrencies") })
+                .and_then(Value::as_int),
+            from: select::start(&license),
+            until: select::end(&license),
+            has_ended: select::end(&license).is_some_and(|until| until <= now),
+        },
+    }
+}
+
+/// The name of an account is its login, else its e-mail address.
+fn account_name(profile: Node<'_>) -> String {
+    let named = foreign::named(profile);
+    named.login.or(named.email).unwrap_or_else(|| foreign::id(profile))
+}
+
+pub(super) fn user(profile: Node<'_>, now: Time) -> User {
+    User {
+        id: short::id(profile),
+        name: account_name(profile),
+        is_valid: select::is_valid(&profile, now),
+        properties: account::properties(profile),
+    }
+}
+
+pub(super) fn shown(node: Node<'_>, now: Time) -> Object {
+    let (id, properties) = (short::id(node), account::properties(node));
+    match node.kind {
+        Kind::Profile => Object::User(user(node, now)),
+        Kind::ProductPackage => Object::Offer {
+            id,
+            title: text(node, const { place(Kind::ProductPackage, "title") }).unwrap_or_default(),
+            properties,
+        },
+        _ => Object::Item {
+            id,
+            name: text(node, const { place(Kind::LicensedItem, "name") }).unwrap_or_default(),
+            properties,
+        },
+    }
+}
+
+/// An object within the reach; a user is one of the organization.
+pub(super) fn find<'g>(graph: &'g Graph, who: &Who, site_text: &str, text: &str) -> Result<Node<'g>, SaleError> {
+    let site = site(graph, who, site_text)?;
+    let view = View::new(graph, who);
+    let fits = |node: Node<'g>| match node.kind {
+        Kind::Profile => super::is_member(site, node),
+        _ => view.reaches(node),
+    };
+    let mut all = OBJECTS.iter().filter_map(|kind| short::find(graph, *kind, text, fits));
+    all.next().ok_or_else(|| SaleError::UnknownObject(text.to_owned()))
+}
+
+/// The same, for who may see it.
+pub fn object(graph: &Graph, who: &Who, site: &str, text: &str, now: Time) -> Result<Object, SaleError> {
+    let node = find(graph, who, site, text)?;
+    match View::new(graph, who).sees(node) {
+        true => Ok(shown(node, now)),
+        false => Err(SaleError::UnknownObject(text.to_owned())),
+    }
+}
+
+pub fn one(graph: &Graph, who: &Who, site_text: &str, text: &str, now: Time) -> Result<Sold, SaleError> {
+    who.require(license(Action::Read))?;
+    Ok(sold(super::sold(site(graph, who, site_text)?, text)?, now))
+}
+
+/// Which licenses; all that is set has to fit.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Asked {
+    pub user: Option<String>,
+    pub set: Option<String>,
+    pub offer: Option<String>,
+    /// The last of the page before.
+    pub after: Option<String>,
+    pub most: usize,
+}
+
+/// Licenses that were sold, in order of creation, and whether there are more. Goes from the user or the set that is named,
+/// else from the entitlements.
+pub fn list(
+    graph: &Graph,
+    who: &Who,
+    site_text: &str,
+    asked: &Asked,
+    now: Time,
+    limits: &Limits,
+) -> Result<(Vec<Sold>, bool), SaleError> {
+    who.require(license(Action::Read))?;
+    let site = site(graph, who, site_text)?;
+    let offer = asked
+        .offer
+        .as_deref()
+        .map(|offer| super::offer(graph, offer))
+        .transpose()?;
+    let set = asked.set.as_deref().map(|set| super::set(site, set)).transpose()?;
+    let user = match &asked.user {
+        None => None,
+        Some(name) => {
+            let found = account::find(site, who, name);
+            Some(found.ok_or_else(|| SaleError::UnknownUser(name.clone()))?)
+        }
+    };
+    let after = match &asked.after {
+        None => 0,
+        Some(text) => super::sold(site, text)?.serial,
+    };
+    let all: Box<dyn Iterator<Item = Node<'_>>> = match (user, set) {
+        (Some(user), _) => {
+            let held = user.hop(Hop::forward(BY_PROFILE), None);
+            Box::new(held.filter_map(|(assignment, _)| assignment.parent(BY_LICENSE)))
+        }
+        (None, Some(set)) => Box::new(
+            set.hop(Hop::forward(sets::FOR_SET), Some(after))
+                .map(|(license, _)| license),
+        ),
+        (None, None) => {
+            let entitlements = site.hop(Hop::forward(super::ENTITLEMENTS), None);
+            let licenses = entitlements.flat_map(move |(entitlement, _)| {
+                let licenses = entitlement.hop(Hop::forward(select::LICENSES), Some(after));
+                licenses.map(|(license, _)| license)
+            });
+            Box::new(licenses)
+        }
+    };
+    let mut found = Vec::new();
+    for (visited, license) in (1u64..).zip(all) {
+        if visited > limits.visited {
+            return Err(Error::from(available::too_many(limits)).into());
+        }
+        let fits = license.serial > after
+            && is_sold(site, license)
+            && set.is_none_or(|set| license.parent(sets::FOR_SET) == Some(set))
+            && offer.is_none_or(|offer| license.parent(sale::SOLD) == Some(offer));
+        if fits {
+            found.push(license);
+        }
+    }
+    found.sort_unstable_by_key(|license| license.serial);
+    let more = found.len() > asked.most;
+    let page = found.into_iter().take(asked.most);
+    Ok((page.map(|license| sold(license, now)).collect(), more))
+}
+
+/// May this caller ask who has which password? Asked before one is compared.
+pub fn may_log_in(graph: &Graph, who: &Who, site_text: &str) -> Result<(), SaleError> {
+    who.require(Permission::Kind(Kind::Profile, Action::Read))?;
+    who.require(license(Action::Read))?;
+    site(graph, who, site_text).map(drop)
+}
+
+/// The user whose password was right, with what it may use of the organization's now. `None`: it is no user of it.
+pub fn of_login(
+    graph: &Graph,
+    who: &Who,
+    site_text: &str,
+    verified: &Verified,
+    now: Time,
+    limits: &Limits,
+) -> Result<Option<(User, Vec<Sold>)>, SaleError> {
+    let site = site(graph, who, site_text)?;
+    let mut profiles = login::profiles(graph, verified);
+    let profile = profiles.find(|profile| super::is_member(site, *profile) && select::is_valid(profile, now));
+    match profile {
+        Some(profile) => Ok(Some((user(profile, now), usable(site, profile, now, limits)?))),
+        None => Ok(None),
+    }
+}
+
+/// Licenses of the organization that a user may use now, by whatever way.
+fn usable(site: Node<'_>, profile: Node<'_>, now: Time, limits: &Limits) -> Result<Vec<Sold>, SaleError> {
+    let consumer = Consumer {
+        profile: profile.id,
+        within: Some(site.id),
+    };
+    let found = available::licenses(site.graph(), &consumer, false, now, limits).map_err(Error::from)?;
+    let of_it = found.into_iter().filter(|license| is_of(site, *license));
+    Ok(of_it.map(|license| sold(license, now)).collect())
+}

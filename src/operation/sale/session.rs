@@ -1,0 +1,107 @@
+//! Sessions of users whom somebody else let in (`doors.md` C.3): a token that lasts an hour and is bound to the organization,
+//! with licenses that end with it and licenses that stay. It asks for what `POST /tokens` asks for, since it gives the same.
+
+use uuid::Uuid;
+
+use super::account::{self, Property};
+use super::change::{Spec, made};
+use super::look::{self, Sold, User};
+use super::{SaleError, license, own_site};
+use crate::access::token::{self, NewToken};
+use crate::access::{Action, Permission, Who};
+use crate::entitlement::sale::Buyer;
+use crate::entitlement::select;
+use crate::error::Error;
+use crate::graph::{Transaction, Violation};
+use crate::model::schema::{Hop, known, place};
+use crate::model::{Kind, Rel, RelationType, Time, Value};
+use crate::operation::login::SECONDS;
+
+const BY_LICENSE: Rel = known(RelationType::OneToMany, Kind::License, Kind::Assignment);
+const BY_PROFILE: Rel = known(RelationType::OneToMany, Kind::Profile, Kind::Assignment);
+/// How tokens and licenses of a session are called: so they are known when they have ended.
+const NAME: &str = "session";
+/// Those of a user that have ended and that one new session sweeps away.
+const SWEPT: usize = 16;
+
+/// A session that is asked for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Session {
+    pub site: String,
+    pub user: String,
+    pub properties: Vec<Property>,
+    pub temporary: Vec<Spec>,
+    pub permanent: Vec<Spec>,
+}
+
+/// What became of it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Entered {
+    pub user: User,
+    pub token: String,
+    pub licenses: Vec<Sold>,
+}
+
+impl std::fmt::Debug for Entered {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(out, "Entered of {}", self.user.name)
+    }
+}
+
+pub(super) fn enter(tx: &mut Transaction<'_>, who: &Who, wanted: &Session) -> Result<Entered, SaleError> {
+    who.require(Permission::TokenManage)?;
+    let site = own_site(tx.graph(), who, &wanted.site)?.id;
+    if !wanted.temporary.is_empty() || !wanted.permanent.is_empty() {
+        who.require(license(Action::Create))?;
+    }
+    let profile = account::find_or_make(tx, who, site, &wanted.user)?;
+    account::set(tx, who, profile, &wanted.properties)?;
+    let now = tx.now();
+    token::sweep(tx, profile, NAME)?;
+    sweep(tx, profile)?;
+    let until = Time(now.millis().saturating_add(SECONDS as i64 * 1000));
+    let buyer = Buyer::Profile(profile);
+    let mut licenses = Vec::new();
+    for spec in &wanted.temporary {
+        licenses.push(made(tx, site, buyer, spec, Some((NAME, until)))?);
+    }
+    for spec in &wanted.permanent {
+        licenses.push(made(tx, site, buyer, spec, None)?);
+    }
+    let new = NewToken {
+        name: Some(NAME.to_owned()),
+        permissions: vec![Permission::LicenseConsume.to_string()],
+        profile: Some(profile),
+        organization: Some(site),
+        expires: Some(until),
+    };
+    let (_, token) = token::create(tx, who, &new).map_err(Error::from)?;
+    let node = |id: Uuid| tx.graph().find(id).ok_or(Violation::NotFound { id });
+    let licenses = licenses.into_iter().map(|id| Ok(look::sold(node(id)?, now)));
+    Ok(Entered {
+        user: look::user(node(profile)?, now),
+        token,
+        licenses: licenses.collect::<Result<_, Violation>>()?,
+    })
+}
+
+/// Licenses of sessions that have ended open nothing any more: this only tidies.
+fn sweep(tx: &mut Transaction<'_>, profile: Uuid) -> Result<(), Violation> {
+    let now = tx.now();
+    let Some(user) = tx.graph().find(profile) else {
+        return Ok(());
+    };
+    let held = user.hop(Hop::forward(BY_PROFILE), None);
+    let licenses = held.filter_map(|(assignment, _)| assignment.parent(BY_LICENSE));
+    let ended = licenses.filter(|license| {
+        let name = license.fields.get(const { place(Kind::License, "name") });
+        select::is_individual(license)
+            && name.and_then(Value::as_text) == Some(NAME)
+            && select::end(license).is_some_and(|until| until <= now)
+    });
+    let ended: Vec<Uuid> = ended.take(SWEPT).map(|license| license.id).collect();
+    for license in ended {
+        tx.remove_cascading(license)?;
+    }
+    Ok(())
+}
