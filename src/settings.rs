@@ -36,12 +36,13 @@ pub struct Settings {
 pub struct Doors {
     pub uipath: bool,
     pub iblai: bool,
+    pub tizra: bool,
 }
 
 impl Doors {
     /// Those that are open, by name.
     pub fn open(self) -> Vec<&'static str> {
-        let all = [("uipath", self.uipath), ("iblai", self.iblai)];
+        let all = [("uipath", self.uipath), ("iblai", self.iblai), ("tizra", self.tizra)];
         all.into_iter()
             .filter(|(_, open)| *open)
             .map(|(name, _)| name)
@@ -82,6 +83,7 @@ impl Default for Settings {
             doors: Doors {
                 uipath: true,
                 iblai: true,
+                tizra: true,
             },
             limits: Limits::default(),
         }
@@ -114,8 +116,6 @@ pub enum SettingsError {
         layer: Layer,
         near: Option<String>,
     },
-    #[error("the setting `{key}` {layer} belongs to something that is not built yet: take it out to start")]
-    NotBuilt { key: String, layer: Layer },
     #[error("the setting `{key}` {layer} must be {wanted}, not `{found}`")]
     WrongValue {
         key: String,
@@ -154,9 +154,6 @@ const NOT_SETTINGS: &[&str] = &[
     "FORGERIES",
     "WORLD",
 ];
-
-/// Keys the design names whose subject does not exist yet.
-const NOT_BUILT: &[&str] = &["doors.tizra"];
 
 #[derive(Clone, Copy)]
 enum Wanted {
@@ -283,6 +280,11 @@ const KEYS: &[Key] = &[
         wanted: Wanted::Flag,
         set: |settings, given| settings.doors.iblai = given.flag(),
     },
+    Key {
+        name: "doors.tizra",
+        wanted: Wanted::Flag,
+        set: |settings, given| settings.doors.tizra = given.flag(),
+    },
 ];
 
 /// Limits that guard a stack or a protocol: past these they would no longer protect anything.
@@ -383,7 +385,7 @@ fn from_table(settings: &mut Settings, layer: &Layer, prefix: &str, table: &toml
 /// Whether keys lie below it: `log`, `limits`.
 fn is_section(name: &str) -> bool {
     let below = |key: &str| key.strip_prefix(name).is_some_and(|rest| rest.starts_with('.'));
-    name == "limits" || KEYS.iter().any(|key| below(key.name)) || NOT_BUILT.iter().any(|key| below(key))
+    name == "limits" || KEYS.iter().any(|key| below(key.name))
 }
 
 /// A value as its layer wrote it.
@@ -393,12 +395,6 @@ enum Raw<'a> {
 }
 
 fn set(settings: &mut Settings, layer: Layer, key: &str, raw: Raw<'_>) -> Result<(), SettingsError> {
-    if NOT_BUILT.contains(&key) {
-        return Err(SettingsError::NotBuilt {
-            key: key.to_owned(),
-            layer,
-        });
-    }
     if let Some(limit) = key
         .strip_prefix("limits.")
         .filter(|limit| Limits::ALL.iter().any(|(name, _)| name == limit))
@@ -677,10 +673,6 @@ mod tests {
         file(
             "[limits]\nnesting = 100000",
             "the setting `limits.nesting` in `seatgraph.toml` must be a whole number from 1 to 256, not `100000`",
-        );
-        file(
-            "doors.tizra = true",
-            "the setting `doors.tizra` in `seatgraph.toml` belongs to something that is not built yet: take it out to start",
         );
         variable(
             "SEATGRAPH_LIMITS_PAGE_MAX",

@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use actix_web::HttpMessage;
 use actix_web::http::{StatusCode, header};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 
 use super::Context;
 use super::problem::Problem;
@@ -17,19 +19,22 @@ const BEARER: &[&str] = &["bearer"];
 /// The published graph, or one at least as new as `Graph-At-Least` asks, and the caller as that graph knows it. Nobody waits
 /// whom the present graph does not know; whoever has waited is looked up again, for the token may be gone.
 pub async fn enter(context: &Context) -> Result<(Arc<Graph>, Who), Problem> {
-    enter_by(context, BEARER).await
+    enter_by(context, authenticate).await
 }
 
-/// The same, of a caller who may name the token by any of these schemes; by none, where one of them is empty.
-pub async fn enter_by(context: &Context, schemes: &[&str]) -> Result<(Arc<Graph>, Who), Problem> {
+/// The same, where a caller says who it is in another way.
+pub async fn enter_by(
+    context: &Context,
+    authenticate: impl Fn(&Context, &Graph) -> Result<Who, Problem>,
+) -> Result<(Arc<Graph>, Who), Problem> {
     let present = context.state.engine.snapshot();
-    let who = authenticate_by(context, &present, schemes)?;
+    let who = authenticate(context, &present)?;
     match context.at_least()? {
         Some(revision) if revision > present.revision() => {
             // Whoever holds a graph makes the committer copy it.
             drop(present);
             let newer = context.awaited(revision).await?;
-            let who = authenticate_by(context, &newer, schemes)?;
+            let who = authenticate(context, &newer)?;
             Ok((newer, who))
         }
         _ => Ok((present, who)),
@@ -58,6 +63,27 @@ pub fn authenticate_by(context: &Context, graph: &Graph, schemes: &[&str]) -> Re
         state.engine.clock().now(),
     )
     .map_err(Problem::from)
+}
+
+/// The same, where the token may also come as the password of `Authorization: Basic` (RFC 7617), whatever the user name.
+pub fn authenticate_basic(context: &Context, graph: &Graph) -> Result<Who, Problem> {
+    let Some(token) = basic(context) else {
+        return authenticate(context, graph);
+    };
+    let state = &context.state;
+    let admin = state.options.admin.as_ref();
+    token::authenticate(graph, &token, admin, state.engine.clock().now()).map_err(Problem::from)
+}
+
+fn basic(context: &Context) -> Option<String> {
+    let mut headers = context.request.headers().get_all(header::AUTHORIZATION);
+    let (scheme, text) = headers.next()?.to_str().ok()?.split_once(' ')?;
+    if !scheme.eq_ignore_ascii_case("basic") || headers.next().is_some() {
+        return None;
+    }
+    let pair = String::from_utf8(STANDARD.decode(text.trim()).ok()?).ok()?;
+    let (_, password) = pair.split_once(':')?;
+    Some(password.to_owned())
 }
 
 /// The token as it was sent. The scheme is named in any case (RFC 9110).

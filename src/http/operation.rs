@@ -377,10 +377,20 @@ fn of_field(error: FieldError) -> Problem {
 
 async fn verify(context: &Context, arguments: &Arguments) -> Result<Verified, Refusal> {
     let text = |name| arguments.text(name).unwrap_or_default().to_owned();
-    let (user_name, password) = (text("userName"), text("password"));
+    let verified = password(context, text("userName"), text("password")).await?;
+    Ok(verified.map_err(OperationError::from)?)
+}
+
+/// Compares a password beside the workers, and for each name not too often. Whoever lets the user in says so by
+/// `password_was_right`.
+pub async fn password(
+    context: &Context,
+    user_name: String,
+    password: String,
+) -> Result<Result<Verified, Fault>, Problem> {
     // No name is longer (RFC 5321): it is nobody's, and need not be remembered.
     if user_name.len() > LONGEST_NAME {
-        return Err(OperationError::from(Fault::InvalidCredentials).into());
+        return Ok(Err(Fault::InvalidCredentials));
     }
     // A place first: who is turned away for want of one has tried nothing.
     let place = context.state.hashing.place().await?;
@@ -393,17 +403,19 @@ async fn verify(context: &Context, arguments: &Arguments) -> Result<Verified, Re
         )
         .help("wait that long; a right password ends the waiting");
         problem.retry_after = Some(seconds);
-        return Err(problem.into());
+        return Err(problem);
     }
     let graph: Arc<Graph> = context.state.engine.snapshot();
-    let name = user_name;
-    let verified = beside(move || {
-        let verified = login::verify(&graph, &name, &password);
+    beside(move || {
+        let verified = login::verify(&graph, &user_name, &password);
         drop(place);
         Ok(verified)
     })
-    .await?;
-    Ok(verified.map_err(OperationError::from)?)
+    .await
+}
+
+pub fn password_was_right(context: &Context, user_name: &str) {
+    context.state.throttle.was_right(user_name);
 }
 
 fn reply(

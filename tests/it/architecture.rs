@@ -129,7 +129,7 @@ const MAY_SAY: &[(&str, &[&str])] = &[
         &["storage/", "signing/", "operation/", "http/", "doors/", "cli/"],
     ),
     ("aws_lc_rs", &["signing/"]),
-    ("base64", &["signing/"]),
+    ("base64", &["signing/", "http/auth.rs"]),
     ("clap", &["cli/"]),
     ("indicatif", &["cli/"]),
     ("comfy_table", &["cli/"]),

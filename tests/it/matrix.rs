@@ -541,6 +541,9 @@ fn policy(id: &str, world: &World) -> Option<(&'static str, String, Option<Value
     if let Some(route) = id.strip_prefix("iblai") {
         return iblai(route);
     }
+    if let Some(route) = id.strip_prefix("tizra") {
+        return tizra(route, organization);
+    }
     Some(match id {
         "live" => ("GET", "/health/live".into(), None, Needs::Nothing),
         "ready" => ("GET", "/health/ready".into(), None, Needs::Nothing),
@@ -845,6 +848,44 @@ fn iblai(route: &str) -> Option<(&'static str, String, Option<Value>, Needs)> {
             format!("{at}/assignment/check/?email=a@b.example"),
             None,
             Needs::Nothing,
+        ),
+        _ => return None,
+    })
+}
+
+/// What these name is not there, or makes no sense: nothing is changed.
+fn tizra(route: &str, organization: Uuid) -> Option<(&'static str, String, Option<Value>, Needs)> {
+    let site = format!("/admin-api/{organization}");
+    let license = |action| Needs::One(Permission::Kind(Kind::License, action));
+    Some(match route {
+        "CreateLicense" => (
+            "POST",
+            format!("{site}/licenses"),
+            Some(json!({"user-name": "x", "offer-id": "x"})),
+            license(Action::Create),
+        ),
+        "ListLicenses" => ("GET", format!("{site}/licenses"), None, license(Action::Read)),
+        "GetLicense" => ("GET", format!("{site}/licenses/x"), None, license(Action::Read)),
+        "DeleteLicense" => ("DELETE", format!("{site}/licenses/x"), None, license(Action::Delete)),
+        "SessionLogin" => (
+            "POST",
+            format!("{site}/session-login"),
+            Some(json!({"user-name": "x", "permanent-licenses": [{"offer": "x"}]})),
+            Needs::Several,
+        ),
+        "Login" => ("POST", site, Some(json!({"operation": "x"})), Needs::Token),
+        "GetObject" => ("GET", format!("{site}/objects/x"), None, Needs::Token),
+        "SetMetadata" => (
+            "PUT",
+            format!("{site}/objects/x"),
+            Some(json!({"a": "b"})),
+            Needs::Token,
+        ),
+        "UpdateObject" => (
+            "POST",
+            format!("{site}/objects/x"),
+            Some(json!({"operation": "update", "props": {}})),
+            Needs::Token,
         ),
         _ => return None,
     })

@@ -166,7 +166,7 @@ fn shown(value: &Value, revision: u64) -> HttpResponse {
 }
 
 async fn list(context: &Context, family: Family) -> Result<HttpResponse, No> {
-    let (graph, who) = auth::enter_by(context, SCHEMES).await?;
+    let (graph, who) = auth::enter_by(context, |context, graph| auth::authenticate_by(context, graph, SCHEMES)).await?;
     let mut fields = query::fields(context.query())?;
     let limits = *context.limits();
     let page = Numbered::read(&mut fields, &limits);
@@ -191,7 +191,7 @@ async fn list(context: &Context, family: Family) -> Result<HttpResponse, No> {
 }
 
 async fn assignments(context: &Context, family: Family) -> Result<HttpResponse, No> {
-    let (graph, who) = auth::enter_by(context, SCHEMES).await?;
+    let (graph, who) = auth::enter_by(context, |context, graph| auth::authenticate_by(context, graph, SCHEMES)).await?;
     let mut fields = query::fields(context.query())?;
     let limits = *context.limits();
     let page = Numbered::read(&mut fields, &limits);
@@ -219,7 +219,7 @@ async fn assignments(context: &Context, family: Family) -> Result<HttpResponse, 
 }
 
 async fn groups(context: &Context, family: Family) -> Result<HttpResponse, No> {
-    let (graph, who) = auth::enter_by(context, SCHEMES).await?;
+    let (graph, who) = auth::enter_by(context, |context, graph| auth::authenticate_by(context, graph, SCHEMES)).await?;
     let mut fields = query::fields(context.query())?;
     let limits = *context.limits();
     let page = Numbered::read(&mut fields, &limits);

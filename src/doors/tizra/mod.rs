@@ -1,0 +1,264 @@
+//! Tizra's admin API (`doors.md` C): licenses made of offers for users and user sets, sessions, logins and objects.
+//! `docs/doors.md` says what of it the vendor documents and what is this project's reading.
+
+mod openapi;
+mod path;
+mod reason;
+mod told;
+mod wire;
+
+use std::sync::Arc;
+
+use actix_web::HttpResponse;
+use actix_web::dev::Payload;
+use actix_web::http::{Method, header};
+use actix_web::web::Bytes;
+use futures_util::FutureExt;
+use futures_util::future::LocalBoxFuture;
+use serde_json::{Value, json};
+
+use self::path::{Asked, Place};
+use self::reason::No;
+use crate::engine::{Reply, Write, Written};
+use crate::http::door::Door;
+use crate::http::operation::{password, password_was_right};
+use crate::http::write::{answer as written, beside, idempotency, refuse_key, still_known};
+use crate::http::{Context, auth, body};
+use crate::limits::Limit;
+use crate::operation::sale::{self, Change, Done, SaleError};
+
+pub struct Tizra;
+
+impl Door for Tizra {
+    fn name(&self) -> &'static str {
+        "tizra"
+    }
+
+    fn is_meant(&self, path: &str) -> bool {
+        path::is_meant(path)
+    }
+
+    fn openapi(&self) -> Value {
+        openapi::document()
+    }
+
+    fn answer<'c>(&'c self, context: &'c Context, payload: Payload) -> LocalBoxFuture<'c, HttpResponse> {
+        async move {
+            let answered = answer(context, payload).await;
+            answered.unwrap_or_else(|no| no.respond(&context.request_id))
+        }
+        .boxed_local()
+    }
+}
+
+async fn answer(context: &Context, payload: Payload) -> Result<HttpResponse, No> {
+    let asked = path::read(context.request.path()).ok_or_else(No::unknown_path)?;
+    let method = context.request.method();
+    let is_read = method == Method::GET || method == Method::HEAD;
+    match &asked.place {
+        Place::Licenses if is_read => list(context, &asked).await,
+        Place::Licenses if method == Method::POST => sell(context, payload, asked).await,
+        Place::Licenses => Err(No::method(method, "GET, HEAD, POST")),
+        Place::License(id) if is_read => one(context, &asked, id).await,
+        Place::License(id) if method == Method::DELETE => remove(context, &asked, id).await,
+        Place::License(_) => Err(No::method(method, "GET, HEAD, DELETE")),
+        Place::Sessions if method == Method::POST => session(context, payload, &asked).await,
+        Place::Operations if method == Method::POST => login(context, payload, &asked).await,
+        Place::Sessions | Place::Operations => Err(No::method(method, "POST")),
+        Place::Object(id) if is_read => object(context, &asked, id).await,
+        Place::Object(id) if method == Method::PUT || method == Method::POST => {
+            edit(context, payload, &asked, id).await
+        }
+        Place::Object(_) => Err(No::method(method, "GET, HEAD, PUT, POST")),
+    }
+}
+
+fn shown(value: Value, revision: u64) -> Result<HttpResponse, No> {
+    Ok(HttpResponse::Ok()
+        .insert_header(("graph-revision", revision))
+        .insert_header((header::CONTENT_TYPE, "application/json"))
+        .body(value.to_string()))
+}
+
+/// The body as a JSON object. Whose request it is is asked first.
+async fn read(context: &Context, mut payload: Payload) -> Result<(Bytes, wire::Object), No> {
+    auth::authenticate_basic(context, &context.state.engine.snapshot())?;
+    body::require_json(&context.request)?;
+    let limit = Limit {
+        name: "body_bytes",
+        value: context.limits().body_bytes,
+    };
+    let bytes = body::read(&context.request, &mut payload, limit).await?;
+    let members = wire::object(&bytes)?;
+    Ok((bytes, members))
+}
+
+/// An answer with its address in a header too.
+fn located(done: Written) -> Result<HttpResponse, No> {
+    let told: Value = serde_json::from_slice(&done.reply.body).unwrap_or_default();
+    let location = told["location"].as_str().map(header::HeaderValue::from_str);
+    let mut response = written(done)?;
+    if let Some(Ok(location)) = location {
+        response.headers_mut().insert(header::LOCATION, location);
+    }
+    Ok(response)
+}
+
+/// One write: what is asked for is decided and done in one transaction. Where the answer holds a secret, it is kept under no key.
+async fn change(
+    context: &Context,
+    bytes: Option<&[u8]>,
+    change: Change,
+    told: impl FnOnce(Done) -> (u16, Value) + Send + 'static,
+) -> Result<HttpResponse, No> {
+    let who = auth::authenticate_basic(context, &context.state.engine.snapshot())?;
+    let write = Write {
+        by: who.principal,
+        operation: change.name().into(),
+        request_id: context.request_id.clone(),
+        idempotency: match bytes {
+            Some(bytes) => idempotency(context, who.principal, bytes)?,
+            None => None,
+        },
+        dry_run: false,
+    };
+    let done = context.state.engine.write(write, move |tx| {
+        still_known(tx, &who)?;
+        let (status, told) = told(change.run(tx, &who)?);
+        Ok::<_, SaleError>(Reply {
+            status,
+            body: Arc::from(told.to_string().into_bytes()),
+        })
+    });
+    located(done.await?)
+}
+
+/// `POST licenses`: the offer's terms become a license.
+async fn sell(context: &Context, payload: Payload, asked: Asked) -> Result<HttpResponse, No> {
+    let (bytes, members) = read(context, payload).await?;
+    let wanted = wire::sell(&asked.site, &members)?;
+    change(context, Some(&bytes), Change::Sell(wanted), move |done| {
+        let license = done.license.as_ref().map(told::license).unwrap_or_default();
+        let id = license["tizra-id"].clone();
+        let location = format!(
+            "/admin-api/{}/licenses/{}",
+            asked.raw_site,
+            id.as_str().unwrap_or_default()
+        );
+        let told = json!({"tizra-id": id, "license": license});
+        (201, told::answer(201, "The license was created", Some(&location), told))
+    })
+    .await
+}
+
+async fn remove(context: &Context, asked: &Asked, id: &str) -> Result<HttpResponse, No> {
+    let (site, license) = (asked.site.clone(), id.to_owned());
+    change(context, Some(b""), Change::Remove { site, license }, |_| {
+        (200, told::answer(200, "The license was removed", None, json!({})))
+    })
+    .await
+}
+
+async fn one(context: &Context, asked: &Asked, id: &str) -> Result<HttpResponse, No> {
+    let (graph, who) = auth::enter_by(context, auth::authenticate_basic).await?;
+    let sold = sale::one(&graph, &who, &asked.site, id, context.state.engine.now())?;
+    let told = json!({"license": told::license(&sold)});
+    shown(told::answer(200, "OK", None, told), graph.revision())
+}
+
+async fn list(context: &Context, asked: &Asked) -> Result<HttpResponse, No> {
+    let (graph, who) = auth::enter_by(context, auth::authenticate_basic).await?;
+    let query = wire::query(context.query())?;
+    let text = |name: &str| {
+        query
+            .iter()
+            .find(|(known, _)| known == name)
+            .map(|(_, value)| value.clone())
+    };
+    let most = context.limits().page_max;
+    let wanted = sale::Asked {
+        user: text("user-name"),
+        set: text("user-set-name"),
+        offer: text("offer-id"),
+        after: text("after"),
+        most: match text("limit").map(|limit| limit.parse::<u64>()) {
+            None => most as usize,
+            Some(Ok(limit)) if (1..=most).contains(&limit) => limit as usize,
+            Some(_) => return Err(No::bad_parameter(format!("`limit` is a whole number from 1 to {most}"))),
+        },
+    };
+    let (now, limits, revision) = (context.state.engine.now(), *context.limits(), graph.revision());
+    let site = asked.site.clone();
+    let found = beside(move || Ok(sale::list(&graph, &who, &site, &wanted, now, &limits)));
+    let (sold, more) = found.await??;
+    let mut told = json!({"licenses": sold.iter().map(told::license).collect::<Vec<_>>()});
+    if let Some(last) = sold.last().filter(|_| more) {
+        told["next"] = json!(last.id);
+    }
+    shown(told::answer(200, "OK", None, told), revision)
+}
+
+/// `POST session-login`: rights that somebody else decided about.
+async fn session(context: &Context, payload: Payload, asked: &Asked) -> Result<HttpResponse, No> {
+    refuse_key(
+        &context.request,
+        "a session takes no Idempotency-Key",
+        "a repeat would have to keep its token: begin another session",
+    )?;
+    let (_, members) = read(context, payload).await?;
+    let (wanted, path) = wire::session(&asked.site, &members, context.limits().items)?;
+    let mut response = change(context, None, Change::Begin(wanted), move |done| {
+        let told = done.session.map_or_else(Value::default, |entered| {
+            json!({
+                "token": entered.token, "user": told::user(&entered.user),
+                "licenses": entered.licenses.iter().map(told::license).collect::<Vec<_>>(),
+            })
+        });
+        (201, told::answer(201, "The session was created", path.as_deref(), told))
+    })
+    .await?;
+    let secret = header::HeaderValue::from_static("no-store");
+    response.headers_mut().insert(header::CACHE_CONTROL, secret);
+    Ok(response)
+}
+
+/// `POST` with `"operation":"login"`: whether a password is right, and what its user may use.
+async fn login(context: &Context, payload: Payload, asked: &Asked) -> Result<HttpResponse, No> {
+    let (_, members) = read(context, payload).await?;
+    let (name, secret) = wire::login(&members)?;
+    let (graph, who) = auth::enter_by(context, auth::authenticate_basic).await?;
+    sale::may_log_in(&graph, &who, &asked.site)?;
+    drop(graph);
+    let verified = password(context, name.clone(), secret).await?;
+    let verified = verified.map_err(|_| No::credentials())?;
+    let graph = context.state.engine.snapshot();
+    let (now, limits, revision) = (context.state.engine.now(), *context.limits(), graph.revision());
+    let site = asked.site.clone();
+    let found = beside(move || Ok(sale::of_login(&graph, &who, &site, &verified, now, &limits)));
+    let (user, licenses) = found.await??.ok_or_else(No::credentials)?;
+    password_was_right(context, &name);
+    let licenses: Vec<Value> = licenses.iter().map(told::license).collect();
+    let told = json!({"user": told::user(&user), "licenses": licenses});
+    shown(told::answer(200, "OK", None, told), revision)
+}
+
+async fn object(context: &Context, asked: &Asked, id: &str) -> Result<HttpResponse, No> {
+    let (graph, who) = auth::enter_by(context, auth::authenticate_basic).await?;
+    let found = sale::object(&graph, &who, &asked.site, id, context.state.engine.now())?;
+    shown(told::answer(200, "OK", None, told::object(&found)), graph.revision())
+}
+
+async fn edit(context: &Context, payload: Payload, asked: &Asked, id: &str) -> Result<HttpResponse, No> {
+    let (bytes, members) = read(context, payload).await?;
+    let update = match *context.request.method() {
+        Method::PUT => wire::metadata(members)?,
+        _ => wire::update(&members)?,
+    };
+    let (site, object) = (asked.site.clone(), id.to_owned());
+    let wanted = Change::Edit { site, object, update };
+    change(context, Some(&bytes), wanted, |done| {
+        let told = done.object.as_ref().map_or_else(Value::default, told::object);
+        (200, told::answer(200, "The object was updated", None, told))
+    })
+    .await
+}
