@@ -16,7 +16,7 @@ use super::reason::Reason;
 use super::refused::Refused;
 use super::ruled::{self, ALLOCATED, ENTITLEMENTS, RECORDS, RECORDS_OF, RULES, RULES_FOR};
 use super::select::{self, Candidate};
-use super::{decision, reserve, seated, seats};
+use super::{decision, reserve, sale, seated, seats};
 
 const OF_ITEM: Rel = known(RelationType::OneToMany, Kind::LicensedItem, Kind::License);
 const BY_LICENSE: Rel = known(RelationType::OneToMany, Kind::License, Kind::Assignment);
@@ -213,15 +213,21 @@ fn take_back(tx: &mut Transaction<'_>, assignment: Uuid) -> Result<(), Refused> 
         };
     }
     let (by_rule, is_denial) = (node.parent(ruled::LEASED).is_some(), ruled::is_denial(&node));
-    if !by_rule && let Some(license) = reserve::reserved(node, tx.now()) {
+    let goes_on = by_rule || sale::is_buyers(node);
+    if !goes_on && let Some(license) = reserve::reserved(node, tx.now()) {
         reserve::may_release(license)?;
     }
     let fields = node
         .fields
         .with(ruled::GRANTS_ACCESS, None)
         .with(ruled::UNTIL, Some(Value::Time(ruled::idle(tx.now()))));
+    let is_sold = goes_on && !by_rule;
     if let Some(record) = record {
         tx.unrelate(ALLOCATED, record, assignment)?;
+    }
+    // Whom the license was sold to has it still.
+    if is_sold {
+        return Ok(());
     }
     match by_rule && !is_denial {
         true => tx.update(assignment, fields)?,

@@ -126,6 +126,18 @@ pub fn sell(tx: &mut Transaction<'_>, sale: &Sale<'_>) -> Result<Uuid, Refused> 
     Ok(license)
 }
 
+/// Is it the assignment by which an individual license is its buyer's? The first there was: it was made with the license.
+pub fn is_buyers(assignment: Node<'_>) -> bool {
+    let Some(license) = assignment
+        .parent(BY_LICENSE)
+        .filter(|license| select::is_individual(license))
+    else {
+        return false;
+    };
+    let first = license.hop(Hop::forward(BY_LICENSE), None).next();
+    license.parent(sets::FOR_SET).is_none() && first.is_some_and(|(first, _)| first == assignment)
+}
+
 fn copied(offer: Node<'_>) -> Vec<(String, String)> {
     let text = |property: &Entity, field: u8| property.fields.get(field).and_then(Value::as_text).map(str::to_owned);
     let all = offer.hop(Hop::forward(PROPERTIES), None);
