@@ -3,12 +3,13 @@
 
 use uuid::Uuid;
 
-use super::{GROUPS, MEMBERSHIP, SaleError, is_member, short};
+use super::{GROUPS, MEMBERSHIP, SaleError, is_member};
 use crate::access::{Action, Permission, View, Who};
 use crate::entitlement::{matching, texts};
 use crate::graph::{Kept, Node, Transaction, Violation};
 use crate::model::schema::{Hop, known, place};
 use crate::model::{Fields, Kind, Rel, RelationType, Value};
+use crate::operation::foreign;
 
 const CONTACTS: Rel = known(RelationType::OneToMany, Kind::Profile, Kind::ContactInformation);
 const ADDRESSES: Rel = known(RelationType::OneToMany, Kind::ContactInformation, Kind::EmailAddress);
@@ -38,15 +39,14 @@ fn found<'t>(tx: &'t Transaction<'_>, id: Uuid) -> Result<Node<'t>, Violation> {
     tx.graph().find(id).ok_or(Violation::NotFound { id })
 }
 
-/// The user of that name: of the organization, or, for a token that is bound to none, nobody's yet.
+/// The user of that name: of the organization, or, for a token that is bound to none, nobody's yet. A name is no short id: it
+/// may look like that of somebody else.
 pub(super) fn find<'g>(site: Node<'g>, who: &Who, name: &str) -> Option<Node<'g>> {
     let graph = site.graph();
-    let of_it = short::find(graph, Kind::Profile, name, |profile| is_member(site, profile));
-    let is_nobodys = |profile: Node<'g>| profile.hop_count(Hop::forward(MEMBERSHIP)) == 0;
-    of_it.or_else(|| {
-        let unbound = who.organization.is_none();
-        super::super::foreign::find(graph, Kind::Profile, name, |profile| unbound && is_nobodys(profile))
-    })
+    let unbound = who.organization.is_none();
+    let is_nobodys = |profile: Node<'g>| unbound && profile.hop_count(Hop::forward(MEMBERSHIP)) == 0;
+    let of_it = foreign::find(graph, Kind::Profile, name, |profile| is_member(site, profile));
+    of_it.or_else(|| foreign::find(graph, Kind::Profile, name, is_nobodys))
 }
 
 /// The same, made when unknown.

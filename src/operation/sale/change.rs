@@ -121,7 +121,10 @@ pub(super) fn made(
         name: session.map(|(name, _)| name),
         until: session.map(|(_, until)| until),
     };
-    Ok(sale::sell(tx, &sale)?)
+    sale::sell(tx, &sale).map_err(|why| SaleError::NotSold {
+        offer: spec.offer.clone(),
+        why,
+    })
 }
 
 /// Takes one back, with all that hangs on it.

@@ -163,8 +163,15 @@ pub(super) fn find<'g>(graph: &'g Graph, who: &Who, site_text: &str, text: &str)
         Kind::Profile => super::is_member(site, node),
         _ => view.reaches(node),
     };
-    let mut all = OBJECTS.iter().filter_map(|kind| short::find(graph, *kind, text, fits));
-    all.next().ok_or_else(|| SaleError::UnknownObject(text.to_owned()))
+    // What one kind calls so comes before what happens to be another's short id.
+    let mut named = OBJECTS
+        .iter()
+        .filter_map(|kind| foreign::find(graph, *kind, text, fits));
+    let mut short = OBJECTS.iter().filter_map(|kind| short::find(graph, *kind, text, fits));
+    named
+        .next()
+        .or_else(|| short.next())
+        .ok_or_else(|| SaleError::UnknownObject(text.to_owned()))
 }
 
 /// The same, for who may see it.

@@ -49,8 +49,8 @@ pub enum SaleError {
     UnknownUser(String),
     #[error("`{0}` is no list")]
     NoList(String),
-    #[error(transparent)]
-    Refused(#[from] Refused),
+    #[error("`{offer}` cannot be sold: {why}")]
+    NotSold { offer: String, why: Refused },
     #[error(transparent)]
     Other(#[from] Error),
 }
@@ -63,7 +63,7 @@ impl SaleError {
             Self::UnknownSet(_) => "unknownUserSet",
             Self::UnknownUser(_) => "unknownUser",
             Self::NoList(_) => "noList",
-            Self::Refused(refused) => super::refusal::refused_code(refused),
+            Self::NotSold { why, .. } => super::refusal::refused_code(why),
             Self::Other(error) => error.code(),
         }
     }
@@ -74,7 +74,7 @@ impl SaleError {
             Self::UnknownOffer(_) | Self::UnknownSet(_) | Self::UnknownUser(_) | Self::NoList(_) => {
                 Class::Unprocessable
             }
-            Self::Refused(refused) => super::refusal::refused_class(refused),
+            Self::NotSold { why, .. } => super::refusal::refused_class(why),
             Self::Other(error) => error.class(),
         }
     }
@@ -87,7 +87,7 @@ impl SaleError {
             Self::UnknownLicense(_) | Self::UnknownObject(_) => None,
             Self::UnknownUser(_) => Some("a user is known by id, alias, login or e-mail address"),
             Self::NoList(_) => Some("set it to a list first"),
-            Self::Refused(refused) => super::refusal::refused_help(refused),
+            Self::NotSold { why, .. } => super::refusal::refused_help(why),
             Self::Other(error) => error.help(),
         }
     }
@@ -125,10 +125,10 @@ fn offer<'g>(graph: &'g Graph, text: &str) -> Result<Node<'g>, SaleError> {
     found.ok_or_else(|| SaleError::UnknownOffer(text.to_owned()))
 }
 
-/// By its name, too: a set has no alias.
+/// By its name, which is no short id.
 fn set<'g>(site: Node<'g>, text: &str) -> Result<Node<'g>, SaleError> {
     let of_it = |set: Node<'g>| set.parent(sets::SETS) == Some(site);
-    let found = short::find(site.graph(), Kind::UserSet, text, of_it);
+    let found = super::foreign::find(site.graph(), Kind::UserSet, text, of_it);
     found.ok_or_else(|| SaleError::UnknownSet(text.to_owned()))
 }
 
