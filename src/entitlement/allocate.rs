@@ -206,27 +206,23 @@ fn reserved(
 fn take_back(tx: &mut Transaction<'_>, assignment: Uuid) -> Result<(), Refused> {
     let node = found(tx, assignment)?;
     let record = node.parent(ALLOCATED).map(|record| record.id);
-    if seated::is_own(&node) {
-        return match record {
-            Some(record) => Ok(tx.unrelate(ALLOCATED, record, assignment)?),
-            None => Ok(()),
-        };
-    }
     let (by_rule, is_denial) = (node.parent(ruled::LEASED).is_some(), ruled::is_denial(&node));
-    let goes_on = by_rule || sale::is_buyers(node);
-    if !goes_on && let Some(license) = reserve::reserved(node, tx.now()) {
+    // What was assigned by itself, or sold, is its holder's still.
+    let stays = seated::is_own(&node) || !by_rule && sale::is_buyers(node);
+    if !by_rule
+        && !stays
+        && let Some(license) = reserve::reserved(node, tx.now())
+    {
         reserve::may_release(license)?;
     }
     let fields = node
         .fields
         .with(ruled::GRANTS_ACCESS, None)
         .with(ruled::UNTIL, Some(Value::Time(ruled::idle(tx.now()))));
-    let is_sold = goes_on && !by_rule;
     if let Some(record) = record {
         tx.unrelate(ALLOCATED, record, assignment)?;
     }
-    // Whom the license was sold to has it still.
-    if is_sold {
+    if stays {
         return Ok(());
     }
     match by_rule && !is_denial {
