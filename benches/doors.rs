@@ -184,7 +184,7 @@ fn uipath(server: &Server, costs: &mut Vec<(&'static str, [Cost; 2])>) {
     let item = &ids(server, "LicensedItem[@name='B']")[0];
     let groups = ids(
         server,
-        &format!("{OF_ORGANIZATION}/~OneToMany/ProfileGroup[@alias*='group-%']"),
+        &format!("{OF_ORGANIZATION}/~OneToMany/ProfileGroup[@alias~'group-*']"),
     );
     assert_eq!(groups.len(), GROUPS);
     let success = "\"resultCode\":\"Success\"";

@@ -16,7 +16,7 @@ use super::reason::Reason;
 use super::refused::Refused;
 use super::ruled::{self, ALLOCATED, ENTITLEMENTS, RECORDS, RECORDS_OF, RULES, RULES_FOR};
 use super::select::{self, Candidate};
-use super::{decision, reserve, sale, seated, seats};
+use super::{decision, reserve, seated, seats};
 
 const OF_ITEM: Rel = known(RelationType::OneToMany, Kind::LicensedItem, Kind::License);
 const BY_LICENSE: Rel = known(RelationType::OneToMany, Kind::License, Kind::Assignment);
@@ -130,7 +130,9 @@ fn allocate(
     let now = tx.now();
     let candidates = select::of_organization(found(tx, organization)?, found(tx, item)?, found(tx, profile)?, now)
         .map_err(Refused::NotGranted)?;
-    let is_denied = |candidate: &Candidate<'_>| candidate.assignment.is_some_and(|one| select::is_denied(&one, now));
+    // A denial that begins later is one: what is allocated now would be written over it.
+    let is_no = |one: Node<'_>| select::denies(&one, now) || seated::is_kept_back(&one);
+    let is_denied = |candidate: &Candidate<'_>| candidate.assignment.is_some_and(is_no);
     let open: Vec<(Uuid, Option<Uuid>)> = candidates
         .iter()
         .filter(|candidate| is_usable(&candidate.license, now) && !is_denied(candidate))
@@ -208,7 +210,7 @@ fn take_back(tx: &mut Transaction<'_>, assignment: Uuid) -> Result<(), Refused> 
     let record = node.parent(ALLOCATED).map(|record| record.id);
     let (by_rule, is_denial) = (node.parent(ruled::LEASED).is_some(), ruled::is_denial(&node));
     // What was assigned by itself, or sold, is its holder's still.
-    let stays = seated::is_own(&node) || !by_rule && sale::is_buyers(node);
+    let stays = seated::stays(node);
     if !by_rule
         && !stays
         && let Some(license) = reserve::reserved(node, tx.now())

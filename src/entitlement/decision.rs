@@ -15,6 +15,7 @@ use super::lock;
 use super::model::{self, LeaseTimes, Mode, Named};
 use super::reason::Reason;
 use super::ruled;
+use super::seated;
 use super::seats;
 use super::select::{self, Candidate, Filters, Looks, Path};
 use super::sessions;
@@ -333,7 +334,7 @@ fn judge<'g>(
     // use by a rule.
     let denies = candidate
         .assignment
-        .is_some_and(|assignment| select::denies(&assignment, now));
+        .is_some_and(|assignment| select::denies(&assignment, now) || seated::is_kept_back(&assignment));
     let is_denied = assignment.is_some_and(|assignment| select::is_denied(&assignment, now));
     let is_denied = is_denied || by_rule.is_some() && denies;
     rule(Rule::Assignment, is_denied.then_some(Reason::ConsumptionDenied))?;

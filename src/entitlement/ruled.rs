@@ -12,7 +12,7 @@ use crate::graph::{Graph, Node, Transaction, Violation};
 use crate::model::schema::{Hop, known, place};
 use crate::model::{Entity, Fields, Kind, Rel, RelationType, Time, Value};
 
-use super::select;
+use super::{seated, select};
 
 const MEMBERSHIP: Rel = known(RelationType::Membership, Kind::Profile, Kind::ProfileGroup);
 const GROUP_OF: Rel = known(RelationType::OneToMany, Kind::Organization, Kind::ProfileGroup);
@@ -190,17 +190,17 @@ pub(super) fn opens<'g>(license: Node<'g>, profile: Node<'g>, now: Time) -> Opti
         })
 }
 
-/// Gives back what a rule's member leases: the seat is free, live leases run out. What a direct record allocates as well
-/// stays allocated.
+/// Gives back what a rule's member leases: the seat is free, live leases run out. What a direct record allocates as well, or
+/// what is the member's otherwise, stays.
 pub fn give_back(tx: &mut Transaction<'_>, assignment: Uuid) -> Result<(), Violation> {
     relink(tx, assignment, None)?;
     let node = tx
         .graph()
         .find(assignment)
         .ok_or(Violation::NotFound { id: assignment })?;
-    match node.parent(ALLOCATED) {
-        Some(_) => Ok(()),
-        None => clear(tx, assignment),
+    match node.parent(ALLOCATED).is_some() || seated::stays(node) {
+        true => Ok(()),
+        false => clear(tx, assignment),
     }
 }
 

@@ -19,6 +19,7 @@ use super::{homes, matching, reserve, ruled, seats, select, sets};
 
 /// From an offer to what was made of it.
 pub const SOLD: Rel = known(RelationType::OneToMany, Kind::ProductPackage, Kind::License);
+const BOUGHT: u8 = place(Kind::Assignment, "bought");
 const ITEM_OF_LICENSE: Rel = known(RelationType::OneToMany, Kind::LicensedItem, Kind::License);
 const BY_LICENSE: Rel = known(RelationType::OneToMany, Kind::License, Kind::Assignment);
 const BY_PROFILE: Rel = known(RelationType::OneToMany, Kind::Profile, Kind::Assignment);
@@ -126,16 +127,15 @@ pub fn sell(tx: &mut Transaction<'_>, sale: &Sale<'_>) -> Result<Uuid, Refused> 
     Ok(license)
 }
 
-/// Is it the assignment by which an individual license is its buyer's? The first there was: it was made with the license.
+/// Is it the assignment by which an individual license is its buyer's? It was made with the license.
 pub fn is_buyers(assignment: Node<'_>) -> bool {
-    let Some(license) = assignment
-        .parent(BY_LICENSE)
-        .filter(|license| select::is_individual(license))
-    else {
-        return false;
-    };
-    let first = license.hop(Hop::forward(BY_LICENSE), None).next();
-    license.parent(sets::FOR_SET).is_none() && first.is_some_and(|(first, _)| first == assignment)
+    assignment.fields.get(BOUGHT) == Some(&Value::Bool(true))
+}
+
+/// The buyer's, if it was sold to one user.
+pub fn of_buyer(license: Node<'_>) -> Option<Node<'_>> {
+    let mut all = license.hop(Hop::forward(BY_LICENSE), None).map(|(one, _)| one);
+    all.find(|assignment| is_buyers(*assignment))
 }
 
 fn copied(offer: Node<'_>) -> Vec<(String, String)> {
@@ -157,6 +157,7 @@ fn assign(tx: &mut Transaction<'_>, license: Uuid, profile: Uuid, takes_seat: bo
     let fields: Fields = [
         (ruled::RESERVATION, Value::text("reserved")),
         (ruled::GRANTS_ACCESS, Value::Bool(true)),
+        (BOUGHT, Value::Bool(true)),
     ]
     .into_iter()
     .collect();

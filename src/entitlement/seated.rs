@@ -12,7 +12,7 @@ use super::reason::Reason;
 use super::refused::Refused;
 use super::ruled::{self, ALLOCATED};
 use super::select;
-use super::{decision, reserve, seats};
+use super::{decision, reserve, sale, seats};
 
 const BY_LICENSE: Rel = known(RelationType::OneToMany, Kind::License, Kind::Assignment);
 const BY_PROFILE: Rel = known(RelationType::OneToMany, Kind::Profile, Kind::Assignment);
@@ -61,9 +61,19 @@ pub fn is_active(assignment: &Entity, now: Time) -> bool {
     seats::holds(&assignment.fields, now) && assignment.fields.get(ruled::GRANTS_ACCESS) == Some(&Value::Bool(true))
 }
 
-/// Was it assigned here? Then whatever else it hangs on may end without it.
+/// Was it assigned here, active or not? Then whatever else it hangs on may end without it.
 pub fn is_own(assignment: &Entity) -> bool {
-    assignment.fields.get(ACTIVE) == Some(&Value::Bool(true))
+    assignment.fields.get(ACTIVE).is_some()
+}
+
+/// Is it kept without a seat? Its holder is not to have the license by what others allocate either (`doors.md` E, masking).
+pub fn is_kept_back(assignment: &Entity) -> bool {
+    assignment.fields.get(ACTIVE) == Some(&Value::Bool(false))
+}
+
+/// Is it its holder's, whatever a rule or a direct record that it hangs on as well comes to?
+pub(super) fn stays(assignment: Node<'_>) -> bool {
+    is_own(&assignment) || sale::is_buyers(assignment)
 }
 
 /// Was it made for a user alone?
@@ -90,8 +100,6 @@ fn is_open(license: Node<'_>, now: Time) -> Result<(), Refused> {
 /// the transaction.
 pub fn assign(tx: &mut Transaction<'_>, license: Uuid, profile: Uuid, terms: &Terms) -> Result<Uuid, Refused> {
     let id = put(tx, license, profile, terms)?;
-    // It ends with no rule any more, and if it is direct, with no group's either.
-    ruled::relink(tx, id, None)?;
     if terms.direct {
         leave_group(tx, id)?;
     }
@@ -111,7 +119,7 @@ fn put(tx: &mut Transaction<'_>, license: Uuid, profile: Uuid, terms: &Terms) ->
     let node = found(tx, license)?;
     let there = tx.graph().assignment(node, found(tx, profile)?);
     let before = there.map(|there| there.fields.clone()).unwrap_or_default();
-    let is_denied = there.is_some_and(|there| select::is_denied(&there, now));
+    let is_denied = there.is_some_and(|there| select::denies(&there, now));
     let (holds, occupies) = match there {
         Some(there) => (is_active(&there, now), seats::occupies(there, now)),
         None => (false, false),
@@ -152,6 +160,8 @@ fn put(tx: &mut Transaction<'_>, license: Uuid, profile: Uuid, terms: &Terms) ->
     let id = match there {
         Some(id) => {
             tx.update(id, fields)?;
+            // It ends with no rule any more.
+            ruled::relink(tx, id, None)?;
             id
         }
         None => {
@@ -170,6 +180,10 @@ fn put(tx: &mut Transaction<'_>, license: Uuid, profile: Uuid, terms: &Terms) ->
 
 /// The license is the user's no longer: the seat is free, live leases run out.
 pub fn take_back(tx: &mut Transaction<'_>, assignment: Uuid) -> Result<(), Refused> {
+    // Whom the license was sold to has it still.
+    if sale::is_buyers(found(tx, assignment)?) {
+        return Ok(strip(tx, assignment)?);
+    }
     if let Some(license) = reserve::reserved(found(tx, assignment)?, tx.now()) {
         reserve::may_release(license)?;
     }
@@ -209,7 +223,7 @@ pub fn assign_group(tx: &mut Transaction<'_>, license: Uuid, group: Uuid, terms:
         let (is_ours, is_others) = match there {
             Some(there) => {
                 let is_ours = there.parent(BY_GROUP).is_some_and(|by| by.id == id);
-                let is_others = is_assigned(&there, now) || select::is_denied(&there, now);
+                let is_others = is_assigned(&there, now) || select::denies(&there, now);
                 (is_ours, is_others && !is_ours)
             }
             None => (false, false),

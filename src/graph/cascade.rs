@@ -10,7 +10,7 @@ use crate::model::schema::{Hop, Role};
 use crate::model::{Change, Direction, RelationType};
 
 use super::index::folded;
-use super::transaction::{Transaction, shown};
+use super::transaction::{Savepoint, Transaction, shown};
 use super::violation::Violation;
 use super::{Graph, Node};
 
@@ -34,9 +34,15 @@ impl Transaction<'_> {
 
     /// Checks what must hold at the end without ending.
     pub fn validate(&self) -> Result<(), Violation> {
+        self.validate_since(Savepoint::default())
+    }
+
+    /// The same, of what was changed since.
+    pub fn validate_since(&self, start: Savepoint) -> Result<(), Violation> {
+        let changed = self.log.get(start.changes..).unwrap_or_default();
         let mut seen: HashSet<Uuid, RandomState> =
-            HashSet::with_capacity_and_hasher(self.log.len(), RandomState::default());
-        for (change, _) in &self.log {
+            HashSet::with_capacity_and_hasher(changed.len(), RandomState::default());
+        for (change, _) in changed {
             let id = match change {
                 Change::Entity { after: Some(after), .. } => after.id,
                 Change::Relation { before, after } => match before.as_ref().or(after.as_ref()) {

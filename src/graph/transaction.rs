@@ -34,9 +34,9 @@ pub struct Transaction<'g> {
 }
 
 /// A place in a transaction to roll back to. It means nothing to another transaction.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Savepoint {
-    changes: usize,
+    pub(super) changes: usize,
     events: usize,
 }
 

@@ -13,18 +13,22 @@ pub(super) const PROFILES: Rel = known(RelationType::OneToMany, Kind::Person, Ki
 const CONTACTS: Rel = known(RelationType::OneToMany, Kind::Profile, Kind::ContactInformation);
 const ADDRESSES: Rel = known(RelationType::OneToMany, Kind::ContactInformation, Kind::EmailAddress);
 
-/// The one that is meant among those that fit. Of several of the same name none is.
+/// The one that is meant among those that fit, so that what another organization calls its own is in nobody's way. Of several
+/// of the same name none is.
 pub fn find<'g>(graph: &'g Graph, kind: Kind, text: &str, fits: impl Fn(Node<'g>) -> bool) -> Option<Node<'g>> {
     if let Ok(id) = Uuid::try_parse(text)
-        && let Some(node) = graph.find(id).filter(|node| node.kind == kind)
+        && let Some(node) = graph.find(id).filter(|node| node.kind == kind && fits(*node))
     {
-        return Some(node).filter(|node| fits(*node));
+        return Some(node);
     }
     let value = Value::text(text);
     if let Some(alias) = kind.field("alias")
-        && let Some(node) = graph.by_value(kind, alias, &value, None).next()
+        && let Some(node) = graph
+            .by_value(kind, alias, &value, None)
+            .next()
+            .filter(|node| fits(*node))
     {
-        return Some(node).filter(|node| fits(*node));
+        return Some(node);
     }
     if kind == Kind::Profile {
         return only(logins(graph, &value).filter(|node| fits(*node)))

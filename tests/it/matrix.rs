@@ -853,6 +853,13 @@ fn iblai(route: &str) -> Option<(&'static str, String, Option<Value>, Needs)> {
     })
 }
 
+/// Whoever may do any of these to a property edits objects.
+const EDITS: &[Permission] = &[
+    Permission::Kind(Kind::Property, Action::Create),
+    Permission::Kind(Kind::Property, Action::Update),
+    Permission::Kind(Kind::Property, Action::Delete),
+];
+
 /// What these name is not there, or makes no sense: nothing is changed.
 fn tizra(route: &str, organization: Uuid) -> Option<(&'static str, String, Option<Value>, Needs)> {
     let site = format!("/admin-api/{organization}");
@@ -879,13 +886,13 @@ fn tizra(route: &str, organization: Uuid) -> Option<(&'static str, String, Optio
             "PUT",
             format!("{site}/objects/x"),
             Some(json!({"a": "b"})),
-            Needs::Token,
+            Needs::Either(EDITS),
         ),
         "UpdateObject" => (
             "POST",
             format!("{site}/objects/x"),
             Some(json!({"operation": "update", "props": {}})),
-            Needs::Token,
+            Needs::Either(EDITS),
         ),
         _ => return None,
     })

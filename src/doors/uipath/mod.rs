@@ -241,6 +241,7 @@ async fn portal_direct(context: &Context, payload: Payload, account: Account) ->
 /// U2.
 async fn set_rule(context: &Context, payload: Payload, account: Account, group: &str) -> Result<HttpResponse, No> {
     let (bytes, asked) = read(context, payload, wire::rule).await?;
+    wire::bound(1, asked.items.len(), context.limits().targets)?;
     let group = group.to_owned();
     set_rules(
         context,
@@ -256,6 +257,7 @@ async fn set_rule(context: &Context, payload: Payload, account: Account, group: 
 
 async fn portal_rule(context: &Context, payload: Payload, account: Account) -> Result<HttpResponse, No> {
     let (bytes, asked) = read(context, payload, wire::portal_rule).await?;
+    wire::bound(1, asked.items.len(), context.limits().targets)?;
     set_rules(context, &bytes, Rules { account, ..asked }).await
 }
 
@@ -274,6 +276,7 @@ async fn set_rules(context: &Context, bytes: &[u8], wanted: Rules) -> Result<Htt
 /// U4.
 async fn set_quota(context: &Context, payload: Payload, account: Account, group: &str) -> Result<HttpResponse, No> {
     let (bytes, asked) = read(context, payload, wire::rule_with_quota).await?;
+    wire::bound(1, asked.items.len(), context.limits().targets)?;
     let (organization, named) = (account.0.clone(), group.to_owned());
     let group = named.clone();
     let wanted = Change::Rules(Rules {

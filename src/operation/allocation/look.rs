@@ -296,14 +296,18 @@ pub fn entitled(
     let organization = account(graph, who, &named.0, named.1.as_deref())?;
     let profile = match user {
         None => None,
-        Some(user) => users(organization, who, &[user.to_owned()])?.first().map(|(id, _)| *id),
+        Some(user) => Some(users(organization, who, &[user.to_owned()])),
     };
+    let profile = profile.map(|found| Ok::<_, AllocationError>(found?.first().map(|(id, _)| *id)));
     if !who.may(READ) {
-        match profile {
-            Some(profile) => drop(consume::consumer(graph, who, Some(profile), "userId", Purpose::Check)?),
-            None => who.require(READ)?,
+        // Whoever may not ask of a user is not told whether there is one.
+        let may_ask = |profile| consume::consumer(graph, who, Some(profile), "userId", Purpose::Check).is_ok();
+        let is_asked = matches!(&profile, Some(Ok(Some(profile))) if may_ask(*profile));
+        if !is_asked {
+            who.require(READ)?;
         }
     }
+    let profile = profile.transpose()?.flatten();
     let wanted = Wanted {
         filters: select::Filters {
             owner_organization: Some(organization.id),

@@ -182,10 +182,11 @@ fn users(organization: Node<'_>, who: &Who, texts: &[String]) -> Result<Vec<(Uui
 
 fn items(graph: &Graph, texts: &[String]) -> Result<Vec<(Uuid, String)>, AllocationError> {
     let mut found: Vec<(Uuid, String)> = Vec::new();
+    let mut seen = std::collections::HashSet::new();
     for text in texts {
         let item = foreign::find(graph, Kind::LicensedItem, text, |_| true);
         let item = item.ok_or_else(|| AllocationError::UnknownItem(text.clone()))?;
-        if !found.iter().any(|(known, _)| *known == item.id) {
+        if seen.insert(item.id) {
             found.push((item.id, text.clone()));
         }
     }

@@ -30,7 +30,7 @@ use crate::access::{Action, Denied, Permission, Permissions, View, Who};
 use crate::entitlement::paths::Reservation;
 use crate::entitlement::{reserve, seats};
 use crate::error::Error;
-use crate::graph::{Node, Transaction};
+use crate::graph::{Node, Savepoint, Transaction};
 use crate::limits::Limits;
 use crate::model::{Change, Field, Kind, Rel, Revision};
 use crate::query::{self, Budget, Plan};
@@ -253,6 +253,8 @@ struct Write<'t, 'g, 'i> {
     who: Who,
     mode: Mode,
     flat: Flat<'i>,
+    /// Before it: what others did in the same transaction was looked at when they did it.
+    start: Savepoint,
     /// Reservations whose way to the license may have been closed.
     in_doubt: Vec<Reservation>,
     /// Relations of a bound token, by the end that says whose they are.
@@ -268,11 +270,13 @@ impl<'t, 'g, 'i> Write<'t, 'g, 'i> {
         if mode == Mode::Import {
             who.permissions = Permissions::ALL;
         }
+        let start = tx.savepoint();
         Self {
             tx,
             who,
             mode,
             flat,
+            start,
             in_doubt: Vec::new(),
             homes: Vec::new(),
             intruders: Vec::new(),

@@ -31,7 +31,7 @@ impl<'i> Write<'_, '_, 'i> {
     pub(super) fn rules(&mut self) -> Result<(), Failed> {
         // The reach first: what the other rules say of an entity that is out of reach may tell of a hidden one beside it.
         self.within_reach()?;
-        self.tx.validate().map_err(|violation| {
+        self.tx.validate_since(self.start).map_err(|violation| {
             let id = refusal::about(&violation);
             let at = self.subject(id).map_or(At { line: 0, pointer: "" }, Subject::at);
             self.at_violation(at, violation)

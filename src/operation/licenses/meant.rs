@@ -5,6 +5,7 @@ use uuid::Uuid;
 
 use super::LicenseError;
 use crate::access::{View, Who};
+use crate::entitlement::select;
 use crate::graph::{Graph, Kept, Node, Transaction};
 use crate::model::schema::{Hop, known, place};
 use crate::model::{Fields, Kind, Rel, RelationType, Value};
@@ -36,7 +37,8 @@ impl Sold {
         let of = license.fields.get(TYPE).and_then(Value::as_text);
         match of.filter(|text| !text.is_empty()) {
             Some(text) => text == self.license_type,
-            None => self.or_untyped,
+            // What was sold without a limit is its buyer's alone.
+            None => self.or_untyped && select::is_stock(&license),
         }
     }
 }
@@ -152,15 +154,17 @@ pub fn is_email_only(profile: Node<'_>) -> bool {
     profile.parent(PROFILES).is_none() && alias.is_none() && foreign::named(profile).email.is_some()
 }
 
-/// By serial, or by login, alias or address. Of the last, one that is nobody's and nothing but the address is anybody's.
+/// By login, alias or address. Of the last, one that is nobody's and nothing but the address is anybody's.
 pub fn by_address<'g>(organization: Node<'g>, who: &Who, address: &str) -> Option<Node<'g>> {
     let graph = organization.graph();
     let known = foreign::find(graph, Kind::Profile, address, |profile| {
         !is_email_only(profile) && is_user(organization, who, profile)
     });
     known.or_else(|| {
-        let mut all = addressed(graph, address);
-        all.find(|profile| is_email_only(*profile) && profile.hop_count(Hop::forward(MEMBERSHIP)) == 0)
+        let nobody = || addressed(graph, address).filter(|profile| is_email_only(*profile));
+        let is_in_none = |profile: &Node<'_>| profile.hop_count(Hop::forward(MEMBERSHIP)) == 0;
+        let ours = nobody().find(|profile| !is_in_none(profile) && is_user(organization, who, *profile));
+        ours.or_else(|| nobody().find(is_in_none))
     })
 }
 

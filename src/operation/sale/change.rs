@@ -6,7 +6,7 @@ use super::account::{self, Given, Property};
 use super::look::{self, Object, Sold};
 use super::session::{self, Entered, Session};
 use super::{SaleError, license, own_site};
-use crate::access::{Action, View, Who};
+use crate::access::{Action, Permission, View, Who};
 use crate::entitlement::sale::{self, Buyer, Sale};
 use crate::graph::{Transaction, Violation};
 use crate::model::{Kind, Time};
@@ -146,6 +146,12 @@ pub enum Update {
     Take(Vec<(String, Vec<String>)>),
 }
 
+const EDITS: [Permission; 3] = [
+    Permission::Kind(Kind::Property, Action::Create),
+    Permission::Kind(Kind::Property, Action::Update),
+    Permission::Kind(Kind::Property, Action::Delete),
+];
+
 fn edit(
     tx: &mut Transaction<'_>,
     who: &Who,
@@ -153,6 +159,13 @@ fn edit(
     text: &str,
     update: &Update,
 ) -> Result<Option<Object>, SaleError> {
+    // Before anything is told of an object: whoever writes no property at all edits none.
+    if !EDITS.into_iter().any(|edits| who.may(edits)) {
+        who.require(EDITS[1])?;
+    }
+    if !matches!(update, Update::Set(_)) {
+        who.require(Permission::Kind(Kind::Property, Action::Read))?;
+    }
     let object = look::find(tx.graph(), who, site, text)?;
     let (id, had) = (object.id, account::properties(object));
     View::new(tx.graph(), who).owns(object)?;

@@ -88,12 +88,7 @@ pub(super) fn sold(license: Node<'_>, now: Time) -> Sold {
     let item = license.parent(OF_ITEM).filter(|_| matching.is_none());
     let set = license.parent(sets::FOR_SET);
     let set = set.and_then(|set| text(set, const { place(Kind::UserSet, "name") }));
-    let is_individual = select::is_individual(&license);
-    let user = || {
-        let mut assignments = license.hop(Hop::forward(BY_LICENSE), None).map(|(one, _)| one);
-        let first = assignments.next().filter(|_| is_individual)?;
-        Some(account_name(first.parent(BY_PROFILE)?))
-    };
+    let user = || Some(account_name(sale::of_buyer(license)?.parent(BY_PROFILE)?));
     let holder = set.map(Holder::Set).or_else(|| user().map(Holder::User));
     let properties = license.hop(Hop::forward(METADATA), None).filter_map(|(note, _)| {
         let key = text(note, const { place(Kind::LicenseMetadata, "key") })?;
