@@ -41,6 +41,8 @@ pub struct Terms {
     pub active: bool,
     pub direct: bool,
     pub fulfilled: bool,
+    /// It was assigned before it came here: whether a license is open is asked of what is new.
+    pub carried_over: bool,
     /// `None` stays as it is.
     pub redirect_to: Option<Option<String>>,
     /// A JSON text; `None` stays as it is.
@@ -125,7 +127,9 @@ fn put(tx: &mut Transaction<'_>, license: Uuid, profile: Uuid, terms: &Terms) ->
         None => (false, false),
     };
     if terms.active && !holds {
-        is_open(node, now)?;
+        if !terms.carried_over {
+            is_open(node, now)?;
+        }
         if is_denied {
             return Err(Refused::NotGranted(Reason::ConsumptionDenied));
         }

@@ -173,14 +173,14 @@ impl Importer<'_> {
             Ok(read.collect::<Result<Vec<_>, _>>())
         });
         let documents = read.await?.map_err(|(at, problem)| self.failed(numbers, at, problem))?;
-        let (who, organization) = (Arc::clone(&self.who), self.organization.clone());
+        let (who, organization, limits) = (Arc::clone(&self.who), self.organization.clone(), self.limits);
         let run = move |transaction: &mut Transaction<'_>| -> Result<Reply, MovingError> {
             still_known(transaction, &who).map_err(|error| MovingError {
                 document: 0,
                 at: "".into(),
                 why: error.into(),
             })?;
-            moving::take(transaction, &who, organization.as_deref(), &documents).map(counted)
+            moving::take(transaction, &who, organization.as_deref(), &documents, &limits).map(counted)
         };
         match self.context.state.engine.write(self.write(), run).await {
             Ok(written) => {

@@ -29,6 +29,22 @@ pub trait Door: Send + Sync {
     fn answer<'c>(&'c self, context: &'c Context, payload: Payload) -> LocalBoxFuture<'c, HttpResponse>;
 }
 
+/// The entries of an answer, each with where it stands: of the first list of these names, of the answer that is an array, or
+/// the answer itself.
+pub fn listed<'v>(document: &'v Value, lists: &[&str]) -> Result<Vec<(String, &'v Value)>, Unread> {
+    let list = lists.iter().find_map(|name| Some((*name, document.get(name)?)));
+    let numbered = |at: &str, list: &'v [Value]| {
+        let places = list.iter().enumerate();
+        places.map(|(place, entry)| (format!("{at}/{place}"), entry)).collect()
+    };
+    match (document, list) {
+        (_, Some((name, Value::Array(list)))) => Ok(numbered(&format!("/{name}"), list)),
+        (_, Some((name, _))) => Err(Unread::new(format!("/{name}"), "it is an array")),
+        (Value::Array(list), None) => Ok(numbered("", list)),
+        (_, None) => Ok(vec![(String::new(), document)]),
+    }
+}
+
 /// An answer that is none of the vendor's lists.
 #[derive(Debug)]
 pub struct Unread {

@@ -104,6 +104,7 @@ fn terms(fields: &mut Fields, limits: &Limits) -> Terms {
         active: fields.flag("active").unwrap_or(true),
         direct: fields.flag("direct").unwrap_or(true),
         fulfilled: fields.flag("fulfilled").unwrap_or(false),
+        carried_over: false,
         redirect_to: fields.nullable_text("redirect_to"),
         metadata: metadata.map(|metadata| metadata.map(text)),
     }

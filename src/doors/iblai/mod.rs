@@ -4,6 +4,7 @@
 mod ask;
 mod body;
 mod fields;
+mod moving;
 mod notes;
 mod openapi;
 mod path;
@@ -26,11 +27,12 @@ use self::path::{Family, Route};
 use self::query::Numbered;
 use self::reason::No;
 use crate::engine::{Reply, Write};
-use crate::http::door::Door;
+use crate::http::door::{Door, Unread};
 use crate::http::write::{answer as written, beside, idempotency, still_known};
 use crate::http::{Context, auth};
 use crate::limits::Limit;
 use crate::operation::licenses::{self, Change, Done, LicenseError, Look, Sold};
+use crate::operation::moving::Entry;
 
 /// The spellings of the vendor's own material, and a key that stands alone, as in the examples of its pages.
 const SCHEMES: &[&str] = &["api-key", "api-token", "token", "bearer", ""];
@@ -60,6 +62,10 @@ impl Door for IblAi {
 
     fn openapi(&self) -> Value {
         openapi::document()
+    }
+
+    fn entries(&self, document: &Value) -> Option<Result<Vec<Entry>, Unread>> {
+        Some(moving::entries(document))
     }
 
     fn answer<'c>(&'c self, context: &'c Context, payload: Payload) -> LocalBoxFuture<'c, HttpResponse> {

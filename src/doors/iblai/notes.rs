@@ -3,12 +3,14 @@
 
 use serde_json::{Map, Value};
 
+use crate::operation::moving;
+
 const SOURCE: &str = "source";
-const CONFIG: &str = "enrollment_config";
+pub const CONFIG: &str = "enrollment_config";
 /// Before a key that would be taken for one of those.
 const ESCAPED: &str = "metadata.";
 /// They stay when the metadata is another.
-pub const KEPT: &[&str] = &[SOURCE, CONFIG];
+pub const KEPT: &[&str] = &[SOURCE, CONFIG, moving::CAME_AS];
 
 fn key(name: &str) -> String {
     match KEPT.contains(&name) || name.starts_with(ESCAPED) || name.is_empty() {

@@ -48,6 +48,23 @@ impl No {
         Problem::new(StatusCode::NOT_FOUND, code, message).into()
     }
 
+    /// In one line, as this server words it, where no answer of the vendor's is written.
+    pub fn line(&self) -> String {
+        let plain = |why: &str| {
+            let mut letters = why.trim_end_matches('.').chars();
+            let first = letters.next().map(|first| first.to_ascii_lowercase());
+            first.into_iter().chain(letters).collect::<String>()
+        };
+        let lines = self
+            .fields
+            .iter()
+            .map(|(name, why)| format!("`{name}`: {}", plain(why)));
+        match self.fields.is_empty() {
+            true => self.problem.detail.to_string(),
+            false => lines.collect::<Vec<_>>().join("; "),
+        }
+    }
+
     pub fn method(method: &Method, allow: &'static str) -> Self {
         Problem::method_not_allowed(method.as_str(), allow).into()
     }

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::wire::whole;
-use crate::http::door::Unread;
+use crate::http::door::{Unread, listed};
 use crate::operation::allocation::Quota;
 use crate::operation::foreign::Named;
 use crate::operation::moving::{Entry, Held, Step};
@@ -15,20 +15,7 @@ type Read<T> = Result<T, String>;
 
 /// One answer, or one element of a list that is an array.
 pub fn entries(document: &Value) -> Result<Vec<Entry>, Unread> {
-    let lists = ["results", "availableUserBundles"];
-    let list = lists.into_iter().find_map(|name| Some((name, document.get(name)?)));
-    let placed: Vec<(String, &Value)> = match (document, list) {
-        (_, Some((name, Value::Array(list)))) => {
-            let places = list.iter().enumerate();
-            places.map(|(at, entry)| (format!("/{name}/{at}"), entry)).collect()
-        }
-        (_, Some((name, _))) => return Err(Unread::new(format!("/{name}"), "it is an array")),
-        (Value::Array(list), None) => {
-            let places = list.iter().enumerate();
-            places.map(|(at, entry)| (format!("/{at}"), entry)).collect()
-        }
-        (_, None) => vec![(String::new(), document)],
-    };
+    let placed = listed(document, &["results", "availableUserBundles"])?;
     let read = placed.into_iter().map(|(at, entry)| match says(entry) {
         Ok((organization, says)) => Ok(Entry { at, organization, says }),
         Err(why) => Err(Unread::new(at, why)),

@@ -17,6 +17,8 @@ pub use assign::{Assignment, EndGroup, Grouping, TakeBack, Terms, User};
 pub use change::{Change, Done};
 pub use error::LicenseError;
 pub use look::{Filter, Look, Order, Page, Pick, assignments, group_assignments, is_assigned_to, list};
+pub(super) use meant::Found;
 pub use meant::{LicenseId, Organizations, Sold};
 pub use sell::{Amendment, Create, Item, Update};
+pub(super) use told::listed;
 pub use told::{Assigned, Grouped, Holder, Listed, Seen, Sums};

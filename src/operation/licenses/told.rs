@@ -128,7 +128,7 @@ pub(super) fn seen(found: Found<'_>) -> Seen {
     }
 }
 
-pub(super) fn listed(found: Found<'_>, with_sums: bool, now: Time) -> Listed {
+pub(in crate::operation) fn listed(found: Found<'_>, with_sums: bool, now: Time) -> Listed {
     let license = found.license;
     let time = |field: u8| license.fields.get(field).and_then(Value::as_time);
     let seats = seats::of_license(license, now);

@@ -19,12 +19,12 @@ const CREDITS: Rel = known(RelationType::OneToMany, Kind::License, Kind::SeatCou
 /// Users of a list are in it, or they would be nobody's.
 const USERS: &str = "Users";
 
-fn write(tx: &mut Transaction<'_>, who: &Who, line: ImportLine) -> Result<(), Why> {
+pub(super) fn write(tx: &mut Transaction<'_>, who: &Who, line: ImportLine) -> Result<(), Why> {
     crud::import(tx, who, &[line]).map_err(|failed| failed.error)?;
     Ok(())
 }
 
-fn object(kind: Kind, id: Uuid, fields: &[(&str, Value)], parents: &[(Kind, Uuid)]) -> ImportLine {
+pub(super) fn object(kind: Kind, id: Uuid, fields: &[(&str, Value)], parents: &[(Kind, Uuid)]) -> ImportLine {
     let fields = fields.iter().filter_map(|(name, value)| {
         let field = kind.resolve(name)?;
         let value = Some(value.clone());
@@ -85,6 +85,28 @@ pub(super) fn group(tx: &mut Transaction<'_>, who: &Who, owner: Uuid, text: &str
     )
 }
 
+/// The same for a group that others may call otherwise: one of that name which has no alias yet is meant too.
+pub(super) fn named_group(
+    tx: &mut Transaction<'_>,
+    who: &Who,
+    owner: Uuid,
+    text: &str,
+    name: &str,
+) -> Result<Uuid, Why> {
+    let alias = [("alias", Value::text(text))];
+    let of_it = |group: Node<'_>| group.parent(GROUPS).is_some_and(|parent| parent.id == owner);
+    let is_free = |group: Node<'_>| of_it(group) && foreign::id(group) == group.id.to_string();
+    let known = foreign::find(tx.graph(), Kind::ProfileGroup, text, of_it);
+    let free = || foreign::find(tx.graph(), Kind::ProfileGroup, name, is_free);
+    match (known, free().filter(|_| known.is_none()).map(|group| group.id)) {
+        (None, Some(group)) => {
+            write(tx, who, object(Kind::ProfileGroup, group, &alias, &[]))?;
+            Ok(group)
+        }
+        _ => group(tx, who, owner, text, name),
+    }
+}
+
 pub(super) fn member(tx: &mut Transaction<'_>, who: &Who, user: Uuid, group: Uuid) -> Result<(), Why> {
     let ends = tx.graph().find(user).zip(tx.graph().find(group));
     if ends.is_some_and(|(user, group)| user.relation(Hop::forward(MEMBERSHIP), group).is_some()) {
@@ -113,14 +135,40 @@ pub(super) fn user(tx: &mut Transaction<'_>, who: &Who, owner: Uuid, text: &str,
         None => new_user(tx, who, text)?,
     };
     complete(tx, who, user, named)?;
-    let is_in = tx.graph().find(user).is_some_and(|user| {
-        let mut groups = user.hop(Hop::forward(MEMBERSHIP), None);
-        groups.any(|(group, _)| group.parent(GROUPS).is_some_and(|parent| parent.id == owner))
-    });
-    if !is_in {
-        let users = users(tx, who, owner)?;
-        member(tx, who, user, users)?;
+    among_users(tx, who, owner, user)?;
+    Ok(user)
+}
+
+fn is_of(user: Node<'_>, owner: Uuid) -> bool {
+    let mut groups = user.hop(Hop::forward(MEMBERSHIP), None);
+    groups.any(|(group, _)| group.parent(GROUPS).is_some_and(|parent| parent.id == owner))
+}
+
+fn among_users(tx: &mut Transaction<'_>, who: &Who, owner: Uuid, user: Uuid) -> Result<(), Why> {
+    if tx.graph().find(user).is_some_and(|user| is_of(user, owner)) {
+        return Ok(());
     }
+    let users = users(tx, who, owner)?;
+    member(tx, who, user, users)
+}
+
+/// The same where users have no ids but their logins and addresses: one of the organization before anybody else.
+pub(super) fn person(tx: &mut Transaction<'_>, who: &Who, owner: Uuid, named: &Named) -> Result<Uuid, Why> {
+    let texts = || [named.login.as_deref(), named.email.as_deref()].into_iter().flatten();
+    let find = |of_it: bool| {
+        let graph = tx.graph();
+        texts().find_map(|text| foreign::find(graph, Kind::Profile, text, |user| !of_it || is_of(user, owner)))
+    };
+    let found = find(true).or_else(|| find(false));
+    let has_person = found.is_some_and(|user| user.parent(foreign::PROFILES).is_some());
+    let user = found.map_or_else(|| tx.new_id(), |user| user.id);
+    if !has_person {
+        let person = tx.new_id();
+        write(tx, who, object(Kind::Person, person, &[], &[]))?;
+        write(tx, who, object(Kind::Profile, user, &[], &[(Kind::Person, person)]))?;
+    }
+    complete(tx, who, user, named)?;
+    among_users(tx, who, owner, user)?;
     Ok(user)
 }
 
@@ -223,20 +271,22 @@ fn users(tx: &mut Transaction<'_>, who: &Who, owner: Uuid) -> Result<Uuid, Why> 
     Ok(id)
 }
 
+/// By its name, if it is made.
+pub(super) fn item(tx: &mut Transaction<'_>, who: &Who, code: &str, display: Option<&str>) -> Result<Uuid, Why> {
+    if let Some(item) = foreign::find(tx.graph(), Kind::LicensedItem, code, |_| true) {
+        return Ok(item.id);
+    }
+    let id = tx.new_id();
+    let display = display.filter(|display| *display != code);
+    let display = display.map(|display| ("displayName", Value::text(display)));
+    let fields: Vec<_> = [("name", Value::text(code))].into_iter().chain(display).collect();
+    write(tx, who, object(Kind::LicensedItem, id, &fields, &[]))?;
+    Ok(id)
+}
+
 /// One license of the item with one credit is what a list speaks of; where there is none it is made, valid from now on.
 pub(super) fn pool(tx: &mut Transaction<'_>, who: &Who, owner: Uuid, code: &str, seats: u64) -> Result<(), Why> {
-    let item = match foreign::find(tx.graph(), Kind::LicensedItem, code, |_| true) {
-        Some(item) => item.id,
-        None => {
-            let id = tx.new_id();
-            write(
-                tx,
-                who,
-                object(Kind::LicensedItem, id, &[("name", Value::text(code))], &[]),
-            )?;
-            id
-        }
-    };
+    let item = item(tx, who, code, None)?;
     let count = [("seatCount", Value::Int(i64::try_from(seats).unwrap_or(i64::MAX)))];
     let ends = tx.graph().find(owner).zip(tx.graph().find(item));
     let licenses: Vec<Node<'_>> = ends

@@ -3,15 +3,21 @@
 //! is here and not in them is touched. What is allocated passes the rules of every allocation.
 
 mod make;
+mod sold;
 
 use std::borrow::Cow;
 
 use super::allocation::{AllocationError, Change, Direct, Quota, Rules};
 use super::crud;
 use super::foreign::Named;
+use super::licenses::LicenseError;
 use crate::access::{Permission, Who};
 use crate::error::{Class, Error};
 use crate::graph::{Transaction, Violation};
+use crate::limits::Limits;
+
+use sold::Came;
+pub use sold::{Assigned, CAME_AS, Grouped, Holder, License};
 
 /// An entry of a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,7 +33,10 @@ pub struct Entry {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
     /// The organization has so many seats for an item.
-    Pool { item: String, seats: u64 },
+    Pool {
+        item: String,
+        seats: u64,
+    },
     Group {
         group: String,
         name: String,
@@ -46,6 +55,10 @@ pub enum Step {
         held: Held,
         quotas: Option<Vec<Quota>>,
     },
+    /// A license that was sold by itself, and who has it.
+    License(License),
+    Assigned(Assigned),
+    Grouped(Grouped),
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -68,8 +81,12 @@ pub enum Why {
     },
     #[error("the user `{user}` is `{is}` here, by login or e-mail address")]
     OtherAlias { user: String, is: String },
+    #[error("no license came over as `{0}`")]
+    UnknownLicense(String),
     #[error(transparent)]
     Allocation(#[from] AllocationError),
+    #[error(transparent)]
+    License(#[from] LicenseError),
 }
 
 impl<E: Into<Error>> From<E> for Why {
@@ -84,7 +101,9 @@ impl Why {
             Self::OrganizationMissing => "organizationMissing",
             Self::SeveralLicenses { .. } => "severalLicenses",
             Self::OtherAlias { .. } => "otherAlias",
+            Self::UnknownLicense(_) => "targetNotFound",
             Self::Allocation(error) => error.code(),
+            Self::License(error) => error.code(),
         }
     }
 
@@ -92,7 +111,9 @@ impl Why {
         match self {
             Self::OrganizationMissing => Class::Unprocessable,
             Self::SeveralLicenses { .. } | Self::OtherAlias { .. } => Class::Conflict,
+            Self::UnknownLicense(_) => Class::NotFound,
             Self::Allocation(error) => error.class(),
+            Self::License(error) => error.class(),
         }
     }
 
@@ -103,7 +124,11 @@ impl Why {
                 Some("leave the entry out: how its seats are to be shared out is yours to say")
             }
             Self::OtherAlias { .. } => Some("change the alias of that profile, or leave the entry out"),
+            Self::UnknownLicense(_) => Some(
+                "take the list of licenses first; if several organizations have one of that id, name the organization",
+            ),
             Self::Allocation(error) => error.help(),
+            Self::License(error) => error.help(),
         }
     }
 }
@@ -134,6 +159,7 @@ pub fn take(
     who: &Who,
     organization: Option<&str>,
     documents: &[Vec<Entry>],
+    limits: &Limits,
 ) -> Result<u64, MovingError> {
     let failed = |document, at: &str, why| MovingError {
         document,
@@ -143,59 +169,85 @@ pub fn take(
     if let Err(denied) = who.require(Permission::ServerImport) {
         return Err(failed(0, "", denied.into()));
     }
+    let mut taking = Taking {
+        tx,
+        who,
+        limits,
+        came: Came::default(),
+    };
     for (index, entries) in documents.iter().enumerate() {
         for entry in entries {
             let organization = organization.or(entry.organization.as_deref());
-            let organization = organization.ok_or(Why::OrganizationMissing);
-            let taken = organization.and_then(|organization| step(tx, who, organization, &entry.says));
+            let taken = taking.step(organization, &entry.says);
             taken.map_err(|why| failed(index, &entry.at, why))?;
         }
     }
-    Ok(crud::count(tx))
+    Ok(crud::count(taking.tx))
 }
 
-fn step(tx: &mut Transaction<'_>, who: &Who, organization: &str, says: &Step) -> Result<(), Why> {
-    let owner = make::organization(tx, who, organization)?;
-    let account = (organization.to_owned(), None);
-    match says {
-        Step::Pool { item, seats } => make::pool(tx, who, owner, item, *seats)?,
-        Step::Group { group, name, members } => {
-            let group = make::group(tx, who, owner, group, name)?;
-            for member in members {
-                let user = make::user(tx, who, owner, member, &Named::default())?;
-                make::member(tx, who, user, group)?;
+/// What goes along from entry to entry.
+struct Taking<'t, 'g> {
+    tx: &'t mut Transaction<'g>,
+    who: &'t Who,
+    limits: &'t Limits,
+    came: Came,
+}
+
+impl Taking<'_, '_> {
+    /// An entry of a license that is here already need not say whose it is.
+    fn step(&mut self, organization: Option<&str>, says: &Step) -> Result<(), Why> {
+        let Self { tx, who, limits, came } = self;
+        let owner = match organization {
+            Some(organization) => Some(make::organization(tx, who, organization)?),
+            None => None,
+        };
+        let account = (organization.unwrap_or_default().to_owned(), None);
+        let whose = owner.ok_or(Why::OrganizationMissing);
+        match says {
+            Step::Pool { item, seats } => make::pool(tx, who, whose?, item, *seats)?,
+            Step::Group { group, name, members } => {
+                let owner = whose?;
+                let group = make::group(tx, who, owner, group, name)?;
+                for member in members {
+                    let user = make::user(tx, who, owner, member, &Named::default())?;
+                    make::member(tx, who, user, group)?;
+                }
             }
-        }
-        Step::User { user, named, direct } => {
-            make::user(tx, who, owner, user, named)?;
-            if let Some(held) = direct {
-                let direct = Direct {
+            Step::User { user, named, direct } => {
+                make::user(tx, who, whose?, user, named)?;
+                if let Some(held) = direct {
+                    let direct = Direct {
+                        account,
+                        users: vec![user.clone()],
+                        items: held.items.clone(),
+                        external: held.external.unwrap_or(false),
+                    };
+                    Change::Direct(direct).run(tx, who)?;
+                }
+            }
+            Step::Rules {
+                group,
+                name,
+                held,
+                quotas,
+            } => {
+                let owner = whose?;
+                if let Some(name) = name {
+                    make::group(tx, who, owner, group, name)?;
+                }
+                let rules = Rules {
                     account,
-                    users: vec![user.clone()],
+                    group: group.clone(),
                     items: held.items.clone(),
-                    external: held.external.unwrap_or(false),
+                    quotas: quotas.clone(),
+                    external: held.external,
                 };
-                Change::Direct(direct).run(tx, who)?;
+                Change::Rules(rules).run(tx, who)?;
             }
+            Step::License(told) => sold::license(tx, who, came, whose?, told)?,
+            Step::Assigned(told) => sold::assigned(tx, who, came, owner, told)?,
+            Step::Grouped(told) => sold::grouped(tx, who, came, owner, told, limits)?,
         }
-        Step::Rules {
-            group,
-            name,
-            held,
-            quotas,
-        } => {
-            if let Some(name) = name {
-                make::group(tx, who, owner, group, name)?;
-            }
-            let rules = Rules {
-                account,
-                group: group.clone(),
-                items: held.items.clone(),
-                quotas: quotas.clone(),
-                external: held.external,
-            };
-            Change::Rules(rules).run(tx, who)?;
-        }
+        Ok(())
     }
-    Ok(())
 }
