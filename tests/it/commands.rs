@@ -335,6 +335,47 @@ fn lists_of_another_system_are_taken() {
 }
 
 #[test]
+fn lists_of_licenses_that_were_sold_are_taken() {
+    let folder = folder();
+    let here = folder.path();
+    let licenses = r#"{"count": 1, "next_page": null, "previous_page": null, "results": [{"id": 7, "started": "2026-01-01T00:00:00Z", "expired": null,
+      "name": "Data", "count": 1, "active": true, "metadata": {}, "source": "api", "external_id": null, "platform_key": "acme", "program_key": "data"}]}"#;
+    let rows = r#"{"results": [{"id": 1, "user_id": 5, "username": "ann", "email": "ann@acme.example", "active": true, "license_id": 7, "program_key": "data"}]}"#;
+    let more = r#"{"results": [{"id": 2, "user_id": 6, "username": "bob", "email": "bob@acme.example", "active": true, "license_id": 7, "program_key": "data"}]}"#;
+    let site = r#"{"status": 200, "licenses": [{"tizra-id": "9x", "active": true, "controlled": "atl", "offer-id": "8o", "user-name": "ann@acme.example",
+      "props": {}, "terms": {"duration": "perpetual"}}]}"#;
+    for (name, text) in [
+        ("licenses.json", licenses),
+        ("rows.json", rows),
+        ("more.json", more),
+        ("site.json", site),
+    ] {
+        std::fs::write(here.join(name), text).expect("a file");
+    }
+    let import = "import licenses.json rows.json --database a.db --from iblai";
+    check(
+        here,
+        &format!("{import} --dry-run"),
+        1,
+        "",
+        "no license came over as `7`",
+    );
+    assert_eq!(run(here, import).status.code(), Some(0));
+    check(here, import, 0, "2 lines changed 0\n", "");
+    let more = "import more.json --database a.db --from iblai";
+    check(here, more, 1, "", "/results/0");
+    check(here, "query /Assignment{count} --database a.db", 0, "1\n", "");
+    let import = "import site.json --database a.db --from tizra";
+    check(here, import, 1, "", "the list does not say of which organization it is");
+    let import = format!("{import} --organization acme");
+    assert_eq!(run(here, &import).status.code(), Some(0));
+    check(here, &import, 0, "1 lines changed 0\n", "");
+    let sold = "query /License[@alias='9x']/~OneToMany/Assignment/~ManyToOne/Profile{count} --database a.db";
+    check(here, sold, 0, "1\n", "");
+    check(here, "query /Profile{count} --database a.db", 0, "1\n", "");
+}
+
+#[test]
 fn damage_is_found_and_said() {
     let folder = folder();
     let here = folder.path();

@@ -1,6 +1,7 @@
 //! Tizra's admin API (`doors.md` C): licenses made of offers for users and user sets, sessions, logins and objects.
 //! `docs/doors.md` says what of it the vendor documents and what is this project's reading.
 
+mod moving;
 mod openapi;
 mod path;
 mod reason;
@@ -20,11 +21,12 @@ use serde_json::{Value, json};
 use self::path::{Asked, Place};
 use self::reason::No;
 use crate::engine::{Reply, Write, Written};
-use crate::http::door::Door;
+use crate::http::door::{Door, Unread};
 use crate::http::operation::{password, password_was_right};
 use crate::http::write::{answer as written, beside, idempotency, refuse_key, still_known};
 use crate::http::{Context, auth, body};
 use crate::limits::Limit;
+use crate::operation::moving::Entry;
 use crate::operation::sale::{self, Change, Done, SaleError};
 
 pub struct Tizra;
@@ -40,6 +42,10 @@ impl Door for Tizra {
 
     fn openapi(&self) -> Value {
         openapi::document()
+    }
+
+    fn entries(&self, document: &Value) -> Option<Result<Vec<Entry>, Unread>> {
+        Some(moving::entries(document))
     }
 
     fn answer<'c>(&'c self, context: &'c Context, payload: Payload) -> LocalBoxFuture<'c, HttpResponse> {

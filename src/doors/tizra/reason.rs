@@ -44,6 +44,11 @@ impl No {
         Self(Problem::new(StatusCode::FORBIDDEN, "invalidCredentials", detail))
     }
 
+    /// In words alone, where no answer of the vendor's is written.
+    pub fn line(&self) -> &str {
+        &self.0.detail
+    }
+
     pub fn respond(self, request_id: &str) -> HttpResponse {
         let Self(mut problem) = self;
         problem.status = as_theirs(problem.status);

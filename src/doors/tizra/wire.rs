@@ -20,16 +20,16 @@ pub fn object(bytes: &[u8]) -> Result<Object, No> {
     }
 }
 
-fn wrong(name: &str, wanted: &str) -> No {
+pub fn wrong(name: &str, wanted: &str) -> No {
     No::semantics("wrongType", format!("`{name}` is {wanted}"))
 }
 
-fn missing(name: &str) -> No {
+pub fn missing(name: &str) -> No {
     No::semantics("memberMissing", format!("there is no `{name}`"))
 }
 
 /// A text that says something, if there is one of that name.
-fn text(members: &Object, name: &str) -> Result<Option<String>, No> {
+pub fn text(members: &Object, name: &str) -> Result<Option<String>, No> {
     match members.get(name) {
         None => Ok(None),
         Some(Value::String(text)) if !text.is_empty() => Ok(Some(text.clone())),
@@ -37,15 +37,15 @@ fn text(members: &Object, name: &str) -> Result<Option<String>, No> {
     }
 }
 
-fn required(members: &Object, name: &str) -> Result<String, No> {
+pub fn required(members: &Object, name: &str) -> Result<String, No> {
     text(members, name)?.ok_or_else(|| missing(name))
 }
 
-fn user_name(members: &Object) -> Result<Option<String>, No> {
-    let name = text(members, "user-name")?;
-    match name.filter(|name| name.len() > LONGEST_NAME) {
-        Some(_) => Err(wrong("user-name", "longer than a name may be")),
-        None => text(members, "user-name"),
+pub fn user_name(members: &Object, name: &str) -> Result<Option<String>, No> {
+    let user = text(members, name)?;
+    match user.as_ref().is_some_and(|user| user.len() > LONGEST_NAME) {
+        true => Err(wrong(name, "longer than a name may be")),
+        false => Ok(user),
     }
 }
 
@@ -105,7 +105,7 @@ fn spec(members: &Object) -> Result<Spec, No> {
 }
 
 /// An object by the names of its members, none of which is empty.
-fn entries<'v>(name: &str, value: &'v Value) -> Result<&'v Object, No> {
+pub fn entries<'v>(name: &str, value: &'v Value) -> Result<&'v Object, No> {
     let members = value.as_object().ok_or_else(|| wrong(name, "an object"))?;
     match members.contains_key("") {
         true => Err(No::semantics("emptyName", format!("a member of `{name}` has no name"))),
@@ -116,7 +116,7 @@ fn entries<'v>(name: &str, value: &'v Value) -> Result<&'v Object, No> {
 /// For a user or for a user set.
 pub fn sell(site: &str, members: &Object) -> Result<Sell, No> {
     let spec = spec(members)?;
-    let (user, set) = (user_name(members)?, text(members, "user-set-name")?);
+    let (user, set) = (user_name(members, "user-name")?, text(members, "user-set-name")?);
     let set = match (&user, set) {
         (Some(_), Some(_)) => {
             let message = "only one of `user-name` and `user-set-name` is specified in a request";
@@ -159,7 +159,7 @@ pub fn session(site: &str, members: &Object, most: u64) -> Result<(Session, Opti
     }
     let session = Session {
         site: site.to_owned(),
-        user: user_name(members)?.ok_or_else(|| missing("user-name"))?,
+        user: user_name(members, "user-name")?.ok_or_else(|| missing("user-name"))?,
         properties: match members.get("props") {
             None => Vec::new(),
             Some(props) => properties(entries("props", props)?)?,
@@ -193,7 +193,7 @@ const TOLD: [&str; 13] = [
     "code",
 ];
 
-fn properties(members: &Object) -> Result<Vec<Property>, No> {
+pub fn properties(members: &Object) -> Result<Vec<Property>, No> {
     let each = members.iter().map(|(key, value)| {
         let given = match value {
             Value::String(text) => Given::Text(text.clone()),

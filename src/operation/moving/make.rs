@@ -46,7 +46,7 @@ pub(super) fn object(kind: Kind, id: Uuid, fields: &[(&str, Value)], parents: &[
 }
 
 /// A new entity that is known by a foreign id from now on.
-fn foreign_object(
+pub(super) fn foreign_object(
     tx: &mut Transaction<'_>,
     who: &Who,
     kind: Kind,

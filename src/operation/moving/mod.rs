@@ -3,6 +3,7 @@
 //! is here and not in them is touched. What is allocated passes the rules of every allocation.
 
 mod make;
+mod sale;
 mod sold;
 
 use std::borrow::Cow;
@@ -11,11 +12,13 @@ use super::allocation::{AllocationError, Change, Direct, Quota, Rules};
 use super::crud;
 use super::foreign::Named;
 use super::licenses::LicenseError;
+use super::sale::SaleError;
 use crate::access::{Permission, Who};
 use crate::error::{Class, Error};
 use crate::graph::{Transaction, Violation};
 use crate::limits::Limits;
 
+pub use sale::{Account, Lasts, Sale, Thing};
 use sold::Came;
 pub use sold::{Assigned, CAME_AS, Grouped, Holder, License};
 
@@ -59,6 +62,10 @@ pub enum Step {
     License(License),
     Assigned(Assigned),
     Grouped(Grouped),
+    /// A license that was made of an offer.
+    Sale(Sale),
+    Account(Account),
+    Thing(Thing),
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -83,10 +90,16 @@ pub enum Why {
     OtherAlias { user: String, is: String },
     #[error("no license came over as `{0}`")]
     UnknownLicense(String),
+    #[error("the offer `{offer}` is not of `{item}` here")]
+    OtherItem { offer: String, item: String },
+    #[error("the license `{0}` is of another offer or for somebody else here")]
+    OtherLicense(String),
     #[error(transparent)]
     Allocation(#[from] AllocationError),
     #[error(transparent)]
     License(#[from] LicenseError),
+    #[error(transparent)]
+    Sale(#[from] SaleError),
 }
 
 impl<E: Into<Error>> From<E> for Why {
@@ -103,17 +116,23 @@ impl Why {
             Self::OtherAlias { .. } => "otherAlias",
             Self::UnknownLicense(_) => "targetNotFound",
             Self::Allocation(error) => error.code(),
+            Self::OtherItem { .. } => "otherItem",
+            Self::OtherLicense(_) => "otherLicense",
             Self::License(error) => error.code(),
+            Self::Sale(error) => error.code(),
         }
     }
 
     pub fn class(&self) -> Class {
         match self {
             Self::OrganizationMissing => Class::Unprocessable,
-            Self::SeveralLicenses { .. } | Self::OtherAlias { .. } => Class::Conflict,
+            Self::SeveralLicenses { .. } | Self::OtherAlias { .. } | Self::OtherItem { .. } | Self::OtherLicense(_) => {
+                Class::Conflict
+            }
             Self::UnknownLicense(_) => Class::NotFound,
             Self::Allocation(error) => error.class(),
             Self::License(error) => error.class(),
+            Self::Sale(error) => error.class(),
         }
     }
 
@@ -128,7 +147,11 @@ impl Why {
                 "take the list of licenses first; if several organizations have one of that id, name the organization",
             ),
             Self::Allocation(error) => error.help(),
+            Self::OtherItem { .. } | Self::OtherLicense(_) => {
+                Some("put that right on either side, or leave the entry out")
+            }
             Self::License(error) => error.help(),
+            Self::Sale(error) => error.help(),
         }
     }
 }
@@ -246,6 +269,9 @@ impl Taking<'_, '_> {
             }
             Step::License(told) => sold::license(tx, who, came, whose?, told)?,
             Step::Assigned(told) => sold::assigned(tx, who, came, owner, told)?,
+            Step::Sale(told) => sale::license(tx, who, whose?, told)?,
+            Step::Account(told) => sale::account(tx, who, whose?, told)?,
+            Step::Thing(told) => sale::thing(tx, who, told)?,
             Step::Grouped(told) => sold::grouped(tx, who, came, owner, told, limits)?,
         }
         Ok(())

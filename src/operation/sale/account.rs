@@ -41,7 +41,7 @@ fn found<'t>(tx: &'t Transaction<'_>, id: Uuid) -> Result<Node<'t>, Violation> {
 
 /// The user of that name: of the organization, or, for a token that is bound to none, nobody's yet. A name is no short id: it
 /// may look like that of somebody else.
-pub(super) fn find<'g>(site: Node<'g>, who: &Who, name: &str) -> Option<Node<'g>> {
+pub(in crate::operation) fn find<'g>(site: Node<'g>, who: &Who, name: &str) -> Option<Node<'g>> {
     let graph = site.graph();
     let unbound = who.organization.is_none();
     let is_nobodys = |profile: Node<'g>| unbound && profile.hop_count(Hop::forward(MEMBERSHIP)) == 0;
@@ -50,7 +50,12 @@ pub(super) fn find<'g>(site: Node<'g>, who: &Who, name: &str) -> Option<Node<'g>
 }
 
 /// The same, made when unknown.
-pub(super) fn find_or_make(tx: &mut Transaction<'_>, who: &Who, site: Uuid, name: &str) -> Result<Uuid, SaleError> {
+pub(in crate::operation) fn find_or_make(
+    tx: &mut Transaction<'_>,
+    who: &Who,
+    site: Uuid,
+    name: &str,
+) -> Result<Uuid, SaleError> {
     let of_site = found(tx, site)?;
     let known = find(of_site, who, name);
     if let Some(profile) = known.filter(|profile| is_member(of_site, *profile)) {
@@ -121,7 +126,12 @@ pub(super) fn properties(node: Node<'_>) -> Vec<Property> {
 }
 
 /// Sets properties, and leaves the others; each asks for what a write of it asks for.
-pub(super) fn set(tx: &mut Transaction<'_>, who: &Who, of: Uuid, wanted: &[Property]) -> Result<(), SaleError> {
+pub(in crate::operation) fn set(
+    tx: &mut Transaction<'_>,
+    who: &Who,
+    of: Uuid,
+    wanted: &[Property],
+) -> Result<(), SaleError> {
     for Property { key, value } in wanted {
         let node = found(tx, of)?;
         let Some(rel) = properties_of(node.kind) else {
@@ -163,6 +173,6 @@ pub(super) fn set(tx: &mut Transaction<'_>, who: &Who, of: Uuid, wanted: &[Prope
 }
 
 /// As the graph keeps a list.
-pub(super) fn list_text(list: &[String]) -> String {
+pub(in crate::operation) fn list_text(list: &[String]) -> String {
     serde_json::Value::from(list).to_string()
 }

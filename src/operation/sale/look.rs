@@ -80,7 +80,7 @@ fn text(node: Node<'_>, field: u8) -> Option<String> {
     node.fields.get(field).and_then(Value::as_text).map(str::to_owned)
 }
 
-pub(super) fn sold(license: Node<'_>, now: Time) -> Sold {
+pub(in crate::operation) fn sold(license: Node<'_>, now: Time) -> Sold {
     let matching = matching::of_license(license).map(|matching| {
         let values = matching.values.iter().map(|value| value.to_string());
         (matching.property.to_owned(), values.collect())

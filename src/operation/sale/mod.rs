@@ -12,7 +12,9 @@ mod session;
 mod short;
 
 pub use account::{Given, Property};
+pub(super) use account::{find as find_account, find_or_make as make_account, list_text, set as set_properties};
 pub use change::{Change, Done, Sell, Spec, Update};
+pub(super) use look::sold as told_of;
 pub use look::{Asked, Holder, Object, Sold, Terms, User, list, may_log_in, object, of_login, one};
 pub use session::{Entered, Session};
 
@@ -139,7 +141,7 @@ fn sold<'g>(site: Node<'g>, text: &str) -> Result<Node<'g>, SaleError> {
     found.ok_or_else(|| SaleError::UnknownLicense(text.to_owned()))
 }
 
-fn is_sold(site: Node<'_>, license: Node<'_>) -> bool {
+pub(super) fn is_sold(site: Node<'_>, license: Node<'_>) -> bool {
     crate::entitlement::select::is_individual(&license) && is_of(site, license)
 }
 

@@ -1,0 +1,319 @@
+//! What was sold one by one, as another system lists it (`doors.md` C.4): users, objects, offers, and licenses made of offers.
+//! Ids become aliases. A license that is not here is sold by the same rules as any other, and then says what the list says.
+
+use uuid::Uuid;
+
+use super::{Why, make};
+use crate::access::Who;
+use crate::entitlement::{Refused, amend, sale, select, sold};
+use crate::graph::{Graph, Node, Transaction, Violation};
+use crate::model::schema::{Hop, known, place};
+use crate::model::{Fields, Kind, Rel, RelationType, Time, Value};
+use crate::operation::foreign;
+use crate::operation::input::{ImportLine, RelationInput};
+use crate::operation::sale::{
+    Change, Holder, Property, SaleError, Sell, Sold, Spec, find_account, is_sold, list_text, make_account,
+    set_properties, told_of,
+};
+
+const ITEMS: Rel = known(RelationType::ManyToMany, Kind::ProductPackage, Kind::LicensedItem);
+const BY_LICENSE: Rel = known(RelationType::OneToMany, Kind::License, Kind::Assignment);
+const BY_PROFILE: Rel = known(RelationType::OneToMany, Kind::Profile, Kind::Assignment);
+const ALIAS: u8 = place(Kind::License, "alias");
+const FROM: u8 = place(Kind::License, "validFrom");
+const UNTIL: u8 = place(Kind::License, "validUntil");
+const USER_UNTIL: u8 = place(Kind::Profile, "validUntil");
+
+/// A license.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sale {
+    /// Without one it is known by all else that it says.
+    pub id: Option<String>,
+    pub offer: String,
+    /// What the offer is of; `None` where that is not told.
+    pub item: Option<String>,
+    pub holder: Holder,
+    pub matching: Option<(String, Vec<String>)>,
+    pub properties: Vec<(String, String)>,
+    pub active: bool,
+    pub concurrencies: Option<i64>,
+    pub lasts: Lasts,
+}
+
+/// For how long; when it began is not told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lasts {
+    /// `None`: for ever.
+    pub ms: Option<i64>,
+    pub has_ended: bool,
+}
+
+/// A user.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Account {
+    pub id: String,
+    pub name: String,
+    /// `None`: it is not told.
+    pub is_valid: Option<bool>,
+    pub properties: Vec<Property>,
+}
+
+/// What is sold, or an offer of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Thing {
+    pub is_offer: bool,
+    pub id: String,
+    pub name: String,
+    pub properties: Vec<Property>,
+}
+
+/// The entity of that foreign id, which is its alias from now on; made with these fields where it is missing.
+fn aliased(tx: &mut Transaction<'_>, who: &Who, kind: Kind, text: &str, fields: &[(&str, Value)]) -> Result<Uuid, Why> {
+    let found = foreign::find(tx.graph(), kind, text, |_| true);
+    let Some(id) = found.map(|node| node.id) else {
+        return make::foreign_object(tx, who, kind, text, fields, &[]);
+    };
+    take_alias(tx, who, kind, id, text)?;
+    Ok(id)
+}
+
+/// One that has an alias keeps it.
+fn take_alias(tx: &mut Transaction<'_>, who: &Who, kind: Kind, id: Uuid, text: &str) -> Result<(), Why> {
+    let has_none = tx
+        .graph()
+        .find(id)
+        .is_some_and(|node| foreign::id(node) == id.to_string());
+    if has_none && Uuid::try_parse(text).is_err() {
+        let alias = [("alias", Value::text(text))];
+        make::write(tx, who, make::object(kind, id, &alias, &[]))?;
+    }
+    Ok(())
+}
+
+pub(super) fn thing(tx: &mut Transaction<'_>, who: &Who, told: &Thing) -> Result<(), Why> {
+    let (kind, field) = match told.is_offer {
+        true => (Kind::ProductPackage, "title"),
+        false => (Kind::LicensedItem, "name"),
+    };
+    let name = [(field, Value::text(&told.name))];
+    let id = aliased(tx, who, kind, &told.id, &name)?;
+    let is = tx
+        .graph()
+        .find(id)
+        .and_then(|node| node.fields.get(kind.field(field)?).cloned());
+    // A list of licenses told of it by its id alone.
+    if is.as_ref().and_then(Value::as_text) == Some(&told.id) {
+        make::write(tx, who, make::object(kind, id, &name, &[]))?;
+    }
+    Ok(set_properties(tx, who, id, &told.properties)?)
+}
+
+pub(super) fn account(tx: &mut Transaction<'_>, who: &Who, site: Uuid, told: &Account) -> Result<(), Why> {
+    let of_site = tx.graph().find(site).ok_or(Violation::NotFound { id: site })?;
+    let known = find_account(of_site, who, &told.id).or_else(|| find_account(of_site, who, &told.name));
+    let user = match known.map(|user| (user.id, foreign::id(user))) {
+        Some((user, is)) if is != told.id && is != user.to_string() => {
+            let user = told.id.clone();
+            return Err(Why::OtherAlias { user, is });
+        }
+        // Nobody's user becomes the organization's.
+        Some((user, _)) => make_account(tx, who, site, &user.to_string())?,
+        None => make_account(tx, who, site, &told.name)?,
+    };
+    take_alias(tx, who, Kind::Profile, user, &told.id)?;
+    set_properties(tx, who, user, &told.properties)?;
+    let now = tx.now();
+    let is_valid = tx.graph().find(user).is_some_and(|user| select::is_valid(&user, now));
+    if told.is_valid.is_some_and(|told| told != is_valid) {
+        let until = is_valid.then_some(Value::Time(now));
+        let fields = tx.graph().find(user).map(|user| user.fields.with(USER_UNTIL, until));
+        if let Some(fields) = fields {
+            tx.update(user, fields)?;
+        }
+    }
+    Ok(())
+}
+
+/// The offer, of the item that is told; made of one where it is missing, or is of nothing yet.
+fn offer(tx: &mut Transaction<'_>, who: &Who, told: &Sale) -> Result<Uuid, Why> {
+    let title = ("title", Value::text(&told.offer));
+    let counted = told.concurrencies.map(|most| ("concurrencies", Value::Int(most)));
+    let fields: Vec<_> = [title].into_iter().chain(counted).collect();
+    let offer = aliased(tx, who, Kind::ProductPackage, &told.offer, &fields)?;
+    let items = |graph: &Graph| -> Vec<Uuid> {
+        let offer = graph.find(offer);
+        let items = offer.map(|offer| offer.hop(Hop::forward(ITEMS), None).map(|(item, _)| item.id).collect());
+        items.unwrap_or_default()
+    };
+    let there = items(tx.graph());
+    if there.is_empty() || told.item.is_some() {
+        let code = told.item.as_ref().unwrap_or(&told.offer);
+        let name = ("name", Value::text(code));
+        let item = aliased(tx, who, Kind::LicensedItem, code, &[name])?;
+        if there.is_empty() {
+            let relation = RelationInput {
+                rel: ITEMS,
+                from: offer,
+                to: item,
+                fields: Vec::new(),
+                at: Default::default(),
+            };
+            make::write(tx, who, ImportLine::Relation(relation))?;
+        } else if !there.contains(&item) {
+            return Err(Why::OtherItem {
+                offer: told.offer.clone(),
+                item: code.clone(),
+            });
+        }
+    }
+    Ok(offer)
+}
+
+pub(super) fn license(tx: &mut Transaction<'_>, who: &Who, site: Uuid, told: &Sale) -> Result<(), Why> {
+    let offer = offer(tx, who, told)?;
+    let license = match found(tx, who, site, offer, told)? {
+        Some(license) => license,
+        None => {
+            let (user, set) = match &told.holder {
+                Holder::User(name) => (Some(name.clone()), String::new()),
+                Holder::Set(name) => (None, name.clone()),
+            };
+            let sell = Change::Sell(Sell {
+                site: site.to_string(),
+                user,
+                set,
+                spec: Spec {
+                    offer: offer.to_string(),
+                    matching: told.matching.clone(),
+                    properties: Some(told.properties.clone()),
+                },
+            });
+            let made = sell.run(tx, who)?.license.map(|made| made.serial);
+            let made = made.and_then(|serial| tx.graph().by_serial(Kind::License, serial));
+            let made = made.ok_or_else(|| SaleError::UnknownLicense(told.offer.clone()))?.id;
+            if let Some(id) = &told.id {
+                let alias = [("alias", Value::text(id))];
+                make::write(tx, who, make::object(Kind::License, made, &alias, &[]))?;
+            }
+            made
+        }
+    };
+    say(tx, who, license, told)
+}
+
+/// The license that is meant: by its id, or, without one, by its buyer, its offer and what matches.
+fn found(tx: &Transaction<'_>, who: &Who, site: Uuid, offer: Uuid, told: &Sale) -> Result<Option<Uuid>, Why> {
+    let graph = tx.graph();
+    let Some(of_site) = graph.find(site) else {
+        return Ok(None);
+    };
+    let is_it = |license: Node<'_>| {
+        let is: Sold = told_of(license, tx.now());
+        is_sold(of_site, license)
+            && license.parent(sale::SOLD).is_some_and(|of| of.id == offer)
+            && is
+                .holder
+                .as_ref()
+                .is_some_and(|holder| is_same(holder, &told.holder, license, who, of_site))
+            && is.matching.is_some() == told.matching.is_some()
+    };
+    if let Some(id) = &told.id {
+        let mut found = graph.by_value(Kind::License, ALIAS, &Value::text(id), None);
+        return match found.next() {
+            Some(license) if is_it(license) => Ok(Some(license.id)),
+            Some(_) => Err(Why::OtherLicense(id.clone())),
+            None => Ok(None),
+        };
+    }
+    let licenses = graph
+        .find(offer)
+        .into_iter()
+        .flat_map(|offer| offer.hop(Hop::forward(sale::SOLD), None));
+    let mut licenses: Box<dyn Iterator<Item = Node<'_>>> = Box::new(licenses.map(|(license, _)| license));
+    if let Holder::User(name) = &told.holder {
+        let user = find_account(of_site, who, name);
+        let held = user
+            .into_iter()
+            .flat_map(|user| user.hop(Hop::forward(BY_PROFILE), None));
+        licenses = Box::new(held.filter_map(|(assignment, _)| assignment.parent(BY_LICENSE)));
+    }
+    let meant = licenses.find(|license| is_it(*license) && told_of(*license, tx.now()).matching == told.matching);
+    Ok(meant.map(|license| license.id))
+}
+
+/// A user may be named by any of its names.
+fn is_same(is: &Holder, told: &Holder, license: Node<'_>, who: &Who, site: Node<'_>) -> bool {
+    match (is, told) {
+        (Holder::Set(is), Holder::Set(told)) => is == told,
+        (Holder::User(_), Holder::User(told)) => {
+            let first = license.hop(Hop::forward(BY_LICENSE), None).next();
+            let user = first.and_then(|(assignment, _)| assignment.parent(BY_PROFILE));
+            user.is_some() && user == find_account(site, who, told)
+        }
+        _ => false,
+    }
+}
+
+/// The license says what is told of it.
+fn say(tx: &mut Transaction<'_>, who: &Who, license: Uuid, told: &Sale) -> Result<(), Why> {
+    let now = tx.now();
+    let Some(node) = tx.graph().find(license) else {
+        return Ok(());
+    };
+    let lasts = lasts(&node.fields, told.lasts, now);
+    let is = told_of(node, now);
+    let notes: Vec<(String, String, Uuid)> = sold::told(node)
+        .map(|(key, text, note)| (key.to_owned(), text.to_owned(), note.id))
+        .collect();
+    let mut fields = Vec::new();
+    if is.active != told.active {
+        fields.push(("active", Value::Bool(told.active)));
+    }
+    if let Some((property, values)) = told.matching.as_ref().filter(|_| is.matching != told.matching) {
+        fields.push(("matchProperty", Value::text(property)));
+        fields.push(("matchValues", Value::text(&list_text(values))));
+    }
+    if !fields.is_empty() {
+        make::write(tx, who, make::object(Kind::License, license, &fields, &[]))?;
+    }
+    let no = |why| SaleError::NotSold {
+        offer: told.offer.clone(),
+        why,
+    };
+    let (from, until) = lasts.ok_or(Refused::TooMuch).map_err(no)?;
+    amend::validity(tx, license, Some(from), Some(until)).map_err(no)?;
+    for (key, text) in &told.properties {
+        let value = ("value", Value::text(text));
+        let line = match notes.iter().find(|(known, _, _)| known == key) {
+            Some((_, known, _)) if known == text => continue,
+            Some((_, _, note)) => make::object(Kind::LicenseMetadata, *note, &[value], &[]),
+            None => {
+                let fields = [("key", Value::text(key)), value];
+                make::object(Kind::LicenseMetadata, tx.new_id(), &fields, &[(Kind::License, license)])
+            }
+        };
+        make::write(tx, who, line)?;
+    }
+    Ok(())
+}
+
+/// From when, and until when. What is so already stays; a time that is told counts from now, or has just run out.
+/// `None`: there are no such times.
+fn lasts(fields: &Fields, told: Lasts, now: Time) -> Option<(Option<Time>, Option<Time>)> {
+    let time = |field: u8| fields.get(field).and_then(Value::as_time);
+    let (from, until) = (time(FROM), time(UNTIL));
+    let length = from
+        .zip(until)
+        .map(|(from, until)| until.millis().saturating_sub(from.millis()));
+    let is_over = until.is_some_and(|until| until <= now);
+    if is_over == told.has_ended && (length == told.ms || (is_over && told.ms.is_none())) {
+        return Some((from, until));
+    }
+    let shifted = |ms: i64| Time::from_millis(now.millis().saturating_add(ms));
+    Some(match (told.ms, told.has_ended) {
+        (Some(ms), true) => (Some(shifted(ms.saturating_neg())?), Some(now)),
+        (Some(ms), false) => (Some(now), Some(shifted(ms)?)),
+        (None, true) => (from, Some(now)),
+        (None, false) => (from, None),
+    })
+}
