@@ -251,12 +251,7 @@ fn door(context: &Context, name: &str) -> Result<usize, Problem> {
 
 fn read_list(door: &dyn Door, bytes: &[u8]) -> Result<Vec<Entry>, Problem> {
     let value = serde_json::from_slice(bytes).map_err(|error| not_json(&error.to_string()))?;
-    let entries = door.entries(&value).ok_or_else(|| {
-        Problem::bad_request("notBuilt", format!("lists of {} cannot be taken", door.name()))
-            .parameter("from")
-            .help("make the graph by `POST /graph`, or by lines of the import format")
-    })?;
-    entries.map_err(|unread| {
+    door.entries(&value).map_err(|unread| {
         let mut problem = Problem::bad_request("unknownList", unread.why);
         problem.pointer = Some(unread.at);
         problem.help("send what the system's GET endpoints answer; `docs/doors.md` names them")

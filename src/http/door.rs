@@ -19,11 +19,8 @@ pub trait Door: Send + Sync {
     /// What it adds to `/openapi.json`: an object of `paths`, `schemas` and one `tag`.
     fn openapi(&self) -> Value;
 
-    /// What one of the vendor's own list answers says, or one element of a list that is an array: to come over with. `None`
-    /// where that is not built.
-    fn entries(&self, _document: &Value) -> Option<Result<Vec<Entry>, Unread>> {
-        None
-    }
+    /// What one of the vendor's own list answers says, or one element of a list that is an array: to come over with.
+    fn entries(&self, document: &Value) -> Result<Vec<Entry>, Unread>;
 
     /// Every answer is in the vendor's own words, refusals too.
     fn answer<'c>(&'c self, context: &'c Context, payload: Payload) -> LocalBoxFuture<'c, HttpResponse>;

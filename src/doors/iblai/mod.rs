@@ -64,8 +64,8 @@ impl Door for IblAi {
         openapi::document()
     }
 
-    fn entries(&self, document: &Value) -> Option<Result<Vec<Entry>, Unread>> {
-        Some(moving::entries(document))
+    fn entries(&self, document: &Value) -> Result<Vec<Entry>, Unread> {
+        moving::entries(document)
     }
 
     fn answer<'c>(&'c self, context: &'c Context, payload: Payload) -> LocalBoxFuture<'c, HttpResponse> {
