@@ -19,8 +19,7 @@ use crate::engine::{Engine, Reply, Write};
 use crate::error::Error;
 use crate::http;
 use crate::http::signing::Setup;
-use crate::model::Time;
-use crate::model::{Clock, Kind};
+use crate::model::{Clock, Kind, Time};
 use crate::operation::consume;
 use crate::settings::Settings;
 
