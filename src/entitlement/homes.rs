@@ -4,7 +4,7 @@
 use uuid::Uuid;
 
 use crate::graph::{Kept, Node, Transaction, Violation};
-use crate::model::schema::{Hop, RelationType, known};
+use crate::model::schema::{Hop, RelationType, known, place};
 use crate::model::{Fields, Kind, Rel, Value};
 
 const OF_ORGANIZATION: Rel = known(RelationType::OneToMany, Kind::Organization, Kind::Entitlement);
@@ -58,6 +58,27 @@ pub fn default_or_new(tx: &mut Transaction<'_>, owner: Uuid) -> Result<Uuid, Vio
     .flatten()
     .collect();
     create(tx, id, owner, kind, fields)?;
+    Ok(id)
+}
+
+pub fn is_named(entitlement: Node<'_>, name: &str) -> bool {
+    let known = entitlement.fields.get(const { place(Kind::Entitlement, "name") });
+    known.and_then(Value::as_text) == Some(name)
+}
+
+/// The one of that name of an organization, made when there is none. It is nobody's default.
+pub fn named_or_new(tx: &mut Transaction<'_>, organization: Uuid, name: &str) -> Result<Uuid, Violation> {
+    let found = tx.graph().find(organization);
+    let node = found.ok_or(Violation::NotFound { id: organization })?;
+    let mut all = node.hop(Hop::forward(OF_ORGANIZATION), None);
+    if let Some((home, _)) = all.find(|(home, _)| is_named(*home, name)) {
+        return Ok(home.id);
+    }
+    let id = tx.new_id();
+    let fields: Fields = [(const { place(Kind::Entitlement, "name") }, Value::text(name))]
+        .into_iter()
+        .collect();
+    create(tx, id, organization, Kind::Organization, fields)?;
     Ok(id)
 }
 

@@ -19,6 +19,8 @@ use super::{homes, matching, reserve, ruled, seats, select, sets};
 
 /// From an offer to what was made of it.
 pub const SOLD: Rel = known(RelationType::OneToMany, Kind::ProductPackage, Kind::License);
+/// The entitlement of what is sold without a limit.
+const HOME: &str = "Sold licenses";
 const BOUGHT: u8 = place(Kind::Assignment, "bought");
 const ITEM_OF_LICENSE: Rel = known(RelationType::OneToMany, Kind::LicensedItem, Kind::License);
 const BY_LICENSE: Rel = known(RelationType::OneToMany, Kind::License, Kind::Assignment);
@@ -109,7 +111,11 @@ pub fn sell(tx: &mut Transaction<'_>, sale: &Sale<'_>) -> Result<Uuid, Refused> 
         ),
         (const { place(Kind::License, "concurrencies") }, counted.map(Value::Int)),
     ];
-    let entitlement = homes::default_or_new(tx, sale.organization)?;
+    // Very many may be sold without a limit, and none of them is anybody else's: they stand in no other decision's way.
+    let entitlement = match counted {
+        Some(_) => homes::default_or_new(tx, sale.organization)?,
+        None => homes::named_or_new(tx, sale.organization, HOME)?,
+    };
     let license = grant::child(tx, select::LICENSES, entitlement, Kind::License, &fields)?;
     tx.relate(ITEM_OF_LICENSE, item, license, Fields::default())?;
     tx.relate(SOLD, sale.offer, license, Fields::default())?;
@@ -125,6 +131,11 @@ pub fn sell(tx: &mut Transaction<'_>, sale: &Sale<'_>) -> Result<Uuid, Refused> 
         Buyer::Set(set) => tx.relate(sets::FOR_SET, set, license, Fields::default())?,
     }
     Ok(license)
+}
+
+/// Is nothing in it that its organization has to give?
+pub fn is_home(entitlement: Node<'_>) -> bool {
+    homes::is_named(entitlement, HOME)
 }
 
 /// Is it the assignment by which an individual license is its buyer's? It was made with the license.

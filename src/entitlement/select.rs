@@ -20,6 +20,7 @@ use super::matching;
 use super::model::{self, Model};
 use super::reason::Reason;
 use super::ruled;
+use super::sale;
 use super::sets;
 use super::sound::is_taken;
 use super::terms::Limited;
@@ -227,6 +228,9 @@ fn owned<'g>(
     let mut found = SmallVec::new();
     for (entitlement, _) in organization.hop(Hop::forward(ruled::ENTITLEMENTS), None) {
         budget.spend()?;
+        if sale::is_home(entitlement) {
+            continue;
+        }
         for license in organization.graph().licenses(entitlement, item) {
             budget.spend()?;
             if is_stock(&license) {

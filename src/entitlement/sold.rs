@@ -12,7 +12,6 @@ use super::refused::Refused;
 use super::terms::{Limited, Terms};
 use super::{amend, grant, homes, seats};
 
-const ENTITLEMENTS: Rel = known(RelationType::OneToMany, Kind::Organization, Kind::Entitlement);
 const LICENSES: Rel = known(RelationType::OneToMany, Kind::Entitlement, Kind::License);
 const OF_ITEM: Rel = known(RelationType::OneToMany, Kind::LicensedItem, Kind::License);
 const NOTES: Rel = known(RelationType::OneToMany, Kind::License, Kind::LicenseMetadata);
@@ -26,7 +25,6 @@ const ALIAS: u8 = place(Kind::License, "alias");
 const TYPE: u8 = place(Kind::License, "type");
 const KEY: u8 = place(Kind::LicenseMetadata, "key");
 const TOLD: u8 = place(Kind::LicenseMetadata, "value");
-const HOME_NAME: u8 = place(Kind::Entitlement, "name");
 
 /// The entitlement they lie in. Made when it is not there; whoever opens it to a group means it.
 const HOME: &str = "Assigned licenses";
@@ -109,7 +107,7 @@ pub fn create(
         (TYPE, Some(Value::text(new.license_type))),
     ];
     let fields = fields.into_iter().filter_map(|(field, value)| Some((field, value?)));
-    let home = home(tx, organization)?;
+    let home = homes::named_or_new(tx, organization, HOME)?;
     let license = child(tx, LICENSES, home, fields.collect())?;
     tx.relate(OF_ITEM, item, license, Fields::default())?;
     grant::credit(tx, license, Limited::Seats, Some(i64::from(new.seats)))?;
@@ -118,18 +116,6 @@ pub fn create(
     }
     keep(tx, license, record)?;
     Ok(license)
-}
-
-fn home(tx: &mut Transaction<'_>, organization: Uuid) -> Result<Uuid, Violation> {
-    let mut all = found(tx, organization)?.hop(Hop::forward(ENTITLEMENTS), None);
-    let is_it = |home: &Node<'_>| home.fields.get(HOME_NAME).and_then(Value::as_text) == Some(HOME);
-    if let Some((home, _)) = all.find(|(home, _)| is_it(home)) {
-        return Ok(home.id);
-    }
-    let id = tx.new_id();
-    let fields: Fields = [(HOME_NAME, Value::text(HOME))].into_iter().collect();
-    homes::create(tx, id, organization, Kind::Organization, fields)?;
-    Ok(id)
 }
 
 /// `notes` of keys that `replaces` says yes to are those given, and no others.
