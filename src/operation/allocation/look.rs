@@ -1,7 +1,7 @@
 //! Allocations as they are: pools of seats, the rules of groups with their use, who holds what, and whether somebody may
 //! use something. Of a snapshot; pages are by how many to skip, as the APIs that ask have it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use uuid::Uuid;
 
@@ -127,6 +127,11 @@ pub fn pools(
 }
 
 pub(super) fn ruled_group<'g>(organization: Node<'g>, group: Node<'g>, now: Time) -> Ruled {
+    ruled_of(organization, group, &mut HashMap::new(), now)
+}
+
+/// `exhausted` keeps what is known of the pools: the groups of one list have rules for the same few items.
+fn ruled_of<'g>(organization: Node<'g>, group: Node<'g>, exhausted: &mut HashMap<Node<'g>, bool>, now: Time) -> Ruled {
     let rules = group.hop(Hop::forward(ruled::RULES), None);
     let mut external = false;
     let held = rules.filter_map(|(rule, _)| {
@@ -137,7 +142,9 @@ pub(super) fn ruled_group<'g>(organization: Node<'g>, group: Node<'g>, now: Time
             item: foreign::code(item),
             quota: quota.and_then(|quota| u64::try_from(quota).ok()),
             usage: ruled::usage(rule, now),
-            exhausted: allocate::pool(organization, item, now).is_exhausted(),
+            exhausted: *exhausted
+                .entry(item)
+                .or_insert_with(|| allocate::pool(organization, item, now).is_exhausted()),
         })
     });
     let held = held.collect();
@@ -195,7 +202,9 @@ pub fn group_rules(
     }
     let count = ruling.len();
     let page = ruling.into_iter().skip(skip).take(top);
-    Ok((page.map(|group| ruled_group(organization, group, now)).collect(), count))
+    let mut exhausted = HashMap::new();
+    let page = page.map(|group| ruled_of(organization, group, &mut exhausted, now));
+    Ok((page.collect(), count))
 }
 
 /// A page of those that hold licenses by the rules of a group, in order of their creation.
