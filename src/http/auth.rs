@@ -93,10 +93,17 @@ pub fn bearer(context: &Context) -> Option<&str> {
 
 fn token_by<'c>(context: &'c Context, schemes: &[&str]) -> Option<&'c str> {
     let mut headers = context.request.headers().get_all(header::AUTHORIZATION);
-    let sent = headers.next()?.to_str().ok()?;
-    let (scheme, token) = sent.split_once(' ').unwrap_or(("", sent));
-    let is_known = schemes.iter().any(|known| scheme.eq_ignore_ascii_case(known));
-    (is_known && headers.next().is_none()).then(|| token.trim())
+    let sent = headers.next()?.as_bytes();
+    let (scheme, token) = match sent.iter().position(|byte| *byte == b' ') {
+        Some(at) => (&sent[..at], &sent[at + 1..]),
+        None => (&[][..], sent),
+    };
+    let is_known = schemes
+        .iter()
+        .any(|known| scheme.eq_ignore_ascii_case(known.as_bytes()));
+    // A header that is no text names no token, which is for whoever looks it up to say.
+    let token = std::str::from_utf8(token.trim_ascii()).ok()?;
+    (is_known && headers.next().is_none()).then_some(token)
 }
 
 /// 403 without the permission; a token bound to an organization never has what concerns the whole server.

@@ -115,9 +115,10 @@ impl<'a> Asked<'a> {
         let mut seen: SmallVec<[(Cow<'a, str>, Cow<'a, str>); 8]> = SmallVec::new();
         // As a browser sends a text area, or `curl -d @file` a file.
         let form = form.trim_end_matches(['\r', '\n']);
-        let parts = || query.split('&').chain(form.split('&')).filter(|part| !part.is_empty());
-        Parameters::within(parts().count(), limits.parameters)?;
-        for part in parts() {
+        let forms = (!form.is_empty()).then(|| form.split('&')).into_iter().flatten();
+        let parts = query.split('&').chain(forms).filter(|part| !part.is_empty());
+        for (before, part) in parts.enumerate() {
+            Parameters::within(before + 1, limits.parameters)?;
             let (name, value) = part.split_once('=').unwrap_or((part, ""));
             let (name, value) = (decoded(name)?, decoded(value)?);
             if !PARAMETERS.contains(&&*name) {

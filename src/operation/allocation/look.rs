@@ -303,11 +303,10 @@ pub fn entitled(
     now: Time,
 ) -> Result<Vec<bool>, AllocationError> {
     let organization = account(graph, who, &named.0, named.1.as_deref())?;
-    let profile = match user {
-        None => None,
-        Some(user) => Some(users(organization, who, &[user.to_owned()])),
-    };
-    let profile = profile.map(|found| Ok::<_, AllocationError>(found?.first().map(|(id, _)| *id)));
+    let profile = user.map(|user| -> Result<Option<Uuid>, AllocationError> {
+        let found = users(organization, who, &[user.to_owned()])?;
+        Ok(found.first().map(|(id, _)| *id))
+    });
     if !who.may(READ) {
         // Whoever may not ask of a user is not told whether there is one.
         let may_ask = |profile| consume::consumer(graph, who, Some(profile), "userId", Purpose::Check).is_ok();
