@@ -156,6 +156,21 @@ pub enum WriteError<E> {
     Panicked,
 }
 
+impl<E> WriteError<E> {
+    /// The closure's own word, or else what kept the write from being carried out, which is the same whatever was asked.
+    pub fn refused<O>(self) -> Result<E, WriteError<O>> {
+        Err(match self {
+            Self::Refused(refused) => return Ok(refused),
+            Self::Violation(violation) => WriteError::Violation(violation),
+            Self::KeyReused => WriteError::KeyReused,
+            Self::Full => WriteError::Full,
+            Self::Unavailable(why) => WriteError::Unavailable(why),
+            Self::Stopped => WriteError::Stopped,
+            Self::Panicked => WriteError::Panicked,
+        })
+    }
+}
+
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     #[error(transparent)]

@@ -111,16 +111,10 @@ impl No {
     }
 
     pub fn of_write(error: WriteError<LicenseError>, family: Family) -> Self {
-        let other: WriteError<Error> = match error {
-            WriteError::Refused(refused) => return Self::of(refused, Some(family)),
-            WriteError::Violation(violation) => WriteError::Violation(violation),
-            WriteError::KeyReused => WriteError::KeyReused,
-            WriteError::Full => WriteError::Full,
-            WriteError::Unavailable(why) => WriteError::Unavailable(why),
-            WriteError::Stopped => WriteError::Stopped,
-            WriteError::Panicked => WriteError::Panicked,
-        };
-        Problem::from(other).into()
+        match error.refused::<Error>() {
+            Ok(refused) => Self::of(refused, Some(family)),
+            Err(other) => Problem::from(other).into(),
+        }
     }
 
     pub fn respond(self, request_id: &str) -> HttpResponse {

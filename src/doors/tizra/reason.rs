@@ -114,16 +114,10 @@ impl From<SaleError> for No {
 
 impl From<WriteError<SaleError>> for No {
     fn from(error: WriteError<SaleError>) -> Self {
-        let other: WriteError<Error> = match error {
-            WriteError::Refused(refused) => return refused.into(),
-            WriteError::Violation(violation) => WriteError::Violation(violation),
-            WriteError::KeyReused => WriteError::KeyReused,
-            WriteError::Full => WriteError::Full,
-            WriteError::Unavailable(why) => WriteError::Unavailable(why),
-            WriteError::Stopped => WriteError::Stopped,
-            WriteError::Panicked => WriteError::Panicked,
-        };
-        Problem::from(other).into()
+        match error.refused::<Error>() {
+            Ok(refused) => refused.into(),
+            Err(other) => Problem::from(other).into(),
+        }
     }
 }
 

@@ -110,16 +110,10 @@ impl From<AllocationError> for No {
 
 impl From<WriteError<AllocationError>> for No {
     fn from(error: WriteError<AllocationError>) -> Self {
-        let other: WriteError<Error> = match error {
-            WriteError::Refused(refused) => return refused.into(),
-            WriteError::Violation(violation) => WriteError::Violation(violation),
-            WriteError::KeyReused => WriteError::KeyReused,
-            WriteError::Full => WriteError::Full,
-            WriteError::Unavailable(why) => WriteError::Unavailable(why),
-            WriteError::Stopped => WriteError::Stopped,
-            WriteError::Panicked => WriteError::Panicked,
-        };
-        Problem::from(other).into()
+        match error.refused::<Error>() {
+            Ok(refused) => refused.into(),
+            Err(other) => Problem::from(other).into(),
+        }
     }
 }
 
