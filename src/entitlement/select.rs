@@ -182,8 +182,11 @@ pub fn candidates<'g>(
             None => gather(&mut found, profile, &items, filters, Budget::new(looks), now)?,
         }
     }
-    if found.len() > 1 {
-        found.sort_by_cached_key(rank);
+    match found.len() {
+        0 | 1 => {}
+        // Where one comparison is all, a list of what is compared costs more.
+        2 => found.sort_unstable_by_key(rank),
+        _ => found.sort_by_cached_key(rank),
     }
     Ok(found)
 }
@@ -411,29 +414,41 @@ fn covering<'g>(asked: Node<'g>, budget: &mut Budget<'_>) -> Result<Distinct<Nod
     Ok(items)
 }
 
+/// An entitlement that is open to a profile, and the way to it.
+type Way<'g> = (Node<'g>, Path<'g>);
+
 /// The entitlements that are open to a profile, each by its best way.
-pub fn ways(profile: Node<'_>, now: Time) -> SmallVec<[(Node<'_>, Path<'_>); 8]> {
-    let mut ways: SmallVec<[(Node<'_>, Path<'_>); 8]> = SmallVec::new();
+pub fn ways<'g>(profile: Node<'g>, now: Time) -> SmallVec<[Way<'g>; 8]> {
+    let mut found: SmallVec<[Way<'g>; 8]> = SmallVec::new();
+    // What orders them, worked out once each.
+    let mut keys: SmallVec<[(u8, Serial, Serial, usize); 8]> = SmallVec::new();
+    let mut push = |entitlement: Node<'g>, path, (sharing, of_group)| {
+        keys.push((sharing, of_group, entitlement.serial, found.len()));
+        found.push((entitlement, path));
+    };
     for (entitlement, _) in profile.ends(Hop::forward(PERSONAL)) {
-        ways.push((entitlement, Path::Personal));
+        push(entitlement, Path::Personal, Path::Personal.place());
     }
     for (entitlement, _) in profile.ends(Hop::backward(OPENS_PROFILE)) {
-        ways.push((entitlement, Path::Direct));
+        push(entitlement, Path::Direct, Path::Direct.place());
     }
     for (group, membership) in profile.ends(Hop::forward(MEMBERSHIP)) {
         if is_member(membership, now) {
+            let path = Path::Group(group);
+            let mut place = None;
             for (entitlement, _) in group.ends(Hop::backward(OPENS_GROUP)) {
-                ways.push((entitlement, Path::Group(group)));
+                push(entitlement, path, *place.get_or_insert_with(|| path.place()));
             }
         }
     }
-    if ways.len() > 1 {
-        // Of several ways to one entitlement the best stays.
-        ways.sort_unstable_by_key(|(entitlement, path)| (entitlement.serial, path.place()));
-        ways.dedup_by_key(|(entitlement, _)| *entitlement);
-        ways.sort_unstable_by_key(|(entitlement, path)| (path.place(), entitlement.serial));
+    if found.len() < 2 {
+        return found;
     }
-    ways
+    // Of several ways to one entitlement the best stays.
+    keys.sort_unstable_by_key(|(sharing, of_group, entitlement, _)| (*entitlement, *sharing, *of_group));
+    keys.dedup_by_key(|(_, _, entitlement, _)| *entitlement);
+    keys.sort_unstable();
+    keys.iter().filter_map(|(.., at)| found.get(*at).copied()).collect()
 }
 
 /// Assignments of a profile that open their license by themselves.

@@ -7,6 +7,7 @@ mod cascade;
 mod check;
 mod index;
 mod merge;
+mod pairs;
 mod play;
 mod seats;
 mod sorted;

@@ -17,6 +17,8 @@ use uuid::Uuid;
 use crate::model::schema::{known, place};
 use crate::model::{Direction, Entity, Kind, Rel, RelationType, Serial, Time, Value};
 
+use super::index::Member;
+use super::pairs::Pairs;
 use super::sorted::Sorted;
 use super::tally::{Step, Tally};
 use super::topology::Topology;
@@ -37,15 +39,6 @@ const COUNT: u8 = place(Kind::Consumption, "consumedCount");
 const ITEM: u8 = place(Kind::Consumption, "licensedItemId");
 const HW: u8 = place(Kind::Consumption, "hw");
 const PROCESS: u8 = place(Kind::Consumption, "process");
-
-/// A child of two parents, found by both: both may have a million children.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Pair {
-    first: u32,
-    second: u32,
-    serial: Serial,
-    slot: u32,
-}
 
 /// Which parents: an assignment's license and profile, a license's entitlement and item.
 const PAIRS: [(Rel, Rel); 2] = [(BY_LICENSE, BY_PROFILE), (BY_ENTITLEMENT, BY_ITEM)];
@@ -112,7 +105,7 @@ pub struct Taken {
 
 #[derive(Clone, Default)]
 pub(super) struct SeatIndex {
-    pairs: [Sorted<Pair>; 2],
+    pairs: [Pairs; 2],
     held: Sorted<Held>,
     tied: Sorted<Tied>,
     granting: Sorted<Granting>,
@@ -232,8 +225,9 @@ impl SeatIndex {
         {
             self.granting.insert(granting);
         }
-        if let Some((which, pair)) = pair(topology, rel, to) {
-            self.pairs[which].insert(pair);
+        if let Some((which, parents)) = pair(topology, rel, to) {
+            let serial = |slot| topology.entity(slot).serial;
+            self.pairs[which].insert(parents, member(topology, to), serial);
         }
     }
 
@@ -254,8 +248,8 @@ impl SeatIndex {
         {
             self.granting.remove(&granting);
         }
-        if let Some((which, pair)) = pair(topology, rel, to) {
-            self.pairs[which].remove(&pair);
+        if let Some((which, parents)) = pair(topology, rel, to) {
+            self.pairs[which].remove(parents, member(topology, to));
         }
     }
 
@@ -399,8 +393,9 @@ impl SeatIndex {
                     } else {
                         BY_PROFILE
                     };
-                    if let Some((which, pair)) = pair(topology, rel, slot) {
-                        rebuilt.pairs[which].insert(pair);
+                    if let Some((which, parents)) = pair(topology, rel, slot) {
+                        let serial = |slot| topology.entity(slot).serial;
+                        rebuilt.pairs[which].insert(parents, member(topology, slot), serial);
                     }
                 }
                 _ => {}
@@ -411,7 +406,7 @@ impl SeatIndex {
                 rebuilt.climb(topology, slot, true);
             }
         }
-        let pairs_differ = |(kept, right): (&Sorted<Pair>, &Sorted<Pair>)| !kept.iter().eq(right.iter());
+        let pairs_differ = |(kept, right): (&Pairs, &Pairs)| kept.all() != right.all();
         if self.pairs.iter().zip(&rebuilt.pairs).any(pairs_differ) {
             wrong.push("children are not found by their two parents".to_owned());
         }
@@ -434,19 +429,23 @@ impl SeatIndex {
     }
 }
 
-/// The pair a child makes by a relation that is one half of it, if it has the other half too.
-fn pair(topology: &Topology, rel: Rel, child: u32) -> Option<(usize, Pair)> {
+/// The parents of a child by a relation that is one half of a pair, if it has the other half too.
+fn pair(topology: &Topology, rel: Rel, child: u32) -> Option<(usize, (u32, u32))> {
     let which = PAIRS
         .iter()
         .position(|(first, second)| rel == *first || rel == *second)?;
     let (first, second) = PAIRS[which];
-    let pair = Pair {
-        first: parent(topology, child, first)?,
-        second: parent(topology, child, second)?,
-        serial: topology.entity(child).serial,
-        slot: child,
-    };
-    Some((which, pair))
+    Some((
+        which,
+        (parent(topology, child, first)?, parent(topology, child, second)?),
+    ))
+}
+
+fn member(topology: &Topology, slot: u32) -> Member {
+    Member {
+        serial: topology.entity(slot).serial,
+        slot,
+    }
 }
 
 /// As it is found from its profile, if it grants access and has one.
@@ -513,13 +512,8 @@ impl Graph {
     }
 
     fn between(&self, which: usize, first: Node<'_>, second: Node<'_>) -> impl Iterator<Item = Node<'_>> {
-        let ends = (first.slot() as u32, second.slot() as u32);
-        let before = |pair: &Pair| (pair.first, pair.second) < ends;
-        // There are few: where they end is seen on the way.
-        let found = self.seats.pairs[which].after(before);
-        found
-            .take_while(move |pair| (pair.first, pair.second) == ends)
-            .map(|pair| Node::new(self, pair.slot))
+        let found = self.seats.pairs[which].of((first.slot() as u32, second.slot() as u32));
+        found.map(|slot| Node::new(self, slot))
     }
 
     /// The leases of an assignment that have not ended, released ones that cool down among them; those of the most seats
