@@ -48,12 +48,44 @@ impl<K: std::hash::Hash + Eq, T> Spans<K, T> {
     }
 }
 
+fn is_new(change: &Change) -> bool {
+    match change {
+        Change::Entity { before, after } => before.is_none() && after.is_some(),
+        Change::Relation { before, after } => before.is_none() && after.is_some(),
+    }
+}
+
+/// Where all was made and nothing touched again, each change is told as it is.
+fn all_new<'a>(log: impl Iterator<Item = &'a Change>, of_relations: usize) -> Merged {
+    let (mut changes, mut linked) = (Vec::new(), Vec::with_capacity(of_relations));
+    for change in log {
+        match change {
+            Change::Entity { .. } => changes.push(change.clone()),
+            Change::Relation { .. } => linked.push(change.clone()),
+        }
+    }
+    changes.sort_by_key(|change| match change {
+        Change::Entity {
+            after: Some(entity), ..
+        } => entity.serial,
+        _ => 0,
+    });
+    changes.append(&mut linked);
+    Merged {
+        changes,
+        untouched: Vec::new(),
+    }
+}
+
 pub(super) fn merge<'a>(log: impl Iterator<Item = &'a Change> + Clone) -> Merged {
     let of_entities = log
         .clone()
         .filter(|change| matches!(change, Change::Entity { .. }))
         .count();
     let of_relations = log.clone().count() - of_entities;
+    if log.clone().all(is_new) {
+        return all_new(log, of_relations);
+    }
     let mut entities: Spans<Uuid, Entity> = Spans::with_room(of_entities);
     let mut relations: Spans<(Rel, Uuid, Uuid), Relation> = Spans::with_room(of_relations);
     for change in log {

@@ -1,5 +1,6 @@
 //! An entity: a typed node of the graph with its own fields. Its relations are kept by the graph, not here.
 
+use smallvec::SmallVec;
 use uuid::Uuid;
 
 use super::{Kind, Revision, Serial, Time, Value};
@@ -76,14 +77,19 @@ impl Fields {
 impl FromIterator<(u8, Value)> for Fields {
     /// In any order; of two values for one field the later wins.
     fn from_iter<T: IntoIterator<Item = (u8, Value)>>(pairs: T) -> Self {
-        let mut pairs: Vec<(u8, Value)> = pairs.into_iter().collect();
-        pairs.reverse();
-        pairs.sort_by_key(|(index, _)| *index);
-        pairs.dedup_by_key(|(index, _)| *index);
+        let mut pairs: SmallVec<[(u8, Value); 12]> = pairs.into_iter().collect();
+        if !pairs.is_sorted_by(|(one, _), (other, _)| one < other) {
+            pairs.reverse();
+            pairs.sort_by_key(|(index, _)| *index);
+            pairs.dedup_by_key(|(index, _)| *index);
+        }
         let set = pairs.iter().fold(0, |set, (index, _)| set | 1u32 << index);
+        // As long as it has to be: this is kept.
+        let mut values = Vec::with_capacity(pairs.len());
+        values.extend(pairs.into_iter().map(|(_, value)| value));
         Self {
             set,
-            values: pairs.into_iter().map(|(_, value)| value).collect(),
+            values: values.into_boxed_slice(),
         }
     }
 }

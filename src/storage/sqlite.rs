@@ -68,7 +68,7 @@ pub struct Sqlite {
     health: Health,
     piece_bytes: usize,
     checkpoint_frames: i64,
-    buffers: [Vec<u8>; 2],
+    buffers: write::Buffers,
 }
 
 impl Sqlite {
@@ -122,7 +122,7 @@ impl Sqlite {
             health: Health::default(),
             piece_bytes: PIECE_BYTES,
             checkpoint_frames: CHECKPOINT_FRAMES,
-            buffers: [Vec::new(), Vec::new()],
+            buffers: write::Buffers::default(),
         })
     }
 
@@ -184,7 +184,6 @@ impl Sqlite {
             return Ok(());
         }
         let transaction = self.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let [row, other] = &mut self.buffers;
         let mut writer = Writer {
             db: &transaction,
             encoder: &self.encoder,
@@ -192,8 +191,7 @@ impl Sqlite {
             totals: self.totals,
             words: self.words,
             piece_bytes: self.piece_bytes,
-            row,
-            other,
+            buffers: &mut self.buffers,
         };
         commits.iter().try_for_each(|commit| writer.commit(commit))?;
         writer.forget_replays()?;

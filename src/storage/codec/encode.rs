@@ -1,5 +1,7 @@
 //! From values to rows. Cannot fail: a value that cannot be kept is refused before it gets here.
 
+use std::ops::Range;
+
 use super::super::StorageError;
 use super::super::words::{Code, Encoding, Words};
 use super::{GROUP, HEADER, Key, LIST, NOTHING, VERSION};
@@ -34,9 +36,11 @@ impl Encoder {
         finish(self.relation_key(relation), out);
     }
 
-    /// Without its replay, which has a row (and a life) of its own.
-    pub fn commit(&self, commit: &Commit, out: &mut Vec<u8>) {
+    /// Without its replay, which has a row (and a life) of its own. `told` gets the places in `out` where each change's
+    /// `after` lies (of a removal, what is gone): a row is made of the same bytes.
+    pub fn commit(&self, commit: &Commit, out: &mut Vec<u8>, told: &mut Vec<Range<usize>>) {
         start(out);
+        told.clear();
         put_signed(out, commit.at.0);
         let parts = [commit.by.token, commit.by.profile];
         let whose = commit.whose.runs();
@@ -55,11 +59,13 @@ impl Encoder {
         put_bytes(out, commit.request_id.as_bytes());
         put_number(out, commit.changes.len() as u64);
         for change in &commit.changes {
+            let mut from = out.len();
             match change {
                 Change::Entity { before, after } => {
                     out.push(change_tag(0, before.is_some(), after.is_some()));
                     for entity in [before, after].into_iter().flatten() {
                         put_number(out, entity.serial);
+                        from = out.len();
                         self.put_entity(entity, out);
                     }
                 }
@@ -69,10 +75,12 @@ impl Encoder {
                         put_number(out, u64::from(self.0.relation(relation.rel)));
                         put_number(out, relation.from.serial);
                         put_number(out, relation.to.serial);
+                        from = out.len();
                         self.put_relation(relation, out);
                     }
                 }
             }
+            told.push(from..out.len());
         }
         if !whose.is_empty() {
             put_number(out, whose.len() as u64);
@@ -93,6 +101,13 @@ impl Encoder {
             put_facts(out, &event.facts);
         }
         finish(Key::Commit(commit.revision), out);
+    }
+
+    /// The row of what a commit tells.
+    pub fn row(key: Key, told: &[u8], out: &mut Vec<u8>) {
+        start(out);
+        out.extend_from_slice(told);
+        finish(key, out);
     }
 
     pub fn replay(&self, revision: Revision, replay: &Replay, out: &mut Vec<u8>) {

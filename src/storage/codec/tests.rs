@@ -25,7 +25,25 @@ proptest! {
         encoder.relation(&relation, &mut row);
         let Key::Relation { to, rel, from } = encoder.relation_key(&relation) else { unreachable!() };
         prop_assert_eq!(decoder.relation(to, rel, from, &row), Ok(relation));
-        encoder.commit(&commit, &mut row);
+        let mut told = Vec::new();
+        encoder.commit(&commit, &mut row, &mut told);
+        prop_assert_eq!(told.len(), commit.changes.len());
+        for (change, told) in commit.changes.iter().zip(told) {
+            let (mut alone, mut again) = (Vec::new(), Vec::new());
+            let key = match change {
+                Change::Entity { after: Some(after), .. } => {
+                    encoder.entity(after, &mut alone);
+                    Key::Entity(after.serial)
+                }
+                Change::Relation { after: Some(after), .. } => {
+                    encoder.relation(after, &mut alone);
+                    encoder.relation_key(after)
+                }
+                _ => continue,
+            };
+            Encoder::row(key, &row[told], &mut again);
+            prop_assert_eq!(again, alone);
+        }
         let (read, had_replay) = decoder.commit(commit.revision, &row).expect("sound");
         prop_assert_eq!(had_replay, commit.replay.is_some());
         prop_assert_eq!(&Commit { replay: commit.replay.clone(), ..read }, &commit);
@@ -39,7 +57,7 @@ proptest! {
     fn no_flipped_bit_passes(commit in samples::commit(), place: prop::sample::Index, bit in 0..8) {
         let (encoder, decoder) = both();
         let mut row = Vec::new();
-        encoder.commit(&commit, &mut row);
+        encoder.commit(&commit, &mut row, &mut Vec::new());
         let at = place.index(row.len());
         row[at] ^= 1u8 << bit;
         prop_assert_eq!(decoder.commit(commit.revision, &row), Err(Bad::Checksum));
@@ -50,7 +68,7 @@ proptest! {
     fn no_bytes_panic(mut bytes: Vec<u8>, serial: u64, commit in samples::commit(), hits: Vec<(prop::sample::Index, u8)>) {
         let (encoder, decoder) = both();
         let mut row = Vec::new();
-        encoder.commit(&commit, &mut row);
+        encoder.commit(&commit, &mut row, &mut Vec::new());
         let mut spoilt = row.split_off(HEADER);
         for (place, byte) in hits {
             let at = place.index(spoilt.len());
@@ -119,7 +137,7 @@ fn a_row_of_a_later_version_is_no_damage() {
         events: Vec::new(),
         replay: None,
     };
-    encoder.commit(&relation_free, &mut row);
+    encoder.commit(&relation_free, &mut row, &mut Vec::new());
     row[0] = VERSION + 1;
     let sum = Key::Commit(7).checksum(VERSION + 1, &row[HEADER..]);
     row[1..HEADER].copy_from_slice(&sum.to_le_bytes());

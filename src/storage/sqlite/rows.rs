@@ -51,9 +51,10 @@ fn new_relation(change: &Change) -> Option<&Relation> {
 }
 
 impl Writer<'_> {
-    /// How many of the first changes were made into rows, perhaps none.
-    pub(super) fn insert_many(&mut self, changes: &[Change]) -> Result<usize, StorageError> {
+    /// How many of the changes from `from` on were made into rows, perhaps none.
+    pub(super) fn insert_many(&mut self, changes: &[Change], from: usize) -> Result<usize, StorageError> {
         let [most, least] = MANY;
+        let changes = changes.get(from..).unwrap_or_default();
         let all = |rows: usize| {
             let first = changes.get(..rows)?;
             match first.first()? {
@@ -72,23 +73,24 @@ impl Writer<'_> {
         let sql = if is_entities { &ENTITIES[size] } else { &RELATIONS[size] };
         let mut insert = self.db.prepare_cached(sql)?;
         for (at, entity) in rows.iter().filter_map(new_entity).enumerate() {
-            self.encoder.entity(entity, self.row);
+            self.buffers.fill(Key::Entity(entity.serial), from + at);
             insert.raw_bind_parameter(2 * at + 1, column(entity.serial)?)?;
-            insert.raw_bind_parameter(2 * at + 2, &self.row[..])?;
-            totals.add(self.row);
+            insert.raw_bind_parameter(2 * at + 2, &self.buffers.row[..])?;
+            totals.add(&self.buffers.row);
             totals.entities += 1;
             totals.head.next_serial = totals.head.next_serial.max(entity.serial + 1);
         }
         for (at, relation) in rows.iter().filter_map(new_relation).enumerate() {
-            let Key::Relation { to, rel, from } = self.encoder.relation_key(relation) else {
+            let key = self.encoder.relation_key(relation);
+            let Key::Relation { to, rel, from: parent } = key else {
                 return Ok(0);
             };
-            self.encoder.relation(relation, self.row);
+            self.buffers.fill(key, from + at);
             insert.raw_bind_parameter(4 * at + 1, column(to)?)?;
             insert.raw_bind_parameter(4 * at + 2, rel)?;
-            insert.raw_bind_parameter(4 * at + 3, column(from)?)?;
-            insert.raw_bind_parameter(4 * at + 4, &self.row[..])?;
-            totals.add(self.row);
+            insert.raw_bind_parameter(4 * at + 3, column(parent)?)?;
+            insert.raw_bind_parameter(4 * at + 4, &self.buffers.row[..])?;
+            totals.add(&self.buffers.row);
             totals.relations += 1;
         }
         match insert.raw_execute() {

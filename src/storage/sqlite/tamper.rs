@@ -90,7 +90,7 @@ impl Forger<'_> {
     /// In the row of its revision, columns and all.
     fn put(&mut self, commit: &Commit) {
         let mut row = Vec::new();
-        self.encoder.commit(commit, &mut row);
+        self.encoder.commit(commit, &mut row, &mut Vec::new());
         let revision = commit.revision as i64;
         self.db
             .execute("DELETE FROM commit_more WHERE revision = ?1", [revision])

@@ -1,5 +1,7 @@
 //! Playing commits onto the tables, inside a transaction that somebody else begins and ends.
 
+use std::ops::Range;
+
 use rusqlite::{Connection, OptionalExtension, Statement};
 
 use super::super::chain::{Hash, Linking};
@@ -21,26 +23,46 @@ pub struct Writer<'a> {
     /// The highest number of the dictionary, and the hash of its words.
     pub words: (u64, Hash),
     pub piece_bytes: usize,
-    pub row: &'a mut Vec<u8>,
-    pub other: &'a mut Vec<u8>,
+    pub buffers: &'a mut Buffers,
+}
+
+/// What is written to and read from in turn.
+#[derive(Debug, Default)]
+pub struct Buffers {
+    /// A commit's body, and where in it the rows of its changes lie.
+    pub body: Vec<u8>,
+    pub told: Vec<Range<usize>>,
+    pub row: Vec<u8>,
+    pub other: Vec<u8>,
+}
+
+impl Buffers {
+    /// Makes `row` the row of a change of this commit.
+    pub fn fill(&mut self, key: Key, change: usize) {
+        let told = self.told.get(change).and_then(|told| self.body.get(told.clone()));
+        Encoder::row(key, told.unwrap_or_default(), &mut self.row);
+    }
 }
 
 impl Writer<'_> {
     pub fn commit(&mut self, commit: &Commit) -> Result<(), StorageError> {
         follows(self.totals.head, commit)?;
-        let mut changes = &commit.changes[..];
-        while let [change, rest @ ..] = changes {
-            match self.insert_many(changes)? {
-                0 => changes = rest,
+        let Buffers { body, told, .. } = &mut *self.buffers;
+        self.encoder.commit(commit, body, told);
+        let mut at = 0;
+        while let Some(change) = commit.changes.get(at) {
+            match self.insert_many(&commit.changes, at)? {
+                0 => {}
                 many => {
-                    changes = &changes[many..];
+                    at += many;
                     continue;
                 }
             }
             match change {
-                Change::Entity { before, after } => self.entity(before.as_deref(), after.as_deref())?,
-                Change::Relation { before, after } => self.relation(before.as_deref(), after.as_deref())?,
+                Change::Entity { before, after } => self.entity(before.as_deref(), after.as_deref(), at)?,
+                Change::Relation { before, after } => self.relation(before.as_deref(), after.as_deref(), at)?,
             }
+            at += 1;
         }
         self.log(commit)?;
         self.totals.head.revision = commit.revision;
@@ -48,7 +70,7 @@ impl Writer<'_> {
         Ok(())
     }
 
-    fn entity(&mut self, before: Option<&Entity>, after: Option<&Entity>) -> Result<(), StorageError> {
+    fn entity(&mut self, before: Option<&Entity>, after: Option<&Entity>, at: usize) -> Result<(), StorageError> {
         let serial = match (before, after) {
             (Some(before), Some(after)) if before.serial != after.serial => {
                 return Err(unfit(Key::Entity(after.serial)));
@@ -58,22 +80,22 @@ impl Writer<'_> {
         };
         let name = Key::Entity(serial);
         let key = column(serial)?;
-        if let Some(after) = after {
-            self.encoder.entity(after, self.row);
-            self.totals.add(self.row);
+        if after.is_some() {
+            self.buffers.fill(name, at);
+            self.totals.add(&self.buffers.row);
         }
         let Some(before) = before else {
             let mut insert = self
                 .db
                 .prepare_cached("INSERT INTO entity (serial, body) VALUES (?1, ?2)")?;
             insert
-                .execute((key, &self.row[..]))
+                .execute((key, &self.buffers.row[..]))
                 .map_err(|error| inserting(error, name))?;
             self.totals.entities += 1;
             self.totals.head.next_serial = self.totals.head.next_serial.max(serial + 1);
             return Ok(());
         };
-        self.encoder.entity(before, self.other);
+        self.encoder.entity(before, &mut self.buffers.other);
         if self.overwrite_entity(key, after.is_some())? == 0 {
             // Other bytes may still mean the same, if another version wrote them.
             let mut statement = self.db.prepare_cached("SELECT body FROM entity WHERE serial = ?1")?;
@@ -82,10 +104,10 @@ impl Writer<'_> {
             if self.decoder.entity(serial, &stored).map_err(|bad| bad.of(name))? != *before {
                 return Err(unfit(name));
             }
-            *self.other = stored;
+            self.buffers.other = stored;
             one(self.overwrite_entity(key, after.is_some())?)?;
         }
-        self.totals.subtract(self.other);
+        self.totals.subtract(&self.buffers.other);
         if after.is_none() {
             self.totals.entities = self.totals.entities.wrapping_sub(1);
         }
@@ -98,16 +120,16 @@ impl Writer<'_> {
             let mut update = self
                 .db
                 .prepare_cached("UPDATE entity SET body = ?3 WHERE serial = ?1 AND body = ?2")?;
-            update.execute((key, &self.other[..], &self.row[..]))?
+            update.execute((key, &self.buffers.other[..], &self.buffers.row[..]))?
         } else {
             let mut delete = self
                 .db
                 .prepare_cached("DELETE FROM entity WHERE serial = ?1 AND body = ?2")?;
-            delete.execute((key, &self.other[..]))?
+            delete.execute((key, &self.buffers.other[..]))?
         })
     }
 
-    fn relation(&mut self, before: Option<&Relation>, after: Option<&Relation>) -> Result<(), StorageError> {
+    fn relation(&mut self, before: Option<&Relation>, after: Option<&Relation>, at: usize) -> Result<(), StorageError> {
         let Some(any) = before.or(after) else {
             return Err(nothing());
         };
@@ -119,21 +141,21 @@ impl Writer<'_> {
             return Err(nothing());
         };
         let key = (column(to)?, rel, column(from)?);
-        if let Some(after) = after {
-            self.encoder.relation(after, self.row);
-            self.totals.add(self.row);
+        if after.is_some() {
+            self.buffers.fill(name, at);
+            self.totals.add(&self.buffers.row);
         }
         let Some(before) = before else {
             let mut insert = self
                 .db
                 .prepare_cached("INSERT INTO relation (to_serial, rel, from_serial, body) VALUES (?1, ?2, ?3, ?4)")?;
             insert
-                .execute((key.0, key.1, key.2, &self.row[..]))
+                .execute((key.0, key.1, key.2, &self.buffers.row[..]))
                 .map_err(|error| inserting(error, name))?;
             self.totals.relations += 1;
             return Ok(());
         };
-        self.encoder.relation(before, self.other);
+        self.encoder.relation(before, &mut self.buffers.other);
         if self.overwrite_relation(key, after.is_some())? == 0 {
             let mut statement = self
                 .db
@@ -144,10 +166,10 @@ impl Writer<'_> {
             if decoded.map_err(|bad| bad.of(name))? != *before {
                 return Err(unfit(name));
             }
-            *self.other = stored;
+            self.buffers.other = stored;
             one(self.overwrite_relation(key, after.is_some())?)?;
         }
-        self.totals.subtract(self.other);
+        self.totals.subtract(&self.buffers.other);
         if after.is_none() {
             self.totals.relations = self.totals.relations.wrapping_sub(1);
         }
@@ -160,30 +182,30 @@ impl Writer<'_> {
             let mut update = self.db.prepare_cached(
                 "UPDATE relation SET body = ?5 WHERE to_serial = ?1 AND rel = ?2 AND from_serial = ?3 AND body = ?4",
             )?;
-            update.execute((to, rel, from, &self.other[..], &self.row[..]))?
+            update.execute((to, rel, from, &self.buffers.other[..], &self.buffers.row[..]))?
         } else {
             let mut delete = self.db.prepare_cached(
                 "DELETE FROM relation WHERE to_serial = ?1 AND rel = ?2 AND from_serial = ?3 AND body = ?4",
             )?;
-            delete.execute((to, rel, from, &self.other[..]))?
+            delete.execute((to, rel, from, &self.buffers.other[..]))?
         })
     }
 
     fn log(&mut self, commit: &Commit) -> Result<(), StorageError> {
         let revision = column(commit.revision)?;
-        self.encoder.commit(commit, self.row);
         let (words, dictionary) = self.words;
         let operation = commit.operation.as_bytes();
         let mut linking = Linking::new(&self.totals.chain, &dictionary, commit.revision, commit.at, operation);
-        linking.body(self.row);
+        let whole = &self.buffers.body;
+        linking.body(whole);
         let chain = linking.hash();
-        let body = if self.row.len() <= self.piece_bytes {
-            &self.row[..]
+        let body = if whole.len() <= self.piece_bytes {
+            &whole[..]
         } else {
             let mut insert = self
                 .db
                 .prepare_cached("INSERT INTO commit_more (revision, part, body) VALUES (?1, ?2, ?3)")?;
-            for (part, piece) in self.row.chunks(self.piece_bytes).enumerate() {
+            for (part, piece) in whole.chunks(self.piece_bytes).enumerate() {
                 insert.execute((revision, part as i64, piece))?;
             }
             IN_PIECES
@@ -201,13 +223,13 @@ impl Writer<'_> {
         ))?;
         self.totals.chain = chain;
         if let Some(replay) = &commit.replay {
-            self.encoder.replay(commit.revision, replay, self.other);
+            self.encoder.replay(commit.revision, replay, &mut self.buffers.other);
             let mut insert = self
                 .db
                 .prepare_cached("INSERT INTO replay (revision, at, body) VALUES (?1, ?2, ?3)")?;
-            insert.execute((revision, commit.at.0, &self.other[..]))?;
+            insert.execute((revision, commit.at.0, &self.buffers.other[..]))?;
             self.totals.replays += 1;
-            self.totals.add(self.other);
+            self.totals.add(&self.buffers.other);
         }
         Ok(())
     }
