@@ -26,7 +26,7 @@ use std::ops::Bound;
 
 use uuid::Uuid;
 
-use crate::model::{Direction, Kind, Relation, Revision, Serial, Value, schema};
+use crate::model::{Direction, Kind, Rel, Relation, Revision, Serial, Value, schema};
 
 use index::{Index, folded};
 use seats::SeatIndex;
@@ -86,6 +86,11 @@ impl Graph {
         self.topology.relations()
     }
 
+    /// How many relations of a type there are.
+    pub fn relations_of(&self, rel: Rel) -> usize {
+        self.topology.relations_of(rel)
+    }
+
     /// Above every [`Node::slot`].
     pub fn bound(&self) -> usize {
         self.topology.bound()
@@ -129,6 +134,12 @@ impl Graph {
         members.map(|member| Node::new(self, member.slot))
     }
 
+    /// All of a kind in order of serial but for the first so many, which cost nothing.
+    pub fn of_kind_from(&self, kind: Kind, skip: usize) -> impl Iterator<Item = Node<'_>> {
+        let members = self.index.members(kind).iter().skipping(skip);
+        members.map(|member| Node::new(self, member.slot))
+    }
+
     pub fn kind_count(&self, kind: Kind) -> usize {
         self.index.members(kind).len()
     }
@@ -153,6 +164,19 @@ impl Graph {
         keys.into_iter().flatten().map(|key| Node::new(self, key.slot))
     }
 
+    /// What `by_value` gives but for the first so many, which cost nothing.
+    pub fn by_value_from<'g>(
+        &'g self,
+        kind: Kind,
+        field: u8,
+        value: &Value,
+        skip: usize,
+    ) -> impl Iterator<Item = Node<'g>> + use<'g> {
+        let keys = self.index.equal(kind, field, &folded(kind, field, value), None);
+        let keys = keys.map(|keys| keys.skipping(skip));
+        keys.into_iter().flatten().map(|key| Node::new(self, key.slot))
+    }
+
     /// How many `by_value` would give, and the first of them.
     pub fn value_count(&self, kind: Kind, field: u8, value: &Value) -> (usize, Option<Node<'_>>) {
         let Some(mut keys) = self.index.equal(kind, field, &folded(kind, field, value), None) else {
@@ -173,6 +197,21 @@ impl Graph {
     ) -> impl DoubleEndedIterator<Item = Node<'g>> + use<'g> {
         let fold = |bound: Bound<&Value>| bound.map(|value| folded(kind, field, value));
         let keys = self.index.between(kind, field, fold(from), fold(to));
+        keys.into_iter().flatten().map(|key| Node::new(self, key.slot))
+    }
+
+    /// What `in_range` gives but for the first so many, which cost nothing.
+    pub fn in_range_from<'g>(
+        &'g self,
+        kind: Kind,
+        field: u8,
+        from: Bound<&Value>,
+        to: Bound<&Value>,
+        skip: usize,
+    ) -> impl Iterator<Item = Node<'g>> + use<'g> {
+        let fold = |bound: Bound<&Value>| bound.map(|value| folded(kind, field, value));
+        let keys = self.index.between(kind, field, fold(from), fold(to));
+        let keys = keys.map(|keys| keys.skipping(skip));
         keys.into_iter().flatten().map(|key| Node::new(self, key.slot))
     }
 

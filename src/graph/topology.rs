@@ -22,7 +22,7 @@ use petgraph::graph::{EdgeIndex, NodeIndex};
 use petgraph::stable_graph::StableGraph;
 use petgraph::visit::EdgeRef;
 
-use crate::model::schema::Hop;
+use crate::model::schema::{self, Hop};
 use crate::model::{Direction, Entity, Fields, Rel, Relation, Serial};
 
 use super::sorted::Sorted;
@@ -104,6 +104,8 @@ pub(super) struct Topology {
     /// The few relations that have fields of their own, by edge: the others cost no heap.
     labels: HashMap<u32, Arc<Relation>, RandomState>,
     entities: usize,
+    /// How many relations there are of each type, by its number in the schema.
+    of_type: Vec<u32>,
 }
 
 pub(super) static NO_FIELDS: std::sync::LazyLock<Fields> = std::sync::LazyLock::new(Fields::default);
@@ -122,6 +124,10 @@ impl Topology {
 
     pub fn relations(&self) -> usize {
         self.net.edge_count()
+    }
+
+    pub fn relations_of(&self, rel: Rel) -> usize {
+        self.of_type.get(usize::from(rel.0)).map_or(0, |count| *count as usize)
     }
 
     /// Above every slot in use. Ports have slots too, so some numbers below it are nobody's.
@@ -312,6 +318,10 @@ impl Topology {
         }
         let (source, target) = (self.hang(from), self.hang(to));
         let edge = self.net.add_edge(source, target, rel).index() as u32;
+        if self.of_type.is_empty() {
+            self.of_type.resize(schema::RELATIONS.len(), 0);
+        }
+        self.of_type[usize::from(rel.0)] += 1;
         self.index(rel, from, to, edge);
         if let Some(label) = label {
             self.labels.insert(edge, label);
@@ -339,6 +349,7 @@ impl Topology {
             self.labels.remove(&edge);
         }
         self.net.remove_edge(index);
+        self.of_type[usize::from(rel.0)] -= 1;
         self.unhang(source);
         self.unhang(target);
         for slot in [from, to] {
@@ -479,6 +490,7 @@ impl Topology {
     pub fn check(&self, wrong: &mut Vec<String>) {
         let mut by_slot: HashMap<u32, Vec<(u32, Rel, Direction, u32)>> = HashMap::new();
         let mut on_node: HashMap<u32, u32> = HashMap::new();
+        let mut of_type: HashMap<Rel, usize> = HashMap::new();
         for edge in self.net.edge_indices() {
             let (Some((source, target)), Some(rel)) = (self.net.edge_endpoints(edge), self.net.edge_weight(edge))
             else {
@@ -486,6 +498,7 @@ impl Topology {
                 continue;
             };
             let (from, to) = (self.owner(source), self.owner(target));
+            *of_type.entry(*rel).or_default() += 1;
             let edge = edge.index() as u32;
             by_slot
                 .entry(from)
@@ -497,6 +510,15 @@ impl Topology {
                 .push((edge, *rel, Direction::Backward, from));
             *on_node.entry(source.index() as u32).or_default() += 1;
             *on_node.entry(target.index() as u32).or_default() += 1;
+        }
+        for rel in (0..schema::RELATIONS.len()).map(|number| Rel(number as u8)) {
+            let (kept, right) = (self.relations_of(rel), of_type.get(&rel).copied().unwrap_or(0));
+            if kept != right {
+                wrong.push(format!(
+                    "{kept} relations of the type {} are counted, there are {right}",
+                    rel.def().stable_name()
+                ));
+            }
         }
         let mut hubs = 0;
         // The ports each hub knows, and whether it takes them for roomy.

@@ -97,6 +97,16 @@ impl<'g> Node<'g> {
         }
     }
 
+    /// What `hop` gives but for the first so many, which cost nothing at a hub.
+    pub fn hop_from(self, hop: Hop, skip: usize) -> Hops<'g> {
+        let mut hops = self.hop(hop, None);
+        match &mut hops.ends {
+            Ends::Few(few) => few.by_ref().take(skip).for_each(drop),
+            Ends::Many(many) => *many = many.clone().skipping(skip),
+        }
+        hops
+    }
+
     /// How many `hop` would give; no walk at a hub.
     pub fn hop_count(self, hop: Hop) -> usize {
         let topology = &self.graph.topology;

@@ -1,6 +1,6 @@
 //! Which part of a selector to begin at. Every part is tried on paper: what its source gives, what checking the parts on
-//! its left costs, what walking to the parts on its right costs. Sizes of indexes and of single entities' relations are
-//! known exactly, the rest is averages.
+//! its left costs, what walking to the parts on its right costs. Sizes of indexes, of single entities' relations and of
+//! types of relations are known exactly, since the graph keeps them with every change; the rest is averages.
 
 use std::ops::Bound;
 
@@ -13,7 +13,7 @@ use super::source::{Found, Source, cheapest, only};
 use crate::access::View;
 use crate::graph::{Graph, Node};
 use crate::model::schema::Hop;
-use crate::model::{Direction, Field, RelationType};
+use crate::model::{Direction, Field};
 
 /// How much of the result somebody needs.
 #[derive(Clone, Copy)]
@@ -58,8 +58,6 @@ pub(super) struct Choice {
 /// Of conditions no index knows, one in three entities is thought to meet them; of those besides an index, one in two.
 const UNINDEXED: f64 = 1.0 / 3.0;
 const BESIDES: f64 = 0.5;
-/// Relations of an entity by a many-to-many, where nothing better is known.
-const MANY: f64 = 4.0;
 /// From so many entities at most a page is merged from their relations in order; from more, all are looked at.
 pub(super) const MERGED: usize = 1024;
 
@@ -211,22 +209,18 @@ fn at_most(
     visits
 }
 
-/// Relations an entity has: this one, or one of its kind.
+/// Relations an entity has: this one, or one of its kind on average.
 pub(super) fn fan(node: Option<Node<'_>>, hop: Hop, view: &View<'_>) -> f64 {
     if let Some(node) = node {
         return node.hop_count(hop) as f64;
     }
     let def = hop.rel.def();
-    let (from, to) = match hop.direction {
-        Direction::Forward => (def.from, def.to),
-        Direction::Backward => (def.to, def.from),
+    let near = match hop.direction {
+        Direction::Forward => def.from,
+        Direction::Backward => def.to,
     };
-    let size = |kind| view.graph().kind_count(kind) as f64;
-    match (def.relation_type, hop.direction) {
-        (RelationType::OneToMany, Direction::Backward) => 1.0,
-        (RelationType::OneToMany, Direction::Forward) => size(to) / size(from).max(1.0),
-        _ => MANY.max(2.0 * size(to) / size(from).max(1.0)).min(size(to)),
-    }
+    let near = view.graph().kind_count(near).max(1);
+    view.graph().relations_of(hop.rel) as f64 / near as f64
 }
 
 fn trials<'a>(paper: &Paper<'_>, found: &'a [Found<'_>], order: Order, want: Want<'_>) -> SmallVec<[Trial<'a>; 4]> {
@@ -434,4 +428,21 @@ pub(super) fn is_counted(parts: &[Part], links: &[Link], target: usize, view: &V
     parts[target].conds.is_empty()
         && view.sees_all(parts[target].kind)
         && target.checked_sub(1).is_none_or(|link| links[link].conds.is_empty())
+}
+
+/// Are the matches just what an index or a hub has in order, so that the first so many can be passed over by their number?
+pub(super) fn is_passable(way: &Way, parts: &[Part], links: &[Link], view: &View<'_>) -> bool {
+    let target = parts.len() - 1;
+    if way.start < target {
+        return way.order == Order::Serial && target == 1 && is_counted(parts, links, target, view);
+    }
+    let is_all = (way.exact || parts[target].conds.is_empty()) && view.sees_all(parts[target].kind);
+    is_all
+        && target == 0
+        && way.only.is_none()
+        && match way.order {
+            Order::Serial => way.source.is_ordered(),
+            Order::Index { descending, .. } => !descending,
+            Order::Top => false,
+        }
 }

@@ -17,7 +17,7 @@ use super::merge::Merge;
 use super::page::{self, Position, Ranked, Top};
 use super::plan::Plan;
 use super::prepare::Link;
-use super::source::Source;
+use super::source::{Candidates, Source};
 use crate::access::View;
 use crate::graph::{Far, Node};
 use crate::model::{Direction, Field, Fields, Kind, RelationType, Serial, Value};
@@ -168,6 +168,22 @@ impl<'p, 'g> Run<'p, 'g> {
             return self.ranked(&feed, after, offset, most);
         }
         let mut nodes = Vec::with_capacity(most.min(SOME));
+        if offset > 0 && after.is_none() && cost::is_passable(self.way, &self.plan.parts, &self.plan.links, self.view) {
+            let (kind, view) = (self.kind(self.plan.target()), self.view);
+            let passed: Option<Candidates<'_, 'g>> = match &feed {
+                Feed::Source => self.way.source.passing(kind, view, offset),
+                Feed::Relations(from) => match from.as_slice() {
+                    [only] => {
+                        let hop = self.plan.links[self.plan.target() - 1].hop;
+                        Some(Box::new(only.hop_from(hop, offset).map(|(node, _)| node)))
+                    }
+                    _ => None,
+                },
+            };
+            if let Some(passed) = passed {
+                return self.first(passed, most);
+            }
+        }
         let mut skip = offset;
         self.each(&feed, true, after.map(|after| after.serial), &mut |node| {
             if skip > 0 {
@@ -181,6 +197,16 @@ impl<'p, 'g> Run<'p, 'g> {
                 ControlFlow::Continue(())
             }
         })?;
+        Ok(nodes)
+    }
+
+    /// The first so many, all of which are matches.
+    fn first(&mut self, matches: impl Iterator<Item = Node<'g>>, most: usize) -> Result<Vec<Node<'g>>, QueryError> {
+        let mut nodes = Vec::with_capacity(most.min(SOME));
+        for node in matches.take(most) {
+            self.budget.visit(self.plan.target())?;
+            nodes.push(node);
+        }
         Ok(nodes)
     }
 
@@ -225,6 +251,18 @@ impl<'p, 'g> Run<'p, 'g> {
         let ranged = matches!(self.way.source, Source::Range { .. });
         let all_set =
             ranged || graph.range_count(kind, field, Bound::Unbounded, Bound::Unbounded) == graph.kind_count(kind);
+        let ascends = !descending && after.is_none();
+        if offset > 0 && ascends && cost::is_passable(self.way, &self.plan.parts, &self.plan.links, self.view) {
+            let count = graph.range_count(kind, field, from.as_ref(), to.as_ref());
+            let all = |skip| graph.in_range_from(kind, field, from.as_ref(), to.as_ref(), skip);
+            // Among those that are ordered alike though their texts differ, the index has another order. What is passed over
+            // and the page lie on either side of such a group if one beside their border is in none.
+            let border = all(offset - 1).take(2).any(|node| self.long_key(node).is_none());
+            let page = || all(offset).take(most);
+            if offset + most <= count && border && page().all(|node| self.long_key(node).is_none()) {
+                return self.first(page(), most);
+            }
+        }
         let mut nodes = Vec::new();
         let mut skip = offset;
         let mut sink = |node| {

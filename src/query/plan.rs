@@ -46,7 +46,14 @@ impl Plan {
                 sort: &query.sort,
             }
         };
-        let cost::Choice { way, instead } = cost::choose(&query.parts, &query.links, want, view);
+        let cost::Choice { mut way, instead } = cost::choose(&query.parts, &query.links, want, view);
+        if query.offset > 0
+            && cost::is_passable(&way, &query.parts, &query.links, view)
+            && let Some(visits) = way.visits.last_mut()
+        {
+            // What comes before the page is passed over by its number.
+            *visits = visits.min(query.rows.saturating_add(1) as f64);
+        }
         Self { query, way, instead }
     }
 

@@ -135,6 +135,24 @@ impl Source {
         }
     }
 
+    /// Its entities in order of serial but for the first so many, where those need not be gone through.
+    pub fn passing<'p, 'g: 'p>(&'p self, kind: Kind, view: &View<'g>, skip: usize) -> Option<Candidates<'p, 'g>> {
+        let graph = view.graph();
+        match self {
+            Self::Kind { after: None, to: None } => Some(Box::new(graph.of_kind_from(kind, skip))),
+            Self::Equal { field, value } => Some(Box::new(graph.by_value_from(kind, *field, value, skip))),
+            Self::Children { rel, parent } => {
+                let hop = Hop {
+                    rel: *rel,
+                    direction: Direction::Forward,
+                };
+                let children = parent_of(view, *rel, *parent).map(|parent| parent.hop_from(hop, skip));
+                Some(Box::new(children.into_iter().flatten().map(|(child, _)| child)))
+            }
+            _ => None,
+        }
+    }
+
     /// As `count`, and the first of them where counting comes upon it.
     fn count_from<'g>(&self, kind: Kind, view: &View<'g>) -> (usize, Option<Node<'g>>) {
         match self {
