@@ -286,7 +286,7 @@ fn what_costs_too_much_ends_by_its_budget() {
         (crowd.to_owned(), false),
         (format!("{crowd}{{count}}"), true),
         (format!("{crowd}{{s=description-,r=1}}"), true),
-        (format!("{crowd}[@description~'x']"), false),
+        (format!("{crowd}[@description~'x']"), true),
         (
             format!(
                 "{crowd}{}{{count}}",
