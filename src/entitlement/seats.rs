@@ -4,6 +4,8 @@ use crate::graph::Node;
 use crate::model::schema::{Hop, RelationType, known};
 use crate::model::{Entity, Fields, Kind, Rel, Time, Value};
 
+use super::sale;
+
 const CREDITS: Rel = known(RelationType::OneToMany, Kind::License, Kind::SeatCountCredit);
 
 /// Seats of a license at one instant.
@@ -32,14 +34,20 @@ impl Seats {
 pub fn of_license(license: Node<'_>, now: Time) -> Seats {
     let taken = license.graph().taken(license, now);
     Seats {
-        total: total(license, now),
+        total: credited(license, now).map(|total| total.saturating_add(sale::left_over(license, now))),
         reserved: taken.reserved,
         floating: taken.seats.saturating_sub(taken.reserved),
     }
 }
 
+/// By whatever way.
+pub(super) fn taken(license: Node<'_>, now: Time) -> u64 {
+    let taken = license.graph().taken(license, now);
+    taken.reserved + taken.seats.saturating_sub(taken.reserved)
+}
+
 /// The sum of the credits valid now; one of them without a number has no limit.
-fn total(license: Node<'_>, now: Time) -> Option<u64> {
+pub(super) fn credited(license: Node<'_>, now: Time) -> Option<u64> {
     let mut total = 0u64;
     for (credit, _) in license.hop(Hop::forward(CREDITS), None) {
         if flag(&credit, "active") && is_valid(&credit, now) {
