@@ -4,8 +4,9 @@
 //! A direct allocation is a reservation that opens its license by itself, on the license that `licensing.md` 2.2 ranks first
 //! among those of the organization for the item that have a seat for the user. It takes that seat as any reservation does.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
+use foldhash::fast::RandomState;
 use uuid::Uuid;
 
 use crate::graph::{Kept, Node, Transaction, Violation};
@@ -57,20 +58,21 @@ pub fn direct(
     items: &[Uuid],
     external: bool,
 ) -> Result<(), OfItem> {
+    let all: HashSet<Uuid, RandomState> = items.iter().copied().collect();
     // What one user gives up may be what the next one gets.
     let mut wanted = Vec::new();
     for profile in profiles {
         let record = record(tx, organization, *profile)?;
         let fields = found(tx, record)?.fields.with(EXTERNAL, Some(Value::Bool(external)));
         tx.update(record, fields)?;
-        let mut missing = items.to_vec();
+        let mut missing = all.clone();
         for (assignment, item, stands) in allocated(found(tx, record)?, tx.now()) {
-            match missing.iter().position(|missing| *missing == item) {
-                Some(at) if stands => drop(missing.remove(at)),
-                _ => take_back(tx, assignment).map_err(of(item))?,
+            if !(stands && missing.remove(&item)) {
+                take_back(tx, assignment).map_err(of(item))?;
             }
         }
-        wanted.extend(missing.into_iter().map(|item| (record, *profile, item)));
+        let missing = items.iter().filter(|item| missing.contains(*item));
+        wanted.extend(missing.map(|item| (record, *profile, *item)));
     }
     for (record, profile, item) in wanted {
         allocate(tx, organization, record, profile, item).map_err(of(item))?;
@@ -96,8 +98,12 @@ pub fn forget(tx: &mut Transaction<'_>, organization: Uuid, profile: Uuid) -> Re
     let Some(record) = ruled::record(found(tx, organization)?, found(tx, profile)?) else {
         return Ok(());
     };
-    let (record, all) = (record.id, allocated(record, tx.now()));
-    for (assignment, item, _) in all {
+    remove_record(tx, record.id)
+}
+
+/// Whoever removes a record takes back what it allocates.
+pub fn remove_record(tx: &mut Transaction<'_>, record: Uuid) -> Result<(), OfItem> {
+    for (assignment, item, _) in allocated(found(tx, record)?, tx.now()) {
         take_back(tx, assignment).map_err(of(item))?;
     }
     Ok(tx.remove(record)?)
@@ -249,9 +255,10 @@ pub fn rules(tx: &mut Transaction<'_>, organization: Uuid, group: Uuid, wanted: 
     let now = tx.now();
     let mut there: BTreeMap<Uuid, Uuid> = BTreeMap::new();
     let mut gone = Vec::new();
+    let stay: HashSet<Uuid, RandomState> = wanted.iter().map(|ruling| ruling.item).collect();
     for (rule, _) in found(tx, group)?.hop(Hop::forward(RULES), None) {
         let item = rule.parent(RULES_FOR).map(|item| item.id);
-        match item.filter(|item| wanted.iter().any(|ruling| ruling.item == *item) && !there.contains_key(item)) {
+        match item.filter(|item| stay.contains(item) && !there.contains_key(item)) {
             Some(item) => drop(there.insert(item, rule.id)),
             None => gone.push(rule.id),
         }

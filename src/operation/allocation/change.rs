@@ -1,5 +1,8 @@
 //! Allocations that are written: direct ones, which replace those of each user, and the rules of a group.
 
+use std::collections::{HashMap, HashSet};
+
+use foldhash::fast::RandomState;
 use uuid::Uuid;
 
 use super::look::{Ruled, ruled_group};
@@ -7,6 +10,8 @@ use super::{Account, AllocationError, WRITE, group_of, items, licensed, users};
 use crate::access::{View, Who};
 use crate::entitlement::allocate::{self, OfItem, Ruling};
 use crate::graph::{Graph, Node, Transaction};
+use crate::model::Kind;
+use crate::operation::foreign;
 
 /// What each of these users shall have, and nothing else.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -157,10 +162,7 @@ fn rules(tx: &mut Transaction<'_>, who: &Who, wanted: &Rules) -> Result<Done, Al
         .iter()
         .map(|(item, _)| Ruling {
             item: *item,
-            quota: quotas.as_ref().map(|quotas| {
-                let mut all = quotas.iter();
-                all.find(|(of, _)| of == item).map(|(_, limit)| *limit)
-            }),
+            quota: quotas.as_ref().map(|quotas| quotas.get(item).copied()),
             external: wanted.external,
         })
         .collect();
@@ -174,21 +176,26 @@ fn rules(tx: &mut Transaction<'_>, who: &Who, wanted: &Rules) -> Result<Done, Al
     })
 }
 
-fn limits(graph: &Graph, quotas: &[Quota], items: &[(Uuid, String)]) -> Result<Vec<(Uuid, u64)>, AllocationError> {
-    let mut limits: Vec<(Uuid, u64)> = Vec::new();
+/// By the item each is for.
+fn limits(
+    graph: &Graph,
+    quotas: &[Quota],
+    items: &[(Uuid, String)],
+) -> Result<HashMap<Uuid, u64, RandomState>, AllocationError> {
+    let items: HashSet<Uuid, RandomState> = items.iter().map(|(item, _)| *item).collect();
+    let mut limits = HashMap::default();
     for Quota { item, limit } in quotas {
-        let named = super::foreign::find(graph, crate::model::Kind::LicensedItem, item, |_| true);
-        let of = named.filter(|named| items.iter().any(|(id, _)| *id == named.id));
+        let named = foreign::find(graph, Kind::LicensedItem, item, |_| true);
+        let of = named.filter(|named| items.contains(&named.id));
         let of = of.ok_or_else(|| AllocationError::QuotaWithoutItem(item.clone()))?.id;
         let wanted = u64::try_from(*limit).ok().filter(|limit| *limit >= 1);
         let wanted = wanted.ok_or_else(|| AllocationError::QuotaTooSmall {
             item: item.clone(),
             limit: *limit,
         })?;
-        if limits.iter().any(|(known, _)| *known == of) {
+        if limits.insert(of, wanted).is_some() {
             return Err(AllocationError::QuotaTwice(item.clone()));
         }
-        limits.push((of, wanted));
     }
     Ok(limits)
 }

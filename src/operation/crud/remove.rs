@@ -3,7 +3,7 @@
 use uuid::Uuid;
 
 use crate::access::{Action, Denied, View, Who, token};
-use crate::entitlement::{paths, reserve};
+use crate::entitlement::{allocate, paths, reserve};
 use crate::error::Error;
 use crate::graph::Transaction;
 use crate::model::schema::{Hop, RelationType, known};
@@ -85,8 +85,13 @@ pub fn remove(
     }
     for (kind, id) in &objects {
         // It may have gone with one before it.
-        if tx.graph().find(*id).is_some() {
-            tx.remove_cascading(*id)?;
+        match (tx.graph().find(*id).is_some(), kind) {
+            (false, _) => {}
+            (true, Kind::DirectRecord) => allocate::remove_record(tx, *id).map_err(|no| InputError {
+                at: String::new(),
+                why: no.why.into(),
+            })?,
+            (true, _) => drop(tx.remove_cascading(*id)?),
         }
         token::revoke_of(tx, *kind, *id)?;
     }
