@@ -7,20 +7,21 @@ use super::told::{self, Listed};
 use super::{LicenseError, meant::Found};
 use crate::access::{Action, Permission, View, Who};
 use crate::entitlement::sold::{self, New, Record};
-use crate::graph::{Graph, Kept, Transaction};
+use crate::graph::{Graph, Kept, Transaction, Violation};
 use crate::model::schema::place;
 use crate::model::{Fields, Kind, Time, Value};
 use crate::operation::foreign;
 
 const CREATE: Permission = Permission::Kind(Kind::License, Action::Create);
 const UPDATE: Permission = Permission::Kind(Kind::License, Action::Update);
+const CREATE_ITEM: Permission = Permission::Kind(Kind::LicensedItem, Action::Create);
 
 /// What a license is of.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Item {
     /// One there is.
     Named(String),
-    /// The organization's own, made when it is missing: `KEY:user` for the end `user`.
+    /// The organization's own, made when it is missing and the caller may: `KEY:user` for the end `user`.
     Own(&'static str),
 }
 
@@ -66,7 +67,7 @@ impl Create {
         View::new(tx.graph(), who).owns(organization)?;
         let organization_key = told::key(organization);
         let organization = organization.id;
-        let item = item(tx, &self.item, &organization_key)?;
+        let item = item(tx, who, &self.item, &organization_key)?;
         if let Some(alias) = &self.alias {
             is_free(tx.graph(), alias)?;
         }
@@ -86,7 +87,8 @@ impl Create {
     }
 }
 
-fn item(tx: &mut Transaction<'_>, named: &Item, key: &str) -> Result<Uuid, LicenseError> {
+/// One that is missing is made by who may make items at all: the catalogue is everybody's.
+fn item(tx: &mut Transaction<'_>, who: &Who, named: &Item, key: &str) -> Result<Uuid, LicenseError> {
     const NAME: u8 = place(Kind::LicensedItem, "name");
     match named {
         Item::Named(name) => {
@@ -101,9 +103,11 @@ fn item(tx: &mut Transaction<'_>, named: &Item, key: &str) -> Result<Uuid, Licen
             if let Some(item) = there {
                 return Ok(item.id);
             }
+            who.require(CREATE_ITEM)?;
             let id = tx.new_id();
             let fields: Fields = [(NAME, name)].into_iter().collect();
             tx.create(id, Kind::LicensedItem, fields, Kept::default())?;
+            View::new(tx.graph(), who).owns(tx.graph().find(id).ok_or(Violation::NotFound { id })?)?;
             Ok(id)
         }
     }
