@@ -86,6 +86,11 @@ fn basic(context: &Context) -> Option<String> {
     Some(password.to_owned())
 }
 
+/// The token as it was sent, in either way.
+pub fn bearer_or_basic(context: &Context) -> Option<String> {
+    basic(context).or_else(|| bearer(context).map(str::to_owned))
+}
+
 /// The token as it was sent. The scheme is named in any case (RFC 9110).
 pub fn bearer(context: &Context) -> Option<&str> {
     token_by(context, BEARER)

@@ -1,6 +1,8 @@
 //! A door: another vendor's API on the same graph, beside the native one. Each lives in a room of its own and is handed to
 //! the server when it starts; one that is not handed over has no paths.
 
+mod told;
+
 use actix_web::HttpResponse;
 use actix_web::dev::Payload;
 use futures_util::future::LocalBoxFuture;
@@ -8,6 +10,8 @@ use serde_json::Value;
 
 use super::Context;
 use crate::operation::moving::Entry;
+
+pub use told::{At, Entered, Look, Members, anybody, json, list, look, shown, tell};
 
 pub trait Door: Send + Sync {
     /// As the setting `doors.NAME` has it.

@@ -89,13 +89,18 @@ pub fn named(profile: Node<'_>) -> Named {
     };
     let person = profile.parent(PROFILES);
     let login = person.and_then(|person| person.hop(Hop::forward(LOGINS), None).next());
-    let mut contacts = profile.hop(Hop::forward(CONTACTS), None);
-    let address = contacts.find_map(|(contact, _)| contact.hop(Hop::forward(ADDRESSES), None).next());
     Named {
         login: login.and_then(|(login, _)| text(login, "userName")),
-        email: address.and_then(|(address, _)| text(address, "value")),
+        email: address(profile).and_then(|address| text(address, "value")),
         first: person.and_then(|person| text(person, "firstName")),
         last: person.and_then(|person| text(person, "lastName")),
         display: text(profile, "displayName"),
     }
+}
+
+/// The first e-mail address of a profile.
+pub fn address(profile: Node<'_>) -> Option<Node<'_>> {
+    let mut contacts = profile.hop(Hop::forward(CONTACTS), None);
+    let address = contacts.find_map(|(contact, _)| contact.hop(Hop::forward(ADDRESSES), None).next());
+    address.map(|(address, _)| address)
 }

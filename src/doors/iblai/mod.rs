@@ -16,21 +16,22 @@ use std::sync::Arc;
 
 use actix_web::HttpResponse;
 use actix_web::dev::Payload;
-use actix_web::http::{Method, header};
+use actix_web::http::Method;
 use actix_web::web::Bytes;
 use futures_util::FutureExt;
 use futures_util::future::LocalBoxFuture;
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::Value;
 
 use self::fields::Fields;
 use self::path::{Family, Route};
 use self::query::Numbered;
 use self::reason::No;
 use crate::engine::{Reply, Write};
-use crate::http::door::{Door, Unread};
-use crate::http::write::{answer as written, beside, idempotency, still_known};
+use crate::http::door::{self, Door, Entered, Unread, json, shown};
+use crate::http::write::{answer as written, idempotency, still_known};
 use crate::http::{Context, auth};
-use crate::limits::Limit;
+use crate::limits::{Limit, Limits};
 use crate::operation::licenses::{self, Change, Done, LicenseError, Look, Sold};
 use crate::operation::moving::Entry;
 
@@ -151,115 +152,106 @@ async fn change(context: &Context, bytes: &[u8], change: Change, family: Family)
     let done = context.state.engine.write(write, move |tx| {
         still_known(tx, &who)?;
         let told = match change.run(tx, &who, &limits)? {
-            Done::License(listed) => wire::license(family, &listed),
-            Done::Assigned(assigned) => wire::assignment(family, &assigned),
-            Done::Grouped(grouped) => wire::group(family, &grouped),
-            Done::Gone => json!({}),
+            Done::License(listed) => json(&wire::license(family, &listed)),
+            Done::Assigned(assigned) => json(&wire::assignment(family, &assigned)),
+            Done::Grouped(grouped) => json(&wire::group(family, &grouped)),
+            Done::Gone => b"{}".to_vec(),
         };
         Ok::<_, LicenseError>(Reply {
             status: 200,
-            body: Arc::from(told.to_string().into_bytes()),
+            body: Arc::from(told),
         })
     });
     Ok(written(done.await.map_err(|error| No::of_write(error, family))?)?)
 }
 
-fn shown(value: &Value, revision: u64) -> HttpResponse {
-    HttpResponse::Ok()
-        .insert_header(("graph-revision", revision))
-        .insert_header((header::CONTENT_TYPE, "application/json"))
-        .body(value.to_string())
-}
-
 async fn list(context: &Context, family: Family) -> Result<HttpResponse, No> {
-    let (graph, who) = auth::enter_by(context, |context, graph| auth::authenticate_by(context, graph, SCHEMES)).await?;
+    let entered = enter(context).await?;
     let mut fields = query::fields(context.query())?;
-    let limits = *context.limits();
-    let page = Numbered::read(&mut fields, &limits);
+    let page = Numbered::read(&mut fields, context.limits());
     let order = query::order(&mut fields, "-id", query::LICENSES)?;
     let verbose = fields.flag("verbose").unwrap_or(false) && family.is_assigned();
     let filter = query::filter(&mut fields, family);
     fields.finish()?;
-    let (now, revision) = (context.state.engine.now(), graph.revision());
-    let told = beside(move || {
-        let look = Look {
-            graph: &graph,
-            who: &who,
-            sold: sold(family),
-            now,
-            limits: &limits,
-        };
-        Ok(licenses::list(look, &filter, page.of(order), verbose))
-    });
-    let (found, count) = told.await?.map_err(No::of_list)?;
-    let results = found.iter().map(|listed| wire::license(family, listed)).collect();
-    paged(context, page, count, results, revision)
+    paged(context, entered, page, move |at| {
+        let (found, count) = licenses::list(of_family(at, family), &filter, page.of(order), verbose)?;
+        let rows = found.iter().map(|listed| wire::license(family, listed));
+        results(rows, count, at.limits)
+    })
+    .await
 }
 
 async fn assignments(context: &Context, family: Family) -> Result<HttpResponse, No> {
-    let (graph, who) = auth::enter_by(context, |context, graph| auth::authenticate_by(context, graph, SCHEMES)).await?;
+    let entered = enter(context).await?;
     let mut fields = query::fields(context.query())?;
-    let limits = *context.limits();
-    let page = Numbered::read(&mut fields, &limits);
+    let page = Numbered::read(&mut fields, context.limits());
     let order = query::order(&mut fields, "id", query::ASSIGNMENTS)?;
     let (license, pick) = (query::license(&mut fields), query::pick(&mut fields));
     fields.required("license_id", license.serial);
     fields.finish()?;
-    let (now, revision) = (context.state.engine.now(), graph.revision());
-    let told = beside(move || {
-        let look = Look {
-            graph: &graph,
-            who: &who,
-            sold: sold(family),
-            now,
-            limits: &limits,
-        };
-        Ok(licenses::assignments(look, &license, &pick, page.of(order)))
-    });
-    let (found, count) = told.await?.map_err(No::of_list)?;
-    let results = found
-        .iter()
-        .map(|assigned| wire::assignment(family, assigned))
-        .collect();
-    paged(context, page, count, results, revision)
+    paged(context, entered, page, move |at| {
+        let (found, count) = licenses::assignments(of_family(at, family), &license, &pick, page.of(order))?;
+        let rows = found.iter().map(|assigned| wire::assignment(family, assigned));
+        results(rows, count, at.limits)
+    })
+    .await
 }
 
 async fn groups(context: &Context, family: Family) -> Result<HttpResponse, No> {
-    let (graph, who) = auth::enter_by(context, |context, graph| auth::authenticate_by(context, graph, SCHEMES)).await?;
+    let entered = enter(context).await?;
     let mut fields = query::fields(context.query())?;
-    let limits = *context.limits();
-    let page = Numbered::read(&mut fields, &limits);
+    let page = Numbered::read(&mut fields, context.limits());
     let order = query::order(&mut fields, "id", query::GROUPS)?;
     let (license, pick) = (query::license(&mut fields), query::pick(&mut fields));
     fields.required("license_id", license.serial);
     fields.finish()?;
-    let (now, revision) = (context.state.engine.now(), graph.revision());
-    let told = beside(move || {
-        let look = Look {
-            graph: &graph,
-            who: &who,
-            sold: sold(family),
-            now,
-            limits: &limits,
-        };
-        Ok(licenses::group_assignments(look, &license, &pick, page.of(order)))
-    });
-    let (found, count) = told.await?.map_err(No::of_list)?;
-    let results = found.iter().map(|grouped| wire::group(family, grouped)).collect();
-    paged(context, page, count, results, revision)
+    paged(context, entered, page, move |at| {
+        let (found, count) = licenses::group_assignments(of_family(at, family), &license, &pick, page.of(order))?;
+        let rows = found.iter().map(|grouped| wire::group(family, grouped));
+        results(rows, count, at.limits)
+    })
+    .await
 }
 
-fn paged(
-    context: &Context,
-    page: Numbered,
+async fn enter(context: &Context) -> Result<Entered, No> {
+    Ok(auth::enter_by(context, |context, graph| auth::authenticate_by(context, graph, SCHEMES)).await?)
+}
+
+fn of_family(at: door::Look<'_>, family: Family) -> Look<'_> {
+    Look {
+        graph: at.graph,
+        who: at.who,
+        sold: sold(family),
+        now: at.now,
+        limits: at.limits,
+    }
+}
+
+/// A page as it is written, and how many there are of all pages.
+fn results<T: Serialize>(
+    rows: impl Iterator<Item = T>,
     count: usize,
-    results: Vec<Value>,
-    revision: u64,
+    limits: &Limits,
+) -> Result<(Vec<u8>, usize), LicenseError> {
+    let mut out = Vec::with_capacity(1024);
+    door::list::<_, LicenseError>(&mut out, rows, limits)?;
+    Ok((out, count))
+}
+
+async fn paged(
+    context: &Context,
+    entered: Entered,
+    page: Numbered,
+    look: impl Fn(door::Look<'_>) -> Result<(Vec<u8>, usize), LicenseError> + Send + 'static,
 ) -> Result<HttpResponse, No> {
+    let revision = entered.0.revision();
+    let looked = door::look(context, entered, LicenseError::code, look).await?;
+    let (results, count) = looked.map_err(No::of_list)?;
     page.check(count)?;
     let link = |number: Option<usize>| number.map(|number| link(context, number));
-    let told = wire::page(count, link(page.next(count)), link(page.previous()), results);
-    Ok(shown(&told, revision))
+    let (next, previous) = (link(page.next(count)), link(page.previous()));
+    let told = wire::page(count, next.as_deref(), previous.as_deref(), &results);
+    Ok(shown(told, revision))
 }
 
 /// The same request for another page, at the host the client knows. By https where that is this server's public address.
@@ -285,12 +277,17 @@ async fn check(context: &Context) -> Result<HttpResponse, No> {
     let address = fields.address("email");
     let address = fields.required("email", address);
     fields.finish()?;
-    let (graph, now) = (context.state.engine.snapshot(), context.state.engine.now());
-    let (address, revision) = (address.unwrap_or_default(), graph.revision());
-    // Somebody may have very many assignments.
-    let asked = beside(move || Ok(licenses::is_assigned_to(&graph, sold(Family::User), &address, now)));
-    match asked.await? {
-        true => Ok(shown(&json!({"detail": "an active license is assigned"}), revision)),
+    let address = address.unwrap_or_default();
+    let entered = door::anybody(context);
+    let revision = entered.0.revision();
+    let asked = door::look(context, entered, LicenseError::code, move |at| {
+        licenses::is_assigned_to(at.graph, sold(Family::User), &address, at.now, at.limits)
+    });
+    match asked.await?.map_err(No::of_list)? {
+        true => Ok(shown(
+            b"{\"detail\":\"an active license is assigned\"}".to_vec(),
+            revision,
+        )),
         false => Err(No::not_found("notAssigned", "no active license is assigned")),
     }
 }

@@ -16,14 +16,16 @@ use actix_web::http::{Method, header};
 use actix_web::web::Bytes;
 use futures_util::FutureExt;
 use futures_util::future::LocalBoxFuture;
-use serde_json::{Value, json};
+use serde::Deserialize;
+use serde_json::Value;
 
 use self::path::{Asked, Place};
 use self::reason::No;
 use crate::engine::{Reply, Write, Written};
-use crate::http::door::{Door, Unread};
+use crate::http::cursor::Lasting;
+use crate::http::door::{Door, Unread, look, shown, tell};
 use crate::http::operation::{password, password_was_right};
-use crate::http::write::{answer as written, beside, idempotency, refuse_key, still_known};
+use crate::http::write::{answer as written, idempotency, refuse_key, still_known};
 use crate::http::{Context, auth, body};
 use crate::limits::Limit;
 use crate::operation::moving::Entry;
@@ -79,13 +81,6 @@ async fn answer(context: &Context, payload: Payload) -> Result<HttpResponse, No>
     }
 }
 
-fn shown(value: Value, revision: u64) -> Result<HttpResponse, No> {
-    Ok(HttpResponse::Ok()
-        .insert_header(("graph-revision", revision))
-        .insert_header((header::CONTENT_TYPE, "application/json"))
-        .body(value.to_string()))
-}
-
 /// The body as a JSON object. Whose request it is is asked first.
 async fn read(context: &Context, mut payload: Payload) -> Result<(Bytes, wire::Object), No> {
     auth::authenticate_basic(context, &context.state.engine.snapshot())?;
@@ -101,8 +96,13 @@ async fn read(context: &Context, mut payload: Payload) -> Result<(Bytes, wire::O
 
 /// An answer with its address in a header too.
 fn located(done: Written) -> Result<HttpResponse, No> {
-    let told: Value = serde_json::from_slice(&done.reply.body).unwrap_or_default();
-    let location = told["location"].as_str().map(header::HeaderValue::from_str);
+    #[derive(Deserialize)]
+    struct Located {
+        location: Option<String>,
+    }
+    let told: Option<Located> = serde_json::from_slice(&done.reply.body).ok();
+    let location = told.and_then(|told| told.location);
+    let location = location.map(|location| header::HeaderValue::from_str(&location));
     let mut response = written(done)?;
     if let Some(Ok(location)) = location {
         response.headers_mut().insert(header::LOCATION, location);
@@ -115,7 +115,7 @@ async fn change(
     context: &Context,
     bytes: Option<&[u8]>,
     change: Change,
-    told: impl FnOnce(Done) -> (u16, Value) + Send + 'static,
+    told: impl FnOnce(Done) -> (u16, Vec<u8>) + Send + 'static,
 ) -> Result<HttpResponse, No> {
     let who = auth::authenticate_basic(context, &context.state.engine.snapshot())?;
     let write = Write {
@@ -133,7 +133,7 @@ async fn change(
         let (status, told) = told(change.run(tx, &who)?);
         Ok::<_, SaleError>(Reply {
             status,
-            body: Arc::from(told.to_string().into_bytes()),
+            body: Arc::from(told),
         })
     });
     located(done.await?)
@@ -144,15 +144,13 @@ async fn sell(context: &Context, payload: Payload, asked: Asked) -> Result<HttpR
     let (bytes, members) = read(context, payload).await?;
     let wanted = wire::sell(&asked.site, &members)?;
     change(context, Some(&bytes), Change::Sell(wanted), move |done| {
-        let license = done.license.as_ref().map(told::license).unwrap_or_default();
-        let id = license["tizra-id"].clone();
-        let location = format!(
-            "/admin-api/{}/licenses/{}",
-            asked.raw_site,
-            id.as_str().unwrap_or_default()
-        );
-        let told = json!({"tizra-id": id, "license": license});
-        (201, told::answer(201, "The license was created", Some(&location), told))
+        let made = done.license.as_ref().map(|sold| told::Made {
+            tizra_id: &sold.id,
+            license: told::license(sold),
+        });
+        let id = made.as_ref().map_or("", |made| made.tizra_id);
+        let location = format!("/admin-api/{}/licenses/{id}", asked.raw_site);
+        (201, told::answer(201, "The license was created", Some(&location), made))
     })
     .await
 }
@@ -160,20 +158,28 @@ async fn sell(context: &Context, payload: Payload, asked: Asked) -> Result<HttpR
 async fn remove(context: &Context, asked: &Asked, id: &str) -> Result<HttpResponse, No> {
     let (site, license) = (asked.site.clone(), id.to_owned());
     change(context, Some(b""), Change::Remove { site, license }, |_| {
-        (200, told::answer(200, "The license was removed", None, json!({})))
+        (
+            200,
+            told::answer(200, "The license was removed", None, told::Nothing {}),
+        )
     })
     .await
 }
 
 async fn one(context: &Context, asked: &Asked, id: &str) -> Result<HttpResponse, No> {
-    let (graph, who) = auth::enter_by(context, auth::authenticate_basic).await?;
-    let sold = sale::one(&graph, &who, &asked.site, id, context.state.engine.now())?;
-    let told = json!({"license": told::license(&sold)});
-    shown(told::answer(200, "OK", None, told), graph.revision())
+    let entered = auth::enter_by(context, auth::authenticate_basic).await?;
+    let (site, id) = (asked.site.clone(), id.to_owned());
+    let told = tell(context, entered, SaleError::code, move |at| {
+        let sold = sale::one(at.graph, at.who, &site, &id, at.now)?;
+        Ok(told::ok(told::One {
+            license: told::license(&sold),
+        }))
+    });
+    Ok(told.await??)
 }
 
 async fn list(context: &Context, asked: &Asked) -> Result<HttpResponse, No> {
-    let (graph, who) = auth::enter_by(context, auth::authenticate_basic).await?;
+    let entered = auth::enter_by(context, auth::authenticate_basic).await?;
     let query = wire::query(context.query())?;
     let text = |name: &str| {
         query
@@ -181,27 +187,42 @@ async fn list(context: &Context, asked: &Asked) -> Result<HttpResponse, No> {
             .find(|(known, _)| known == name)
             .map(|(_, value)| value.clone())
     };
+    // A place is one in this list of this caller.
+    let cursors = Lasting::new(&auth::bearer_or_basic(context).unwrap_or_default());
+    let (user, set, offer) = (text("user-name"), text("user-set-name"), text("offer-id"));
+    let question = format!("licenses {:?}", (&asked.site, &user, &set, &offer));
+    let opened = |text: String| {
+        let place = cursors.open(&text, &question)?;
+        Some(u64::from_be_bytes(place.try_into().ok()?))
+    };
     let most = context.limits().page_max;
     let wanted = sale::Asked {
-        user: text("user-name"),
-        set: text("user-set-name"),
-        offer: text("offer-id"),
-        after: text("after"),
+        user,
+        set,
+        offer,
+        after: match text("after") {
+            None => 0,
+            Some(text) => opened(text).ok_or_else(No::bad_cursor)?,
+        },
         most: match text("limit").map(|limit| limit.parse::<u64>()) {
             None => most as usize,
             Some(Ok(limit)) if (1..=most).contains(&limit) => limit as usize,
             Some(_) => return Err(No::bad_parameter(format!("`limit` is a whole number from 1 to {most}"))),
         },
     };
-    let (now, limits, revision) = (context.state.engine.now(), *context.limits(), graph.revision());
-    let site = asked.site.clone();
-    let found = beside(move || Ok(sale::list(&graph, &who, &site, &wanted, now, &limits)));
-    let (sold, more) = found.await??;
-    let mut told = json!({"licenses": sold.iter().map(told::license).collect::<Vec<_>>()});
-    if let Some(last) = sold.last().filter(|_| more) {
-        told["next"] = json!(last.id);
+    let (site, revision) = (asked.site.clone(), entered.0.revision());
+    let looked = look(context, entered, SaleError::code, move |at| {
+        let (sold, more) = sale::list(at.graph, at.who, &site, &wanted, at.now, at.limits)?;
+        let last = sold.last().filter(|_| more).map(|last| last.serial);
+        Ok((told::licenses(&sold, at.limits)?, last))
+    });
+    let (mut told, last) = looked.await??;
+    if let Some(last) = last {
+        let next = cursors.seal(&last.to_be_bytes(), &question);
+        told.extend_from_slice(format!(",\"next\":\"{next}\"").as_bytes());
     }
-    shown(told::answer(200, "OK", None, told), revision)
+    told.push(b'}');
+    Ok(shown(told, revision))
 }
 
 /// `POST session-login`: rights that somebody else decided about.
@@ -214,13 +235,15 @@ async fn session(context: &Context, payload: Payload, asked: &Asked) -> Result<H
     let (_, members) = read(context, payload).await?;
     let (wanted, path) = wire::session(&asked.site, &members, context.limits().items)?;
     let mut response = change(context, None, Change::Begin(wanted), move |done| {
-        let told = done.session.map_or_else(Value::default, |entered| {
-            json!({
-                "token": entered.token, "user": told::user(&entered.user),
-                "licenses": entered.licenses.iter().map(told::license).collect::<Vec<_>>(),
-            })
+        let session = done.session.as_ref().map(|entered| told::Entered {
+            token: Some(&entered.token),
+            user: told::user(&entered.user),
+            licenses: entered.licenses.iter().map(told::license).collect(),
         });
-        (201, told::answer(201, "The session was created", path.as_deref(), told))
+        (
+            201,
+            told::answer(201, "The session was created", path.as_deref(), session),
+        )
     })
     .await?;
     let secret = header::HeaderValue::from_static("no-store");
@@ -237,21 +260,31 @@ async fn login(context: &Context, payload: Payload, asked: &Asked) -> Result<Htt
     drop(graph);
     let verified = password(context, name.clone(), secret).await?;
     let verified = verified.map_err(|_| No::credentials())?;
-    let graph = context.state.engine.snapshot();
-    let (now, limits, revision) = (context.state.engine.now(), *context.limits(), graph.revision());
-    let site = asked.site.clone();
-    let found = beside(move || Ok(sale::of_login(&graph, &who, &site, &verified, now, &limits)));
-    let (user, licenses) = found.await??.ok_or_else(No::credentials)?;
+    let entered = (context.state.engine.snapshot(), who);
+    let (site, revision) = (asked.site.clone(), entered.0.revision());
+    let looked = look(context, entered, SaleError::code, move |at| {
+        let found = sale::of_login(at.graph, at.who, &site, &verified, at.now, at.limits)?;
+        Ok(found.map(|(user, licenses)| {
+            told::ok(told::Entered {
+                token: None,
+                user: told::user(&user),
+                licenses: licenses.iter().map(told::license).collect(),
+            })
+        }))
+    });
+    let told = looked.await??.ok_or_else(No::credentials)?;
     password_was_right(context, &name);
-    let licenses: Vec<Value> = licenses.iter().map(told::license).collect();
-    let told = json!({"user": told::user(&user), "licenses": licenses});
-    shown(told::answer(200, "OK", None, told), revision)
+    Ok(shown(told, revision))
 }
 
 async fn object(context: &Context, asked: &Asked, id: &str) -> Result<HttpResponse, No> {
-    let (graph, who) = auth::enter_by(context, auth::authenticate_basic).await?;
-    let found = sale::object(&graph, &who, &asked.site, id, context.state.engine.now())?;
-    shown(told::answer(200, "OK", None, told::object(&found)), graph.revision())
+    let entered = auth::enter_by(context, auth::authenticate_basic).await?;
+    let (site, id) = (asked.site.clone(), id.to_owned());
+    let told = tell(context, entered, SaleError::code, move |at| {
+        let found = sale::object(at.graph, at.who, &site, &id, at.now)?;
+        Ok(told::ok(told::object(&found)))
+    });
+    Ok(told.await??)
 }
 
 async fn edit(context: &Context, payload: Payload, asked: &Asked, id: &str) -> Result<HttpResponse, No> {
@@ -263,7 +296,7 @@ async fn edit(context: &Context, payload: Payload, asked: &Asked, id: &str) -> R
     let (site, object) = (asked.site.clone(), id.to_owned());
     let wanted = Change::Edit { site, object, update };
     change(context, Some(&bytes), wanted, |done| {
-        let told = done.object.as_ref().map_or_else(Value::default, told::object);
+        let told = done.object.as_ref().map(told::object);
         (200, told::answer(200, "The object was updated", None, told))
     })
     .await

@@ -30,6 +30,11 @@ impl No {
         Self(Problem::bad_request("badParameter", message))
     }
 
+    pub fn bad_cursor() -> Self {
+        let detail = "this `after` was not given for this list and this caller";
+        Self(Problem::bad_request("badCursor", detail))
+    }
+
     pub fn unknown_path() -> Self {
         let detail = "there is nothing at this path";
         Self(Problem::new(StatusCode::NOT_FOUND, "unknownPath", detail))

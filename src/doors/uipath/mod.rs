@@ -6,26 +6,27 @@ mod moving;
 mod openapi;
 mod path;
 mod reason;
+mod told;
 mod wire;
 
 use std::sync::Arc;
 
 use actix_web::HttpResponse;
 use actix_web::dev::Payload;
-use actix_web::http::{Method, header};
+use actix_web::http::Method;
 use actix_web::web::Bytes;
 use futures_util::FutureExt;
 use futures_util::future::LocalBoxFuture;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use self::path::{Asked, Service};
 use self::reason::No;
 use crate::engine::{Reply, Write};
-use crate::http::door::{Door, Unread};
+use crate::http::door::{Door, Look, Unread, shown, tell};
 use crate::http::write::{answer as written, beside, idempotency, still_known};
 use crate::http::{Context, auth, body};
 use crate::limits::Limit;
-use crate::operation::allocation::{self, Account, Change, Direct, Done, Rules};
+use crate::operation::allocation::{self, Account, AllocationError, Change, Direct, Done, Rules};
 use crate::operation::moving::Entry;
 
 /// The vendor caps a page there whatever is asked for.
@@ -78,7 +79,7 @@ async fn lease(context: &Context, payload: Payload, asked: &Asked) -> Result<Htt
         },
         ["account", named, "user-license", "group", group] => match *method {
             Method::PUT | Method::POST => set_rule(context, payload, account(named), group).await,
-            Method::GET | Method::HEAD => bundles(context, account(named), group).await,
+            Method::GET | Method::HEAD => bundles(context, account(named), Some(group)).await,
             _ => Err(No::method(method, "GET, HEAD, PUT, POST")),
         },
         ["account", named, "user-license", "group", group, "with-quota"] => match *method {
@@ -125,10 +126,7 @@ async fn portal(context: &Context, payload: Payload, asked: &Asked) -> Result<Ht
         }
         ["users"] => Err(No::method(method, "POST")),
         ["user", "page"] if is_read => holders(context, account).await,
-        ["group"] if is_read => {
-            let group = wire::query(context.query())?.required("id")?;
-            bundles(context, account, &group).await
-        }
+        ["group"] if is_read => bundles(context, account, None).await,
         ["group"] if method == Method::PUT => portal_rule(context, payload, account).await,
         ["group"] if method == Method::DELETE => {
             let (bytes, group) = read(context, payload, wire::group).await?;
@@ -159,24 +157,28 @@ async fn identity(context: &Context, asked: &Asked) -> Result<HttpResponse, No> 
         return Err(No::method(method, "GET, HEAD"));
     }
     let account: Account = (named, asked.organization.clone());
-    let (graph, who) = auth::enter(context).await?;
-    let (now, limits, revision) = (context.state.engine.now(), *context.limits(), graph.revision());
-    let told = beside(move || {
-        Ok(match group {
-            Some(group) => allocation::group(&graph, &who, &account, &group, now, &limits)
-                .map(|group| wire::directory_group(&group)),
-            None => allocation::groups(&graph, &who, &account, &limits)
-                .map(|groups| groups.iter().map(wire::directory_group).collect()),
-        })
-    });
-    shown(told.await??, revision)
+    told(
+        context,
+        |_| Ok(group),
+        move |at, group| match group {
+            Some(group) => {
+                allocation::group(at.graph, at.who, &account, group, at.now, at.limits).map(|group| told::group(&group))
+            }
+            None => told::groups(&allocation::groups(at.graph, at.who, &account, at.limits)?, at.limits),
+        },
+    )
+    .await
 }
 
-fn shown(value: Value, revision: u64) -> Result<HttpResponse, No> {
-    Ok(HttpResponse::Ok()
-        .insert_header(("graph-revision", revision))
-        .insert_header((header::CONTENT_TYPE, "application/json"))
-        .body(value.to_string()))
+/// A read: what is asked for is read once it is known who asks, and told from the graph as it is then.
+async fn told<A: Send + 'static>(
+    context: &Context,
+    asked: impl FnOnce(&wire::Query) -> Result<A, No>,
+    told: impl Fn(Look<'_>, &A) -> Result<Vec<u8>, AllocationError> + Send + 'static,
+) -> Result<HttpResponse, No> {
+    let entered = auth::enter(context).await?;
+    let asked = asked(&wire::query(context.query())?)?;
+    Ok(tell(context, entered, AllocationError::code, move |at| told(at, &asked)).await??)
 }
 
 /// The body as JSON of one shape. Whose request it is is asked first.
@@ -225,7 +227,7 @@ async fn set_direct(context: &Context, payload: Payload, account: Account) -> Re
     let (organization, external) = (account.0.clone(), asked.external);
     let wanted = Change::Direct(Direct { account, ..asked });
     change(context, &bytes, wanted, move |done| {
-        wire::records(&done.users, &organization, external, &done.items)
+        told::records(&done.users, &organization, external, &done.items)
     })
     .await
 }
@@ -265,10 +267,7 @@ async fn set_rules(context: &Context, bytes: &[u8], wanted: Rules) -> Result<Htt
     let (organization, group) = (wanted.account.0.clone(), wanted.group.clone());
     let external = wanted.external.unwrap_or(false);
     change(context, bytes, Change::Rules(wanted), move |done| {
-        let told = json!({
-            "groupId": group, "organizationId": organization, "useExternalLicense": external, "userBundleCodes": done.items,
-        });
-        told.to_string().into_bytes()
+        told::group_record(&group, &organization, external, &done.items)
     })
     .await
 }
@@ -285,85 +284,97 @@ async fn set_quota(context: &Context, payload: Payload, account: Account, group:
         ..asked
     });
     change(context, &bytes, wanted, move |done| {
-        let ruled = done.ruled.unwrap_or_default();
-        wire::rule_told(&named, &organization, &ruled).to_string().into_bytes()
+        told::rule(&named, &organization, &done.ruled.unwrap_or_default())
     })
     .await
 }
 
 /// U5.
 async fn rule(context: &Context, account: Account, group: &str) -> Result<HttpResponse, No> {
-    let (graph, who) = auth::enter(context).await?;
-    let now = context.state.engine.now();
-    let ruled = allocation::group_rule(&graph, &who, &account, group, now)?;
-    shown(wire::rule_told(group, &account.0, &ruled), graph.revision())
+    let group = group.to_owned();
+    told(
+        context,
+        |_| Ok(()),
+        move |at, ()| {
+            let ruled = allocation::group_rule(at.graph, at.who, &account, &group, at.now)?;
+            Ok(told::rule(&group, &account.0, &ruled))
+        },
+    )
+    .await
 }
 
 /// U6.
 async fn rules(context: &Context, account: Account) -> Result<HttpResponse, No> {
-    let (graph, who) = auth::enter(context).await?;
-    let query = wire::query(context.query())?;
-    let (page, order) = (query.page(PAGE)?, query.order()?);
-    let (now, revision) = (context.state.engine.now(), graph.revision());
-    let told = beside(move || Ok(allocation::group_rules(&graph, &who, &account, page, order, now)));
-    let (ruled, count) = told.await??;
-    let results: Vec<Value> = ruled.iter().map(wire::rule_listed).collect();
-    shown(json!({"results": results, "totalCount": count}), revision)
+    let asked = |query: &wire::Query| Ok((query.page(PAGE)?, query.order()?));
+    told(context, asked, move |at, (page, order)| {
+        let (ruled, count) = allocation::group_rules(at.graph, at.who, &account, *page, *order, at.now, at.limits)?;
+        told::rules(&ruled, count, at.limits)
+    })
+    .await
 }
 
 async fn portal_rules(context: &Context, account: Account) -> Result<HttpResponse, No> {
-    let query = wire::query(context.query())?;
-    let (page, order) = (query.page(PAGE)?, Default::default());
-    let (graph, who) = auth::enter(context).await?;
-    let (now, revision) = (context.state.engine.now(), graph.revision());
-    let told = beside(move || Ok(allocation::group_rules(&graph, &who, &account, page, order, now)));
-    let (ruled, _) = told.await??;
-    let results: Vec<Value> = ruled.iter().map(wire::portal_rule_listed).collect();
-    shown(json!({"results": results}), revision)
+    told(
+        context,
+        |query| query.page(PAGE),
+        move |at, page| {
+            let order = Default::default();
+            let (ruled, _) = allocation::group_rules(at.graph, at.who, &account, *page, order, at.now, at.limits)?;
+            told::portal_rules(&ruled, at.limits)
+        },
+    )
+    .await
 }
 
-/// U3, and its twin of the portal.
-async fn bundles(context: &Context, account: Account, group: &str) -> Result<HttpResponse, No> {
-    let (graph, who) = auth::enter(context).await?;
-    let (now, limits, revision) = (context.state.engine.now(), *context.limits(), graph.revision());
-    let group = group.to_owned();
-    let told = beside(move || {
-        let ruled = allocation::group_rule(&graph, &who, &account, &group, now);
-        Ok(ruled.and_then(|ruled| Ok((ruled, allocation::pools(&graph, &who, &account, now, &limits)?))))
-    });
-    let (ruled, pools) = told.await??;
-    let codes: Vec<&str> = ruled.held.iter().map(|held| held.item.as_str()).collect();
-    let told = json!({
-        "availableUserBundles": pools.iter().map(wire::pool).collect::<Vec<_>>(),
-        "allocatedUserBundles": codes, "useExternalLicense": ruled.external,
-    });
-    shown(told, revision)
+/// U3, and its twin of the portal, where the query names the group.
+async fn bundles(context: &Context, account: Account, group: Option<&str>) -> Result<HttpResponse, No> {
+    let group = |query: &wire::Query| match group {
+        Some(group) => Ok(group.to_owned()),
+        None => query.required("id"),
+    };
+    told(context, group, move |at, group| {
+        let ruled = allocation::group_rule(at.graph, at.who, &account, group, at.now)?;
+        let pools = allocation::pools(at.graph, at.who, &account, at.now, at.limits)?;
+        Ok(told::bundles(&ruled, &pools))
+    })
+    .await
 }
 
 async fn pools(context: &Context, account: Account) -> Result<HttpResponse, No> {
-    let (graph, who) = auth::enter(context).await?;
-    let (now, limits, revision) = (context.state.engine.now(), *context.limits(), graph.revision());
-    let told = beside(move || Ok(allocation::pools(&graph, &who, &account, now, &limits)));
-    shown(told.await??.iter().map(wire::pool).collect(), revision)
+    told(
+        context,
+        |_| Ok(()),
+        move |at, ()| {
+            let pools = allocation::pools(at.graph, at.who, &account, at.now, at.limits)?;
+            told::pools(&pools, at.limits)
+        },
+    )
+    .await
 }
 
 async fn holders(context: &Context, account: Account) -> Result<HttpResponse, No> {
-    let page = wire::query(context.query())?.page(PAGE)?;
-    let (graph, who) = auth::enter(context).await?;
-    let (now, revision) = (context.state.engine.now(), graph.revision());
-    let told = beside(move || Ok(allocation::holders(&graph, &who, &account, page, now)));
-    let results: Vec<Value> = told.await??.iter().map(wire::holder).collect();
-    shown(json!({"results": results}), revision)
+    told(
+        context,
+        |query| query.page(PAGE),
+        move |at, page| {
+            let holders = allocation::holders(at.graph, at.who, &account, *page, at.now, at.limits)?;
+            told::holders(&holders, at.limits)
+        },
+    )
+    .await
 }
 
 async fn members(context: &Context, account: Account, group: &str) -> Result<HttpResponse, No> {
-    let page = wire::query(context.query())?.page(PAGE)?;
-    let (graph, who) = auth::enter(context).await?;
-    let (now, limits, revision) = (context.state.engine.now(), *context.limits(), graph.revision());
     let group = group.to_owned();
-    let told = beside(move || Ok(allocation::members(&graph, &who, &account, &group, page, now, &limits)));
-    let results: Vec<Value> = told.await??.iter().map(wire::holder).collect();
-    shown(json!({"results": results}), revision)
+    told(
+        context,
+        |query| query.page(PAGE),
+        move |at, page| {
+            let members = allocation::members(at.graph, at.who, &account, &group, *page, at.now, at.limits)?;
+            told::holders(&members, at.limits)
+        },
+    )
+    .await
 }
 
 /// U7.
@@ -380,9 +391,5 @@ async fn entitled(context: &Context, payload: Payload, account: Account) -> Resu
         1 => ask(),
         _ => beside(move || Ok(ask())).await?,
     };
-    let answers = names.into_iter().zip(told?).map(|(name, yes)| (name, Value::Bool(yes)));
-    shown(
-        json!({"isEntitled": answers.collect::<serde_json::Map<_, _>>()}),
-        revision,
-    )
+    Ok(shown(told::entitled(&names, &told?), revision))
 }

@@ -1,16 +1,12 @@
-//! Shapes of the vendor's bodies and queries (`doors.md` A.3 and A.6). What is not in a shape is passed over; what is has
-//! its type: no number in quotes, and `null` nowhere.
+//! Shapes of what the vendor's clients send, bodies and queries (`doors.md` A.3 and A.6). What is not in a shape is passed over;
+//! what is has its type: no number in quotes, and `null` nowhere.
 
 use percent_encoding::percent_decode_str;
 use serde::{Deserialize, Deserializer};
-use serde_json::{Number, Value, json};
+use serde_json::Number;
 
 use super::reason::No;
-use crate::operation::allocation::{Direct, Held, Holder, Listed, Order, Pool, Quota, Ruled, Rules};
-use crate::operation::foreign::Named;
-
-/// The largest number the vendor's clients read: a pool without limit.
-const UNLIMITED: u64 = i32::MAX as u64;
+use crate::operation::allocation::{Direct, Order, Quota, Rules};
 
 /// Absent is one thing, `null` is none.
 fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Option<T>, D::Error> {
@@ -256,92 +252,4 @@ impl Query {
             }
         }
     }
-}
-
-/// Of U1: one a user.
-pub fn records(users: &[String], organization: &str, external: bool, items: &[String]) -> Vec<u8> {
-    let one = |user: &String| {
-        json!({
-            "userId": user, "organizationId": organization, "useExternalLicense": external, "userBundleCodes": items,
-        })
-    };
-    Value::Array(users.iter().map(one).collect()).to_string().into_bytes()
-}
-
-fn quotas(ruled: &Ruled) -> Vec<Value> {
-    let one = |held: &Held| {
-        let limit = held.quota?;
-        Some(json!({"userBundleCode": held.item, "limit": limit, "currentUsage": held.usage}))
-    };
-    ruled.held.iter().filter_map(one).collect()
-}
-
-fn codes(ruled: &Ruled) -> Vec<&str> {
-    ruled.held.iter().map(|held| held.item.as_str()).collect()
-}
-
-/// Of U4 and U5.
-pub fn rule_told(group: &str, organization: &str, ruled: &Ruled) -> Value {
-    json!({
-        "groupRule": {"groupId": group, "organizationId": organization, "userBundleCodes": codes(ruled)},
-        "quotas": quotas(ruled),
-    })
-}
-
-/// Of U6.
-pub fn rule_listed(ruled: &Ruled) -> Value {
-    let leases = ruled.held.iter().map(|held| (held.item.clone(), held.usage.into()));
-    let unavailable = ruled.held.iter().filter(|held| held.exhausted);
-    json!({
-        "groupRule": {
-            "id": ruled.id, "name": ruled.name, "userBundleLicenses": codes(ruled),
-            "userBundleLeases": leases.collect::<serde_json::Map<_, _>>(),
-            "useExternalLicense": ruled.external, "orphan": false,
-            "userLicenseBundlesUnavailable": unavailable.map(|held| held.item.as_str()).collect::<Vec<_>>(),
-        },
-        "quotas": quotas(ruled),
-    })
-}
-
-pub fn portal_rule_listed(ruled: &Ruled) -> Value {
-    json!({
-        "id": ruled.id, "name": ruled.name, "userBundleLicenses": codes(ruled),
-        "useExternalLicense": ruled.external, "orphan": false,
-    })
-}
-
-/// Who holds a unit uses it, so that both numbers are the seats that are taken, by whatever API.
-pub fn pool(pool: &Pool) -> Value {
-    let total = pool.total.unwrap_or(UNLIMITED);
-    json!({"code": pool.item, "allocated": pool.taken, "total": total, "inUse": pool.taken})
-}
-
-pub fn holder(holder: &Holder) -> Value {
-    let Named {
-        login,
-        email,
-        first,
-        last,
-        display,
-    } = &holder.named;
-    json!({
-        "id": holder.id, "email": email, "name": first.as_ref().or(login.as_ref()), "surname": last, "displayName": display,
-        "lastInUse": holder.last_used.map(|time| time.to_string()), "userBundleLicenses": holder.items,
-        "useExternalLicense": holder.external, "orphan": holder.orphan,
-    })
-}
-
-/// Of the directory. Its types are numbers there: 0 for a group that is built in, 1 for any other.
-pub fn directory_group(group: &Listed) -> Value {
-    let built_in = group.kind.as_deref() == Some("employees");
-    let member = |(id, named): &(String, Named)| {
-        let name = named.login.as_ref().or(named.email.as_ref()).unwrap_or(id);
-        json!({"identifier": id, "name": name, "displayName": named.display, "email": named.email})
-    };
-    json!({
-        "id": group.id, "name": group.name, "displayName": group.description.as_ref().unwrap_or(&group.name),
-        "type": i32::from(!built_in), "creationTime": group.created.to_string(),
-        "lastModificationTime": group.updated.to_string(),
-        "members": group.members.iter().map(member).collect::<Vec<_>>(),
-    })
 }

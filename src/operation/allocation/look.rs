@@ -1,12 +1,13 @@
 //! Allocations as they are: pools of seats, the rules of groups with their use, who holds what, and whether somebody may
 //! use something. Of a snapshot; pages are by how many to skip, as the APIs that ask have it.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
+use foldhash::fast::RandomState;
 use uuid::Uuid;
 
 use super::{Account, AllocationError, GROUPS, MEMBERSHIP, READ, account, group_of, users};
-use crate::access::{Action, Permission, Who};
+use crate::access::{Action, Permission, View, Who};
 use crate::entitlement::allocate::{self, Pool as Seats};
 use crate::entitlement::decision::{self, Decision, Wanted};
 use crate::entitlement::{Refused, ruled, select};
@@ -109,6 +110,25 @@ fn too_many(limits: &Limits) -> AllocationError {
     Error::from(error).into()
 }
 
+/// Counts what is looked at.
+struct Visits<'l> {
+    left: u64,
+    limits: &'l Limits,
+}
+
+impl<'l> Visits<'l> {
+    fn new(limits: &'l Limits) -> Self {
+        let left = limits.visited;
+        Self { left, limits }
+    }
+
+    fn take(&mut self, visits: usize) -> Result<(), AllocationError> {
+        let left = self.left.checked_sub(visits as u64);
+        self.left = left.ok_or_else(|| too_many(self.limits))?;
+        Ok(())
+    }
+}
+
 /// Of all items it has licenses of that are valid now.
 pub fn pools(
     graph: &Graph,
@@ -181,12 +201,11 @@ pub fn group_rules(
     (skip, top): (usize, usize),
     (order, descending): (Order, bool),
     now: Time,
+    limits: &Limits,
 ) -> Result<(Vec<Ruled>, usize), AllocationError> {
     let organization = read(graph, who, account)?;
-    let groups = organization.hop(Hop::forward(GROUPS), None).map(|(group, _)| group);
-    let mut ruling: Vec<Node<'_>> = groups
-        .filter(|group| group.hop_count(Hop::forward(ruled::RULES)) > 0)
-        .collect();
+    let mut visits = Visits::new(limits);
+    let mut ruling = ruling(organization, &mut visits)?;
     let is_external = |group: &Node<'_>| {
         let mut rules = group.hop(Hop::forward(ruled::RULES), None);
         rules.any(|(rule, _)| rule.fields.get(EXTERNAL) == Some(&Value::Bool(true)))
@@ -201,10 +220,35 @@ pub fn group_rules(
         ruling.reverse();
     }
     let count = ruling.len();
-    let page = ruling.into_iter().skip(skip).take(top);
     let mut exhausted = HashMap::new();
-    let page = page.map(|group| ruled_of(organization, group, &mut exhausted, now));
-    Ok((page.collect(), count))
+    let mut page = Vec::with_capacity(top.min(count));
+    for group in ruling.into_iter().skip(skip).take(top) {
+        visits.take(group.hop_count(Hop::forward(ruled::RULES)))?;
+        page.push(ruled_of(organization, group, &mut exhausted, now));
+    }
+    Ok((page, count))
+}
+
+/// The groups that have rules, in order of creation: from the organization's groups, or from all rules there are, whichever are
+/// fewer.
+fn ruling<'g>(organization: Node<'g>, visits: &mut Visits<'_>) -> Result<Vec<Node<'g>>, AllocationError> {
+    let groups = organization.hop_count(Hop::forward(GROUPS));
+    let rules = organization.graph().kind_count(Kind::AllocationRule);
+    visits.take(groups.min(rules))?;
+    if groups <= rules {
+        let groups = organization.hop(Hop::forward(GROUPS), None).map(|(group, _)| group);
+        return Ok(groups
+            .filter(|group| group.hop_count(Hop::forward(ruled::RULES)) > 0)
+            .collect());
+    }
+    let rules = organization.graph().of_kind(Kind::AllocationRule, None);
+    let groups = rules.filter_map(ruled::group);
+    let mut ruling: Vec<Node<'g>> = groups
+        .filter(|group| group.parent(GROUPS) == Some(organization))
+        .collect();
+    ruling.sort_unstable_by_key(|group| group.serial);
+    ruling.dedup();
+    Ok(ruling)
 }
 
 /// A page of those that hold licenses by the rules of a group, in order of their creation.
@@ -220,13 +264,10 @@ pub fn members(
     let organization = read(graph, who, account)?;
     let group = group_of(organization, group)?;
     let mut holding: BTreeMap<Serial, (Node<'_>, Vec<Node<'_>>)> = BTreeMap::new();
-    let mut visited = 0;
+    let mut visits = Visits::new(limits);
     for (rule, _) in group.hop(Hop::forward(ruled::RULES), None) {
         for (assignment, _) in rule.hop(Hop::forward(ruled::LEASED), None) {
-            visited += 1;
-            if visited > limits.visited {
-                return Err(too_many(limits));
-            }
+            visits.take(1)?;
             let holder = assignment.parent(BY_PROFILE);
             if let Some(profile) = holder.filter(|_| select::is_reserved(&assignment, now)) {
                 let (_, held) = holding.entry(profile.serial).or_insert_with(|| (profile, Vec::new()));
@@ -235,13 +276,16 @@ pub fn members(
         }
     }
     let page = holding.into_values().skip(skip).take(top);
-    Ok(page
-        .map(|(profile, held)| {
-            let membership = profile.relation(Hop::forward(MEMBERSHIP), group);
-            let is_member = membership.is_some_and(|membership| select::is_member(membership, now));
-            holder(profile, &held, false, !is_member, now)
-        })
-        .collect())
+    let view = View::new(graph, who);
+    let shown = page.map(|(profile, held)| {
+        let membership = profile.relation(Hop::forward(MEMBERSHIP), group);
+        let is_member = membership.is_some_and(|membership| select::is_member(membership, now));
+        Holder {
+            orphan: !is_member,
+            ..holder(profile, &held, &view, now)
+        }
+    });
+    Ok(shown.collect())
 }
 
 /// A page of the users with a direct record, in order of the records.
@@ -251,44 +295,53 @@ pub fn holders(
     account: &Account,
     (skip, top): (usize, usize),
     now: Time,
+    limits: &Limits,
 ) -> Result<Vec<Holder>, AllocationError> {
     let organization = read(graph, who, account)?;
-    let records = organization
-        .hop(Hop::forward(ruled::RECORDS), None)
-        .skip(skip)
-        .take(top);
-    let shown = records.filter_map(|(record, _)| {
-        let profile = record.parent(ruled::RECORDS_OF)?;
+    let mut visits = Visits::new(limits);
+    let records = Hop::forward(ruled::RECORDS);
+    visits.take(skip.min(organization.hop_count(records)))?;
+    let view = View::new(graph, who);
+    let mut shown = Vec::with_capacity(top);
+    for (record, _) in organization.hop(records, None).skip(skip).take(top) {
+        visits.take(1 + record.hop_count(Hop::forward(ruled::ALLOCATED)))?;
+        let Some(profile) = record.parent(ruled::RECORDS_OF) else {
+            continue;
+        };
         let held = record.hop(Hop::forward(ruled::ALLOCATED), None).map(|(one, _)| one);
         let held: Vec<Node<'_>> = held.filter(|one| select::granting_one(*one, now)).collect();
         let external = record.fields.get(place(Kind::DirectRecord, "external"));
-        let external = external == Some(&Value::Bool(true));
-        Some(holder(profile, &held, external, false, now))
-    });
-    Ok(shown.collect())
+        shown.push(Holder {
+            external: external == Some(&Value::Bool(true)),
+            ..holder(profile, &held, &view, now)
+        });
+    }
+    Ok(shown)
 }
 
-fn holder(profile: Node<'_>, held: &[Node<'_>], external: bool, orphan: bool, now: Time) -> Holder {
-    let mut items: Vec<String> = Vec::new();
-    for assignment in held {
-        let item = assignment
-            .parent(BY_LICENSE)
-            .and_then(|license| license.parent(OF_ITEM));
-        if let Some(code) = item.map(foreign::code).filter(|code| !items.contains(code)) {
-            items.push(code);
-        }
-    }
+/// With its name, where the caller may read it.
+fn holder<'g>(profile: Node<'g>, held: &[Node<'g>], view: &View<'g>, now: Time) -> Holder {
+    let mut seen: HashSet<Node<'_>, RandomState> = HashSet::default();
+    let items = held
+        .iter()
+        .filter_map(|assignment| assignment.parent(BY_LICENSE)?.parent(OF_ITEM))
+        .filter(|item| seen.insert(*item))
+        .map(foreign::code)
+        .collect();
     let leases = held
         .iter()
         .flat_map(|assignment| profile.graph().leases(*assignment, now));
     let last_used = leases.filter_map(|lease| lease.fields.get(GRANTED_AT)?.as_time()).max();
     Holder {
         id: foreign::id(profile),
-        named: foreign::named(profile),
+        named: match view.sees(profile) {
+            true => foreign::named(profile),
+            false => Named::default(),
+        },
         items,
         last_used,
-        external,
-        orphan,
+        external: false,
+        orphan: false,
     }
 }
 

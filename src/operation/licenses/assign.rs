@@ -77,7 +77,8 @@ impl Assignment {
         let profile = self.user.one(tx, who, organization)?;
         let assignment = seated::assign(tx, license, profile, &self.terms)?;
         let node = tx.graph().find(assignment);
-        let shown = node.and_then(|node| told::assigned(node, tx.now()));
+        let view = View::new(tx.graph(), who);
+        let shown = node.and_then(|node| told::assigned(node, &view, tx.now()));
         shown.ok_or(LicenseError::UserMissing)
     }
 }

@@ -251,25 +251,28 @@ pub fn assignments(
     } = at;
     who.require(READ_ASSIGNMENT)?;
     let found = meant::license(graph, who, sold, license)?;
+    let view = View::new(graph, who);
     let all = found.license.hop(Hop::forward(BY_LICENSE), None);
     Budget::new(limits).take(found.license.hop_count(Hop::forward(BY_LICENSE)))?;
     let all = all.map(|(assignment, _)| assignment);
-    let all = all.filter(|one| seated::is_assigned(one, now) && is_picked(*one, pick, now));
+    let all = all.filter(|one| seated::is_assigned(one, now) && is_picked(*one, pick, &view, now));
     let (shown, count) = page.cut(all.collect(), |one, order| match order {
         Order::Updated => Key::Number(one.updated.millis()),
         _ => {
-            let holder = one.parent(BY_PROFILE).map(holder).unwrap_or_default();
+            let holder = holder(one, &view).unwrap_or_default();
             Key::Text(holder.login.or(holder.email).unwrap_or_default())
         }
     });
-    Ok((shown.into_iter().filter_map(|one| assigned(one, now)).collect(), count))
+    let shown = shown.into_iter().filter_map(|one| assigned(one, &view, now));
+    Ok((shown.collect(), count))
 }
 
-fn is_picked(assignment: Node<'_>, pick: &Pick, now: Time) -> bool {
+/// By a name that is hidden nobody is found.
+fn is_picked<'g>(assignment: Node<'g>, pick: &Pick, view: &View<'g>, now: Time) -> bool {
     let fulfilled = assignment.fields.get(seated::FULFILLED) == Some(&Value::Bool(true));
     let profile = assignment.parent(BY_PROFILE);
     let has_address = |address: &String| {
-        let email = profile.and_then(|profile| holder(profile).email);
+        let email = holder(assignment, view).and_then(|holder| holder.email);
         email.is_some_and(|email| email.eq_ignore_ascii_case(address))
     };
     pick.active
@@ -331,15 +334,24 @@ pub fn group_assignments(
 }
 
 /// Has whoever is reached at an address such a license now? Anybody may ask: it tells yes or no.
-pub fn is_assigned_to(graph: &Graph, sold: Sold, address: &str, now: Time) -> bool {
+pub fn is_assigned_to(
+    graph: &Graph,
+    sold: Sold,
+    address: &str,
+    now: Time,
+    limits: &Limits,
+) -> Result<bool, LicenseError> {
     let login = foreign::find(graph, Kind::Profile, address, |_| true);
-    let mut profiles = meant::addressed(graph, address).chain(login);
-    profiles.any(|profile| {
-        let mut all = profile.hop(Hop::forward(BY_PROFILE), None);
-        all.any(|(assignment, _)| {
+    let mut budget = Budget::new(limits);
+    for profile in meant::addressed(graph, address).chain(login) {
+        for (assignment, _) in profile.hop(Hop::forward(BY_PROFILE), None) {
+            budget.take(1)?;
             let license = assignment.parent(BY_LICENSE);
-            seated::is_active(&assignment, now)
-                && license.is_some_and(|license| sold.is(license) && seated::is_usable(license, now))
-        })
-    })
+            let is_open = |license| sold.is(license) && seated::is_usable(license, now);
+            if seated::is_active(&assignment, now) && license.is_some_and(is_open) {
+                return Ok(true);
+            }
+        }
+    }
+    Ok(false)
 }

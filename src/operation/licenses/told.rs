@@ -1,6 +1,8 @@
-//! A license and its assignments as they are told of: read from the graph, without a word about who asks.
+//! A license and its assignments as they are told of: read from the graph. Of those who have one, names are told to who may read
+//! them.
 
 use super::meant::{self, BY_LICENSE, BY_PROFILE, Found};
+use crate::access::{Action, Permission, View};
 use crate::entitlement::{seated, seats, sold};
 use crate::graph::Node;
 use crate::model::schema::{Hop, place};
@@ -49,6 +51,8 @@ pub struct Sums {
     /// Active, and not fulfilled.
     pub pending: u64,
 }
+
+const READ_PROFILE: Permission = Permission::Kind(Kind::Profile, Action::Read);
 
 /// Whose an assignment is. Somebody known by an address alone has nothing else.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -163,34 +167,52 @@ fn sums(license: Node<'_>, now: Time) -> Sums {
     sums
 }
 
-pub(super) fn holder(profile: Node<'_>) -> Holder {
+pub(super) fn holder<'g>(assignment: Node<'g>, view: &View<'g>) -> Option<Holder> {
+    let profile = assignment.parent(BY_PROFILE)?;
+    if meant::is_email_only(profile) {
+        let email = address(assignment, profile, view);
+        return Some(Holder {
+            email,
+            ..Holder::default()
+        });
+    }
+    if !view.sees(profile) {
+        // Who was known by an address alone, and is a user of somebody else's since, is known by no more than that.
+        return Some(Holder {
+            serial: view.reaches(profile).then_some(profile.serial),
+            email: address(assignment, profile, view),
+            ..Holder::default()
+        });
+    }
     let named = foreign::named(profile);
     let alias = self::named(profile, "alias");
     let login = named.login.or(alias);
-    if meant::is_email_only(profile) {
-        return Holder {
-            email: named.email,
-            ..Holder::default()
-        };
-    }
     let whole = match (named.first, named.last) {
         (Some(first), Some(last)) => Some(format!("{first} {last}")),
         (first, last) => first.or(last),
     };
     let address = || login.clone().filter(|login| login.contains('@'));
-    Holder {
+    Some(Holder {
         serial: Some(profile.serial),
         email: named.email.or_else(address),
         name: named.display.or(whole),
         login,
-    }
+    })
 }
 
-pub(super) fn assigned(node: Node<'_>, now: Time) -> Option<Assigned> {
+/// To who reads no profiles none is told. Of somebody out of reach it is told as it was when the license was assigned, by
+/// whoever assigned it: a later one is another organization's word.
+fn address<'g>(assignment: Node<'g>, profile: Node<'g>, view: &View<'g>) -> Option<String> {
+    let found = foreign::address(profile).filter(|_| view.may(READ_PROFILE))?;
+    let is_old = found.updated <= assignment.created;
+    (is_old || view.reaches(profile)).then(|| self::named(found, "value"))?
+}
+
+pub(super) fn assigned<'g>(node: Node<'g>, view: &View<'g>, now: Time) -> Option<Assigned> {
     let found = Found::of(node.parent(BY_LICENSE)?)?;
     Some(Assigned {
         serial: node.serial,
-        holder: holder(node.parent(BY_PROFILE)?),
+        holder: holder(node, view)?,
         active: seated::is_active(&node, now),
         fulfilled: node.fields.get(seated::FULFILLED) == Some(&Value::Bool(true)),
         direct: seated::is_direct(node),

@@ -208,7 +208,7 @@ fn found(tx: &Transaction<'_>, who: &Who, site: Uuid, offer: Uuid, told: &Sale) 
         return Ok(None);
     };
     let is_it = |license: Node<'_>| {
-        let is: Sold = told_of(license, tx.now());
+        let is: Sold = told_of(license, |_| true, tx.now());
         is_sold(of_site, license)
             && license.parent(sale::SOLD).is_some_and(|of| of.id == offer)
             && is
@@ -237,7 +237,8 @@ fn found(tx: &Transaction<'_>, who: &Who, site: Uuid, offer: Uuid, told: &Sale) 
             .flat_map(|user| user.hop(Hop::forward(BY_PROFILE), None));
         licenses = Box::new(held.filter_map(|(assignment, _)| assignment.parent(BY_LICENSE)));
     }
-    let meant = licenses.find(|license| is_it(*license) && told_of(*license, tx.now()).matching == told.matching);
+    let meant =
+        licenses.find(|license| is_it(*license) && told_of(*license, |_| true, tx.now()).matching == told.matching);
     Ok(meant.map(|license| license.id))
 }
 
@@ -261,7 +262,7 @@ fn say(tx: &mut Transaction<'_>, who: &Who, license: Uuid, told: &Sale) -> Resul
         return Ok(());
     };
     let lasts = lasts(&node.fields, told.lasts, now);
-    let is = told_of(node, now);
+    let is = told_of(node, |_| true, now);
     let notes: Vec<(String, String, Uuid)> = sold::told(node)
         .map(|(key, text, note)| (key.to_owned(), text.to_owned(), note.id))
         .collect();

@@ -91,10 +91,9 @@ fn sell(tx: &mut Transaction<'_>, who: &Who, wanted: &Sell) -> Result<Sold, Sale
         None => Buyer::Set(super::set(site, &wanted.set)?.id),
     };
     let id = made(tx, site_id, buyer, &wanted.spec, None)?;
-    Ok(look::sold(
-        tx.graph().find(id).ok_or(Violation::NotFound { id })?,
-        tx.now(),
-    ))
+    let made = tx.graph().find(id).ok_or(Violation::NotFound { id })?;
+    let view = View::new(tx.graph(), who);
+    Ok(look::sold(made, |buyer| view.sees(buyer), tx.now()))
 }
 
 /// One license of a session, or one that lasts.

@@ -80,7 +80,8 @@ fn text(node: Node<'_>, field: u8) -> Option<String> {
     node.fields.get(field).and_then(Value::as_text).map(str::to_owned)
 }
 
-pub(in crate::operation) fn sold(license: Node<'_>, now: Time) -> Sold {
+/// A license, with the name of its buyer if that `is_told`.
+pub(in crate::operation) fn sold<'g>(license: Node<'g>, is_told: impl Fn(Node<'g>) -> bool, now: Time) -> Sold {
     let matching = matching::of_license(license).map(|matching| {
         let values = matching.values.iter().map(|value| value.to_string());
         (matching.property.to_owned(), values.collect())
@@ -88,8 +89,13 @@ pub(in crate::operation) fn sold(license: Node<'_>, now: Time) -> Sold {
     let item = license.parent(OF_ITEM).filter(|_| matching.is_none());
     let set = license.parent(sets::FOR_SET);
     let set = set.and_then(|set| text(set, const { place(Kind::UserSet, "name") }));
-    let user = || Some(account_name(sale::of_buyer(license)?.parent(BY_PROFILE)?));
-    let holder = set.map(Holder::Set).or_else(|| user().map(Holder::User));
+    let buyer = || {
+        sale::of_buyer(license)?
+            .parent(BY_PROFILE)
+            .filter(|buyer| is_told(*buyer))
+    };
+    let user = || buyer().map(account_name).map(Holder::User);
+    let holder = set.map(Holder::Set).or_else(user);
     let properties = license.hop(Hop::forward(METADATA), None).filter_map(|(note, _)| {
         let key = text(note, const { place(Kind::LicenseMetadata, "key") })?;
         Some((
@@ -180,7 +186,9 @@ pub fn object(graph: &Graph, who: &Who, site: &str, text: &str, now: Time) -> Re
 
 pub fn one(graph: &Graph, who: &Who, site_text: &str, text: &str, now: Time) -> Result<Sold, SaleError> {
     who.require(license(Action::Read))?;
-    Ok(sold(super::sold(site(graph, who, site_text)?, text)?, now))
+    let view = View::new(graph, who);
+    let license = super::sold(site(graph, who, site_text)?, text)?;
+    Ok(sold(license, |buyer| view.sees(buyer), now))
 }
 
 /// Which licenses; all that is set has to fit.
@@ -189,8 +197,8 @@ pub struct Asked {
     pub user: Option<String>,
     pub set: Option<String>,
     pub offer: Option<String>,
-    /// The last of the page before.
-    pub after: Option<String>,
+    /// Those that were made later.
+    pub after: Serial,
     pub most: usize,
 }
 
@@ -219,45 +227,66 @@ pub fn list(
             Some(found.ok_or_else(|| SaleError::UnknownUser(name.clone()))?)
         }
     };
-    let after = match &asked.after {
-        None => 0,
-        Some(text) => super::sold(site, text)?.serial,
-    };
-    let all: Box<dyn Iterator<Item = Node<'_>>> = match (user, set) {
-        (Some(user), _) => {
-            let held = user.hop(Hop::forward(BY_PROFILE), None);
-            Box::new(held.filter_map(|(assignment, _)| assignment.parent(BY_LICENSE)))
-        }
-        (None, Some(set)) => Box::new(
-            set.hop(Hop::forward(sets::FOR_SET), Some(after))
-                .map(|(license, _)| license),
-        ),
-        (None, None) => {
-            let entitlements = site.hop(Hop::forward(super::ENTITLEMENTS), None);
-            let licenses = entitlements.flat_map(move |(entitlement, _)| {
-                let licenses = entitlement.hop(Hop::forward(select::LICENSES), Some(after));
-                licenses.map(|(license, _)| license)
-            });
-            Box::new(licenses)
-        }
-    };
-    let mut found = Vec::new();
-    for (visited, license) in (1u64..).zip(all) {
+    let after = asked.after;
+    let mut visited = 0;
+    let mut fits = |license: Node<'_>| -> Result<bool, SaleError> {
+        visited += 1;
         if visited > limits.visited {
             return Err(Error::from(available::too_many(limits)).into());
         }
-        let fits = license.serial > after
+        Ok(license.serial > after
             && is_sold(site, license)
             && set.is_none_or(|set| license.parent(sets::FOR_SET) == Some(set))
-            && offer.is_none_or(|offer| license.parent(sale::SOLD) == Some(offer));
-        if fits {
-            found.push(license);
+            && offer.is_none_or(|offer| license.parent(sale::SOLD) == Some(offer)))
+    };
+    let mut found = Vec::new();
+    match (user, set) {
+        (Some(user), _) => {
+            for (assignment, _) in user.hop(Hop::forward(BY_PROFILE), None) {
+                let license = assignment.parent(BY_LICENSE);
+                if let Some(license) = license
+                    && fits(license)?
+                {
+                    found.push(license);
+                }
+            }
+        }
+        (None, Some(set)) => {
+            let licenses = set.hop(Hop::forward(sets::FOR_SET), Some(after));
+            first(licenses.map(|(license, _)| license), &mut fits, asked.most, &mut found)?;
+        }
+        (None, None) => {
+            for (entitlement, _) in site.hop(Hop::forward(super::ENTITLEMENTS), None) {
+                let licenses = entitlement.hop(Hop::forward(select::LICENSES), Some(after));
+                first(licenses.map(|(license, _)| license), &mut fits, asked.most, &mut found)?;
+            }
         }
     }
     found.sort_unstable_by_key(|license| license.serial);
     let more = found.len() > asked.most;
+    let view = View::new(graph, who);
     let page = found.into_iter().take(asked.most);
-    Ok((page.map(|license| sold(license, now)).collect(), more))
+    let told = page.map(|license| sold(license, |buyer| view.sees(buyer), now));
+    Ok((told.collect(), more))
+}
+
+/// Of licenses in order of creation those that fit, up to one more than a page has.
+fn first<'g>(
+    licenses: impl Iterator<Item = Node<'g>>,
+    fits: &mut impl FnMut(Node<'_>) -> Result<bool, SaleError>,
+    most: usize,
+    found: &mut Vec<Node<'g>>,
+) -> Result<(), SaleError> {
+    let end = found.len().saturating_add(most).saturating_add(1);
+    for license in licenses {
+        if fits(license)? {
+            found.push(license);
+        }
+        if found.len() == end {
+            break;
+        }
+    }
+    Ok(())
 }
 
 /// May this caller ask who has which password? Asked before one is compared.
@@ -280,6 +309,7 @@ pub fn of_login(
     let mut profiles = login::profiles(graph, verified);
     let profile = profiles.find(|profile| super::is_member(site, *profile) && select::is_valid(profile, now));
     match profile {
+        // Whose password was right is told its own name.
         Some(profile) => Ok(Some((user(profile, now), usable(site, profile, now, limits)?))),
         None => Ok(None),
     }
@@ -293,5 +323,7 @@ fn usable(site: Node<'_>, profile: Node<'_>, now: Time, limits: &Limits) -> Resu
     };
     let found = available::licenses(site.graph(), &consumer, false, now, limits).map_err(Error::from)?;
     let of_it = found.into_iter().filter(|license| is_of(site, *license));
-    Ok(of_it.map(|license| sold(license, now)).collect())
+    Ok(of_it
+        .map(|license| sold(license, |buyer| buyer == profile, now))
+        .collect())
 }

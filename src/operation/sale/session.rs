@@ -77,7 +77,7 @@ pub(super) fn enter(tx: &mut Transaction<'_>, who: &Who, wanted: &Session) -> Re
     };
     let (_, token) = token::create(tx, who, &new).map_err(Error::from)?;
     let node = |id: Uuid| tx.graph().find(id).ok_or(Violation::NotFound { id });
-    let licenses = licenses.into_iter().map(|id| Ok(look::sold(node(id)?, now)));
+    let licenses = licenses.into_iter().map(|id| Ok(look::sold(node(id)?, |_| true, now)));
     Ok(Entered {
         user: look::user(node(profile)?, now),
         token,
