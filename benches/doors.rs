@@ -2,9 +2,13 @@
 //! connections on 100,000 entities and an organization that moved in. `cargo bench --bench doors -- 100000 --rounds 3`.
 //! Stops by itself. Every answer is looked at, and no write asks for what is there already.
 
+#[path = "doors/iblai.rs"]
+mod iblai;
 #[path = "support/stream.rs"]
 mod stream;
 mod support;
+#[path = "doors/tizra.rs"]
+mod tizra;
 #[path = "support/wrk.rs"]
 #[allow(dead_code)]
 mod wrk;
@@ -26,6 +30,8 @@ const GROUPS: usize = 100;
 /// Members of the group whose rule is written in one commit.
 const MEMBERS: usize = 100_000;
 const JSON: &str = "application/json";
+const FORM: &str = "application/x-www-form-urlencoded";
+const SUCCESS: &str = "\"resultCode\":\"Success\"";
 
 /// Some requests through a door, and as many that mean the same without it.
 struct Pair {
@@ -53,13 +59,15 @@ fn main() {
         }
     }
     let database = world(size);
-    let mut all: Vec<Vec<(&'static str, [Cost; 2])>> = Vec::new();
+    let mut all: Vec<Costs> = Vec::new();
     let mut rules = Vec::new();
     for round in 0..rounds {
         eprintln!("round {} of {rounds}", round + 1);
         let server = Server::start(&copy(&database));
         let mut costs = Vec::new();
         uipath(&server, &mut costs);
+        iblai::measure_all(&server, &mut costs);
+        tizra::measure_all(&server, &mut costs);
         all.push(costs);
         rules.push(large_rule(&server));
     }
@@ -98,8 +106,11 @@ fn median(mut figures: Vec<f64>) -> f64 {
     figures[figures.len() / 2]
 }
 
+/// What was measured: a pair's name, and its two sides.
+type Costs = Vec<(&'static str, [Cost; 2])>;
+
 /// Both sides of a pair, one after the other.
-fn measure(server: &Server, costs: &mut Vec<(&'static str, [Cost; 2])>, pair: Pair) {
+fn measure(server: &Server, costs: &mut Costs, pair: Pair) {
     let process = server.child.id().to_string();
     let cost = |requests: &[String], wanted: &str| {
         let (before, started) = (cpu(&process), Instant::now());
@@ -172,7 +183,7 @@ fn move_in(server: &Server) {
     take(&users.collect::<Vec<_>>());
 }
 
-fn uipath(server: &Server, costs: &mut Vec<(&'static str, [Cost; 2])>) {
+fn uipath(server: &Server, costs: &mut Costs) {
     move_in(server);
     let profiles = ids(
         server,
@@ -200,7 +211,7 @@ fn uipath(server: &Server, costs: &mut Vec<(&'static str, [Cost; 2])>) {
             let body =
                 format!("licenseId={license}&profileId={profile}&createAssignment=true&reservationType=reserved");
             let target = "/graph?operation=CreateOrUpdateAssignments";
-            post(target, "application/x-www-form-urlencoded", &body)
+            post(target, FORM, &body)
         }),
         wanted: ["\"userBundleCodes\":[\"A\"]", success],
     };
@@ -257,7 +268,7 @@ fn uipath(server: &Server, costs: &mut Vec<(&'static str, [Cost; 2])>) {
 }
 
 /// Half of the groups by the door, the others without it.
-fn rules(server: &Server, costs: &mut Vec<(&'static str, [Cost; 2])>, groups: &[String], item: &str) {
+fn rules(server: &Server, costs: &mut Costs, groups: &[String], item: &str) {
     let half = GROUPS / 2;
     let success = "\"resultCode\":\"Success\"";
     let rule = |n: usize| {
