@@ -1,10 +1,10 @@
 //! Seat arithmetic of one license: what it has, what is taken, and who takes it. Decides nothing.
 
 use crate::graph::Node;
-use crate::model::schema::{Hop, RelationType, known};
-use crate::model::{Entity, Fields, Kind, Rel, Time, Value};
+use crate::model::schema::{Hop, RelationType, known, place};
+use crate::model::{Fields, Kind, Rel, Time, Value};
 
-use super::sale;
+use super::{ruled, sale, select};
 
 const CREDITS: Rel = known(RelationType::OneToMany, Kind::License, Kind::SeatCountCredit);
 
@@ -48,10 +48,12 @@ pub(super) fn taken(license: Node<'_>, now: Time) -> u64 {
 
 /// The sum of the credits valid now; one of them without a number has no limit.
 pub(super) fn credited(license: Node<'_>, now: Time) -> Option<u64> {
+    const ACTIVE: u8 = place(Kind::SeatCountCredit, "active");
+    const COUNT: u8 = place(Kind::SeatCountCredit, "seatCount");
     let mut total = 0u64;
     for (credit, _) in license.hop(Hop::forward(CREDITS), None) {
-        if flag(&credit, "active") && is_valid(&credit, now) {
-            let count = value(&credit, "seatCount")?.as_int()?;
+        if credit.fields.get(ACTIVE) == Some(&Value::Bool(true)) && select::is_valid(&credit, now) {
+            let count = credit.fields.get(COUNT)?.as_int()?;
             total = total.saturating_add(u64::try_from(count).unwrap_or(0));
         }
     }
@@ -61,27 +63,12 @@ pub(super) fn credited(license: Node<'_>, now: Time) -> Option<u64> {
 /// Does a reservation hold a seat? One that begins later does so already, or any number could be promised for
 /// tomorrow; one that has ended does not.
 pub fn holds(assignment: &Fields, now: Time) -> bool {
-    let field = |name: &str| assignment.get(Kind::Assignment.field(name)?);
-    field("reservationType").and_then(Value::as_text) == Some("reserved")
-        && field("validUntil")
-            .and_then(Value::as_time)
-            .is_none_or(|until| now < until)
+    let is_reserved = assignment.get(ruled::RESERVATION).and_then(Value::as_text) == Some("reserved");
+    let until = || assignment.get(ruled::UNTIL).and_then(Value::as_time);
+    is_reserved && until().is_none_or(|until| now < until)
 }
 
 /// The seat is this profile's already, one way or the other.
 pub fn occupies(assignment: Node<'_>, now: Time) -> bool {
     assignment.graph().holds(assignment, now) > 0
-}
-
-fn value<'e>(entity: &'e Entity, name: &str) -> Option<&'e Value> {
-    entity.fields.get(entity.kind.field(name)?)
-}
-
-fn flag(entity: &Entity, name: &str) -> bool {
-    value(entity, name).and_then(Value::as_bool).unwrap_or(false)
-}
-
-fn is_valid(entity: &Entity, now: Time) -> bool {
-    let time = |name: &str| value(entity, name).and_then(Value::as_time);
-    time("validFrom").is_none_or(|from| from <= now) && time("validUntil").is_none_or(|until| now < until)
 }

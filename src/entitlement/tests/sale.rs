@@ -13,8 +13,8 @@ const OFFER: &str = "
     part ent crew
 ";
 
-/// `sell pack ann`, `sell pack set`, `sell pack ann tag=a,b` what has the tag: the seats of the license, or why not. Other
-/// steps as ever, but that a license has no name here.
+/// `sell pack ann`, `sell pack set`, `sell pack ann tag=a,b` what has the tag, `sell pack ann until=800` until then: the seats of
+/// the license, or why not. Other steps as ever, but that a license has no name here.
 fn step(world: &mut World, step: &str) -> String {
     let words: Vec<&str> = step.split(' ').collect();
     let ["sell", offer, to, rest @ ..] = &words[..] else {
@@ -22,7 +22,10 @@ fn step(world: &mut World, step: &str) -> String {
         let yes = ["yes ", "new ", "renewed "].iter().any(|word| told.starts_with(word));
         return if yes { "yes".to_owned() } else { told };
     };
-    let matching = rest.first().and_then(|pair| pair.split_once('='));
+    let pair = rest.first().and_then(|pair| pair.split_once('='));
+    let until = pair.filter(|(key, _)| *key == "until");
+    let until = until.map(|(_, seconds)| Time(seconds.parse::<i64>().expect("seconds") * 1000));
+    let matching = pair.filter(|_| until.is_none());
     let values = matching.map(|(_, values)| format!("[\"{}\"]", values.replace(',', "\",\"")));
     let is_set = world.graph.find(id(to)).is_some_and(|node| node.kind == Kind::UserSet);
     let sale = Sale {
@@ -36,7 +39,7 @@ fn step(world: &mut World, step: &str) -> String {
         matching: matching.map(|(key, _)| key).zip(values.as_deref()),
         properties: None,
         name: None,
-        until: None,
+        until,
     };
     let (revision, now) = (world.graph.revision() + 1, world.time());
     let mut tx = Transaction::new(&mut world.graph, revision, now, &world.clock);
@@ -181,6 +184,23 @@ fn the_seats_of_an_offer_are_one_sum() {
         ],
     );
     check("set pack concurrencies=0", &[("sell pack ann", "concurrenciesUsedUp")]);
+    check(
+        "set pack concurrencies=2",
+        &[
+            ("sell pack set", "2"),
+            ("sell pack cid until=800", "1"),
+            ("ann editor", "yes"),
+            ("bob editor", "noSeatsAvailable"),
+            // What was the user's is the set's again, and in use then.
+            ("at 800", ""),
+            ("bob editor", "yes"),
+            ("sell pack cid", "concurrenciesUsedUp"),
+            ("at 901", ""),
+            ("sell pack cid", "1"),
+            ("ann editor", "noSeatsAvailable"),
+            ("bob editor", "yes"),
+        ],
+    );
 }
 
 #[test]
