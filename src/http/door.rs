@@ -1,6 +1,8 @@
 //! A door: another vendor's API on the same graph, beside the native one. Each lives in a room of its own and is handed to
 //! the server when it starts; one that is not handed over has no paths.
 
+mod asked;
+mod pairs;
 mod told;
 
 use actix_web::HttpResponse;
@@ -11,6 +13,8 @@ use serde_json::Value;
 use super::Context;
 use crate::operation::moving::Entry;
 
+pub use asked::{read, write};
+pub use pairs::pairs;
 pub use told::{At, Entered, Look, Members, anybody, json, list, look, shown, tell};
 
 pub trait Door: Send + Sync {

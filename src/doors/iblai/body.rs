@@ -3,13 +3,12 @@
 use actix_http::{HttpMessage, Request};
 use actix_web::http::{StatusCode, header};
 use actix_web::web::Bytes;
-use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value};
 
 use super::fields::Fields;
 use super::reason::No;
-use crate::http::body;
 use crate::http::problem::Problem;
+use crate::http::{body, door};
 
 pub fn fields(request: &Request, bytes: &Bytes) -> Result<Fields, No> {
     body::refuse_encoding(request)?;
@@ -44,18 +43,9 @@ fn json(bytes: &[u8]) -> Result<Fields, No> {
     }
 }
 
-/// Of a query or a form, decoded once.
+/// Of a query or a form.
 pub fn pairs(raw: &str) -> Result<Vec<(String, String)>, No> {
-    let decoded = |text: &str| {
-        let text = text.replace('+', " ");
-        let text = percent_decode_str(&text).decode_utf8().map(|text| text.into_owned());
-        text.map_err(|_| No::bad_request("notUtf8", "a parameter is not UTF-8"))
-    };
-    let pairs = raw.split('&').filter(|pair| !pair.is_empty()).map(|pair| {
-        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-        Ok((decoded(name)?, decoded(value)?))
-    });
-    pairs.collect()
+    door::pairs(raw).ok_or_else(|| No::bad_request("notUtf8", "a parameter is not UTF-8"))
 }
 
 fn broken(why: &str) -> No {

@@ -27,11 +27,11 @@ use self::fields::Fields;
 use self::path::{Family, Route};
 use self::query::Numbered;
 use self::reason::No;
-use crate::engine::{Reply, Write};
+use crate::engine::Reply;
 use crate::http::door::{self, Door, Entered, Unread, json, shown};
-use crate::http::write::{answer as written, idempotency, still_known};
+use crate::http::write::answer as written;
 use crate::http::{Context, auth};
-use crate::limits::{Limit, Limits};
+use crate::limits::Limits;
 use crate::operation::licenses::{self, Change, Done, LicenseError, Look, Sold};
 use crate::operation::moving::Entry;
 
@@ -127,13 +127,9 @@ fn query_of(context: &Context) -> Result<Fields, No> {
     query::fields(context.query())
 }
 
-async fn read(context: &Context, mut payload: Payload) -> Result<(Bytes, Fields), No> {
+async fn read(context: &Context, payload: Payload) -> Result<(Bytes, Fields), No> {
     auth::authenticate_by(context, &context.state.engine.snapshot(), SCHEMES)?;
-    let limit = Limit {
-        name: "body_bytes",
-        value: context.limits().body_bytes,
-    };
-    let bytes = crate::http::body::read(&context.request, &mut payload, limit).await?;
+    let bytes = door::read(context, payload).await?;
     let fields = body::fields(&context.request, &bytes)?;
     Ok((bytes, fields))
 }
@@ -141,17 +137,9 @@ async fn read(context: &Context, mut payload: Payload) -> Result<(Bytes, Fields)
 /// One write: what is asked for is decided and done in one transaction.
 async fn change(context: &Context, bytes: &[u8], change: Change, family: Family) -> Result<HttpResponse, No> {
     let who = auth::authenticate_by(context, &context.state.engine.snapshot(), SCHEMES)?;
-    let write = Write {
-        by: who.principal,
-        operation: change.name().into(),
-        request_id: context.request_id.clone(),
-        idempotency: idempotency(context, who.principal, bytes)?,
-        dry_run: false,
-    };
     let limits = *context.limits();
-    let done = context.state.engine.write(write, move |tx| {
-        still_known(tx, &who)?;
-        let told = match change.run(tx, &who, &limits)? {
+    let done = door::write(context, who, change.name(), Some(bytes), move |tx, who| {
+        let told = match change.run(tx, who, &limits)? {
             Done::License(listed) => json(&wire::license(family, &listed)),
             Done::Assigned(assigned) => json(&wire::assignment(family, &assigned)),
             Done::Grouped(grouped) => json(&wire::group(family, &grouped)),
@@ -162,7 +150,8 @@ async fn change(context: &Context, bytes: &[u8], change: Change, family: Family)
             body: Arc::from(told),
         })
     });
-    Ok(written(done.await.map_err(|error| No::of_write(error, family))?)?)
+    let done = done.await?;
+    Ok(written(done.map_err(|error| No::of_write(error, family))?)?)
 }
 
 async fn list(context: &Context, family: Family) -> Result<HttpResponse, No> {

@@ -21,13 +21,12 @@ use serde_json::Value;
 
 use self::path::{Asked, Place};
 use self::reason::No;
-use crate::engine::{Reply, Write, Written};
+use crate::engine::{Reply, Written};
 use crate::http::cursor::Lasting;
-use crate::http::door::{Door, Unread, look, shown, tell};
+use crate::http::door::{self, Door, Unread, look, shown, tell};
 use crate::http::operation::{password, password_was_right};
-use crate::http::write::{answer as written, idempotency, refuse_key, still_known};
+use crate::http::write::{answer as written, refuse_key};
 use crate::http::{Context, auth, body};
-use crate::limits::Limit;
 use crate::operation::moving::Entry;
 use crate::operation::sale::{self, Change, Done, SaleError};
 
@@ -82,14 +81,10 @@ async fn answer(context: &Context, payload: Payload) -> Result<HttpResponse, No>
 }
 
 /// The body as a JSON object. Whose request it is is asked first.
-async fn read(context: &Context, mut payload: Payload) -> Result<(Bytes, wire::Object), No> {
+async fn read(context: &Context, payload: Payload) -> Result<(Bytes, wire::Object), No> {
     auth::authenticate_basic(context, &context.state.engine.snapshot())?;
     body::require_json(&context.request)?;
-    let limit = Limit {
-        name: "body_bytes",
-        value: context.limits().body_bytes,
-    };
-    let bytes = body::read(&context.request, &mut payload, limit).await?;
+    let bytes = door::read(context, payload).await?;
     let members = wire::object(&bytes)?;
     Ok((bytes, members))
 }
@@ -118,25 +113,14 @@ async fn change(
     told: impl FnOnce(Done) -> (u16, Vec<u8>) + Send + 'static,
 ) -> Result<HttpResponse, No> {
     let who = auth::authenticate_basic(context, &context.state.engine.snapshot())?;
-    let write = Write {
-        by: who.principal,
-        operation: change.name().into(),
-        request_id: context.request_id.clone(),
-        idempotency: match bytes {
-            Some(bytes) => idempotency(context, who.principal, bytes)?,
-            None => None,
-        },
-        dry_run: false,
-    };
-    let done = context.state.engine.write(write, move |tx| {
-        still_known(tx, &who)?;
-        let (status, told) = told(change.run(tx, &who)?);
+    let done = door::write(context, who, change.name(), bytes, move |tx, who| {
+        let (status, told) = told(change.run(tx, who)?);
         Ok::<_, SaleError>(Reply {
             status,
             body: Arc::from(told),
         })
     });
-    located(done.await?)
+    located(done.await??)
 }
 
 /// `POST licenses`: the offer's terms become a license.

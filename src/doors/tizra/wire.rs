@@ -1,10 +1,10 @@
 //! Shapes of the vendor's bodies (`doors.md` C.3). What is not in a shape is passed over. A body that is no JSON object cannot
 //! be parsed; a member that is missing or of another type is parsed and makes no sense, which is another status.
 
-use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value};
 
 use super::reason::No;
+use crate::http::door;
 use crate::operation::sale::{Given, Property, Sell, Session, Spec, Update};
 
 /// No name is longer (RFC 5321).
@@ -222,18 +222,9 @@ pub fn metadata(mut members: Object) -> Result<Update, No> {
 
 /// The parameters of a query that say anything.
 pub fn query(raw: &str) -> Result<Vec<(String, String)>, No> {
-    let decoded = |text: &str| {
-        let text = text.replace('+', " ");
-        let text = percent_decode_str(&text).decode_utf8().map(|text| text.into_owned());
-        text.map_err(|_| No::bad_parameter("the query is not UTF-8"))
-    };
-    let pairs = raw
-        .split('&')
-        .filter_map(|pair| pair.split_once('='))
-        .filter(|(_, value)| !value.is_empty());
-    pairs
-        .map(|(name, value)| Ok((decoded(name)?, decoded(value)?)))
-        .collect()
+    let mut pairs = door::pairs(raw).ok_or_else(|| No::bad_parameter("the query is not UTF-8"))?;
+    pairs.retain(|(_, value)| !value.is_empty());
+    Ok(pairs)
 }
 
 /// An update by the name of what it does.

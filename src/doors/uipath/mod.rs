@@ -21,11 +21,10 @@ use serde_json::Value;
 
 use self::path::{Asked, Service};
 use self::reason::No;
-use crate::engine::{Reply, Write};
-use crate::http::door::{Door, Look, Unread, shown, tell};
-use crate::http::write::{answer as written, beside, idempotency, still_known};
+use crate::engine::Reply;
+use crate::http::door::{self, Door, Look, Unread, shown, tell};
+use crate::http::write::{answer as written, beside};
 use crate::http::{Context, auth, body};
-use crate::limits::Limit;
 use crate::operation::allocation::{self, Account, AllocationError, Change, Direct, Done, Rules};
 use crate::operation::moving::Entry;
 
@@ -182,14 +181,10 @@ async fn told<A: Send + 'static>(
 }
 
 /// The body as JSON of one shape. Whose request it is is asked first.
-async fn read<T>(context: &Context, mut payload: Payload, shape: fn(&[u8]) -> Result<T, No>) -> Result<(Bytes, T), No> {
+async fn read<T>(context: &Context, payload: Payload, shape: fn(&[u8]) -> Result<T, No>) -> Result<(Bytes, T), No> {
     auth::authenticate(context, &context.state.engine.snapshot())?;
     body::require_json(&context.request)?;
-    let limit = Limit {
-        name: "body_bytes",
-        value: context.limits().body_bytes,
-    };
-    let bytes = body::read(&context.request, &mut payload, limit).await?;
+    let bytes = door::read(context, payload).await?;
     let read = shape(&bytes)?;
     Ok((bytes, read))
 }
@@ -202,22 +197,14 @@ async fn change(
     told: impl FnOnce(Done) -> Vec<u8> + Send + 'static,
 ) -> Result<HttpResponse, No> {
     let who = auth::authenticate(context, &context.state.engine.snapshot())?;
-    let write = Write {
-        by: who.principal,
-        operation: change.name().into(),
-        request_id: context.request_id.clone(),
-        idempotency: idempotency(context, who.principal, bytes)?,
-        dry_run: false,
-    };
-    let done = context.state.engine.write(write, move |tx| {
-        still_known(tx, &who)?;
-        let done = change.run(tx, &who)?;
-        Ok::<_, allocation::AllocationError>(Reply {
+    let done = door::write(context, who, change.name(), Some(bytes), move |tx, who| {
+        let done = change.run(tx, who)?;
+        Ok::<_, AllocationError>(Reply {
             status: 200,
             body: Arc::from(told(done)),
         })
     });
-    Ok(written(done.await?)?)
+    Ok(written(done.await??)?)
 }
 
 /// U1.

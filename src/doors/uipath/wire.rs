@@ -1,11 +1,11 @@
 //! Shapes of what the vendor's clients send, bodies and queries (`doors.md` A.3 and A.6). What is not in a shape is passed over;
 //! what is has its type: no number in quotes, and `null` nowhere.
 
-use percent_encoding::percent_decode_str;
 use serde::{Deserialize, Deserializer};
 use serde_json::Number;
 
 use super::reason::No;
+use crate::http::door;
 use crate::operation::allocation::{Direct, Order, Quota, Rules};
 
 /// Absent is one thing, `null` is none.
@@ -186,16 +186,10 @@ pub fn bound(users: usize, items: usize, most: u64) -> Result<(), No> {
 pub struct Query(Vec<(String, String)>);
 
 pub fn query(raw: &str) -> Result<Query, No> {
-    let decoded = |text: &str| {
-        let text = text.replace('+', " ");
-        let text = percent_decode_str(&text).decode_utf8().map(|text| text.into_owned());
-        text.map_err(|_| No::bad_request("badParameter", "the query is not UTF-8"))
-    };
-    let pairs = raw.split('&').filter(|pair| !pair.is_empty()).map(|pair| {
-        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-        Ok((decoded(name)?, decoded(value)?))
-    });
-    pairs.collect::<Result<_, No>>().map(Query)
+    let pairs = door::pairs(raw);
+    pairs
+        .map(Query)
+        .ok_or_else(|| No::bad_request("badParameter", "the query is not UTF-8"))
 }
 
 impl Query {

@@ -12,7 +12,7 @@ use crate::entitlement::{seated, seats, sold};
 use crate::graph::{Graph, Node};
 use crate::limits::{Limit, Limits};
 use crate::model::schema::Hop;
-use crate::model::{Kind, Time, Value};
+use crate::model::{Kind, Rel, Time, Value};
 use crate::operation::foreign;
 
 const READ: Permission = Permission::Kind(Kind::License, Action::Read);
@@ -235,6 +235,19 @@ fn license_key(license: Node<'_>, order: Order, now: Time) -> Key {
     }
 }
 
+/// What hangs on a license by one of its relations.
+fn below<'a>(
+    at: Look<'a>,
+    license: &LicenseId,
+    rel: Rel,
+    budget: &mut Budget<'_>,
+) -> Result<impl Iterator<Item = Node<'a>> + use<'a>, LicenseError> {
+    at.who.require(READ_ASSIGNMENT)?;
+    let license = meant::license(at.graph, at.who, at.sold, license)?.license;
+    budget.take(license.hop_count(Hop::forward(rel)))?;
+    Ok(license.hop(Hop::forward(rel), None).map(|(one, _)| one))
+}
+
 /// A page of a license's assignments to users, and how many there are.
 pub fn assignments(
     at: Look<'_>,
@@ -242,19 +255,8 @@ pub fn assignments(
     pick: &Pick,
     page: Page,
 ) -> Result<(Vec<Assigned>, usize), LicenseError> {
-    let Look {
-        graph,
-        who,
-        sold,
-        now,
-        limits,
-    } = at;
-    who.require(READ_ASSIGNMENT)?;
-    let found = meant::license(graph, who, sold, license)?;
-    let view = View::new(graph, who);
-    let all = found.license.hop(Hop::forward(BY_LICENSE), None);
-    Budget::new(limits).take(found.license.hop_count(Hop::forward(BY_LICENSE)))?;
-    let all = all.map(|(assignment, _)| assignment);
+    let (now, view) = (at.now, View::new(at.graph, at.who));
+    let all = below(at, license, BY_LICENSE, &mut Budget::new(at.limits))?;
     let all = all.filter(|one| seated::is_assigned(one, now) && is_picked(*one, pick, &view, now));
     let (shown, count) = page.cut(all.collect(), |one, order| match order {
         Order::Updated => Key::Number(one.updated.millis()),
@@ -291,20 +293,9 @@ pub fn group_assignments(
     pick: &Pick,
     page: Page,
 ) -> Result<(Vec<Grouped>, usize), LicenseError> {
-    let Look {
-        graph,
-        who,
-        sold,
-        now,
-        limits,
-    } = at;
-    who.require(READ_ASSIGNMENT)?;
-    let found = meant::license(graph, who, sold, license)?;
-    let mut budget = Budget::new(limits);
-    let by_license = Hop::forward(seated::GROUPS);
-    budget.take(found.license.hop_count(by_license))?;
+    let mut budget = Budget::new(at.limits);
+    let all = below(at, license, seated::GROUPS, &mut budget)?;
     let is = |one: Node<'_>, field: u8| one.fields.get(field) == Some(&Value::Bool(true));
-    let all = found.license.hop(by_license, None).map(|(one, _)| one);
     let all = all.filter(|one| {
         let group = one.parent(seated::OF_GROUP);
         pick.active
@@ -328,7 +319,7 @@ pub fn group_assignments(
         // Its members are counted, and those that have the license.
         let members = one.parent(seated::OF_GROUP).map_or(0, seated::member_count);
         budget.take(members + one.hop_count(Hop::forward(seated::BY_GROUP)))?;
-        told.extend(grouped(one, now));
+        told.extend(grouped(one, at.now));
     }
     Ok((told, count))
 }
