@@ -100,7 +100,7 @@ pub fn measure_all(server: &Server, costs: &mut Costs) {
         name: "50 licenses of a site / License with includes",
         door: each(|_| get(&format!("{site}/licenses?limit=50"))),
         native: each(|_| {
-            let sold = "~OneToMany/Entitlement[@name='Sold licenses']/~OneToMany/License{r=50}";
+            let sold = "~OneToMany/Entitlement[@name='Sold%20licenses']/~OneToMany/License{r=50}";
             let buyer = "/~OneToMany/Assignment/~ManyToOne/Profile/~ManyToOne/Person/~OneToMany/EmailAndPassword";
             get(&format!("/graph/{OF_ORGANIZATION}/{sold}{includes}&{buyer}"))
         }),
