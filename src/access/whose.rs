@@ -36,12 +36,8 @@ pub fn whose(graph: &Graph, changes: &[Change]) -> Whose {
     let found: RefCell<HashMap<Uuid, Option<Option<Node<'_>>>, RandomState>> =
         RefCell::new(HashMap::with_capacity_and_hasher(changes.len(), RandomState::default()));
     let owner_now = |id: Uuid, _: Kind| {
-        let known = found.borrow().get(&id).copied();
-        known.unwrap_or_else(|| {
-            let owner = graph.find(id).map(policy::owner);
-            found.borrow_mut().insert(id, owner);
-            owner
-        })
+        let mut found = found.borrow_mut();
+        *found.entry(id).or_insert_with(|| graph.find(id).map(policy::owner))
     };
     let then = |id: Uuid, kind: Kind| past.as_ref().map(|before| Was { before, id, kind });
     let owner_then = |id: Uuid, kind: Kind| then(id, kind).map(policy::owner);

@@ -104,10 +104,21 @@ impl Graph {
         {
             return Err(Broken(format!("`{}` has a field its kind has not", entity.id)));
         }
+        self.add_checked(entity);
+        Ok(())
+    }
+
+    /// A new entity whose id and serial are nobody's, and whose fields are its kind's: the one place where entities come to be.
+    pub(super) fn add_checked(&mut self, entity: &Arc<Entity>) {
+        debug_assert!(
+            entity
+                .fields
+                .iter()
+                .all(|(field, _)| usize::from(field) < entity.kind.def().fields.len())
+        );
         let slot = self.topology.add(entity.clone());
         self.index.add(&self.topology, slot, entity);
         self.next_serial = self.next_serial.max(entity.serial + 1);
-        Ok(())
     }
 
     /// Where the entity is, if it is exactly as `before` says.

@@ -111,10 +111,13 @@ impl<'g> Transaction<'g> {
             kind,
             fields,
         };
-        self.play(Change::Entity {
+        let (entity, next_serial) = (Arc::new(entity), self.graph.next_serial);
+        self.graph.add_checked(&entity);
+        let change = Change::Entity {
             before: None,
-            after: Some(Arc::new(entity)),
-        });
+            after: Some(entity),
+        };
+        self.log.push((change, next_serial));
         Ok(())
     }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderValue};
 use actix_web::{HttpResponse, web};
+use compact_str::CompactString;
 use serde_json::json;
 use smallvec::SmallVec;
 use uuid::Uuid;
@@ -45,6 +46,7 @@ struct Question {
     signed: bool,
     explain: bool,
     after: Option<Position>,
+    request_id: CompactString,
 }
 
 /// How a question is to be answered.
@@ -162,6 +164,7 @@ pub async fn read(context: &Context) -> Result<HttpResponse, Problem> {
         signed,
         explain,
         after,
+        request_id: context.request_id.clone(),
     };
     // On this thread if it is short, else beside the workers; it is moved only then.
     let answered = match question.begin(asked, format, &context.statements) {
@@ -252,8 +255,26 @@ impl Question {
     }
 
     fn finish(&self, planned: &Planned) -> Result<Answered, Problem> {
-        self.answer(planned, &mut Budget::new(self.limits()))
-            .map_err(|problem| problem.beneath(&self.text))
+        let mut budget = Budget::new(self.limits());
+        let answered = self.answer(planned, &mut budget);
+        self.tell_if_slow(planned, &budget);
+        answered.map_err(|problem| problem.beneath(&self.text))
+    }
+
+    /// The slow-query log: the plan of what took longer than `log.slow_ms`, what it expected and what it visited. Without what
+    /// stands in quotes, which may be names of people.
+    fn tell_if_slow(&self, planned: &Planned, budget: &Budget) {
+        let took = budget.elapsed();
+        if self.state.options.log_slow.is_none_or(|slow| took <= slow) {
+            return;
+        }
+        let (plan, estimated) = match planned {
+            Planned::Query(plan, _) => (selector::without_texts(&plan.to_string()), plan.estimate()),
+            Planned::Named(_) => ("named".to_owned(), 0),
+        };
+        let selector = selector::without_texts(&self.text);
+        let (visited, micros) = (budget.visited(), took.as_micros() as u64);
+        tracing::warn!(request_id = %self.request_id, selector, plan, estimated, visited, micros, "slow query");
     }
 
     fn planned(
@@ -290,12 +311,16 @@ impl Question {
             }
         }
         let mut brief = Budget::new(self.limits()).brief(BRIEF.0, BRIEF.1);
-        Some(self.answer(planned, &mut brief)).filter(|answered| match answered {
-            Err(problem) => ![Code::VisitedTooMuch, Code::AnswerTooLarge]
-                .iter()
-                .any(|code| code.as_str() == problem.code),
-            Ok(_) => true,
-        })
+        let answered = self.answer(planned, &mut brief);
+        if let Err(problem) = &answered
+            && [Code::VisitedTooMuch, Code::AnswerTooLarge]
+                .map(Code::as_str)
+                .contains(&problem.code)
+        {
+            return None;
+        }
+        self.tell_if_slow(planned, &brief);
+        Some(answered)
     }
 
     fn answer(&self, planned: &Planned, budget: &mut Budget) -> Result<Answered, Problem> {
@@ -526,6 +551,8 @@ fn next_target(context: &Context, cursor: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::engine::{self, Engine};
     use crate::graph::{Kept, Transaction};
@@ -558,24 +585,95 @@ mod tests {
         graph
     }
 
-    #[test]
-    fn what_takes_long_is_not_answered_on_a_worker() {
-        let graph = Arc::new(world());
-        let limits = Limits::default();
+    fn state(log_slow: Option<Duration>) -> Arc<State> {
         let clock = Arc::new(Clock::frozen(Time(0)));
         let engine = Engine::open(Box::new(Memory::new()), clock, engine::Options::default(), |_| ());
         let options = Options {
-            limits,
+            limits: Limits::default(),
             admin: None,
             log_requests: false,
-            log_slow: None,
+            log_slow,
             cors_origins: Vec::new(),
             open_registration: false,
             get_operations: false,
             metrics_open: true,
             check_events: false,
         };
-        let state = Arc::new(State::new(engine.expect("an empty store"), options, None));
+        Arc::new(State::new(engine.expect("an empty store"), options, None))
+    }
+
+    #[derive(Clone, Default)]
+    struct Lines(Arc<std::sync::Mutex<Vec<u8>>>);
+
+    impl std::io::Write for Lines {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().expect("no panic").extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_slow_query_is_logged_without_what_it_asked_for() {
+        let graph = Arc::new(world());
+        let limits = Limits::default();
+        let question = |text: &str, slow| Question {
+            state: state(Some(slow)),
+            graph: Arc::clone(&graph),
+            who: Who::server(),
+            text: text.to_owned(),
+            includes: Vec::new(),
+            include_texts: Vec::new(),
+            wrap: true,
+            signed: false,
+            explain: false,
+            after: None,
+            request_id: "r-1".into(),
+        };
+        let logged = |text: &str, slow| {
+            let lines = Lines::default();
+            let writer = lines.clone();
+            let subscriber = tracing_subscriber::fmt()
+                .with_writer(move || writer.clone())
+                .with_ansi(false);
+            tracing::subscriber::with_default(subscriber.finish(), || {
+                let question = question(text, slow);
+                let asked = Asked::Parsed(selector::parse(text, &limits).expect("a selector"));
+                match question.begin(asked, None, &RefCell::new(Statements::new(&limits))) {
+                    Ok(answered) => drop(answered),
+                    Err(planned) => drop(question.finish(&planned)),
+                }
+            });
+            let bytes = lines.0.lock().expect("no panic").clone();
+            String::from_utf8(bytes).expect("text")
+        };
+        let short = "/Organization[@name='hub']/~OneToMany/ProfileGroup{r=10}";
+        let long = "/ProfileGroup[@description!='secret']{count}";
+        for (text, visited) in [(short, "visited=12"), (long, "visited=12000")] {
+            let line = logged(text, Duration::ZERO);
+            for part in [
+                "slow query",
+                "request_id=r-1",
+                visited,
+                "estimated=",
+                "micros=",
+                "start ",
+            ] {
+                assert!(line.contains(part), "{part}: {line}");
+            }
+            assert!(!line.contains("hub") && !line.contains("secret"), "{line}");
+            assert_eq!(logged(text, Duration::from_secs(3600)), "");
+        }
+    }
+
+    #[test]
+    fn what_takes_long_is_not_answered_on_a_worker() {
+        let graph = Arc::new(world());
+        let limits = Limits::default();
+        let state = state(None);
         let groups = "/~OneToMany/ProfileGroup";
         let likes = (0..20).map(|index| format!("@lastName!~'*ä*c{index}*'"));
         let likes = format!("/Person[{}]", likes.collect::<Vec<_>>().join(" and "));
@@ -607,6 +705,7 @@ mod tests {
                 signed: false,
                 explain: false,
                 after: None,
+                request_id: CompactString::default(),
             };
             let asked = Asked::Parsed(selector::parse(selector, &limits).expect("a selector"));
             let answered = question.begin(asked, None, &RefCell::new(Statements::new(&limits)));

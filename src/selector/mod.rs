@@ -34,6 +34,20 @@ pub fn parse_include(text: &str, limits: &Limits) -> Result<Include, SelectorErr
     whole(text, limits, Wanted::Include, parse::include)
 }
 
+/// A selector, or words about one, with nothing between the quotes: for logs, which texts of a question do not belong in.
+pub fn without_texts(text: &str) -> String {
+    let mut left = String::with_capacity(text.len());
+    let (mut quoted, mut escaped) = (false, false);
+    for letter in text.chars() {
+        if !quoted || letter == '\'' && !escaped {
+            left.push(letter);
+            quoted ^= letter == '\'';
+        }
+        escaped = quoted && letter == '\\' && !escaped;
+    }
+    left
+}
+
 fn whole<'t, T>(
     text: &'t str,
     limits: &Limits,

@@ -25,7 +25,10 @@ mod faults;
 mod opening;
 #[cfg(test)]
 mod tamper;
+#[cfg(test)]
+mod work;
 
+use std::cell::Cell;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -69,6 +72,8 @@ pub struct Sqlite {
     piece_bytes: usize,
     checkpoint_frames: i64,
     buffers: write::Buffers,
+    /// Statements that wrote a change, a commit or an answer.
+    statements: Cell<u64>,
 }
 
 impl Sqlite {
@@ -123,6 +128,7 @@ impl Sqlite {
             piece_bytes: PIECE_BYTES,
             checkpoint_frames: CHECKPOINT_FRAMES,
             buffers: write::Buffers::default(),
+            statements: Cell::new(0),
         })
     }
 
@@ -192,6 +198,7 @@ impl Sqlite {
             words: self.words,
             piece_bytes: self.piece_bytes,
             buffers: &mut self.buffers,
+            statements: &self.statements,
         };
         commits.iter().try_for_each(|commit| writer.commit(commit))?;
         writer.forget_replays()?;

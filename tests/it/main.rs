@@ -18,3 +18,4 @@ mod operations;
 mod plans;
 mod signing;
 mod support;
+mod work;

@@ -71,7 +71,7 @@ impl Writer<'_> {
         let mut totals = self.totals;
         let is_entities = matches!(rows[0], Change::Entity { .. });
         let sql = if is_entities { &ENTITIES[size] } else { &RELATIONS[size] };
-        let mut insert = self.db.prepare_cached(sql)?;
+        let mut insert = self.prepared(sql)?;
         for (at, entity) in rows.iter().filter_map(new_entity).enumerate() {
             self.buffers.fill(Key::Entity(entity.serial), from + at);
             insert.raw_bind_parameter(2 * at + 1, column(entity.serial)?)?;

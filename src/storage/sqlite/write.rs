@@ -1,8 +1,9 @@
 //! Playing commits onto the tables, inside a transaction that somebody else begins and ends.
 
+use std::cell::Cell;
 use std::ops::Range;
 
-use rusqlite::{Connection, OptionalExtension, Statement};
+use rusqlite::{CachedStatement, Connection, OptionalExtension, Statement};
 
 use super::super::chain::{Hash, Linking};
 use super::super::codec::{Decoder, Encoder, Key};
@@ -24,6 +25,8 @@ pub struct Writer<'a> {
     pub words: (u64, Hash),
     pub piece_bytes: usize,
     pub buffers: &'a mut Buffers,
+    /// Carried out so far, for whoever counts them.
+    pub statements: &'a Cell<u64>,
 }
 
 /// What is written to and read from in turn.
@@ -44,7 +47,12 @@ impl Buffers {
     }
 }
 
-impl Writer<'_> {
+impl<'a> Writer<'a> {
+    pub(super) fn prepared(&self, sql: &str) -> rusqlite::Result<CachedStatement<'a>> {
+        self.statements.set(self.statements.get() + 1);
+        self.db.prepare_cached(sql)
+    }
+
     pub fn commit(&mut self, commit: &Commit) -> Result<(), StorageError> {
         follows(self.totals.head, commit)?;
         let Buffers { body, told, .. } = &mut *self.buffers;
@@ -85,9 +93,7 @@ impl Writer<'_> {
             self.totals.add(&self.buffers.row);
         }
         let Some(before) = before else {
-            let mut insert = self
-                .db
-                .prepare_cached("INSERT INTO entity (serial, body) VALUES (?1, ?2)")?;
+            let mut insert = self.prepared("INSERT INTO entity (serial, body) VALUES (?1, ?2)")?;
             insert
                 .execute((key, &self.buffers.row[..]))
                 .map_err(|error| inserting(error, name))?;
@@ -98,7 +104,7 @@ impl Writer<'_> {
         self.encoder.entity(before, &mut self.buffers.other);
         if self.overwrite_entity(key, after.is_some())? == 0 {
             // Other bytes may still mean the same, if another version wrote them.
-            let mut statement = self.db.prepare_cached("SELECT body FROM entity WHERE serial = ?1")?;
+            let mut statement = self.prepared("SELECT body FROM entity WHERE serial = ?1")?;
             let stored: Option<Vec<u8>> = statement.query_row([key], |row| row.get(0)).optional()?;
             let stored = stored.ok_or_else(|| unfit(name))?;
             if self.decoder.entity(serial, &stored).map_err(|bad| bad.of(name))? != *before {
@@ -117,14 +123,10 @@ impl Writer<'_> {
     /// Puts `row` in the place of `other`, or removes that; rows found, which is none if it is not just so.
     fn overwrite_entity(&self, key: i64, keep: bool) -> Result<usize, StorageError> {
         Ok(if keep {
-            let mut update = self
-                .db
-                .prepare_cached("UPDATE entity SET body = ?3 WHERE serial = ?1 AND body = ?2")?;
+            let mut update = self.prepared("UPDATE entity SET body = ?3 WHERE serial = ?1 AND body = ?2")?;
             update.execute((key, &self.buffers.other[..], &self.buffers.row[..]))?
         } else {
-            let mut delete = self
-                .db
-                .prepare_cached("DELETE FROM entity WHERE serial = ?1 AND body = ?2")?;
+            let mut delete = self.prepared("DELETE FROM entity WHERE serial = ?1 AND body = ?2")?;
             delete.execute((key, &self.buffers.other[..]))?
         })
     }
@@ -146,9 +148,8 @@ impl Writer<'_> {
             self.totals.add(&self.buffers.row);
         }
         let Some(before) = before else {
-            let mut insert = self
-                .db
-                .prepare_cached("INSERT INTO relation (to_serial, rel, from_serial, body) VALUES (?1, ?2, ?3, ?4)")?;
+            let mut insert =
+                self.prepared("INSERT INTO relation (to_serial, rel, from_serial, body) VALUES (?1, ?2, ?3, ?4)")?;
             insert
                 .execute((key.0, key.1, key.2, &self.buffers.row[..]))
                 .map_err(|error| inserting(error, name))?;
@@ -157,9 +158,8 @@ impl Writer<'_> {
         };
         self.encoder.relation(before, &mut self.buffers.other);
         if self.overwrite_relation(key, after.is_some())? == 0 {
-            let mut statement = self
-                .db
-                .prepare_cached("SELECT body FROM relation WHERE to_serial = ?1 AND rel = ?2 AND from_serial = ?3")?;
+            let mut statement =
+                self.prepared("SELECT body FROM relation WHERE to_serial = ?1 AND rel = ?2 AND from_serial = ?3")?;
             let stored: Option<Vec<u8>> = statement.query_row(key, |row| row.get(0)).optional()?;
             let stored = stored.ok_or_else(|| unfit(name))?;
             let decoded = self.decoder.relation(to, rel, from, &stored);
@@ -179,12 +179,12 @@ impl Writer<'_> {
     /// As for an entity.
     fn overwrite_relation(&self, (to, rel, from): (i64, Code, i64), keep: bool) -> Result<usize, StorageError> {
         Ok(if keep {
-            let mut update = self.db.prepare_cached(
+            let mut update = self.prepared(
                 "UPDATE relation SET body = ?5 WHERE to_serial = ?1 AND rel = ?2 AND from_serial = ?3 AND body = ?4",
             )?;
             update.execute((to, rel, from, &self.buffers.other[..], &self.buffers.row[..]))?
         } else {
-            let mut delete = self.db.prepare_cached(
+            let mut delete = self.prepared(
                 "DELETE FROM relation WHERE to_serial = ?1 AND rel = ?2 AND from_serial = ?3 AND body = ?4",
             )?;
             delete.execute((to, rel, from, &self.buffers.other[..]))?
@@ -202,15 +202,13 @@ impl Writer<'_> {
         let body = if whole.len() <= self.piece_bytes {
             &whole[..]
         } else {
-            let mut insert = self
-                .db
-                .prepare_cached("INSERT INTO commit_more (revision, part, body) VALUES (?1, ?2, ?3)")?;
+            let mut insert = self.prepared("INSERT INTO commit_more (revision, part, body) VALUES (?1, ?2, ?3)")?;
             for (part, piece) in whole.chunks(self.piece_bytes).enumerate() {
                 insert.execute((revision, part as i64, piece))?;
             }
             IN_PIECES
         };
-        let mut insert = self.db.prepare_cached(
+        let mut insert = self.prepared(
             "INSERT INTO commit_log (revision, at, operation, body, words, chain) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
         )?;
         insert.execute((
@@ -224,9 +222,7 @@ impl Writer<'_> {
         self.totals.chain = chain;
         if let Some(replay) = &commit.replay {
             self.encoder.replay(commit.revision, replay, &mut self.buffers.other);
-            let mut insert = self
-                .db
-                .prepare_cached("INSERT INTO replay (revision, at, body) VALUES (?1, ?2, ?3)")?;
+            let mut insert = self.prepared("INSERT INTO replay (revision, at, body) VALUES (?1, ?2, ?3)")?;
             insert.execute((revision, commit.at.0, &self.buffers.other[..]))?;
             self.totals.replays += 1;
             self.totals.add(&self.buffers.other);
@@ -238,9 +234,7 @@ impl Writer<'_> {
     pub fn forget_replays(&mut self) -> Result<(), StorageError> {
         let too_old = self.totals.head.at.0.saturating_sub(REPLAYS_KEPT_MS);
         let mut last = None;
-        let mut statement = self
-            .db
-            .prepare_cached("SELECT revision, at, body FROM replay ORDER BY revision")?;
+        let mut statement = self.prepared("SELECT revision, at, body FROM replay ORDER BY revision")?;
         let mut rows = statement.query(())?;
         for _ in 0..FORGET_AT_ONCE {
             let Some(row) = rows.next()? else { break };
@@ -252,8 +246,7 @@ impl Writer<'_> {
             self.totals.replays = self.totals.replays.wrapping_sub(1);
         }
         if let Some(last) = last {
-            self.db
-                .prepare_cached("DELETE FROM replay WHERE revision <= ?1")?
+            self.prepared("DELETE FROM replay WHERE revision <= ?1")?
                 .execute([last])?;
         }
         Ok(())

@@ -1,0 +1,95 @@
+//! What commits ask of SQLite, counted: a statement too many for each row is the dearest thing a write could gain.
+
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use super::*;
+use crate::model::{Change, End, Entity, Fields, Kind, Principal, Rel, Relation, Whose};
+
+fn entity(serial: u64, revision: Revision) -> Arc<Entity> {
+    Arc::new(Entity {
+        id: Uuid::from_u128(u128::from(serial)),
+        serial,
+        revision,
+        created: Time(1),
+        updated: Time(1),
+        kind: Kind::Organization,
+        fields: Fields::default(),
+    })
+}
+
+fn made(serial: u64) -> Change {
+    Change::Entity {
+        before: None,
+        after: Some(entity(serial, 1)),
+    }
+}
+
+fn changed(serial: u64) -> Change {
+    Change::Entity {
+        before: Some(entity(serial, 1)),
+        after: Some(entity(serial, 2)),
+    }
+}
+
+fn related(from: u64, to: u64) -> Change {
+    let end = |serial: u64| End {
+        id: Uuid::from_u128(u128::from(serial)),
+        serial,
+    };
+    let relation = Relation {
+        rel: Rel(0),
+        from: end(from),
+        to: end(to),
+        fields: Fields::default(),
+    };
+    Change::Relation {
+        before: None,
+        after: Some(Arc::new(relation)),
+    }
+}
+
+#[test]
+fn a_commit_takes_as_many_statements_as_it_must() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut store = Sqlite::open(&folder.path().join("work.db"), Migrate::Refuse).expect("opens");
+    let mut revision = 0;
+    let mut check = |commits: &[Vec<Change>], expected: u64, what: &str| {
+        let commits: Vec<Commit> = commits
+            .iter()
+            .map(|changes| {
+                revision += 1;
+                Commit {
+                    revision,
+                    at: Time(1),
+                    changes: changes.clone(),
+                    by: Principal::default(),
+                    operation: "Test".into(),
+                    request_id: "r".into(),
+                    whose: Whose::default(),
+                    events: Vec::new(),
+                    replay: None,
+                }
+            })
+            .collect();
+        let before = store.statements.get();
+        store.begin().expect("the turn");
+        store.commit(&commits).expect("commits");
+        assert_eq!(store.statements.get() - before, expected, "{what}");
+    };
+    // Its row and its line in the log; and one look, a batch, whether kept answers are too old.
+    check(&[vec![made(1)]], 3, "one is made");
+    check(&[vec![changed(1)]], 3, "one is changed");
+    check(
+        &[vec![made(2)], vec![made(3)], vec![made(4)]],
+        7,
+        "three commits in one batch",
+    );
+    // 64 in one statement, and eight in one; the four that are left alone.
+    check(&[(5..105).map(made).collect()], 2 + 1 + 4 + 4, "a hundred are made");
+    let links = (5..155).map(|at| related(1, 5 + at % 100));
+    let links: Vec<Change> = links.take(100).collect();
+    check(&[links], 2 + 1 + 4 + 4, "a hundred relations are made");
+    check(&[(5..105).map(changed).collect()], 2 + 100, "a hundred are changed");
+}
