@@ -2,6 +2,7 @@
 //! licenses. The same for the same numbers, whenever and wherever it is made; needs no database and no clock.
 
 mod command;
+mod hub;
 mod lines;
 mod lists;
 
@@ -23,6 +24,8 @@ pub struct World {
     pub organizations: u64,
     pub users: u64,
     pub licenses: u64,
+    /// Licenses of one entitlement, and users in one group, of a customer who comes after the others; 0: no such customer.
+    pub hub: u64,
     pub seed: u64,
 }
 
@@ -65,6 +68,9 @@ pub fn write(world: World, out: &mut dyn Write, progress: &mut dyn FnMut(u64)) -
         };
         neighbour = Some(maker.customer(&customer, &catalogue)?);
         user += users;
+    }
+    if world.hub > 0 {
+        maker.hub(world.hub, &catalogue)?;
     }
     Ok(maker.lines.finish())
 }
@@ -483,6 +489,7 @@ mod tests {
         organizations: 20,
         users: 400,
         licenses: 300,
+        hub: 0,
         seed: 7,
     };
 
@@ -490,6 +497,63 @@ mod tests {
     fn the_same_numbers_give_the_same_world() {
         assert!(generated(SMALL).0 == generated(SMALL).0);
         assert!(generated(SMALL).0 != generated(World { seed: 8, ..SMALL }).0);
+    }
+
+    /// What is measured beside the hub is then the same as without it.
+    #[test]
+    fn a_hub_comes_after_a_world_that_stays_as_it_was() {
+        let hub = World { hub: 50, ..SMALL };
+        let (flat, with_hub) = (generated(SMALL).0, generated(hub).0);
+        assert!(with_hub.len() > flat.len() && with_hub.starts_with(&flat));
+        assert!(generated(hub).0 == with_hub);
+        assert!(generated(World { seed: 8, ..hub }).0 != with_hub);
+    }
+
+    #[test]
+    fn as_many_relations_meet_at_the_hub_as_were_asked_for() {
+        let (out, _) = generated(World { hub: 50, ..SMALL });
+        let lines: Vec<_> = out
+            .split(|byte| *byte == b'\n')
+            .filter(|line| !line.is_empty())
+            .map(|line| wire::import_line(line, &Limits::default()).unwrap())
+            .collect();
+        let named = |kind: Kind, name: &str| {
+            let named = lines.iter().filter_map(|line| match line {
+                ImportLine::Object(object) if object.kind == kind => {
+                    let is = |value: &crate::model::Value| *value == crate::model::Value::text(name);
+                    object
+                        .fields
+                        .iter()
+                        .any(|field| field.value.as_ref().is_some_and(is))
+                        .then_some(object.id)?
+                }
+                _ => None,
+            });
+            let found: Vec<Uuid> = named.collect();
+            assert_eq!(found.len(), 1, "{name}");
+            found[0]
+        };
+        let (entitlement, group) = (
+            named(Kind::Entitlement, hub::ENTITLEMENT),
+            named(Kind::ProfileGroup, hub::GROUP),
+        );
+        let (mut licenses, mut members) = (0, 0);
+        for line in &lines {
+            match line {
+                ImportLine::Object(object) if object.kind == Kind::License => {
+                    licenses += object
+                        .references
+                        .iter()
+                        .filter(|reference| reference.parent == Some(entitlement))
+                        .count();
+                }
+                ImportLine::Relation(relation) if relation.rel.def().relation_type == RelationType::Membership => {
+                    members += usize::from(relation.to == group);
+                }
+                _ => {}
+            }
+        }
+        assert_eq!((licenses, members), (50, 50));
     }
 
     /// Read back line by line: what is counted, what is referred to, and what is unique.
@@ -501,18 +565,21 @@ mod tests {
                 organizations: 0,
                 users: 0,
                 licenses: 0,
+                hub: 0,
                 seed: 0,
             },
             World {
                 organizations: 3,
                 users: 10,
                 licenses: 0,
+                hub: 70,
                 seed: 1,
             },
             World {
                 organizations: 3,
                 users: 0,
                 licenses: 10,
+                hub: 0,
                 seed: u64::MAX,
             },
         ] {
@@ -569,9 +636,10 @@ mod tests {
             }
             assert_eq!(counted, written);
             let count = |kind: Kind| seen.values().filter(|other| **other == kind).count() as u64;
-            assert_eq!(count(Kind::Organization), world.organizations.max(1) + 1);
-            assert_eq!(count(Kind::Profile), world.users);
-            assert_eq!(count(Kind::License), world.licenses);
+            let hubs = u64::from(world.hub > 0);
+            assert_eq!(count(Kind::Organization), world.organizations.max(1) + 1 + hubs);
+            assert_eq!(count(Kind::Profile), world.users + world.hub);
+            assert_eq!(count(Kind::License), world.licenses + world.hub);
         }
     }
 
@@ -581,6 +649,7 @@ mod tests {
             organizations: 200,
             users: 8000,
             licenses: 6000,
+            hub: 0,
             seed: 1,
         });
         let hundredths = written.relations * 100 / written.entities;

@@ -18,6 +18,9 @@ pub struct Generate {
     /// Licenses, over all customers
     #[arg(long, value_name = "N", default_value_t = 10_000)]
     licenses: u64,
+    /// One customer more, with so many licenses of one entitlement and so many users in one group
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    hub: u64,
     /// The same number makes the same world
     #[arg(long, value_name = "NUMBER", default_value_t = 1)]
     seed: u64,
@@ -31,6 +34,7 @@ pub fn run(args: &Generate) -> Result<(), Failure> {
         organizations: args.organizations,
         users: args.users,
         licenses: args.licenses,
+        hub: args.hub,
         seed: args.seed,
     };
     super::write(world, &mut out, &mut |lines| bar.set_position(lines))?;

@@ -516,6 +516,7 @@ fn an_export_is_imported_and_exported_again_byte_by_byte() {
         organizations: 5,
         users: 60,
         licenses: 40,
+        hub: 0,
         seed: 11,
     };
     crate::cli::generate::write(world, &mut out, &mut |_| {}).unwrap();
@@ -540,6 +541,7 @@ fn an_answer_sent_back_changes_nothing() {
         organizations: 3,
         users: 12,
         licenses: 9,
+        hub: 0,
         seed: 5,
     };
     crate::cli::generate::write(world, &mut out, &mut |_| {}).unwrap();
@@ -654,6 +656,7 @@ fn a_generated_world_is_read_back_as_it_was_written() {
         organizations: 10,
         users: 200,
         licenses: 150,
+        hub: 0,
         seed: 3,
     };
     crate::cli::generate::write(world, &mut out, &mut |_| {}).unwrap();
