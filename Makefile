@@ -5,8 +5,11 @@ DEMO ?= demo.db
 KILLS ?= 1000
 FUZZ_SECONDS ?= 600
 SCHEDULES ?= 100000
+SIZES ?= 10000 1000000 10000000
+ROUNDS ?= 5
+SECONDS ?= 2
 
-.PHONY: run test lint bench kills schedules mutants fuzz
+.PHONY: run test lint bench bench-report bench-rooms profile kills schedules mutants fuzz
 
 # A release build on the demo world. The database and its token stay: a second start finds what the first one left.
 run:
@@ -32,9 +35,27 @@ lint:
 	elif [ "$$SEATGRAPH_TESTS" = all ]; then echo 'clippy is missing'; exit 1; \
 	else echo 'skipped: the lints (clippy is missing)'; fi
 
-# The figures a release must reach; each prints its measure beside the bare one of the same run.
+# The figures a release must reach, beside a bare handler, SQLite and PostgreSQL in the same run; writes docs/performance.md and its plots.
+# SIZES=10000 ROUNDS=1 is a small run; MORE='--only reads,writes' or MORE='--leases 1000000' asks for other things.
 bench:
-	cargo bench
+	@command -v wrk >/dev/null || { echo 'needs wrk: apt-get install wrk postgresql'; exit 1; }
+	cargo bench --bench suite -- $(SIZES) --rounds $(ROUNDS) --seconds $(SECONDS) $(MORE)
+
+# The page and its plots again, from the figures of the last run.
+bench-report:
+	cargo bench --bench suite -- report
+
+# Single rooms: the graph, storage, the named operations, the doors.
+bench-rooms:
+	cargo bench --bench graph
+	cargo bench --bench storage
+	cargo bench --bench operations
+	cargo bench --bench doors
+
+# Instructions a request by callgrind, and the functions they are spent in; adds a line for this commit to benches/profile.md.
+profile:
+	@command -v valgrind >/dev/null || { echo 'needs valgrind: apt-get install valgrind'; exit 1; }
+	cargo bench --bench suite -- profile
 
 # Kills a server under load again and again, and compares what it acknowledged with what it kept.
 kills:

@@ -9,7 +9,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 pub const TOKEN: &str = "bench-administrator-token-0123456789abcdef";
-const BINARY: &str = env!("CARGO_BIN_EXE_seatgraph");
+pub const BINARY: &str = env!("CARGO_BIN_EXE_seatgraph");
 
 /// A database of about so many entities, made once and kept in the target directory between runs.
 pub fn world(size: u64) -> PathBuf {
@@ -55,9 +55,7 @@ pub fn world(size: u64) -> PathBuf {
 /// Writes go to a copy: the world stays as it was made. A database of an older program is brought to this one's schema.
 pub fn copy(database: &Path) -> PathBuf {
     let copy = database.with_extension("copy.db");
-    for end in ["", "-wal", "-shm", ".lock"] {
-        let _ = fs::remove_file(format!("{}{end}", copy.display()));
-    }
+    remove(&copy);
     fs::copy(database, &copy).expect("the world can be copied");
     let done = Command::new(BINARY)
         .args(["migrate", "--database"])
@@ -67,6 +65,13 @@ pub fn copy(database: &Path) -> PathBuf {
         .status();
     assert!(done.is_ok_and(|status| status.success()), "migrate");
     copy
+}
+
+/// A database with all that lies beside it.
+pub fn remove(database: &Path) {
+    for end in ["", "-wal", "-shm", ".lock"] {
+        let _ = fs::remove_file(format!("{}{end}", database.display()));
+    }
 }
 
 /// The real thing, in a process of its own.
@@ -87,7 +92,7 @@ impl Server {
             .spawn()
             .expect("the server starts");
         let server = Self { child, port };
-        let deadline = Instant::now() + Duration::from_secs(120);
+        let deadline = Instant::now() + Duration::from_secs(600);
         while server.try_get("/health/ready").is_none_or(|(status, _)| status != 200) {
             assert!(Instant::now() < deadline, "the server did not get ready");
             std::thread::sleep(Duration::from_millis(10));

@@ -1,0 +1,85 @@
+//! What many live leases cost a check and a consumption, and what it costs checks when many leases end at once. Asked for by
+//! `--leases N`: it takes more than two minutes.
+
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+
+use super::asked::Asked;
+use super::consumers;
+use super::kinds;
+use super::reads::CONNECTIONS;
+use super::results::Results;
+use super::samples::Samples;
+use super::stream::{blast, post};
+use super::support::Server;
+use super::world::World;
+use super::writes::requests;
+use super::wrk::{Figures, ask, measured, median};
+
+static DEVICES: AtomicUsize = AtomicUsize::new(0);
+
+pub fn measure(world: &World, server: &Server, samples: &Samples, asked: &Asked, results: &mut Results) {
+    consumers::import(server);
+    let mut left = asked.leases;
+    while left > 0 {
+        let some = left.min(100_000);
+        consume(server, some, "&consumptionMode=checkout");
+        left -= some;
+    }
+    let process = server.child.id().to_string();
+    let note = format!("with {} live leases", asked.leases);
+    for (figure, lines) in [
+        ("check, many leases", kinds::checks(samples)),
+        ("consume, many leases", consumers::lines()),
+    ] {
+        let file = requests(&lines);
+        let run = || measured(server.port, &process, CONNECTIONS, asked.seconds, &file);
+        let runs: Vec<Figures> = (0..asked.rounds).map(|_| run()).collect();
+        results.keep_load(figure, "ours", world.size, median(&runs), &note);
+    }
+    expire(world, server, samples, asked, results);
+}
+
+/// Leases that end in the second minute, so that there is time to make them.
+fn expire(world: &World, server: &Server, samples: &Samples, asked: &Asked, results: &mut Results) {
+    let started = Instant::now();
+    let file = requests(&kinds::checks(samples));
+    let quiet = ask(server.port, CONNECTIONS, asked.seconds, &file);
+    let mut left = asked.leases;
+    while left > 0 && started.elapsed() < Duration::from_secs(55) {
+        let some = left.min(10_000);
+        let ends_in = 70_000u64.saturating_sub(started.elapsed().as_millis() as u64);
+        consume(server, some, &format!("&consumeDuration={}", ends_in.max(1_000)));
+        left -= some;
+    }
+    std::thread::sleep(Duration::from_secs(60).saturating_sub(started.elapsed()));
+    let mut worst = Figures::default();
+    while started.elapsed() < Duration::from_secs(130) {
+        let run = ask(server.port, CONNECTIONS, asked.seconds, &file);
+        if run.p99_ms > worst.p99_ms {
+            worst = run;
+        }
+    }
+    let note = format!(
+        "the worst {} s of a minute in which {} leases end",
+        asked.seconds,
+        asked.leases - left
+    );
+    results.keep_load("checks before leases end", "ours", world.size, quiet, "");
+    results.keep_load("checks while leases end", "ours", world.size, worst, &note);
+}
+
+/// New leases, each on a device of its own.
+fn consume(server: &Server, number: usize, more: &str) {
+    let one = |_| {
+        let device = DEVICES.fetch_add(1, Relaxed);
+        let form = consumers::form(device, &format!("held-{device}"));
+        post(
+            "/authz/.json",
+            "application/x-www-form-urlencoded",
+            &format!("{form}{more}"),
+        )
+    };
+    let all: Vec<String> = (0..number).map(one).collect();
+    blast(server.port, CONNECTIONS as usize, &all, "\"jti\"");
+}
