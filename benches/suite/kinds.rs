@@ -4,6 +4,7 @@
 use serde_json::{Value, json};
 
 use super::samples::{Samples, list};
+use super::stream::{Stream, send};
 use super::support::Server;
 use super::world::World;
 
@@ -108,23 +109,16 @@ fn batches(samples: &Samples) -> Read {
     }
 }
 
-/// The cursor of a page in the middle of the hub: who wants it has walked there.
+/// A page in the middle of the hub, by its cursor: who wants it has walked there, by pages as large, for a cursor is of one
+/// selector.
 fn deep(server: &Server, selector: &str, middle: u64) -> Option<String> {
-    let mut left = middle;
+    let mut stream = Stream::open(server.port);
+    let target = format!("{selector}{{r={PAGE}}}");
     let mut cursor = String::new();
-    loop {
-        let rows = left.min(1000);
-        // A cursor belongs to the selector it was given for: whoever goes on asks for as many.
-        let target = format!("{selector}{{r={rows}}}");
-        let (status, answer) = server.try_get(&format!("{target}{cursor}"))?;
-        if status != 200 {
-            return None;
-        }
-        let answer: Value = serde_json::from_slice(&answer).ok()?;
-        cursor = format!("?cursor={}", answer["nextCursor"].as_str()?);
-        left = left.saturating_sub(rows);
-        if left < 1000 {
-            return Some(format!("{target}{cursor}"));
-        }
+    for _ in 0..middle / u64::from(PAGE) {
+        let answer = stream.ask(&send("GET", &format!("{target}{cursor}"), None, ""), "Items");
+        let (_, rest) = answer.rsplit_once("\"nextCursor\":\"")?;
+        cursor = format!("?cursor={}", rest.split('"').next()?);
     }
+    Some(format!("{target}{cursor}"))
 }

@@ -37,6 +37,7 @@ impl Plot<'_> {
         if largest <= 0.0 {
             return None;
         }
+        let full = self.full(values().collect());
         // A series nobody has is not in the legend.
         let drawn = |(_, values): &&(String, Vec<Option<f64>>)| values.iter().any(Option::is_some);
         let rows: f64 = self
@@ -68,7 +69,7 @@ impl Plot<'_> {
             );
             for (at, value) in values.iter().enumerate() {
                 let Some(value) = value else { continue };
-                let width = (value / largest * (RIGHT - LEFT)).max(1.0);
+                let width = (value / full * (RIGHT - LEFT)).clamp(1.0, RIGHT - LEFT);
                 let _ = writeln!(
                     out,
                     "<rect x=\"{LEFT}\" y=\"{y:.1}\" width=\"{width:.1}\" height=\"{}\" rx=\"1.5\" fill=\"{}\"/>\
@@ -79,6 +80,16 @@ impl Plot<'_> {
                     y + BAR - 4.0,
                     short(*value)
                 );
+                if *value > full {
+                    // Cut off, and seen to be.
+                    let _ = writeln!(
+                        out,
+                        "<path d=\"M{:.1} {:.1} l5 -{h} h5 l-5 {h} z\" fill=\"#ffffff\"/>",
+                        RIGHT - 24.0,
+                        y + BAR - 1.0,
+                        h = BAR
+                    );
+                }
                 y += BAR;
             }
             y += GAP;
@@ -90,6 +101,17 @@ impl Plot<'_> {
             y - GAP + 4.0
         );
         Some(out)
+    }
+
+    /// What the longest bar stands for. A few that are many times as long as the others would leave nothing of those: they are
+    /// cut off, with their number beside them.
+    fn full(&self, mut values: Vec<f64>) -> f64 {
+        values.sort_by(f64::total_cmp);
+        let (usual, largest) = (values[(values.len() - 1) * 4 / 5], values[values.len() - 1]);
+        match largest > 4.0 * usual && values.len() > 4 {
+            true => 2.0 * usual,
+            false => largest,
+        }
     }
 
     fn legend(&self, out: &mut String) {

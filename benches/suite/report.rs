@@ -362,7 +362,7 @@ fn plots_of(results: &Results) -> Vec<(&'static str, Plot<'static>)> {
             "memory",
             Plot {
                 title: "Resident memory",
-                unit: "MiB; shorter is better. PostgreSQL keeps its data on the disk, and a gigabyte of it in memory",
+                unit: "MiB; shorter is better. PostgreSQL keeps its data on the disk, and up to a gigabyte of it in memory",
                 series: names,
                 groups: memory.collect(),
             },

@@ -19,7 +19,8 @@ impl Stream {
         Self(BufReader::new(stream))
     }
 
-    pub fn ask(&mut self, request: &str, wanted: &str) {
+    /// The body of the answer, which has what is wanted.
+    pub fn ask(&mut self, request: &str, wanted: &str) -> String {
         self.0.get_mut().write_all(request.as_bytes()).expect("a request");
         let mut length = 0;
         let mut line = String::new();
@@ -37,6 +38,7 @@ impl Stream {
         self.0.read_exact(&mut body).expect("an answer");
         let text = String::from_utf8_lossy(&body);
         assert!(text.contains(wanted), "{request}\n{text}");
+        text.into_owned()
     }
 }
 
