@@ -2,14 +2,15 @@
 //! all of it, while others check.
 
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::time::Instant;
 
 use super::asked::Asked;
 use super::kinds;
-use super::pace::figures;
+use super::pace::{Until, figures, paced};
 use super::reads::CONNECTIONS;
 use super::results::Results;
-use super::samples::Samples;
+use super::samples::{MEMBERS, Samples};
 use super::stream::{Stream, post};
 use super::support::Server;
 use super::world::World;
@@ -17,6 +18,8 @@ use super::writes::requests;
 use super::wrk::{Figures, ask, cpu, median};
 
 const FORM: &str = "application/x-www-form-urlencoded";
+/// Creates a second while an organization is deleted.
+const WRITERS: f64 = 200.0;
 const SUCCESS: &str = "\"resultCode\":\"Success\"";
 
 pub fn measure(world: &World, server: &Server, samples: &Samples, asked: &Asked, results: &mut Results) {
@@ -35,22 +38,29 @@ fn membership(world: &World, server: &Server, samples: &Samples, asked: &Asked, 
     };
     let (out, back) = (operation("RemoveFromProfileGroups"), operation("AddToProfileGroups"));
     let (mut removals, mut additions) = (Vec::new(), Vec::new());
-    for _ in 0..asked.rounds {
+    // A small hub is emptied and filled again until it has been asked as much as a large one.
+    let passes = asked.rounds * (MEMBERS as usize / out.len()).max(1);
+    for _ in 0..passes {
         removals.push(blast(server, &out));
         additions.push(blast(server, &back));
     }
+    // The kernel counts processor time in hundredths of a second, so all runs are one.
+    let whole = |runs: &[Figures]| Figures {
+        cpu_micros: runs.iter().map(|run| run.cpu_micros).sum::<f64>() / runs.len() as f64,
+        ..median(runs)
+    };
     results.keep_load(
         "removal from a hub",
         "ours",
         world.size,
-        median(&removals),
+        whole(&removals),
         "RemoveFromProfileGroups",
     );
     results.keep_load(
         "addition to a hub",
         "ours",
         world.size,
-        median(&additions),
+        whole(&additions),
         "AddToProfileGroups",
     );
 }
@@ -89,7 +99,18 @@ fn cascade(world: &World, server: &Server, samples: &Samples, asked: &Asked, res
         .map(|_| ask(server.port, CONNECTIONS, 1, &file))
         .collect();
     let target = format!("DELETE /graph/Organization[@id='{}']", samples.hub.organization);
-    let (took, answer, worst) = std::thread::scope(|scope| {
+    let stopped = AtomicBool::new(false);
+    let (took, answer, worst, writers) = std::thread::scope(|scope| {
+        // A few writers, who wait for the committer as everybody does.
+        let writer = scope.spawn(|| {
+            let made = |number| {
+                let body =
+                    format!("{{\"__objType\":\"Organization\",\"name\":\"beside {number}\",\"type\":\"company\"}}");
+                post("/graph", "application/json", &body)
+            };
+            let until = Until::Stopped(&stopped);
+            paced(server.port, WRITERS, &until, &AtomicUsize::new(0), &made, SUCCESS)
+        });
         let deletion = scope.spawn(|| {
             std::thread::sleep(std::time::Duration::from_millis(200));
             let started = Instant::now();
@@ -105,7 +126,8 @@ fn cascade(world: &World, server: &Server, samples: &Samples, asked: &Asked, res
             .max_by(|a, b| a.p99_ms.total_cmp(&b.p99_ms))
             .unwrap_or_default();
         let (took, answer) = deletion.join().expect("the deletion ends");
-        (took, answer, worst)
+        stopped.store(true, Relaxed);
+        (took, answer, worst, writer.join().expect("the writers end"))
     });
     let figure = "deletion of a large organization";
     match answer {
@@ -123,6 +145,8 @@ fn cascade(world: &World, server: &Server, samples: &Samples, asked: &Asked, res
                 worst,
                 "the worst second",
             );
+            let note = format!("{WRITERS} a second were asked for, while it lasted");
+            results.keep_load("creates beside the deletion", "ours", world.size, writers, &note);
         }
         Some((status, body)) => {
             let text = String::from_utf8_lossy(&body).chars().take(300).collect::<String>();

@@ -81,7 +81,8 @@ fn measure(asked: &Asked) {
             load::start(&world, &server, began, &database, asked, &mut results);
         }
         let samples = samples::Samples::take(&world, &server);
-        let postgres = (*size <= asked.postgres_upto)
+        let yardsticks = asked.wants("reads") || asked.wants("writes");
+        let postgres = (*size <= asked.postgres_upto && yardsticks)
             .then(|| Postgres::start(&world, &samples, &mut results))
             .flatten();
         if asked.wants("reads") {

@@ -42,7 +42,7 @@ fn page(results: &Results, drawn: &[(&str, String)]) -> String {
         "# Performance\n\n\
          This page is written by `make bench`, from one run on one machine; `make bench-report` writes it again from the figures of that run. Do not edit it.\n\n\
          | machine | |\n|---|---|\n| processor | {}, {} cores |\n| memory | {:.0} GiB |\n| kernel | {} |\n| date | {} |\n| commit | `{}` |\n\
-         | run | worlds of {} entities, the median of {} rounds of {} s a figure |\n\n\
+         | run | worlds of {} entities, the median of {} rounds, {} s each |\n\n\
          Every figure is taken over loopback HTTP, with the load generator (`wrk`, two threads), the server and the yardstick on the same cores; a yardstick takes its turn within each round. \
          *Bare* is an actix-web handler that answers as many bytes and does nothing else; for writes it inserts one row, many in a transaction. *PostgreSQL* has the same data in tables with integer keys \
          and an index for each question, prepared statements over 32 connections (`pgbench`), `synchronous_commit=on`; its check is simpler than ours, one statement without license models. *SQLite* is called as a \

@@ -13,7 +13,7 @@ use super::world::World;
 /// How many of a kind are asked for in turn.
 const SOME: u64 = 1000;
 /// Members of the hub that are taken out of it and put back.
-const MEMBERS: u64 = 8000;
+pub const MEMBERS: u64 = 8000;
 
 #[derive(Default, Serialize, Deserialize)]
 pub struct Samples {
