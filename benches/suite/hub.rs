@@ -22,12 +22,8 @@ const FORM: &str = "application/x-www-form-urlencoded";
 const WRITERS: f64 = 200.0;
 const SUCCESS: &str = "\"resultCode\":\"Success\"";
 
-pub fn measure(world: &World, server: &Server, samples: &Samples, asked: &Asked, results: &mut Results) {
-    membership(world, server, samples, asked, results);
-    cascade(world, server, samples, asked, results);
-}
-
-fn membership(world: &World, server: &Server, samples: &Samples, asked: &Asked, results: &mut Results) {
+/// Taken out and put back, again and again.
+pub fn membership(world: &World, server: &Server, samples: &Samples, asked: &Asked, results: &mut Results) {
     let operation = |name: &str| -> Vec<String> {
         let group = &samples.hub.group;
         let one = |profile: &String| {
@@ -93,7 +89,8 @@ fn blast(server: &Server, all: &[String]) -> Figures {
     }
 }
 
-fn cascade(world: &World, server: &Server, samples: &Samples, asked: &Asked, results: &mut Results) {
+/// The last that is done to a world.
+pub fn cascade(world: &World, server: &Server, samples: &Samples, asked: &Asked, results: &mut Results) {
     let file = requests(&kinds::checks(samples));
     let alone: Vec<Figures> = (0..asked.rounds)
         .map(|_| ask(server.port, CONNECTIONS, 1, &file))

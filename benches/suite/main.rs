@@ -92,14 +92,17 @@ fn measure(asked: &Asked) {
             writes::measure(&world, &server, &samples, postgres.as_ref(), asked, &mut results);
         }
         drop(postgres);
+        if asked.wants("hub") {
+            hub::membership(&world, &server, &samples, asked, &mut results);
+        }
         if asked.wants("mixed") && *size == asked.mixed_at() {
             mixed::measure(&world, &server, &samples, asked, &mut results);
         }
-        if asked.wants("hub") {
-            hub::measure(&world, &server, &samples, asked, &mut results);
-        }
         if asked.leases > 0 && *size == asked.mixed_at() {
             leases::measure(&world, &server, &samples, asked, &mut results);
+        }
+        if asked.wants("hub") {
+            hub::cascade(&world, &server, &samples, asked, &mut results);
         }
         drop(server);
         support::remove(&database);
