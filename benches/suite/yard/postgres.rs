@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use super::relational::{BY_ID, CHECK, INDEXES, LIST, TABLES, Tables};
+use super::relational::{BY_ID, CHECK, INDEXES, LIST, TABLES, Tables, stamp};
 use crate::results::{self, Results};
 use crate::samples::Samples;
 use crate::support::free_port;
@@ -53,7 +53,7 @@ impl Postgres {
 
     fn try_start(binaries: PathBuf, world: &World, samples: &Samples) -> Result<Self, String> {
         let owner = owner()?;
-        let data = results::folder().join(format!("postgres-{}", world.size));
+        let data = results::folder().join(format!("postgres-{}-{}", world.size, stamp()));
         let loaded = data.with_extension("loaded");
         if !loaded.exists() {
             let _ = fs::remove_dir_all(&data);

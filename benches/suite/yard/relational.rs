@@ -3,6 +3,7 @@
 //! hierarchy of items; only who may, what is valid, and whether a seat is free.
 
 use std::fs::{self, File};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{BufWriter, Write};
 use std::path::PathBuf;
 
@@ -91,6 +92,13 @@ pub const CHECK: &str = "WITH p AS (SELECT key FROM profile WHERE id = {profile}
        AND (SELECT coalesce(sum(c.seats), 0) FROM credit c WHERE c.license = l.key AND c.active AND c.valid_from <= {now}) \
          > (SELECT count(*) FROM assignment a WHERE a.license = l.key AND a.reservation = 'reserved' AND a.profile <> (SELECT key FROM p)) \
          + (SELECT count(*) FROM lease x WHERE x.license = l.key AND x.granted_until > {now}))";
+
+/// What the databases kept between runs are made by: others are made anew.
+pub fn stamp() -> String {
+    let mut hasher = DefaultHasher::new();
+    (TABLES, INDEXES).hash(&mut hasher);
+    format!("{:08x}", hasher.finish() as u32)
+}
 
 /// A file of rows for each table.
 pub struct Tables {

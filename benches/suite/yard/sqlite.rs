@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use rusqlite::types::Value as Cell;
 use rusqlite::{Connection, params_from_iter};
 
-use super::relational::{BY_ID, CHECK, INDEXES, LIST, TABLES, Tables};
+use super::relational::{BY_ID, CHECK, INDEXES, LIST, TABLES, Tables, stamp};
 use crate::results;
 use crate::samples::Samples;
 use crate::world::World;
@@ -21,7 +21,7 @@ pub struct Sqlite {
 
 impl Sqlite {
     pub fn ready(world: &World) -> Self {
-        let path = results::folder().join(format!("sqlite-{}.db", world.size));
+        let path = results::folder().join(format!("sqlite-{}-{}.db", world.size, stamp()));
         if !path.exists() {
             let unfinished = path.with_extension("making.db");
             crate::support::remove(&unfinished);
