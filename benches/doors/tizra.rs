@@ -112,8 +112,8 @@ fn logins(server: &Server, costs: &mut Costs, site: &str, profile: &str) {
     // Each logs in by itself: several tries for one name at the same time are throttled.
     let name = |number: usize| format!("reader{number}@moved.example");
     let people = (0..LOGINS).flat_map(|number| {
-        let person = native_id('c', number);
-        let profile = if number == 0 { profile.to_owned() } else { native_id('b', number) };
+        let person = native_id('d', number);
+        let profile = if number == 0 { profile.to_owned() } else { native_id('e', number) };
         [
             json!({"__objType": "Person", "id": person, "firstName": "Rea", "lastName": "Der"}),
             json!({"__objType": "EmailAndPassword", "userName": name(number), "passwordPlain": PASSWORD, "referenceFields": {"ref_Person_id": person}}),
@@ -123,6 +123,11 @@ fn logins(server: &Server, costs: &mut Costs, site: &str, profile: &str) {
     let people: Vec<_> = people.collect();
     people.chunks(24).for_each(|some| {
         must(server, "POST /graph", &json!(some).to_string());
+    });
+    // Of the site is who bought there.
+    (0..LOGINS).for_each(|number| {
+        let body = json!({"user-name": name(number), "offer-id": "book"}).to_string();
+        must(server, &format!("POST {site}/licenses"), &body);
     });
     let pair = Pair {
         name: "a login / Login",

@@ -72,24 +72,12 @@ pub fn grant(tx: &mut Transaction<'_>, grant: &Grant<'_>) -> Result<Vec<Uuid>, R
     let mut licenses = Vec::with_capacity(items.len());
     for item in items {
         let pooled = if terms.pool {
-            pooled(tx, grant.entitlement, item, model)
+            pooled(tx, grant, item, model, valid_until, &terms)?
         } else {
             None
         };
         let license = match pooled {
-            Some(license) => {
-                let there = tx.graph().find(license).ok_or_else(|| missing(license))?;
-                // Left out, it begins when that license did, and a bounded validity ends as that one's.
-                let from = grant.valid_from.or(time(&there, "validFrom"));
-                let valid_until = match from {
-                    Some(from) => end(from, grant.valid_until, &terms)?,
-                    None => valid_until,
-                };
-                if from != time(&there, "validFrom") || valid_until != time(&there, "validUntil") {
-                    return Err(Refused::ValidityDiffers(license));
-                }
-                license
-            }
+            Some(license) => license,
             None => {
                 let fields = [
                     (VALID_FROM, Some(Value::Time(valid_from))),
@@ -146,17 +134,39 @@ pub fn end(from: Time, until: Option<Time>, terms: &Terms) -> Result<Option<Time
     }
 }
 
-/// The license a second grant of the same item enlarges.
-fn pooled(tx: &Transaction<'_>, entitlement: Uuid, item: Uuid, model: Option<Uuid>) -> Option<Uuid> {
-    let entitlement = tx.graph().find(entitlement)?;
-    let is_it = |license: &Node<'_>| {
-        license.parent(ITEM_OF_LICENSE).is_some_and(|node| node.id == item)
-            && license.parent(MODEL_OF_LICENSE).map(|node| node.id) == model
+/// The license a second grant of the same item enlarges: the oldest of its model whose validity is the grant's.
+///
+/// # Errors
+/// There are some, and none has that validity.
+fn pooled(
+    tx: &Transaction<'_>,
+    grant: &Grant<'_>,
+    item: Uuid,
+    model: Option<Uuid>,
+    valid_until: Option<Time>,
+    terms: &Terms,
+) -> Result<Option<Uuid>, Refused> {
+    let graph = tx.graph();
+    let Some((entitlement, item)) = graph.find(grant.entitlement).zip(graph.find(item)) else {
+        return Ok(None);
     };
-    let mut licenses = entitlement
-        .hop(Hop::forward(LICENSES), None)
-        .map(|(license, _)| license);
-    licenses.find(is_it).map(|license| license.id)
+    let mut other = None;
+    for license in graph.licenses(entitlement, item) {
+        if license.parent(MODEL_OF_LICENSE).map(|node| node.id) != model {
+            continue;
+        }
+        // Left out, it begins when that license did, and a bounded validity ends as that one's.
+        let from = grant.valid_from.or(time(&license, "validFrom"));
+        let valid_until = match from {
+            Some(from) => end(from, grant.valid_until, terms)?,
+            None => valid_until,
+        };
+        if from == time(&license, "validFrom") && valid_until == time(&license, "validUntil") {
+            return Ok(Some(license.id));
+        }
+        other.get_or_insert(license.id);
+    }
+    other.map_or(Ok(None), |license| Err(Refused::ValidityDiffers(license)))
 }
 
 /// A credit of the kind the model limits; `None`: without limit.

@@ -5,12 +5,15 @@
 //! graph is cloned when a reader lingers, which for chunks is a few large moves instead of a walk; and it cannot say how
 //! many lie between two keys, nor begin at the hundred-thousandth.
 
+use smallvec::{SmallVec, smallvec};
+
 #[derive(Clone, Debug)]
 pub(super) struct Sorted<T> {
     /// INVARIANT: no block and no chunk is empty, and items ascend within and across them (`is_an_ordered_set`).
-    blocks: Vec<Block<T>>,
+    /// Most sets are of one block and one chunk, whose heads lie here and not somewhere else.
+    blocks: SmallVec<[Block<T>; 1]>,
     /// The first fence of each block.
-    tops: Vec<T>,
+    tops: SmallVec<[T; 1]>,
     len: usize,
 }
 
@@ -18,18 +21,18 @@ pub(super) struct Sorted<T> {
 /// numbers.
 #[derive(Clone, Debug)]
 struct Block<T> {
-    chunks: Vec<Vec<T>>,
+    chunks: SmallVec<[Vec<T>; 1]>,
     /// One a chunk: not above any item of its own chunk (but for the very first), above every item of the chunk before. Side
     /// by side, so that a search touches few cache lines before it touches a chunk.
-    fences: Vec<T>,
+    fences: SmallVec<[T; 1]>,
     len: usize,
 }
 
 impl<T> Default for Sorted<T> {
     fn default() -> Self {
         Self {
-            blocks: Vec::new(),
-            tops: Vec::new(),
+            blocks: SmallVec::new(),
+            tops: SmallVec::new(),
             len: 0,
         }
     }
@@ -58,8 +61,8 @@ impl<T: Ord + Clone> Block<T> {
 
     fn of(item: T) -> Self {
         Self {
-            fences: vec![item.clone()],
-            chunks: vec![vec![item]],
+            fences: smallvec![item.clone()],
+            chunks: smallvec![vec![item]],
             len: 1,
         }
     }
@@ -152,11 +155,11 @@ impl<T: Ord + Clone> Block<T> {
 
     /// All from a chunk on, as a block of its own.
     fn split_off(&mut self, at: usize) -> Self {
-        let chunks = self.chunks.split_off(at);
+        let chunks: SmallVec<[Vec<T>; 1]> = self.chunks.drain(at..).collect();
         let len = chunks.iter().map(Vec::len).sum();
         self.len -= len;
         Self {
-            fences: self.fences.split_off(at),
+            fences: self.fences.drain(at..).collect(),
             chunks,
             len,
         }
@@ -393,7 +396,7 @@ mod tests {
             && blocks().all(|block| !block.chunks.is_empty() && block.chunks.len() <= BLOCK)
             && blocks().all(|block| block.len == block.chunks.iter().map(Vec::len).sum::<usize>())
             && blocks().all(|block| block.chunks.len() == block.fences.len())
-            && blocks().map(|block| &block.fences[0]).eq(&sorted.tops)
+            && blocks().map(|block| &block.fences[0]).eq(sorted.tops.iter())
             && fenced
                 .into_iter()
                 .all(|((fence, own), before)| Some(fence) > before && own.first() >= Some(fence))

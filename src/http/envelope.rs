@@ -77,7 +77,10 @@ impl Envelope {
         items: impl IntoIterator<Item = T>,
         mut write: impl FnMut(&mut Vec<u8>, T),
     ) -> Result<(), Error> {
-        for (index, item) in items.into_iter().enumerate() {
+        let items = items.into_iter();
+        // Room for most objects at once: it grows by copying.
+        self.out.reserve(items.size_hint().0.min(SHOWN) * 640);
+        for (index, item) in items.enumerate() {
             if index > 0 {
                 self.out.push(b',');
             }
