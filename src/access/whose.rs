@@ -21,7 +21,10 @@ use uuid::Uuid;
 use super::policy::{self, Place, Spot};
 use super::token;
 use crate::graph::{Graph, Node};
-use crate::model::{Change, Entity, Kind, Rel, Relation, RelationType, Serial, Whose};
+use crate::model::{Change, End, Entity, Kind, Rel, Relation, RelationType, Serial, Whose};
+
+/// Whose an entity is; the outer `None` where there is none.
+type Owner<'g> = Option<Option<Node<'g>>>;
 
 /// `graph` is as the commit left it.
 pub fn whose(graph: &Graph, changes: &[Change]) -> Whose {
@@ -32,15 +35,25 @@ pub fn whose(graph: &Graph, changes: &[Change]) -> Whose {
     // An import, the longest of commits, is mostly of what was not there before.
     let past = changes.iter().any(had_before).then(|| Before::new(graph, changes));
     let now = |id: Uuid, _: Kind| graph.find(id);
-    // Of an entity several relations tell, most often: its owner is looked for once.
-    let found: RefCell<HashMap<Uuid, Option<Option<Node<'_>>>, RandomState>> =
-        RefCell::new(HashMap::with_capacity_and_hasher(changes.len(), RandomState::default()));
-    let owner_now = |id: Uuid, _: Kind| {
-        let mut found = found.borrow_mut();
-        *found.entry(id).or_insert_with(|| graph.find(id).map(policy::owner))
+    // Of an entity several relations tell, most often: its owner is looked for once. Those that were created have serials one
+    // after the other, so a list knows them; the others are few.
+    let created = changes.iter().filter_map(|change| match change {
+        Change::Entity { before: None, after } => after.as_ref().map(|entity| entity.serial),
+        _ => None,
+    });
+    let first = created.clone().min().unwrap_or(0);
+    let owners: RefCell<Vec<Option<Owner<'_>>>> = RefCell::new(vec![None; created.count()]);
+    let others: RefCell<HashMap<Uuid, Owner<'_>, RandomState>> = RefCell::default();
+    let owner_now = |end: End, _: Kind| -> Owner<'_> {
+        let find = || graph.find(end.id).map(policy::owner);
+        let at = usize::try_from(end.serial.wrapping_sub(first)).unwrap_or(usize::MAX);
+        match owners.borrow_mut().get_mut(at) {
+            Some(known) => *known.get_or_insert_with(find),
+            None => *others.borrow_mut().entry(end.id).or_insert_with(find),
+        }
     };
     let then = |id: Uuid, kind: Kind| past.as_ref().map(|before| Was { before, id, kind });
-    let owner_then = |id: Uuid, kind: Kind| then(id, kind).map(policy::owner);
+    let owner_then = |end: End, kind: Kind| then(end.id, kind).map(policy::owner);
     let each = changes.iter().map(|change| match change {
         Change::Entity { before, after } => agreed(
             before
@@ -79,28 +92,34 @@ fn agreed(was: Option<Option<Serial>>, is: Option<Option<Serial>>) -> Option<Ser
 fn of_entity<S: Spot>(
     entity: &Entity,
     at: impl Fn(Uuid, Kind) -> Option<S>,
-    owner: impl Fn(Uuid, Kind) -> Option<Option<S>>,
+    owner: impl Fn(End, Kind) -> Option<Option<S>>,
 ) -> Option<S> {
     match entity.kind {
         Kind::Token => at(token::bound_to(entity)?, Kind::Organization),
-        kind => owner(entity.id, kind)?,
+        kind => owner(
+            End {
+                id: entity.id,
+                serial: entity.serial,
+            },
+            kind,
+        )?,
     }
 }
 
 fn of_relation<S: Spot>(
     relation: &Relation,
     at: impl Fn(Uuid, Kind) -> Option<S>,
-    owner: impl Fn(Uuid, Kind) -> Option<Option<S>>,
+    owner: impl Fn(End, Kind) -> Option<Option<S>>,
 ) -> Option<S> {
     let def = relation.rel.def();
-    let (from, to) = ((relation.from.id, def.from), (relation.to.id, def.to));
-    let (organization, (id, kind)) = match (owner(from.0, from.1)?, owner(to.0, to.1)?) {
+    let (from, to) = ((relation.from, def.from), (relation.to, def.to));
+    let (organization, (end, kind)) = match (owner(from.0, from.1)?, owner(to.0, to.1)?) {
         (Some(one), Some(other)) => return one.same(other).then_some(one),
         (Some(one), None) => (one, to),
         (None, Some(one)) => (one, from),
         (None, None) => return None,
     };
-    (policy::place(at(id, kind)?, organization) != Place::Elsewhere).then_some(organization)
+    (policy::place(at(end.id, kind)?, organization) != Place::Elsewhere).then_some(organization)
 }
 
 /// The graph as it was before a commit: as it is, with the commit's changes taken back.

@@ -193,6 +193,17 @@ impl<T: Ord + Clone> Sorted<T> {
 
     /// False if it is there already.
     pub fn insert(&mut self, item: T) -> bool {
+        // Most arrive in ascending order: the last chunk is theirs while it has room.
+        if let Some(block) = self.blocks.last_mut()
+            && let Some(items) = block.chunks.last_mut()
+            && items.len() < Block::<T>::CHUNK
+            && items.last().is_some_and(|greatest| *greatest < item)
+        {
+            items.push(item);
+            block.len += 1;
+            self.len += 1;
+            return true;
+        }
         let at = self.tops.partition_point(|top| *top <= item).saturating_sub(1);
         let last = at + 1 >= self.blocks.len();
         let Some(block) = self.blocks.get_mut(at) else {
