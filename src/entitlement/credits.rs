@@ -8,7 +8,6 @@ use crate::graph::{Node, Transaction, Violation};
 use crate::model::schema::{Hop, known, place};
 use crate::model::{Entity, Kind, Rel, RelationType, Time, Value};
 
-use super::sale;
 use super::select;
 use super::terms::Limited;
 
@@ -74,14 +73,6 @@ impl Credits {
             let left = left(&credit, amount, used);
             total = total.zip(left).map(|(total, left)| total.saturating_add(left));
             each.push((select::end(&credit).map_or(i64::MAX, Time::millis), left));
-        }
-        let more = match limited {
-            Limited::Seats => sale::left_over(license, now),
-            Limited::UseCount | Limited::UseTime => 0,
-        };
-        if more > 0 {
-            total = total.map(|total| total.saturating_add(more));
-            each.push((i64::MAX, Some(more)));
         }
         each.sort_unstable_by_key(|(until, _)| std::cmp::Reverse(*until));
         Self { each, total }

@@ -3,8 +3,7 @@
 //! license later. What is sold so has no number of seats, unless the offer says how many may use it at the same time.
 //!
 //! Then all licenses that were made of the offer for one organization have so many seats together. A user's takes one; a
-//! set's takes all that no other license has. Where none is left, a seat that is free in another one is moved. What comes free
-//! again, because a sale has ended, is the oldest set's as long as nobody buys it: no write is needed for that.
+//! set's takes all that no other license has. Where none is left, a seat that is free in another one is moved.
 
 use uuid::Uuid;
 
@@ -29,7 +28,6 @@ const BY_PROFILE: Rel = known(RelationType::OneToMany, Kind::Profile, Kind::Assi
 const CREDITS: Rel = known(RelationType::OneToMany, Kind::License, Kind::SeatCountCredit);
 const PROPERTIES: Rel = matching::properties_of(Kind::ProductPackage);
 const OFFERED: u8 = place(Kind::ProductPackage, "concurrencies");
-const TOGETHER: u8 = place(Kind::License, "concurrencies");
 const SEATS: u8 = place(Kind::SeatCountCredit, "seatCount");
 
 /// For whom a license is.
@@ -111,7 +109,7 @@ pub fn sell(tx: &mut Transaction<'_>, sale: &Sale<'_>) -> Result<Uuid, Refused> 
             const { place(Kind::License, "matchValues") },
             sale.matching.map(|(_, values)| Value::text(values)),
         ),
-        (TOGETHER, counted.map(Value::Int)),
+        (const { place(Kind::License, "concurrencies") }, counted.map(Value::Int)),
     ];
     // Very many may be sold without a limit, and none of them is anybody else's: they stand in no other decision's way.
     let entitlement = match counted {
@@ -180,89 +178,39 @@ fn assign(tx: &mut Transaction<'_>, license: Uuid, profile: Uuid, takes_seat: bo
     reserve::fits(found(tx, license)?, takes_seat, tx.now())
 }
 
-/// What was sold of an offer to one organization and has not ended, suspended or not: it may go on.
-struct Together<'g> {
-    /// Seats that are given to one or another, by credits.
-    given: u64,
-    /// The set that has what is left over, and how many of its own it has.
-    heir: Option<(Node<'g>, u64)>,
-    /// With a seat of its own that nobody has taken.
-    free: Option<Node<'g>>,
-}
-
-/// # Errors
-/// There are more licenses than one decision looks at.
-fn together<'g>(organization: Node<'g>, item: Node<'g>, offer: Node<'g>, now: Time) -> Result<Together<'g>, Reason> {
-    let (mut given, mut heir, mut free, mut looked) = (0u64, None, None, 0);
+/// How many of an offer's seats a new license has. One that has not ended keeps its own, suspended or not: it may go on.
+fn seats_of(tx: &mut Transaction<'_>, sale: &Sale<'_>, item: Uuid, most: i64) -> Result<i64, Refused> {
+    let now = tx.now();
+    let (mut given, mut free, mut looked) = (0i64, None, 0);
+    let (organization, item) = (found(tx, sale.organization)?, found(tx, item)?);
     for (entitlement, _) in organization.hop(Hop::forward(ruled::ENTITLEMENTS), None) {
         for license in organization.graph().licenses(entitlement, item) {
             looked += 1;
             if looked > select::LOOKED_AT {
-                return Err(Reason::TooManyLicenses);
+                return Err(Refused::NotGranted(Reason::TooManyLicenses));
             }
-            if license.parent(SOLD) != Some(offer) || select::end(&license).is_some_and(|until| until <= now) {
+            let of_offer = license.parent(SOLD).is_some_and(|offer| offer.id == sale.offer);
+            if !of_offer || select::end(&license).is_some_and(|until| until <= now) {
                 continue;
             }
-            let credited = seats::credited(license, now);
-            let own = credited.unwrap_or(u64::MAX);
-            given = given.saturating_add(own);
-            if license.parent(sets::FOR_SET).is_some() {
-                heir = match heir {
-                    Some((other, _)) if is_older(other, license) => heir,
-                    _ => Some((license, own)),
-                };
-            }
-            let is_free = credited.is_some_and(|own| own > seats::taken(license, now));
+            let seats = seats::of_license(license, now);
+            let total = seats
+                .total
+                .map_or(i64::MAX, |total| i64::try_from(total).unwrap_or(i64::MAX));
+            given = given.saturating_add(total);
+            let is_free = seats.total.is_some_and(|total| total > seats.taken());
             free = free.or(is_free.then_some(license));
         }
     }
-    Ok(Together { given, heir, free })
-}
-
-fn is_older(one: Node<'_>, other: Node<'_>) -> bool {
-    one.serial < other.serial
-}
-
-/// Seats of its offer that an individual license has beside its own: those that no other one has, if it is the one to have them.
-pub(super) fn left_over(license: Node<'_>, now: Time) -> u64 {
-    let most = license.fields.get(TOGETHER).and_then(Value::as_int);
-    let Some(most) = most.and_then(|most| u64::try_from(most).ok()) else {
-        return 0;
-    };
-    let all = || {
-        license.parent(sets::FOR_SET)?;
-        let entitlement = license.parent(select::LICENSES)?;
-        let (organization, item) = (
-            entitlement.parent(ruled::ENTITLEMENTS)?,
-            license.parent(ITEM_OF_LICENSE)?,
-        );
-        together(organization, item, license.parent(SOLD)?, now).ok()
-    };
-    match all() {
-        Some(all) if all.heir.is_some_and(|(heir, _)| heir == license) => most.saturating_sub(all.given),
-        _ => 0,
-    }
-}
-
-/// How many of an offer's seats a new license has.
-fn seats_of(tx: &mut Transaction<'_>, sale: &Sale<'_>, item: Uuid, most: i64) -> Result<i64, Refused> {
-    let now = tx.now();
-    let (organization, item, offer) = (found(tx, sale.organization)?, found(tx, item)?, found(tx, sale.offer)?);
-    let all = together(organization, item, offer, now).map_err(Refused::NotGranted)?;
-    let limit = u64::try_from(most).unwrap_or(0);
-    // What is left over may be in use: the set that has it has more than its own then.
-    let used = all
-        .heir
-        .map_or(0, |(heir, own)| seats::taken(heir, now).saturating_sub(own));
-    let left = limit.saturating_sub(all.given).saturating_sub(used);
+    let left = most.saturating_sub(given);
     if left >= 1 {
         return Ok(match sale.buyer {
             Buyer::Profile(_) => 1,
-            Buyer::Set(_) => i64::try_from(left).unwrap_or(i64::MAX),
+            Buyer::Set(_) => left,
         });
     }
     // One that is above the offer, because the offer was made smaller, gives none away.
-    let giver = all.free.filter(|_| all.given <= limit).and_then(|license| {
+    let giver = free.filter(|_| given <= most).and_then(|license| {
         let credits = license.hop(Hop::forward(CREDITS), None).map(|(credit, _)| credit);
         let mut credits = credits.filter(|credit| select::is_valid(credit, now));
         credits.find_map(|credit| {

@@ -4,7 +4,7 @@ use crate::graph::Node;
 use crate::model::schema::{Hop, RelationType, known, place};
 use crate::model::{Fields, Kind, Rel, Time, Value};
 
-use super::{ruled, sale, select};
+use super::{ruled, select};
 
 const CREDITS: Rel = known(RelationType::OneToMany, Kind::License, Kind::SeatCountCredit);
 
@@ -34,20 +34,14 @@ impl Seats {
 pub fn of_license(license: Node<'_>, now: Time) -> Seats {
     let taken = license.graph().taken(license, now);
     Seats {
-        total: credited(license, now).map(|total| total.saturating_add(sale::left_over(license, now))),
+        total: total(license, now),
         reserved: taken.reserved,
         floating: taken.seats.saturating_sub(taken.reserved),
     }
 }
 
-/// By whatever way.
-pub(super) fn taken(license: Node<'_>, now: Time) -> u64 {
-    let taken = license.graph().taken(license, now);
-    taken.reserved + taken.seats.saturating_sub(taken.reserved)
-}
-
 /// The sum of the credits valid now; one of them without a number has no limit.
-pub(super) fn credited(license: Node<'_>, now: Time) -> Option<u64> {
+fn total(license: Node<'_>, now: Time) -> Option<u64> {
     const ACTIVE: u8 = place(Kind::SeatCountCredit, "active");
     const COUNT: u8 = place(Kind::SeatCountCredit, "seatCount");
     let mut total = 0u64;
