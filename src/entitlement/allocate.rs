@@ -339,12 +339,16 @@ impl Pool {
     }
 }
 
-pub fn pool(organization: Node<'_>, item: Node<'_>, now: Time) -> Pool {
+/// Of one item. Each license that is looked at is taken from `visits`; `None`: there are more.
+pub fn pool(organization: Node<'_>, item: Node<'_>, now: Time, visits: &mut u64) -> Option<Pool> {
     let mut pool = empty(item);
-    for license in ruled::licenses(organization, item).filter(|license| is_usable(license, now)) {
-        pool.add(license, now);
+    for license in ruled::licenses(organization, item) {
+        *visits = visits.checked_sub(1)?;
+        if is_usable(&license, now) {
+            pool.add(license, now);
+        }
     }
-    pool
+    Some(pool)
 }
 
 fn empty(item: Node<'_>) -> Pool {

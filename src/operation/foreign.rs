@@ -100,7 +100,21 @@ pub fn named(profile: Node<'_>) -> Named {
 
 /// The first e-mail address of a profile.
 pub fn address(profile: Node<'_>) -> Option<Node<'_>> {
-    let mut contacts = profile.hop(Hop::forward(CONTACTS), None);
-    let address = contacts.find_map(|(contact, _)| contact.hop(Hop::forward(ADDRESSES), None).next());
-    address.map(|(address, _)| address)
+    addresses(profile).next()
+}
+
+/// Its e-mail address, if it has no other.
+pub fn only_address(profile: Node<'_>) -> Option<Node<'_>> {
+    let mut addresses = addresses(profile);
+    addresses.next().filter(|_| addresses.next().is_none())
+}
+
+fn addresses(profile: Node<'_>) -> impl Iterator<Item = Node<'_>> {
+    let contacts = profile.hop(Hop::forward(CONTACTS), None);
+    contacts.flat_map(|(contact, _)| contact.hop(Hop::forward(ADDRESSES), None).map(|(address, _)| address))
+}
+
+/// Is a text what an entity is called, its id or its alias, and not what is known of it?
+pub fn is_key(node: Node<'_>, text: &str) -> bool {
+    Uuid::try_parse(text) == Ok(node.id) || alias(node) == Some(text)
 }

@@ -259,7 +259,9 @@ impl<'p, 'g> Run<'p, 'g> {
             // and the page lie on either side of such a group if one beside their border is in none.
             let border = all(offset - 1).take(2).any(|node| self.long_key(node).is_none());
             let page = || all(offset).take(most);
-            if offset + most <= count && border && page().all(|node| self.long_key(node).is_none()) {
+            // Where all have a value nothing follows what the index has.
+            let is_within = all_set || offset.saturating_add(most) <= count;
+            if is_within && (border || offset >= count) && page().all(|node| self.long_key(node).is_none()) {
                 return self.first(page(), most);
             }
         }

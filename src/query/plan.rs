@@ -38,22 +38,22 @@ pub fn plan(selector: &Selector, view: &View<'_>, limits: &Limits) -> Result<Pla
 impl Plan {
     /// Chooses where to start, by the sizes of indexes alone: nothing is scanned.
     pub fn new(query: Prepared, view: &View<'_>) -> Self {
-        let want = if query.count {
-            Want::Count
-        } else {
-            Want::Page {
-                need: query.offset.saturating_add(query.rows).saturating_add(1) as f64,
-                sort: &query.sort,
-            }
+        let choose = |offset: u64| {
+            let want = if query.count {
+                Want::Count
+            } else {
+                Want::Page {
+                    need: offset.saturating_add(query.rows).saturating_add(1) as f64,
+                    sort: &query.sort,
+                }
+            };
+            cost::choose(&query.parts, &query.links, want, view)
         };
-        let cost::Choice { mut way, instead } = cost::choose(&query.parts, &query.links, want, view);
-        if query.offset > 0
-            && cost::is_passable(&way, &query.parts, &query.links, view)
-            && let Some(visits) = way.visits.last_mut()
-        {
-            // What comes before the page is passed over by its number.
-            *visits = visits.min(query.rows.saturating_add(1) as f64);
-        }
+        // Where what comes before a page is passed over by its number, it costs what a first page does.
+        let passing = (query.offset > 0 && !query.count)
+            .then(|| choose(0))
+            .filter(|choice| cost::is_passable(&choice.way, &query.parts, &query.links, view));
+        let cost::Choice { way, instead } = passing.unwrap_or_else(|| choose(query.offset));
         Self { query, way, instead }
     }
 

@@ -283,7 +283,7 @@ async fn rule(context: &Context, account: Account, group: &str) -> Result<HttpRe
         context,
         |_| Ok(()),
         move |at, ()| {
-            let ruled = allocation::group_rule(at.graph, at.who, &account, &group, at.now)?;
+            let ruled = allocation::group_rule(at.graph, at.who, &account, &group, at.now, at.limits)?;
             Ok(told::rule(&group, &account.0, &ruled))
         },
     )
@@ -320,7 +320,7 @@ async fn bundles(context: &Context, account: Account, group: Option<&str>) -> Re
         None => query.required("id"),
     };
     told(context, group, move |at, group| {
-        let ruled = allocation::group_rule(at.graph, at.who, &account, group, at.now)?;
+        let ruled = allocation::group_rule(at.graph, at.who, &account, group, at.now, at.limits)?;
         let pools = allocation::pools(at.graph, at.who, &account, at.now, at.limits)?;
         Ok(told::bundles(&ruled, &pools))
     })

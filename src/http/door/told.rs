@@ -85,15 +85,21 @@ fn is_spent(code: &str) -> bool {
 }
 
 /// The same, where what is told is the whole answer.
-pub async fn tell<E: Send + 'static>(
+pub async fn tell<E: From<Error> + Send + 'static>(
     context: &Context,
     entered: Entered,
     code: fn(&E) -> &'static str,
     told: impl Fn(Look<'_>) -> Result<Vec<u8>, E> + Send + 'static,
 ) -> Result<Result<HttpResponse, E>, Problem> {
     let revision = entered.0.revision();
-    let told = look(context, entered, code, told).await?;
-    Ok(told.map(|body| shown(body, revision)))
+    let told = look(context, entered, code, move |at| {
+        let body = told(at)?;
+        match body.len() as u64 > at.limits.answer_bytes {
+            true => Err(Error::from(too_large(at.limits)).into()),
+            false => Ok(body),
+        }
+    });
+    Ok(told.await?.map(|body| shown(body, revision)))
 }
 
 /// An answer that was read at a revision.

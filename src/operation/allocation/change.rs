@@ -10,6 +10,7 @@ use super::{Account, AllocationError, WRITE, group_of, items, licensed, users};
 use crate::access::{View, Who};
 use crate::entitlement::allocate::{self, OfItem, Ruling};
 use crate::graph::{Graph, Node, Transaction};
+use crate::limits::Limits;
 use crate::model::Kind;
 use crate::operation::foreign;
 
@@ -169,10 +170,16 @@ fn rules(tx: &mut Transaction<'_>, who: &Who, wanted: &Rules) -> Result<Done, Al
     allocate::rules(tx, organization, group, &rulings).map_err(|no| told(no, &items))?;
     let graph = tx.graph();
     let ruled = graph.find(organization).zip(graph.find(group));
+    // What was written is told, however much there is of it.
+    let all = Limits {
+        visited: u64::MAX,
+        ..Limits::default()
+    };
+    let ruled = ruled.map(|(organization, group)| ruled_group(organization, group, tx.now(), &all));
     Ok(Done {
         users: Vec::new(),
         items: items.into_iter().map(|(_, text)| text).collect(),
-        ruled: ruled.map(|(organization, group)| ruled_group(organization, group, tx.now())),
+        ruled: ruled.transpose()?,
     })
 }
 

@@ -146,34 +146,53 @@ pub fn pools(
     Ok(shown.collect())
 }
 
-pub(super) fn ruled_group<'g>(organization: Node<'g>, group: Node<'g>, now: Time) -> Ruled {
-    ruled_of(organization, group, &mut HashMap::new(), now)
+pub(super) fn ruled_group<'g>(
+    organization: Node<'g>,
+    group: Node<'g>,
+    now: Time,
+    limits: &Limits,
+) -> Result<Ruled, AllocationError> {
+    ruled_of(organization, group, &mut HashMap::new(), now, &mut Visits::new(limits))
 }
 
 /// `exhausted` keeps what is known of the pools: the groups of one list have rules for the same few items.
-fn ruled_of<'g>(organization: Node<'g>, group: Node<'g>, exhausted: &mut HashMap<Node<'g>, bool>, now: Time) -> Ruled {
-    let rules = group.hop(Hop::forward(ruled::RULES), None);
-    let mut external = false;
-    let held = rules.filter_map(|(rule, _)| {
-        let item = rule.parent(ruled::RULES_FOR)?;
+fn ruled_of<'g>(
+    organization: Node<'g>,
+    group: Node<'g>,
+    exhausted: &mut HashMap<Node<'g>, bool>,
+    now: Time,
+    visits: &mut Visits<'_>,
+) -> Result<Ruled, AllocationError> {
+    let (mut external, mut held) = (false, Vec::new());
+    for (rule, _) in group.hop(Hop::forward(ruled::RULES), None) {
+        visits.take(1)?;
+        let Some(item) = rule.parent(ruled::RULES_FOR) else {
+            continue;
+        };
         external |= rule.fields.get(EXTERNAL) == Some(&Value::Bool(true));
         let quota = rule.fields.get(QUOTA).and_then(Value::as_int);
-        Some(Held {
+        let exhausted = match exhausted.get(&item) {
+            Some(known) => *known,
+            None => {
+                let pool = allocate::pool(organization, item, now, &mut visits.left);
+                let is_exhausted = pool.ok_or_else(|| too_many(visits.limits))?.is_exhausted();
+                exhausted.insert(item, is_exhausted);
+                is_exhausted
+            }
+        };
+        held.push(Held {
             item: foreign::code(item),
             quota: quota.and_then(|quota| u64::try_from(quota).ok()),
             usage: ruled::usage(rule, now),
-            exhausted: *exhausted
-                .entry(item)
-                .or_insert_with(|| allocate::pool(organization, item, now).is_exhausted()),
-        })
-    });
-    let held = held.collect();
-    Ruled {
+            exhausted,
+        });
+    }
+    Ok(Ruled {
         id: foreign::id(group),
         name: text(group, "name").unwrap_or_default(),
         held,
         external,
-    }
+    })
 }
 
 fn text(node: Node<'_>, name: &str) -> Option<String> {
@@ -188,9 +207,10 @@ pub fn group_rule(
     account: &Account,
     group: &str,
     now: Time,
+    limits: &Limits,
 ) -> Result<Ruled, AllocationError> {
     let organization = read(graph, who, account)?;
-    Ok(ruled_group(organization, group_of(organization, group)?, now))
+    ruled_group(organization, group_of(organization, group)?, now, limits)
 }
 
 /// A page of the groups that have rules, and how many there are.
@@ -223,8 +243,7 @@ pub fn group_rules(
     let mut exhausted = HashMap::new();
     let mut page = Vec::with_capacity(top.min(count));
     for group in ruling.into_iter().skip(skip).take(top) {
-        visits.take(group.hop_count(Hop::forward(ruled::RULES)))?;
-        page.push(ruled_of(organization, group, &mut exhausted, now));
+        page.push(ruled_of(organization, group, &mut exhausted, now, &mut visits)?);
     }
     Ok((page, count))
 }

@@ -148,10 +148,10 @@ pub fn is_user(organization: Node<'_>, who: &Who, profile: Node<'_>) -> bool {
     }
 }
 
-/// Known by nothing but an address: no person and no alias stands behind it.
+/// Known by nothing but one address: no person, no alias and no other address stands behind it.
 pub fn is_email_only(profile: Node<'_>) -> bool {
     let alias = profile.fields.get(const { place(Kind::Profile, "alias") });
-    profile.parent(PROFILES).is_none() && alias.is_none() && foreign::named(profile).email.is_some()
+    profile.parent(PROFILES).is_none() && alias.is_none() && foreign::only_address(profile).is_some()
 }
 
 /// By login, alias or address. Of the last, one that is nobody's and nothing but the address is anybody's.

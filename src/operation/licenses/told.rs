@@ -201,11 +201,16 @@ pub(super) fn holder<'g>(assignment: Node<'g>, view: &View<'g>) -> Option<Holder
 }
 
 /// To who reads no profiles none is told. Of somebody out of reach it is told as it was when the license was assigned, by
-/// whoever assigned it: a later one is another organization's word.
+/// whoever assigned it: a later one, or a second, is another organization's word.
 fn address<'g>(assignment: Node<'g>, profile: Node<'g>, view: &View<'g>) -> Option<String> {
-    let found = foreign::address(profile).filter(|_| view.may(READ_PROFILE))?;
-    let is_old = found.updated <= assignment.created;
-    (is_old || view.reaches(profile)).then(|| self::named(found, "value"))?
+    if !view.may(READ_PROFILE) {
+        return None;
+    }
+    let found = match view.reaches(profile) {
+        true => foreign::address(profile),
+        false => foreign::only_address(profile).filter(|found| found.updated <= assignment.created),
+    };
+    self::named(found?, "value")
 }
 
 pub(super) fn assigned<'g>(node: Node<'g>, view: &View<'g>, now: Time) -> Option<Assigned> {
