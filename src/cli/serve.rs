@@ -138,7 +138,7 @@ async fn tidy(engine: Engine, state: Arc<http::State>) {
                 operation: "Expire".into(),
                 ..Write::default()
             };
-            let tidied = engine.write(write, |tx| {
+            let tidied = engine.write_aside(write, |tx| {
                 consume::tidy(tx)?;
                 Ok::<_, Error>(Reply {
                     status: 204,

@@ -23,7 +23,7 @@ pub(super) enum Outcome {
     Panicked,
 }
 
-type Answer<E> = Result<Written, WriteError<E>>;
+pub(super) type Answer<E> = Result<Written, WriteError<E>>;
 
 pub(super) struct Closure<E, F> {
     write: Write,

@@ -25,7 +25,7 @@ use crate::graph::{Broken, Graph, Transaction, Violation};
 use crate::model::{Change, Clock, Event, Principal, Revision, Time, Whose};
 use crate::storage::{Loaded, Logs, REPLAYS_KEPT_MS, Storage};
 use committer::Committer;
-use job::Closure;
+use job::{Answer, Closure};
 use publish::Published;
 use queue::{Queue, Turned};
 use replays::Replays;
@@ -325,11 +325,22 @@ impl Engine {
         write: Write,
         run: impl FnOnce(&mut Transaction<'_>) -> Result<Reply, E> + Send + 'static,
     ) -> Result<Written, WriteError<E>> {
-        let answer = self.submit(write, run)?;
-        // Dropped without a word: the committer itself failed, and what became of the write is not known.
-        answer
-            .await
-            .unwrap_or_else(|_| Err(WriteError::Unavailable(committer::FAULT.to_owned())))
+        answered(self.submit(write, run, true)?).await
+    }
+
+    /// The same for a caller who has many writes to make, one after the other, and leaves the way to everybody else:
+    /// `is_quiet` takes no notice of it.
+    pub async fn write_aside<E: Send + 'static>(
+        &self,
+        write: Write,
+        run: impl FnOnce(&mut Transaction<'_>) -> Result<Reply, E> + Send + 'static,
+    ) -> Result<Written, WriteError<E>> {
+        answered(self.submit(write, run, false)?).await
+    }
+
+    /// Whether nobody has come to write for so long, but for those who leave the way to others and those who do not wait.
+    pub fn is_quiet(&self, long: Duration) -> bool {
+        self.0.shared.queue.is_quiet(long)
     }
 
     /// The same for callers that are no tasks. Not from within a write's closure: it would wait for itself.
@@ -347,20 +358,21 @@ impl Engine {
         write: Write,
         run: impl FnOnce(&mut Transaction<'_>) -> Result<Reply, E> + Send + 'static,
     ) -> Result<(), WriteError<E>> {
-        self.submit(write, run).map(drop)
+        self.submit(write, run, false).map(drop)
     }
 
     fn submit<E: Send + 'static>(
         &self,
         write: Write,
         run: impl FnOnce(&mut Transaction<'_>) -> Result<Reply, E> + Send + 'static,
-    ) -> Result<oneshot::Receiver<Result<Written, WriteError<E>>>, WriteError<E>> {
+        presses: bool,
+    ) -> Result<oneshot::Receiver<Answer<E>>, WriteError<E>> {
         let shared = &self.0.shared;
         if let Some(fault) = shared.fault.get() {
             return Err(WriteError::Unavailable(fault.clone()));
         }
         let (job, answer) = Closure::boxed(write, run);
-        match shared.queue.push(job) {
+        match shared.queue.push(job, presses) {
             Ok(()) => Ok(answer),
             Err(Turned::Full) => {
                 shared.counters.full.fetch_add(1, Ordering::Relaxed);
@@ -454,6 +466,12 @@ impl Reply {
             body: Arc::new([]),
         }
     }
+}
+
+/// Dropped without a word: the committer itself failed, and what became of the write is not known.
+async fn answered<E>(answer: oneshot::Receiver<Answer<E>>) -> Answer<E> {
+    let failed = |_| Err(WriteError::Unavailable(committer::FAULT.to_owned()));
+    answer.await.unwrap_or_else(failed)
 }
 
 /// Wakes the thread that waits in `block_on`.

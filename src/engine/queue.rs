@@ -18,6 +18,8 @@ pub(super) struct Queue {
 struct State {
     waiting: VecDeque<Box<dyn Job>>,
     closed: bool,
+    /// When one last came that somebody waits for and that gives way to nobody.
+    pressed: Option<Instant>,
     /// How many must wait before the committer wants to be woken.
     enough: usize,
 }
@@ -48,7 +50,8 @@ impl Queue {
         }
     }
 
-    pub(super) fn push(&self, job: Box<dyn Job>) -> Result<(), Turned> {
+    /// `presses`: it counts for `is_quiet`.
+    pub(super) fn push(&self, job: Box<dyn Job>, presses: bool) -> Result<(), Turned> {
         let mut state = self.state.lock();
         if state.closed {
             return Err(Turned::Closed);
@@ -57,6 +60,9 @@ impl Queue {
             return Err(Turned::Full);
         }
         state.waiting.push_back(job);
+        if presses {
+            state.pressed = Some(Instant::now());
+        }
         let wake = state.waiting.len() >= state.enough;
         drop(state);
         if wake && !mutant("wake-nobody") {
@@ -110,6 +116,12 @@ impl Queue {
 
     pub(super) fn is_closed(&self) -> bool {
         self.state.lock().closed
+    }
+
+    /// Whether nothing that presses has come for so long.
+    pub(super) fn is_quiet(&self, long: Duration) -> bool {
+        let pressed = self.state.lock().pressed;
+        pressed.is_none_or(|at| at.elapsed() >= long)
     }
 
     pub(super) fn len(&self) -> usize {

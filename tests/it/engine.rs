@@ -601,3 +601,22 @@ fn two_nodes_never_decide_upon_an_old_graph() {
             .all(|pair| pair[0].at <= pair[1].at && pair[0].revision + 1 == pair[1].revision)
     );
 }
+
+#[test]
+fn who_writes_aside_disturbs_no_quiet() {
+    let world = world(Options::default());
+    let act = |transaction: &mut Transaction<'_>| perform(&Act::Nothing, transaction);
+    let quiet = || {
+        (
+            world.engine.is_quiet(Duration::MAX),
+            world.engine.is_quiet(Duration::ZERO),
+        )
+    };
+    assert_eq!(quiet(), (true, true));
+    let aside = runtime().block_on(world.engine.write_aside(Write::default(), act));
+    assert!(aside.is_ok());
+    world.engine.post(Write::default(), act).unwrap();
+    assert_eq!(quiet(), (true, true));
+    assert!(world.act(Act::Nothing).is_ok());
+    assert_eq!(quiet(), (false, true));
+}
