@@ -160,6 +160,7 @@ fn refusal(mut response: Response<Body>) -> Failure {
     );
     failure.help = (!help.is_empty()).then(|| help.join("\n"));
     failure.line = problem["line"].as_u64();
+    failure.committed = problem["committedLines"].as_u64();
     let span = &problem["selector"];
     failure.span = span["start"]
         .as_u64()

@@ -36,6 +36,8 @@ pub struct Failure {
     pub span: Option<(usize, usize)>,
     /// The line of what was sent that was refused, from 1; the command that sent it knows where that began.
     pub line: Option<u64>,
+    /// The last line of what was sent that is kept all the same.
+    pub committed: Option<u64>,
 }
 
 impl Failure {
@@ -46,6 +48,7 @@ impl Failure {
             help: None,
             span: None,
             line: None,
+            committed: None,
         }
     }
 

@@ -1,4 +1,4 @@
-//! `import`: object graphs from files or standard input, sent in the batches in which the server commits them. A line that
+//! `import`: object graphs from files or standard input, sent in the largest batches the server commits them in. A line that
 //! is refused stops the import; what was committed before it stays, and the message says how much that is.
 
 use std::fs::File;
@@ -17,7 +17,8 @@ use super::{Common, Failure, progress};
 /// Where worlds are taken in.
 pub const PATH: &str = "/import";
 
-/// Lines of a request: the server commits as many at once (design 16), so a request is all or nothing.
+/// Lines of a request: the server commits at most as many at once (design 16), and fewer while others write to it. On a
+/// database that no server has open there are no others.
 const BATCH: usize = 10_000;
 /// Bytes of a request, so that long lines do not gather without bound.
 const BATCH_BYTES: usize = 16 * 1024 * 1024;
@@ -169,6 +170,7 @@ impl Batch {
                 if let Some(line) = failure.line {
                     failure.message = format!("line {}: {}", before + line, failure.message);
                 }
+                let before = before + failure.committed.unwrap_or(0);
                 let kept = format!("the {before} lines before this batch are kept");
                 failure.help = match (failure.help, before) {
                     (help, 0) => help,

@@ -1,6 +1,8 @@
 //! Whole worlds in and out: `POST /import`, `GET /export`, `GET /backup`. Streamed: neither direction is ever held in
 //! memory as a whole.
 
+mod pace;
+
 use std::io::Read;
 use std::sync::Arc;
 
@@ -24,9 +26,6 @@ use crate::model::Revision;
 use crate::operation::crud::{self, ImportError};
 use crate::operation::input::{self, ImportLine};
 use crate::operation::moving::{self, Entry, MovingError};
-
-/// Lines that are one transaction (design 16).
-pub const BATCH: usize = 10_000;
 
 /// Bytes of a chunk of a streamed answer.
 const CHUNK: usize = 128 * 1024;
@@ -63,8 +62,6 @@ pub async fn import(context: &Context, mut payload: Payload) -> Result<HttpRespo
         revision: 0,
     };
     let mut lines = Lines::new(limits.body_bytes);
-    // A dry run is one transaction, for its lines to see one another; it may be as long as an operation's targets.
-    let batch = if dry_run { limits.targets as usize } else { BATCH };
     loop {
         let chunk = match tokio::time::timeout(body::BODY_DEADLINE, payload.next()).await {
             Err(_) => return Err(importer.stopped(body::slow())),
@@ -77,26 +74,26 @@ pub async fn import(context: &Context, mut payload: Payload) -> Result<HttpRespo
             })?,
         };
         lines.push(&chunk).map_err(|problem| importer.stopped(problem))?;
-        while lines.complete.len() >= batch {
-            if dry_run {
-                let limit = Limit {
-                    name: "targets",
-                    value: limits.targets,
-                };
-                return Err(Problem::new(
-                    StatusCode::PAYLOAD_TOO_LARGE,
-                    "tooManyLines",
-                    "a dry run takes fewer lines",
-                )
-                .limit(limit));
-            }
-            let rest = lines.complete.split_off(batch);
-            let full = std::mem::replace(&mut lines.complete, rest);
-            importer.commit(full).await?;
+        if !dry_run {
+            importer.commit_full(&mut lines.complete, false).await?;
+        } else if lines.complete.len() as u64 >= limits.targets {
+            let limit = Limit {
+                name: "targets",
+                value: limits.targets,
+            };
+            return Err(Problem::new(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "tooManyLines",
+                "a dry run takes fewer lines",
+            )
+            .limit(limit));
         }
     }
-    let rest = lines.finish().map_err(|problem| importer.stopped(problem))?;
-    if !rest.is_empty() {
+    let mut rest = lines.finish().map_err(|problem| importer.stopped(problem))?;
+    if !dry_run {
+        importer.commit_full(&mut rest, true).await?;
+    } else if !rest.is_empty() {
+        // One transaction, for its lines to see one another; so it may be only as long as an operation's targets.
         importer.commit(rest).await?;
     }
     let mut answer = json!({
@@ -127,6 +124,20 @@ struct Importer<'a> {
 }
 
 impl Importer<'_> {
+    /// Every whole batch there is; at the end of the import what is left is one too.
+    async fn commit_full(&mut self, documents: &mut Vec<Document>, ended: bool) -> Result<(), Problem> {
+        loop {
+            let alone = self.context.state.engine.is_quiet(pace::QUIET);
+            match pace::next(documents, alone, ended) {
+                0 => return Ok(()),
+                count => {
+                    let rest = documents.split_off(count);
+                    self.commit(std::mem::replace(documents, rest)).await?;
+                }
+            }
+        }
+    }
+
     async fn commit(&mut self, lines: Vec<Document>) -> Result<(), Problem> {
         let numbers: Vec<u64> = lines.iter().map(|line| line.number).collect();
         let limits = self.limits;
@@ -153,7 +164,7 @@ impl Importer<'_> {
             crud::import(transaction, &who, &decoded)?;
             Ok(counted(crud::count(transaction)))
         };
-        match self.context.state.engine.write(self.write(), run).await {
+        match self.context.state.engine.write_aside(self.write(), run).await {
             Ok(written) => {
                 self.taken(&numbers, &written);
                 Ok(())
@@ -182,7 +193,7 @@ impl Importer<'_> {
             })?;
             moving::take(transaction, &who, organization.as_deref(), &documents, &limits).map(counted)
         };
-        match self.context.state.engine.write(self.write(), run).await {
+        match self.context.state.engine.write_aside(self.write(), run).await {
             Ok(written) => {
                 self.taken(numbers, &written);
                 Ok(())

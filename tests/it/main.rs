@@ -11,6 +11,7 @@ mod events;
 mod fuzz;
 mod histories;
 mod iblai;
+mod imports;
 mod kill;
 mod leases;
 mod matrix;

@@ -449,7 +449,7 @@ pub const ROUTES: &[Route] = &[
         tag: "data",
         summary: "Import a world",
         description: "One object or relation a line, referring to what is stored or came earlier; or one JSON object or array. \
-                      Committed in batches of 10,000 lines: a problem names its `line` (of an array, which element) and the \
+                      Committed in batches of at most 10,000 lines, of 100 while others write: a problem names its `line` (of an array, which element) and the \
                       `committedLines`. An Idempotency-Key is refused. With `from` each line, element or document is an \
                       answer of that system's list endpoints.",
         parameters: &["dryRun", "from", "organization"],
