@@ -38,7 +38,7 @@ use sync::thread::{self, JoinHandle, Thread, ThreadId};
 pub struct Engine(Arc<Inner>);
 
 /// What the log is asked in.
-pub use crate::storage::{Log, StorageError, Way};
+pub use crate::storage::{Log, Scratch, Stated, StorageError, Wanted, Way};
 
 struct Inner {
     shared: Arc<Shared>,
@@ -408,7 +408,7 @@ impl Engine {
         }
     }
 
-    /// The log, beside the committer, which neither waits for it nor hears of it. It has what is durable, also before that
+    /// The log and the state, beside the committer, which neither waits for it nor hears of it. It has what is durable, also before that
     /// is published. To be let go before the engine is closed.
     pub fn log(&self) -> Result<Box<dyn Log>, StorageError> {
         (self.0.logs)()

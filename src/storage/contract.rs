@@ -89,6 +89,8 @@ contract! {
     serials_are_never_given_twice
     a_callback_can_stop_loading
     a_backup_is_the_store
+    the_state_is_told_in_any_order
+    who_has_enough_of_the_state_stops_it
 }
 
 const ALWAYS: Time = Time(i64::MIN);
@@ -509,6 +511,122 @@ fn a_backup_is_the_store<B: Backend>() {
     let mut copy = Sqlite::open(&copy, Migrate::Refuse).expect("opens");
     assert_eq!(loaded(&mut copy, ALWAYS), Ok((world.head, world.state(ALWAYS))));
     assert_eq!(Storage::since(&mut copy, 0, 100), Ok(world.commits.clone()));
+}
+
+/// What `state` gives, copied, parents in an order of their own.
+#[derive(Debug, PartialEq)]
+enum Told {
+    Head(Head),
+    Entity(Entity, Vec<(Rel, End)>),
+    Relation(Relation),
+}
+
+impl Told {
+    fn of(stated: Stated<'_>) -> Self {
+        match stated {
+            Stated::Head(head) => Self::Head(head),
+            Stated::Entity(entity, parents) => Self::Entity(entity.clone(), sorted(parents.to_vec())),
+            Stated::Relation(relation) => Self::Relation(relation.clone()),
+        }
+    }
+}
+
+/// The same of a world, looked for one by one.
+fn expected(world: &World, wanted: Wanted<'_>) -> Vec<Told> {
+    let state = world.state(ALWAYS);
+    let relations: Vec<&Relation> = state
+        .iter()
+        .filter_map(|loaded| match loaded {
+            Loaded::Relation(relation) => Some(relation),
+            _ => None,
+        })
+        .collect();
+    let mut told = vec![Told::Head(world.head)];
+    for kind in wanted.kinds {
+        let of_kind = state.iter().filter_map(|loaded| match loaded {
+            Loaded::Entity(entity) => (entity.kind == *kind).then_some(entity),
+            _ => None,
+        });
+        let mut of_kind: Vec<_> = of_kind.collect();
+        of_kind.sort_by_key(|entity| entity.serial);
+        told.extend(of_kind.into_iter().map(|entity| {
+            let is_parent = |relation: &&&Relation| {
+                relation.to.serial == entity.serial && relation.rel.def().relation_type == RelationType::OneToMany
+            };
+            let parents = relations.iter().filter(is_parent);
+            Told::Entity(
+                (**entity).clone(),
+                sorted(parents.map(|relation| (relation.rel, relation.from)).collect()),
+            )
+        }));
+    }
+    for rel in wanted.relations {
+        let mut of_type: Vec<_> = relations.iter().filter(|relation| relation.rel == *rel).collect();
+        of_type.sort_by_key(|relation| (relation.from.serial, relation.to.serial));
+        told.extend(of_type.into_iter().map(|relation| Told::Relation((*relation).clone())));
+    }
+    told
+}
+
+fn sorted(mut parents: Vec<(Rel, End)>) -> Vec<(Rel, End)> {
+    parents.sort_by_key(|(rel, from)| (*rel, from.serial));
+    parents
+}
+
+fn the_state_is_told_in_any_order<B: Backend>() {
+    let (backend, mut world) = (B::new(), World::new(9));
+    let mut open = backend.open();
+    store(&mut *open, &(0..40).map(|_| world.commit(12)).collect::<Vec<_>>());
+    let kinds: Vec<Kind> = Kind::ALL.iter().copied().rev().collect();
+    let relations: Vec<Rel> = schema::relations().collect();
+    let backwards: Vec<Rel> = relations.iter().copied().rev().step_by(2).collect();
+    let check = |kinds: &[Kind], relations: &[Rel], world: &World| {
+        let wanted = Wanted { kinds, relations };
+        let mut told = Vec::new();
+        let mut log = backend.log();
+        log.state(wanted, &mut |stated| {
+            told.push(Told::of(stated));
+            ControlFlow::Continue(())
+        })
+        .expect("told");
+        assert_eq!(told, expected(world, wanted));
+        told.len()
+    };
+    let all = check(&kinds, &relations, &world);
+    assert!(check(Kind::ALL, &backwards, &world) < all);
+    assert!(check(&kinds[..kinds.len() / 2], &[], &world) < all);
+    assert_eq!(check(&[], &[], &world), 1);
+    store(&mut *open, &[world.commit(12)]);
+    check(&kinds, &relations, &world);
+}
+
+fn who_has_enough_of_the_state_stops_it<B: Backend>() {
+    let (backend, mut world) = (B::new(), World::new(10));
+    let mut open = backend.open();
+    store(&mut *open, &(0..20).map(|_| world.commit(12)).collect::<Vec<_>>());
+    let relations: Vec<Rel> = schema::relations().collect();
+    let wanted = Wanted {
+        kinds: Kind::ALL,
+        relations: &relations,
+    };
+    let all = expected(&world, wanted);
+    for enough in [1, 2, all.len() - 1] {
+        let mut told = Vec::new();
+        let mut log = backend.log();
+        log.state(wanted, &mut |stated| {
+            told.push(Told::of(stated));
+            // What is committed while it is told is not in it.
+            if told.len() == 1 && enough > 2 {
+                store(&mut *open, &[world.commit(12)]);
+            }
+            match told.len() < enough {
+                true => ControlFlow::Continue(()),
+                false => ControlFlow::Break(()),
+            }
+        })
+        .expect("told");
+        assert_eq!(told, all[..enough]);
+    }
 }
 
 #[test]

@@ -10,8 +10,11 @@ use std::time::{Duration, Instant};
 use parking_lot::{Condvar, Mutex};
 
 use super::sqlite::{Sqlite, Target};
-use super::{Head, Health, Link, Loaded, Log, Logs, REPLAYS_KEPT_MS, Storage, StorageError, Way, follows, unfit};
-use crate::model::{Change, Commit, Entity, Rel, Relation, Replay, Revision, Serial, Time};
+use super::{
+    Head, Health, Link, Loaded, Log, Logs, REPLAYS_KEPT_MS, Scratch, Stated, Storage, StorageError, Wanted, Way,
+    follows, unfit,
+};
+use crate::model::{Change, Commit, End, Entity, Rel, Relation, RelationType, Replay, Revision, Serial, Time};
 
 /// How long one handle waits for another to release the head.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -244,6 +247,27 @@ impl Log for Memory {
         Ok(older.take(at_most).map(|commit| contents.with_replay(commit)).collect())
     }
 
+    /// Taken out under the lock and told after it, so that nobody waits for `each`.
+    fn state(
+        &mut self,
+        wanted: Wanted<'_>,
+        each: &mut dyn FnMut(Stated<'_>) -> ControlFlow<()>,
+    ) -> Result<(), StorageError> {
+        let (head, entities, relations) = {
+            let contents = self.store.contents.lock();
+            let entities: Vec<_> = contents.entities.values().cloned().collect();
+            let relations: Vec<_> = contents.relations.values().cloned().collect();
+            (contents.head, entities, relations)
+        };
+        // Whether `each` had enough is its own affair.
+        let _ = tell(head, &entities, &relations, wanted, each);
+        Ok(())
+    }
+
+    fn scratch(&self) -> Result<Option<Scratch>, StorageError> {
+        Ok(None)
+    }
+
     /// Plays the log into a new database file.
     fn backup(&mut self, to: &Path, progress: &mut dyn FnMut(u64, u64)) -> Result<Head, StorageError> {
         let head = Log::head(self)?;
@@ -391,6 +415,36 @@ impl Contents {
             }
         }
     }
+}
+
+/// What `state` gives of all there is, relations in the order of their keys.
+fn tell(
+    head: Head,
+    entities: &[Arc<Entity>],
+    relations: &[Arc<Relation>],
+    wanted: Wanted<'_>,
+    each: &mut dyn FnMut(Stated<'_>) -> ControlFlow<()>,
+) -> ControlFlow<()> {
+    each(Stated::Head(head))?;
+    let parents = |of: Serial| -> Vec<(Rel, End)> {
+        let from = relations.partition_point(|relation| relation.to.serial < of);
+        let above = relations[from..].iter().take_while(|relation| relation.to.serial == of);
+        let parents = above.filter(|relation| relation.rel.def().relation_type == RelationType::OneToMany);
+        parents.map(|relation| (relation.rel, relation.from)).collect()
+    };
+    for kind in wanted.kinds {
+        for entity in entities.iter().filter(|entity| entity.kind == *kind) {
+            each(Stated::Entity(entity, &parents(entity.serial)))?;
+        }
+    }
+    for rel in wanted.relations {
+        let mut of_type: Vec<_> = relations.iter().filter(|relation| relation.rel == *rel).collect();
+        of_type.sort_by_key(|relation| (relation.from.serial, relation.to.serial));
+        for relation in of_type {
+            each(Stated::Relation(relation))?;
+        }
+    }
+    ControlFlow::Continue(())
 }
 
 fn key(relation: &Relation) -> (Serial, Rel, Serial) {

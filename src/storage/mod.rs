@@ -28,7 +28,7 @@
 //! or moved by somebody who wrote to it by other ways are found when it is proven.
 //!
 //! Calls are synchronous and may wait for a disk: only plain threads make them. [`Log`] is for those beside the
-//! committer (audit, backup): it reads, never writes, and disturbs nobody. The store gives them out by [`Storage::logs`].
+//! committer (audit, backup, export): it reads, never writes, and disturbs nobody. The store gives them out by [`Storage::logs`].
 
 pub mod chain;
 mod checksum;
@@ -43,6 +43,7 @@ mod contract;
 #[cfg(test)]
 mod samples;
 
+use std::fs::File;
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
@@ -141,7 +142,32 @@ pub enum Way {
     Before(Revision),
 }
 
-/// The log as seen from beside the committer, by a thread of its own.
+/// What of the state is read in order, and in which.
+#[derive(Clone, Copy, Debug)]
+pub struct Wanted<'a> {
+    pub kinds: &'a [Kind],
+    pub relations: &'a [Rel],
+}
+
+/// One thing of the state, as [`Log::state`] gives it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stated<'a> {
+    /// Before all else: whose state it is.
+    Head(Head),
+    /// With its parents, each by the one-to-many relation it hangs on.
+    Entity(&'a Entity, &'a [(Rel, End)]),
+    Relation(&'a Relation),
+}
+
+/// Where what was read waits for somebody slow: a file to append to, and the same to read from. It has lost its name, so
+/// that nothing is left behind.
+#[derive(Debug)]
+pub struct Scratch {
+    pub write: File,
+    pub read: File,
+}
+
+/// The store as seen from beside the committer, by a thread of its own.
 pub trait Log: Send {
     fn head(&mut self) -> Result<Head, StorageError>;
     /// Where the hash chain over the commits ends, if the store keeps one.
@@ -153,6 +179,16 @@ pub trait Log: Send {
     fn since(&mut self, after: Revision, at_most: usize) -> Result<Vec<Commit>, StorageError>;
     /// Commits before a revision, newest first, at most `at_most` of them and perhaps fewer; none where the log begins.
     fn before(&mut self, before: Revision, at_most: usize) -> Result<Vec<Commit>, StorageError>;
+    /// The state at one revision: entities kind by kind as they are wanted, each kind in order of serial, then relations in
+    /// the same way, each in order of the serials of `from` and `to`. Until `each` has enough. Nobody slow is to be
+    /// waited for meanwhile: what is written goes where it stays until this is done.
+    fn state(
+        &mut self,
+        wanted: Wanted<'_>,
+        each: &mut dyn FnMut(Stated<'_>) -> ControlFlow<()>,
+    ) -> Result<(), StorageError>;
+    /// For what is read by it. `None`: the store waits for nobody who reads the state.
+    fn scratch(&self) -> Result<Option<Scratch>, StorageError>;
     /// Copies the whole store at one revision into a new database file, whole or not at all, and gives its head.
     /// Progress comes as done and all, in a unit of the store's own.
     fn backup(&mut self, to: &Path, progress: &mut dyn FnMut(u64, u64)) -> Result<Head, StorageError>;

@@ -12,6 +12,7 @@ mod prove;
 mod read;
 mod reader;
 mod rows;
+mod state;
 mod verify;
 mod write;
 

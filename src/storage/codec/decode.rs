@@ -25,6 +25,20 @@ impl Decoder {
         Ok(entity)
     }
 
+    /// Of an entity, without the rest of it.
+    pub fn kind(&self, serial: Serial, row: &[u8]) -> Result<Kind, Bad> {
+        let mut input = Input::open(Key::Entity(serial), row)?;
+        input.uuid()?;
+        let code = input.number()?;
+        self.0.kind(code).ok_or_else(|| self.unknown(code, None))
+    }
+
+    /// Of a relation's key.
+    pub fn rel(&self, code: Code) -> Result<Rel, Bad> {
+        let code = u64::from(code);
+        self.0.relation(code).ok_or_else(|| self.unknown(code, None))
+    }
+
     pub fn relation(&self, to: Serial, rel: Code, from: Serial, row: &[u8]) -> Result<Relation, Bad> {
         let mut input = Input::open(Key::Relation { to, rel, from }, row)?;
         let relation = self.take_relation(u64::from(rel), from, to, &mut input)?;

@@ -8,7 +8,8 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{ErrorKind, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 
-use super::super::StorageError;
+use super::super::{Scratch, StorageError};
+use crate::model::Clock;
 
 /// A file's path with its links followed, so that one database has one lock.
 pub fn resolve(path: &Path) -> Result<PathBuf, StorageError> {
@@ -133,6 +134,20 @@ fn same_file(file: &File, path: &Path) -> bool {
 #[cfg(not(unix))]
 fn same_file(_: &File, path: &Path) -> bool {
     path.exists()
+}
+
+/// Beside the database, on a disk that has room for as much.
+pub fn scratch(path: &Path) -> Result<Scratch, StorageError> {
+    let name = beside(path, &format!(".{}.scratch", Clock::System.new_id().simple()));
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let opened = options
+        .open(&name)
+        .and_then(|write| File::open(&name).map(|read| Scratch { write, read }));
+    let _ = fs::remove_file(&name);
+    opened.map_err(|error| refused(&name, &error))
 }
 
 /// A new database file in the making, under another name until it is whole. Dropped before `keep`, it leaves nothing.

@@ -102,6 +102,28 @@ impl Totals {
         }
     }
 
+    /// The same head, before any row was counted.
+    pub fn of_nothing(&self) -> Self {
+        Self {
+            entities: 0,
+            relations: 0,
+            replays: 0,
+            digest: 0,
+            ..*self
+        }
+    }
+
+    /// What was counted is what the head says.
+    pub fn must_be(&self, said: &Self) -> Result<(), StorageError> {
+        match self == said {
+            true => Ok(()),
+            false => Err(StorageError::Damaged(format!(
+                "rows are missing or too many: {} entities of {}, {} relations of {}, {} kept answers of {}",
+                self.entities, said.entities, self.relations, said.relations, self.replays, said.replays
+            ))),
+        }
+    }
+
     pub fn add(&mut self, row: &[u8]) {
         self.digest = self.digest.wrapping_add(u64::from(carried_checksum(row)));
     }
@@ -208,13 +230,7 @@ pub fn load(
     replays_since: Time,
     each: &mut dyn FnMut(Loaded) -> Result<(), StorageError>,
 ) -> Result<(), StorageError> {
-    let mut found = Totals {
-        entities: 0,
-        relations: 0,
-        replays: 0,
-        digest: 0,
-        ..*totals
-    };
+    let mut found = totals.of_nothing();
     scan(db, &mut |raw| match raw {
         Raw::Entity(serial, row) => {
             found.entities += 1;
@@ -249,13 +265,7 @@ pub fn load(
             }
         }
     })?;
-    match found == *totals {
-        true => Ok(()),
-        false => Err(StorageError::Damaged(format!(
-            "rows are missing or too many: {} entities of {}, {} relations of {}, {} kept answers of {}",
-            found.entities, totals.entities, found.relations, totals.relations, found.replays, totals.replays
-        ))),
-    }
+    found.must_be(totals)
 }
 
 /// Commits after a revision, oldest first.

@@ -1,4 +1,4 @@
-//! A second connection to a database: backups and the audit read over it while the committer goes on. It never writes.
+//! A second connection to a database: backups, exports and the audit read over it while the committer goes on. It never writes.
 
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -8,11 +8,11 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, TransactionBehavior};
 
 use super::super::codec::Decoder;
-use super::super::{Head, Link, Log, StorageError, Way};
+use super::super::{Head, Link, Log, Scratch, Stated, StorageError, Wanted, Way};
 use super::migrate::{MIGRATIONS, Migrate, migrate};
-use super::place::{Target, resolve};
+use super::place::{Target, resolve, scratch};
 use super::read::{self, Totals};
-use super::{connect, named, single_file};
+use super::{connect, named, single_file, state};
 use crate::model::{Commit, Revision};
 
 /// Pages copied between two reports of progress: 4 MiB.
@@ -92,6 +92,19 @@ impl Log for Reader {
 
     fn before(&mut self, before: Revision, at_most: usize) -> Result<Vec<Commit>, StorageError> {
         self.at_head(|db, decoder, totals| read::before(db, decoder, totals, before, at_most))
+    }
+
+    /// In one read transaction too. The WAL grows as long as `each` takes.
+    fn state(
+        &mut self,
+        wanted: Wanted<'_>,
+        each: &mut dyn FnMut(Stated<'_>) -> ControlFlow<()>,
+    ) -> Result<(), StorageError> {
+        self.at_head(|db, decoder, totals| state::state(db, decoder, totals, wanted, each))
+    }
+
+    fn scratch(&self) -> Result<Option<Scratch>, StorageError> {
+        scratch(&self.path).map(Some)
     }
 
     /// SQLite's online backup inside one read transaction, so that commits made meanwhile neither wait for it nor make
