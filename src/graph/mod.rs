@@ -246,7 +246,7 @@ impl Graph {
         keys.map_or(0, |keys| keys.count_left())
     }
 
-    /// All relations once each (parents' side), for export: by relation, then in order of both ends' serials.
+    /// All relations once each (parents' side): by relation, then in order of both ends' serials.
     pub fn relations(&self) -> impl Iterator<Item = Relation> + '_ {
         schema::relations().flat_map(move |rel| {
             let hop = schema::Hop {

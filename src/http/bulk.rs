@@ -1,6 +1,7 @@
 //! Whole worlds in and out: `POST /import`, `GET /export`, `GET /backup`. Streamed: neither direction is ever held in
 //! memory as a whole.
 
+mod export;
 mod pace;
 
 use std::io::Read;
@@ -12,15 +13,16 @@ use actix_web::http::{StatusCode, header};
 use actix_web::web::{Bytes, BytesMut};
 use futures_util::{StreamExt, stream};
 use serde_json::json;
-use tokio::sync::mpsc;
+
+pub use export::export;
 
 use super::door::Door;
-use super::problem::{Problem, internal};
+use super::problem::Problem;
 use super::write::{beside, refuse_key, still_known};
 use super::{Context, GRAPH_REVISION, auth, body, wire};
 use crate::access::{Permission, Who};
 use crate::engine::{Reply, Write, WriteError, Written};
-use crate::graph::{Graph, Transaction};
+use crate::graph::Transaction;
 use crate::limits::{Limit, Limits};
 use crate::model::Revision;
 use crate::operation::crud::{self, ImportError};
@@ -497,57 +499,6 @@ fn not_json(why: &str) -> Problem {
 
 fn is_document(line: &[u8]) -> bool {
     serde_json::from_slice::<serde::de::IgnoredAny>(line).is_ok()
-}
-
-/// Everything but tokens, in an order that `import` takes: parents before children, relations last.
-pub async fn export(context: &Context) -> Result<HttpResponse, Problem> {
-    let (graph, who) = auth::enter(context).await?;
-    auth::require_unbound(&who, Permission::ServerExport)?;
-    context.parameters(&[])?;
-    let revision = graph.revision();
-    let (sender, receiver) = mpsc::channel::<Bytes>(4);
-    std::thread::Builder::new()
-        .name("export".into())
-        .spawn(move || {
-            let mut out = Vec::with_capacity(CHUNK + 4096);
-            // A receiver that is gone ends the export.
-            let _ = write_export(&graph, |line| {
-                line(&mut out);
-                if out.len() < CHUNK {
-                    return Ok(());
-                }
-                let full = std::mem::replace(&mut out, Vec::with_capacity(CHUNK + 4096));
-                sender.blocking_send(Bytes::from(full))
-            });
-            let _ = sender.blocking_send(Bytes::from(out));
-        })
-        .map_err(|_| internal("no thread for the export"))?;
-    let chunks = stream::unfold(receiver, |mut receiver| async {
-        let chunk = receiver.recv().await?;
-        Some((Ok::<_, actix_web::Error>(chunk), receiver))
-    });
-    Ok(HttpResponse::Ok()
-        .insert_header((GRAPH_REVISION, revision))
-        .insert_header((header::CONTENT_TYPE, "application/x-ndjson"))
-        .streaming(chunks))
-}
-
-/// Gives `each` one function a line, which appends the line; stops at the first error `each` gives.
-pub fn write_export<E>(
-    graph: &Graph,
-    mut each: impl FnMut(&mut dyn FnMut(&mut Vec<u8>)) -> Result<(), E>,
-) -> Result<(), E> {
-    for &kind in wire::export_order() {
-        for node in graph.of_kind(kind, None) {
-            each(&mut |out| wire::export_entity(out, node))?;
-        }
-    }
-    for relation in graph.relations() {
-        if wire::is_exported(&relation) {
-            each(&mut |out| wire::export_relation(out, &relation))?;
-        }
-    }
-    Ok(())
 }
 
 /// A database file, consistent, made while the server goes on.

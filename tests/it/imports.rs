@@ -1,6 +1,9 @@
-//! How an import is cut into commits: large ones while nobody else writes, small ones beside others, and the same in the
-//! end. What its lines mean is told in `fixtures/graph/wire/bulk.json`.
+//! Whole worlds in and out beside others who write. How an import is cut into commits: large ones while nobody else writes,
+//! small ones beside others, and the same in the end; and that who reads an export slowly holds nobody up. What the lines
+//! mean is told in `fixtures/graph/wire/bulk.json`.
 
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -9,7 +12,7 @@ use std::thread;
 use seatgraph::engine::Way;
 use seatgraph::model::{Clock, Time};
 use seatgraph::settings::Settings;
-use seatgraph::storage::{Memory, Storage};
+use seatgraph::storage::{Memory, Migrate, Sqlite, Storage};
 use serde_json::Value;
 
 use crate::support::client;
@@ -132,4 +135,74 @@ fn a_dry_run_is_one_transaction_beside_others_too() {
     let (status, answer) = beside(&server, || send(&server, "/import?dryRun=true", &text));
     assert_eq!((status, &answer["lines"]), (200, &202.into()), "{answer}");
     assert_eq!(batches(&server).0, [0; 0]);
+}
+
+/// An export whose reader has seen its beginning and reads no further before it is told to.
+struct Lingering(TcpStream, Vec<u8>);
+
+impl Lingering {
+    fn begin(server: &Server) -> Self {
+        let mut stream = TcpStream::connect(server.address).expect("a connection");
+        let request =
+            format!("GET /export HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer {ADMIN}\r\n\r\n");
+        stream.write_all(request.as_bytes()).expect("a request");
+        let mut read = vec![0; 4096];
+        let length = stream.read(&mut read).expect("an answer");
+        read.truncate(length);
+        Self(stream, read)
+    }
+
+    fn end(self) -> client::Response {
+        let Self(mut stream, mut read) = self;
+        stream.read_to_end(&mut read).expect("the rest");
+        client::parse(&read).expect("an answer")
+    }
+}
+
+#[test]
+fn a_slow_reader_of_an_export_holds_nobody_up() {
+    let check = |storage: Box<dyn Storage>| {
+        let server = on(storage);
+        // More than the buffers of a connection take.
+        let line = format!(
+            "{{\"__objType\":\"Profile\",\"displayName\":\"{}\"}}\n",
+            "x".repeat(1000)
+        );
+        let (status, answer) = send(&server, "/import", &line.repeat(20_000));
+        assert_eq!(status, 200, "{answer}");
+        let whole = Lingering::begin(&server).end();
+        assert_eq!(whole.text().lines().count(), 20_000);
+        let slow = Lingering::begin(&server);
+        let revision = server.engine.revision();
+        let write = |number: usize| {
+            let item = format!(r#"{{"__objType":"LicensedItem","name":"item {number}"}}"#);
+            assert_eq!(send(&server, "/graph", &item).0, 200);
+        };
+        // The second of them wants the copy that was published when the export began. A reader who only was slow to
+        // begin gives it back; one who holds it never does.
+        (0..3).for_each(write);
+        let freed = (3..1000).find(|number| {
+            write(*number);
+            server.engine.health().copies_held == 0
+        });
+        let written = freed.expect("somebody holds a copy of the graph") + 1;
+        let slow = slow.end();
+        assert_eq!(slow.header("graph-revision"), Some(revision.to_string().as_str()));
+        assert!(slow.body == whole.body, "what was written meanwhile is in it");
+        // And who goes away is forgotten.
+        drop(Lingering::begin(&server));
+        let all = Lingering::begin(&server).end();
+        assert_eq!(all.text().lines().count(), 20_000 + written);
+    };
+    check(Box::new(Memory::new()));
+    let folder = tempfile::tempdir().expect("a folder");
+    check(Box::new(
+        Sqlite::open(&folder.path().join("a.db"), Migrate::Refuse).expect("a database"),
+    ));
+    let left = folder.path().read_dir().expect("there").filter_map(Result::ok);
+    let left: Vec<_> = left.map(|entry| entry.file_name()).collect();
+    assert!(
+        left.iter().all(|name| !name.to_string_lossy().contains("scratch")),
+        "{left:?}"
+    );
 }

@@ -474,7 +474,8 @@ pub const ROUTES: &[Route] = &[
         id: "export",
         tag: "data",
         summary: "Export the world",
-        description: "In the import's format: parents before children, relations last. Secrets, tokens and keys are left out.",
+        description: "In the import's format, at one revision: parents before children, relations last. Secrets, tokens and keys are \
+                      left out. An answer that breaks off without its end is not all.",
         parameters: &["GraphAtLeast"],
         bodies: &[],
         answers: &[Answer {

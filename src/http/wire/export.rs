@@ -3,8 +3,7 @@
 
 use std::sync::LazyLock;
 
-use crate::graph::Node;
-use crate::model::{Kind, Relation, RelationType};
+use crate::model::{End, Entity, Kind, Rel, Relation, RelationType, schema};
 
 use super::{names, text, write};
 
@@ -22,17 +21,21 @@ pub fn export_order() -> &'static [Kind] {
     &ORDER
 }
 
-/// One-to-many relations travel in their child's references.
-pub fn is_exported(relation: &Relation) -> bool {
-    relation.rel.def().relation_type != RelationType::OneToMany
+/// The relations that are lines of their own, in the schema's order: one-to-many ones travel in their child's references.
+pub fn export_relations() -> &'static [Rel] {
+    static RELATIONS: LazyLock<Vec<Rel>> = LazyLock::new(|| {
+        let own = |rel: &Rel| rel.def().relation_type != RelationType::OneToMany;
+        schema::relations().filter(own).collect()
+    });
+    &RELATIONS
 }
 
-/// One line, its end included.
-pub fn export_entity(out: &mut Vec<u8>, node: Node<'_>) {
-    write::plain(out, node.entity());
+/// One line, its end included. Its parents may come in any order.
+pub fn export_entity(out: &mut Vec<u8>, entity: &Entity, parents: &[(Rel, End)]) {
+    write::plain(out, entity);
     let mut any = false;
-    for parent in &names::kind(node.kind).parents {
-        if let Some(to) = node.parent(parent.rel) {
+    for parent in &names::kind(entity.kind).parents {
+        if let Some((_, to)) = parents.iter().find(|(rel, _)| *rel == parent.rel) {
             out.extend_from_slice(if any { b"," } else { b",\"referenceFields\":{" });
             any = true;
             out.extend_from_slice(&parent.plain);

@@ -14,7 +14,7 @@ mod value;
 mod write;
 
 pub use change::change;
-pub use export::{export_entity, export_order, export_relation, is_exported};
+pub use export::{export_entity, export_order, export_relation, export_relations};
 pub use form::{FieldError, form_objects};
 pub use nest::entity;
 pub use pointer::{BodyError, Position};

@@ -107,11 +107,13 @@ fn graph(lines: &[u8]) -> Graph {
 fn export(graph: &Graph) -> String {
     let mut out = Vec::new();
     for kind in export_order() {
-        graph
-            .of_kind(*kind, None)
-            .for_each(|node| export_entity(&mut out, node));
+        for node in graph.of_kind(*kind, None) {
+            let parents: Vec<_> = node.parents().iter().map(|(rel, to)| (*rel, to.end())).collect();
+            export_entity(&mut out, node.entity(), &parents);
+        }
     }
-    for relation in graph.relations().filter(is_exported) {
+    let exported = |relation: &Relation| export_relations().contains(&relation.rel);
+    for relation in graph.relations().filter(exported) {
         export_relation(&mut out, &relation);
     }
     String::from_utf8(out).unwrap()

@@ -60,7 +60,7 @@ pub fn send(
     parse(&answer).ok_or_else(|| std::io::Error::other(format!("no answer: {:?}", String::from_utf8_lossy(&answer))))
 }
 
-fn parse(answer: &[u8]) -> Option<Response> {
+pub fn parse(answer: &[u8]) -> Option<Response> {
     let end = answer.windows(4).position(|four| four == b"\r\n\r\n")?;
     let head = std::str::from_utf8(&answer[..end]).ok()?;
     let mut lines = head.split("\r\n");
