@@ -26,6 +26,7 @@ pub mod sale;
 mod table;
 mod target;
 pub mod transactions;
+mod visits;
 
 pub use arguments::{Argument, Arguments};
 pub use table::{OPERATIONS, named};

@@ -13,11 +13,12 @@ use crate::entitlement::decision::{self, Decision, Wanted};
 use crate::entitlement::{Refused, ruled, select};
 use crate::error::Error;
 use crate::graph::{Graph, Node};
-use crate::limits::{Limit, Limits};
+use crate::limits::Limits;
 use crate::model::schema::{Hop, known, place};
 use crate::model::{Kind, Rel, RelationType, Serial, Time, Value};
 use crate::operation::consume::{self, Purpose};
 use crate::operation::foreign::{self, Named};
+use crate::operation::visits::{TooMany, Visits};
 use crate::query::{Code, QueryError};
 
 const BY_LICENSE: Rel = known(RelationType::OneToMany, Kind::License, Kind::Assignment);
@@ -97,35 +98,19 @@ fn read<'g>(graph: &'g Graph, who: &Who, named: &Account) -> Result<Node<'g>, Al
 }
 
 fn too_many(limits: &Limits) -> AllocationError {
-    let error = QueryError {
-        code: Code::VisitedTooMuch,
-        message: format!("more than {} entities would be looked at", limits.visited),
-        help: Some("ask with a selector at `/graph`, page by page".to_owned()),
-        span: None,
-        limit: Some(Limit {
-            name: "visited",
-            value: limits.visited,
-        }),
-    };
-    Error::from(error).into()
+    Visits::new(limits).too_many().into()
 }
 
-/// Counts what is looked at.
-struct Visits<'l> {
-    left: u64,
-    limits: &'l Limits,
-}
-
-impl<'l> Visits<'l> {
-    fn new(limits: &'l Limits) -> Self {
-        let left = limits.visited;
-        Self { left, limits }
-    }
-
-    fn take(&mut self, visits: usize) -> Result<(), AllocationError> {
-        let left = self.left.checked_sub(visits as u64);
-        self.left = left.ok_or_else(|| too_many(self.limits))?;
-        Ok(())
+impl From<TooMany> for AllocationError {
+    fn from(TooMany(limit): TooMany) -> Self {
+        let error = QueryError {
+            code: Code::VisitedTooMuch,
+            message: format!("more than {} entities would be looked at", limit.value),
+            help: Some("ask with a selector at `/graph`, page by page".to_owned()),
+            span: None,
+            limit: Some(limit),
+        };
+        Error::from(error).into()
     }
 }
 
@@ -161,7 +146,7 @@ fn ruled_of<'g>(
     group: Node<'g>,
     exhausted: &mut HashMap<Node<'g>, bool>,
     now: Time,
-    visits: &mut Visits<'_>,
+    visits: &mut Visits,
 ) -> Result<Ruled, AllocationError> {
     let (mut external, mut held) = (false, Vec::new());
     for (rule, _) in group.hop(Hop::forward(ruled::RULES), None) {
@@ -175,7 +160,7 @@ fn ruled_of<'g>(
             Some(known) => *known,
             None => {
                 let pool = allocate::pool(organization, item, now, &mut visits.left);
-                let is_exhausted = pool.ok_or_else(|| too_many(visits.limits))?.is_exhausted();
+                let is_exhausted = pool.ok_or_else(|| visits.too_many())?.is_exhausted();
                 exhausted.insert(item, is_exhausted);
                 is_exhausted
             }
@@ -250,7 +235,7 @@ pub fn group_rules(
 
 /// The groups that have rules, in order of creation: from the organization's groups, or from all rules there are, whichever are
 /// fewer.
-fn ruling<'g>(organization: Node<'g>, visits: &mut Visits<'_>) -> Result<Vec<Node<'g>>, AllocationError> {
+fn ruling<'g>(organization: Node<'g>, visits: &mut Visits) -> Result<Vec<Node<'g>>, AllocationError> {
     let groups = organization.hop_count(Hop::forward(GROUPS));
     let rules = organization.graph().kind_count(Kind::AllocationRule);
     visits.take(groups.min(rules))?;

@@ -10,10 +10,11 @@ use super::told::{
 use crate::access::{Action, Permission, View, Who};
 use crate::entitlement::{seated, seats, sold};
 use crate::graph::{Graph, Node};
-use crate::limits::{Limit, Limits};
+use crate::limits::Limits;
 use crate::model::schema::Hop;
 use crate::model::{Kind, Rel, Time, Value};
 use crate::operation::foreign;
+use crate::operation::visits::{TooMany, Visits};
 
 const READ: Permission = Permission::Kind(Kind::License, Action::Read);
 const READ_ASSIGNMENT: Permission = Permission::Kind(Kind::Assignment, Action::Read);
@@ -85,26 +86,9 @@ enum Key {
     Text(String),
 }
 
-/// Counts what is looked at.
-struct Budget<'l> {
-    left: u64,
-    limits: &'l Limits,
-}
-
-impl<'l> Budget<'l> {
-    fn new(limits: &'l Limits) -> Self {
-        let left = limits.visited;
-        Self { left, limits }
-    }
-
-    fn take(&mut self, visits: usize) -> Result<(), LicenseError> {
-        let limit = Limit {
-            name: "visited",
-            value: self.limits.visited,
-        };
-        let left = self.left.checked_sub(visits as u64);
-        self.left = left.ok_or(LicenseError::TooMuch(limit))?;
-        Ok(())
+impl From<TooMany> for LicenseError {
+    fn from(TooMany(limit): TooMany) -> Self {
+        Self::TooMuch(limit)
     }
 }
 
@@ -144,11 +128,11 @@ pub fn list(at: Look<'_>, filter: &Filter, page: Page, with_sums: bool) -> Resul
         return Ok((Vec::new(), 0));
     };
     let bound = who.organization.and_then(|id| graph.find(id));
-    let mut budget = Budget::new(limits);
+    let mut visits = Visits::new(limits);
     let view = View::new(graph, who);
     let mut all = Vec::new();
     let mut look = |license: Node<'_>| -> Result<bool, LicenseError> {
-        budget.take(1)?;
+        visits.take(1)?;
         let fits = sold.is(license) && view.reaches(license);
         let found = Found::of(license).filter(|found| fits && items.iter().all(|item| *item == found.item));
         Ok(found.is_some_and(|found| is_listed(found, organization, filter)))
@@ -189,7 +173,7 @@ pub fn list(at: Look<'_>, filter: &Filter, page: Page, with_sums: bool) -> Resul
     let mut told = Vec::with_capacity(shown.len());
     for license in shown {
         if with_sums {
-            budget.take(license.hop_count(Hop::forward(BY_LICENSE)))?;
+            visits.take(license.hop_count(Hop::forward(BY_LICENSE)))?;
         }
         told.extend(Found::of(license).map(|found| listed(found, with_sums, now)));
     }
@@ -240,11 +224,11 @@ fn below<'a>(
     at: Look<'a>,
     license: &LicenseId,
     rel: Rel,
-    budget: &mut Budget<'_>,
+    visits: &mut Visits,
 ) -> Result<impl Iterator<Item = Node<'a>> + use<'a>, LicenseError> {
     at.who.require(READ_ASSIGNMENT)?;
     let license = meant::license(at.graph, at.who, at.sold, license)?.license;
-    budget.take(license.hop_count(Hop::forward(rel)))?;
+    visits.take(license.hop_count(Hop::forward(rel)))?;
     Ok(license.hop(Hop::forward(rel), None).map(|(one, _)| one))
 }
 
@@ -256,7 +240,7 @@ pub fn assignments(
     page: Page,
 ) -> Result<(Vec<Assigned>, usize), LicenseError> {
     let (now, view) = (at.now, View::new(at.graph, at.who));
-    let all = below(at, license, BY_LICENSE, &mut Budget::new(at.limits))?;
+    let all = below(at, license, BY_LICENSE, &mut Visits::new(at.limits))?;
     let all = all.filter(|one| seated::is_assigned(one, now) && is_picked(*one, pick, &view, now));
     let (shown, count) = page.cut(all.collect(), |one, order| match order {
         Order::Updated => Key::Number(one.updated.millis()),
@@ -293,8 +277,8 @@ pub fn group_assignments(
     pick: &Pick,
     page: Page,
 ) -> Result<(Vec<Grouped>, usize), LicenseError> {
-    let mut budget = Budget::new(at.limits);
-    let all = below(at, license, seated::GROUPS, &mut budget)?;
+    let mut visits = Visits::new(at.limits);
+    let all = below(at, license, seated::GROUPS, &mut visits)?;
     let is = |one: Node<'_>, field: u8| one.fields.get(field) == Some(&Value::Bool(true));
     let all = all.filter(|one| {
         let group = one.parent(seated::OF_GROUP);
@@ -318,7 +302,7 @@ pub fn group_assignments(
     for one in shown {
         // Its members are counted, and those that have the license.
         let members = one.parent(seated::OF_GROUP).map_or(0, seated::member_count);
-        budget.take(members + one.hop_count(Hop::forward(seated::BY_GROUP)))?;
+        visits.take(members + one.hop_count(Hop::forward(seated::BY_GROUP)))?;
         told.extend(grouped(one, at.now));
     }
     Ok((told, count))
@@ -333,10 +317,10 @@ pub fn is_assigned_to(
     limits: &Limits,
 ) -> Result<bool, LicenseError> {
     let login = foreign::find(graph, Kind::Profile, address, |_| true);
-    let mut budget = Budget::new(limits);
+    let mut visits = Visits::new(limits);
     for profile in meant::addressed(graph, address).chain(login) {
         for (assignment, _) in profile.hop(Hop::forward(BY_PROFILE), None) {
-            budget.take(1)?;
+            visits.take(1)?;
             let license = assignment.parent(BY_LICENSE);
             let is_open = |license| sold.is(license) && seated::is_usable(license, now);
             if seated::is_active(&assignment, now) && license.is_some_and(is_open) {
