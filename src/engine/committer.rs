@@ -1,6 +1,9 @@
 //! The one thread that decides. It takes all that waits, begins, runs each closure against the working copy, makes what they
 //! changed durable in one transaction of the store, publishes, answers, and only then brings the other copy up to date.
 //! It does not know what the closures do.
+//!
+//! What waits is what came while the last batch was made durable; more is not waited for. Then some writers make their requests
+//! while those of others become durable, where all of them would wait for the disk together.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -32,8 +35,6 @@ pub(super) struct Committer {
     copies: Copies,
     replays: Replays,
     options: Options,
-    /// How many the last batch answered: as many may be about to come back.
-    answered: usize,
 }
 
 /// What a batch came to.
@@ -81,7 +82,6 @@ impl Committer {
             copies,
             replays,
             options,
-            answered: 0,
         }
     }
 
@@ -98,17 +98,9 @@ impl Committer {
         self.copies.prepare();
         let mut jobs = Vec::new();
         loop {
-            if self.answered > 1 {
-                self.shared
-                    .queue
-                    .gather(self.answered.min(self.options.batch), self.options.linger);
-            }
             let wait = (!self.copies.is_idle()).then_some(TIDYING);
             match self.shared.queue.take(&mut jobs, self.options.batch, wait) {
-                Taken::Jobs => {
-                    self.answered = jobs.len();
-                    self.batch(&mut jobs);
-                }
+                Taken::Jobs => self.batch(&mut jobs),
                 Taken::Nothing => self.after(),
                 Taken::Closed => return,
             }

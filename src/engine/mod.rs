@@ -75,8 +75,6 @@ pub struct Options {
     pub queue: usize,
     /// The most writes made durable by one transaction of the store.
     pub batch: usize,
-    /// The longest the committer waits for as many writers to come back as the last batch answered. A single writer never waits.
-    pub linger: Duration,
     /// Bytes of answers to Idempotency-Keys held in memory; the storage gives back the others.
     pub replay_bytes: usize,
     /// Asked of the graph as each commit leaves it, for the commit to remember.
@@ -93,7 +91,6 @@ impl Default for Options {
         Self {
             queue: 4096,
             batch: 256,
-            linger: Duration::from_micros(200),
             replay_bytes: 64 * 1024 * 1024,
             whose: |_, _| Whose::default(),
             events: |_, _, _, _| (),

@@ -20,8 +20,6 @@ struct State {
     closed: bool,
     /// When one last came that somebody waits for and that gives way to nobody.
     pressed: Option<Instant>,
-    /// How many must wait before the committer wants to be woken.
-    enough: usize,
 }
 
 /// Why a write was not taken.
@@ -63,9 +61,8 @@ impl Queue {
         if presses {
             state.pressed = Some(Instant::now());
         }
-        let wake = state.waiting.len() >= state.enough;
         drop(state);
-        if wake && !mutant("wake-nobody") {
+        if !mutant("wake-nobody") {
             self.arrived.notify_one();
         }
         Ok(())
@@ -74,7 +71,6 @@ impl Queue {
     /// Moves up to `at_most` into `into`: at once if any wait, otherwise when one comes, or after `wait`.
     pub(super) fn take(&self, into: &mut Vec<Box<dyn Job>>, at_most: usize, wait: Option<Duration>) -> Taken {
         let mut state = self.state.lock();
-        state.enough = 1;
         let until = wait.map(|wait| Instant::now() + wait);
         while state.waiting.is_empty() {
             if state.closed {
@@ -92,21 +88,6 @@ impl Queue {
         let count = state.waiting.len().min(at_most);
         into.extend(state.waiting.drain(..count));
         Taken::Jobs
-    }
-
-    /// Waits until `enough` wait, or the time is over, or the queue is closed.
-    pub(super) fn gather(&self, enough: usize, at_most: Duration) {
-        let mut state = self.state.lock();
-        if state.waiting.len() >= enough || state.closed {
-            return;
-        }
-        state.enough = enough;
-        let until = Instant::now() + at_most;
-        while state.waiting.len() < enough && !state.closed {
-            if self.arrived.wait_until(&mut state, until).timed_out() {
-                return;
-            }
-        }
     }
 
     pub(super) fn close(&self) {

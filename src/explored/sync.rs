@@ -150,7 +150,7 @@ impl Condvar {
     }
 }
 
-/// The time a look at it takes: longer than the committer lingers, and a part of how long it waits for a reader.
+/// The time a look at it takes: a part of how long the committer waits for a reader.
 const LOOK: Duration = Duration::from_micros(400);
 
 thread_local! {

@@ -150,11 +150,7 @@ struct Run {
 fn open(store: &dyn Store, clock: &Arc<Clock>) -> (Engine, Gate, Faults) {
     let gate = Gate::default();
     let (storage, faults) = store.open(&gate);
-    let options = Options {
-        linger: std::time::Duration::ZERO,
-        ..Options::default()
-    };
-    let engine = Engine::open(storage, clock.clone(), options, |_| ());
+    let engine = Engine::open(storage, clock.clone(), Options::default(), |_| ());
     (engine.expect("the store loads"), gate, faults)
 }
 
