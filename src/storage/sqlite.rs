@@ -32,8 +32,10 @@ mod work;
 use std::cell::Cell;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use rusqlite::config::DbConfig;
+use rusqlite::hooks::Wal;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 pub use migrate::Migrate;
@@ -72,6 +74,8 @@ pub struct Sqlite {
     health: Health,
     piece_bytes: usize,
     checkpoint_frames: i64,
+    /// In the WAL after the last commit, whether they wait for a checkpoint or not.
+    wal_frames: Arc<AtomicI64>,
     buffers: write::Buffers,
     /// Statements that wrote a change, a commit or an answer.
     statements: Cell<u64>,
@@ -114,6 +118,7 @@ impl Sqlite {
                 path.display()
             )));
         }
+        let wal_frames = counted(&mut db).map_err(named)?;
         let words = intern(&mut db).map_err(named)?;
         let totals = Totals::read(&db).map_err(named)?;
         Ok(Self {
@@ -128,6 +133,7 @@ impl Sqlite {
             health: Health::default(),
             piece_bytes: PIECE_BYTES,
             checkpoint_frames: CHECKPOINT_FRAMES,
+            wal_frames,
             buffers: write::Buffers::default(),
             statements: Cell::new(0),
         })
@@ -190,9 +196,8 @@ impl Sqlite {
         if commits.is_empty() {
             return Ok(());
         }
-        let transaction = self.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let mut writer = Writer {
-            db: &transaction,
+            db: &self.db,
             encoder: &self.encoder,
             decoder: &self.decoder,
             totals: self.totals,
@@ -201,12 +206,13 @@ impl Sqlite {
             buffers: &mut self.buffers,
             statements: &self.statements,
         };
-        commits.iter().try_for_each(|commit| writer.commit(commit))?;
-        writer.forget_replays()?;
-        let totals = writer.totals;
-        write::head(&transaction, &self.totals, &totals)?;
-        transaction.commit()?;
-        self.totals = totals;
+        let before = writer.totals;
+        self.totals = write::at_once(&self.db, || {
+            commits.iter().try_for_each(|commit| writer.commit(commit))?;
+            writer.forget_replays()?;
+            write::head(&self.db, &before, &writer.totals)?;
+            Ok(writer.totals)
+        })?;
         Ok(())
     }
 
@@ -216,7 +222,9 @@ impl Sqlite {
             let mut statement = self.db.prepare_cached(mode)?;
             statement.query_row((), |row| Ok(row.get::<_, i64>(1)? - row.get::<_, i64>(2)?))
         };
-        if frames("PRAGMA wal_checkpoint(NOOP)")? >= self.checkpoint_frames {
+        // How many of them there are was told with the commit; how many still wait costs a question.
+        let may_be_due = self.wal_frames.load(Ordering::Relaxed) >= self.checkpoint_frames;
+        if may_be_due && frames("PRAGMA wal_checkpoint(NOOP)")? >= self.checkpoint_frames {
             frames("PRAGMA wal_checkpoint(PASSIVE)")?;
         }
         Ok(())
@@ -383,6 +391,17 @@ fn single_file(db: &Connection, path: &Path) -> Result<(), StorageError> {
         true => Ok(()),
         false => Err(StorageError::Io(format!("cannot end the WAL of `{}`", path.display()))),
     }
+}
+
+/// Where SQLite tells, with every commit, how many frames the WAL has.
+fn counted(db: &mut Connection) -> Result<Arc<AtomicI64>, StorageError> {
+    let frames = Arc::new(AtomicI64::new(0));
+    let told = Arc::clone(&frames);
+    db.wal_hook(Some(move |_: &mut Wal, all: i32| {
+        told.store(i64::from(all), Ordering::Relaxed);
+        Ok(())
+    }))?;
+    Ok(frames)
 }
 
 /// The dictionary, with a number for every word of this program's schema.

@@ -11,11 +11,11 @@ use super::write::{Writer, column};
 use crate::model::{Change, Entity, Relation};
 
 /// Rows of one statement, the most first: as many as there are, but for a few.
-const MANY: [usize; 2] = [64, 8];
+const MANY: [usize; 3] = [64, 16, 4];
 
-static ENTITIES: LazyLock<[String; 2]> =
+static ENTITIES: LazyLock<[String; 3]> =
     LazyLock::new(|| MANY.map(|rows| insert("INSERT OR FAIL INTO entity (serial, body) VALUES ", rows, 2)));
-static RELATIONS: LazyLock<[String; 2]> = LazyLock::new(|| {
+static RELATIONS: LazyLock<[String; 3]> = LazyLock::new(|| {
     MANY.map(|rows| {
         insert(
             "INSERT OR FAIL INTO relation (to_serial, rel, from_serial, body) VALUES ",
@@ -53,7 +53,6 @@ fn new_relation(change: &Change) -> Option<&Relation> {
 impl Writer<'_> {
     /// How many of the changes from `from` on were made into rows, perhaps none.
     pub(super) fn insert_many(&mut self, changes: &[Change], from: usize) -> Result<usize, StorageError> {
-        let [most, least] = MANY;
         let changes = changes.get(from..).unwrap_or_default();
         let all = |rows: usize| {
             let first = changes.get(..rows)?;
@@ -65,7 +64,11 @@ impl Writer<'_> {
                     .then_some(first),
             }
         };
-        let Some((size, rows)) = all(most).map(|rows| (0, rows)).or_else(|| Some((1, all(least)?))) else {
+        let largest = MANY
+            .iter()
+            .enumerate()
+            .find_map(|(size, rows)| Some((size, all(*rows)?)));
+        let Some((size, rows)) = largest else {
             return Ok(0);
         };
         let mut totals = self.totals;

@@ -232,6 +232,9 @@ impl<'a> Writer<'a> {
 
     /// Forgets kept answers of commits that are too old now. Revisions and times grow together, so those are first.
     pub fn forget_replays(&mut self) -> Result<(), StorageError> {
+        if self.totals.replays == 0 {
+            return Ok(());
+        }
         let too_old = self.totals.head.at.0.saturating_sub(REPLAYS_KEPT_MS);
         let mut last = None;
         let mut statement = self.prepared("SELECT revision, at, body FROM replay ORDER BY revision")?;
@@ -251,6 +254,20 @@ impl<'a> Writer<'a> {
         }
         Ok(())
     }
+}
+
+/// One transaction: all of it, or none. As rusqlite's, whose statements are parsed again each time.
+pub fn at_once<T>(db: &Connection, write: impl FnOnce() -> Result<T, StorageError>) -> Result<T, StorageError> {
+    db.prepare_cached("BEGIN IMMEDIATE")?.execute(())?;
+    let done = write().and_then(|done| {
+        db.prepare_cached("COMMIT")?.execute(())?;
+        Ok(done)
+    });
+    if done.is_err() && !db.is_autocommit() {
+        // What it cannot take back now it takes back when it is closed.
+        let _ = db.execute_batch("ROLLBACK");
+    }
+    done
 }
 
 /// Moves the head, unless somebody else did since.
