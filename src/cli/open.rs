@@ -1,6 +1,5 @@
 //! Opens the store that the setting `database` names, and the engine on it.
 
-use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -11,7 +10,7 @@ use crate::event;
 use crate::http;
 use crate::model::Clock;
 use crate::settings::Settings;
-use crate::storage::{Log, Memory, Migrate, Reader, Sqlite, Storage, StorageError};
+use crate::storage::{Memory, Migrate, Reader, Sqlite, Storage, StorageError};
 
 /// Keeps nothing.
 pub const MEMORY: &str = "memory:";
@@ -55,20 +54,12 @@ pub fn unopened(database: &str, error: &StorageError) -> Failure {
     }
 }
 
-/// How the server makes its backups, where the database is a file: a copy beside it that has lost its name by the time it
-/// is read, so that nothing is left behind.
+/// How the server makes its backups, where the database is a file: a copy beside it that nobody finds.
 pub fn backup(database: &str) -> Option<Box<http::Backup>> {
     let path = is_file(database).then(|| PathBuf::from(database))?;
-    Some(Box::new(move || {
-        let mut name = path.file_name().unwrap_or_default().to_owned();
-        name.push(format!(".{}.backup", Clock::System.new_id().simple()));
-        let copy = path.with_file_name(name);
-        let made = Reader::open(&path).and_then(|mut reader| reader.backup(&copy, &mut |_, _| ()));
-        let opened = made
-            .map_err(|error| error.to_string())
-            .and_then(|_| File::open(&copy).map_err(|cause| cause.to_string()));
-        let _ = std::fs::remove_file(&copy);
-        opened
+    Some(Box::new(move |step| {
+        let made = Reader::open_lean(&path).and_then(|mut reader| reader.backup_aside(&mut |_, _| step()));
+        made.map_err(|error| error.to_string())
     }))
 }
 

@@ -15,6 +15,7 @@ use futures_util::{StreamExt, stream};
 use serde_json::json;
 
 pub use export::export;
+use pace::Rests;
 
 use super::door::Door;
 use super::problem::Problem;
@@ -515,7 +516,8 @@ pub async fn backup(context: &Context) -> Result<HttpResponse, Problem> {
             )
             .help("`GET /export` gives what it holds"));
         };
-        backup().map_err(|why| {
+        let mut rests = Rests::new(state.engine.clone());
+        backup(&mut || rests.rest()).map_err(|why| {
             tracing::error!(%why, "a backup failed");
             Problem::new(
                 StatusCode::SERVICE_UNAVAILABLE,
@@ -525,17 +527,19 @@ pub async fn backup(context: &Context) -> Result<HttpResponse, Problem> {
         })
     })
     .await?;
-    let chunks = stream::unfold(Some(file), |file| async {
-        let mut file = file?;
+    let rests = Rests::new(context.state.engine.clone());
+    let chunks = stream::unfold(Some((file, rests)), |reading| async {
+        let (mut file, mut rests) = reading?;
         let read = actix_web::web::block(move || {
+            rests.rest();
             let mut chunk = vec![0; CHUNK];
             let length = file.read(&mut chunk)?;
             chunk.truncate(length);
-            Ok::<_, std::io::Error>((file, chunk))
+            Ok::<_, std::io::Error>(((file, rests), chunk))
         });
         match read.await {
             Ok(Ok((_, chunk))) if chunk.is_empty() => None,
-            Ok(Ok((file, chunk))) => Some((Ok(Bytes::from(chunk)), Some(file))),
+            Ok(Ok((reading, chunk))) => Some((Ok(Bytes::from(chunk)), Some(reading))),
             Ok(Err(error)) => Some((Err(actix_web::Error::from(error)), None)),
             Err(error) => Some((Err(actix_web::Error::from(error)), None)),
         }

@@ -96,8 +96,9 @@ pub struct Options {
     pub check_events: bool,
 }
 
-/// Makes a consistent copy of the database while the server goes on, and opens it to be read. `Err` says why not.
-pub type Backup = dyn Fn() -> Result<std::fs::File, String> + Send + Sync;
+/// Makes a consistent copy of the database while the server goes on, and opens it to be read; asks what it is given after
+/// each step. `Err` says why not.
+pub type Backup = dyn Fn(&mut dyn FnMut()) -> Result<std::fs::File, String> + Send + Sync;
 
 /// What every worker shares.
 pub struct State {

@@ -1,10 +1,11 @@
 //! How much of an import is one transaction. The committer does nothing else meanwhile: ten thousand lines keep it for a tenth of
 //! a second, which nobody minds who is alone, and everybody who wants a lease. Large batches pay because a commit costs the
-//! same for many changes as for few, and small ones still pay most of that.
+//! same for many changes as for few, and small ones still pay most of that. A backup rests for the same reason.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::Document;
+use crate::engine::Engine;
 
 /// Lines of a batch while nobody else writes (design 16).
 const ALONE: usize = 10_000;
@@ -33,6 +34,30 @@ pub fn next(documents: &[Document], alone: bool, ended: bool) -> usize {
     match ended || count == most || count < documents.len() {
         true => count,
         false => 0,
+    }
+}
+
+/// Leaves the processors and the disk to others: while they write, who works on long in steps rests after each.
+pub struct Rests {
+    engine: Engine,
+    since: Instant,
+}
+
+impl Rests {
+    /// However short a step was.
+    const SHORTEST: Duration = Duration::from_millis(1);
+
+    pub fn new(engine: Engine) -> Self {
+        let since = Instant::now();
+        Self { engine, since }
+    }
+
+    /// A step is done: as long as it took, this thread does nothing, unless nobody else is there.
+    pub fn rest(&mut self) {
+        if !self.engine.is_quiet(QUIET) {
+            std::thread::sleep(self.since.elapsed().max(Self::SHORTEST));
+        }
+        self.since = Instant::now();
     }
 }
 

@@ -1,5 +1,6 @@
 //! A second connection to a database: backups, exports and the audit read over it while the committer goes on. It never writes.
 
+use std::fs::File;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
@@ -10,13 +11,13 @@ use rusqlite::{Connection, TransactionBehavior};
 use super::super::codec::Decoder;
 use super::super::{Head, Link, Log, Scratch, Stated, StorageError, Wanted, Way};
 use super::migrate::{MIGRATIONS, Migrate, migrate};
-use super::place::{Target, resolve, scratch};
+use super::place::{Target, beside, refused, resolve, scratch};
 use super::read::{self, Totals};
 use super::{connect, named, single_file, state};
-use crate::model::{Commit, Revision};
+use crate::model::{Clock, Commit, Revision};
 
-/// Pages copied between two reports of progress: 4 MiB.
-const STEP: i32 = 1024;
+/// Pages copied between two reports of progress: 1 MiB.
+const STEP: i32 = 256;
 
 /// A view of a database that another connection, or nobody, writes. Each call sees one revision.
 #[derive(Debug)]
@@ -53,7 +54,7 @@ impl Reader {
     }
 
     /// As `open`, for reading on and on: every page is read once, so a cache of them would only take memory.
-    pub(super) fn open_lean(path: &Path) -> Result<Self, StorageError> {
+    pub fn open_lean(path: &Path) -> Result<Self, StorageError> {
         let reader = Self::open(path)?;
         reader.db.execute_batch("PRAGMA cache_size = -1024")?;
         Ok(reader)
@@ -107,12 +108,36 @@ impl Log for Reader {
         scratch(&self.path).map(Some)
     }
 
-    /// SQLite's online backup inside one read transaction, so that commits made meanwhile neither wait for it nor make
-    /// it start again. The WAL grows until it is done.
     fn backup(&mut self, to: &Path, progress: &mut dyn FnMut(u64, u64)) -> Result<Head, StorageError> {
         let target = Target::new(to)?;
+        let head = self.copy(&target, true, progress)?;
+        target.keep().map(|()| head)
+    }
+}
+
+impl Reader {
+    /// A backup in a file that has lost its name by the time it is given: for who reads it once. Nothing of it waits for
+    /// the disk, where it would be in the way of those who do.
+    pub fn backup_aside(&mut self, progress: &mut dyn FnMut(u64, u64)) -> Result<File, StorageError> {
+        let name = beside(&self.path, &format!(".{}.backup", Clock::System.new_id().simple()));
+        let target = Target::new(&name)?;
+        self.copy(&target, false, progress)?;
+        File::open(target.path()).map_err(|error| refused(target.path(), &error))
+    }
+
+    /// SQLite's online backup inside one read transaction, so that commits made meanwhile neither wait for it nor make
+    /// it start again. The WAL grows until it is done.
+    fn copy(
+        &mut self,
+        target: &Target,
+        durable: bool,
+        progress: &mut dyn FnMut(u64, u64),
+    ) -> Result<Head, StorageError> {
         self.at_head(|db, _, totals| {
             let mut copy = connect(target.path())?;
+            if !durable {
+                copy.pragma_update(None, "synchronous", "OFF")?;
+            }
             let backup = Backup::new(db, &mut copy)?;
             loop {
                 let step = backup.step(STEP)?;
@@ -132,6 +157,5 @@ impl Log for Reader {
                 false => Err(StorageError::Damaged("the copy is not what was copied".to_owned())),
             }
         })
-        .and_then(|head| target.keep().map(|()| head))
     }
 }
