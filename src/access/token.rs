@@ -1,6 +1,9 @@
 //! Bearer tokens: `sg_ID.SECRET`. They are entities of an internal kind, so they are committed and replayed like all else,
 //! and only a hash of the text is kept: 256 random bits need no slow hash. Declines to keep sessions or refresh tokens.
 
+use std::cell::RefCell;
+use std::sync::Arc;
+
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 use uuid::Uuid;
@@ -116,15 +119,37 @@ fn who(graph: &Graph, token: Node<'_>, now: Time) -> Result<Who, AuthError> {
             .filter(|profile| valid(profile, now))
             .ok_or(AuthError::Orphaned)?;
     }
-    // What another version of the server granted and this one does not know is not held.
-    let permissions = texts(token.entity()).filter_map(|text| Permissions::parse(text).ok());
     Ok(Who {
         principal: Principal {
             token: Some(token.id),
             profile: id(PROFILE),
         },
         organization: id(ORGANIZATION),
-        permissions: permissions.fold(Permissions::NONE, Permissions::union),
+        permissions: permissions(token.entity()),
+    })
+}
+
+/// Tokens of which a thread remembers the permissions; each has one place.
+const REMEMBERED: usize = 64;
+
+thread_local! {
+    /// What this thread read of tokens of late: the same `Arc` has the same texts, and a token that was changed has another.
+    static READ: RefCell<[Option<(Arc<Entity>, Permissions)>; REMEMBERED]> = const { RefCell::new([const { None }; REMEMBERED]) };
+}
+
+/// Those its texts name. What another version of the server granted and this one does not know is not held.
+fn permissions(token: &Arc<Entity>) -> Permissions {
+    READ.with_borrow_mut(|read| {
+        let place = &mut read[token.serial as usize % REMEMBERED];
+        if let Some((known, permissions)) = place
+            && Arc::ptr_eq(known, token)
+        {
+            return *permissions;
+        }
+        let named = texts(token).filter_map(|text| Permissions::parse(text).ok());
+        let permissions = named.fold(Permissions::NONE, Permissions::union);
+        *place = Some((Arc::clone(token), permissions));
+        permissions
     })
 }
 
@@ -440,6 +465,33 @@ mod tests {
             (EXPIRES, "expiresAt"),
         ] {
             assert_eq!(Kind::Token.field(name), Some(index), "{name}");
+        }
+    }
+
+    /// Tokens that share a place, and one that was changed, in turn.
+    #[test]
+    fn what_is_remembered_is_of_that_very_token() {
+        let token = |serial: Serial, text: &str| {
+            Arc::new(Entity {
+                id: Uuid::from_u128(u128::from(serial)),
+                serial,
+                revision: 1,
+                created: Time(1),
+                updated: Time(1),
+                kind: Kind::Token,
+                fields: [(PERMISSIONS, Value::text(&format!("[\"{text}\"]")))]
+                    .into_iter()
+                    .collect(),
+            })
+        };
+        let tokens = [
+            (token(1, "License.read"), "License.read"),
+            (token(1 + REMEMBERED as Serial, "Profile.*"), "Profile.*"),
+            (token(1, "*.*"), "*.*"),
+        ];
+        for turn in [0, 0, 1, 2, 2, 0, 1] {
+            let (token, text) = &tokens[turn];
+            assert_eq!(permissions(token), Permissions::parse(text).unwrap(), "{text}");
         }
     }
 
