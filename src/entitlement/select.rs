@@ -426,21 +426,23 @@ pub fn ways<'g>(profile: Node<'g>, now: Time) -> SmallVec<[Way<'g>; 8]> {
         keys.push((sharing, of_group, entitlement.serial, found.len()));
         found.push((entitlement, path));
     };
-    for (entitlement, _) in profile.ends(Hop::forward(PERSONAL)) {
-        push(entitlement, Path::Personal, Path::Personal.place());
-    }
-    for (entitlement, _) in profile.ends(Hop::backward(OPENS_PROFILE)) {
-        push(entitlement, Path::Direct, Path::Direct.place());
-    }
-    for (group, membership) in profile.ends(Hop::forward(MEMBERSHIP)) {
+    let personal = Path::Personal.place();
+    profile.each_end(Hop::forward(PERSONAL), |entitlement, _| {
+        push(entitlement, Path::Personal, personal);
+    });
+    let direct = Path::Direct.place();
+    profile.each_end(Hop::backward(OPENS_PROFILE), |entitlement, _| {
+        push(entitlement, Path::Direct, direct);
+    });
+    profile.each_end(Hop::forward(MEMBERSHIP), |group, membership| {
         if is_member(membership, now) {
             let path = Path::Group(group);
             let mut place = None;
-            for (entitlement, _) in group.ends(Hop::backward(OPENS_GROUP)) {
+            group.each_end(Hop::backward(OPENS_GROUP), |entitlement, _| {
                 push(entitlement, path, *place.get_or_insert_with(|| path.place()));
-            }
+            });
         }
-    }
+    });
     if found.len() < 2 {
         return found;
     }

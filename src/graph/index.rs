@@ -81,10 +81,15 @@ pub(super) fn folded(kind: Kind, field: u8, value: &Value) -> Value {
     }
 }
 
+/// As one number, not as a list of bytes with its length.
+fn hash(hasher: &RandomState, id: Uuid) -> u64 {
+    hasher.hash_one(id.as_u128())
+}
+
 impl Index {
     pub fn find(&self, topology: &Topology, id: Uuid) -> Option<u32> {
         self.ids
-            .find(self.hasher.hash_one(id), |slot| {
+            .find(hash(&self.hasher, id), |slot| {
                 topology.get(*slot).is_some_and(|entity| entity.id == id)
             })
             .copied()
@@ -146,8 +151,8 @@ impl Index {
 
     pub fn add(&mut self, topology: &Topology, slot: u32, entity: &Entity) {
         let hasher = &self.hasher;
-        self.ids.insert_unique(hasher.hash_one(entity.id), slot, |slot| {
-            hasher.hash_one(topology.entity(*slot).id)
+        self.ids.insert_unique(hash(hasher, entity.id), slot, |slot| {
+            hash(hasher, topology.entity(*slot).id)
         });
         self.kinds[entity.kind as usize].members.insert(Member {
             serial: entity.serial,
@@ -160,7 +165,7 @@ impl Index {
     pub fn remove(&mut self, slot: u32, entity: &Entity) {
         if let Ok(entry) = self
             .ids
-            .find_entry(self.hasher.hash_one(entity.id), |other| *other == slot)
+            .find_entry(hash(&self.hasher, entity.id), |other| *other == slot)
         {
             entry.remove();
         }

@@ -171,11 +171,12 @@ impl<'g> Node<'g> {
             .map(move |(rel, slot)| (rel, Node::new(graph, slot)))
     }
 
-    /// As `hop`, in an order that is this copy's own: for what is put in order later, or needs none.
-    pub fn ends(self, hop: Hop) -> impl Iterator<Item = (Node<'g>, &'g Fields)> {
-        let few = self.few(hop);
-        let many = few.is_none().then(|| self.hop(hop, None));
-        few.into_iter().flatten().chain(many.into_iter().flatten())
+    /// What `hop` gives, in an order that is this copy's own: for what is put in order later, or needs none.
+    pub fn each_end(self, hop: Hop, mut each: impl FnMut(Node<'g>, &'g Fields)) {
+        match self.few(hop) {
+            Some(few) => few.for_each(|(end, fields)| each(end, fields)),
+            None => self.hop(hop, None).for_each(|(end, fields)| each(end, fields)),
+        }
     }
 
     /// What `hop` gives, in no order and without a place to put it in order; `None` where there are so many relations
@@ -215,6 +216,13 @@ impl<'g> Node<'g> {
     pub fn slot(self) -> usize {
         self.slot as usize
     }
+}
+
+/// Reads a word of each entity before anything is made of the first. In a graph much larger than the processor's caches what
+/// an entity is has to be fetched, and so many are fetched at a time; one after the other each would be waited for.
+pub fn touch<'g>(nodes: impl Iterator<Item = Node<'g>>) {
+    let sum = nodes.fold(0, |sum: Serial, node| sum.wrapping_add(node.serial));
+    std::hint::black_box(sum);
 }
 
 /// The far end of a relation on a walk, to be put in order before anything else is asked of it.

@@ -48,21 +48,19 @@ pub fn authenticate(context: &Context, graph: &Graph) -> Result<Who, Problem> {
 
 /// The same, by any of these schemes.
 pub fn authenticate_by(context: &Context, graph: &Graph, schemes: &[&str]) -> Result<Who, Problem> {
-    if !context.request.headers().contains_key(header::AUTHORIZATION) {
-        return Err(
-            Problem::new(StatusCode::UNAUTHORIZED, "noToken", "this needs a bearer token").help(
-                "send `Authorization: Bearer TOKEN` with a token made by `seatgraph token create` or `POST /tokens`",
-            ),
-        );
-    }
+    let token = match token_by(context, schemes) {
+        None if !context.request.headers().contains_key(header::AUTHORIZATION) => {
+            return Err(
+                Problem::new(StatusCode::UNAUTHORIZED, "noToken", "this needs a bearer token").help(
+                    "send `Authorization: Bearer TOKEN` with a token made by `seatgraph token create` or `POST /tokens`",
+                ),
+            );
+        }
+        token => token.unwrap_or_default(),
+    };
     let state = &context.state;
-    token::authenticate(
-        graph,
-        token_by(context, schemes).unwrap_or_default(),
-        state.options.admin.as_ref(),
-        state.engine.clock().now(),
-    )
-    .map_err(Problem::from)
+    let admin = state.options.admin.as_ref();
+    token::authenticate(graph, token, admin, state.engine.clock().now()).map_err(Problem::from)
 }
 
 /// The same, where the token may also come as the password of `Authorization: Basic` (RFC 7617), whatever the user name.

@@ -322,14 +322,14 @@ fn release(
 
 fn response(form: Form, revision: Revision, body: Bytes) -> HttpResponse {
     let media = match form {
-        Form::Json => "application/json",
-        Form::Text => "text/plain; charset=utf-8",
-        Form::Jwt => "application/jwt",
+        Form::Json => super::JSON,
+        Form::Text => const { HeaderValue::from_static("text/plain; charset=utf-8") },
+        Form::Jwt => const { HeaderValue::from_static("application/jwt") },
     };
     HttpResponse::Ok()
         .insert_header((GRAPH_REVISION, revision))
-        .insert_header((header::CONTENT_TYPE, HeaderValue::from_static(media)))
-        .insert_header((header::CACHE_CONTROL, HeaderValue::from_static("no-store")))
+        .insert_header((header::CONTENT_TYPE, media))
+        .insert_header((header::CACHE_CONTROL, super::NO_STORE))
         .body(body)
 }
 

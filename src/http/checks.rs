@@ -20,7 +20,7 @@ use crate::access::{View, Who};
 use crate::entitlement::decision::{self, Anchor, Decision, Wanted};
 use crate::entitlement::model::Mode;
 use crate::entitlement::select::Filters;
-use crate::graph::Graph;
+use crate::graph::{self, Graph};
 use crate::limits::{Limit, Limits};
 use crate::model::Time;
 use crate::operation::consume::{self, Consumer, Purpose};
@@ -99,8 +99,9 @@ pub async fn answer(context: &Context, mut payload: Payload) -> Result<HttpRespo
         limits: &limits,
     };
     let is_done = |done: &Done| done.count == sent.checks.len();
+    let mut ahead = Ahead::new(&sent, by);
     while !is_done(&done) && began.elapsed() < INLINE {
-        done.one(&sent, by);
+        done.one(&mut ahead);
     }
     if !is_done(&done) {
         let bytes = bytes.clone();
@@ -115,11 +116,12 @@ pub async fn answer(context: &Context, mut payload: Payload) -> Result<HttpRespo
                 limits: &limits,
             };
             let most = Duration::from_millis(limits.query_ms);
+            let mut ahead = Ahead::new(&sent, by);
             while done.count < sent.checks.len() {
                 if began.elapsed() > most {
                     done.refuse("timeSpent");
                 } else {
-                    done.one(&sent, by);
+                    done.one(&mut ahead);
                 }
             }
             Ok(done)
@@ -144,6 +146,42 @@ struct By<'g> {
     limits: &'g Limits,
 }
 
+/// Elements are read so many at a time, so that their consumers are fetched from memory together.
+const AHEAD: usize = 32;
+
+/// The elements that come next.
+struct Ahead<'s, 'a, 'g> {
+    sent: &'s Sent<'a>,
+    by: By<'g>,
+    /// Those from `from` on; `None` is no element.
+    read: Vec<Option<Element<'a>>>,
+    from: usize,
+}
+
+impl<'s, 'a, 'g> Ahead<'s, 'a, 'g> {
+    fn new(sent: &'s Sent<'a>, by: By<'g>) -> Self {
+        Self {
+            sent,
+            by,
+            read: Vec::new(),
+            from: 0,
+        }
+    }
+
+    /// The element at a place, which is not before the last one asked for. `None` if it is none.
+    fn element(&mut self, at: usize) -> Option<&Element<'a>> {
+        if !(self.from..self.from + self.read.len()).contains(&at) {
+            let next = self.sent.checks.iter().skip(at).take(AHEAD);
+            self.read = next.map(|raw| serde_json::from_str(raw.get()).ok()).collect();
+            self.from = at;
+            let consumers = self.read.iter().filter_map(|element| element.as_ref()?.profile_id);
+            let graph = self.by.graph;
+            graph::touch(consumers.filter_map(|profile| graph.find(profile)));
+        }
+        self.read.get(at - self.from)?.as_ref()
+    }
+}
+
 /// The answers so far, in order.
 struct Done {
     out: Vec<u8>,
@@ -160,16 +198,16 @@ impl Done {
         }
     }
 
-    /// The next one.
-    fn one(&mut self, sent: &Sent<'_>, by: By<'_>) {
-        let Some(raw) = sent.checks.get(self.count) else {
-            return;
-        };
+    /// The next one, which there must be.
+    fn one(&mut self, ahead: &mut Ahead<'_, '_, '_>) {
+        let (by, explain) = (ahead.by, ahead.sent.explain);
         if self.out.len() as u64 > by.limits.answer_bytes {
             return self.refuse("answerTooLarge");
         }
+        let element = ahead.element(self.count).ok_or("badCheck");
         self.separate();
-        if let Err(code) = result(&mut self.out, raw.get(), sent.explain, by, &mut self.noted) {
+        let decided = element.and_then(|element| result(&mut self.out, element, explain, by, &mut self.noted));
+        if let Err(code) = decided {
             self.noted.undecided();
             refuse(&mut self.out, code);
             self.out.push(b'}');
@@ -193,14 +231,19 @@ impl Done {
 }
 
 /// `Err`: the code of an element that cannot be decided; nothing was written then.
-fn result(out: &mut Vec<u8>, raw: &str, explain: bool, by: By<'_>, noted: &mut Noted) -> Result<(), &'static str> {
+fn result(
+    out: &mut Vec<u8>,
+    element: &Element<'_>,
+    explain: bool,
+    by: By<'_>,
+    noted: &mut Noted,
+) -> Result<(), &'static str> {
     let By {
         graph,
         who,
         now,
         limits,
     } = by;
-    let element: Element<'_> = serde_json::from_str(raw).map_err(|_| "badCheck")?;
     let mode = match element.consumption_mode.as_deref() {
         None => Mode::default(),
         Some(name) => Mode::named(name).ok_or("badCheck")?,

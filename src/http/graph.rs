@@ -15,7 +15,7 @@ use super::parameters::Parameters;
 use super::problem::{Problem, internal};
 use super::{Context, GRAPH_REVISION, State, auth, keys, operation, target, wire};
 use crate::access::{Permission, View, Who};
-use crate::graph::Graph;
+use crate::graph::{self, Graph};
 use crate::limits::Limits;
 use crate::model::{Kind, Revision, Time};
 use crate::query::{
@@ -65,6 +65,9 @@ enum Asked {
     Prepared(Prepared),
     Parsed(Selector),
 }
+
+/// One entity may be kept by its reader, and is asked for again by its tag.
+const PRIVATE: HeaderValue = HeaderValue::from_static("private, no-cache");
 
 /// How long a signed answer is good for: as long as the lease in the sample of `licensing.md` 1.3.
 const SIGNED_SECONDS: i64 = 180;
@@ -182,7 +185,7 @@ pub async fn read(context: &Context) -> Result<HttpResponse, Problem> {
     response.insert_header((GRAPH_REVISION, revision));
     if let Some(tag) = answered.tag {
         let tag = format!("\"{tag}\"");
-        response.insert_header((header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache")));
+        response.insert_header((header::CACHE_CONTROL, PRIVATE));
         if context
             .header("if-none-match")
             .is_some_and(|sent| matches_tag(sent, &tag))
@@ -209,7 +212,7 @@ pub async fn read(context: &Context) -> Result<HttpResponse, Problem> {
             ));
         }
     }
-    response.insert_header((header::CONTENT_TYPE, HeaderValue::from_static("application/json")));
+    response.insert_header((header::CONTENT_TYPE, super::JSON));
     Ok(response.body(body))
 }
 
@@ -228,7 +231,7 @@ async fn sign(
     let mut response = HttpResponse::Ok();
     response.insert_header((GRAPH_REVISION, revision));
     response.insert_header((header::CONTENT_TYPE, HeaderValue::from_static("application/jwt")));
-    response.insert_header((header::CACHE_CONTROL, HeaderValue::from_static("no-store")));
+    response.insert_header((header::CACHE_CONTROL, super::NO_STORE));
     Ok(response.body(tokens.pop().unwrap_or_default()))
 }
 
@@ -405,6 +408,7 @@ impl Question {
             (false, false) => (b"[", b"]"),
         };
         body.extend_from_slice(open);
+        graph::touch(nodes.iter().copied());
         for (index, node) in nodes.iter().enumerate() {
             if index > 0 {
                 body.push(b',');

@@ -75,6 +75,11 @@ const GRAPH_REVISION: HeaderName = HeaderName::from_static("graph-revision");
 const IDEMPOTENCY_REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 const GRAPH_AT_LEAST: HeaderName = HeaderName::from_static("graph-at-least");
 
+/// Values of headers, checked when this is compiled and not with every answer.
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
+const NO_SNIFF: HeaderValue = HeaderValue::from_static("nosniff");
+
 /// How this edge was set up.
 pub struct Options {
     pub limits: Limits,
@@ -326,7 +331,7 @@ async fn dispatch(
     if let Ok(id) = HeaderValue::from_str(&context.request_id) {
         headers.insert(REQUEST_ID, id);
     }
-    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, NO_SNIFF);
     if route == Route::WellKnown {
         // What is public is so for the pages of any origin.
         headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));

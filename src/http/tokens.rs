@@ -124,10 +124,9 @@ async fn create(context: &Context, who: Who, mut payload: Payload) -> Result<Htt
         })
     };
     let mut response = written(context.state.engine.write(write, run).await?)?;
-    response.headers_mut().insert(
-        actix_web::http::header::CACHE_CONTROL,
-        actix_web::http::header::HeaderValue::from_static("no-store"),
-    );
+    response
+        .headers_mut()
+        .insert(actix_web::http::header::CACHE_CONTROL, super::NO_STORE);
     Ok(response)
 }
 

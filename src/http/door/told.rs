@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use actix_web::HttpResponse;
-use actix_web::http::header::{self, HeaderValue};
+use actix_web::http::header;
 use serde::{Serialize, Serializer};
 
 use crate::access::Who;
@@ -13,7 +13,7 @@ use crate::graph::Graph;
 use crate::http::problem::Problem;
 use crate::http::wire::text;
 use crate::http::write::beside;
-use crate::http::{Context, GRAPH_REVISION};
+use crate::http::{Context, GRAPH_REVISION, JSON};
 use crate::limits::{Limit, Limits};
 use crate::model::{Revision, Time};
 use crate::query::{Code, QueryError};
@@ -106,7 +106,7 @@ pub async fn tell<E: From<Error> + Send + 'static>(
 pub fn shown(body: Vec<u8>, revision: Revision) -> HttpResponse {
     HttpResponse::Ok()
         .insert_header((GRAPH_REVISION, revision))
-        .insert_header((header::CONTENT_TYPE, HeaderValue::from_static("application/json")))
+        .insert_header((header::CONTENT_TYPE, JSON))
         .body(body)
 }
 
