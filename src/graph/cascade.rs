@@ -25,10 +25,12 @@ impl Transaction<'_> {
     /// relations went.
     pub fn remove_cascading(&mut self, id: Uuid) -> Result<usize, Violation> {
         let first = self.node(id)?.slot() as u32;
-        let (order, doomed) = doomed(self.graph(), first);
+        let Some(Doomed { order, all, .. }) = doomed(self.graph(), &[first], None) else {
+            unreachable!("a cascade without a limit is within it");
+        };
         Ok(order
             .into_iter()
-            .map(|slot| self.remove_slot(slot, &|other| doomed.contains(&other)))
+            .map(|slot| self.remove_slot(slot, &|other| all.contains(&other)))
             .sum())
     }
 
@@ -61,23 +63,61 @@ impl Transaction<'_> {
     }
 }
 
-/// The entities that go with one, each before its parents.
-fn doomed(graph: &Graph, first: u32) -> (Vec<u32>, HashSet<u32, RandomState>) {
-    let mut entered: HashSet<u32, RandomState> = HashSet::default();
-    let mut order = Vec::new();
-    let mut visits = vec![Visit::Enter(first)];
+impl Graph {
+    /// How many entities and relations would go with these, if they are not more than `limit`; it costs about as many
+    /// looks, and never more than a few times the limit.
+    pub fn cascade_size(&self, firsts: impl IntoIterator<Item = Uuid>, limit: usize) -> Option<usize> {
+        let firsts: Vec<u32> = firsts
+            .into_iter()
+            .filter_map(|id| Some(self.find(id)?.slot() as u32))
+            .collect();
+        doomed(self, &firsts, Some(limit)).map(|doomed| doomed.size())
+    }
+}
+
+/// What goes.
+pub(super) struct Doomed {
+    /// Each before its parents.
+    order: Vec<u32>,
+    all: HashSet<u32, RandomState>,
+    /// Counted only where there is a limit.
+    relations: usize,
+}
+
+impl Doomed {
+    pub fn size(&self) -> usize {
+        self.all.len() + self.relations
+    }
+}
+
+/// The entities that go with some. `None`: with their relations they are more than the limit, and no more of them was
+/// looked at.
+pub(super) fn doomed(graph: &Graph, firsts: &[u32], limit: Option<usize>) -> Option<Doomed> {
+    let mut doomed = Doomed {
+        order: Vec::new(),
+        all: HashSet::default(),
+        relations: 0,
+    };
+    let mut visits: Vec<Visit> = firsts.iter().rev().map(|slot| Visit::Enter(*slot)).collect();
     // Parents that go if no child by that relation stays; looked at once all that goes by itself is known.
     let mut perhaps = Vec::new();
     loop {
         while let Some(visit) = visits.pop() {
             let slot = match visit {
                 Visit::Leave(slot) => {
-                    order.push(slot);
+                    doomed.order.push(slot);
                     continue;
                 }
-                Visit::Enter(slot) if !entered.insert(slot) => continue,
+                Visit::Enter(slot) if !doomed.all.insert(slot) => continue,
                 Visit::Enter(slot) => slot,
             };
+            // Before its children are listed: they are no more than its relations.
+            if let Some(limit) = limit {
+                doomed.relations += relations(graph, slot, &doomed.all, limit)?;
+                if doomed.size() > limit {
+                    return None;
+                }
+            }
             visits.push(Visit::Leave(slot));
             let node = Node::new(graph, slot);
             for hop in node.kind.hops() {
@@ -93,19 +133,30 @@ fn doomed(graph: &Graph, first: u32) -> (Vec<u32>, HashSet<u32, RandomState>) {
         perhaps.sort_unstable();
         perhaps.dedup();
         let goes = |(rel, slot): &(_, u32)| {
-            let hop = Hop {
-                rel: *rel,
-                direction: Direction::Forward,
-            };
+            let hop = Hop::forward(*rel);
             Node::new(graph, *slot)
                 .hop(hop, None)
-                .all(|(child, _)| entered.contains(&(child.slot() as u32)))
+                .all(|(child, _)| doomed.all.contains(&(child.slot() as u32)))
         };
         visits.extend(perhaps.drain(..).filter(goes).map(|(_, slot)| Visit::Enter(slot)));
         if visits.is_empty() {
-            return (order, entered);
+            return Some(doomed);
         }
     }
+}
+
+/// Those of an entity that were not counted at their other end. `None`: there are more than the limit.
+fn relations(graph: &Graph, slot: u32, counted: &HashSet<u32, RandomState>, limit: usize) -> Option<usize> {
+    let topology = &graph.topology;
+    if topology.hub(slot).is_some_and(|hub| hub.degree > limit) {
+        return None;
+    }
+    let new = |(_, _, direction, far): &(_, _, Direction, u32)| match *far == slot {
+        // One with itself stands here twice.
+        true => *direction == Direction::Forward,
+        false => !counted.contains(far),
+    };
+    Some(topology.all(slot).iter().filter(|edge| new(edge)).count())
 }
 
 /// One owner, every required parent, and a value of its own among the owner's children.
@@ -214,8 +265,11 @@ mod tests {
                 .map(|node| node.id)
                 .collect();
             let size = graph.len() + graph.relation_count();
+            let known = graph.cascade_size([id(first)], size);
+            let bounded = known.and_then(|known| graph.cascade_size([id(first)], known - 1));
             let mut transaction = Transaction::new(&mut graph, 2, Time(2), &CLOCK);
             let count = transaction.remove_cascading(id(first)).unwrap();
+            assert_eq!((known, bounded), (Some(count), None), "{first}");
             transaction.finish().unwrap();
             assert_eq!(count, size - graph.len() - graph.relation_count(), "{first}");
             let gone: BTreeSet<String> = had

@@ -8,6 +8,7 @@ mod check;
 mod index;
 mod merge;
 mod pairs;
+mod part;
 mod play;
 mod seats;
 mod sorted;
@@ -32,6 +33,7 @@ use index::{Index, folded};
 use seats::SeatIndex;
 use topology::Topology;
 
+pub use part::Part;
 pub use play::Broken;
 pub use seats::{Anchored, Taken};
 pub use transaction::{Kept, Savepoint, Transaction};

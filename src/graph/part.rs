@@ -1,0 +1,188 @@
+//! What to remove first of a cascade that is too large for one commit: from the leaves upward, so that the graph fits
+//! together after each part. Each part goes down the first path that has something to give, and looks at no more than
+//! a few times as much as it gives; where it is in the tree is not remembered, since others write in between.
+
+use std::cmp::Reverse;
+
+use smallvec::SmallVec;
+use uuid::Uuid;
+
+use crate::model::schema::Hop;
+use crate::model::{Direction, Kind, Rel, RelationType};
+
+use super::cascade::doomed;
+use super::{Graph, Node};
+
+/// A part of a cascade, without what it is the cascade of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// These go with all that goes with them, and are together no more than the limit.
+    Entities(Vec<Uuid>),
+    /// This one goes too, but has more relations than fit: these of them, by which neither end hangs on the other.
+    Relations {
+        of: Uuid,
+        relations: Vec<(Rel, Uuid, Uuid)>,
+    },
+}
+
+impl Graph {
+    /// `None`: nothing can be taken off. Then the entity is gone, or hangs on its parents and has nothing else.
+    pub fn part_of_cascade(&self, first: Uuid, limit: usize) -> Option<Part> {
+        let mut at = self.find(first)?;
+        // Of a parent that goes with its last child, that child is not cut off: it would stay.
+        let mut above = None;
+        loop {
+            let below = below(at.kind);
+            let children: usize = below.iter().map(|hop| at.hop_count(*hop)).sum();
+            let loose = loose(at.kind, above);
+            // Many at once, or the last that can be taken off: a few go with the entity itself.
+            let ends: usize = loose.iter().map(|hop| at.hop_count(*hop)).sum();
+            if ends > children && (ends > limit / 2 || children == 0) {
+                return Some(cut(at, &loose, limit));
+            }
+            let (part, large) = fitting(at, &below, limit);
+            if !part.is_empty() {
+                return Some(Part::Entities(part));
+            }
+            at = match large {
+                Some(child) => child,
+                None if above.is_some() => return None,
+                None => {
+                    let (rel, parent) = goes_with_last(at)?;
+                    above = Some(rel);
+                    parent
+                }
+            };
+        }
+    }
+}
+
+/// The first children that fit together; or else the first of all, which does not.
+fn fitting<'g>(at: Node<'g>, below: &[Hop], limit: usize) -> (Vec<Uuid>, Option<Node<'g>>) {
+    let (mut part, mut room) = (Vec::new(), limit);
+    for (child, _) in below.iter().flat_map(|hop| at.hop(*hop, None)) {
+        let Some(doomed) = doomed(at.graph(), &[child.slot() as u32], Some(room)) else {
+            return (part, Some(child));
+        };
+        part.push(child.id);
+        room -= doomed.size();
+    }
+    (part, None)
+}
+
+/// The ways to the children that go with one of this kind. Those below which most may hang come first: what refers to them
+/// from beside (the group of a license's users) would be changed for each of them otherwise, and is only to go itself.
+fn below(kind: Kind) -> SmallVec<[Hop; 16]> {
+    let mut hops: SmallVec<[Hop; 16]> = children(kind).collect();
+    hops.sort_by_key(|hop| Reverse(depth(hop.to())));
+    hops
+}
+
+fn children(kind: Kind) -> impl Iterator<Item = Hop> {
+    let hops = kind.hops().iter().copied();
+    hops.filter(|hop| hop.direction == Direction::Forward && hop.rel.def().cascades())
+}
+
+fn depth(kind: Kind) -> usize {
+    children(kind).map(|hop| 1 + depth(hop.to())).max().unwrap_or(0)
+}
+
+/// The ways along which nothing hangs on the other end.
+fn loose(kind: Kind, above: Option<Rel>) -> SmallVec<[Hop; 16]> {
+    let is_loose = |hop: &&Hop| {
+        let def = hop.rel.def();
+        let is_child = hop.direction == Direction::Forward && !def.cascades() && above != Some(hop.rel);
+        def.relation_type != RelationType::OneToMany || is_child
+    };
+    kind.hops().iter().filter(is_loose).copied().collect()
+}
+
+fn cut(at: Node<'_>, loose: &[Hop], limit: usize) -> Part {
+    let ends = loose.iter().flat_map(|hop| {
+        let far = at.hop(*hop, None);
+        far.map(|(far, _)| match hop.direction {
+            Direction::Forward => (hop.rel, at.id, far.id),
+            Direction::Backward => (hop.rel, far.id, at.id),
+        })
+    });
+    Part::Relations {
+        of: at.id,
+        relations: ends.take(limit).collect(),
+    }
+}
+
+/// The parent that goes when this child does.
+fn goes_with_last(child: Node<'_>) -> Option<(Rel, Node<'_>)> {
+    let mut hops = child.kind.hops().iter();
+    hops.find_map(|hop| {
+        if hop.direction == Direction::Forward || !hop.rel.def().last_child_takes_parent {
+            return None;
+        }
+        let parent = child.parent(hop.rel)?;
+        (parent.hop_count(Hop::forward(hop.rel)) == 1).then_some((hop.rel, parent))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::small::{commit, id, name};
+    use super::*;
+
+    fn told(part: Option<Part>) -> String {
+        let part = part.map(|part| match part {
+            Part::Entities(ids) => ids.into_iter().map(name).collect::<Vec<_>>().join(" "),
+            Part::Relations { of, relations } => format!("{} of {}", relations.len(), name(of)),
+        });
+        part.unwrap_or_else(|| "nothing".to_owned())
+    }
+
+    #[test]
+    fn a_part_is_of_the_leaves_and_fits() {
+        let mut graph = Graph::new();
+        let mut steps = "Organization acme, ProfileGroup staff, acme > staff, Property colour, acme > colour, LicensedItem app,
+            Entitlement gold, acme > gold, gold > staff, Person smith, Profile ann, smith > ann, ann > staff, Profile cay,
+            Person jones, Profile eve, jones > eve, Profile fay, jones > fay, Organization bolt"
+            .to_owned();
+        for n in 0..3 {
+            steps += &format!(
+                ",License l{n}, gold > l{n}, app > l{n}, LicenseScope s{n}, l{n} > s{n}, LicenseScope t{n}, l{n} > t{n}"
+            );
+        }
+        for n in 0..9 {
+            steps += &format!(
+                ",Profile p{n}, p{n} > staff, EmailAndPassword e{n}, smith > e{n}, EmailAndPassword f{n}, jones > f{n}"
+            );
+        }
+        commit(&mut graph, 1, &steps).unwrap();
+        for (first, limit, expected) in [
+            // What may have most below it comes first; a license is seven with its scopes and relations.
+            ("acme", 100, "gold staff colour"),
+            ("acme", 25, "gold"),
+            ("acme", 23, "l0 l1 l2"),
+            ("acme", 20, "l0 l1"),
+            ("acme", 8, "l0"),
+            ("acme", 6, "s0 t0"),
+            ("acme", 3, "s0"),
+            ("l1", 6, "s1 t1"),
+            ("l1", 3, "s1"),
+            // Nothing is below a group but its relations.
+            ("staff", 8, "8 of staff"),
+            ("staff", 20, "11 of staff"),
+            // The last profile takes its person along, and nobody else does.
+            ("ann", 5, "1 of ann"),
+            ("eve", 5, "nothing"),
+            ("smith", 5, "e0 e1"),
+            ("cay", 8, "nothing"),
+            ("bolt", 8, "nothing"),
+            ("nobody", 8, "nothing"),
+        ] {
+            assert_eq!(
+                told(graph.part_of_cascade(id(first), limit)),
+                expected,
+                "{first} {limit}"
+            );
+        }
+        commit(&mut graph, 2, "ann x staff").unwrap();
+        assert_eq!(told(graph.part_of_cascade(id("ann"), 5)), "e0 e1");
+    }
+}
