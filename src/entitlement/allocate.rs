@@ -109,6 +109,20 @@ pub fn remove_record(tx: &mut Transaction<'_>, record: Uuid) -> Result<(), OfIte
     Ok(tx.remove(record)?)
 }
 
+/// Would the license models let a record go?
+pub fn may_take_back(record: Node<'_>, now: Time) -> Result<(), Refused> {
+    let mut all = record.hop(Hop::forward(ALLOCATED), None);
+    all.try_for_each(|(assignment, _)| may_end(assignment, now))
+}
+
+/// What was assigned by itself, or sold, is its holder's still, and what is leased by a rule as well goes on as that.
+fn may_end(assignment: Node<'_>, now: Time) -> Result<(), Refused> {
+    if assignment.parent(ruled::LEASED).is_some() || seated::stays(assignment) {
+        return Ok(());
+    }
+    reserve::reserved(assignment, now).map_or(Ok(()), reserve::may_release)
+}
+
 /// What a record allocates: the assignment, the item, and whether it still opens a license that can be used.
 pub fn allocated(record: Node<'_>, now: Time) -> Vec<(Uuid, Uuid, bool)> {
     let mut all = Vec::new();
@@ -215,14 +229,8 @@ fn take_back(tx: &mut Transaction<'_>, assignment: Uuid) -> Result<(), Refused> 
     let node = found(tx, assignment)?;
     let record = node.parent(ALLOCATED).map(|record| record.id);
     let (by_rule, is_denial) = (node.parent(ruled::LEASED).is_some(), ruled::is_denial(&node));
-    // What was assigned by itself, or sold, is its holder's still.
     let stays = seated::stays(node);
-    if !by_rule
-        && !stays
-        && let Some(license) = reserve::reserved(node, tx.now())
-    {
-        reserve::may_release(license)?;
-    }
+    may_end(node, tx.now())?;
     let fields = node
         .fields
         .with(ruled::GRANTS_ACCESS, None)

@@ -49,10 +49,12 @@ pub struct Reservation {
 /// An assignment that grants access by itself needs no way, so it is not among them.
 pub fn reservations(group: Node<'_>, member: Option<Uuid>) -> Vec<Reservation> {
     if let Some(member) = member.and_then(|id| group.graph().find(id)) {
-        let mut found = of_member(member, |entitlement| {
-            entitlement.relation(Hop::forward(OPENS_GROUP), group).is_some()
-        });
+        // Those by rules first, as below: the end that a rule gave goes with the reservation.
+        let mut found = Vec::new();
         by_rules(group.graph(), ruled::of_member(group, member), &mut found);
+        found.extend(of_member(member, |entitlement| {
+            entitlement.relation(Hop::forward(OPENS_GROUP), group).is_some()
+        }));
         return found;
     }
     let mut found = Vec::new();
@@ -63,6 +65,16 @@ pub fn reservations(group: Node<'_>, member: Option<Uuid>) -> Vec<Reservation> {
         in_entitlement(entitlement, group, &mut found);
     }
     found
+}
+
+/// Those that have their way by one relation of a group: with a member, or with an entitlement.
+pub fn reservations_by(graph: &Graph, rel: Rel, from: Uuid, to: Uuid) -> Vec<Reservation> {
+    let find = |id| graph.find(id);
+    match (rel, find(from), find(to)) {
+        (MEMBERSHIP, Some(member), Some(group)) => reservations(group, Some(member.id)),
+        (OPENS_GROUP, Some(entitlement), Some(group)) => reservations_in(entitlement, group),
+        _ => Vec::new(),
+    }
 }
 
 /// What is leased by a rule that is about to go.
@@ -175,10 +187,16 @@ fn lost(graph: &Graph, reservation: &Reservation, now: Time) -> Option<Fields> {
 fn passed_on(graph: &Graph, reservation: &Reservation, now: Time) -> Option<Option<Uuid>> {
     let assignment = graph.find(reservation.assignment)?;
     let profile = graph.find(reservation.profile)?;
-    let group = assignment.parent(ruled::LEASED).and_then(ruled::group)?;
-    let membership = profile.relation(Hop::forward(MEMBERSHIP), group);
-    if membership.is_some_and(|membership| is_valid(membership, now)) {
-        return None;
+    match assignment.parent(ruled::LEASED) {
+        Some(rule) => {
+            let membership = profile.relation(Hop::forward(MEMBERSHIP), ruled::group(rule)?);
+            if membership.is_some_and(|membership| is_valid(membership, now)) {
+                return None;
+            }
+        }
+        // The rule itself has gone.
+        None if reservation.by_rule => {}
+        None => return None,
     }
     let license = assignment.parent(BY_LICENSE)?;
     Some(ruled::opens(license, profile, now).map(|rule| rule.id))

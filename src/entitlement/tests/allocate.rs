@@ -319,6 +319,26 @@ fn whoever_leaves_a_group_keeps_what_another_one_gives() {
     assert_eq!(world.step("bob editor"), "notAuthorized");
 }
 
+#[test]
+fn what_outlives_its_rule_ends_with_the_next_one() {
+    let mut world = World::new(&format!(
+        "{RULED}
+         ProfileGroup team name=Team < acme
+         Membership ann team
+         AllocationRule other < team editor"
+    ));
+    assert_eq!(world.step("ann editor"), "new lic 900");
+    world.now = 900;
+    for (rule, left) in [("rule", "1 of 2"), ("other", "0 of 2")] {
+        world.commit(|tx| {
+            let in_doubt = paths::of_rule(tx.graph().find(id(rule)).unwrap());
+            tx.remove_cascading(id(rule)).unwrap();
+            paths::free_lost(tx, &in_doubt).unwrap();
+        });
+        assert_eq!(world.step("free lic"), left, "without {rule}");
+    }
+}
+
 /// A rule is written at once for however many members: it changes itself, and nothing at them.
 #[test]
 fn a_rule_costs_the_same_however_many_members_there_are() {
