@@ -33,6 +33,9 @@ pub enum Error {
     /// About a named operation.
     #[error(transparent)]
     Operation(#[from] OperationError),
+    /// It would be one transaction, which others wait for.
+    #[error("a dry run removes at most {} entities and relations, and these are more", .0.value)]
+    DryRunTooLarge(Limit),
 }
 
 impl From<Fault> for Error {
@@ -89,6 +92,7 @@ impl Error {
             Self::Token(token) => token_code(token),
             Self::UnknownOperation(_) => "unknownOperation",
             Self::Operation(operation) => operation.why.code(),
+            Self::DryRunTooLarge(_) => "dryRunTooLarge",
         }
     }
 
@@ -111,6 +115,7 @@ impl Error {
                 "`GET /graph-schema` lists them; GET, POST, PUT and DELETE without `operation` do the generic ones",
             ),
             Self::Operation(operation) => operation.why.help(),
+            Self::DryRunTooLarge(_) => Some("try a part of it; without `dryRun` it is removed in several commits"),
         }
     }
 
@@ -137,7 +142,7 @@ impl Error {
                 Some(parameter) => Place::Parameter(parameter.clone().into_owned()),
                 None => Place::None,
             },
-            Self::Graph(_) | Self::Denied(_) => Place::None,
+            Self::Graph(_) | Self::Denied(_) | Self::DryRunTooLarge(_) => Place::None,
         }
     }
 
@@ -151,6 +156,7 @@ impl Error {
             | Self::Input(_)
             | Self::Token(_)
             | Self::UnknownOperation(_) => None,
+            Self::DryRunTooLarge(limit) => Some(*limit),
             Self::Operation(operation) => match &operation.why {
                 Fault::Selector(error, _) => error.limit,
                 Fault::Query(error) => error.limit,
@@ -181,6 +187,7 @@ impl Error {
             Self::Token(token) => token_class(token),
             Self::UnknownOperation(_) => Class::Unreadable,
             Self::Operation(operation) => operation.why.class(),
+            Self::DryRunTooLarge(_) => Class::Unprocessable,
         }
     }
 }

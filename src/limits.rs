@@ -76,8 +76,11 @@ limits! {
     anchor_bytes = 256;
     /// Streams of events that may be open.
     event_streams = 256;
-    /// Matches a DELETE or an operation takes.
+    /// Matches a DELETE or an operation takes; entities and relations a DELETE may try to remove in a dry run.
     targets = 100_000;
+    /// Entities and relations that one commit of a DELETE removes. One that takes more along is several commits, between
+    /// which others write.
+    cascade = 5000;
     /// Writes that may wait for the committer.
     queue = 4096;
     /// Bytes of answers to Idempotency-Keys that are held in memory for repeats; others are read from the database.

@@ -29,6 +29,7 @@ pub mod passwords;
 mod places;
 pub mod problem;
 mod refusals;
+mod removal;
 pub mod schema;
 pub mod signing;
 pub mod target;

@@ -1,7 +1,5 @@
-//! `POST`, `PUT` and `DELETE /graph`: the generic operations. What a body may do is decided in `operation::crud`, inside
-//! the transaction.
-
-use std::sync::Arc;
+//! `POST` and `PUT /graph`, and what they share with `DELETE` (`removal`): the generic operations. What a body may do is
+//! decided in `operation::crud`, inside the transaction.
 
 use actix_http::{HttpMessage, Request};
 use actix_web::HttpResponse;
@@ -11,16 +9,16 @@ use actix_web::web::{self, Bytes};
 use compact_str::CompactString;
 use sha2::{Digest, Sha256};
 
-use super::envelope::{Envelope, SHOWN, named};
+use super::envelope::{Envelope, SHOWN};
 use super::graph::refuse_format;
 use super::parameters::Parameters;
 use super::problem::{Problem, internal};
 use super::target::RawTarget;
-use super::{Context, GRAPH_REVISION, auth, body, operation, target, wire};
+use super::{Context, GRAPH_REVISION, auth, body, operation, removal, target, wire};
 use crate::access::{View, Who};
 use crate::engine::{Idempotency, Write, Written};
 use crate::error::Error;
-use crate::graph::{Graph, Transaction};
+use crate::graph::Transaction;
 use crate::limits::{Limit, Limits};
 use crate::model::Principal;
 use crate::operation::crud::{self, IfMatch, Mode};
@@ -41,7 +39,7 @@ pub async fn write(context: &Context, payload: Payload) -> Result<HttpResponse, 
             operation::answer(context, Some(payload), raw).await
         }
         Method::POST | Method::PUT => upsert(context, payload, raw).await,
-        Method::DELETE => delete(context, raw).await,
+        Method::DELETE => removal::delete(context, raw).await,
         _ => Err(Problem::method_not_allowed(
             method.as_str(),
             "GET, HEAD, POST, PUT, DELETE",
@@ -134,64 +132,17 @@ pub fn bound_passwords(objects: &[ObjectInput], limits: &Limits) -> Result<(), P
     .help("send them in several requests"))
 }
 
-async fn delete(context: &Context, raw: RawTarget) -> Result<HttpResponse, Problem> {
-    let graph = context.state.engine.snapshot();
-    let who = auth::authenticate(context, &graph)?;
-    let asked = Asked::new(context, raw)?;
-    let Some(selector) = asked.selector.clone() else {
-        return Err(
-            Problem::bad_request("selectorMissing", "there is no selector after `/graph`")
-                .help("for example `DELETE /graph/License[@id='…']`"),
-        );
-    };
-    let write = asked.write(context, &who, "Delete", b"")?;
-    let condition = condition(&context.request)?;
-    let limits = *context.limits();
-    let (who, selector) = rehearse(graph, who, selector, limits)
-        .await
-        .map_err(|problem| problem.beneath(&asked.text))?;
-    let dry_run = asked.dry_run;
-    let run = move |transaction: &mut Transaction<'_>| {
-        still_known(transaction, &who)?;
-        let done = crud::delete(transaction, &who, &selector, condition.as_ref(), &limits)?;
-        transaction.validate()?;
-        let shown = &done.objects[..done.objects.len().min(SHOWN)];
-        let mut reply = Envelope::new("DeleteResult", &limits);
-        reply.count(done.told.count);
-        reply.objects(shown, |out, object| named(out, *object))?;
-        reply.finish(dry_run.then_some(&done.told.changes[..]))
-    };
-    let written = context.state.engine.write(write, run).await;
-    answer(written.map_err(|error| Problem::from(error).beneath(&asked.text))?)
-}
-
-/// A DELETE on the published graph, up to where it would change something: one that is refused for its permission or for
-/// what its selector costs does not keep the committer, and all who wait for it, busy. What it found is looked for again
-/// in the transaction.
-async fn rehearse(graph: Arc<Graph>, who: Who, selector: Selector, limits: Limits) -> Result<(Who, Selector), Problem> {
-    let plan = crud::deletion(&selector, &View::new(&graph, &who), &limits)?;
-    if plan.names_one() {
-        return Ok((who, selector));
-    }
-    beside(move || {
-        crud::targets(&plan, &View::new(&graph, &who), &limits)?;
-        drop(graph);
-        Ok((who, selector))
-    })
-    .await
-}
-
 /// The target and the parameters of a write.
-struct Asked {
-    selector: Option<Selector>,
+pub struct Asked {
+    pub selector: Option<Selector>,
     /// The selector as it was sent, decoded.
-    text: String,
-    dry_run: bool,
+    pub text: String,
+    pub dry_run: bool,
     body_is_long: bool,
 }
 
 impl Asked {
-    fn new(context: &Context, raw: RawTarget) -> Result<Self, Problem> {
+    pub fn new(context: &Context, raw: RawTarget) -> Result<Self, Problem> {
         let limits = context.limits();
         let asked = selector::parse_target(&raw.selector, limits)
             .map_err(|error| Problem::from(error).beneath(&raw.selector))?;
@@ -211,7 +162,7 @@ impl Asked {
         })
     }
 
-    fn write(&self, context: &Context, who: &Who, operation: &str, body: &[u8]) -> Result<Write, Problem> {
+    pub fn write(&self, context: &Context, who: &Who, operation: &str, body: &[u8]) -> Result<Write, Problem> {
         Ok(Write {
             by: who.principal,
             operation: operation.into(),
@@ -278,7 +229,7 @@ fn scope(who: Principal) -> CompactString {
 }
 
 /// `If-Match` and `If-None-Match: *` on a write.
-fn condition(request: &Request) -> Result<Option<IfMatch>, Problem> {
+pub fn condition(request: &Request) -> Result<Option<IfMatch>, Problem> {
     let text = |name: &str| {
         request
             .headers()

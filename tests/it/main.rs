@@ -17,6 +17,7 @@ mod leases;
 mod matrix;
 mod operations;
 mod plans;
+mod removal;
 mod signing;
 mod support;
 mod work;

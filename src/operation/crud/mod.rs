@@ -15,11 +15,13 @@ mod flat;
 mod link;
 mod remove;
 mod rules;
+mod steps;
 #[cfg(test)]
 mod tests;
 mod told;
 
-pub use remove::{Deleted, remove};
+pub use remove::Deleted;
+pub use steps::{Rest, Undeleted, bound_dry_run, delete, delete_rest, step};
 pub use told::{Told, told};
 
 use std::collections::HashMap;
@@ -76,21 +78,6 @@ impl IfMatch {
             (Self::Of(revisions), Some(node)) => revisions.contains(&node.revision),
         }
     }
-}
-
-/// DELETE: everything a selector matches, at most `limits.targets`, or nothing.
-pub fn delete(
-    tx: &mut Transaction<'_>,
-    who: &Who,
-    selector: &Selector,
-    if_match: Option<&IfMatch>,
-    limits: &Limits,
-) -> Result<Deleted, Error> {
-    let targets = {
-        let view = View::new(tx.graph(), who);
-        targets(&deletion(selector, &view, limits)?, &view, limits)?
-    };
-    remove(tx, who, &targets, if_match)
 }
 
 /// How the selector of a DELETE is going to be answered, if this caller may delete what it names at all: that is asked

@@ -1,16 +1,18 @@
 //! DELETE: everything a selector matches goes, with all that belongs to it. A match that may not be deleted stops it.
+//! One that is too much for one commit is left to `steps`.
 
 use uuid::Uuid;
 
 use crate::access::{Action, Denied, View, Who, token};
+use crate::entitlement::paths::Reservation;
 use crate::entitlement::{allocate, paths, reserve};
 use crate::error::Error;
-use crate::graph::Transaction;
+use crate::graph::{Graph, Node, Transaction};
 use crate::model::schema::{Hop, RelationType, known};
-use crate::model::{Direction, Kind, Rel};
+use crate::model::{End, Kind, Rel};
 use crate::operation::refusal::{InputError, Refusal};
 
-use super::{IfMatch, Told, told};
+use super::{IfMatch, Told};
 
 const GROUPS: Rel = known(RelationType::OneToMany, Kind::Organization, Kind::ProfileGroup);
 
@@ -22,82 +24,99 @@ pub struct Deleted {
     pub told: Told,
 }
 
-/// Removes these, which the caller sees. The permission to delete their kind is enough: what hangs on them goes along.
-pub fn remove(
-    tx: &mut Transaction<'_>,
+/// What was selected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Target {
+    pub kind: Kind,
+    /// With its serial: another one that was given its id since was not selected.
+    pub end: End,
+}
+
+impl Target {
+    pub fn find(self, graph: &Graph) -> Option<Node<'_>> {
+        graph.find(self.end.id).filter(|node| node.end() == self.end)
+    }
+}
+
+/// All are asked before any goes: what is removed first may be what brought the next one into reach.
+pub(super) fn asked(
+    tx: &Transaction<'_>,
     who: &Who,
     targets: &[Uuid],
     if_match: Option<&IfMatch>,
-) -> Result<Deleted, Error> {
-    let mut objects = Vec::with_capacity(targets.len());
-    let mut in_doubt = Vec::new();
+) -> Result<Vec<Target>, Error> {
     let graph = tx.graph();
     let view = View::new(graph, who);
+    let refused = |why| InputError { at: String::new(), why };
     if let Some(if_match) = if_match {
-        let only = if targets.len() <= 1 { targets.first() } else { None };
         if targets.len() > 1 {
-            return Err(InputError {
-                at: String::new(),
-                why: Refusal::IfMatchNeedsOne,
-            }
-            .into());
+            return Err(refused(Refusal::IfMatchNeedsOne).into());
         }
-        if !if_match.holds(only.and_then(|id| view.find(*id))) {
-            return Err(InputError {
-                at: String::new(),
-                why: if_match.failure(),
-            }
-            .into());
+        if !if_match.holds(targets.first().and_then(|id| view.find(*id))) {
+            return Err(refused(if_match.failure()).into());
         }
     }
-    // All are asked before any goes: what is removed first may be what brought the next one into reach.
-    for id in targets {
+    let asked = targets.iter().map(|id| {
         let node = graph.find(*id).ok_or(Denied::OutOfReach(*id))?;
-        view.may_touch(node, Action::Delete).map_err(|denied| match denied {
-            Denied::OutOfReach(id) if view.sees(node) => Denied::ReadOnly(id),
-            other => other,
-        })?;
-        objects.push((node.kind, node.id));
-        match node.kind {
-            Kind::Assignment => {
-                if let Some(license) = reserve::reserved(node, tx.now()) {
-                    reserve::may_release(license).map_err(|refused| InputError {
-                        at: String::new(),
-                        why: refused.into(),
-                    })?;
-                }
-            }
-            Kind::AllocationRule => in_doubt.extend(paths::of_rule(node)),
-            Kind::ProfileGroup => in_doubt.extend(paths::reservations(node, None)),
-            Kind::Organization => {
-                for (group, _) in node.hop(
-                    Hop {
-                        rel: GROUPS,
-                        direction: Direction::Forward,
-                    },
-                    None,
-                ) {
-                    in_doubt.extend(paths::reservations(group, None));
-                }
-            }
-            _ => {}
+        may_go(tx, &view, node)?;
+        Ok(Target {
+            kind: node.kind,
+            end: node.end(),
+        })
+    });
+    asked.collect()
+}
+
+/// The permission, the reach, and what a license model says of giving back.
+pub(super) fn may_go<'g>(tx: &Transaction<'_>, view: &View<'g>, node: Node<'g>) -> Result<(), Error> {
+    view.may_touch(node, Action::Delete).map_err(|denied| match denied {
+        Denied::OutOfReach(id) if view.sees(node) => Denied::ReadOnly(id),
+        other => other,
+    })?;
+    let refused = match node.kind {
+        Kind::Assignment => reserve::reserved(node, tx.now()).map_or(Ok(()), reserve::may_release),
+        Kind::DirectRecord => allocate::may_take_back(node, tx.now()),
+        _ => Ok(()),
+    };
+    refused.map_err(|refused| {
+        InputError {
+            at: String::new(),
+            why: refused.into(),
         }
-    }
-    for (kind, id) in &objects {
-        // It may have gone with one before it.
-        match (tx.graph().find(*id).is_some(), kind) {
-            (false, _) => {}
-            (true, Kind::DirectRecord) => allocate::remove_record(tx, *id).map_err(|no| InputError {
-                at: String::new(),
-                why: no.why.into(),
-            })?,
-            (true, _) => drop(tx.remove_cascading(*id)?),
+        .into()
+    })
+}
+
+/// Removes what may go; some may have gone with those before them.
+pub(super) fn take(tx: &mut Transaction<'_>, targets: &[Target]) -> Result<(), Error> {
+    let graph = tx.graph();
+    let found = targets.iter().filter_map(|target| target.find(graph));
+    let in_doubt: Vec<Reservation> = found.flat_map(in_doubt).collect();
+    for target in targets {
+        if target.find(tx.graph()).is_some() {
+            match target.kind {
+                Kind::DirectRecord => allocate::remove_record(tx, target.end.id).map_err(|no| InputError {
+                    at: String::new(),
+                    why: no.why.into(),
+                })?,
+                _ => drop(tx.remove_cascading(target.end.id)?),
+            }
         }
-        token::revoke_of(tx, *kind, *id)?;
+        token::revoke_of(tx, target.kind, target.end.id)?;
     }
     paths::free_lost(tx, &in_doubt)?;
-    Ok(Deleted {
-        objects,
-        told: told(tx, who),
-    })
+    Ok(())
+}
+
+/// Reservations whose way to the license is closed when this goes.
+pub(super) fn in_doubt(node: Node<'_>) -> Vec<Reservation> {
+    match node.kind {
+        Kind::AllocationRule => paths::of_rule(node),
+        Kind::ProfileGroup => paths::reservations(node, None),
+        Kind::Organization => {
+            let groups = node.hop(Hop::forward(GROUPS), None);
+            groups.flat_map(|(group, _)| paths::reservations(group, None)).collect()
+        }
+        _ => Vec::new(),
+    }
 }

@@ -6,6 +6,7 @@ mod random;
 mod reach;
 mod refuse;
 mod seats;
+mod steps;
 
 use serde_json::{Map, Value as Json, json};
 use uuid::Uuid;
@@ -46,6 +47,17 @@ const WORLD: &str = "[
     {'T':'Profile','id':'#mix','~Membership':[{'T':'ProfileGroup','id':'#crew'},{'T':'ProfileGroup','id':'#pack'}]},
     {'T':'Profile','id':'#out','~OneToMany':[{'T':'Entitlement','id':'#own'}]}
 ]";
+
+/// In one transaction, whatever it takes along.
+pub(super) fn remove(
+    tx: &mut Transaction<'_>,
+    who: &Who,
+    targets: &[Uuid],
+    if_match: Option<&IfMatch>,
+) -> Result<Deleted, Error> {
+    let rest = super::steps::selected(tx, who, targets, if_match)?;
+    super::steps::finished(tx, who, &rest)
+}
 
 pub(super) fn id(name: &str) -> Uuid {
     let mut bytes = *b"seatgraph-tests\0";

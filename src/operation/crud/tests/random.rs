@@ -146,7 +146,7 @@ fn any_references(kind: Kind) -> BoxedStrategy<Vec<ReferenceInput>> {
     prop_oneof![3 => needed, 1 => proptest::collection::vec(one, 0..2)].boxed()
 }
 
-fn any_object(depth: u32) -> BoxedStrategy<ObjectInput> {
+pub(super) fn any_object(depth: u32) -> BoxedStrategy<ObjectInput> {
     proptest::sample::select(KINDS.to_vec())
         .prop_flat_map(move |kind| any_of_kind(kind, depth))
         .boxed()
@@ -196,7 +196,7 @@ fn any_of_kind(kind: Kind, depth: u32) -> BoxedStrategy<ObjectInput> {
         .boxed()
 }
 
-fn any_who() -> impl Strategy<Value = Who> {
+pub(super) fn any_who() -> impl Strategy<Value = Who> {
     prop_oneof![
         4 => Just(Who::server()),
         2 => Just(who(&["*.*"], Some("acme"), None)),

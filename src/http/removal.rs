@@ -1,0 +1,214 @@
+//! `DELETE /graph`: one write, or as many as it takes. What goes in which of them is decided in `operation::crud`; here is
+//! only what comes between two commits, where everybody else writes: what was removed so far, and what to say when there
+//! is no next one.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::HttpResponse;
+use serde_json::json;
+use tokio::sync::oneshot;
+
+use super::envelope::{Envelope, SHOWN, named};
+use super::problem::{Problem, internal};
+use super::target::RawTarget;
+use super::write::{Asked, answer, beside, condition, still_known};
+use super::{Context, State, auth};
+use crate::access::{View, Who};
+use crate::engine::{Idempotency, Reply, Write, WriteError, Written};
+use crate::error::Error;
+use crate::graph::{Graph, Transaction};
+use crate::limits::Limits;
+use crate::operation::crud::{self, Deleted, IfMatch, Rest, Undeleted};
+use crate::selector::ast::Selector;
+
+/// Where the queue is full between two steps, they wait so long before they ask again.
+const PAUSE: Duration = Duration::from_millis(10);
+
+pub async fn delete(context: &Context, raw: RawTarget) -> Result<HttpResponse, Problem> {
+    let graph = context.state.engine.snapshot();
+    let who = auth::authenticate(context, &graph)?;
+    let asked = Asked::new(context, raw)?;
+    let Some(selector) = asked.selector.clone() else {
+        return Err(
+            Problem::bad_request("selectorMissing", "there is no selector after `/graph`")
+                .help("for example `DELETE /graph/License[@id='…']`"),
+        );
+    };
+    let write = asked.write(context, &who, "Delete", b"")?;
+    let condition = condition(&context.request)?;
+    let (limits, dry_run) = (*context.limits(), asked.dry_run);
+    let (who, selector) = rehearse(graph, who, selector, limits, dry_run)
+        .await
+        .map_err(|problem| problem.beneath(&asked.text))?;
+    let mut steps = Steps {
+        state: context.state.clone(),
+        who: Arc::new(who),
+        limits,
+        write,
+        condition,
+        removed: 0,
+    };
+    let (who, if_match) = (steps.who.clone(), steps.condition.clone());
+    let run = move |transaction: &mut Transaction<'_>| {
+        still_known(transaction, &who)?;
+        let done = crud::delete(transaction, &who, &selector, if_match.as_ref(), &limits, dry_run)?;
+        reply(transaction, &done, 0, &limits, dry_run)
+    };
+    let written = match steps.state.engine.write(steps.write.clone(), run).await {
+        Ok(written) => Ok(written),
+        Err(error) => match large(error) {
+            Err(error) => Err(error.into()),
+            Ok(rest) => {
+                // A caller that goes away does not end it half way.
+                let all = actix_web::rt::spawn(async move { steps.all(rest).await });
+                all.await.map_err(|_| internal("the work was cut off"))?
+            }
+        },
+    };
+    answer(written.map_err(|problem: Problem| problem.beneath(&asked.text))?)
+}
+
+/// What is to be removed in steps, or else what keeps it from being removed.
+fn large(error: WriteError<Undeleted>) -> Result<Rest, WriteError<Error>> {
+    match error.refused()? {
+        Undeleted::Large(rest) => Ok(rest),
+        Undeleted::Refused(error) => Err(WriteError::Refused(error)),
+    }
+}
+
+/// A DELETE on the published graph, up to where it would change something: one that is refused for its permission or for
+/// what its selector costs does not keep the committer, and all who wait for it, busy. What it found is looked for again
+/// in the transaction.
+async fn rehearse(
+    graph: Arc<Graph>,
+    who: Who,
+    selector: Selector,
+    limits: Limits,
+    dry_run: bool,
+) -> Result<(Who, Selector), Problem> {
+    let plan = crud::deletion(&selector, &View::new(&graph, &who), &limits)?;
+    if plan.names_one() && !dry_run {
+        return Ok((who, selector));
+    }
+    beside(move || {
+        let targets = crud::targets(&plan, &View::new(&graph, &who), &limits)?;
+        if dry_run {
+            crud::bound_dry_run(&graph, &targets, &limits)?;
+        }
+        drop(graph);
+        Ok((who, selector))
+    })
+    .await
+}
+
+/// `before`: what earlier commits removed and changed.
+fn reply(
+    transaction: &Transaction<'_>,
+    done: &Deleted,
+    before: u64,
+    limits: &Limits,
+    dry_run: bool,
+) -> Result<Reply, Undeleted> {
+    transaction.validate().map_err(Error::from)?;
+    let shown = &done.objects[..done.objects.len().min(SHOWN)];
+    let mut reply = Envelope::new("DeleteResult", limits);
+    reply.count(before + done.told.count);
+    reply.objects(shown, |out, object| named(out, *object))?;
+    Ok(reply.finish(dry_run.then_some(&done.told.changes[..]))?)
+}
+
+/// A DELETE in several commits.
+struct Steps {
+    state: Arc<State>,
+    who: Arc<Who>,
+    limits: Limits,
+    write: Write,
+    /// Of the first step.
+    condition: Option<IfMatch>,
+    /// Entities and relations that are removed or changed so far.
+    removed: u64,
+}
+
+impl Steps {
+    async fn all(&mut self, mut rest: Rest) -> Result<Written, Problem> {
+        // The key is kept with what it stands for: the last commit, whose answer is that of the whole.
+        let key = self.write.idempotency.take();
+        let patience = Duration::from_millis(self.limits.wait_ms);
+        let mut waited = Duration::ZERO;
+        loop {
+            if self.state.is_stopping() {
+                return Err(self.partly(WriteError::Stopped));
+            }
+            let (graph, limits, left) = (self.state.engine.snapshot(), self.limits, rest.clone());
+            let fits = beside(move || Ok(left.fits(&graph, &limits))).await?;
+            let done = match fits {
+                false => self.step(rest.clone()).await,
+                true => match self.last(rest.clone(), key.clone()).await {
+                    Ok(written) => return Ok(written),
+                    // It has grown since.
+                    Err(error) => large(error),
+                },
+            };
+            match done {
+                Ok(left) => (rest, waited) = (left, Duration::ZERO),
+                Err(WriteError::Full) if waited < patience => {
+                    tokio::time::sleep(PAUSE).await;
+                    waited += PAUSE;
+                }
+                Err(error) => return Err(self.partly(error)),
+            }
+        }
+    }
+
+    /// Gives what is left after it.
+    async fn step(&mut self, rest: Rest) -> Result<Rest, WriteError<Error>> {
+        let (tell, told) = oneshot::channel();
+        let (who, limits, if_match) = (self.who.clone(), self.limits, self.condition.clone());
+        let run = move |transaction: &mut Transaction<'_>| -> Result<Reply, Error> {
+            still_known(transaction, &who)?;
+            let done = crud::step(transaction, &who, rest, if_match.as_ref(), &limits)?;
+            // Nobody hears it if the step is not stored.
+            let _ = tell.send(done);
+            Ok(Reply::empty())
+        };
+        self.state.engine.write(self.write.clone(), run).await?;
+        let (left, count) = told.await.map_err(|_| WriteError::Panicked)?;
+        self.condition = None;
+        self.removed += count;
+        Ok(left)
+    }
+
+    async fn last(&self, rest: Rest, key: Option<Idempotency>) -> Result<Written, WriteError<Undeleted>> {
+        let (who, limits, before) = (self.who.clone(), self.limits, self.removed);
+        let run = move |transaction: &mut Transaction<'_>| {
+            still_known(transaction, &who)?;
+            let done = crud::delete_rest(transaction, &who, rest, &limits)?;
+            reply(transaction, &done, before, &limits, false)
+        };
+        let write = Write {
+            idempotency: key,
+            ..self.write.clone()
+        };
+        self.state.engine.write(write, run).await
+    }
+
+    /// What stopped it, and that a part is gone.
+    fn partly(&self, error: WriteError<Error>) -> Problem {
+        let problem = Problem::from(error);
+        if self.removed == 0 {
+            return problem;
+        }
+        let mut partly = Problem {
+            detail: format!(
+                "{} entities and relations were removed or changed before this: {}",
+                self.removed, problem.detail
+            ),
+            code: "partlyRemoved",
+            ..problem
+        };
+        partly.more.insert("cause".into(), json!(problem.code));
+        partly.more.insert("removed".into(), json!(self.removed));
+        partly.help("what is left fits together; send the request again to remove it too")
+    }
+}

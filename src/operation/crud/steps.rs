@@ -1,0 +1,221 @@
+//! A DELETE that is too much for one commit is several, each of at most `limits.cascade` entities and relations, so that
+//! the writes of others need not wait until all of it is done: first what hangs on the selected ones, from the leaves
+//! upward, and in the last commit what was asked for itself, with what little is left of it.
+//!
+//! What is selected is decided once. May it go, and what hangs on it, is asked in each step anew: others write in between.
+
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use crate::access::{View, Who};
+use crate::entitlement::paths::{self, Reservation};
+use crate::error::Error;
+use crate::graph::{Graph, Part, Transaction};
+use crate::limits::{Limit, Limits};
+use crate::model::Kind;
+use crate::selector::ast::Selector;
+
+use super::remove::{Target, asked, in_doubt, may_go, take};
+use super::{Deleted, IfMatch, deletion, targets, told};
+
+/// An entity is not parted from those it hangs on, which are up to five.
+const LEAST: usize = 8;
+
+/// Why a DELETE was not carried out.
+#[derive(Debug)]
+pub enum Undeleted {
+    Refused(Error),
+    /// Nothing refuses it, but it is more than a commit may remove: this is to be removed in steps.
+    Large(Rest),
+}
+
+impl From<Error> for Undeleted {
+    fn from(error: Error) -> Self {
+        Self::Refused(error)
+    }
+}
+
+/// What was selected, and how many of the first of them are gone.
+#[derive(Clone, Debug)]
+pub struct Rest {
+    targets: Arc<[Target]>,
+    gone: usize,
+}
+
+impl Rest {
+    fn left(&self) -> &[Target] {
+        &self.targets[self.gone..]
+    }
+
+    /// Would what is left go in one commit?
+    pub fn fits(&self, graph: &Graph, limits: &Limits) -> bool {
+        let left = self.left();
+        match left {
+            [only] if goes_whole(only.kind) => true,
+            _ => {
+                let found = left.iter().filter(|target| target.find(graph).is_some());
+                // One more than fit is enough to tell.
+                let ids = found.map(|target| target.end.id).take(most(limits).saturating_add(1));
+                graph.cascade_size(ids, most(limits)).is_some()
+            }
+        }
+    }
+}
+
+fn most(limits: &Limits) -> usize {
+    usize::try_from(limits.cascade).unwrap_or(usize::MAX).max(LEAST)
+}
+
+/// What they give to others ends with them, and is not removed: that is decided of all of it at once.
+fn goes_whole(kind: Kind) -> bool {
+    matches!(kind, Kind::AllocationRule | Kind::DirectRecord)
+}
+
+/// Everything a selector matches, at most `limits.targets`, or nothing.
+pub fn delete(
+    tx: &mut Transaction<'_>,
+    who: &Who,
+    selector: &Selector,
+    if_match: Option<&IfMatch>,
+    limits: &Limits,
+    dry_run: bool,
+) -> Result<Deleted, Undeleted> {
+    let found = {
+        let view = View::new(tx.graph(), who);
+        targets(&deletion(selector, &view, limits)?, &view, limits)?
+    };
+    let rest = selected(tx, who, &found, if_match)?;
+    if dry_run {
+        bound_dry_run(tx.graph(), &found, limits)?;
+    } else if !rest.fits(tx.graph(), limits) {
+        return Err(Undeleted::Large(rest));
+    }
+    Ok(finished(tx, who, &rest)?)
+}
+
+/// What is to be removed, once all of it may go.
+pub(super) fn selected(
+    tx: &Transaction<'_>,
+    who: &Who,
+    targets: &[Uuid],
+    if_match: Option<&IfMatch>,
+) -> Result<Rest, Error> {
+    let targets = asked(tx, who, targets, if_match)?.into();
+    Ok(Rest { targets, gone: 0 })
+}
+
+/// A dry run has no steps: others wait for it, however it ends. It may be as long as an operation's targets.
+pub fn bound_dry_run(graph: &Graph, targets: &[Uuid], limits: &Limits) -> Result<(), Error> {
+    let limit = usize::try_from(limits.targets).unwrap_or(usize::MAX);
+    match graph.cascade_size(targets.iter().copied(), limit) {
+        Some(_) => Ok(()),
+        None => Err(Error::DryRunTooLarge(Limit {
+            name: "targets",
+            value: limits.targets,
+        })),
+    }
+}
+
+/// One step of what is left, which must not be the last. Gives what is left then, and how many entities and relations
+/// it removed or changed, as far as the caller may know of them.
+pub fn step(
+    tx: &mut Transaction<'_>,
+    who: &Who,
+    mut rest: Rest,
+    if_match: Option<&IfMatch>,
+    limits: &Limits,
+) -> Result<(Rest, u64), Error> {
+    let (limit, graph) = (most(limits), tx.graph());
+    if let (Some(if_match), [only]) = (if_match, &*rest.targets) {
+        asked(tx, who, &[only.end.id], Some(if_match))?;
+    }
+    let view = View::new(graph, who);
+    let (mut whole, mut room) = (Vec::new(), limit);
+    // One stays for the last commit.
+    while let [target, _, ..] = rest.left() {
+        if let Some(node) = target.find(graph) {
+            let size = graph.cascade_size([node.id], room);
+            let Some(size) = size.or((whole.is_empty() && goes_whole(node.kind)).then_some(room)) else {
+                break;
+            };
+            may_go(tx, &view, node)?;
+            whole.push(*target);
+            room -= size;
+        }
+        rest.gone += 1;
+    }
+    match (whole.is_empty(), rest.left().first()) {
+        (true, Some(target)) => part(tx, who, *target, limit)?,
+        _ => take(tx, &whole)?,
+    }
+    Ok((rest, told(tx, who).count))
+}
+
+/// Of one that is more than a commit may remove.
+fn part(tx: &mut Transaction<'_>, who: &Who, target: Target, limit: usize) -> Result<(), Error> {
+    let graph = tx.graph();
+    let Some(node) = target.find(graph) else {
+        return Ok(());
+    };
+    may_go(tx, &View::new(graph, who), node)?;
+    let Some(part) = graph.part_of_cascade(node.id, limit) else {
+        return Ok(());
+    };
+    // With an organization or a group, ways to licenses that stay are closed.
+    let closes = matches!(node.kind, Kind::Organization | Kind::ProfileGroup);
+    let kind = |id| graph.find(id).map(|node| node.kind);
+    let part = match part {
+        Part::Relations { of, .. } if kind(of).is_some_and(goes_whole) => Part::Entities(vec![of]),
+        part => part,
+    };
+    let lost: Vec<Reservation> = match &part {
+        _ if !closes => Vec::new(),
+        Part::Entities(ids) => ids.iter().filter_map(|id| graph.find(*id)).flat_map(in_doubt).collect(),
+        Part::Relations { of, relations } if kind(*of) == Some(Kind::ProfileGroup) => {
+            let ways = relations.iter();
+            ways.flat_map(|(rel, from, to)| paths::reservations_by(graph, *rel, *from, *to))
+                .collect()
+        }
+        Part::Relations { .. } => Vec::new(),
+    };
+    match part {
+        Part::Entities(ids) => {
+            for id in ids {
+                // It may have gone with one before it.
+                if tx.graph().find(id).is_some() {
+                    tx.remove_cascading(id)?;
+                }
+            }
+        }
+        Part::Relations { relations, .. } => {
+            for (rel, from, to) in relations {
+                tx.unrelate(rel, from, to)?;
+            }
+        }
+    }
+    Ok(paths::free_lost(tx, &lost)?)
+}
+
+/// The last step: what is left, if it fits into one commit.
+pub fn delete_rest(tx: &mut Transaction<'_>, who: &Who, rest: Rest, limits: &Limits) -> Result<Deleted, Undeleted> {
+    if !rest.fits(tx.graph(), limits) {
+        return Err(Undeleted::Large(rest));
+    }
+    let view = View::new(tx.graph(), who);
+    for node in rest.left().iter().filter_map(|target| target.find(tx.graph())) {
+        may_go(tx, &view, node)?;
+    }
+    Ok(finished(tx, who, &rest)?)
+}
+
+/// All that is left, in this transaction.
+pub(super) fn finished(tx: &mut Transaction<'_>, who: &Who, rest: &Rest) -> Result<Deleted, Error> {
+    let there = rest.left().iter().filter(|target| target.find(tx.graph()).is_some());
+    let there: Vec<Target> = there.copied().collect();
+    take(tx, &there)?;
+    Ok(Deleted {
+        objects: rest.targets.iter().map(|target| (target.kind, target.end.id)).collect(),
+        told: told(tx, who),
+    })
+}

@@ -1,0 +1,344 @@
+//! A DELETE in steps comes to what it comes to in one transaction, whatever its steps are.
+
+use std::sync::LazyLock;
+
+use proptest::prelude::*;
+
+use super::random::{any_object, any_who};
+use super::*;
+use crate::selector;
+
+/// Beside `WORLD`, an organization with all that hangs on one, and more of it than a few steps take: forty licenses in
+/// three entitlements, one of a hundred seats, a group of sixty members that is let into `#zent` too, where `#ann` and
+/// `#p1` have reservations by it, and `#p2` one by a relation of its own.
+fn large() -> World {
+    static LARGE: LazyLock<Graph> = LazyLock::new(|| made().graph);
+    World {
+        graph: LARGE.clone(),
+        clock: Clock::frozen(NOW),
+    }
+}
+
+fn made() -> World {
+    let mut world = World::new();
+    let each = |count: usize, short: &dyn Fn(usize) -> String| (0..count).map(short).collect::<Vec<_>>().join(",");
+    let profiles = each(60, &|n| {
+        format!("{{'T':'Profile','id':'#p{n}','~Membership':[{{'T':'ProfileGroup','id':'#all'}}]}}")
+    });
+    let license = |n: usize, more: String| {
+        format!(
+            "{{'T':'License','id':'#l{n}','refs':{{'LicensedItem':'#app','LicenseModel':'#model'}},'~OneToMany':[
+                {{'T':'SeatCountCredit','seatCount':100}},{{'T':'LicenseMetadata','key':'n','value':'{n}'}}{more}]}}"
+        )
+    };
+    let seats = each(60, &|n| {
+        format!("{{'T':'Assignment','id':'#s{n}','refs':{{'Profile':'#p{n}'}},'reservationType':'reserved'}}")
+    });
+    world.post(&format!(
+        "[{{'T':'Organization','id':'#big','name':'Big','~OneToMany':[
+            {{'T':'ProfileGroup','id':'#all','name':'All'}},
+            {{'T':'ProfileGroup','id':'#few','name':'Few','~OneToMany':[
+                {{'T':'AllocationRule','id':'#ruled','refs':{{'LicensedItem':'#app'}}}},{{'T':'Property','key':'size','value':'2'}}]}},
+            {{'T':'OrganizationRole','id':'#boss','name':'boss','~OneToMany':[{{'T':'ConsumerPermission','name':'all'}}]}},
+            {{'T':'Property','key':'colour','value':'blue'}},
+            {{'T':'Entitlement','id':'#e1','name':'one','~LicenseConsumerRelation':[{{'T':'ProfileGroup','id':'#all'}}]}},
+            {{'T':'Entitlement','id':'#e2','name':'two'}},{{'T':'Entitlement','id':'#e3','name':'three'}}]}},
+         {profiles}]"
+    ));
+    world.post(&format!(
+        "[{{'T':'Entitlement','id':'#e1','~OneToMany':[{}]}},{{'T':'Entitlement','id':'#e2','~OneToMany':[{}]}},
+          {{'T':'Organization','id':'#big','~Partnership':[{{'T':'Organization','id':'#acme'}}]}},
+          {{'T':'Profile','id':'#p3','~ManyToMany':[{{'T':'OrganizationRole','id':'#boss'}}]}},
+          {{'T':'Entitlement','id':'#zent','~LicenseConsumerRelation':[{{'T':'ProfileGroup','id':'#all'}},{{'T':'ProfileGroup','id':'#few'}},{{'T':'Profile','id':'#p2'}}]}},
+          {{'T':'Profile','id':'#ann','~Membership':[{{'T':'ProfileGroup','id':'#all'}},{{'T':'ProfileGroup','id':'#few'}}]}}]",
+        each(39, &|n| license(n, String::new())),
+        license(39, format!(",{seats}")),
+    ));
+    world.post(
+        "[{'T':'Assignment','id':'#z1','refs':{'License':'#zlic','Profile':'#p1'},'reservationType':'reserved'},
+          {'T':'Assignment','id':'#z2','refs':{'License':'#zlic','Profile':'#p2'},'reservationType':'reserved'},
+          {'T':'Assignment','id':'#z3','refs':{'License':'#zlic','Profile':'#ann'},'reservationType':'reserved'}]",
+    );
+    for seat in 0..60 {
+        world.lease(&format!("s{seat}"), Time(NOW.0 + 1000));
+    }
+    world
+}
+
+/// Everything but when it was last touched.
+fn shown(graph: &Graph) -> Vec<String> {
+    let nodes = Kind::ALL.iter().flat_map(|kind| graph.of_kind(*kind, None));
+    let nodes = nodes.map(|node| format!("{:?} {} {:?}", node, node.serial, node.fields));
+    let mut all: Vec<String> = nodes.collect();
+    all.extend(graph.relations().map(|relation| format!("{relation:?}")));
+    all
+}
+
+fn limits(cascade: u64) -> Limits {
+    Limits {
+        cascade,
+        ..Limits::default()
+    }
+}
+
+fn read(text: &str) -> Selector {
+    let target = selector::parse_target(text, &Limits::default()).expect("a selector");
+    target.selector.expect("not nothing")
+}
+
+/// One commit: what it removed and what else it changed, and what it gave.
+fn commit<T, E: From<Error>>(
+    world: &mut World,
+    run: impl FnOnce(&mut Transaction<'_>) -> Result<T, E>,
+) -> Result<(usize, usize, T), E> {
+    let mut changes = (0, 0);
+    let mut done = None;
+    let mut refused = None;
+    let outcome = world.write(|tx| match run(tx) {
+        Ok(given) => {
+            for change in tx.changes() {
+                match change {
+                    Change::Entity { after: None, .. } | Change::Relation { after: None, .. } => changes.0 += 1,
+                    _ => changes.1 += 1,
+                }
+            }
+            done = Some(given);
+            Ok(())
+        }
+        Err(error) => {
+            refused = Some(error);
+            Err(Error::UnknownOperation(String::new()))
+        }
+    });
+    match (done, refused) {
+        (_, Some(refused)) => Err(refused),
+        (Some(done), _) => outcome.map_err(E::from).map(|()| (changes.0, changes.1, done)),
+        (None, None) => unreachable!("it was run"),
+    }
+}
+
+/// As the edge carries it out: the commits, each with what it removed; what was told of all of them; and the refusal that
+/// ended it. `between` is what others do before each step.
+fn delete(
+    world: &mut World,
+    who: &Who,
+    selector: &Selector,
+    if_match: Option<&IfMatch>,
+    cascade: u64,
+    mut between: impl FnMut(&mut World, usize),
+) -> (Vec<usize>, u64, Option<Error>) {
+    let limits = limits(cascade);
+    let (mut commits, mut count) = (Vec::new(), 0);
+    let mut rest = match commit(world, |tx| super::delete(tx, who, selector, if_match, &limits, false)) {
+        Ok((removed, _, done)) => return (vec![removed], done.told.count, None),
+        Err(Undeleted::Refused(error)) => return (commits, count, Some(error)),
+        Err(Undeleted::Large(rest)) => rest,
+    };
+    loop {
+        between(world, commits.len());
+        if rest.fits(&world.graph, &limits) {
+            match commit(world, |tx| delete_rest(tx, who, rest.clone(), &limits)) {
+                Ok((removed, _, done)) => {
+                    commits.push(removed);
+                    return (commits, count + done.told.count, None);
+                }
+                Err(Undeleted::Refused(error)) => return (commits, count, Some(error)),
+                Err(Undeleted::Large(grown)) => rest = grown,
+            }
+            continue;
+        }
+        let first = if_match.filter(|_| commits.is_empty());
+        match commit(world, |tx| step(tx, who, rest.clone(), first, &limits)) {
+            Err(error) => return (commits, count, Some(error)),
+            Ok((removed, changed, (left, told))) => {
+                assert!(removed + changed > 0, "a step that does nothing: {left:?}");
+                commits.push(removed);
+                (rest, count) = (left, count + told);
+            }
+        }
+    }
+}
+
+#[test]
+fn many_steps_come_to_what_one_comes_to() {
+    let big = format!("/Organization[@id='{}']", id("big"));
+    let own = |path: &str| format!("{big}/{path}");
+    for text in [
+        big.clone(),
+        "/Organization".to_owned(),
+        own("~OneToMany/Entitlement"),
+        own("~OneToMany/Entitlement/~OneToMany/License"),
+        own("~OneToMany/ProfileGroup"),
+        own("~OneToMany/ProfileGroup/~OneToMany/AllocationRule"),
+        "/Profile".to_owned(),
+        "/Person".to_owned(),
+        "/LicensedItem".to_owned(),
+        "/LicenseModel".to_owned(),
+        "/ProductPackage".to_owned(),
+        "/Assignment[@reservationType='reserved']".to_owned(),
+        "/Consumption".to_owned(),
+    ] {
+        let selector = read(&text);
+        let mut whole = large();
+        let (all, count, refused) = delete(&mut whole, &Who::server(), &selector, None, 1_000_000, |_, _| ());
+        assert_eq!((all.len(), refused), (1, None), "{text}");
+        // Down to the least, below which no limit goes.
+        for limit in [1, 13, 40, 400, 5_000] {
+            let mut parted = large();
+            let (commits, told, refused) = delete(&mut parted, &Who::server(), &selector, None, limit, |_, _| ());
+            assert_eq!(refused, None, "{text} {limit}");
+            assert_eq!(shown(&parted.graph), shown(&whole.graph), "{text} {limit}");
+            assert_eq!(commits.iter().sum::<usize>(), all[0], "{text} {limit}");
+            assert!(told >= count, "{text} {limit}: {told} of {count}");
+            let most = limit.max(8) as usize;
+            assert!(
+                commits.iter().all(|removed| *removed <= most),
+                "{text} {limit}: {commits:?}"
+            );
+            assert_eq!(commits.len() == 1, all[0] <= most, "{text} {limit}: {commits:?}");
+            // The last step is never for nothing: the answer is kept with it.
+            assert!(commits.last().is_some_and(|removed| *removed > 0), "{text} {limit}");
+        }
+    }
+}
+
+#[test]
+fn a_step_looks_at_about_as_much_as_it_removes() {
+    let mut world = large();
+    let selector = read(&format!("/Organization[@id='{}']", id("big")));
+    let (commits, ..) = delete(&mut world, &Who::server(), &selector, None, 40, |_, _| ());
+    // Few of them are far from full, each where a path ends.
+    let all: usize = commits.iter().sum();
+    assert!(commits.len() <= 3 * all / 40, "{commits:?}");
+}
+
+#[test]
+fn others_write_between_two_steps() {
+    let big = read(&format!("/Organization[@id='{}']", id("big")));
+    let bound = who(&["*.*"], Some("big"), None);
+    type Between = fn(&mut World);
+    let cases: [(&str, usize, Between); 5] = [
+        ("more of it", 3, |world| {
+            world.post(
+                "[{'T':'Entitlement','id':'#late','name':'late','refs':{'Organization':'#big'},'~OneToMany':[
+                    {'T':'License','id':'#later','refs':{'LicensedItem':'#app'}}]}]",
+            );
+        }),
+        ("it is gone", 3, |world| {
+            drop(world.remove(&Who::server(), &["big"]).unwrap())
+        }),
+        ("another one has its id", 3, |world| {
+            world.remove(&Who::server(), &["big"]).unwrap();
+            world.post("[{'T':'Organization','id':'#big','name':'Another'}]");
+        }),
+        ("a part of it is gone", 2, |world| {
+            drop(world.remove(&Who::server(), &["few", "e3"]).unwrap())
+        }),
+        ("something else is written", 1, |world| {
+            drop(world.post("[{'T':'LicensedItem','id':'#new','name':'new'}]"))
+        }),
+    ];
+    for (told, at, between) in cases {
+        for by in [&Who::server(), &bound] {
+            let mut world = large();
+            let (commits, _, error) = delete(&mut world, by, &big, None, 20, |world, step| {
+                if step == at {
+                    between(world);
+                }
+            });
+            assert_eq!(error, None, "{told}");
+            assert!(commits.len() >= at, "{told}");
+            let there = |name: &str| world.graph.find(id(name)).is_some();
+            assert_eq!(there("big"), told == "another one has its id", "{told}");
+            assert!(
+                !there("later") && !there("l39") && !there("all") && !there("few"),
+                "{told}"
+            );
+            assert_eq!(there("new"), told == "something else is written", "{told}");
+        }
+    }
+}
+
+#[test]
+fn a_later_step_is_refused_by_what_has_changed() {
+    let text = format!(
+        "/ProfileGroup[@id='{}']/~Membership/Profile[@displayName='late']",
+        id("all")
+    );
+    let by = who(&["*.*"], Some("big"), None);
+    for (member, expected) in [("p58", Some("readOnly")), ("bob", None)] {
+        let mut world = large();
+        let late: Vec<String> = (0..60)
+            .map(|n| format!("{{'T':'Profile','id':'#p{n}','displayName':'late'}}"))
+            .collect();
+        world.post(&format!("[{}]", late.join(",")));
+        let (commits, count, error) = delete(&mut world, &by, &read(&text), None, 20, |world, step| {
+            if step == 2 {
+                // In somebody else's group too, a profile is not this organization's own any more.
+                world.post(&format!(
+                    "[{{'T':'ProfileGroup','id':'#pack','~Membership':[{{'T':'Profile','id':'#{member}'}}]}}]"
+                ));
+            }
+        });
+        assert_eq!(error.as_ref().map(Error::code), expected, "{member}");
+        assert!(commits.len() > 2 && count > 0, "{member}");
+        assert_eq!(world.graph.find(id("p59")).is_some(), expected.is_some(), "{member}");
+        assert!(world.graph.find(id("p1")).is_none(), "{member}");
+    }
+}
+
+#[test]
+fn what_can_be_told_beforehand_is_refused_before_anything_goes() {
+    let bound = || who(&["*.*"], Some("big"), None);
+    for (text, by, if_match, expected) in [
+        ("/License", who(&["*.read"], None, None), None, "permissionMissing"),
+        // `#ann` is in another organization's group too.
+        ("/Profile", bound(), None, "readOnly"),
+        (
+            "/Organization[@name='Big']",
+            bound(),
+            Some(IfMatch::Of(vec![99])),
+            "stale",
+        ),
+        ("/License", Who::server(), Some(IfMatch::Any), "ifMatchNeedsOne"),
+        // Named seats, which are not given back.
+        (
+            "/Assignment[@reservationType='reserved']",
+            bound(),
+            None,
+            "releaseNotAllowed",
+        ),
+    ] {
+        let mut world = large();
+        world.post("[{'T':'LicenseModel','id':'#model','~OneToMany':[{'T':'AssignedLicenseConstraint','allowRelease':false}]}]");
+        let before = world.graph.digest();
+        let (commits, _, error) = delete(&mut world, &by, &read(text), if_match.as_ref(), 10, |_, _| ());
+        assert_eq!(error.as_ref().map(Error::code), Some(expected), "{text}");
+        assert!(commits.is_empty(), "{text}");
+        assert_eq!(world.graph.digest(), before, "{text}");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+    /// Of any world, whatever is selected in it, in steps of any size.
+    #[test]
+    fn steps_are_as_one(
+        bodies in proptest::collection::vec((any_who(), proptest::collection::vec(any_object(2), 1..4)), 1..12),
+        kind in proptest::sample::select(Kind::public().collect::<Vec<_>>()),
+        limit in 8..30u64,
+    ) {
+        let mut whole = World::new();
+        for (who, objects) in &bodies {
+            let _ = whole.write(|tx| upsert(tx, who, objects, Mode::Post, None));
+        }
+        let mut parted = World { graph: whole.graph.clone(), clock: Clock::frozen(NOW) };
+        let selector = read(&format!("/{}", kind.name()));
+        let (one, _, refused) = delete(&mut whole, &Who::server(), &selector, None, 1_000_000, |_, _| ());
+        prop_assume!(refused.is_none());
+        let (many, _, refused) = delete(&mut parted, &Who::server(), &selector, None, limit, |_, _| ());
+        prop_assert_eq!(refused, None);
+        prop_assert_eq!(many.iter().sum::<usize>(), one[0]);
+        prop_assert_eq!(shown(&parted.graph), shown(&whole.graph));
+    }
+}

@@ -1,0 +1,221 @@
+//! Between two steps of a large DELETE everybody else writes: what a write in between finds, and what one does to the
+//! steps that follow. The store stops the committer where a test wants it, so nothing here is a matter of time.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use seatgraph::model::{Clock, Commit, Revision, Time};
+use seatgraph::settings::Settings;
+use seatgraph::storage::{Head, Loaded, Logs, Memory, Storage, StorageError};
+use serde_json::{Value, json};
+
+use super::support::client::{self, Response};
+use super::support::gate::{Gate, Gated};
+use super::support::server::{ADMIN, Server};
+
+const ORGANIZATION: &str = "10000000-0000-4000-8000-000000000001";
+
+/// A store that shuts the gate behind the first commit of a DELETE.
+struct Shutting {
+    inner: Memory,
+    gate: Gate,
+    was_shut: Arc<AtomicBool>,
+}
+
+impl Storage for Shutting {
+    fn load(
+        &mut self,
+        replays_since: Time,
+        each: &mut dyn FnMut(Loaded) -> Result<(), StorageError>,
+    ) -> Result<Head, StorageError> {
+        self.inner.load(replays_since, each)
+    }
+
+    fn begin(&mut self) -> Result<Head, StorageError> {
+        self.inner.begin()
+    }
+
+    fn since(&mut self, after: Revision, at_most: usize) -> Result<Vec<Commit>, StorageError> {
+        self.inner.since(after, at_most)
+    }
+
+    fn commit(&mut self, commits: &[Commit]) -> Result<(), StorageError> {
+        let deletes = commits.iter().any(|commit| commit.operation == "Delete");
+        if deletes && !self.was_shut.swap(true, Ordering::SeqCst) {
+            self.gate.shut();
+        }
+        self.inner.commit(commits)
+    }
+
+    fn abandon(&mut self) {
+        self.inner.abandon();
+    }
+
+    fn logs(&self) -> Logs {
+        self.inner.logs()
+    }
+}
+
+struct World {
+    server: Server,
+    gate: Gate,
+}
+
+impl World {
+    /// An organization with forty licenses, of which a commit removes two.
+    fn new() -> Self {
+        let gate = Gate::default();
+        let storage = Shutting {
+            inner: Memory::new(),
+            gate: gate.clone(),
+            was_shut: Arc::default(),
+        };
+        let mut settings = Settings::default();
+        settings.limits.cascade = 10;
+        let clock = Arc::new(Clock::frozen(Time(1_768_478_400_000)));
+        let world = Self {
+            server: Server::start(Box::new(Gated::new(storage, &gate)), clock, &settings),
+            gate,
+        };
+        let mut lines = vec![
+            json!({"__objType": "Organization", "id": ORGANIZATION, "name": "Large"}),
+            json!({"__objType": "LicensedItem", "id": "10000000-0000-4000-8000-000000000002", "name": "editor"}),
+            json!({"__objType": "Entitlement", "id": "10000000-0000-4000-8000-000000000003",
+                "referenceFields": {"ref_Organization_id": ORGANIZATION}}),
+        ];
+        for number in 0..40 {
+            let license = format!("20000000-0000-4000-8000-{number:012}");
+            lines.push(
+                json!({"__objType": "License", "id": license, "name": format!("L{number}"), "referenceFields": {
+                "ref_Entitlement_id": "10000000-0000-4000-8000-000000000003",
+                "ref_LicensedItem_id": "10000000-0000-4000-8000-000000000002"}}),
+            );
+            lines.push(
+                json!({"__objType": "SeatCountCredit", "seatCount": 1, "referenceFields": {"ref_License_id": license}}),
+            );
+        }
+        let lines: String = lines.iter().map(|line| format!("{line}\n")).collect();
+        let answer = world.send(ADMIN, "POST", "/import", Some(&lines));
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        world
+    }
+
+    fn send(&self, token: &str, method: &str, target: &str, body: Option<&str>) -> Response {
+        let headers = [
+            ("Authorization".to_owned(), format!("Bearer {token}")),
+            ("Content-Type".to_owned(), "application/json".to_owned()),
+        ];
+        client::send(self.server.address, method, target, &headers, body.map(str::as_bytes)).expect("an answer")
+    }
+
+    fn json(&self, target: &str) -> Value {
+        serde_json::from_slice(&self.send(ADMIN, "GET", target, None).body).expect("JSON")
+    }
+
+    /// Deletes it all, and writes something else when the first step is stored and the second one waits.
+    fn with_a_write_between(
+        &self,
+        token: &str,
+        method: &str,
+        target: &str,
+        body: Option<&str>,
+    ) -> (Response, Response) {
+        thread::scope(|scope| {
+            let large = "/graph/Organization[@name='Large']";
+            let deletion = scope.spawn(move || self.send(token, "DELETE", large, None));
+            self.gate.arrived();
+            let write = scope.spawn(move || self.send(ADMIN, method, target, body));
+            until("it waits in the queue", || self.server.engine.health().queue == 1);
+            self.gate.open();
+            let both = (deletion.join(), write.join());
+            (both.0.expect("an answer"), both.1.expect("an answer"))
+        })
+    }
+}
+
+fn until(what: &str, is_so: impl Fn() -> bool) {
+    let start = Instant::now();
+    while !is_so() {
+        assert!(start.elapsed() < Duration::from_secs(30), "never: {what}");
+        thread::yield_now();
+    }
+}
+
+#[test]
+fn a_write_gets_in_between_two_steps() {
+    let world = World::new();
+    let license = json!({"__objType": "License", "name": "late", "referenceFields": {
+        "ref_Entitlement_id": "10000000-0000-4000-8000-000000000003",
+        "ref_LicensedItem_id": "10000000-0000-4000-8000-000000000002"}})
+    .to_string();
+    let (deletion, write) = world.with_a_write_between(ADMIN, "POST", "/graph", Some(&license));
+    assert_eq!((deletion.status, write.status), (200, 200), "{}", deletion.text());
+    // It is in the log between two commits of the deletion, and what it made has gone with the rest.
+    let audit = world.json("/audit?after=1");
+    let operations: Vec<&str> = audit["items"]
+        .as_array()
+        .expect("items")
+        .iter()
+        .filter_map(|item| item["operation"].as_str())
+        .collect();
+    assert_eq!(operations[..4], ["Delete", "Delete", "Create", "Delete"]);
+    assert_eq!(operations.iter().filter(|name| **name == "Delete").count(), 21);
+    assert_eq!(world.json("/graph/License{count}")["value"], 0);
+    // All but the item: 203 that were there, and the late license with its two relations.
+    let answer: Value = serde_json::from_slice(&deletion.body).expect("JSON");
+    assert_eq!(answer["count"], 3 + 40 * 5 + 3);
+    world
+        .server
+        .engine
+        .snapshot()
+        .check()
+        .expect("a graph that fits together");
+}
+
+#[test]
+fn a_refusal_of_a_later_step_says_what_is_gone() {
+    let world = World::new();
+    let made = world.send(ADMIN, "POST", "/tokens", Some(r#"{"permissions":["*.*"]}"#));
+    let made: Value = serde_json::from_slice(&made.body).expect("JSON");
+    let (id, token) = (
+        made["id"].as_str().expect("an id"),
+        made["token"].as_str().expect("a token"),
+    );
+    let (deletion, write) = world.with_a_write_between(token, "DELETE", &format!("/tokens/{id}"), None);
+    assert!(write.status < 300, "{}", write.text());
+    assert_eq!(deletion.status, 401, "{}", deletion.text());
+    let problem: Value = serde_json::from_slice(&deletion.body).expect("JSON");
+    assert_eq!(
+        (&problem["code"], &problem["cause"], &problem["removed"]),
+        (&json!("partlyRemoved"), &json!("invalidToken"), &json!(20))
+    );
+    assert_eq!(world.json("/graph/License{count}")["value"], 36);
+    assert_eq!(world.json("/graph/Organization{count}")["value"], 1);
+    world
+        .server
+        .engine
+        .snapshot()
+        .check()
+        .expect("a graph that fits together");
+    // Sent again by who may, it goes on.
+    let again = world.send(ADMIN, "DELETE", "/graph/Organization", None);
+    let again: Value = serde_json::from_slice(&again.body).expect("JSON");
+    assert_eq!(again["count"], 3 + 36 * 5);
+}
+
+#[test]
+fn a_caller_that_goes_away_does_not_end_it() {
+    use std::io::Write;
+    let world = World::new();
+    let address = world.server.address;
+    let mut stream = std::net::TcpStream::connect(address).expect("a connection");
+    let request =
+        format!("DELETE /graph/Organization HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer {ADMIN}\r\n\r\n");
+    stream.write_all(request.as_bytes()).expect("it is sent");
+    world.gate.arrived();
+    drop(stream);
+    world.gate.open();
+    until("all of it is gone", || world.server.engine.snapshot().len() == 1);
+}
