@@ -36,6 +36,9 @@ pub enum Error {
     /// It would be one transaction, which others wait for.
     #[error("a dry run removes at most {} entities and relations, and these are more", .0.value)]
     DryRunTooLarge(Limit),
+    /// A DELETE in steps is followed by writes that add as much.
+    #[error("others add to it as fast as it is removed")]
+    AddedMeanwhile,
 }
 
 impl From<Fault> for Error {
@@ -93,6 +96,7 @@ impl Error {
             Self::UnknownOperation(_) => "unknownOperation",
             Self::Operation(operation) => operation.why.code(),
             Self::DryRunTooLarge(_) => "dryRunTooLarge",
+            Self::AddedMeanwhile => "addedMeanwhile",
         }
     }
 
@@ -116,6 +120,7 @@ impl Error {
             ),
             Self::Operation(operation) => operation.why.help(),
             Self::DryRunTooLarge(_) => Some("try a part of it; without `dryRun` it is removed in several commits"),
+            Self::AddedMeanwhile => Some("end what writes there, and send the request again"),
         }
     }
 
@@ -142,7 +147,7 @@ impl Error {
                 Some(parameter) => Place::Parameter(parameter.clone().into_owned()),
                 None => Place::None,
             },
-            Self::Graph(_) | Self::Denied(_) | Self::DryRunTooLarge(_) => Place::None,
+            Self::Graph(_) | Self::Denied(_) | Self::DryRunTooLarge(_) | Self::AddedMeanwhile => Place::None,
         }
     }
 
@@ -155,7 +160,8 @@ impl Error {
             | Self::Denied(_)
             | Self::Input(_)
             | Self::Token(_)
-            | Self::UnknownOperation(_) => None,
+            | Self::UnknownOperation(_)
+            | Self::AddedMeanwhile => None,
             Self::DryRunTooLarge(limit) => Some(*limit),
             Self::Operation(operation) => match &operation.why {
                 Fault::Selector(error, _) => error.limit,
@@ -188,6 +194,7 @@ impl Error {
             Self::UnknownOperation(_) => Class::Unreadable,
             Self::Operation(operation) => operation.why.class(),
             Self::DryRunTooLarge(_) => Class::Unprocessable,
+            Self::AddedMeanwhile => Class::Conflict,
         }
     }
 }

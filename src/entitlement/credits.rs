@@ -53,6 +53,14 @@ fn at(limited: Limited) -> &'static Place {
     }
 }
 
+/// Every credit of a license, of whatever it limits, valid or not.
+pub fn all(license: Node<'_>) -> impl Iterator<Item = Node<'_>> {
+    [SEATS, USES, TIMES]
+        .into_iter()
+        .filter(move |_| license.kind == Kind::License)
+        .flat_map(move |place| license.hop(Hop::forward(place.rel), None).map(|(credit, _)| credit))
+}
+
 /// What the credits that are valid now give, less what was used of it.
 pub(super) struct Credits {
     /// Each with its end, the latest first; without an amount it has no limit.

@@ -5,7 +5,7 @@ pub mod allocate;
 pub mod amend;
 pub mod anchors;
 pub mod consume;
-mod credits;
+pub mod credits;
 pub mod decision;
 mod distinct;
 pub mod grant;

@@ -16,8 +16,8 @@ use super::{Graph, Node};
 /// A part of a cascade, without what it is the cascade of.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Part {
-    /// These go with all that goes with them, and are together no more than the limit.
-    Entities(Vec<Uuid>),
+    /// These children of one go with all that goes with them, and are together no more than the limit.
+    Entities { of: Uuid, children: Vec<Uuid> },
     /// This one goes too, but has more relations than fit: these of them, by which neither end hangs on the other.
     Relations {
         of: Uuid,
@@ -34,15 +34,20 @@ impl Graph {
         loop {
             let below = below(at.kind);
             let children: usize = below.iter().map(|hop| at.hop_count(*hop)).sum();
+            let is_deep = below.iter().any(|hop| depth(hop.to()) > 0 && at.hop_count(*hop) > 0);
             let loose = loose(at.kind, above);
-            // Many at once, or the last that can be taken off: a few go with the entity itself.
-            let ends: usize = loose.iter().map(|hop| at.hop_count(*hop)).sum();
-            if ends > children && (ends > limit / 2 || children == 0) {
+            // Many at once, or the last that can be taken off: a few go with the entity itself. Not while the children have
+            // children: an entitlement that nobody is let into any more still has the reservations of those who were.
+            let ends: usize = loose
+                .iter()
+                .map(|hop| at.hop_count(*hop).saturating_sub(kept(*hop)))
+                .sum();
+            if ends > children && !is_deep && (ends > limit / 2 || children == 0) {
                 return Some(cut(at, &loose, limit));
             }
-            let (part, large) = fitting(at, &below, limit);
-            if !part.is_empty() {
-                return Some(Part::Entities(part));
+            let (children, large) = fitting(at, &below, limit);
+            if !children.is_empty() {
+                return Some(Part::Entities { of: at.id, children });
             }
             at = match large {
                 Some(child) => child,
@@ -97,9 +102,17 @@ fn loose(kind: Kind, above: Option<Rel>) -> SmallVec<[Hop; 16]> {
     kind.hops().iter().filter(is_loose).copied().collect()
 }
 
+/// How many of them stay until the entity itself goes. A profile is one of an organization's people by its groups, and a
+/// person by its profiles (`access::policy`): without the last of them whoever began would not be let go on.
+fn kept(hop: Hop) -> usize {
+    let def = hop.rel.def();
+    let reaches = def.relation_type == RelationType::Membership || def.last_child_takes_parent;
+    usize::from(reaches && hop.direction == Direction::Forward)
+}
+
 fn cut(at: Node<'_>, loose: &[Hop], limit: usize) -> Part {
     let ends = loose.iter().flat_map(|hop| {
-        let far = at.hop(*hop, None);
+        let far = at.hop(*hop, None).skip(kept(*hop));
         far.map(|(far, _)| match hop.direction {
             Direction::Forward => (hop.rel, at.id, far.id),
             Direction::Backward => (hop.rel, far.id, at.id),
@@ -130,7 +143,7 @@ mod tests {
 
     fn told(part: Option<Part>) -> String {
         let part = part.map(|part| match part {
-            Part::Entities(ids) => ids.into_iter().map(name).collect::<Vec<_>>().join(" "),
+            Part::Entities { children, .. } => children.into_iter().map(name).collect::<Vec<_>>().join(" "),
             Part::Relations { of, relations } => format!("{} of {}", relations.len(), name(of)),
         });
         part.unwrap_or_else(|| "nothing".to_owned())
@@ -141,7 +154,9 @@ mod tests {
         let mut graph = Graph::new();
         let mut steps = "Organization acme, ProfileGroup staff, acme > staff, Property colour, acme > colour, LicensedItem app,
             Entitlement gold, acme > gold, gold > staff, Person smith, Profile ann, smith > ann, ann > staff, Profile cay,
-            Person jones, Profile eve, jones > eve, Profile fay, jones > fay, Organization bolt"
+            Person jones, Profile eve, jones > eve, Profile fay, jones > fay, Organization bolt,
+            Organization cord, ProfileGroup crew, cord > crew, ann > crew, Entitlement iron, cord > iron, License m, iron > m,
+            app > m"
             .to_owned();
         for n in 0..3 {
             steps += &format!(
@@ -150,7 +165,7 @@ mod tests {
         }
         for n in 0..9 {
             steps += &format!(
-                ",Profile p{n}, p{n} > staff, EmailAndPassword e{n}, smith > e{n}, EmailAndPassword f{n}, jones > f{n}"
+                ",Profile p{n}, p{n} > staff, iron > p{n}, EmailAndPassword e{n}, smith > e{n}, EmailAndPassword f{n}, jones > f{n}"
             );
         }
         commit(&mut graph, 1, &steps).unwrap();
@@ -168,8 +183,12 @@ mod tests {
             // Nothing is below a group but its relations.
             ("staff", 8, "8 of staff"),
             ("staff", 20, "11 of staff"),
-            // The last profile takes its person along, and nobody else does.
+            // Of an entitlement the licenses come first, however many are let into it.
+            ("iron", 8, "m"),
+            // One way by which it is in reach stays.
             ("ann", 5, "1 of ann"),
+            ("jones", 5, "f0 f1"),
+            // The last profile takes its person along, and nobody else does.
             ("eve", 5, "nothing"),
             ("smith", 5, "e0 e1"),
             ("cay", 8, "nothing"),
@@ -182,7 +201,11 @@ mod tests {
                 "{first} {limit}"
             );
         }
-        commit(&mut graph, 2, "ann x staff").unwrap();
+        commit(&mut graph, 2, "ann x staff, -- m").unwrap();
         assert_eq!(told(graph.part_of_cascade(id("ann"), 5)), "e0 e1");
+        assert_eq!(told(graph.part_of_cascade(id("iron"), 8)), "8 of iron");
+        let logins = (0..9).map(|n| format!("-- f{n}")).collect::<Vec<_>>().join(", ");
+        commit(&mut graph, 3, &logins).unwrap();
+        assert_eq!(told(graph.part_of_cascade(id("jones"), 5)), "1 of jones");
     }
 }

@@ -138,13 +138,14 @@ impl Steps {
         let mut waited = Duration::ZERO;
         loop {
             if self.state.is_stopping() {
-                return Err(self.partly(WriteError::Stopped));
+                return Err(self.partly(WriteError::<Error>::Stopped.into()));
             }
-            let (graph, limits, left) = (self.state.engine.snapshot(), self.limits, rest.clone());
-            let fits = beside(move || Ok(left.fits(&graph, &limits))).await?;
-            let done = match fits {
-                false => self.step(rest.clone()).await,
-                true => match self.last(rest.clone(), key.clone()).await {
+            let limits = self.limits;
+            let (graph, left) = (self.state.engine.snapshot(), rest.clone());
+            let fits = beside(move || Ok(left.fits(&graph, &limits))).await;
+            let done = match fits.map_err(|problem| self.partly(problem))? {
+                false => self.step(rest.clone(), limits).await,
+                true => match self.last(rest.clone(), limits, key.clone()).await {
                     Ok(written) => return Ok(written),
                     // It has grown since.
                     Err(error) => large(error),
@@ -156,15 +157,15 @@ impl Steps {
                     tokio::time::sleep(PAUSE).await;
                     waited += PAUSE;
                 }
-                Err(error) => return Err(self.partly(error)),
+                Err(error) => return Err(self.partly(error.into())),
             }
         }
     }
 
     /// Gives what is left after it.
-    async fn step(&mut self, rest: Rest) -> Result<Rest, WriteError<Error>> {
+    async fn step(&mut self, rest: Rest, limits: Limits) -> Result<Rest, WriteError<Error>> {
         let (tell, told) = oneshot::channel();
-        let (who, limits, if_match) = (self.who.clone(), self.limits, self.condition.clone());
+        let (who, if_match) = (self.who.clone(), self.condition.clone());
         let run = move |transaction: &mut Transaction<'_>| -> Result<Reply, Error> {
             still_known(transaction, &who)?;
             let done = crud::step(transaction, &who, rest, if_match.as_ref(), &limits)?;
@@ -179,11 +180,16 @@ impl Steps {
         Ok(left)
     }
 
-    async fn last(&self, rest: Rest, key: Option<Idempotency>) -> Result<Written, WriteError<Undeleted>> {
-        let (who, limits, before) = (self.who.clone(), self.limits, self.removed);
+    async fn last(
+        &self,
+        rest: Rest,
+        limits: Limits,
+        key: Option<Idempotency>,
+    ) -> Result<Written, WriteError<Undeleted>> {
+        let (who, if_match, before) = (self.who.clone(), self.condition.clone(), self.removed);
         let run = move |transaction: &mut Transaction<'_>| {
             still_known(transaction, &who)?;
-            let done = crud::delete_rest(transaction, &who, rest, &limits)?;
+            let done = crud::delete_rest(transaction, &who, rest, if_match.as_ref(), &limits)?;
             reply(transaction, &done, before, &limits, false)
         };
         let write = Write {
@@ -194,8 +200,7 @@ impl Steps {
     }
 
     /// What stopped it, and that a part is gone.
-    fn partly(&self, error: WriteError<Error>) -> Problem {
-        let problem = Problem::from(error);
+    fn partly(&self, problem: Problem) -> Problem {
         if self.removed == 0 {
             return problem;
         }

@@ -123,7 +123,7 @@ pub const ROUTES: &[Route] = &[
         id: "delete",
         tag: "graph",
         summary: "Delete what a selector matches",
-        description: "With everything that belongs to it: up to `limits.cascade` entities and relations in one transaction, more in several commits, the matches themselves in the last one. No match is no error: the count is 0. `partlyRemoved`: a part is gone, and the same request goes on.",
+        description: "With everything that belongs to it: up to `limits.cascade` entities and relations in one transaction, more in several commits, the matches themselves in the last one. No match is no error: the count is 0. `partlyRemoved`, with `removed` and `cause`: a part is gone, what is left fits together, and the same request goes on.",
         parameters: &["selector", "dryRun", "IdempotencyKey", "IfMatch"],
         bodies: &[],
         answers: &[Answer {

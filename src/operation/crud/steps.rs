@@ -9,11 +9,12 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use crate::access::{View, Who};
+use crate::entitlement::credits;
 use crate::entitlement::paths::{self, Reservation};
 use crate::error::Error;
 use crate::graph::{Graph, Part, Transaction};
 use crate::limits::{Limit, Limits};
-use crate::model::Kind;
+use crate::model::{Change, Kind};
 use crate::selector::ast::Selector;
 
 use super::remove::{Target, asked, in_doubt, may_go, take};
@@ -41,6 +42,10 @@ impl From<Error> for Undeleted {
 pub struct Rest {
     targets: Arc<[Target]>,
     gone: usize,
+    /// Entities and relations that earlier steps removed, and how many they may: twice what the graph held at first. Who
+    /// has removed more is followed by others who add as fast, and would never be done.
+    removed: usize,
+    bound: usize,
 }
 
 impl Rest {
@@ -102,7 +107,21 @@ pub(super) fn selected(
     if_match: Option<&IfMatch>,
 ) -> Result<Rest, Error> {
     let targets = asked(tx, who, targets, if_match)?.into();
-    Ok(Rest { targets, gone: 0 })
+    let graph = tx.graph();
+    Ok(Rest {
+        targets,
+        gone: 0,
+        removed: 0,
+        bound: 2 * (graph.len() + graph.relation_count()),
+    })
+}
+
+/// Is it still as it was when its caller read it? Asked until the first step is stored: that one changes what it is asked of.
+fn unchanged(tx: &Transaction<'_>, who: &Who, rest: &Rest, if_match: Option<&IfMatch>) -> Result<(), Error> {
+    if let (Some(if_match), [only]) = (if_match, &*rest.targets) {
+        asked(tx, who, &[only.end.id], Some(if_match))?;
+    }
+    Ok(())
 }
 
 /// A dry run has no steps: others wait for it, however it ends. It may be as long as an operation's targets.
@@ -126,10 +145,11 @@ pub fn step(
     if_match: Option<&IfMatch>,
     limits: &Limits,
 ) -> Result<(Rest, u64), Error> {
-    let (limit, graph) = (most(limits), tx.graph());
-    if let (Some(if_match), [only]) = (if_match, &*rest.targets) {
-        asked(tx, who, &[only.end.id], Some(if_match))?;
+    unchanged(tx, who, &rest, if_match)?;
+    if rest.removed > rest.bound {
+        return Err(Error::AddedMeanwhile);
     }
+    let (limit, graph) = (most(limits), tx.graph());
     let view = View::new(graph, who);
     let (mut whole, mut room) = (Vec::new(), limit);
     // One stays for the last commit.
@@ -149,7 +169,16 @@ pub fn step(
         (true, Some(target)) => part(tx, who, *target, limit)?,
         _ => take(tx, &whole)?,
     }
+    let changes = tx.changes();
+    rest.removed += changes.iter().filter(|change| is_removal(change)).count();
     Ok((rest, told(tx, who).count))
+}
+
+fn is_removal(change: &Change) -> bool {
+    matches!(
+        change,
+        Change::Entity { after: None, .. } | Change::Relation { after: None, .. }
+    )
 }
 
 /// Of one that is more than a commit may remove.
@@ -159,46 +188,64 @@ fn part(tx: &mut Transaction<'_>, who: &Who, target: Target, limit: usize) -> Re
         return Ok(());
     };
     may_go(tx, &View::new(graph, who), node)?;
-    let Some(part) = graph.part_of_cascade(node.id, limit) else {
-        return Ok(());
-    };
-    // With an organization or a group, ways to licenses that stay are closed.
-    let closes = matches!(node.kind, Kind::Organization | Kind::ProfileGroup);
-    let kind = |id| graph.find(id).map(|node| node.kind);
-    let part = match part {
-        Part::Relations { of, .. } if kind(of).is_some_and(goes_whole) => Part::Entities(vec![of]),
-        part => part,
-    };
-    let lost: Vec<Reservation> = match &part {
-        _ if !closes => Vec::new(),
-        Part::Entities(ids) => ids.iter().filter_map(|id| graph.find(*id)).flat_map(in_doubt).collect(),
-        Part::Relations { of, relations } if kind(*of) == Some(Kind::ProfileGroup) => {
-            let ways = relations.iter();
-            ways.flat_map(|(rel, from, to)| paths::reservations_by(graph, *rel, *from, *to))
-                .collect()
+    match graph.part_of_cascade(node.id, limit) {
+        // It cannot be parted: then the bound gives way.
+        None => take(tx, &[target]),
+        Some(Part::Entities { of, children }) => {
+            let children = seats_first(graph, of, limit).unwrap_or(children);
+            children_of(tx, node.kind, children)
         }
-        Part::Relations { .. } => Vec::new(),
-    };
-    match part {
-        Part::Entities(ids) => {
-            for id in ids {
-                // It may have gone with one before it.
-                if tx.graph().find(id).is_some() {
-                    tx.remove_cascading(id)?;
-                }
-            }
+        Some(Part::Relations { of, .. }) if graph.find(of).is_some_and(|of| goes_whole(of.kind)) => {
+            children_of(tx, node.kind, vec![of])
         }
-        Part::Relations { relations, .. } => {
+        Some(Part::Relations { relations, .. }) => {
+            let mut lost = Vec::new();
             for (rel, from, to) in relations {
+                lost.extend(paths::reservations_by(tx.graph(), rel, from, to));
                 tx.unrelate(rel, from, to)?;
             }
+            Ok(paths::free_lost(tx, &lost)?)
+        }
+    }
+}
+
+/// Of a license the seats go before those who sit on them. Otherwise whoever found one free, or was kept out by an
+/// assignment that has gone, would lease in between what is about to go.
+fn seats_first(graph: &Graph, of: Uuid, limit: usize) -> Option<Vec<Uuid>> {
+    // Each is one with its relation.
+    let credits = credits::all(graph.find(of)?).take(limit / 2);
+    let credits: Vec<Uuid> = credits.map(|credit| credit.id).collect();
+    (!credits.is_empty()).then_some(credits)
+}
+
+/// They go with all that goes with them.
+fn children_of(tx: &mut Transaction<'_>, kind: Kind, children: Vec<Uuid>) -> Result<(), Error> {
+    // With an organization or a group, ways to licenses that stay are closed.
+    let lost: Vec<Reservation> = match kind {
+        Kind::Organization | Kind::ProfileGroup => {
+            let found = children.iter().filter_map(|id| tx.graph().find(*id));
+            found.flat_map(in_doubt).collect()
+        }
+        _ => Vec::new(),
+    };
+    for id in children {
+        // It may have gone with one before it.
+        if tx.graph().find(id).is_some() {
+            tx.remove_cascading(id)?;
         }
     }
     Ok(paths::free_lost(tx, &lost)?)
 }
 
 /// The last step: what is left, if it fits into one commit.
-pub fn delete_rest(tx: &mut Transaction<'_>, who: &Who, rest: Rest, limits: &Limits) -> Result<Deleted, Undeleted> {
+pub fn delete_rest(
+    tx: &mut Transaction<'_>,
+    who: &Who,
+    rest: Rest,
+    if_match: Option<&IfMatch>,
+    limits: &Limits,
+) -> Result<Deleted, Undeleted> {
+    unchanged(tx, who, &rest, if_match)?;
     if !rest.fits(tx.graph(), limits) {
         return Err(Undeleted::Large(rest));
     }

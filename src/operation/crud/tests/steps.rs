@@ -6,6 +6,8 @@ use proptest::prelude::*;
 
 use super::random::{any_object, any_who};
 use super::*;
+use crate::entitlement::decision::{self, Decision, Wanted};
+use crate::entitlement::paths;
 use crate::selector;
 
 /// Beside `WORLD`, an organization with all that hangs on one, and more of it than a few steps take: forty licenses in
@@ -136,8 +138,9 @@ fn delete(
     };
     loop {
         between(world, commits.len());
+        let first = if_match.filter(|_| commits.is_empty());
         if rest.fits(&world.graph, &limits) {
-            match commit(world, |tx| delete_rest(tx, who, rest.clone(), &limits)) {
+            match commit(world, |tx| delete_rest(tx, who, rest.clone(), first, &limits)) {
                 Ok((removed, _, done)) => {
                     commits.push(removed);
                     return (commits, count + done.told.count, None);
@@ -147,7 +150,6 @@ fn delete(
             }
             continue;
         }
-        let first = if_match.filter(|_| commits.is_empty());
         match commit(world, |tx| step(tx, who, rest.clone(), first, &limits)) {
             Err(error) => return (commits, count, Some(error)),
             Ok((removed, changed, (left, told))) => {
@@ -317,6 +319,174 @@ fn what_can_be_told_beforehand_is_refused_before_anything_goes() {
         assert!(commits.is_empty(), "{text}");
         assert_eq!(world.graph.digest(), before, "{text}");
     }
+}
+
+/// What is about to go is leased by nobody who could not lease it before, however much of it has gone.
+#[test]
+fn nobody_is_let_in_half_way() {
+    let seats = [("denied", 30)].into_iter().chain((0..30).map(|n| ("reserved", n)));
+    let seats = seats.map(|(how, n)| {
+        format!(",{{'T':'Assignment','id':'#w{n}','reservationType':'{how}','refs':{{'Profile':'#p{n}'}}}}")
+    });
+    let seats: String = seats.collect();
+    let wide = format!(
+        "[{{'T':'LicensedItem','id':'#wide','name':'wide'}},
+          {{'T':'Entitlement','id':'#e1','~OneToMany':[{{'T':'License','id':'#w','validFrom':'2020-01-01','refs':{{'LicensedItem':'#wide'}},
+            '~OneToMany':[{{'T':'SeatCountCredit','seatCount':10}},{{'T':'SeatCountCredit','seatCount':20}}{seats}]}}]}}]"
+    );
+    for text in [
+        format!("/License[@id='{}']", id("w")),
+        format!("/Entitlement[@id='{}']", id("e1")),
+        format!("/Organization[@id='{}']", id("big")),
+        format!("/LicensedItem[@id='{}']", id("wide")),
+    ] {
+        let mut world = large();
+        world.post(&wide);
+        let mut half = 0;
+        let (_, _, error) = delete(&mut world, &Who::server(), &read(&text), None, 12, |world, step| {
+            let there = |name: &str| world.graph.find(id(name)).is_some();
+            half += usize::from(there("w") && !there("w30") && !there("w0"));
+            let decided = |profile| decision::decide(&world.graph, id(profile), "wide", &Wanted::default(), NOW);
+            let granted = |profile| matches!(decided(profile), Decision::Granted(_));
+            assert!(
+                step > 0 || granted("p29"),
+                "who has a seat has it at first: {:?}",
+                decided("p29")
+            );
+            assert!(!granted("p30") && !granted("p31"), "{text} {step}");
+        });
+        assert_eq!(error, None, "{text}");
+        assert!(half > 0, "{text}: the license never stood without its assignments");
+    }
+}
+
+/// Nobody keeps a seat, between two steps, whose way to it has gone.
+#[test]
+fn a_reservation_never_outlives_its_way() {
+    let each = |short: &dyn Fn(usize) -> String| (0..60).map(short).collect::<Vec<_>>().join(",");
+    let let_in = each(&|n| format!("{{'T':'Profile','id':'#p{n}'}}"));
+    let seats = each(&|n| {
+        format!("{{'T':'Assignment','id':'#o{n}','reservationType':'reserved','refs':{{'Profile':'#p{n}'}}}}")
+    });
+    let open = format!(
+        "[{{'T':'Entitlement','id':'#e4','name':'four','refs':{{'Organization':'#zoo'}},'~LicenseConsumerRelation':[{let_in}],
+            '~OneToMany':[{{'T':'License','id':'#open','refs':{{'LicensedItem':'#app'}},'~OneToMany':[
+                {{'T':'SeatCountCredit','seatCount':60}}]}}]}},
+          {{'T':'License','id':'#open','~OneToMany':[{seats}]}}]"
+    );
+    for (text, stays) in [
+        (format!("/Entitlement[@id='{}']", id("e4")), 0),
+        (format!("/Organization[@id='{}']", id("zoo")), 0),
+        // Not by the group, which goes.
+        (format!("/ProfileGroup[@id='{}']", id("all")), 60),
+    ] {
+        let mut world = large();
+        world.post(&open);
+        let reserved = |world: &World| {
+            let all = world.graph.of_kind(Kind::Assignment, None);
+            let all = all.filter(|node| {
+                node.parent(known(Kind::License))
+                    .is_some_and(|license| license.id == id("open"))
+            });
+            let kind = Kind::Assignment.field("reservationType").unwrap();
+            all.filter(|node| node.fields.get(kind).and_then(Value::as_text) == Some("reserved"))
+                .map(|node| node.parent(known(Kind::Profile)).unwrap().id)
+                .collect::<Vec<_>>()
+        };
+        let (_, _, error) = delete(&mut world, &Who::server(), &read(&text), None, 20, |world, step| {
+            for profile in reserved(world) {
+                let find = |id| world.graph.find(id).unwrap();
+                assert!(paths::opens(find(id("e4")), find(profile), NOW), "{text} {step}");
+            }
+        });
+        assert_eq!((error, reserved(&world).len()), (None, stays), "{text}");
+    }
+}
+
+/// From a license or a profile to its assignments.
+fn known(from: Kind) -> crate::model::Rel {
+    crate::model::schema::known(crate::model::RelationType::OneToMany, from, Kind::Assignment)
+}
+
+#[test]
+fn whoever_may_begin_is_not_kept_from_ending() {
+    // With the one it is in, as many as whole steps cut off.
+    let groups = (1..40).map(|n| format!("{{'T':'ProfileGroup','id':'#g{n}','name':'g{n}'}}"));
+    let groups = groups.collect::<Vec<_>>().join(",");
+    let by = who(&["*.*"], Some("big"), None);
+    let one = read(&format!("/Profile[@id='{}']", id("p7")));
+    for limit in [8, 10, 20, 40] {
+        let mut world = large();
+        world.post(&format!(
+            "[{{'T':'Organization','id':'#big','~OneToMany':[{groups}]}},{{'T':'Profile','id':'#p7','~Membership':[{groups}]}}]"
+        ));
+        let (commits, _, error) = delete(&mut world, &by, &one, None, limit, |_, _| ());
+        assert_eq!(error, None, "{limit}");
+        assert!(commits.len() > 1, "{limit}: {commits:?}");
+        assert!(world.graph.find(id("p7")).is_none(), "{limit}");
+    }
+}
+
+#[test]
+fn a_condition_holds_until_the_first_step() {
+    let big = read(&format!("/Organization[@id='{}']", id("big")));
+    type Between = fn(&mut World);
+    let cases: [(usize, Between, Option<&str>); 4] = [
+        (0, |_| (), None),
+        (
+            0,
+            |world| drop(world.post("{'T':'Organization','id':'#big','name':'Bigger'}")),
+            Some("stale"),
+        ),
+        // What is left would go in the last commit, which is the first one then.
+        (
+            0,
+            |world| {
+                let rest = ["e1", "e2", "e3", "all", "few", "boss"];
+                drop(world.remove(&Who::server(), &rest).unwrap());
+                drop(world.post("{'T':'Organization','id':'#big','name':'Bigger'}"));
+            },
+            Some("stale"),
+        ),
+        // What it was asked of has changed by what it asked for.
+        (
+            1,
+            |world| drop(world.post("{'T':'Organization','id':'#big','name':'Bigger'}")),
+            None,
+        ),
+    ];
+    for (at, between, expected) in cases {
+        let mut world = large();
+        let revision = world.graph.find(id("big")).unwrap().revision;
+        let if_match = IfMatch::Of(vec![revision]);
+        let (commits, _, error) = delete(&mut world, &Who::server(), &big, Some(&if_match), 60, |world, step| {
+            if step == at {
+                between(world);
+            }
+        });
+        assert_eq!(error.as_ref().map(Error::code), expected);
+        assert_eq!(commits.is_empty(), expected.is_some());
+        assert_eq!(world.graph.find(id("big")).is_some(), expected.is_some());
+    }
+}
+
+/// Writes that add as much as a step removes do not keep it going for ever.
+#[test]
+fn it_ends_however_much_is_added() {
+    let licenses = vec!["{'T':'License','refs':{'LicensedItem':'#app'}}"; 20].join(",");
+    let more = format!("{{'T':'Entitlement','id':'#e1','~OneToMany':[{licenses}]}}");
+    let big = read(&format!("/Organization[@id='{}']", id("big")));
+    let mut world = large();
+    let bound = 2 * (world.graph.len() + world.graph.relation_count());
+    let (commits, _, error) = delete(&mut world, &Who::server(), &big, None, 60, |world, _| {
+        drop(world.post(&more))
+    });
+    assert_eq!(error.as_ref().map(Error::code), Some("addedMeanwhile"));
+    let removed: usize = commits.iter().sum();
+    assert!((bound..bound + 100).contains(&removed), "{removed} of {bound}");
+    // Sent again when nobody adds any more, it is done.
+    let (_, _, error) = delete(&mut world, &Who::server(), &big, None, 60, |_, _| ());
+    assert_eq!((error, world.graph.find(id("big")).is_some()), (None, false));
 }
 
 proptest! {
