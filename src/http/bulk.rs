@@ -15,6 +15,7 @@ use futures_util::{StreamExt, stream};
 use serde_json::json;
 
 pub use export::export;
+pub use pace::QUIET;
 use pace::Rests;
 
 use super::door::Door;
@@ -130,7 +131,7 @@ impl Importer<'_> {
     /// Every whole batch there is; at the end of the import what is left is one too.
     async fn commit_full(&mut self, documents: &mut Vec<Document>, ended: bool) -> Result<(), Problem> {
         loop {
-            let alone = self.context.state.engine.is_quiet(pace::QUIET);
+            let alone = self.context.state.engine.is_quiet(QUIET);
             match pace::next(documents, alone, ended) {
                 0 => return Ok(()),
                 count => {

@@ -9,6 +9,7 @@ use actix_web::HttpResponse;
 use serde_json::json;
 use tokio::sync::oneshot;
 
+use super::bulk::QUIET;
 use super::envelope::{Envelope, SHOWN, named};
 use super::problem::{Problem, internal};
 use super::target::RawTarget;
@@ -24,6 +25,10 @@ use crate::selector::ast::Selector;
 
 /// Where the queue is full between two steps, they wait so long before they ask again.
 const PAUSE: Duration = Duration::from_millis(10);
+
+/// Entities and relations of a step while others write: as little of the committer's time as a batch of an import takes
+/// then (`bulk::pace`), so that whoever meets a step waits little longer than for its own turn at the disk.
+const BESIDE: u64 = 500;
 
 pub async fn delete(context: &Context, raw: RawTarget) -> Result<HttpResponse, Problem> {
     let graph = context.state.engine.snapshot();
@@ -140,7 +145,7 @@ impl Steps {
             if self.state.is_stopping() {
                 return Err(self.partly(WriteError::<Error>::Stopped.into()));
             }
-            let limits = self.limits;
+            let limits = self.paced();
             let (graph, left) = (self.state.engine.snapshot(), rest.clone());
             let fits = beside(move || Ok(left.fits(&graph, &limits))).await;
             let done = match fits.map_err(|problem| self.partly(problem))? {
@@ -162,6 +167,14 @@ impl Steps {
         }
     }
 
+    fn paced(&self) -> Limits {
+        let mut limits = self.limits;
+        if !self.state.engine.is_quiet(QUIET) {
+            limits.cascade = limits.cascade.min(BESIDE);
+        }
+        limits
+    }
+
     /// Gives what is left after it.
     async fn step(&mut self, rest: Rest, limits: Limits) -> Result<Rest, WriteError<Error>> {
         let (tell, told) = oneshot::channel();
@@ -173,7 +186,7 @@ impl Steps {
             let _ = tell.send(done);
             Ok(Reply::empty())
         };
-        self.state.engine.write(self.write.clone(), run).await?;
+        self.state.engine.write_aside(self.write.clone(), run).await?;
         let (left, count) = told.await.map_err(|_| WriteError::Panicked)?;
         self.condition = None;
         self.removed += count;
@@ -196,7 +209,7 @@ impl Steps {
             idempotency: key,
             ..self.write.clone()
         };
-        self.state.engine.write(write, run).await
+        self.state.engine.write_aside(write, run).await
     }
 
     /// What stopped it, and that a part is gone.
