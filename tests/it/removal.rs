@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use seatgraph::model::{Clock, Commit, Revision, Time};
 use seatgraph::settings::Settings;
-use seatgraph::storage::{Head, Loaded, Logs, Memory, Storage, StorageError};
+use seatgraph::storage::{Failing, Fault, Faults, Head, Loaded, Logs, Memory, Storage, StorageError};
 use serde_json::{Value, json};
 
 use super::support::client::{self, Response};
@@ -16,10 +16,11 @@ use super::support::gate::{Gate, Gated};
 use super::support::server::{ADMIN, Server};
 
 const ORGANIZATION: &str = "10000000-0000-4000-8000-000000000001";
+const LARGE: &str = "/graph/Organization[@name='Large']";
 
 /// A store that shuts the gate behind the first commit of a DELETE.
 struct Shutting {
-    inner: Memory,
+    inner: Failing<Memory>,
     gate: Gate,
     was_shut: Arc<AtomicBool>,
 }
@@ -59,26 +60,38 @@ impl Storage for Shutting {
 }
 
 struct World {
+    store: Memory,
     server: Server,
     gate: Gate,
+    was_shut: Arc<AtomicBool>,
+    faults: Faults,
 }
 
 impl World {
-    /// An organization with forty licenses, of which a commit removes two.
-    fn new() -> Self {
+    fn on(store: Memory) -> Self {
         let gate = Gate::default();
+        let was_shut = Arc::default();
+        let (inner, faults) = Failing::new(store.another());
         let storage = Shutting {
-            inner: Memory::new(),
+            inner,
             gate: gate.clone(),
-            was_shut: Arc::default(),
+            was_shut: Arc::clone(&was_shut),
         };
         let mut settings = Settings::default();
         settings.limits.cascade = 10;
         let clock = Arc::new(Clock::frozen(Time(1_768_478_400_000)));
-        let world = Self {
+        Self {
+            store,
             server: Server::start(Box::new(Gated::new(storage, &gate)), clock, &settings),
             gate,
-        };
+            was_shut,
+            faults,
+        }
+    }
+
+    /// An organization with forty licenses, of which a commit removes two.
+    fn new() -> Self {
+        let world = Self::on(Memory::new());
         let mut lines = vec![
             json!({"__objType": "Organization", "id": ORGANIZATION, "name": "Large"}),
             json!({"__objType": "LicensedItem", "id": "10000000-0000-4000-8000-000000000002", "name": "editor"}),
@@ -103,10 +116,26 @@ impl World {
     }
 
     fn send(&self, token: &str, method: &str, target: &str, body: Option<&str>) -> Response {
+        self.send_with(token, method, target, body, &[])
+    }
+
+    fn send_with(
+        &self,
+        token: &str,
+        method: &str,
+        target: &str,
+        body: Option<&str>,
+        more: &[(&str, &str)],
+    ) -> Response {
+        let authorization = format!("Bearer {token}");
         let headers = [
-            ("Authorization".to_owned(), format!("Bearer {token}")),
-            ("Content-Type".to_owned(), "application/json".to_owned()),
+            ("Authorization", authorization.as_str()),
+            ("Content-Type", "application/json"),
         ];
+        let headers = headers.iter().chain(more);
+        let headers: Vec<_> = headers
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect();
         client::send(self.server.address, method, target, &headers, body.map(str::as_bytes)).expect("an answer")
     }
 
@@ -123,8 +152,7 @@ impl World {
         body: Option<&str>,
     ) -> (Response, Response) {
         thread::scope(|scope| {
-            let large = "/graph/Organization[@name='Large']";
-            let deletion = scope.spawn(move || self.send(token, "DELETE", large, None));
+            let deletion = scope.spawn(move || self.send(token, "DELETE", LARGE, None));
             self.gate.arrived();
             let write = scope.spawn(move || self.send(ADMIN, method, target, body));
             until("it waits in the queue", || self.server.engine.health().queue == 1);
@@ -203,6 +231,62 @@ fn a_refusal_of_a_later_step_says_what_is_gone() {
     let again = world.send(ADMIN, "DELETE", "/graph/Organization", None);
     let again: Value = serde_json::from_slice(&again.body).expect("JSON");
     assert_eq!(again["count"], 3 + 36 * 5);
+}
+
+/// As after a crash between two steps: what is left is whole, and the same request goes on with it, under the same key.
+#[test]
+fn the_next_start_goes_on_where_the_store_failed() {
+    for (fault, left) in [(Fault::Before, 36), (Fault::After, 34)] {
+        let world = World::new();
+        world.was_shut.store(true, Ordering::SeqCst);
+        world.faults.fail_commit(3, fault);
+        let keyed = [("Idempotency-Key", "large")];
+        let failed = world.send_with(ADMIN, "DELETE", LARGE, None, &keyed);
+        assert_eq!(failed.status, 503, "{}", failed.text());
+        let problem: Value = serde_json::from_slice(&failed.body).expect("JSON");
+        assert_eq!(
+            (&problem["code"], &problem["removed"]),
+            (&json!("partlyRemoved"), &json!(20)),
+            "{problem}"
+        );
+        let store = world.store.another();
+        drop(world);
+        let world = World::on(store);
+        world.was_shut.store(true, Ordering::SeqCst);
+        let graph = world.server.engine.snapshot();
+        graph.check().expect("a graph that fits together");
+        assert_eq!(world.json("/graph/License{count}")["value"], left);
+        assert_eq!(world.json("/graph/SeatCountCredit{count}")["value"], left);
+        assert_eq!(world.json("/graph/Organization{count}")["value"], 1);
+        let again = world.send_with(ADMIN, "DELETE", LARGE, None, &keyed);
+        assert_eq!(again.status, 200, "{}", again.text());
+        let answer: Value = serde_json::from_slice(&again.body).expect("JSON");
+        assert_eq!(answer["count"], 3 + left * 5);
+        let repeated = world.send_with(ADMIN, "DELETE", LARGE, None, &keyed);
+        assert_eq!((repeated.status, &repeated.body), (200, &again.body));
+        assert_eq!(repeated.header("idempotency-replayed"), Some("true"));
+        assert_eq!(world.server.engine.snapshot().len(), 1, "all but the item");
+    }
+}
+
+/// A repeat that comes while the first is under way joins in, and both have the answer that is kept.
+#[test]
+fn a_repeat_half_way_is_answered_as_the_first() {
+    let world = World::new();
+    let keyed = || world.send_with(ADMIN, "DELETE", LARGE, None, &[("Idempotency-Key", "large")]);
+    let (first, second) = thread::scope(|scope| {
+        let first = scope.spawn(keyed);
+        world.gate.arrived();
+        let second = scope.spawn(keyed);
+        until("it waits in the queue", || world.server.engine.health().queue == 1);
+        world.gate.open();
+        (first.join().expect("an answer"), second.join().expect("an answer"))
+    });
+    assert_eq!((first.status, second.status), (200, 200), "{}", second.text());
+    assert_eq!(first.body, second.body);
+    let replayed = [&first, &second].map(|answer| answer.header("idempotency-replayed") == Some("true"));
+    assert_ne!(replayed[0], replayed[1]);
+    assert_eq!(world.server.engine.snapshot().len(), 1, "all but the item");
 }
 
 #[test]
