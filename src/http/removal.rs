@@ -145,7 +145,7 @@ impl Steps {
             if self.state.is_stopping() {
                 return Err(self.partly(WriteError::<Error>::Stopped.into()));
             }
-            let limits = self.paced();
+            let limits = paced(self.limits, self.state.engine.is_quiet(QUIET));
             let (graph, left) = (self.state.engine.snapshot(), rest.clone());
             let fits = beside(move || Ok(left.fits(&graph, &limits))).await;
             let done = match fits.map_err(|problem| self.partly(problem))? {
@@ -165,14 +165,6 @@ impl Steps {
                 Err(error) => return Err(self.partly(error.into())),
             }
         }
-    }
-
-    fn paced(&self) -> Limits {
-        let mut limits = self.limits;
-        if !self.state.engine.is_quiet(QUIET) {
-            limits.cascade = limits.cascade.min(BESIDE);
-        }
-        limits
     }
 
     /// Gives what is left after it.
@@ -228,5 +220,29 @@ impl Steps {
         partly.more.insert("cause".into(), json!(problem.code));
         partly.more.insert("removed".into(), json!(self.removed));
         partly.help("what is left fits together; send the request again to remove it too")
+    }
+}
+
+/// The limits of the next step, alone or beside others.
+fn paced(mut limits: Limits, alone: bool) -> Limits {
+    if !alone {
+        limits.cascade = limits.cascade.min(BESIDE);
+    }
+    limits
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_step_is_small_beside_others() {
+        for (cascade, alone, expected) in [(5000, true, 5000), (5000, false, 500), (10, true, 10), (10, false, 10)] {
+            let limits = Limits {
+                cascade,
+                ..Limits::default()
+            };
+            assert_eq!(paced(limits, alone).cascade, expected, "{cascade} {alone}");
+        }
     }
 }
