@@ -1,10 +1,10 @@
 //! The embedded store: one SQLite file, owned by one process, written by one connection. What that connection does not
 //! do is serve readers: they open a [`Reader`] of their own.
 //!
-//! The journal is a WAL and every commit is synced (`synchronous=FULL`). Checkpoints are made here, after a commit, and
-//! not by SQLite itself, which would swallow their errors: a checkpoint that failed once may not be tried again, because
-//! the system forgets pages it could not write and then calls them written.
+//! The journal is a WAL and every commit is synced (`synchronous=FULL`). Checkpoints are asked for here, after a commit, and
+//! not made by SQLite itself, which would swallow their errors.
 
+mod checkpoint;
 mod error;
 mod migrate;
 mod place;
@@ -38,6 +38,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::hooks::Wal;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
+use checkpoint::{At, Checkpoints};
 pub use migrate::Migrate;
 use migrate::{MIGRATIONS, Migration, migrate};
 pub(super) use place::Target;
@@ -54,6 +55,8 @@ use crate::model::{Commit, Revision, Time};
 
 /// Frames of the WAL (4 KiB each) that wait for a checkpoint before one is made.
 const CHECKPOINT_FRAMES: i64 = 4096;
+/// Times as many: whoever commits that much faster than it is moved waits until it is.
+const BEHIND: i64 = 8;
 
 /// A commit longer than this is kept in pieces: SQLite takes no value over a thousand million bytes.
 const PIECE_BYTES: usize = 256 * 1024 * 1024;
@@ -61,9 +64,10 @@ const PIECE_BYTES: usize = 256 * 1024 * 1024;
 /// The store of the committer.
 #[derive(Debug)]
 pub struct Sqlite {
-    // The order of these two is the order in which they go: the lock outlives the connection.
+    // The order of these three is the order in which they go: the lock outlives the connections.
+    checkpoints: Checkpoints,
     db: Connection,
-    lock: Lock,
+    _lock: Lock,
     path: PathBuf,
     encoder: Encoder,
     decoder: Decoder,
@@ -76,6 +80,8 @@ pub struct Sqlite {
     checkpoint_frames: i64,
     /// In the WAL after the last commit, whether they wait for a checkpoint or not.
     wal_frames: Arc<AtomicI64>,
+    /// So many are there when a checkpoint is asked for again.
+    checkpoint_asked: i64,
     buffers: write::Buffers,
     /// Statements that wrote a change, a commit or an answer.
     statements: Cell<u64>,
@@ -126,14 +132,16 @@ impl Sqlite {
             decoder: Decoder::new(&words),
             words: Dictionary::new(&words).last(),
             totals,
+            checkpoints: Checkpoints::new(&path),
             db,
-            lock,
+            _lock: lock,
             path,
             holds_head: false,
             health: Health::default(),
             piece_bytes: PIECE_BYTES,
             checkpoint_frames: CHECKPOINT_FRAMES,
             wal_frames,
+            checkpoint_asked: 0,
             buffers: write::Buffers::default(),
             statements: Cell::new(0),
         })
@@ -184,12 +192,10 @@ impl Sqlite {
     }
 
     /// Ends with one file that needs no WAL beside it: for copies that travel.
-    pub(super) fn into_single_file(self) -> Result<(), StorageError> {
-        let Self { db, lock, path, .. } = self;
-        let done = single_file(&db, &path);
-        drop(db);
-        drop(lock);
-        done
+    pub(super) fn into_single_file(mut self) -> Result<(), StorageError> {
+        // Its thread's connection would keep the WAL.
+        self.checkpoints = Checkpoints::new(&self.path);
+        single_file(&self.db, &self.path)
     }
 
     fn write(&mut self, commits: &[Commit]) -> Result<(), StorageError> {
@@ -216,16 +222,29 @@ impl Sqlite {
         Ok(())
     }
 
-    /// Moves what is committed from the WAL to the database once there is much of it. Readers are not waited for.
+    /// Has what is committed moved from the WAL to the database once there is much of it. Readers are not waited for.
     fn checkpoint(&mut self) -> Result<(), StorageError> {
-        let frames = |mode: &str| -> rusqlite::Result<i64> {
-            let mut statement = self.db.prepare_cached(mode)?;
-            statement.query_row((), |row| Ok(row.get::<_, i64>(1)? - row.get::<_, i64>(2)?))
-        };
-        // How many of them there are was told with the commit; how many still wait costs a question.
-        let may_be_due = self.wal_frames.load(Ordering::Relaxed) >= self.checkpoint_frames;
-        if may_be_due && frames("PRAGMA wal_checkpoint(NOOP)")? >= self.checkpoint_frames {
-            frames("PRAGMA wal_checkpoint(PASSIVE)")?;
+        let frames = self.wal_frames.load(Ordering::Relaxed);
+        // The WAL began anew.
+        if frames < self.checkpoint_asked {
+            self.checkpoint_asked = 0;
+        }
+        if frames >= self.checkpoint_frames.saturating_mul(BEHIND) {
+            self.checkpoints.settle();
+        }
+        match self.checkpoints.at()? {
+            At::Moving => {}
+            At::Moved => {
+                checkpoint::passive(&self.db)?;
+            }
+            // Where a reader keeps them from being moved, they are tried again when a part more has come.
+            At::Nothing if frames >= self.checkpoint_frames.max(self.checkpoint_asked) => {
+                if checkpoint::left(&self.db)? >= self.checkpoint_frames {
+                    self.checkpoint_asked = frames.saturating_add(self.checkpoint_frames / 4);
+                    self.checkpoints.ask()?;
+                }
+            }
+            At::Nothing => {}
         }
         Ok(())
     }
@@ -279,6 +298,8 @@ impl Storage for Sqlite {
     fn begin(&mut self) -> Result<Head, StorageError> {
         // The process's lock on the file is the lock of the head: nobody else can move it.
         self.health.check()?;
+        let moved = self.checkpoints.fault();
+        self.seal(moved)?;
         self.holds_head = true;
         Ok(self.totals.head)
     }
@@ -314,6 +335,15 @@ impl Storage for Sqlite {
     fn logs(&self) -> Logs {
         let path = self.path.clone();
         Arc::new(move || Ok(Box::new(Reader::open_lean(&path)?)))
+    }
+}
+
+impl Drop for Sqlite {
+    /// What was not moved for an error is not moved when the last connection closes either.
+    fn drop(&mut self) {
+        self.checkpoints.settle();
+        let failed = self.checkpoints.fault();
+        let _ = self.seal(failed);
     }
 }
 

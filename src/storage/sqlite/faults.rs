@@ -43,6 +43,7 @@ fn write_until_it_fails(path: &Path) {
         }
     }
     // What failed after the last commit was durable is told to whoever comes next.
+    open.checkpoints.settle();
     match open.begin() {
         Ok(_) => println!("all done"),
         Err(error) => println!("failed: {error}"),
