@@ -129,12 +129,15 @@ fn who(graph: &Graph, token: Node<'_>, now: Time) -> Result<Who, AuthError> {
     })
 }
 
+/// A token, and what its texts name.
+type Read = (Arc<Entity>, Permissions);
+
 /// Tokens of which a thread remembers the permissions; each has one place.
 const REMEMBERED: usize = 64;
 
 thread_local! {
     /// What this thread read of tokens of late: the same `Arc` has the same texts, and a token that was changed has another.
-    static READ: RefCell<[Option<(Arc<Entity>, Permissions)>; REMEMBERED]> = const { RefCell::new([const { None }; REMEMBERED]) };
+    static READ: RefCell<[Option<Read>; REMEMBERED]> = const { RefCell::new([const { None }; REMEMBERED]) };
 }
 
 /// Those its texts name. What another version of the server granted and this one does not know is not held.

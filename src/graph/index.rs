@@ -8,12 +8,12 @@ use std::hash::BuildHasher;
 use std::ops::Bound;
 
 use foldhash::fast::RandomState;
-use hashbrown::HashTable;
 use uuid::Uuid;
 
 use crate::model::value::fold;
 use crate::model::{Entity, FieldDef, Fields, Kind, Serial, Value};
 
+use super::shards::Shards;
 use super::sorted::{Range, Sorted};
 use super::topology::Topology;
 
@@ -33,7 +33,7 @@ pub(super) struct Key {
 
 #[derive(Clone)]
 pub(super) struct Index {
-    ids: HashTable<u32>,
+    ids: Shards<u32>,
     hasher: RandomState,
     kinds: Vec<OfKind>,
 }
@@ -60,7 +60,7 @@ impl Default for Index {
                 .collect()
         };
         Self {
-            ids: HashTable::new(),
+            ids: Shards::default(),
             hasher: RandomState::default(),
             kinds: Kind::ALL
                 .iter()
@@ -151,7 +151,7 @@ impl Index {
 
     pub fn add(&mut self, topology: &Topology, slot: u32, entity: &Entity) {
         let hasher = &self.hasher;
-        self.ids.insert_unique(hash(hasher, entity.id), slot, |slot| {
+        self.ids.insert(hash(hasher, entity.id), slot, |slot| {
             hash(hasher, topology.entity(*slot).id)
         });
         self.kinds[entity.kind as usize].members.insert(Member {
@@ -163,7 +163,7 @@ impl Index {
 
     /// While the entity is still in its slot.
     pub fn remove(&mut self, slot: u32, entity: &Entity) {
-        if let Ok(entry) = self
+        if let Some(entry) = self
             .ids
             .find_entry(hash(&self.hasher, entity.id), |other| *other == slot)
         {

@@ -11,6 +11,7 @@ mod pairs;
 mod part;
 mod play;
 mod seats;
+mod shards;
 mod sorted;
 mod tally;
 mod topology;

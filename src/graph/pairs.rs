@@ -6,11 +6,11 @@
 use std::hash::BuildHasher;
 
 use foldhash::fast::RandomState;
-use hashbrown::HashTable;
 
 use crate::model::Serial;
 
 use super::index::Member;
+use super::shards::Shards;
 use super::sorted::{Range, Sorted};
 
 /// Both parents and the child, as slots; or the number of a list in place of the child.
@@ -25,7 +25,7 @@ const LIST: u32 = 1 << 31;
 
 #[derive(Clone, Default)]
 pub(super) struct Pairs {
-    table: HashTable<Pair>,
+    table: Shards<Pair>,
     /// By number; a list that became empty is used again.
     lists: Vec<Sorted<Member>>,
     vacant: Vec<u32>,
@@ -73,7 +73,7 @@ impl Pairs {
                 parents,
                 child: child.slot,
             };
-            self.table.insert_unique(hash, pair, |pair| {
+            self.table.insert(hash, pair, |pair| {
                 hasher.hash_one(u64::from(pair.parents.0) << 32 | u64::from(pair.parents.1))
             });
             return;
@@ -94,7 +94,7 @@ impl Pairs {
 
     pub fn remove(&mut self, parents: (u32, u32), child: Member) {
         let hash = self.hash(parents);
-        let Ok(mut entry) = self.table.find_entry(hash, |pair| pair.parents == parents) else {
+        let Some(mut entry) = self.table.find_entry(hash, |pair| pair.parents == parents) else {
             return;
         };
         let known = entry.get().child;
