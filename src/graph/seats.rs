@@ -7,7 +7,6 @@
 //! once). The steps of all holders of a license are summed in a `Tally`, and those of the members who lease by a rule of
 //! their group in one of the rule.
 
-use std::collections::HashMap;
 use std::hash::BuildHasher;
 
 use foldhash::fast::RandomState;
@@ -19,6 +18,7 @@ use crate::model::{Direction, Entity, Kind, Rel, RelationType, Serial, Time, Val
 
 use super::index::Member;
 use super::pairs::Pairs;
+use super::shards::BySlot;
 use super::sorted::Sorted;
 use super::tally::{Step, Tally};
 use super::topology::Topology;
@@ -111,7 +111,7 @@ pub(super) struct SeatIndex {
     granting: Sorted<Granting>,
     reserving: Sorted<Reserving>,
     /// By the slot of the license, or of the rule; none where nothing is held.
-    tallies: HashMap<u32, Tally, RandomState>,
+    tallies: BySlot<Tally>,
     hasher: RandomState,
 }
 
@@ -306,7 +306,12 @@ impl SeatIndex {
         if steps.is_empty() {
             return;
         }
-        let tally = self.tallies.entry(holder).or_default();
+        if self.tallies.get(holder).is_none() {
+            self.tallies.insert(holder, Tally::default());
+        }
+        let Some(tally) = self.tallies.get_mut(holder) else {
+            return;
+        };
         for step in steps {
             if put {
                 tally.insert(step);
@@ -315,7 +320,7 @@ impl SeatIndex {
             }
         }
         if tally.is_empty() {
-            self.tallies.remove(&holder);
+            self.tallies.remove(holder);
         }
     }
 
@@ -419,7 +424,7 @@ impl SeatIndex {
         if !self.reserving.iter().eq(rebuilt.reserving.iter()) {
             wrong.push("the reservations of licenses are not those there are".to_owned());
         }
-        let differs = |(license, tally): (&u32, &Tally)| {
+        let differs = |(license, tally): (u32, &Tally)| {
             let right = rebuilt.tallies.get(license);
             !right.is_some_and(|right| tally.iter().eq(right.iter()) && tally.after(i64::MIN) == right.after(i64::MIN))
         };
@@ -491,7 +496,7 @@ impl Graph {
 
     /// How many seats of a license are taken at an instant, or are leased by a rule.
     pub fn taken(&self, holder: Node<'_>, now: Time) -> Taken {
-        let Some(tally) = self.seats.tallies.get(&(holder.slot() as u32)) else {
+        let Some(tally) = self.seats.tallies.get(holder.slot() as u32) else {
             return Taken::default();
         };
         let sum = tally.after(now.millis());

@@ -2,6 +2,9 @@
 //! with ten million ids, each of which is read from its entity to be hashed again, that is seconds. A part has a thousandth
 //! of them, and no two grow at the same insertion.
 
+use std::hash::BuildHasher;
+
+use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 use hashbrown::hash_table::OccupiedEntry;
 
@@ -54,14 +57,85 @@ impl<T> Shards<T> {
     }
 }
 
+/// What is kept for slots of entities or numbers of edges, in such a table.
+#[derive(Clone)]
+pub(super) struct BySlot<V> {
+    shards: Shards<(u32, V)>,
+    hasher: RandomState,
+}
+
+impl<V> Default for BySlot<V> {
+    fn default() -> Self {
+        Self {
+            shards: Shards::default(),
+            hasher: RandomState::default(),
+        }
+    }
+}
+
+impl<V> BySlot<V> {
+    pub fn get(&self, slot: u32) -> Option<&V> {
+        let found = self
+            .shards
+            .find(self.hasher.hash_one(slot), |(known, _)| *known == slot)?;
+        Some(&found.1)
+    }
+
+    pub fn get_mut(&mut self, slot: u32) -> Option<&mut V> {
+        let hash = self.hasher.hash_one(slot);
+        let found = self.shards.find_mut(hash, |(known, _)| *known == slot)?;
+        Some(&mut found.1)
+    }
+
+    /// In place of what was there.
+    pub fn insert(&mut self, slot: u32, value: V) {
+        match self.get_mut(slot) {
+            Some(known) => *known = value,
+            None => {
+                let hasher = &self.hasher;
+                self.shards
+                    .insert(hasher.hash_one(slot), (slot, value), |(slot, _)| hasher.hash_one(slot));
+            }
+        }
+    }
+
+    pub fn remove(&mut self, slot: u32) -> Option<V> {
+        let hash = self.hasher.hash_one(slot);
+        let entry = self.shards.find_entry(hash, |(known, _)| *known == slot)?;
+        let ((_, value), _) = entry.remove();
+        Some(value)
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = (u32, &V)> {
+        self.shards.iter().map(|(slot, value)| (*slot, value))
+    }
+
+    pub fn len(&self) -> usize {
+        self.shards.len()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::cell::Cell;
-    use std::hash::BuildHasher;
-
-    use foldhash::fast::RandomState;
 
     use super::*;
+
+    #[test]
+    fn a_slot_keeps_one_value() {
+        let mut kept = BySlot::default();
+        for slot in 0..5000 {
+            kept.insert(slot, 1);
+            kept.insert(slot, slot);
+        }
+        assert_eq!((kept.get(7), kept.get(5000), kept.len()), (Some(&7), None, 5000));
+        *kept.get_mut(7).expect("it is there") = 8;
+        assert_eq!((kept.remove(7), kept.remove(7)), (Some(8), None));
+        let mut left: Vec<_> = kept.iter().map(|(slot, value)| (slot, *value)).collect();
+        left.sort_unstable();
+        let expected = (0..5000).filter(|slot| *slot != 7).map(|slot| (slot, slot));
+        assert!(left.into_iter().eq(expected));
+    }
 
     /// However many are there, one more moves few.
     #[test]

@@ -16,7 +16,6 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use foldhash::fast::RandomState;
 use petgraph::Directed;
 use petgraph::graph::{EdgeIndex, NodeIndex};
 use petgraph::stable_graph::StableGraph;
@@ -25,6 +24,7 @@ use petgraph::visit::EdgeRef;
 use crate::model::schema::{self, Hop};
 use crate::model::{Direction, Entity, Fields, Rel, Relation, Serial};
 
+use super::shards::BySlot;
 use super::sorted::Sorted;
 
 /// The most relations an entity has without being a hub. Tests meet hubs early.
@@ -102,7 +102,7 @@ pub(super) struct Topology {
     hubs: Vec<Option<Box<Hub>>>,
     vacant: Vec<u32>,
     /// The few relations that have fields of their own, by edge: the others cost no heap.
-    labels: HashMap<u32, Arc<Relation>, RandomState>,
+    labels: BySlot<Arc<Relation>>,
     entities: usize,
     /// How many relations there are of each type, by its number in the schema.
     of_type: Vec<u32>,
@@ -209,7 +209,7 @@ impl Topology {
         if rel.def().fields.is_empty() {
             return &NO_FIELDS;
         }
-        self.labels.get(&edge).map_or(&*NO_FIELDS, |relation| &relation.fields)
+        self.labels.get(edge).map_or(&*NO_FIELDS, |relation| &relation.fields)
     }
 
     /// A relation's far end with its place in the order.
@@ -331,8 +331,10 @@ impl Topology {
     pub fn relabel(&mut self, edge: u32, label: Option<Arc<Relation>>) {
         match label {
             Some(label) => self.labels.insert(edge, label),
-            None => self.labels.remove(&edge),
-        };
+            None => {
+                self.labels.remove(edge);
+            }
+        }
     }
 
     pub fn unlink(&mut self, edge: u32) {
@@ -346,7 +348,7 @@ impl Topology {
         let (from, to) = (self.owner(source), self.owner(target));
         self.unindex(rel, from, to, edge);
         if !rel.def().fields.is_empty() {
-            self.labels.remove(&edge);
+            self.labels.remove(edge);
         }
         self.net.remove_edge(index);
         self.of_type[usize::from(rel.0)] -= 1;
@@ -476,7 +478,7 @@ impl Topology {
             let now = self.net.add_edge(ends.0, ends.1, rel).index() as u32;
             self.index(rel, from, to, now);
             if now != edge
-                && let Some(label) = self.labels.remove(&edge)
+                && let Some(label) = self.labels.remove(edge)
             {
                 self.labels.insert(now, label);
             }
@@ -584,11 +586,11 @@ impl Topology {
                 self.hubs.iter().flatten().count()
             ));
         }
-        for (edge, label) in &self.labels {
+        for (edge, label) in self.labels.iter() {
             let ends = self
-                .ends(*edge)
+                .ends(edge)
                 .and_then(|(from, to)| Some((self.get(from)?.id, self.get(to)?.id)));
-            let rel = self.net.edge_weight(EdgeIndex::new(*edge as usize));
+            let rel = self.net.edge_weight(EdgeIndex::new(edge as usize));
             if ends != Some((label.from.id, label.to.id)) || rel != Some(&label.rel) || label.fields.is_empty() {
                 wrong.push(format!("the fields of edge {edge} are those of another relation"));
             }
