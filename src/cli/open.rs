@@ -57,8 +57,8 @@ pub fn unopened(database: &str, error: &StorageError) -> Failure {
 /// How the server makes its backups, where the database is a file: a copy beside it that nobody finds.
 pub fn backup(database: &str) -> Option<Box<http::Backup>> {
     let path = is_file(database).then(|| PathBuf::from(database))?;
-    Some(Box::new(move |step| {
-        let made = Reader::open_lean(&path).and_then(|mut reader| reader.backup_aside(&mut |_, _| step()));
+    Some(Box::new(move |goes_on| {
+        let made = Reader::open_lean(&path).and_then(|mut reader| reader.backup_aside(goes_on));
         made.map_err(|error| error.to_string())
     }))
 }

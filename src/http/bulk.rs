@@ -508,7 +508,19 @@ pub async fn backup(context: &Context) -> Result<HttpResponse, Problem> {
     let who = auth::authenticate(context, &context.state.engine.snapshot())?;
     auth::require_unbound(&who, Permission::ServerBackup)?;
     let state = context.state.clone();
+    // Each copy takes as much of the disk as the database.
+    let Some(place) = state.backups.place().await else {
+        return Err(Problem::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "backupUnderWay",
+            "another backup is being made, and others wait for it",
+        )
+        .help("try again when it is done"));
+    };
+    let wanted = Arc::new(());
+    let asked = Arc::downgrade(&wanted);
     let file = beside(move || {
+        let _place = place;
         let Some(backup) = &state.backup else {
             return Err(Problem::new(
                 StatusCode::CONFLICT,
@@ -518,7 +530,12 @@ pub async fn backup(context: &Context) -> Result<HttpResponse, Problem> {
             .help("`GET /export` gives what it holds"));
         };
         let mut rests = Rests::new(state.engine.clone());
-        backup(&mut || rests.rest()).map_err(|why| {
+        // Whoever asked may be gone, and then nobody holds `wanted`.
+        let goes_on = || {
+            rests.rest();
+            asked.strong_count() > 0 && !state.is_stopping()
+        };
+        backup(&mut { goes_on }).map_err(|why| {
             tracing::error!(%why, "a backup failed");
             Problem::new(
                 StatusCode::SERVICE_UNAVAILABLE,
@@ -528,14 +545,16 @@ pub async fn backup(context: &Context) -> Result<HttpResponse, Problem> {
         })
     })
     .await?;
+    drop(wanted);
     let rests = Rests::new(context.state.engine.clone());
     let chunks = stream::unfold(Some((file, rests)), |reading| async {
         let (mut file, mut rests) = reading?;
         let read = actix_web::web::block(move || {
-            rests.rest();
+            rests.begin();
             let mut chunk = vec![0; CHUNK];
             let length = file.read(&mut chunk)?;
             chunk.truncate(length);
+            rests.rest();
             Ok::<_, std::io::Error>(((file, rests), chunk))
         });
         match read.await {

@@ -103,8 +103,11 @@ pub struct Options {
 }
 
 /// Makes a consistent copy of the database while the server goes on, and opens it to be read; asks what it is given after
-/// each step. `Err` says why not.
-pub type Backup = dyn Fn(&mut dyn FnMut()) -> Result<std::fs::File, String> + Send + Sync;
+/// each step whether to go on. `Err` says why not.
+pub type Backup = dyn Fn(&mut dyn FnMut() -> bool) -> Result<std::fs::File, String> + Send + Sync;
+
+/// Who asks for a backup while one is made waits, so many at most.
+const BACKUPS_WAITING: usize = 4;
 
 /// What every worker shares.
 pub struct State {
@@ -125,6 +128,8 @@ pub struct State {
     streams: Places,
     stream_turns: Places,
     backup: Option<Box<Backup>>,
+    /// Copies for backups that are made.
+    backups: Places,
     doors: Vec<Box<dyn Door>>,
     openapi: OnceLock<Bytes>,
 }
@@ -150,6 +155,7 @@ impl State {
             engine,
             options,
             backup,
+            backups: Places::new(1, BACKUPS_WAITING),
             doors: Vec::new(),
             openapi: OnceLock::new(),
         }

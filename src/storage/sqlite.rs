@@ -96,6 +96,7 @@ impl Sqlite {
     fn open_with(path: &Path, how: Migrate, migrations: &[Migration]) -> Result<Self, StorageError> {
         let path = resolve(path)?;
         let lock = Lock::of(&path)?;
+        place::sweep(&path);
         match path.metadata() {
             Ok(file) if file.len() == 0 => {
                 let shown = path.display();

@@ -40,24 +40,30 @@ pub fn next(documents: &[Document], alone: bool, ended: bool) -> usize {
 /// Leaves the processors and the disk to others: while they write, who works on long in steps rests after each.
 pub struct Rests {
     engine: Engine,
-    since: Instant,
+    began: Instant,
 }
 
 impl Rests {
-    /// However short a step was.
+    /// However short a step was, and however long it took to come by the processor or the disk.
     const SHORTEST: Duration = Duration::from_millis(1);
+    const LONGEST: Duration = Duration::from_millis(50);
 
     pub fn new(engine: Engine) -> Self {
-        let since = Instant::now();
-        Self { engine, since }
+        let began = Instant::now();
+        Self { engine, began }
     }
 
-    /// A step is done: as long as it took, this thread does nothing, unless nobody else is there.
+    /// A step begins here, whatever went before.
+    pub fn begin(&mut self) {
+        self.began = Instant::now();
+    }
+
+    /// A step is done: as long as it took, this thread does nothing, unless nobody else is there. The next one begins.
     pub fn rest(&mut self) {
         if !self.engine.is_quiet(QUIET) {
-            std::thread::sleep(self.since.elapsed().max(Self::SHORTEST));
+            std::thread::sleep(self.began.elapsed().clamp(Self::SHORTEST, Self::LONGEST));
         }
-        self.since = Instant::now();
+        self.begin();
     }
 }
 

@@ -89,6 +89,78 @@ fn places_where_no_database_can_be_are_refused_in_clear_words() {
 }
 
 #[test]
+fn a_copy_that_is_given_up_leaves_nothing() {
+    use std::io::Read;
+
+    let directory = directory();
+    let (path, _) = sample(directory.path());
+    let open = Sqlite::open(&path, Migrate::Refuse).expect("opens");
+    let mut reader = Reader::open(&path).expect("opens");
+    let names = || {
+        let entries = directory.path().read_dir().expect("there");
+        let mut names: Vec<_> = entries.map(|entry| entry.expect("there").file_name()).collect();
+        names.sort();
+        names
+    };
+    let before = names();
+    let mut asked = 0;
+    let given_up = reader.backup_aside(&mut || {
+        asked += 1;
+        false
+    });
+    // A copy as small as this is done with its first step.
+    assert!(asked == 1 && given_up.is_ok());
+    let mut copy = reader.backup_aside(&mut || true).expect("copied");
+    assert_eq!(names(), before);
+    let mut bytes = Vec::new();
+    copy.read_to_end(&mut bytes).expect("read");
+    drop((reader, open));
+    let other = directory.path().join("other.db");
+    fs::write(&other, bytes).expect("written");
+    let mut open = Sqlite::open(&other, Migrate::Refuse).expect("opens");
+    let report = open.reader().expect("opens").verify(&mut |_, _| ());
+    assert_eq!((report.problems, report.commits), (vec![], 12));
+    // More than a step.
+    let mut world = World::new(11);
+    (0..12).for_each(|_| drop(world.commit(9)));
+    put(&mut open, &(0..2000).map(|_| world.commit(9)).collect::<Vec<_>>()).expect("commits");
+    let before = names();
+    let given_up = open.reader().expect("opens").backup_aside(&mut || false);
+    assert!(given_up.is_err_and(|error| error.to_string().contains("given up")));
+    assert_eq!(names(), before);
+}
+
+#[test]
+fn what_a_killed_process_left_of_copies_is_removed() {
+    let directory = directory();
+    let (path, _) = sample(directory.path());
+    let id = "01a215fa817e71e8a5c8f2b77ffc955a";
+    let left = [
+        "backup.partial",
+        "backup.partial-journal",
+        "backup.lock",
+        "backup",
+        "scratch",
+    ];
+    let left = left.map(|what| format!("seatgraph.db.{id}.{what}"));
+    let others = [
+        format!("seatgraph.db.{id}"),
+        format!("seatgraph.db.{id}.txt"),
+        format!("other.db.{id}.backup"),
+        "seatgraph.db.backup".to_owned(),
+        "seatgraph.db.monday.backup".to_owned(),
+        "seatgraph.db.scratch".to_owned(),
+    ];
+    for name in left.iter().chain(&others) {
+        fs::write(directory.path().join(name), "x").expect("written");
+    }
+    drop(Sqlite::open(&path, Migrate::Refuse).expect("opens"));
+    let is_there = |name: &&String| directory.path().join(name).exists();
+    assert_eq!(left.iter().find(is_there), None);
+    assert_eq!(others.iter().filter(is_there).count(), others.len());
+}
+
+#[test]
 fn a_second_one_is_locked_out_until_the_first_is_gone() {
     let directory = directory();
     let (path, world) = sample(directory.path());

@@ -150,6 +150,28 @@ pub fn scratch(path: &Path) -> Result<Scratch, StorageError> {
     opened.map_err(|error| refused(&name, &error))
 }
 
+/// What a killed process left of copies and scratch files, which all have names of their own. Whoever calls it holds the
+/// database's lock, so that nobody is at any of them.
+pub fn sweep(database: &Path) {
+    let (Some(folder), Some(name)) = (database.parent(), database.file_name().and_then(|name| name.to_str())) else {
+        return;
+    };
+    let is_left = |other: &str| {
+        let rest = other.strip_prefix(name).and_then(|rest| rest.strip_prefix('.'));
+        let Some((id, what)) = rest.and_then(|rest| rest.split_once('.')) else {
+            return false;
+        };
+        let is_id = id.len() == 32 && id.bytes().all(|digit| digit.is_ascii_hexdigit());
+        is_id && (what == "scratch" || what == "backup" || what.starts_with("backup."))
+    };
+    // What cannot be looked at is left where it is: it is in nobody's way but for its room.
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        if entry.file_name().to_str().is_some_and(is_left) {
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+}
+
 /// A new database file in the making, under another name until it is whole. Dropped before `keep`, it leaves nothing.
 #[derive(Debug)]
 pub struct Target {

@@ -110,7 +110,10 @@ impl Log for Reader {
 
     fn backup(&mut self, to: &Path, progress: &mut dyn FnMut(u64, u64)) -> Result<Head, StorageError> {
         let target = Target::new(to)?;
-        let head = self.copy(&target, true, progress)?;
+        let head = self.copy(&target, true, &mut |done, all| {
+            progress(done, all);
+            true
+        })?;
         target.keep().map(|()| head)
     }
 }
@@ -118,10 +121,11 @@ impl Log for Reader {
 impl Reader {
     /// A backup in a file that has lost its name by the time it is given: for who reads it once. Nothing of it waits for
     /// the disk, where it would be in the way of those who do.
-    pub fn backup_aside(&mut self, progress: &mut dyn FnMut(u64, u64)) -> Result<File, StorageError> {
+    /// What a killed process leaves of it is removed when the database is opened (`place::sweep`).
+    pub fn backup_aside(&mut self, goes_on: &mut dyn FnMut() -> bool) -> Result<File, StorageError> {
         let name = beside(&self.path, &format!(".{}.backup", Clock::System.new_id().simple()));
         let target = Target::new(&name)?;
-        self.copy(&target, false, progress)?;
+        self.copy(&target, false, &mut |_, _| goes_on())?;
         File::open(target.path()).map_err(|error| refused(target.path(), &error))
     }
 
@@ -131,7 +135,7 @@ impl Reader {
         &mut self,
         target: &Target,
         durable: bool,
-        progress: &mut dyn FnMut(u64, u64),
+        goes_on: &mut dyn FnMut(u64, u64) -> bool,
     ) -> Result<Head, StorageError> {
         self.at_head(|db, _, totals| {
             let mut copy = connect(target.path())?;
@@ -143,9 +147,10 @@ impl Reader {
                 let step = backup.step(STEP)?;
                 let state = backup.progress();
                 let all = state.pagecount.max(0) as u64;
-                progress(all.saturating_sub(state.remaining.max(0) as u64), all);
+                let goes_on = goes_on(all.saturating_sub(state.remaining.max(0) as u64), all);
                 match step {
                     StepResult::Done => break,
+                    _ if !goes_on => return Err(StorageError::Unavailable("the copy was given up".to_owned())),
                     StepResult::More => {}
                     _ => std::thread::sleep(std::time::Duration::from_millis(10)),
                 }
