@@ -80,27 +80,32 @@ pub fn authenticate(graph: &Graph, text: &str, admin: Option<&AdminToken>, now: 
     // An unknown id is compared too, with what no text hashes to: it takes as long as a wrong secret.
     let is_token = same(&stored.unwrap_or([0; 32]), &given) & stored.is_some();
     match token {
-        Some(token) if is_token => who(graph, token, now),
+        Some(token) if is_token => who(graph, token, now, None),
         _ => Err(AuthError::Invalid),
     }
 }
 
 /// Whether the caller of a write that waited in the queue may still come in: its token was not revoked meanwhile.
 pub fn still_valid(graph: &Graph, caller: &Who, now: Time) -> Result<(), AuthError> {
+    goes_on(graph, caller, now, None)
+}
+
+/// The same in the middle of what the caller began, which has ended this profile: perhaps its own.
+pub fn goes_on(graph: &Graph, caller: &Who, now: Time, ended: Option<Uuid>) -> Result<(), AuthError> {
     match caller.principal.token {
         Some(id) if id != AdminToken::ID => {
             let token = graph
                 .find(id)
                 .filter(|node| node.kind == Kind::Token)
                 .ok_or(AuthError::Invalid)?;
-            who(graph, token, now).map(|_| ())
+            who(graph, token, now, ended).map(|_| ())
         }
         _ => Ok(()),
     }
 }
 
 /// A token whose secret was right.
-fn who(graph: &Graph, token: Node<'_>, now: Time) -> Result<Who, AuthError> {
+fn who(graph: &Graph, token: Node<'_>, now: Time, ended: Option<Uuid>) -> Result<Who, AuthError> {
     let id = |field: u8| token.fields.get(field).and_then(Value::as_uuid);
     if token
         .fields
@@ -116,7 +121,7 @@ fn who(graph: &Graph, token: Node<'_>, now: Time) -> Result<Who, AuthError> {
     }
     if let Some(profile) = id(PROFILE) {
         there(profile, Kind::Profile)
-            .filter(|profile| valid(profile, now))
+            .filter(|profile| ended == Some(profile.id) || valid(profile, now))
             .ok_or(AuthError::Orphaned)?;
     }
     Ok(Who {

@@ -15,7 +15,7 @@ use super::problem::{Problem, internal};
 use super::target::RawTarget;
 use super::write::{Asked, answer, beside, condition, still_known};
 use super::{Context, State, auth};
-use crate::access::{View, Who};
+use crate::access::{View, Who, token};
 use crate::engine::{Idempotency, Reply, Write, WriteError, Written};
 use crate::error::Error;
 use crate::graph::{Graph, Transaction};
@@ -172,7 +172,7 @@ impl Steps {
         let (tell, told) = oneshot::channel();
         let (who, if_match) = (self.who.clone(), self.condition.clone());
         let run = move |transaction: &mut Transaction<'_>| -> Result<Reply, Error> {
-            still_known(transaction, &who)?;
+            goes_on(transaction, &who, &rest)?;
             let done = crud::step(transaction, &who, rest, if_match.as_ref(), &limits)?;
             // Nobody hears it if the step is not stored.
             let _ = tell.send(done);
@@ -193,7 +193,7 @@ impl Steps {
     ) -> Result<Written, WriteError<Undeleted>> {
         let (who, if_match, before) = (self.who.clone(), self.condition.clone(), self.removed);
         let run = move |transaction: &mut Transaction<'_>| {
-            still_known(transaction, &who)?;
+            goes_on(transaction, &who, &rest)?;
             let done = crud::delete_rest(transaction, &who, rest, if_match.as_ref(), &limits)?;
             reply(transaction, &done, before, &limits, false)
         };
@@ -221,6 +221,11 @@ impl Steps {
         partly.more.insert("removed".into(), json!(self.removed));
         partly.help("what is left fits together; send the request again to remove it too")
     }
+}
+
+/// `still_known`, but for the caller whose own profile is half way gone.
+fn goes_on(transaction: &Transaction<'_>, who: &Who, rest: &Rest) -> Result<(), Error> {
+    token::goes_on(transaction.graph(), who, transaction.now(), rest.ended()).map_err(Error::from)
 }
 
 /// The limits of the next step, alone or beside others.

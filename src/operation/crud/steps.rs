@@ -11,14 +11,18 @@ use uuid::Uuid;
 use crate::access::{View, Who};
 use crate::entitlement::credits;
 use crate::entitlement::paths::{self, Reservation};
+use crate::entitlement::select;
 use crate::error::Error;
 use crate::graph::{Graph, Part, Transaction};
 use crate::limits::{Limit, Limits};
-use crate::model::{Change, Kind};
+use crate::model::schema::place;
+use crate::model::{Change, Kind, Value};
 use crate::selector::ast::Selector;
 
 use super::remove::{Target, asked, in_doubt, may_go, take};
 use super::{Deleted, IfMatch, deletion, targets, told};
+
+const UNTIL: u8 = place(Kind::Profile, "validUntil");
 
 /// An entity is not parted from those it hangs on, which are up to five.
 const LEAST: usize = 8;
@@ -46,11 +50,18 @@ pub struct Rest {
     /// has removed more is followed by others who add as fast, and would never be done.
     removed: usize,
     bound: usize,
+    /// The profile that a step ended and did not remove yet.
+    ended: Option<Uuid>,
 }
 
 impl Rest {
     fn left(&self) -> &[Target] {
         &self.targets[self.gone..]
+    }
+
+    /// Whoever deletes its own profile may go on with it, though nobody else comes in by that profile any more.
+    pub fn ended(&self) -> Option<Uuid> {
+        self.ended
     }
 
     /// Would what is left go in one commit?
@@ -112,6 +123,7 @@ pub(super) fn selected(
         targets,
         gone: 0,
         removed: 0,
+        ended: None,
         bound: 2 * (graph.len() + graph.relation_count()),
     })
 }
@@ -166,7 +178,11 @@ pub fn step(
         rest.gone += 1;
     }
     match (whole.is_empty(), rest.left().first()) {
-        (true, Some(target)) => part(tx, who, *target, limit)?,
+        (true, Some(target)) => {
+            let target = *target;
+            part(tx, who, target, limit)?;
+            rest.ended = (target.kind == Kind::Profile).then_some(target.end.id);
+        }
         _ => take(tx, &whole)?,
     }
     let changes = tx.changes();
@@ -188,15 +204,17 @@ fn part(tx: &mut Transaction<'_>, who: &Who, target: Target, limit: usize) -> Re
         return Ok(());
     };
     may_go(tx, &View::new(graph, who), node)?;
-    match graph.part_of_cascade(node.id, limit) {
+    let limit = limit - usize::from(end(tx, target)?);
+    let graph = tx.graph();
+    match graph.part_of_cascade(target.end.id, limit) {
         // It cannot be parted: then the bound gives way.
         None => take(tx, &[target]),
         Some(Part::Entities { of, children }) => {
             let children = seats_first(graph, of, limit).unwrap_or(children);
-            children_of(tx, node.kind, children)
+            children_of(tx, target.kind, children)
         }
         Some(Part::Relations { of, .. }) if graph.find(of).is_some_and(|of| goes_whole(of.kind)) => {
-            children_of(tx, node.kind, vec![of])
+            children_of(tx, target.kind, vec![of])
         }
         Some(Part::Relations { relations, .. }) => {
             let mut lost = Vec::new();
@@ -207,6 +225,23 @@ fn part(tx: &mut Transaction<'_>, who: &Who, target: Target, limit: usize) -> Re
             Ok(paths::free_lost(tx, &lost)?)
         }
     }
+}
+
+/// A profile gets nothing from its first step on: what denies it a license, locks it or counts what it used goes before its
+/// last way to that license does. Was that still to do?
+fn end(tx: &mut Transaction<'_>, target: Target) -> Result<bool, Error> {
+    let now = tx.now();
+    let Some(profile) = target.find(tx.graph()).filter(|node| node.kind == Kind::Profile) else {
+        return Ok(false);
+    };
+    // One that begins later ends as it begins.
+    let until = select::start(&profile).map_or(now, |from| from.max(now));
+    if select::end(&profile).is_some_and(|end| end <= until) {
+        return Ok(false);
+    }
+    let fields = profile.fields.clone().with(UNTIL, Some(Value::Time(until)));
+    tx.update(target.end.id, fields)?;
+    Ok(true)
 }
 
 /// Of a license the seats go before those who sit on them. Otherwise whoever found one free, or was kept out by an

@@ -360,6 +360,64 @@ fn nobody_is_let_in_half_way() {
     }
 }
 
+/// Nor by the profile itself that is about to go, whatever of it goes first, and by whichever way it has to a license.
+#[test]
+fn a_profile_is_not_let_in_half_way_out() {
+    let denials = |count: usize| {
+        let each = (0..count).map(|n| {
+            format!(
+                "{{'T':'License','id':'#no{n}','validFrom':'2020-01-01','refs':{{'LicensedItem':'#it{n}','Entitlement':'#e1'}},'~OneToMany':[
+                    {{'T':'SeatCountCredit','seatCount':10}},
+                    {{'T':'Assignment','reservationType':'denied','refs':{{'Profile':'#p7'}}}}]}}"
+            )
+        });
+        let items = (0..count).map(|n| format!("{{'T':'LicensedItem','id':'#it{n}','name':'it{n}'}}"));
+        format!("[{}]", items.chain(each).collect::<Vec<_>>().join(","))
+    };
+    let others = "[{'T':'Entitlement','id':'#e1','~LicenseConsumerRelation':[{'T':'Profile','id':'#p7'}]},
+        {'T':'Entitlement','id':'#e2','~LicenseConsumerRelation':[{'T':'Profile','id':'#p7'}]}]";
+    let begins = "{'T':'Profile','id':'#p7','validFrom':'2030-01-01'}";
+    let one = read(&format!("/Profile[@id='{}']", id("p7")));
+    for (limit, count, before, later) in [
+        (8, 30, "", NOW),
+        (12, 30, "", NOW),
+        (12, 30, others, NOW),
+        (60, 30, others, NOW),
+        (12, 5, "", NOW),
+        (12, 30, begins, Time(1_900_000_000_000)),
+    ] {
+        for by in [Who::server(), who(&["*.*"], Some("big"), None)] {
+            let mut world = large();
+            world.post(&denials(count));
+            if !before.is_empty() {
+                world.post(before);
+            }
+            let allowed = |world: &World, profile: &str| -> Vec<usize> {
+                let decided = |item: &str| {
+                    let wanted = Wanted::default();
+                    decision::decide(&world.graph, id(profile), item, &wanted, later)
+                };
+                let granted = |n: &usize| matches!(decided(&format!("it{n}")), Decision::Granted(_));
+                (0..count).filter(granted).collect()
+            };
+            assert_eq!(allowed(&world, "p8").len(), count, "whoever is not denied has them");
+            let mut half = 0;
+            let (commits, _, error) = delete(&mut world, &by, &one, None, limit, |world, step| {
+                let denials = world.graph.find(id("p7")).map(|profile| {
+                    let hop = crate::model::schema::Hop::forward(known(Kind::Profile));
+                    profile.hop_count(hop)
+                });
+                half += usize::from(denials.is_some_and(|left| left < count));
+                assert_eq!(allowed(world, "p7"), Vec::<usize>::new(), "{limit} {count} {step}");
+            });
+            assert_eq!(error, None, "{limit} {count}");
+            assert!(commits.len() > 1 && half > 0, "{limit} {count}: {commits:?}");
+            assert!(world.graph.find(id("p7")).is_none());
+            assert_eq!(allowed(&world, "p8").len(), count, "nobody else is meant");
+        }
+    }
+}
+
 /// Nobody keeps a seat, between two steps, whose way to it has gone.
 #[test]
 fn a_reservation_never_outlives_its_way() {
