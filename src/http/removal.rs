@@ -52,6 +52,7 @@ pub async fn delete(context: &Context, raw: RawTarget) -> Result<HttpResponse, P
         limits,
         write,
         condition,
+        begun: false,
         removed: 0,
     };
     let (who, if_match) = (steps.who.clone(), steps.condition.clone());
@@ -131,7 +132,9 @@ struct Steps {
     write: Write,
     /// Of the first step.
     condition: Option<IfMatch>,
-    /// Entities and relations that are removed or changed so far.
+    /// A step is stored.
+    begun: bool,
+    /// Entities and relations that are removed or changed so far, as far as the caller may know of them: perhaps of none.
     removed: u64,
 }
 
@@ -181,6 +184,7 @@ impl Steps {
         self.state.engine.write_aside(self.write.clone(), run).await?;
         let (left, count) = told.await.map_err(|_| WriteError::Panicked)?;
         self.condition = None;
+        self.begun = true;
         self.removed += count;
         Ok(left)
     }
@@ -206,7 +210,7 @@ impl Steps {
 
     /// What stopped it, and that a part is gone.
     fn partly(&self, problem: Problem) -> Problem {
-        if self.removed == 0 {
+        if !self.begun {
             return problem;
         }
         let mut partly = Problem {

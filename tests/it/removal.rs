@@ -146,13 +146,13 @@ impl World {
     /// Deletes it all, and writes something else when the first step is stored and the second one waits.
     fn with_a_write_between(
         &self,
-        token: &str,
+        (token, deleted): (&str, &str),
         method: &str,
         target: &str,
         body: Option<&str>,
     ) -> (Response, Response) {
         thread::scope(|scope| {
-            let deletion = scope.spawn(move || self.send(token, "DELETE", LARGE, None));
+            let deletion = scope.spawn(move || self.send(token, "DELETE", deleted, None));
             self.gate.arrived();
             let write = scope.spawn(move || self.send(ADMIN, method, target, body));
             until("it waits in the queue", || self.server.engine.health().queue == 1);
@@ -160,6 +160,25 @@ impl World {
             let both = (deletion.join(), write.join());
             (both.0.expect("an answer"), both.1.expect("an answer"))
         })
+    }
+}
+
+impl World {
+    /// Gives id and secret.
+    fn token(&self, wanted: &Value) -> (String, String) {
+        let made = self.send(ADMIN, "POST", "/tokens", Some(&wanted.to_string()));
+        let made: Value = serde_json::from_slice(&made.body).expect("JSON");
+        let text = |name: &str| made[name].as_str().expect(name).to_owned();
+        (text("id"), text("token"))
+    }
+
+    /// What a caller with these permissions is told whose token is revoked after the first step.
+    fn revoked_between(&self, permissions: &[&str], deleted: &str) -> Value {
+        let (id, token) = self.token(&json!({"permissions": permissions}));
+        let (deletion, write) = self.with_a_write_between((&token, deleted), "DELETE", &format!("/tokens/{id}"), None);
+        assert!(write.status < 300, "{}", write.text());
+        assert_eq!(deletion.status, 401, "{}", deletion.text());
+        serde_json::from_slice(&deletion.body).expect("JSON")
     }
 }
 
@@ -178,7 +197,7 @@ fn a_write_gets_in_between_two_steps() {
         "ref_Entitlement_id": "10000000-0000-4000-8000-000000000003",
         "ref_LicensedItem_id": "10000000-0000-4000-8000-000000000002"}})
     .to_string();
-    let (deletion, write) = world.with_a_write_between(ADMIN, "POST", "/graph", Some(&license));
+    let (deletion, write) = world.with_a_write_between((ADMIN, LARGE), "POST", "/graph", Some(&license));
     assert_eq!((deletion.status, write.status), (200, 200), "{}", deletion.text());
     // It is in the log between two commits of the deletion, and what it made has gone with the rest.
     let audit = world.json("/audit?after=1");
@@ -205,16 +224,7 @@ fn a_write_gets_in_between_two_steps() {
 #[test]
 fn a_refusal_of_a_later_step_says_what_is_gone() {
     let world = World::new();
-    let made = world.send(ADMIN, "POST", "/tokens", Some(r#"{"permissions":["*.*"]}"#));
-    let made: Value = serde_json::from_slice(&made.body).expect("JSON");
-    let (id, token) = (
-        made["id"].as_str().expect("an id"),
-        made["token"].as_str().expect("a token"),
-    );
-    let (deletion, write) = world.with_a_write_between(token, "DELETE", &format!("/tokens/{id}"), None);
-    assert!(write.status < 300, "{}", write.text());
-    assert_eq!(deletion.status, 401, "{}", deletion.text());
-    let problem: Value = serde_json::from_slice(&deletion.body).expect("JSON");
+    let problem = world.revoked_between(&["*.*"], LARGE);
     assert_eq!(
         (&problem["code"], &problem["cause"], &problem["removed"]),
         (&json!("partlyRemoved"), &json!("invalidToken"), &json!(20))
@@ -231,6 +241,47 @@ fn a_refusal_of_a_later_step_says_what_is_gone() {
     let again = world.send(ADMIN, "DELETE", "/graph/Organization", None);
     let again: Value = serde_json::from_slice(&again.body).expect("JSON");
     assert_eq!(again["count"], 3 + 36 * 5);
+}
+
+/// Also to whom nothing of what is gone may be told.
+#[test]
+fn who_may_not_read_what_is_gone_is_told_that_something_is() {
+    let world = World::new();
+    let problem = world.revoked_between(&["Entitlement.read", "Entitlement.delete"], "/graph/Entitlement");
+    assert_eq!(
+        (&problem["code"], &problem["cause"], &problem["removed"]),
+        (&json!("partlyRemoved"), &json!("invalidToken"), &json!(0)),
+        "{problem}"
+    );
+    assert_eq!(world.json("/graph/License{count}")["value"], 36);
+}
+
+/// A caller that goes out by its own profile, by which nobody comes in any more from the first step on.
+#[test]
+fn who_removes_its_own_profile_goes_on_with_it() {
+    let world = World::new();
+    let profile = "30000000-0000-4000-8000-000000000001";
+    let mut lines = format!("{}\n", json!({"__objType": "Profile", "id": profile}));
+    for number in 0..40 {
+        let license = format!("20000000-0000-4000-8000-{number:012}");
+        let denial = json!({"__objType": "Assignment", "reservationType": "denied", "referenceFields": {
+            "ref_License_id": license, "ref_Profile_id": profile}});
+        lines += &format!("{denial}\n");
+    }
+    let answer = world.send(ADMIN, "POST", "/import", Some(&lines));
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    let (_, token) = world.token(&json!({"permissions": ["*.*"], "profileId": profile}));
+    let (deletion, meanwhile) = thread::scope(|scope| {
+        let deletion = scope.spawn(|| world.send(&token, "DELETE", "/graph/Profile", None));
+        world.gate.arrived();
+        let meanwhile = world.send(&token, "GET", "/graph/License{count}", None);
+        world.gate.open();
+        (deletion.join().expect("an answer"), meanwhile)
+    });
+    assert_eq!((deletion.status, meanwhile.status), (200, 401), "{}", deletion.text());
+    for (kind, left) in [("Profile", 0), ("Assignment", 0), ("License", 40)] {
+        assert_eq!(world.json(&format!("/graph/{kind}{{count}}"))["value"], left, "{kind}");
+    }
 }
 
 /// As after a crash between two steps: what is left is whole, and the same request goes on with it, under the same key.
