@@ -146,12 +146,12 @@ impl Steps {
         let mut waited = Duration::ZERO;
         loop {
             if self.state.is_stopping() {
-                return Err(self.partly(WriteError::<Error>::Stopped.into()));
+                return Err(self.partly(WriteError::<Error>::Stopped.into(), &rest));
             }
             let limits = paced(self.limits, self.state.engine.is_quiet(QUIET));
             let (graph, left) = (self.state.engine.snapshot(), rest.clone());
             let fits = beside(move || Ok(left.fits(&graph, &limits))).await;
-            let done = match fits.map_err(|problem| self.partly(problem))? {
+            let done = match fits.map_err(|problem| self.partly(problem, &rest))? {
                 false => self.step(rest.clone(), limits).await,
                 true => match self.last(rest.clone(), limits, key.clone()).await {
                     Ok(written) => return Ok(written),
@@ -165,7 +165,7 @@ impl Steps {
                     tokio::time::sleep(PAUSE).await;
                     waited += PAUSE;
                 }
-                Err(error) => return Err(self.partly(error.into())),
+                Err(error) => return Err(self.partly(error.into(), &rest)),
             }
         }
     }
@@ -208,22 +208,31 @@ impl Steps {
         self.state.engine.write_aside(write, run).await
     }
 
-    /// What stopped it, and that a part is gone.
-    fn partly(&self, problem: Problem) -> Problem {
+    /// What stopped it, that a part is gone, and what is still to go, by its ids: the selector may have led through what is
+    /// gone. Its caller knows them: they were selected by what it sees.
+    fn partly(&self, problem: Problem, rest: &Rest) -> Problem {
         if !self.begun {
             return problem;
         }
         let mut partly = Problem {
             detail: format!(
-                "{} entities and relations were removed or changed before this: {}",
+                "{} entities and relations you may know of were removed or changed before this: {}",
                 self.removed, problem.detail
             ),
             code: "partlyRemoved",
             ..problem
         };
+        let targets = rest.targets();
+        let left = targets.len();
+        let shown = targets.take(SHOWN);
+        let shown: Vec<_> = shown
+            .map(|(kind, id)| json!({"__objType": kind.name(), "id": id.to_string()}))
+            .collect();
         partly.more.insert("cause".into(), json!(problem.code));
         partly.more.insert("removed".into(), json!(self.removed));
-        partly.help("what is left fits together; send the request again to remove it too")
+        partly.more.insert("targets".into(), json!(shown));
+        partly.more.insert("targetsLeft".into(), json!(left));
+        partly.help("what is left fits together; to go on, DELETE the `targets` by their ids: the selector may not find them any more")
     }
 }
 

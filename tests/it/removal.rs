@@ -256,6 +256,39 @@ fn who_may_not_read_what_is_gone_is_told_that_something_is() {
     assert_eq!(world.json("/graph/License{count}")["value"], 36);
 }
 
+/// Where the selector led through what has gone, it is known by its id what is still to go.
+#[test]
+fn what_is_still_to_go_is_told_by_its_id() {
+    let world = World::new();
+    let led = "/graph/License[@name='L0']/~ManyToOne/Entitlement";
+    let problem = world.revoked_between(&["*.*"], led);
+    let entitlement = "10000000-0000-4000-8000-000000000003";
+    assert_eq!(
+        (&problem["code"], &problem["targets"], &problem["targetsLeft"]),
+        (
+            &json!("partlyRemoved"),
+            &json!([{"__objType": "Entitlement", "id": entitlement}]),
+            &json!(1)
+        ),
+        "{problem}"
+    );
+    let deleted = |target: &str| -> Value {
+        let answer = world.send(ADMIN, "DELETE", target, None);
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        serde_json::from_slice::<Value>(&answer.body).expect("JSON")["count"].clone()
+    };
+    assert_eq!(deleted(led), 0);
+    assert_eq!(world.json("/graph/License{count}")["value"], 36);
+    assert_eq!(deleted(&format!("/graph/Entitlement[@id='{entitlement}']")), 36 * 5 + 2);
+    assert_eq!(world.json("/graph/License{count}")["value"], 0);
+    // Of several, those that are gone are not told again.
+    let world = World::new();
+    let problem = world.revoked_between(&["*.*"], "/graph/License");
+    let targets = problem["targets"].as_array().expect("targets");
+    assert_eq!((targets.len(), &problem["targetsLeft"]), (36, &json!(36)));
+    assert_eq!(targets[0]["id"], "20000000-0000-4000-8000-000000000004");
+}
+
 /// A caller that goes out by its own profile, by which nobody comes in any more from the first step on.
 #[test]
 fn who_removes_its_own_profile_goes_on_with_it() {

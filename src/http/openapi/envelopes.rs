@@ -579,6 +579,13 @@ pub fn envelopes() -> Vec<(&'static str, Value)> {
                     "parameter": string,
                     "limit": {"type": "object", "properties": {"name": string, "value": count}, "required": ["name", "value"]},
                     "line": count, "committedLines": count,
+                    "cause": {"type": "string", "description": "Of `partlyRemoved`: the code of what ended the DELETE"},
+                    "removed": count,
+                    "targets": {
+                        "type": "array", "description": "Of `partlyRemoved`: the first 1000 of what is still to be removed",
+                        "items": {"type": "object", "properties": {"__objType": string, "id": string}, "required": ["__objType", "id"]},
+                    },
+                    "targetsLeft": count,
                 },
                 "required": ["type", "title", "status", "code", "detail", "requestId"],
             }),

@@ -59,6 +59,11 @@ impl Rest {
         &self.targets[self.gone..]
     }
 
+    /// Those that were selected and are not known to be gone.
+    pub fn targets(&self) -> impl ExactSizeIterator<Item = (Kind, Uuid)> + '_ {
+        self.left().iter().map(|target| (target.kind, target.end.id))
+    }
+
     /// Whoever deletes its own profile may go on with it, though nobody else comes in by that profile any more.
     pub fn ended(&self) -> Option<Uuid> {
         self.ended
