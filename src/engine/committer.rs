@@ -189,6 +189,7 @@ impl Committer {
                 ));
                 continue;
             }
+            let is_kept = asked.is_some_and(|asked| asked.of_several);
             let graph = self.copies.current()?;
             let clock = &*self.shared.clock;
             // A panic may have left the copy half changed, and no undoing can be trusted to mend that.
@@ -211,7 +212,9 @@ impl Committer {
                 Ran::Refused => Outcome::Refused,
                 Ran::Violation(violation) => Outcome::Violation(violation),
                 Ran::Dry(reply) => written(reply, revision),
-                Ran::Done(reply, done) if done.changes.is_empty() && done.events.is_empty() => written(reply, revision),
+                Ran::Done(reply, done) if !is_kept && done.changes.is_empty() && done.events.is_empty() => {
+                    written(reply, revision)
+                }
                 Ran::Done(reply, done) => {
                     revision += 1;
                     graph.set_revision(revision);

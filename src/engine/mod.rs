@@ -115,6 +115,8 @@ pub struct Idempotency {
     pub scope: CompactString,
     pub key: CompactString,
     pub fingerprint: [u8; 32],
+    /// The answer is kept where this write changes nothing too: it is that of several, of which this is the last.
+    pub of_several: bool,
 }
 
 /// An answer as it will be repeated to the same Idempotency-Key.

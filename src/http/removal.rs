@@ -202,7 +202,11 @@ impl Steps {
             reply(transaction, &done, before, &limits, false)
         };
         let write = Write {
-            idempotency: key,
+            // Also if somebody else's DELETE has ended it: what the steps removed is this one's.
+            idempotency: key.map(|key| Idempotency {
+                of_several: true,
+                ..key
+            }),
             ..self.write.clone()
         };
         self.state.engine.write_aside(write, run).await

@@ -208,6 +208,7 @@ pub fn idempotency(context: &Context, who: Principal, body: &[u8]) -> Result<Opt
         scope: scope(who),
         key: CompactString::from_utf8_lossy(key),
         fingerprint: fingerprint.finalize().into(),
+        of_several: false,
     }))
 }
 

@@ -104,6 +104,7 @@ fn key(scope: &str, key: &str, fingerprint: u8) -> Idempotency {
         scope: scope.into(),
         key: key.into(),
         fingerprint: [fingerprint; 32],
+        of_several: false,
     }
 }
 
@@ -322,6 +323,56 @@ fn a_repeated_key_gets_the_first_answer() {
     check(&world, key("me", "k", 1), Ok(true), 4);
     world.clock.set(Time(world.clock.now().0 + 1));
     check(&world, key("me", "k", 2), Ok(false), 5);
+}
+
+/// The last of several writes is the one that keeps their answer, whatever is left for it to do.
+#[test]
+fn the_answer_of_several_is_kept_if_the_last_one_changes_nothing() {
+    let first = world(Options::default());
+    let nothing = |world: &World, asked: Idempotency| {
+        let run = |transaction: &mut Transaction<'_>| perform(&Act::Nothing, transaction);
+        world.engine.write_blocking(with_key(&asked), run)
+    };
+    let last = Idempotency {
+        of_several: true,
+        ..key("me", "k", 1)
+    };
+    let done = nothing(&first, last.clone()).unwrap();
+    assert_eq!((done.replayed, done.revision, first.log()), (false, 1, 1));
+    // A dry run and a refusal keep none, and who has no key makes no commit.
+    let dry = Write {
+        dry_run: true,
+        ..with_key(&Idempotency {
+            of_several: true,
+            ..key("me", "l", 1)
+        })
+    };
+    assert!(
+        first
+            .engine
+            .write_blocking(dry, |tx| perform(&Act::Nothing, tx))
+            .is_ok()
+    );
+    let refused = with_key(&Idempotency {
+        of_several: true,
+        ..key("me", "l", 1)
+    });
+    assert!(
+        first
+            .engine
+            .write_blocking(refused, |tx| perform(&Act::Refuse(1), tx))
+            .is_err()
+    );
+    assert!(first.act(Act::Nothing).is_ok());
+    assert_eq!(first.log(), 1);
+    let check = |world: &World| {
+        let repeated = nothing(world, key("me", "k", 1)).unwrap();
+        assert_eq!((repeated.replayed, repeated.reply), (true, done.reply.clone()));
+        assert_eq!(nothing(world, key("me", "k", 2)).unwrap_err(), WriteError::KeyReused);
+        assert_eq!((world.organizations(), world.log()), (0, 1));
+    };
+    check(&first);
+    check(&first.again());
 }
 
 #[test]

@@ -369,6 +369,7 @@ impl Job {
             scope: "tester".into(),
             key: key.to_string().into(),
             fingerprint: [with; 32],
+            of_several: false,
         });
         Write {
             request_id: request.into(),
