@@ -35,6 +35,7 @@ pub mod signing;
 pub mod target;
 pub mod tokens;
 pub mod transactions;
+mod underway;
 pub mod wire;
 pub mod write;
 
@@ -119,6 +120,7 @@ pub struct State {
     request_ids: RequestIds,
     throttle: Throttle,
     hashing: Hashing,
+    underway: Arc<underway::Underway>,
     audits: audit::Turns,
     /// Events of checks on their way to the log.
     checked: checked::Waiting,
@@ -147,6 +149,7 @@ impl State {
             request_ids: RequestIds::new(Clock::secret()),
             throttle: Throttle::default(),
             hashing: Hashing::default(),
+            underway: Arc::default(),
             audits: audit::Turns::default(),
             checked: checked::Waiting::default(),
             signer: Signer::new(Setup::default(), engine.clone(), &options.limits),

@@ -13,6 +13,7 @@ use super::bulk::QUIET;
 use super::envelope::{Envelope, SHOWN, named};
 use super::problem::{Problem, internal};
 use super::target::RawTarget;
+use super::underway::Held;
 use super::write::{Asked, answer, beside, condition, still_known};
 use super::{Context, State, auth};
 use crate::access::{View, Who, token};
@@ -66,8 +67,12 @@ pub async fn delete(context: &Context, raw: RawTarget) -> Result<HttpResponse, P
         Err(error) => match large(error) {
             Err(error) => Err(error.into()),
             Ok(rest) => {
+                let held = steps.hold()?;
                 // A caller that goes away does not end it half way.
-                let all = actix_web::rt::spawn(async move { steps.all(rest).await });
+                let all = actix_web::rt::spawn(async move {
+                    let _held = held;
+                    steps.all(rest).await
+                });
                 all.await.map_err(|_| internal("the work was cut off"))?
             }
         },
@@ -139,6 +144,15 @@ struct Steps {
 }
 
 impl Steps {
+    /// Its key stands for it from now on, though the answer comes with the last step.
+    fn hold(&self) -> Result<Option<Held>, Problem> {
+        let held = self.write.idempotency.as_ref().map(|asked| {
+            let held = self.state.underway.hold(asked);
+            held.ok_or_else(|| WriteError::<Error>::KeyReused.into())
+        });
+        held.transpose()
+    }
+
     async fn all(&mut self, mut rest: Rest) -> Result<Written, Problem> {
         // The key is kept with what it stands for: the last commit, whose answer is that of the whole.
         let key = self.write.idempotency.take();
@@ -182,9 +196,9 @@ impl Steps {
             Ok(Reply::empty())
         };
         self.state.engine.write_aside(self.write.clone(), run).await?;
+        self.begun = true;
         let (left, count) = told.await.map_err(|_| WriteError::Panicked)?;
         self.condition = None;
-        self.begun = true;
         self.removed += count;
         Ok(left)
     }

@@ -16,7 +16,7 @@ use super::problem::{Problem, internal};
 use super::target::RawTarget;
 use super::{Context, GRAPH_REVISION, auth, body, operation, removal, target, wire};
 use crate::access::{View, Who};
-use crate::engine::{Idempotency, Write, Written};
+use crate::engine::{Idempotency, Write, WriteError, Written};
 use crate::error::Error;
 use crate::graph::Transaction;
 use crate::limits::{Limit, Limits};
@@ -204,12 +204,17 @@ pub fn idempotency(context: &Context, who: Principal, body: &[u8]) -> Result<Opt
         fingerprint.update((part.len() as u64).to_le_bytes());
         fingerprint.update(part);
     }
-    Ok(Some(Idempotency {
+    let asked = Idempotency {
         scope: scope(who),
         key: CompactString::from_utf8_lossy(key),
         fingerprint: fingerprint.finalize().into(),
         of_several: false,
-    }))
+    };
+    // As the committer refuses it once an answer is kept.
+    if context.state.underway.is_for_another(&asked) {
+        return Err(WriteError::<Error>::KeyReused.into());
+    }
+    Ok(Some(asked))
 }
 
 /// Where no answer is kept, a client that sends a key must not believe that its repeat is safe.

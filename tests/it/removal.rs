@@ -373,6 +373,40 @@ fn a_repeat_half_way_is_answered_as_the_first() {
     assert_eq!(world.server.engine.snapshot().len(), 1, "all but the item");
 }
 
+/// Its answer is not there yet, and its key is taken.
+#[test]
+fn the_key_of_one_under_way_stands_for_no_other_request() {
+    let world = World::new();
+    let keyed = [("Idempotency-Key", "large")];
+    let other = json!({"__objType": "Organization", "name": "Other"}).to_string();
+    let post = || world.send_with(ADMIN, "POST", "/graph", Some(&other), &keyed);
+    let (deletion, meanwhile) = thread::scope(|scope| {
+        let deletion = scope.spawn(|| world.send_with(ADMIN, "DELETE", LARGE, None, &keyed));
+        world.gate.arrived();
+        let meanwhile = scope.spawn(post);
+        until("it is answered, or waits", || {
+            meanwhile.is_finished() || world.server.engine.health().queue == 1
+        });
+        world.gate.open();
+        (
+            deletion.join().expect("an answer"),
+            meanwhile.join().expect("an answer"),
+        )
+    });
+    assert_eq!(
+        (deletion.status, meanwhile.status),
+        (200, 422),
+        "{} {}",
+        deletion.text(),
+        meanwhile.text()
+    );
+    for refused in [meanwhile, post()] {
+        let problem: Value = serde_json::from_slice(&refused.body).expect("JSON");
+        assert_eq!(problem["code"], "idempotencyKeyReused");
+    }
+    assert_eq!(world.server.engine.snapshot().len(), 1, "all but the item");
+}
+
 #[test]
 fn a_caller_that_goes_away_does_not_end_it() {
     use std::io::Write;
