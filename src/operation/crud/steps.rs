@@ -133,7 +133,9 @@ pub(super) fn selected(
     })
 }
 
-/// Is it still as it was when its caller read it? Asked until the first step is stored: that one changes what it is asked of.
+/// Is it still as it was when its caller read it? Asked until the first step is stored: from then on a part is gone, and to
+/// end half way would save nothing. What goes beneath it leaves its ETag as it is; a relation cut at it changes that, and so
+/// does the end of a profile.
 fn unchanged(tx: &Transaction<'_>, who: &Who, rest: &Rest, if_match: Option<&IfMatch>) -> Result<(), Error> {
     if let (Some(if_match), [only]) = (if_match, &*rest.targets) {
         asked(tx, who, &[only.end.id], Some(if_match))?;

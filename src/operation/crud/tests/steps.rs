@@ -506,7 +506,7 @@ fn a_condition_holds_until_the_first_step() {
             },
             Some("stale"),
         ),
-        // What it was asked of has changed by what it asked for.
+        // A part is gone: nothing is saved any more.
         (
             1,
             |world| drop(world.post("{'T':'Organization','id':'#big','name':'Bigger'}")),
