@@ -13,7 +13,7 @@ use uuid::Uuid;
 use crate::model::value::fold;
 use crate::model::{Entity, FieldDef, Fields, Kind, Serial, Value};
 
-use super::shards::Shards;
+use super::shards::{FAR, Shards};
 use super::sorted::{Range, Sorted};
 use super::topology::Topology;
 
@@ -33,7 +33,7 @@ pub(super) struct Key {
 
 #[derive(Clone)]
 pub(super) struct Index {
-    ids: Shards<u32>,
+    ids: Shards<u32, FAR>,
     hasher: RandomState,
     kinds: Vec<OfKind>,
 }

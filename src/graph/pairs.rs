@@ -10,7 +10,7 @@ use foldhash::fast::RandomState;
 use crate::model::Serial;
 
 use super::index::Member;
-use super::shards::Shards;
+use super::shards::{NEAR, Shards};
 use super::sorted::{Range, Sorted};
 
 /// Both parents and the child, as slots; or the number of a list in place of the child.
@@ -25,7 +25,7 @@ const LIST: u32 = 1 << 31;
 
 #[derive(Clone, Default)]
 pub(super) struct Pairs {
-    table: Shards<Pair>,
+    table: Shards<Pair, NEAR>,
     /// By number; a list that became empty is used again.
     lists: Vec<Sorted<Member>>,
     vacant: Vec<u32>,

@@ -1,5 +1,5 @@
 //! A hash table in parts. A table that grows moves everything in it at once, and the committer with everybody's writes waits:
-//! with ten million ids, each of which is read from its entity to be hashed again, that is seconds. A part has a thousandth
+//! with ten million ids, each of which is read from its entity to be hashed again, that is seconds. A part has a small share
 //! of them, and no two grow at the same insertion.
 
 use std::hash::BuildHasher;
@@ -11,14 +11,17 @@ use hashbrown::hash_table::OccupiedEntry;
 /// Where a hash names the part: neither the low bits, by which a table finds a place, nor the seven high ones, by which it
 /// tells neighbours apart.
 const SHIFT: u32 = 40;
-const PARTS: usize = 1 << 10;
+/// Parts of a table whose entries have to be fetched to be hashed again.
+pub(super) const FAR: usize = 1 << 10;
+/// Of one whose entries hash by what they hold, which is a tenth of the work: so few are all near the processor.
+pub(super) const NEAR: usize = 1 << 6;
 
 #[derive(Clone)]
-pub(super) struct Shards<T> {
+pub(super) struct Shards<T, const PARTS: usize> {
     parts: Box<[HashTable<T>]>,
 }
 
-impl<T> Default for Shards<T> {
+impl<T, const PARTS: usize> Default for Shards<T, PARTS> {
     fn default() -> Self {
         Self {
             parts: (0..PARTS).map(|_| HashTable::new()).collect(),
@@ -26,26 +29,26 @@ impl<T> Default for Shards<T> {
     }
 }
 
-fn part(hash: u64) -> usize {
+fn part<const PARTS: usize>(hash: u64) -> usize {
     (hash >> SHIFT) as usize % PARTS
 }
 
-impl<T> Shards<T> {
+impl<T, const PARTS: usize> Shards<T, PARTS> {
     pub fn find(&self, hash: u64, is_it: impl FnMut(&T) -> bool) -> Option<&T> {
-        self.parts[part(hash)].find(hash, is_it)
+        self.parts[part::<PARTS>(hash)].find(hash, is_it)
     }
 
     pub fn find_mut(&mut self, hash: u64, is_it: impl FnMut(&T) -> bool) -> Option<&mut T> {
-        self.parts[part(hash)].find_mut(hash, is_it)
+        self.parts[part::<PARTS>(hash)].find_mut(hash, is_it)
     }
 
     pub fn find_entry(&mut self, hash: u64, is_it: impl FnMut(&T) -> bool) -> Option<OccupiedEntry<'_, T>> {
-        self.parts[part(hash)].find_entry(hash, is_it).ok()
+        self.parts[part::<PARTS>(hash)].find_entry(hash, is_it).ok()
     }
 
     /// It is not there yet. `hasher` is asked of those whose part grows.
     pub fn insert(&mut self, hash: u64, value: T, hasher: impl Fn(&T) -> u64) {
-        self.parts[part(hash)].insert_unique(hash, value, hasher);
+        self.parts[part::<PARTS>(hash)].insert_unique(hash, value, hasher);
     }
 
     pub fn iter(&self) -> impl Iterator<Item = &T> {
@@ -60,7 +63,7 @@ impl<T> Shards<T> {
 /// What is kept for slots of entities or numbers of edges, in such a table.
 #[derive(Clone)]
 pub(super) struct BySlot<V> {
-    shards: Shards<(u32, V)>,
+    shards: Shards<(u32, V), NEAR>,
     hasher: RandomState,
 }
 
@@ -142,14 +145,14 @@ mod tests {
     fn no_insertion_moves_more_than_a_part() {
         const ALL: u32 = 300_000;
         let hasher = RandomState::default();
-        let (mut shards, moved) = (Shards::default(), Cell::new(0));
+        let (mut shards, moved) = (Shards::<u32, FAR>::default(), Cell::new(0));
         for value in 0..ALL {
             moved.set(0);
             shards.insert(hasher.hash_one(value), value, |other| {
                 moved.set(moved.get() + 1);
                 hasher.hash_one(other)
             });
-            assert!(moved.get() <= 4 * ALL as usize / PARTS, "{} at {value}", moved.get());
+            assert!(moved.get() <= 4 * ALL as usize / FAR, "{} at {value}", moved.get());
         }
         assert_eq!(shards.len(), ALL as usize);
         assert_eq!(
