@@ -2,12 +2,15 @@
 //! many leases it has at all. Which reason that is, and in which order it is asked, is for `decision`.
 
 use crate::graph::{Anchored, Node};
-use crate::model::Time;
+use crate::model::schema::{Hop, known};
+use crate::model::{Kind, RelationType, Time};
 
 use super::anchors::Anchors;
 use super::decision::Wanted;
 use super::distinct::Distinct;
 use super::select;
+
+const LEASES: Hop = Hop::forward(known(RelationType::OneToMany, Kind::Assignment, Kind::Consumption));
 
 /// Leases of one consumer on one license that have not ended; ours. Those beyond the first take no seat, so nothing else
 /// bounds them: a client that calls its device by ever new names would fill the memory, and every decision about it
@@ -16,8 +19,10 @@ pub const LEASES_OF_ONE: usize = 10_000;
 
 /// Has it as many leases as one may have? One that cools down is one still.
 pub fn is_full(assignment: Node<'_>, now: Time) -> bool {
+    let all = assignment.hop_count(LEASES);
+    // Ended ones are among all: only who has so many is asked how many live.
     let mut leases = assignment.graph().leases(assignment, now);
-    leases.nth(LEASES_OF_ONE - 1).is_some()
+    all >= LEASES_OF_ONE && leases.nth(LEASES_OF_ONE - 1).is_some()
 }
 
 /// Devices, or processes, as far as they are limited.
