@@ -494,7 +494,7 @@ pub const ROUTES: &[Route] = &[
         id: "backup",
         tag: "data",
         summary: "A copy of the database",
-        description: "Consistent, made while the server goes on.",
+        description: "Consistent, made while the server goes on; one at a time. Of the newest revision, which the file itself tells.",
         parameters: &[],
         bodies: &[],
         answers: &[Answer {
@@ -502,9 +502,9 @@ pub const ROUTES: &[Route] = &[
             description: "A database file",
             media: "application/vnd.sqlite3",
             schema: "",
-            headers: &["Graph-Revision"],
+            headers: &[],
         }],
-        problems: &[400, 401, 403, 405, 422, 503],
+        problems: &[400, 401, 403, 405, 409, 503],
         open: false,
     },
     Route {
