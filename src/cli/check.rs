@@ -48,8 +48,12 @@ pub fn run(common: &Common, args: &Check) -> Result<(), Failure> {
         Output::Json => output::json(result)?,
         Output::Table => output::line(&told(result))?,
     }
-    match result["granted"].as_bool() {
-        Some(true) => Ok(()),
+    match (result["granted"].as_bool(), result["code"].as_str().unwrap_or_default()) {
+        (Some(true), _) => Ok(()),
+        // Nothing was decided.
+        (_, code @ ("targetNotFound" | "permissionMissing" | "badCheck" | "timeSpent")) => {
+            Err(Failure::refused(format!("nothing was decided: {code}")))
+        }
         _ => Err(Failure::new(Exit::No, "")),
     }
 }

@@ -49,6 +49,10 @@ pub fn run(common: &Common, args: &Query) -> Result<(), Failure> {
         .get(&target)
         .map_err(|failure| under(&selector, failure))?
         .text()?;
+    // A token is one, whatever the output.
+    if !text.starts_with(['{', '[']) && text.matches('.').count() == 2 {
+        return output::line(&text);
+    }
     let answer = client::parse(&text)?;
     match common.output {
         Output::Json => output::line(&text)?,

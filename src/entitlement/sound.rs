@@ -6,7 +6,7 @@ use crate::model::schema::{RelationType, known, place};
 use crate::model::{Entity, Kind, Rel, Value};
 
 use super::anchors::Anchors;
-use super::model::LONGEST_LEASE;
+use super::model::{LONGEST_LEASE, LeaseTimes};
 use super::refused::Refused;
 use super::texts;
 use super::version;
@@ -180,11 +180,15 @@ pub fn contradiction(rule: &Entity) -> Option<(&'static str, Contradiction)> {
             if let Some((name, _)) = each.find(|(_, field)| number(*field).is_some_and(|ms| ms > LONGEST_LEASE)) {
                 return Some((name, Contradiction::TimeTooLong));
             }
-            let late = pairs.iter().find(|((_, lease), (_, refresh))| {
-                number(*lease)
-                    .zip(number(*refresh))
-                    .is_some_and(|(lease, refresh)| refresh > lease)
-            });
+            // What is not said is as in the built-in model.
+            let LeaseTimes { online, offline, .. } = LeaseTimes::default();
+            let late = pairs
+                .iter()
+                .zip([online, offline])
+                .find(|(((_, lease), (_, refresh)), unsaid)| {
+                    number(*refresh).is_some_and(|refresh| refresh > number(*lease).unwrap_or(*unsaid))
+                });
+            let late = late.map(|(late, _)| late);
             late.map(|(_, (name, _))| (*name, Contradiction::RefreshAfterLease))
         }
         _ => None,

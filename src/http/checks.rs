@@ -12,6 +12,7 @@ use serde_json::value::RawValue;
 use uuid::Uuid;
 
 use super::checked::Noted;
+use super::object::Object;
 use super::problem::Problem;
 use super::wire::text;
 use super::write::beside;
@@ -75,7 +76,7 @@ pub async fn answer(context: &Context, mut payload: Payload) -> Result<HttpRespo
         value: limits.body_bytes,
     };
     let bytes = body::read(&context.request, &mut payload, limit).await?;
-    let sent: Sent<'_> = serde_json::from_slice(&bytes).map_err(|error| {
+    let Object(sent): Object<Sent<'_>> = serde_json::from_slice(&bytes).map_err(|error| {
         Problem::bad_request("badChecks", format!("the body is no list of checks: {error}"))
             .help("for example {\"checks\":[{\"profileId\":\"…\",\"item\":\"editor\"}],\"explain\":false}")
     })?;
@@ -107,7 +108,7 @@ pub async fn answer(context: &Context, mut payload: Payload) -> Result<HttpRespo
         let bytes = bytes.clone();
         done = beside(move || {
             // Read again: what was read borrows from the bytes.
-            let sent: Sent<'_> = serde_json::from_slice(&bytes)
+            let Object(sent): Object<Sent<'_>> = serde_json::from_slice(&bytes)
                 .map_err(|_| super::problem::internal("the checks cannot be read twice"))?;
             let by = By {
                 graph: &graph,
@@ -172,7 +173,9 @@ impl<'s, 'a, 'g> Ahead<'s, 'a, 'g> {
     fn element(&mut self, at: usize) -> Option<&Element<'a>> {
         if !(self.from..self.from + self.read.len()).contains(&at) {
             let next = self.sent.checks.iter().skip(at).take(AHEAD);
-            self.read = next.map(|raw| serde_json::from_str(raw.get()).ok()).collect();
+            self.read = next
+                .map(|raw| serde_json::from_str(raw.get()).ok().map(|Object(element)| element))
+                .collect();
             self.from = at;
             let consumers = self.read.iter().filter_map(|element| element.as_ref()?.profile_id);
             let graph = self.by.graph;

@@ -4,6 +4,7 @@
 use actix_web::HttpResponse;
 use actix_web::http::header;
 
+use super::cursor::Lasting;
 use super::problem::Problem;
 use super::wire::text;
 use super::write::beside;
@@ -24,12 +25,8 @@ pub async fn answer(
 ) -> Result<HttpResponse, Answered> {
     let (graph, who) = auth::enter(context).await?;
     let limits = *context.limits();
-    let after = match arguments.text("cursor") {
-        None => None,
-        Some(text) => {
-            Some(Place::read(text).ok_or_else(|| mistyped("cursor", text, "it is a `nextCursor` of this operation"))?)
-        }
-    };
+    let cursor = arguments.text("cursor").map(str::to_owned);
+    let cursors = Lasting::new(auth::bearer(context).unwrap_or_default());
     let rows = match arguments.int("limit") {
         None => limits.page.min(limits.page_max),
         Some(rows) => u64::try_from(rows)
@@ -39,10 +36,20 @@ pub async fn answer(
     };
     let (now, revision) = (context.state.engine.now(), graph.revision());
     let found = beside(move || {
-        let run = || -> Result<Vec<u8>, Error> {
+        let run = || -> Result<Vec<u8>, Answered> {
             let view = View::new(&graph, &who);
-            let selector = selector.ok_or_else(|| Fault::SelectorMissing("License".to_owned()))?;
+            let selector = selector.ok_or_else(|| Error::from(Fault::SelectorMissing("License".to_owned())))?;
             let license = describe::license(&view, &selector, &limits)?;
+            let asked = format!("DescribeConsumers {}", license.id);
+            let opened = |text: &str| {
+                let place = cursors.open(text, &asked)?;
+                Place::read(std::str::from_utf8(&place).ok()?)
+            };
+            let not_given = "it is a `nextCursor` of this operation, for this license and this caller";
+            let after = match &cursor {
+                None => None,
+                Some(text) => Some(opened(text).ok_or_else(|| mistyped("cursor", text, not_given))?),
+            };
             let (found, next) = describe::consumers(&view, license, after, rows as usize, limits.visited, now);
             let budget = Budget::new(&limits);
             let mut out = Vec::with_capacity(128 + 400 * found.len());
@@ -64,10 +71,11 @@ pub async fn answer(
                     authz::path(&mut out, &view, consumer.profile, *path, license);
                 }
                 out.extend_from_slice(b"]}");
-                budget.answered(out.len())?;
+                budget.answered(out.len()).map_err(Error::from)?;
             }
             out.push(b']');
             if let Some(next) = next {
+                let next = cursors.seal(next.to_string().as_bytes(), &asked);
                 out.extend_from_slice(format!(",\"nextCursor\":\"{next}\"").as_bytes());
             }
             out.extend_from_slice(b"}}");

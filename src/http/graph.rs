@@ -7,6 +7,7 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderValue};
 use actix_web::{HttpResponse, web};
 use compact_str::CompactString;
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use serde_json::json;
 use smallvec::SmallVec;
 use uuid::Uuid;
@@ -156,6 +157,8 @@ pub async fn read(context: &Context) -> Result<HttpResponse, Problem> {
     };
     let revision = graph.revision();
     let profile = who.principal.profile;
+    // A cursor goes on wherever the first page began: it is sent without `i`.
+    let onward = (!wrap && asked.has_index()).then(|| canonical(&raw.selector, limits));
     let question = Question {
         state: Arc::clone(&context.state),
         graph,
@@ -208,7 +211,7 @@ pub async fn read(context: &Context) -> Result<HttpResponse, Problem> {
         } else {
             response.insert_header((
                 header::LINK,
-                format!("<{}>; rel=\"next\"", next_target(context, &cursor)),
+                format!("<{}>; rel=\"next\"", next_target(context, &onward, &cursor)),
             ));
         }
     }
@@ -539,8 +542,27 @@ pub fn matches_tag(sent: &str, tag: &str) -> bool {
 }
 
 /// The same target with this cursor in place of the one it had.
-fn next_target(context: &Context, cursor: &str) -> String {
-    let target = context.raw_target();
+/// The rest of a path that a selector stands in, as it can be sent and written between `<` and `>`.
+const IN_PATH: &AsciiSet = &CONTROLS
+    .add(b' ')
+    .add(b'"')
+    .add(b'#')
+    .add(b'%')
+    .add(b'<')
+    .add(b'>')
+    .add(b'?')
+    .add(b'\\')
+    .add(b'^')
+    .add(b'`');
+
+/// What was asked for, and a cursor. `onward`: the selector without its `i`, if it has one.
+fn next_target(context: &Context, onward: &Option<String>, cursor: &str) -> String {
+    let asked = context.raw_target();
+    let onward = onward.as_ref().map(|selector| {
+        let query = asked.find('?').map_or("", |at| &asked[at..]);
+        format!("/graph{}{query}", utf8_percent_encode(selector, IN_PATH))
+    });
+    let target = onward.as_deref().unwrap_or(asked);
     match target.find("cursor=") {
         Some(at) if matches!(target.as_bytes().get(at.wrapping_sub(1)), Some(b'?' | b'&')) => {
             let end = target[at..].find('&').map_or(target.len(), |length| at + length);

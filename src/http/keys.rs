@@ -10,6 +10,7 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 
 use super::graph::matches_tag;
+use super::object::Object;
 use super::problem::Problem;
 use super::write::{self, answer as written, still_known};
 use super::{Context, GRAPH_REVISION, auth, body};
@@ -96,7 +97,7 @@ async fn rotate(context: &Context, who: Who, mut payload: Payload) -> Result<Htt
         value: context.limits().body_bytes,
     };
     let bytes = body::read(&context.request, &mut payload, limit).await?;
-    let wanted: Wanted = serde_json::from_slice(&bytes).map_err(|error| {
+    let Object(wanted): Object<Wanted> = serde_json::from_slice(&bytes).map_err(|error| {
         let mut problem = Problem::bad_request("badKey", format!("the body does not describe a key: {error}"));
         problem.pointer = Some(String::new());
         problem.help("for example {\"alg\":\"RS256\",\"keepDays\":90}")

@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use super::authz::tell_changes;
 use super::cursor::Lasting;
+use super::operation::no_match;
 use super::problem::Problem;
 use super::wire::text;
 use super::write::{answer as written, beside, idempotency, still_known};
@@ -158,6 +159,7 @@ fn admit(who: &Who) -> Result<(), Error> {
 async fn end(context: &Context, id: &str) -> Result<HttpResponse, Problem> {
     let who = auth::authenticate(context, &context.state.engine.snapshot())?;
     admit(&who)?;
+    no_match(context)?;
     let dry_run = context.parameters(&["dryRun"])?.flag("dryRun", false)?;
     let lease = Uuid::try_parse(id).map_err(|_| {
         Problem::bad_request("badId", format!("`{id}` is not the id of a lease")).help("an id is a UUID")

@@ -22,6 +22,7 @@ pub mod health;
 pub mod keys;
 mod leases;
 pub mod metrics;
+pub mod object;
 pub mod openapi;
 pub mod operation;
 pub mod parameters;

@@ -306,6 +306,12 @@ fn headers_fit(context: &Context, form: &Form) -> Result<(), Problem> {
                 .help("a repeat would have to keep the token: log in again"),
         );
     }
+    no_match(context)
+}
+
+/// What is no write of one object by its id has no ETag to compare.
+pub(super) fn no_match(context: &Context) -> Result<(), Problem> {
+    let headers = context.request.headers();
     if headers.contains_key(header::IF_MATCH) || headers.contains_key(header::IF_NONE_MATCH) {
         let problem = Problem::bad_request(
             "ifMatchNeedsOne",

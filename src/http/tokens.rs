@@ -10,6 +10,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use super::object::Object;
 use super::problem::Problem;
 use super::write::{self, answer as written, still_known};
 use super::{Context, GRAPH_REVISION, auth, body};
@@ -89,7 +90,7 @@ async fn create(context: &Context, who: Who, mut payload: Payload) -> Result<Htt
         value: context.limits().body_bytes,
     };
     let bytes = body::read(&context.request, &mut payload, limit).await?;
-    let wanted: Wanted = serde_json::from_slice(&bytes).map_err(|error| {
+    let Object(wanted): Object<Wanted> = serde_json::from_slice(&bytes).map_err(|error| {
         let mut problem = Problem::bad_request("badToken", format!("the body does not describe a token: {error}"));
         problem.pointer = Some(wrong_member(&bytes));
         problem.help(

@@ -11,9 +11,10 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::authz::tell_changes;
+use super::object::Object;
 use super::problem::Problem;
 use super::write::{self, answer as written, still_known};
-use super::{Context, auth, body};
+use super::{Context, auth, body, operation};
 use crate::engine::{Reply, Write};
 use crate::error::Error;
 use crate::graph::Transaction;
@@ -25,7 +26,7 @@ use crate::operation::transactions::{self, Done, Order, OrderItem};
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Body {
-    transaction: Wanted,
+    transaction: Object<Wanted>,
 }
 
 #[derive(Deserialize)]
@@ -34,7 +35,7 @@ struct Wanted {
     external_id: String,
     #[serde(rename = "type", default = "unspecified")]
     order_type: String,
-    items: Vec<WantedItem>,
+    items: Vec<Object<WantedItem>>,
 }
 
 #[derive(Deserialize)]
@@ -87,6 +88,7 @@ pub async fn answer(context: &Context, mut payload: Payload) -> Result<HttpRespo
         Method::PUT => (transactions::update, "UpdateLicenseTransaction"),
         _ => return Err(Problem::method_not_allowed(method.as_str(), "POST, PUT")),
     };
+    operation::no_match(context)?;
     let dry_run = context.parameters(&["dryRun"])?.flag("dryRun", false)?;
     let Some((kind, id)) = parts(context.request.path()) else {
         return Err(Problem::new(
@@ -138,14 +140,14 @@ pub async fn answer(context: &Context, mut payload: Payload) -> Result<HttpRespo
 type Run = fn(&mut Transaction<'_>, &crate::access::Who, (Kind, Uuid), &Order) -> Result<Done, Error>;
 
 fn order(bytes: &[u8]) -> Result<Order, Problem> {
-    let read: Body = serde_json::from_slice(bytes).map_err(|error| {
+    let Object(Body { transaction: Object(read) }) = serde_json::from_slice(bytes).map_err(|error| {
         let mut problem = Problem::bad_request("badTransaction", format!("the body is no transaction: {error}"));
         problem.pointer = Some(String::new());
         problem.help(
             "for example {\"transaction\":{\"type\":\"Order\",\"externalId\":\"o-1\",\"items\":[{\"externalId\":\"1\",\"productId\":\"…\",\"quantity\":5}]}}",
         )
     })?;
-    let items = read.transaction.items.into_iter().map(|item| OrderItem {
+    let items = read.items.into_iter().map(|Object(item)| OrderItem {
         external_id: item.external_id,
         product: item.product_id,
         quantity: item.quantity,
@@ -154,8 +156,8 @@ fn order(bytes: &[u8]) -> Result<Order, Problem> {
         lock_scope: item.lock_scope,
     });
     Ok(Order {
-        external_id: read.transaction.external_id,
-        order_type: read.transaction.order_type,
+        external_id: read.external_id,
+        order_type: read.order_type,
         items: items.collect(),
     })
 }

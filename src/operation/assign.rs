@@ -78,6 +78,7 @@ fn input(call: &Call<'_, '_>, profile: Node<'_>, license: Node<'_>, now: Time) -
             .map(|(rel, parent)| ReferenceInput {
                 rel,
                 parent: Some(parent),
+                entry: None,
             })
             .into(),
         related: Vec::new(),

@@ -124,14 +124,21 @@ pub fn consumers<'g>(
         let mut last = serial.unwrap_or(0);
         for profile in Merged::of(license, entitlement, serial) {
             visited += 1;
-            if visited > visits || found.len() == most {
+            if visited > visits {
                 return (found, Some(Place::Ways(last)));
             }
-            last = profile.serial;
             let paths = paths(license, entitlement, profile, now);
             if !paths.is_empty() && view.sees(profile) {
-                found.push(consumer(license, profile, paths, now));
+                let consumer = consumer(license, profile, paths, now);
+                if consumer.state != State::Available || select::is_valid(&profile, now) {
+                    // Only who is shown is a reason to go on: that others are there is not told.
+                    if found.len() == most {
+                        return (found, Some(Place::Ways(last)));
+                    }
+                    found.push(consumer);
+                }
             }
+            last = profile.serial;
         }
     }
     let serial = match after {
@@ -141,10 +148,10 @@ pub fn consumers<'g>(
     let mut last = serial;
     for (assignment, _) in license.hop(Hop::forward(BY_LICENSE), Some(serial)) {
         visited += 1;
-        if visited > visits || found.len() == most {
+        if visited > visits {
             return (found, Some(Place::Assignments(last)));
         }
-        last = assignment.serial;
+        let before = std::mem::replace(&mut last, assignment.serial);
         let Some(profile) = assignment.parent(BY_PROFILE).filter(|profile| view.sees(*profile)) else {
             continue;
         };
@@ -155,7 +162,10 @@ pub fn consumers<'g>(
         let opens = select::granting_one(assignment, now);
         let paths = opens.then_some(Path::Assignment(assignment)).into_iter().collect();
         let consumer = consumer(license, profile, paths, now);
-        if opens || consumer.state != State::Available {
+        if opens && select::is_valid(&profile, now) || consumer.state != State::Available {
+            if found.len() == most {
+                return (found, Some(Place::Assignments(before)));
+            }
             found.push(consumer);
         }
     }

@@ -35,6 +35,8 @@ pub struct FieldInput {
 pub struct ReferenceInput {
     pub rel: Rel,
     pub parent: Option<Uuid>,
+    /// Where it stands in a map of entries; `None` in a plain object, under its name.
+    pub entry: Option<u32>,
 }
 
 /// An object listed under another one.

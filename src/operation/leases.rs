@@ -59,8 +59,16 @@ pub fn list<'g>(
     let find = |kind: Kind, id: Option<Uuid>, parameter: &'static str| -> Result<Option<Node<'g>>, OperationError> {
         id.map(|id| reached(graph, who, kind, id, parameter)).transpose()
     };
-    let profile = find(Kind::Profile, profile, "profileId")?;
-    let license = find(Kind::License, asked.license, "licenseId")?;
+    // One's own are one's own wherever one's profile hangs.
+    let profile = match profile {
+        Some(id) if Some(id) == own && graph.find(id).is_some() => graph.find(id),
+        other => find(Kind::Profile, other, "profileId")?,
+    };
+    // Who may not read licenses learns nothing of which there are.
+    let license = match find(Kind::License, asked.license, "licenseId") {
+        Err(_) if !who.may(Permission::Kind(Kind::License, Action::Read)) => return Ok((Vec::new(), None)),
+        found => found?,
+    };
     let item = match &asked.item {
         None => None,
         // Of an unknown item there are no leases.

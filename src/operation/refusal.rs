@@ -30,6 +30,8 @@ pub enum Refusal {
     ValueDoesNotFit(String),
     #[error("`{field}` of `{}` is written by the server alone", kind.name())]
     ServerOwned { kind: Kind, field: String },
+    #[error("`{0}` is written by the server alone")]
+    Record(&'static str),
     #[error("`{field}` of `{}` is required", kind.name())]
     RequiredMissing { kind: Kind, field: &'static str },
     #[error("`{value}` is not allowed as `{field}`")]
@@ -85,7 +87,7 @@ impl Refusal {
         match self {
             Self::UnknownType(_) => "unknownType",
             Self::ValueDoesNotFit(_) => "valueDoesNotFit",
-            Self::ServerOwned { .. } => "serverOwned",
+            Self::ServerOwned { .. } | Self::Record(_) => "serverOwned",
             Self::RequiredMissing { .. } => "requiredMissing",
             Self::ValueNotAllowed { .. } => "valueNotAllowed",
             Self::EndBeforeStart => "endBeforeStart",
@@ -111,9 +113,11 @@ impl Refusal {
 
     pub fn class(&self) -> Class {
         match self {
-            Self::UnknownType(_) | Self::ValueDoesNotFit(_) | Self::ServerOwned { .. } | Self::IfMatchNeedsOne => {
-                Class::Unreadable
-            }
+            Self::UnknownType(_)
+            | Self::ValueDoesNotFit(_)
+            | Self::ServerOwned { .. }
+            | Self::Record(_)
+            | Self::IfMatchNeedsOne => Class::Unreadable,
             Self::RequiredMissing { .. }
             | Self::ValueNotAllowed { .. }
             | Self::EndBeforeStart
@@ -138,6 +142,7 @@ impl Refusal {
 
     pub fn help(&self) -> Option<&str> {
         match self {
+            Self::Record(_) => Some("it comes and goes with what it tells of"),
             Self::ServerOwned { .. } => Some("leave it out, or send it back as it was read"),
             Self::ValueNotAllowed { allowed, .. } => Some(allowed),
             Self::TwoParents { .. } => Some("name one parent, in `referenceFields` or by where the object is listed"),
@@ -232,6 +237,11 @@ pub(crate) fn violation_help(violation: &Violation) -> Option<&'static str> {
         Violation::NotSingle { .. } => Some("send the id of the one there is to change it"),
         Violation::NotUnique { .. } => Some("send another value, or the id of the one that has it to change that"),
         Violation::WrongKind { .. } => Some("an id stays with its type: send the id of one of the wanted type"),
+        Violation::NotFound { .. } => {
+            Some("what is referred to has to be in the body, or stored and readable by this token")
+        }
+        Violation::SerialTaken { .. } => Some("leave the serial out, or import into a database that is empty"),
+        Violation::SerialOutOfRange { .. } => Some("leave the serial out, and the server gives one"),
         _ => None,
     }
 }

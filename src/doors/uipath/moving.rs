@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::wire::whole;
 use crate::http::door::{Unread, listed};
+use crate::http::object::Object;
 use crate::operation::allocation::Quota;
 use crate::operation::foreign::Named;
 use crate::operation::moving::{Entry, Held, Step};
@@ -24,7 +25,8 @@ pub fn entries(document: &Value) -> Result<Vec<Entry>, Unread> {
 }
 
 fn read<'v, T: Deserialize<'v>>(entry: &'v Value) -> Read<T> {
-    T::deserialize(entry).map_err(|error| error.to_string())
+    let read = Object::deserialize(entry).map(|Object(read)| read);
+    read.map_err(|error| error.to_string())
 }
 
 fn says(entry: &Value) -> Read<(Option<String>, Step)> {
@@ -148,9 +150,9 @@ struct Ruled {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Quoted {
-    group_rule: Ruled,
+    group_rule: Object<Ruled>,
     #[serde(default)]
-    quotas: Vec<QuotaMember>,
+    quotas: Vec<Object<QuotaMember>>,
 }
 
 #[derive(Deserialize)]
@@ -179,12 +181,13 @@ enum Member {
 
 fn quoted(entry: &Value) -> Read<(Option<String>, Step)> {
     let quoted: Quoted = read(entry)?;
-    let quotas = quoted.quotas.into_iter().map(|quota| Quota {
+    let quotas = quoted.quotas.into_iter().map(|Object(quota)| Quota {
         item: quota.user_bundle_code,
         limit: quota.limit,
     });
     let quotas = quotas.collect();
-    ruled(quoted.group_rule, Some(quotas))
+    let Object(rule) = quoted.group_rule;
+    ruled(rule, Some(quotas))
 }
 
 /// A rule is of a group that its list names, or of one that is there.

@@ -6,6 +6,7 @@ use serde_json::Number;
 
 use super::reason::No;
 use crate::http::door;
+use crate::http::object::Object;
 use crate::operation::allocation::{Direct, Order, Quota, Rules};
 
 /// Absent is one thing, `null` is none.
@@ -61,7 +62,7 @@ struct PortalRuleBody {
 struct QuotaBody {
     user_bundle_codes: Vec<String>,
     #[serde(default)]
-    quotas: Vec<QuotaMember>,
+    quotas: Vec<Object<QuotaMember>>,
     #[serde(default, deserialize_with = "given")]
     use_external_license: Option<bool>,
 }
@@ -93,6 +94,7 @@ struct NamesBody {
 
 fn json<'b, T: Deserialize<'b>>(bytes: &'b [u8]) -> Result<T, No> {
     serde_json::from_slice(bytes)
+        .map(|Object(body)| body)
         .map_err(|error| No::bad_request("badBody", format!("the body cannot be read: {error}")))
 }
 
@@ -146,7 +148,7 @@ pub fn portal_rule(bytes: &[u8]) -> Result<Rules, No> {
 
 pub fn rule_with_quota(bytes: &[u8]) -> Result<Rules, No> {
     let body: QuotaBody = json(bytes)?;
-    let quotas = body.quotas.into_iter().map(|quota| Quota {
+    let quotas = body.quotas.into_iter().map(|Object(quota)| Quota {
         item: quota.user_bundle_code,
         limit: quota.limit,
     });

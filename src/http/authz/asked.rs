@@ -144,6 +144,14 @@ impl<'a> Asked<'a> {
             seen.push((name, value));
         }
         asked.narrowed.sound()?;
+        if asked.releases && asked.only_asks {
+            return Err(Problem::bad_request(
+                "contradictoryFilters",
+                "`release` and `doConsume=false` are both given",
+            )
+            .parameter("doConsume")
+            .help("a release gives the lease back: leave `doConsume` out, or ask with `dryRun=true` what it would change"));
+        }
         if asked.items.is_empty() {
             return Err(match asked.releases {
                 true => Problem::bad_request("leaseMissing", "no lease to release is named")
@@ -165,7 +173,7 @@ impl<'a> Asked<'a> {
 
     /// Changes nothing.
     pub fn only_checks(&self) -> bool {
-        self.only_asks && !self.releases
+        self.only_asks
     }
 
     fn item(&mut self, name: Cow<'a, str>, value: &str, limits: &Limits) -> Result<(), Problem> {
@@ -390,7 +398,7 @@ mod tests {
         check("&&editor&", "&", Ok("editor"));
         check("release&1&2=", "", Ok("1|2 release"));
         check("release=&1", "", Ok("1 release"));
-        check("release=true&1&hw=x&doConsume=false", "", Ok("1 release"));
+        check("release=true&1&hw=x&doConsume=false", "", Err("contradictoryFilters"));
         check("release=false&editor", "", Ok("editor"));
         check("editor&hw=x&hw=x", "hw=x", Ok("editor"));
         check("_errorKey", "", Ok("_errorKey"));

@@ -67,11 +67,13 @@ pub async fn follow(context: &Context) -> Result<HttpResponse, Problem> {
     let audience = Audience::of(&who, &graph)?;
     let parameters = context.parameters(&["after"])?;
     // A client that comes back says itself what it saw last, and says it better than its first target.
-    let sent = context.header("last-event-id").or_else(|| parameters.text("after"));
+    let header = context.header("last-event-id");
+    let named = if header.is_some() { "Last-Event-ID" } else { "after" };
+    let sent = header.or_else(|| parameters.text("after"));
     let next = match sent.map(str::trim).filter(|text| !text.is_empty()) {
         Some(text) => Next::after(text).ok_or_else(|| {
             Problem::bad_request("badEventId", format!("`{text}` is not the id of an event"))
-                .parameter("after")
+                .parameter(named)
                 .help("send the `id` of the last event, such as 41-0, or a revision; 0 for all that are kept")
         })?,
         None => Next {

@@ -167,7 +167,7 @@ fn object(json: &Json<'_>, at: &At<'_>, place: Place) -> Read<ObjectInput> {
         match name.as_ref() {
             "__objType" => {}
             "id" => input.id = value::id(member, &here)?,
-            "referenceFields" => references(member, &here, |name, id, at| {
+            "referenceFields" => references(member, &here, |name, id, entry, at| {
                 let Some(parent) = known.parents.iter().find(|parent| parent.name == name) else {
                     let names = known
                         .parents
@@ -184,6 +184,7 @@ fn object(json: &Json<'_>, at: &At<'_>, place: Place) -> Read<ObjectInput> {
                 input.references.push(ReferenceInput {
                     rel: parent.rel,
                     parent: id,
+                    entry,
                 });
                 Ok(())
             })?,
@@ -226,7 +227,12 @@ fn kind_of(json: &Json<'_>, at: &At<'_>, place: Place) -> Read<Kind> {
 }
 
 /// `referenceFields`: a map of wrapped scalars, or a plain object.
-fn references(json: &Json<'_>, at: &At<'_>, mut each: impl FnMut(&str, Option<Uuid>, &At<'_>) -> Read<()>) -> Read<()> {
+/// `each` hears its place among the entries of a map.
+fn references(
+    json: &Json<'_>,
+    at: &At<'_>,
+    mut each: impl FnMut(&str, Option<Uuid>, Option<u32>, &At<'_>) -> Read<()>,
+) -> Read<()> {
     let members = match json {
         Json::Null => return Ok(()),
         Json::Object(members) => members,
@@ -237,7 +243,7 @@ fn references(json: &Json<'_>, at: &At<'_>, mut each: impl FnMut(&str, Option<Uu
     if !is_map {
         for (name, member) in members.iter().filter(|(name, _)| name != "__objType") {
             let here = At::Key(at, name);
-            each(name, value::id(member, &here)?, &here)?;
+            each(name, value::id(member, &here)?, None, &here)?;
         }
         return Ok(());
     }
@@ -272,7 +278,7 @@ fn references(json: &Json<'_>, at: &At<'_>, mut each: impl FnMut(&str, Option<Uu
             .member("value")
             .map_or(Ok(None), |value| value::id(value, &value_at))?;
         // What the key says is unknown before it is too many: the list of those seen stays as short as the schema's.
-        each(name, id, &key_at)?;
+        each(name, id, u32::try_from(index).ok(), &key_at)?;
         seen.push(name);
     }
     Ok(())
@@ -460,7 +466,7 @@ fn relation_members(members: Members<'_, '_>, hop: Hop, at: &At<'_>, input: &mut
         }
         match name.as_ref() {
             "__objType" => {}
-            "referenceFields" => references(member, &here, |name, id, at| {
+            "referenceFields" => references(member, &here, |name, id, _, at| {
                 if name == known.ends.0 {
                     input.ends.0 = id;
                 } else if name == known.ends.1 {
@@ -495,7 +501,7 @@ fn relation(json: &Json<'_>, relation_type: RelationType, at: &At<'_>) -> Read<R
     let mut ends: Vec<(CompactString, Option<Uuid>)> = Vec::with_capacity(2);
     if let Some(member) = json.member("referenceFields") {
         let here = At::Key(at, "referenceFields");
-        references(member, &here, |name, id, at| {
+        references(member, &here, |name, id, _, at| {
             let mut known = names::rows(relation_type).flat_map(|row| [row.ends.0.as_str(), row.ends.1.as_str()]);
             if known.any(|known| known == name) {
                 ends.push((CompactString::new(name), id));

@@ -200,6 +200,8 @@ fn checked(def: &FieldDef, value: &Option<Value>) -> Result<Option<Value>, Refus
                 format!("one of `{}`, or nothing", def.values.join("`, `")),
             ),
         },
+        // No text is no name: it would be the one thing of its type that is called by nothing.
+        Value::Text(text) if def.unique && text.is_empty() => Ok(None),
         Value::Int(number) => match def.minimum {
             Some(minimum) if *number < minimum => {
                 not_allowed(number.to_string(), format!("a number from {minimum} up"))

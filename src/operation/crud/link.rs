@@ -5,12 +5,12 @@ use std::collections::HashMap;
 
 use uuid::Uuid;
 
-use crate::access::{Action, Permission};
+use crate::access::{Action, Denied, Permission};
 use crate::entitlement::paths;
 use crate::graph::{Node, Violation};
 use crate::model::schema::{Hop, Role};
 use crate::model::{Direction, Fields, Kind, Rel, RelationType, Value};
-use crate::operation::input::RelationInput;
+use crate::operation::input::{ReferenceInput, RelationInput};
 use crate::operation::refusal::Refusal;
 
 use super::flat::Listed;
@@ -23,15 +23,20 @@ struct Named<'i> {
     parent: Option<Uuid>,
     at: At<'i>,
     /// By `referenceFields`, which is where the error then stands; otherwise by the place in the body.
-    by_reference: bool,
+    by: Option<&'i ReferenceInput>,
 }
 
 impl Named<'_> {
     fn failed(&self, why: impl Into<Refusal>) -> Failed {
-        if self.by_reference {
-            self.at.member("referenceFields", why)
-        } else {
-            self.at.failed(why)
+        match self.by {
+            None => self.at.failed(why),
+            Some(ReferenceInput { entry: Some(entry), .. }) => {
+                self.at.member(&format!("referenceFields/Entries/{entry}/value"), why)
+            }
+            Some(ReferenceInput { rel, .. }) => {
+                let name = Write::reference_name(*rel);
+                self.at.member(&format!("referenceFields/{name}"), why)
+            }
         }
     }
 }
@@ -138,7 +143,7 @@ impl<'i> Write<'_, '_, 'i> {
                     rel: reference.rel,
                     parent: reference.parent,
                     at: occurrence.at(),
-                    by_reference: true,
+                    by: Some(reference),
                 }));
             }
         }
@@ -165,7 +170,7 @@ impl<'i> Write<'_, '_, 'i> {
                     rel,
                     parent: Some(parent),
                     at,
-                    by_reference: false,
+                    by: None,
                 });
             }
         }
@@ -181,7 +186,7 @@ impl<'i> Write<'_, '_, 'i> {
                     rel: *rel,
                     parent: Some(*from),
                     at,
-                    by_reference: false,
+                    by: None,
                 });
             }
         }
@@ -231,6 +236,14 @@ impl<'i> Write<'_, '_, 'i> {
             };
             self.exists(parent, def.from, Self::reference_name(rel), named.at)
                 .map_err(wrap)?;
+        }
+        // The logins of a person open its profiles: whose login is changed by one more has to be the caller's to change.
+        if let Some(person) = parent.filter(|_| def.from == Kind::Person)
+            && self.subject(person).is_none_or(|subject| !subject.is_new)
+            && let Some(person) = graph.find(person)
+            && self.view().owns(person).is_err()
+        {
+            return Err(named.failed(Denied::ReadOnly(person.id)));
         }
         let is_move = !is_new && from.is_some();
         if def.to == Kind::Consumption && !is_new {

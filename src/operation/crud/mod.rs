@@ -234,6 +234,11 @@ impl At<'_> {
     }
 }
 
+/// What was done, which is not for those who did it to write or to wipe out.
+fn is_record(kind: Kind) -> bool {
+    kind == Kind::LicenseHistory
+}
+
 /// One write under way.
 struct Write<'t, 'g, 'i> {
     tx: &'t mut Transaction<'g>,
@@ -335,6 +340,9 @@ impl<'t, 'g, 'i> Write<'t, 'g, 'i> {
         };
         if is_new {
             create().map_err(|denied| at.failed(denied))?;
+            if is_record(kind) && self.mode != Mode::Import {
+                return Err(at.failed(Refusal::Record(kind.name())));
+            }
         }
         self.flat.subjects[index].is_new = is_new;
         Ok(())

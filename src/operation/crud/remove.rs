@@ -12,7 +12,7 @@ use crate::model::schema::{Hop, RelationType, known};
 use crate::model::{End, Kind, Rel};
 use crate::operation::refusal::{InputError, Refusal};
 
-use super::{IfMatch, Told};
+use super::{IfMatch, Told, is_record};
 
 const GROUPS: Rel = known(RelationType::OneToMany, Kind::Organization, Kind::ProfileGroup);
 
@@ -73,6 +73,10 @@ pub(super) fn may_go<'g>(tx: &Transaction<'_>, view: &View<'g>, node: Node<'g>) 
         Denied::OutOfReach(id) if view.sees(node) => Denied::ReadOnly(id),
         other => other,
     })?;
+    if is_record(node.kind) {
+        let why = Refusal::Record(node.kind.name());
+        return Err(InputError { at: String::new(), why }.into());
+    }
     let refused = match node.kind {
         Kind::Assignment => reserve::reserved(node, tx.now()).map_or(Ok(()), reserve::may_release),
         Kind::DirectRecord => allocate::may_take_back(node, tx.now()),

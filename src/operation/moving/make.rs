@@ -33,7 +33,11 @@ pub(super) fn object(kind: Kind, id: Uuid, fields: &[(&str, Value)], parents: &[
     let references = parents.iter().filter_map(|(parent, id)| {
         let rel = schema::find_relation(RelationType::OneToMany, *parent, kind)?;
         let parent = Some(*id);
-        Some(ReferenceInput { rel, parent })
+        Some(ReferenceInput {
+            rel,
+            parent,
+            entry: None,
+        })
     });
     ImportLine::Object(ObjectInput {
         kind,

@@ -368,7 +368,7 @@ fn a_bad_line_is_named() {
         (
             "[{'T':'Consumption','refs':{'Assignment':'#a'}}]",
             0,
-            "danglingReference /0/referenceFields",
+            "danglingReference /0/referenceFields/ref_Assignment_id",
         ),
         // Without its serial it is not put back, but made.
         (

@@ -121,8 +121,13 @@ fn any_references(kind: Kind) -> BoxedStrategy<Vec<ReferenceInput>> {
         return Just(Vec::new()).boxed();
     }
     let one = proptest::sample::select(parents.clone()).prop_flat_map(|rel| {
-        prop_oneof![9 => any_id(rel.def().from).prop_map(Some), 1 => Just(None)]
-            .prop_map(move |parent| ReferenceInput { rel, parent })
+        prop_oneof![9 => any_id(rel.def().from).prop_map(Some), 1 => Just(None)].prop_map(move |parent| {
+            ReferenceInput {
+                rel,
+                parent,
+                entry: None,
+            }
+        })
     });
     // All that are needed at once, mostly: an owner by one of the relations, and each required one.
     let owners: Vec<Rel> = kind.owners().filter(|rel| KINDS.contains(&rel.def().from)).collect();
@@ -138,6 +143,7 @@ fn any_references(kind: Kind) -> BoxedStrategy<Vec<ReferenceInput>> {
                 any_id(rel.def().from).prop_map(move |parent| ReferenceInput {
                     rel,
                     parent: Some(parent),
+                    entry: None,
                 })
             })
             .collect();

@@ -42,7 +42,7 @@ fn permissions_are_those_of_what_changes() {
         (
             &["ProfileGroup.create"],
             "{'T':'ProfileGroup','name':'G','refs':{'Organization':'#acme'}}",
-            "danglingReference /referenceFields",
+            "danglingReference /referenceFields/ref_Organization_id",
         ),
         (
             &["License.update", "Entitlement.read"],
@@ -52,7 +52,7 @@ fn permissions_are_those_of_what_changes() {
         (
             &["License.read", "Entitlement.*"],
             "{'T':'License','id':'#lic','refs':{'Entitlement':'#ent2'}}",
-            "permissionMissing /referenceFields",
+            "permissionMissing /referenceFields/ref_Entitlement_id",
         ),
         // Named relations: their own.
         (
@@ -153,7 +153,7 @@ fn a_bound_token_writes_what_is_its_organizations() {
         ("{'T':'SeatCountConstraint','id':'#rule','seatsPerUser':3}", "readOnly "),
         (
             "{'T':'ProductPackage','id':'#pack1','refs':{'LicenseModel':'#model'}}",
-            "readOnly /referenceFields",
+            "readOnly /referenceFields/ref_LicenseModel_id",
         ),
         ("{'T':'OrganizationRole','id':'#template','name':'x'}", "readOnly "),
         (

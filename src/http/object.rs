@@ -1,0 +1,66 @@
+//! A shape that is read from a JSON object and from nothing else: what serde derives for a struct takes an array of its members
+//! in their order as well, and a client that sent one would have its values taken for others.
+
+use std::fmt;
+use std::marker::PhantomData;
+
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+
+pub struct Object<T>(pub T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        from.deserialize_map(Members(PhantomData)).map(Self)
+    }
+}
+
+struct Members<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for Members<T> {
+    type Value = T;
+
+    fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, members: A) -> Result<T, A::Error> {
+        T::deserialize(MapAccessDeserializer::new(members))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(serde::Deserialize)]
+    struct Shape {
+        name: String,
+        parts: Vec<Object<Part>>,
+    }
+
+    #[derive(serde::Deserialize)]
+    struct Part {
+        size: u32,
+    }
+
+    #[test]
+    fn only_an_object_is_one() {
+        let read = |text: &str| {
+            serde_json::from_str::<Object<Shape>>(text)
+                .map(|Object(shape)| (shape.name, shape.parts.iter().map(|part| part.0.size).sum::<u32>()))
+        };
+        let good = r#"{"name":"a","parts":[{"size":1},{"size":2}]}"#;
+        assert_eq!(read(good).ok(), Some(("a".to_owned(), 3)));
+        for bad in [
+            r#"["a",[{"size":1}]]"#,
+            r#"{"name":"a","parts":[[1]]}"#,
+            r#"{"name":"a","parts":[1]}"#,
+            "null",
+            "1",
+        ] {
+            let error = read(bad).expect_err(bad).to_string();
+            assert!(error.contains("expected an object"), "{bad}: {error}");
+        }
+    }
+}
