@@ -51,7 +51,7 @@ pub fn run(common: &Common, args: &Check) -> Result<(), Failure> {
     match (result["granted"].as_bool(), result["code"].as_str().unwrap_or_default()) {
         (Some(true), _) => Ok(()),
         // Nothing was decided.
-        (_, code @ ("targetNotFound" | "permissionMissing" | "badCheck" | "timeSpent")) => {
+        (_, code @ ("targetNotFound" | "permissionMissing" | "badCheck" | "timeSpent" | "answerTooLarge")) => {
             Err(Failure::refused(format!("nothing was decided: {code}")))
         }
         _ => Err(Failure::new(Exit::No, "")),
