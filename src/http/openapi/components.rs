@@ -31,6 +31,7 @@ fn parameters() -> Value {
     let others = json!({
         "from": query("from", json!({"type": "string", "examples": ["uipath"]}), "The lines are this system's own list answers, which its door reads."),
         "organization": query("organization", json!({"type": "string"}), "The organization those are of, by id, alias or name; made if there is none. Absent: the one they name."),
+        "reading": query("operation", json!({"const": "DescribeConsumers"}), "Who could consume the one license that is selected, with `limit` and `cursor`; other operations are sent by POST."),
         "GraphAtLeast": header("Graph-At-Least", "Wait until this revision is here: the `Graph-Revision` a write answered."),
         "IdempotencyKey": header("Idempotency-Key", "1 to 255 visible ASCII characters: a repeat within a day answers the first outcome."),
         "IfMatch": header("If-Match", "Write only if the one top-level object still has this ETag, or exists (`*`)."),

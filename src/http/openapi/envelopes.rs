@@ -72,7 +72,7 @@ pub fn envelopes() -> Vec<(&'static str, Value)> {
         (
             "QueryAnswer",
             json!({
-                "anyOf": [schema("ArrayList"), schema("Long"), schema("Explanation"), schema("Object"), {"type": "array"}, {"type": "integer"}],
+                "anyOf": [schema("ArrayList"), schema("Long"), schema("Explanation"), schema("Object"), schema("OperationResult"), {"type": "array"}, {"type": "integer"}],
                 "description": "An ArrayList; a Long for `{count}`; with `wrap=false` the bare object, array or number; flat objects for a named query.",
             }),
         ),

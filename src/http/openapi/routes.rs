@@ -93,6 +93,8 @@ pub const ROUTES: &[Route] = &[
             "explain",
             "cursor",
             "alg",
+            "reading",
+            "limit",
             "includes",
             "GraphAtLeast",
             "IfNoneMatchRead",
