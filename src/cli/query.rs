@@ -50,7 +50,7 @@ pub fn run(common: &Common, args: &Query) -> Result<(), Failure> {
         .map_err(|failure| under(&selector, failure))?
         .text()?;
     // A token is one, whatever the output.
-    if !text.starts_with(['{', '[']) && text.matches('.').count() == 2 {
+    if selector.ends_with(".jwt") {
         return output::line(&text);
     }
     let answer = client::parse(&text)?;

@@ -57,7 +57,6 @@ enum Failure {
     WentBack { from: Revision, to: Revision },
 }
 
-/// What came of one closure.
 /// What a commit is made of.
 #[derive(Default)]
 struct Done {
@@ -66,6 +65,7 @@ struct Done {
     events: Vec<Event>,
 }
 
+/// What came of one closure.
 enum Ran {
     Done(Reply, Done),
     Dry(Reply),

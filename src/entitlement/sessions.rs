@@ -19,10 +19,9 @@ pub const LEASES_OF_ONE: usize = 10_000;
 
 /// Has it as many leases as one may have? One that cools down is one still.
 pub fn is_full(assignment: Node<'_>, now: Time) -> bool {
-    let all = assignment.hop_count(LEASES);
-    // Ended ones are among all: only who has so many is asked how many live.
-    let mut leases = assignment.graph().leases(assignment, now);
-    all >= LEASES_OF_ONE && leases.nth(LEASES_OF_ONE - 1).is_some()
+    // Ended ones are counted too: only of who has so many are the live ones walked.
+    let live = || assignment.graph().leases(assignment, now).nth(LEASES_OF_ONE - 1);
+    assignment.hop_count(LEASES) >= LEASES_OF_ONE && live().is_some()
 }
 
 /// Devices, or processes, as far as they are limited.
