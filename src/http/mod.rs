@@ -11,6 +11,7 @@ pub mod body;
 pub mod bulk;
 mod checked;
 mod checks;
+mod connection;
 pub mod cursor;
 mod describe;
 pub mod door;
@@ -21,6 +22,7 @@ pub mod graph;
 pub mod health;
 pub mod keys;
 mod leases;
+mod listen;
 pub mod metrics;
 pub mod object;
 pub mod openapi;
@@ -42,7 +44,6 @@ pub mod write;
 
 use std::cell::RefCell;
 use std::convert::Infallible;
-use std::net::TcpListener;
 use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -50,16 +51,17 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use actix_http::Request;
-use actix_web::dev::{Payload, Server, fn_service};
+use actix_web::dev::Payload;
 use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
 use actix_web::http::{Method, header};
 use actix_web::web::Bytes;
-use actix_web::{HttpMessage, HttpResponse, HttpServer};
+use actix_web::{HttpMessage, HttpResponse};
 use compact_str::CompactString;
 use futures_util::FutureExt;
 
 use self::cursor::Cursors;
 use self::door::Door;
+pub use self::listen::server;
 use self::metrics::{Metrics, Route};
 use self::parameters::Parameters;
 use self::passwords::Hashing;
@@ -210,29 +212,6 @@ impl State {
     pub fn stop(&self) {
         self.stopping.store(true, Ordering::SeqCst);
     }
-}
-
-/// The server, listening; it runs when awaited, and stops gracefully by its handle. Signals are the caller's.
-///
-/// # Errors
-/// When the listener cannot be used.
-pub fn server(state: Arc<State>, listener: TcpListener, workers: usize) -> std::io::Result<Server> {
-    // No `App`: its router, which decodes every path to compare it, would have nothing to choose from.
-    let service = move || {
-        let state = Arc::clone(&state);
-        let statements = Rc::new(RefCell::new(Statements::new(&state.options.limits)));
-        fn_service(move |request| dispatch(Arc::clone(&state), Rc::clone(&statements), request))
-    };
-    let server = HttpServer::new(service)
-        .workers(workers)
-        .keep_alive(Duration::from_secs(15))
-        .client_request_timeout(Duration::from_secs(5))
-        .client_disconnect_timeout(Duration::from_secs(1))
-        .max_connections(10_000)
-        .shutdown_timeout(8)
-        .disable_signals()
-        .listen(listener)?;
-    Ok(server.run())
 }
 
 /// What a handler is given.

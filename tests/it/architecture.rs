@@ -128,6 +128,7 @@ const MAY_SAY: &[(&str, &[&str])] = &[
         "serde_json",
         &["storage/", "signing/", "operation/", "http/", "doors/", "cli/"],
     ),
+    ("compio_driver", &["http/connection/"]),
     ("aws_lc_rs", &["signing/"]),
     ("base64", &["signing/", "http/auth.rs"]),
     ("clap", &["cli/"]),

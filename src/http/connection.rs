@@ -1,0 +1,243 @@
+//! A connection: what comes is read as it comes, what goes waits for the end of the worker's turn (`sender`).
+
+pub mod sender;
+pub mod together;
+
+use std::cell::RefCell;
+use std::io::{self, ErrorKind};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker, ready};
+use std::time::Duration;
+
+use actix_web::rt;
+use rustix::net::{Shutdown, shutdown};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+
+use self::sender::Sender;
+
+/// Of one connection no more waits for the end of a turn; what is longer goes at once, as fast as the client takes it.
+const TOGETHER: usize = 16 * 1024;
+
+/// So long a client may take for what it was sent before its connection is given up.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+pub(super) struct Connection {
+    incoming: OwnedReadHalf,
+    outgoing: Rc<Outgoing>,
+    sender: Rc<Sender>,
+}
+
+impl Connection {
+    pub(super) fn new(socket: TcpStream, sender: Rc<Sender>) -> Self {
+        let (incoming, socket) = socket.into_split();
+        Self {
+            incoming,
+            outgoing: Rc::new(Outgoing {
+                socket,
+                waiting: RefCell::default(),
+            }),
+            sender,
+        }
+    }
+}
+
+/// The sending end.
+pub(super) struct Outgoing {
+    socket: OwnedWriteHalf,
+    waiting: RefCell<Waiting>,
+}
+
+#[derive(Default)]
+struct Waiting {
+    bytes: Vec<u8>,
+    state: State,
+    /// Why what was written could not be sent; told to who writes next.
+    failed: Option<io::Error>,
+    /// Who waits until there is room again.
+    writer: Option<Waker>,
+}
+
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum State {
+    /// Nothing waits.
+    #[default]
+    Idle,
+    /// For the end of the turn.
+    Queued,
+    /// For the client, which takes no more; a task of its own sends the rest.
+    Draining,
+}
+
+impl Outgoing {
+    pub(super) fn is_queued(&self) -> bool {
+        self.waiting.borrow().state == State::Queued
+    }
+
+    /// Sends what waits, as much as the socket takes.
+    pub(super) fn send(self: &Rc<Self>, sender: &Sender) {
+        let bytes = self.take();
+        let result = self.socket.as_ref().try_write(&bytes);
+        self.sent(result, bytes, sender);
+    }
+
+    /// What waits, for who sends it and then says so by `sent`.
+    pub(super) fn take(&self) -> Vec<u8> {
+        std::mem::take(&mut self.waiting.borrow_mut().bytes)
+    }
+
+    /// `result` is how many of `bytes` the socket took.
+    pub(super) fn sent(self: &Rc<Self>, result: io::Result<usize>, mut bytes: Vec<u8>, sender: &Sender) {
+        let mut waiting = self.waiting.borrow_mut();
+        waiting.state = State::Idle;
+        let count = match result {
+            Ok(count) => count,
+            Err(cause) if cause.kind() == ErrorKind::WouldBlock || cause.kind() == ErrorKind::Interrupted => 0,
+            Err(cause) => {
+                drop(waiting);
+                return self.fail(cause);
+            }
+        };
+        if count == bytes.len() {
+            return sender.give_back(bytes);
+        }
+        bytes.drain(..count);
+        waiting.bytes = bytes;
+        waiting.state = State::Draining;
+        rt::spawn(Rc::clone(self).drain());
+    }
+
+    /// Sends the rest to a client that is slow, whatever becomes of the connection meanwhile.
+    async fn drain(self: Rc<Self>) {
+        let drained = rt::time::timeout(PATIENCE, self.rest()).await;
+        match drained {
+            Ok(Ok(())) => {}
+            Ok(Err(cause)) => self.fail(cause),
+            Err(_) => self.fail(ErrorKind::TimedOut.into()),
+        }
+        let mut waiting = self.waiting.borrow_mut();
+        waiting.state = State::Idle;
+        waiting.bytes = Vec::new();
+        if let Some(writer) = waiting.writer.take() {
+            writer.wake();
+        }
+    }
+
+    /// Ends the connection: who reads from it finds its end, who writes to it the cause.
+    fn fail(&self, cause: io::Error) {
+        self.waiting.borrow_mut().failed = Some(cause);
+        // A connection that has ended cannot be ended.
+        let _ = shutdown(self, Shutdown::Both);
+    }
+
+    async fn rest(&self) -> io::Result<()> {
+        let mut from = 0;
+        loop {
+            let result = {
+                let waiting = self.waiting.borrow();
+                if from == waiting.bytes.len() {
+                    return Ok(());
+                }
+                self.socket.as_ref().try_write(&waiting.bytes[from..])
+            };
+            match result {
+                Ok(0) => return Err(ErrorKind::WriteZero.into()),
+                Ok(count) => from += count,
+                Err(cause) if cause.kind() == ErrorKind::WouldBlock => self.socket.as_ref().writable().await?,
+                Err(cause) => return Err(cause),
+            }
+        }
+    }
+
+    /// When nothing waits for the client.
+    fn poll_room(&self, context: &Context<'_>) -> Poll<io::Result<()>> {
+        let mut waiting = self.waiting.borrow_mut();
+        if let Some(cause) = waiting.failed.take() {
+            return Poll::Ready(Err(cause));
+        }
+        if waiting.state == State::Draining {
+            waiting.writer = Some(context.waker().clone());
+            return Poll::Pending;
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// When what was written before has left, which it does now if it can.
+    fn poll_sent(self: &Rc<Self>, context: &Context<'_>, sender: &Sender) -> Poll<io::Result<()>> {
+        if self.is_queued() {
+            self.send(sender);
+        }
+        self.poll_room(context)
+    }
+
+    fn poll_write(
+        self: &Rc<Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+        sender: &Rc<Sender>,
+    ) -> Poll<io::Result<usize>> {
+        ready!(self.poll_room(context))?;
+        let mut waiting = self.waiting.borrow_mut();
+        if waiting.bytes.len() + bytes.len() <= TOGETHER {
+            let is_first = waiting.state == State::Idle;
+            if is_first {
+                waiting.bytes = sender.buffer();
+                waiting.state = State::Queued;
+            }
+            waiting.bytes.extend_from_slice(bytes);
+            drop(waiting);
+            if is_first {
+                sender.queue(Rc::clone(self));
+            }
+            return Poll::Ready(Ok(bytes.len()));
+        }
+        drop(waiting);
+        ready!(self.poll_sent(context, sender))?;
+        let socket = self.socket.as_ref();
+        loop {
+            ready!(socket.poll_write_ready(context))?;
+            match socket.try_write(bytes) {
+                Err(cause) if cause.kind() == ErrorKind::WouldBlock => {}
+                result => return Poll::Ready(result),
+            }
+        }
+    }
+}
+
+impl AsFd for Outgoing {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_ref().as_fd()
+    }
+}
+
+impl AsyncRead for Connection {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.incoming).poll_read(context, buffer)
+    }
+}
+
+impl AsyncWrite for Connection {
+    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.outgoing.poll_write(context, bytes, &self.sender)
+    }
+
+    /// What waits for the end of the turn is on its way; only a client that takes no more is waited for.
+    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.outgoing.poll_room(context)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.outgoing.poll_sent(context, &self.sender))?;
+        Poll::Ready(shutdown(&*self.outgoing, Shutdown::Write).map_err(io::Error::from))
+    }
+}
+
+#[cfg(test)]
+mod tests;

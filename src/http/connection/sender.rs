@@ -1,0 +1,106 @@
+//! What the connections of one worker have to send at the end of its turn, in one call of the kernel.
+//!
+//! A worker answers all requests that have come before it waits for more. Sent one by one, each answer wakes a client, and a
+//! client of the same machine takes the processor at once, for one answer; sent together, they cost one call, and the
+//! client finds all of them. So a small answer waits for those behind it, but never longer than `LINGER`.
+
+use std::cell::{Cell, RefCell};
+use std::future::poll_fn;
+use std::rc::Rc;
+use std::task::{Poll, Waker};
+use std::time::{Duration, Instant};
+
+use actix_web::rt;
+
+use super::Outgoing;
+use super::together::Ring;
+
+/// No answer waits longer for those that are made after it.
+const LINGER: Duration = Duration::from_micros(200);
+
+/// More do not go in one call.
+const MOST: usize = 64;
+
+/// Of one worker. Its task is the last of a turn, since it is woken by the first answer of it.
+#[derive(Default)]
+pub(in crate::http) struct Sender {
+    queue: RefCell<Vec<Rc<Outgoing>>>,
+    since: Cell<Option<Instant>>,
+    task: RefCell<Option<Waker>>,
+    started: Cell<bool>,
+    ring: RefCell<Option<Ring>>,
+    /// Buffers of answers that are sent: a connection that waits holds none.
+    spare: RefCell<Vec<Vec<u8>>>,
+}
+
+impl Sender {
+    /// Of the worker whose thread this is. Without a ring answers go one by one, though still at the end of the turn.
+    pub(in crate::http) fn new(ring: Option<Ring>) -> Self {
+        Self {
+            ring: RefCell::new(ring),
+            ..Self::default()
+        }
+    }
+
+    /// Sends what `outgoing` has at the end of this turn.
+    pub(in crate::http) fn queue(self: &Rc<Self>, outgoing: Rc<Outgoing>) {
+        let mut queue = self.queue.borrow_mut();
+        queue.push(outgoing);
+        if queue.len() == 1 {
+            self.since.set(Some(Instant::now()));
+            drop(queue);
+            return self.wake();
+        }
+        let is_due = queue.len() >= MOST || self.since.get().is_some_and(|since| since.elapsed() > LINGER);
+        drop(queue);
+        if is_due {
+            self.send();
+        }
+    }
+
+    fn wake(self: &Rc<Self>) {
+        if let Some(task) = &*self.task.borrow() {
+            return task.wake_by_ref();
+        }
+        if self.started.replace(true) {
+            return;
+        }
+        let sender = Rc::clone(self);
+        rt::spawn(poll_fn(move |context| {
+            let mut task = sender.task.borrow_mut();
+            if !task.as_ref().is_some_and(|task| task.will_wake(context.waker())) {
+                *task = Some(context.waker().clone());
+            }
+            drop(task);
+            sender.send();
+            Poll::<()>::Pending
+        }));
+    }
+
+    fn send(self: &Rc<Self>) {
+        let mut queue = self.queue.take();
+        queue.retain(|outgoing| outgoing.is_queued());
+        let mut ring = self.ring.borrow_mut();
+        match &mut *ring {
+            Some(together) if queue.len() > 1 => {
+                if let Err(cause) = together.send(&queue, self) {
+                    tracing::warn!(%cause, "answers are sent one by one from now on");
+                    *ring = None;
+                }
+            }
+            _ => queue.iter().for_each(|outgoing| outgoing.send(self)),
+        }
+        queue.clear();
+        // Nothing was queued meanwhile: who sends makes no answers. The list keeps its room.
+        *self.queue.borrow_mut() = queue;
+    }
+
+    pub(in crate::http) fn buffer(&self) -> Vec<u8> {
+        self.spare.borrow_mut().pop().unwrap_or_default()
+    }
+
+    pub(in crate::http) fn give_back(&self, mut buffer: Vec<u8>) {
+        buffer.clear();
+        self.spare.borrow_mut().push(buffer);
+    }
+}

@@ -1,0 +1,167 @@
+//! What is written to connections arrives, whole and in its order, whatever they share.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use actix_web::rt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+use super::Connection;
+use super::sender::Sender;
+use super::together::Ring;
+
+async fn pair(sender: &Rc<Sender>) -> (Connection, TcpStream) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let client = TcpStream::connect(listener.local_addr().expect("its address"))
+        .await
+        .expect("a client");
+    let (socket, _) = listener.accept().await.expect("a connection");
+    (Connection::new(socket, Rc::clone(sender)), client)
+}
+
+/// What connection `number` writes in a turn, another byte at each place.
+fn answer(number: usize, turn: usize, length: usize) -> Vec<u8> {
+    (0..length).map(|at| (at * 7 + turn * 31 + number) as u8).collect()
+}
+
+/// Connections that write answers of these lengths turn by turn, and whether their clients read only after all was written.
+struct Case {
+    connections: usize,
+    lengths: &'static [usize],
+    turns: usize,
+    is_slow: bool,
+}
+
+const CASES: &[Case] = &[
+    Case {
+        connections: 1,
+        lengths: &[300],
+        turns: 50,
+        is_slow: false,
+    },
+    Case {
+        connections: 16,
+        lengths: &[300, 1, 9_000],
+        turns: 50,
+        is_slow: false,
+    },
+    Case {
+        connections: 70,
+        lengths: &[271],
+        turns: 20,
+        is_slow: false,
+    },
+    Case {
+        connections: 8,
+        lengths: &[16_384, 16_385, 1, 300_000, 5],
+        turns: 20,
+        is_slow: false,
+    },
+    // More than a socket holds: it must be waited for who reads.
+    Case {
+        connections: 4,
+        lengths: &[9_000, 300],
+        turns: 2_000,
+        is_slow: true,
+    },
+    Case {
+        connections: 3,
+        lengths: &[100_000, 300],
+        turns: 200,
+        is_slow: true,
+    },
+];
+
+async fn check(case: &Case, sender: Sender) {
+    let sender = Rc::new(sender);
+    let mut ends = Vec::new();
+    for number in 0..case.connections {
+        let (mut connection, mut client) = pair(&sender).await;
+        let (lengths, turns, is_slow) = (case.lengths, case.turns, case.is_slow);
+        ends.push(rt::spawn(async move {
+            for turn in 0..turns {
+                let bytes = answer(number, turn, lengths[turn % lengths.len()]);
+                connection.write_all(&bytes).await.expect("written");
+                connection.flush().await.expect("flushed");
+                if turn % 3 == 0 {
+                    rt::task::yield_now().await;
+                }
+            }
+            connection.shutdown().await.expect("its end");
+        }));
+        ends.push(rt::spawn(async move {
+            if is_slow {
+                rt::time::sleep(Duration::from_millis(200)).await;
+            }
+            for turn in 0..turns {
+                let wanted = answer(number, turn, lengths[turn % lengths.len()]);
+                let mut found = vec![0; wanted.len()];
+                client.read_exact(&mut found).await.expect("read");
+                assert!(found == wanted, "connection {number}, turn {turn}");
+            }
+            assert_eq!(client.read(&mut [0; 8]).await.expect("the end"), 0);
+        }));
+    }
+    for end in ends {
+        rt::time::timeout(Duration::from_secs(30), end)
+            .await
+            .expect("in time")
+            .expect("no panic");
+    }
+}
+
+#[test]
+fn what_is_written_arrives_in_its_order() {
+    rt::System::new().block_on(async {
+        for case in CASES {
+            check(case, Sender::new(Ring::new())).await;
+            check(case, Sender::new(None)).await;
+        }
+    });
+}
+
+/// One client that is gone fails its own connection, at the latest when it is written to again.
+#[test]
+fn a_client_that_is_gone_fails_no_other() {
+    rt::System::new().block_on(async {
+        let sender = Rc::new(Sender::new(Ring::new()));
+        let (mut left, gone) = pair(&sender).await;
+        let (mut stays, mut client) = pair(&sender).await;
+        drop(gone);
+        let mut has_failed = false;
+        for turn in 0..100 {
+            let bytes = answer(0, turn, 500);
+            has_failed |= left.write_all(&bytes).await.is_err();
+            stays.write_all(&bytes).await.expect("written");
+            let mut found = vec![0; bytes.len()];
+            client.read_exact(&mut found).await.expect("read");
+            assert!(found == bytes, "turn {turn}");
+        }
+        assert!(has_failed);
+    });
+}
+
+/// A client that takes nothing more has what it was sent kept for it, and the rest when it reads.
+#[test]
+fn what_a_client_does_not_take_is_kept_when_the_connection_is_dropped() {
+    rt::System::new().block_on(async {
+        let sender = Rc::new(Sender::new(Ring::new()));
+        let (mut connection, mut client) = pair(&sender).await;
+        let mut sent = 0;
+        // Until the socket is full and the last answer is left half sent.
+        while let Ok(written) = rt::time::timeout(Duration::from_millis(100), async {
+            let written = connection.write(&[7; 10_000]).await.expect("written");
+            rt::task::yield_now().await;
+            written
+        })
+        .await
+        {
+            sent += written;
+        }
+        drop(connection);
+        let mut found = Vec::new();
+        client.read_to_end(&mut found).await.expect("read");
+        assert_eq!(found.len(), sent);
+    });
+}
