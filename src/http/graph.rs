@@ -1,5 +1,6 @@
 //! `GET /graph/<selector>`: decode, parse, snapshot, View, plan, evaluate, serialise; and sign, where `.jwt` asks for that.
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::sync::Arc;
 
@@ -39,6 +40,8 @@ struct Question {
     who: Who,
     /// The selector's text.
     text: String,
+    /// It is what a cursor is bound to, as it stands.
+    is_canonical: bool,
     includes: Vec<Include>,
     /// As they were sent.
     include_texts: Vec<String>,
@@ -94,12 +97,12 @@ pub async fn read(context: &Context) -> Result<HttpResponse, Problem> {
     let raw = split.map_err(|error| Problem::from(error).beneath(sent))?;
     let limits = context.limits();
     let known = context.statements.borrow_mut().find(&raw.selector);
-    let (asked, format) = match known {
-        Some((query, format)) => (Some(Asked::Prepared(query)), format),
+    let (asked, format, is_canonical) = match known {
+        Some(found) => (Some(Asked::Prepared(found.query)), found.format, found.is_canonical),
         None => {
             let target = selector::parse_target(&raw.selector, limits)
                 .map_err(|error| Problem::from(error).beneath(&raw.selector))?;
-            (target.selector.map(Asked::Parsed), target.format)
+            (target.selector.map(Asked::Parsed), target.format, false)
         }
     };
     let signed = format == Some(Format::Jwt);
@@ -164,6 +167,7 @@ pub async fn read(context: &Context) -> Result<HttpResponse, Problem> {
         graph,
         who,
         text: raw.selector,
+        is_canonical,
         includes,
         include_texts: raw.includes,
         wrap,
@@ -380,11 +384,20 @@ impl Question {
                 let body = self.list(&nodes, &view, tree, budget, one && !self.wrap)?;
                 let seal = |position: Position| {
                     let cursors = &self.state.cursors;
-                    cursors.seal(&position, &canonical(&self.text, self.limits()), self.who.principal)
+                    cursors.seal(&position, &self.bound(), self.who.principal)
                 };
                 let next = next.map(seal);
                 Ok(Answered { body, tag, next })
             }
+        }
+    }
+
+    /// What a cursor of the answer is bound to.
+    fn bound(&self) -> Cow<'_, str> {
+        if self.is_canonical {
+            Cow::Borrowed(&self.text)
+        } else {
+            Cow::Owned(canonical(&self.text, self.limits()))
         }
     }
 
@@ -651,6 +664,7 @@ mod tests {
             graph: Arc::clone(&graph),
             who: Who::server(),
             text: text.to_owned(),
+            is_canonical: false,
             includes: Vec::new(),
             include_texts: Vec::new(),
             wrap: true,
@@ -722,6 +736,7 @@ mod tests {
                 graph: Arc::clone(&graph),
                 who: Who::server(),
                 text: selector.to_owned(),
+                is_canonical: false,
                 includes: include
                     .map(|include| selector::parse_include(include, &limits).expect("an include"))
                     .into_iter()

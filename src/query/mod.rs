@@ -28,7 +28,7 @@ pub use named::{NAMED, Named, Row, named};
 pub use page::Position;
 pub use plan::{Plan, plan};
 pub use prepare::{Prepared, prepare};
-pub use statements::Statements;
+pub use statements::{Found, Statements};
 
 #[cfg(test)]
 mod tests;

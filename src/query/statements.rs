@@ -33,8 +33,18 @@ type Kept = HashMap<Box<[u8]>, Statement, RandomState>;
 struct Statement {
     query: Prepared,
     format: Option<Format>,
+    is_canonical: bool,
     /// One for each quoted text, in their order.
     slots: SmallVec<[Slot; 1]>,
+}
+
+/// What is known of a text before it is parsed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Found {
+    pub query: Prepared,
+    pub format: Option<Format>,
+    /// The text is what its selector is printed as, and has no `i`: what a cursor is bound to.
+    pub is_canonical: bool,
 }
 
 /// A comparison with a quoted text, and where its condition is.
@@ -57,7 +67,7 @@ impl Statements {
 
     /// What `keep` was given for this text, or for one like it. `None` also where it has to be read as a whole, to say what
     /// is wrong with it.
-    pub fn find(&mut self, text: &str) -> Option<(Prepared, Option<Format>)> {
+    pub fn find(&mut self, text: &str) -> Option<Found> {
         if text.len() as u64 > self.selector_bytes {
             return None;
         }
@@ -86,6 +96,7 @@ impl Statements {
             let statement = Statement {
                 query: query.clone(),
                 format,
+                is_canonical: is_canonical(text, selector),
                 slots,
             };
             self.insert(self.form.as_slice().into(), statement);
@@ -102,7 +113,7 @@ impl Statements {
 
 impl Statement {
     /// As if it had been made of these texts; `None` if one is no value of its field.
-    fn with(&self, texts: &[&str]) -> Option<(Prepared, Option<Format>)> {
+    fn with(&self, texts: &[&str]) -> Option<Found> {
         let mut query = self.query.clone();
         for (slot, text) in self.slots.iter().zip(texts) {
             let mut comparison = slot.comparison.clone();
@@ -113,7 +124,11 @@ impl Statement {
                 part.pinned = pinned(&part.conds);
             }
         }
-        Some((query, self.format))
+        Some(Found {
+            query,
+            format: self.format,
+            is_canonical: self.is_canonical,
+        })
     }
 }
 
@@ -137,6 +152,11 @@ fn take_apart<'t>(text: &'t str, form: &mut Vec<u8>) -> Option<SmallVec<[&'t str
         form.extend_from_slice(after.as_bytes());
     }
     Some(texts)
+}
+
+/// So are then all texts of its form: what stands in their quotes is printed as it came.
+fn is_canonical(text: &str, selector: &Selector) -> bool {
+    selector.params.index.is_none() && selector.to_string() == text
 }
 
 fn slots(selector: &Selector, query: &Prepared) -> Option<SmallVec<[Slot; 1]>> {
@@ -199,7 +219,7 @@ mod tests {
     }
 
     /// Prepares `first`, then asks for `second`.
-    fn second(first: &str, second: &str) -> Option<(Prepared, Option<Format>)> {
+    fn second(first: &str, second: &str) -> Option<Found> {
         let limits = Limits::default();
         let mut statements = Statements::new(&limits);
         let (selector, format, query) = prepared(first, &limits).expect("a selector");
@@ -231,8 +251,14 @@ mod tests {
                 "/EmailAndPassword[@userName='BEN']/~ManyToOne/Person",
             ),
         ] {
-            let (_, format, query) = prepared(then, &Limits::default()).unwrap_or_else(|| panic!("{then}"));
-            assert_eq!(second(first, then), Some((query, format)), "{first} then {then}");
+            let (selector, format, query) = prepared(then, &Limits::default()).unwrap_or_else(|| panic!("{then}"));
+            let is_canonical = is_canonical(then, &selector);
+            let found = Found {
+                query,
+                format,
+                is_canonical,
+            };
+            assert_eq!(second(first, then), Some(found), "{first} then {then}");
         }
     }
 
