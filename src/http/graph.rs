@@ -21,7 +21,8 @@ use crate::graph::{self, Graph};
 use crate::limits::Limits;
 use crate::model::{Kind, Revision, Time};
 use crate::query::{
-    self, Answer, Budget, Code, Explanation, IncludeTree, Plan, Position, Prepared, QueryError, Statements,
+    self, Answer, Budget, Code, ExplainedStep, Explanation, IncludeTree, Plan, Position, Prepared, QueryError,
+    Statements,
 };
 use crate::selector;
 use crate::selector::ast::{Format, Head, Include, Selector};
@@ -340,7 +341,7 @@ impl Question {
             Planned::Named(selector) => return self.answer_named(selector, &view, budget),
         };
         if self.explain {
-            let explanation = query::explain(plan, &view, self.limits(), self.after.as_ref())?;
+            let explanation = query::explain(plan, tree, &view, self.limits(), self.after.as_ref())?;
             return Ok(Answered {
                 body: explained(&explanation),
                 tag: None,
@@ -519,13 +520,16 @@ fn claims(answered: Answered, issuer: &str, profile: Option<Uuid>, now: Time) ->
     claims
 }
 
-/// Design 16: the plan as text, what each step expected and visited, and the whole.
+/// Design 16: the plan as text, what each step expected and visited, what an include nests, and the whole.
 fn explained(explanation: &Explanation) -> Vec<u8> {
-    let steps: Vec<_> = explanation
-        .steps
-        .iter()
-        .map(|step| json!({"step": step.step, "estimated": step.estimated, "visited": step.visited}))
-        .collect();
+    let told = |step: &ExplainedStep| {
+        let mut told = json!({"step": step.step, "estimated": step.estimated, "visited": step.visited});
+        if let Some(kept) = step.kept {
+            told["kept"] = json!(kept);
+        }
+        told
+    };
+    let steps: Vec<_> = explanation.steps.iter().map(told).collect();
     let answer = json!({
         "__objType": "Explanation", "plan": explanation.plan, "steps": steps, "visited": explanation.visited,
         "count": explanation.count, "micros": explanation.micros,

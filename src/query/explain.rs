@@ -1,11 +1,14 @@
-//! What a selector would cost and did cost: the plan, and for each of its steps what it expected and what it visited.
+//! What a selector would cost and did cost: the plan, and for each of its steps and includes what it expected and what it
+//! visited.
 
 use super::budget::Budget;
 use super::error::QueryError;
 use super::eval::{Answer, evaluate};
+use super::include::{IncludeTree, related};
 use super::page::Position;
 use super::plan::Plan;
 use crate::access::View;
+use crate::graph::Node;
 use crate::limits::Limits;
 
 #[derive(Clone, Debug)]
@@ -23,24 +26,39 @@ pub struct ExplainedStep {
     pub step: String,
     pub estimated: u64,
     pub visited: u64,
+    /// Of an include: the objects it nests.
+    pub kept: Option<u64>,
 }
 
-/// Runs the plan and says how it went.
-pub fn explain(
+/// Runs the plan, and what it is to nest within the same budget, and says how it went.
+pub fn explain<'g>(
     plan: &Plan,
-    view: &View<'_>,
+    tree: &IncludeTree,
+    view: &View<'g>,
     limits: &Limits,
     after: Option<&Position>,
 ) -> Result<Explanation, QueryError> {
     let mut budget = Budget::new(limits);
-    let count = match evaluate(plan, view, &mut budget, after)? {
-        Answer::Count(count) => count,
-        Answer::Page { nodes, .. } => nodes.len() as u64,
+    // What is counted has nothing nested in it.
+    let (count, nodes) = match evaluate(plan, view, &mut budget, after)? {
+        Answer::Count(count) => (count, Vec::new()),
+        Answer::Page { nodes, .. } => (nodes.len() as u64, nodes),
     };
+    let found = budget.clone();
+    let mut nested = Vec::new();
+    nest(
+        tree,
+        "",
+        &nodes,
+        plan.expected_rows() as f64,
+        view,
+        &mut budget,
+        &mut nested,
+    )?;
     let micros = u64::try_from(budget.elapsed().as_micros()).unwrap_or(u64::MAX);
     let mut steps = Vec::new();
     let mut way = &plan.way;
-    if let (Some(visited), Some((_, instead))) = (budget.given_up(), &plan.instead) {
+    if let (Some(visited), Some((_, instead))) = (found.given_up(), &plan.instead) {
         let tried = plan
             .stages(way)
             .into_iter()
@@ -50,6 +68,7 @@ pub fn explain(
             step: format!("give up: {tried}"),
             estimated: plan.estimate(),
             visited,
+            kept: None,
         });
         way = instead;
     }
@@ -57,13 +76,49 @@ pub fn explain(
     steps.extend(stages.map(|(part, step, estimated)| ExplainedStep {
         step,
         estimated,
-        visited: budget.visited_at(part),
+        visited: found.visited_at(part),
+        kept: None,
     }));
+    let mut text = plan.to_string();
+    for ExplainedStep { step, estimated, .. } in &nested {
+        text.push_str(&format!("\n{step} (about {estimated})"));
+    }
+    steps.extend(nested);
     Ok(Explanation {
-        plan: plan.to_string(),
+        plan: text,
         steps,
         visited: budget.visited(),
         count,
         micros,
     })
+}
+
+/// An include at a time and what is nested under it, as deep as the longest include, which `include_hops` bounds. `path` is
+/// what led here, `expected` how many objects were thought to be here.
+fn nest<'g>(
+    tree: &IncludeTree,
+    path: &str,
+    nodes: &[Node<'g>],
+    expected: f64,
+    view: &View<'g>,
+    budget: &mut Budget,
+    steps: &mut Vec<ExplainedStep>,
+) -> Result<(), QueryError> {
+    for child in tree.children() {
+        let before = budget.visited();
+        let mut ends = Vec::new();
+        for node in nodes {
+            ends.extend(related(*node, child, view, budget)?.into_iter().map(|(end, _)| end));
+        }
+        let expected = expected * child.fan(view);
+        let path = format!("{path} {child}");
+        steps.push(ExplainedStep {
+            step: format!("include{path}"),
+            estimated: expected.ceil() as u64,
+            visited: budget.visited() - before,
+            kept: Some(ends.len() as u64),
+        });
+        nest(&child.tree, &path, &ends, expected, view, budget, steps)?;
+    }
+    Ok(())
 }

@@ -1,11 +1,14 @@
 //! Related objects a query wants nested in its answer: `?/~ManyToOne/Person&/~OneToMany/ContactInformation`. Chains that
 //! begin alike become one tree. Does not write the answer.
 
+use std::fmt;
+
 use super::budget::Budget;
 use super::condition::{EntitySubject, hold};
 use super::cost;
 use super::error::{Code, QueryError};
 use super::eval::is_linked;
+use super::plan::show_step;
 use super::prepare::{Link, Part, comparisons, step};
 use crate::access::View;
 use crate::graph::Node;
@@ -40,8 +43,22 @@ impl IncludeTree {
 
     /// How many objects it is expected to nest under each.
     pub fn fan(&self, view: &View<'_>) -> f64 {
-        let under = |child: &IncludeNode| cost::fan(None, child.hop, view) * (1.0 + child.tree.fan(view));
+        let under = |child: &IncludeNode| child.fan(view) * (1.0 + child.tree.fan(view));
         self.children.iter().map(under).sum()
+    }
+}
+
+impl IncludeNode {
+    /// How many relations are expected to lead from one object.
+    pub(super) fn fan(&self, view: &View<'_>) -> f64 {
+        cost::fan(None, self.hop, view)
+    }
+}
+
+/// As a plan shows a step that is walked.
+impl fmt::Display for IncludeNode {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        show_step(&self.link, false, &self.part, out)
     }
 }
 

@@ -7,7 +7,7 @@ use std::ops::Deref;
 use super::condition::{Naming, Shown};
 use super::cost::{self, Order, Want, Way};
 use super::error::QueryError;
-use super::prepare::{Prepared, prepare};
+use super::prepare::{Link, Part, Prepared, prepare};
 use super::source::ShownSource;
 use crate::access::View;
 use crate::limits::Limits;
@@ -150,21 +150,28 @@ struct ShownPart<'a> {
 impl fmt::Display for ShownPart<'_> {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let part = &self.plan.parts[self.at];
-        if let Some((link, back)) = self.link {
-            let link = &self.plan.links[link];
-            write!(out, "~{}", if back { link.back().word() } else { link.hop.word() })?;
-            for cond in &link.conds {
-                write!(out, "[{}]", Shown(cond, Naming::Rel(link.hop.rel)))?;
-            }
-            out.write_str(" ")?;
-        }
-        write!(out, "{}", part.kind.name())?;
-        for cond in &part.conds {
-            write!(out, "[{}]", Shown(cond, Naming::Kind(part.kind)))?;
-        }
-        if self.link.is_none() {
-            write!(out, " by {}", ShownSource(&self.way.source, part.kind))?;
-        }
-        Ok(())
+        let Some((link, back)) = self.link else {
+            show_part(part, out)?;
+            return write!(out, " by {}", ShownSource(&self.way.source, part.kind));
+        };
+        show_step(&self.plan.links[link], back, part, out)
     }
+}
+
+/// A part behind the link that leads to it, walked back or not.
+pub(super) fn show_step(link: &Link, back: bool, part: &Part, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+    write!(out, "~{}", if back { link.back().word() } else { link.hop.word() })?;
+    for cond in &link.conds {
+        write!(out, "[{}]", Shown(cond, Naming::Rel(link.hop.rel)))?;
+    }
+    out.write_str(" ")?;
+    show_part(part, out)
+}
+
+fn show_part(part: &Part, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+    out.write_str(part.kind.name())?;
+    for cond in &part.conds {
+        write!(out, "[{}]", Shown(cond, Naming::Kind(part.kind)))?;
+    }
+    Ok(())
 }

@@ -617,7 +617,7 @@ fn an_explanation_counts_what_was_done() {
     )
     .unwrap();
     let plan = plan(&selector, &view, &limits).unwrap();
-    let told = explain(&plan, &view, &limits, None).unwrap();
+    let told = explain(&plan, &IncludeTree::default(), &view, &limits, None).unwrap();
     assert_eq!(told.plan, plan.to_string());
     assert_eq!(
         told.steps.iter().map(|step| step.visited).collect::<Vec<_>>(),
@@ -628,6 +628,90 @@ fn an_explanation_counts_what_was_done() {
         told.steps.iter().map(|step| step.estimated).sum::<u64>(),
         plan.estimate()
     );
+}
+
+#[test]
+fn an_explanation_counts_what_includes_nest() {
+    let graph = world();
+    let who = who(None, None, &[]);
+    let view = View::new(&graph, &who);
+    let check = |asked: &str, chains: &[&str], visited: u64, expected: Result<&[(&str, u64, u64)], Code>| {
+        let limits = Limits {
+            visited,
+            ..Limits::default()
+        };
+        let plan = plan(&parse(asked, &limits).unwrap(), &view, &limits).unwrap();
+        let chains: Vec<_> = chains
+            .iter()
+            .map(|text| parse_include(text, &limits).unwrap())
+            .collect();
+        let tree = includes(&chains, plan.result_kind(), &limits).unwrap();
+        let told = explain(&plan, &tree, &view, &limits, None).map_err(|error| error.code);
+        let nested = told.map(|told| {
+            let all: u64 = told.steps.iter().map(|step| step.visited).sum();
+            assert_eq!(all, told.visited, "{asked}");
+            let nested = told
+                .steps
+                .iter()
+                .filter_map(|step| Some((step.step.clone(), step.visited, step.kept?)));
+            let nested: Vec<_> = nested.collect();
+            for (step, ..) in &nested {
+                assert!(told.plan.contains(&format!("\n{step} (about ")), "{}", told.plan);
+            }
+            nested
+        });
+        let expected = expected.map(|all| {
+            all.iter()
+                .map(|(step, visited, kept)| ((*step).to_owned(), *visited, *kept))
+        });
+        assert_eq!(nested, expected.map(Iterator::collect), "{asked} {chains:?}");
+    };
+    let many = 100;
+    let organization = "/Organization[@id='00000000-0000-0000-0000-000000000001']";
+    let licenses = [
+        "/~OneToMany/Entitlement/~OneToMany/License[@name='no such']",
+        "/~OneToMany/Entitlement",
+        "/~OneToMany/ProfileGroup/~Membership/Profile",
+    ];
+    check(organization, &[], many, Ok(&[]));
+    check(
+        organization,
+        &licenses,
+        many,
+        Ok(&[
+            ("include ~OneToMany Entitlement", 1, 1),
+            (
+                "include ~OneToMany Entitlement ~OneToMany License[@name='no such']",
+                3,
+                0,
+            ),
+            ("include ~OneToMany ProfileGroup", 1, 1),
+            ("include ~OneToMany ProfileGroup ~Membership Profile", 2, 2),
+        ]),
+    );
+    check(
+        "/Organization{count}",
+        &licenses[1..2],
+        many,
+        Ok(&[("include ~OneToMany Entitlement", 0, 0)]),
+    );
+    // The budget is one: of the eight visits the selector takes the first.
+    check(
+        organization,
+        &licenses,
+        8,
+        Ok(&[
+            ("include ~OneToMany Entitlement", 1, 1),
+            (
+                "include ~OneToMany Entitlement ~OneToMany License[@name='no such']",
+                3,
+                0,
+            ),
+            ("include ~OneToMany ProfileGroup", 1, 1),
+            ("include ~OneToMany ProfileGroup ~Membership Profile", 2, 2),
+        ]),
+    );
+    check(organization, &licenses, 7, Err(Code::VisitedTooMuch));
 }
 
 #[test]

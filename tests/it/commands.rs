@@ -247,6 +247,15 @@ fn a_world_goes_into_a_file_and_comes_out_again() {
         .stdout,
     );
     assert!(explained.contains("visited"), "{explained}");
+    let explained = run(
+        here,
+        "query /Organization[@name='ACME'] --include /~OneToMany/Entitlement --explain --database a.db",
+    );
+    let explained = text(&explained.stdout);
+    assert!(
+        explained.contains("include ~OneToMany Entitlement (about ") && explained.contains(" kept"),
+        "{explained}"
+    );
     let left: Vec<_> = std::fs::read_dir(here)
         .expect("a folder")
         .map(|entry| entry.expect("an entry").file_name())

@@ -12,7 +12,7 @@ use seatgraph::graph::{Graph, Kept, Transaction};
 use seatgraph::limits::Limits;
 use seatgraph::model::schema::find_relation;
 use seatgraph::model::{Clock, Fields, Kind, Principal, RelationType, Time, Value};
-use seatgraph::query::{self, Answer, Budget, Code, Position};
+use seatgraph::query::{self, Answer, Budget, Code, IncludeTree, Position};
 use uuid::Uuid;
 
 use crate::differential::{Dice, asked_of};
@@ -180,7 +180,7 @@ fn told(asked: &str, view: &View<'_>, limits: &Limits) -> String {
     for line in without_ids(&plan.to_string()).lines() {
         let _ = writeln!(told, "  {line}");
     }
-    match query::explain(&plan, view, limits, None) {
+    match query::explain(&plan, &IncludeTree::default(), view, limits, None) {
         Ok(done) => {
             let _ = writeln!(told, "  visited {}, answer {}", done.visited, done.count);
         }

@@ -130,14 +130,7 @@ impl<'a> Asked<'a> {
             }
             match seen.iter().find(|(known, _)| *known == name) {
                 Some((_, same)) if *same == value => continue,
-                Some(_) => {
-                    return Err(Problem::bad_request(
-                        "repeatedParameter",
-                        format!("`{name}` is given twice, with two values"),
-                    )
-                    .parameter(name)
-                    .help("give it once"));
-                }
+                Some(_) => return Err(twice(&name)),
                 None => {}
             }
             asked.reserved(&name, value.clone(), limits)?;
@@ -183,9 +176,17 @@ impl<'a> Asked<'a> {
             // Something of the client's own: articles, sessions.
             None => return Ok(()),
             Some(pairs) => {
+                let mut seen: SmallVec<[(&str, &str); 4]> = SmallVec::new();
                 for pair in pairs.split(';') {
                     let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
-                    narrowed.take(key, value)?;
+                    if !narrowed.take(key, value)? {
+                        continue;
+                    }
+                    match seen.iter().find(|(known, _)| *known == key) {
+                        Some((_, same)) if *same != value => return Err(twice(key)),
+                        Some(_) => {}
+                        None => seen.push((key, value)),
+                    }
                 }
                 narrowed.sound()?;
             }
@@ -303,6 +304,14 @@ fn decoded(raw: &str) -> Result<Cow<'_, str>, Problem> {
     }
 }
 
+/// Once with each of two values (`licensing.md` 1.2); twice with the same is once.
+fn twice(name: &str) -> Problem {
+    let detail = format!("`{name}` is given twice, with two values");
+    Problem::bad_request("repeatedParameter", detail)
+        .parameter(name)
+        .help("give it once")
+}
+
 fn bad(name: &str, value: &str, help: &str) -> Problem {
     let shown: String = value.chars().take(60).collect();
     Problem::bad_request("badParameter", format!("`{name}` is `{shown}`"))
@@ -412,6 +421,20 @@ mod tests {
         check("=", "", Err("itemMissing"));
         check("release", "hw=x", Err("leaseMissing"));
         check("editor&hw=x", "hw=y", Err("repeatedParameter"));
+        check("editor=;leaseId=x;leaseId=y", "", Err("repeatedParameter"));
+        check(
+            "editor=;leaseId=x&viewer=;other=1;leaseId=y;other=2;leaseId=y",
+            "",
+            Ok("editor|viewer"),
+        );
+        let (one, two) = (
+            "10000000-0000-4000-8000-000000000001",
+            "10000000-0000-4000-8000-000000000002",
+        );
+        for name in ["licenseId", "entitlementId", "ownerOrganizationId", "ownerUserId"] {
+            let query = format!("editor=;{name}={one};{name}={two}");
+            check(&query, "", Err("repeatedParameter"));
+        }
         check("a&b&c&d", "", Err("tooManyItems"));
         check("editor&doConsume=no", "", Err("badParameter"));
         check("editor&consumptionMode=online", "", Err("badParameter"));

@@ -50,7 +50,7 @@ fn parameters() -> Value {
         },
         "id": {"name": "id", "in": "path", "required": true, "schema": {"type": "string", "format": "uuid"}},
         "wrap": query("wrap", json!({"type": "boolean", "default": true}), "`false`: the bare object, array or number."),
-        "explain": query("explain", json!({"type": "boolean", "default": false}), "Answer the plan and its cost instead; needs `Server.explain`."),
+        "explain": query("explain", json!({"type": "boolean", "default": false}), "Answer the plan and its cost instead, of includes too; needs `Server.explain`."),
         "cursor": query("cursor", json!({"type": "string"}), "Go on where an answer with this `nextCursor` ended."),
         "alg": query("alg", json!({"enum": ["RS256", "EdDSA"], "default": "RS256"}), "How a `.jwt` answer is signed."),
         "limit": query("limit", json!({"type": "integer", "minimum": 1, "maximum": page_max}), "How many to list."),

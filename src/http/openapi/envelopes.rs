@@ -83,7 +83,7 @@ pub fn envelopes() -> Vec<(&'static str, Value)> {
                 "properties": {
                     "__objType": {"type": "string", "const": "Explanation"},
                     "plan": string, "visited": count, "count": count, "micros": count,
-                    "steps": {"type": "array", "items": {"type": "object", "properties": {"step": string, "estimated": count, "visited": count}}},
+                    "steps": {"type": "array", "items": {"type": "object", "properties": {"step": string, "estimated": count, "visited": count, "kept": count}}},
                 },
                 "required": ["__objType", "plan", "steps", "visited", "count", "micros"],
             }),
