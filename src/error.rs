@@ -88,7 +88,7 @@ impl Error {
         match self {
             Self::Selector(selector) => selector.code,
             Self::Query(query) => query.code.as_str(),
-            Self::Unauthenticated(_) => "invalidToken",
+            Self::Unauthenticated(error) => error.code(),
             Self::Graph(violation) => refusal::violation_code(violation),
             Self::Denied(denied) => refusal::denied_code(denied),
             Self::Input(input) => input.why.code(),
@@ -108,13 +108,11 @@ impl Error {
         match self {
             Self::Selector(selector) => Some(&selector.help),
             Self::Query(query) => query.help.as_deref(),
-            Self::Unauthenticated(_) => None,
-            Self::Graph(violation) => refusal::violation_help(violation),
-            Self::Denied(denied) => refusal::denied_help(denied),
-            Self::Input(input) => input.why.help(),
-            Self::Token(TokenError::Denied(denied)) => refusal::denied_help(denied),
-            Self::Token(TokenError::Violation(violation)) => refusal::violation_help(violation),
-            Self::Token(_) => None,
+            Self::Unauthenticated(error) => Some(error.help()),
+            Self::Graph(violation) => Some(refusal::violation_help(violation)),
+            Self::Denied(denied) => Some(refusal::denied_help(denied)),
+            Self::Input(input) => Some(input.why.help()),
+            Self::Token(token) => Some(token_help(token)),
             Self::UnknownOperation(_) => Some(
                 "`GET /graph-schema` lists them; GET, POST, PUT and DELETE without `operation` do the generic ones",
             ),
@@ -211,6 +209,21 @@ fn token_code(error: &TokenError) -> &'static str {
         TokenError::ExpiresInPast(_) => "expiresInPast",
         TokenError::NotFound(_) => "notFound",
         TokenError::Violation(violation) => refusal::violation_code(violation),
+    }
+}
+
+fn token_help(error: &TokenError) -> &'static str {
+    match error {
+        TokenError::Denied(denied) => refusal::denied_help(denied),
+        TokenError::Permission(_) => {
+            "for example `License.read`, `*.read` or `License.*`; `GET /graph-schema` lists the types"
+        }
+        TokenError::NotHeld(_) | TokenError::ProfileNotHeld(_) => "ask whoever holds it to make this token",
+        TokenError::OtherOrganization => "leave it out: the new token is bound as the one that makes it",
+        TokenError::Dangling { .. } => "it has to exist, and to be readable by the token that names it",
+        TokenError::ExpiresInPast(_) => "send a time that is still to come, or none",
+        TokenError::NotFound(_) => "`GET /tokens` lists those there are",
+        TokenError::Violation(violation) => refusal::violation_help(violation),
     }
 }
 

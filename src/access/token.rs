@@ -57,6 +57,26 @@ pub enum AuthError {
     Orphaned,
 }
 
+impl AuthError {
+    /// Stable: clients read them. Only who knew the secret hears that its token has ended.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Invalid | Self::Orphaned => "invalidToken",
+            Self::Expired => "tokenExpired",
+        }
+    }
+
+    pub fn help(self) -> &'static str {
+        match self {
+            Self::Invalid => {
+                "send `Authorization: Bearer TOKEN` with a token made by `seatgraph token create` or `POST /tokens`"
+            }
+            Self::Expired => "make another one by `seatgraph token create` or `POST /tokens`, or log in again",
+            Self::Orphaned => "make a token for a profile and an organization that are there and valid",
+        }
+    }
+}
+
 /// The caller behind a bearer token. On every request, so: one hash, one look-up, nothing allocated.
 pub fn authenticate(graph: &Graph, text: &str, admin: Option<&AdminToken>, now: Time) -> Result<Who, AuthError> {
     if text.len() > LONGEST {

@@ -92,9 +92,9 @@ impl Refused {
         }
     }
 
-    /// What to do about it.
-    pub fn help(&self) -> Option<&'static str> {
-        Some(match self {
+    /// What to do about it; for a `Graph` violation see `code`.
+    pub fn help(&self) -> &'static str {
+        match self {
             Self::PackageInactive(_) => "activate the package, or grant another one",
             Self::PackageNotYetValid(_) | Self::PackageExpired(_) => {
                 "change the package's validity, or grant another one"
@@ -122,7 +122,10 @@ impl Refused {
             Self::OtherOwner(_) => "name an entitlement of the owner, or none for the owner's default",
             Self::Contradiction(contradiction) => contradiction.help(),
             Self::LeaseExists(_) => "renew that lease at `/authz`, or delete it first",
-            Self::NotGranted(_) | Self::Graph(_) => return None,
-        })
+            Self::NotGranted(_) => {
+                "ask `/authz` with `explain=true`: it tells every license that was tried, and the rule that stopped it"
+            }
+            Self::Graph(_) => "it does not fit what is stored",
+        }
     }
 }

@@ -10,8 +10,10 @@ use base64::engine::general_purpose::STANDARD;
 use super::Context;
 use super::problem::Problem;
 use crate::access::token;
-use crate::access::{Permission, Who};
+use crate::access::{AuthError, Permission, Who};
 use crate::graph::Graph;
+use crate::model::Time;
+use crate::signing::{Expected, Forged};
 
 /// The native API's one scheme.
 const BEARER: &[&str] = &["bearer"];
@@ -58,9 +60,7 @@ pub fn authenticate_by(context: &Context, graph: &Graph, schemes: &[&str]) -> Re
         }
         token => token.unwrap_or_default(),
     };
-    let state = &context.state;
-    let admin = state.options.admin.as_ref();
-    token::authenticate(graph, token, admin, state.engine.clock().now()).map_err(Problem::from)
+    who(context, graph, token)
 }
 
 /// The same, where the token may also come as the password of `Authorization: Basic` (RFC 7617), whatever the user name.
@@ -68,9 +68,39 @@ pub fn authenticate_basic(context: &Context, graph: &Graph) -> Result<Who, Probl
     let Some(token) = basic(context) else {
         return authenticate(context, graph);
     };
+    who(context, graph, &token)
+}
+
+fn who(context: &Context, graph: &Graph, token: &str) -> Result<Who, Problem> {
     let state = &context.state;
-    let admin = state.options.admin.as_ref();
-    token::authenticate(graph, &token, admin, state.engine.clock().now()).map_err(Problem::from)
+    let (admin, now) = (state.options.admin.as_ref(), state.engine.clock().now());
+    token::authenticate(graph, token, admin, now).map_err(|error| match error {
+        AuthError::Invalid => signed(context, graph, token, now).unwrap_or_else(|| error.into()),
+        error => error.into(),
+    })
+}
+
+/// A signed token lets nobody in, whatever it says: it is shown to others. Whoever sends one hears what is wrong with it, in the
+/// words of whoever verifies one, which the public keys tell everybody anyway.
+#[cold]
+fn signed(context: &Context, graph: &Graph, token: &str, now: Time) -> Option<Problem> {
+    let expected = Expected {
+        issuer: context.state.signer().issuer(),
+        audience: None,
+        now,
+    };
+    let ring = context.state.signer().ring(graph);
+    let (code, why) = match ring.public().verify(token, &expected) {
+        Err(Forged::Malformed) => return None,
+        Err(forged) => (forged.code(), forged.to_string()),
+        Ok(_) => ("signedTokenSent", "a signed token lets nobody in".to_owned()),
+    };
+    let problem = Problem::new(StatusCode::UNAUTHORIZED, code, why);
+    Some(
+        problem.help(
+            "signed tokens are proofs for others: send a token made by `seatgraph token create` or `POST /tokens`",
+        ),
+    )
 }
 
 fn basic(context: &Context) -> Option<String> {

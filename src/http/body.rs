@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use actix_http::error::PayloadError;
 use actix_http::{HttpMessage, Request};
 use actix_web::dev::Payload;
 use actix_web::http::{StatusCode, header};
@@ -29,8 +30,7 @@ pub async fn read(request: &Request, payload: &mut Payload, limit: Limit) -> Res
     let whole = async {
         let mut body = BytesMut::new();
         while let Some(chunk) = payload.next().await {
-            let chunk =
-                chunk.map_err(|error| Problem::bad_request("brokenBody", format!("the body broke off: {error}")))?;
+            let chunk = chunk.map_err(|error| broken(&error))?;
             if (body.len() + chunk.len()) as u64 > limit.value {
                 return Err(too_large());
             }
@@ -46,6 +46,10 @@ pub async fn read(request: &Request, payload: &mut Payload, limit: Limit) -> Res
         Ok(body) => body,
         Err(_) => Err(slow()),
     }
+}
+
+pub fn broken(error: &PayloadError) -> Problem {
+    Problem::bad_request("brokenBody", format!("the body broke off: {error}")).help("send it again, to its end")
 }
 
 pub fn slow() -> Problem {

@@ -70,12 +70,7 @@ pub async fn import(context: &Context, mut payload: Payload) -> Result<HttpRespo
         let chunk = match tokio::time::timeout(body::BODY_DEADLINE, payload.next()).await {
             Err(_) => return Err(importer.stopped(body::slow())),
             Ok(None) => break,
-            Ok(Some(chunk)) => chunk.map_err(|error| {
-                importer.stopped(Problem::bad_request(
-                    "brokenBody",
-                    format!("the body broke off: {error}"),
-                ))
-            })?,
+            Ok(Some(chunk)) => chunk.map_err(|error| importer.stopped(body::broken(&error)))?,
         };
         lines.push(&chunk).map_err(|problem| importer.stopped(problem))?;
         if !dry_run {
@@ -90,7 +85,8 @@ pub async fn import(context: &Context, mut payload: Payload) -> Result<HttpRespo
                 "tooManyLines",
                 "a dry run takes fewer lines",
             )
-            .limit(limit));
+            .limit(limit)
+            .help("try a part of them: without `dryRun` they go in several commits"));
         }
     }
     let mut rest = lines.finish().map_err(|problem| importer.stopped(problem))?;
@@ -542,6 +538,7 @@ pub async fn backup(context: &Context) -> Result<HttpResponse, Problem> {
                 "backupFailed",
                 "the backup could not be made",
             )
+            .help("the server's log says why: perhaps the disk has no room for it")
         })
     })
     .await?;

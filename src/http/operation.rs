@@ -70,7 +70,11 @@ async fn carried_out(context: &Context, payload: Option<Payload>, raw: RawTarget
     };
     let limits = context.limits();
     if let Some(include) = raw.includes.first() {
-        return Err(Problem::bad_request("includeNotAllowed", "an operation takes no includes").parameter(include));
+        return Err(
+            Problem::bad_request("includeNotAllowed", "an operation takes no includes")
+                .parameter(include)
+                .help("read what is related by a GET with includes"),
+        );
     }
     let asked =
         selector::parse_target(&raw.selector, limits).map_err(|error| Problem::from(error).beneath(&raw.selector))?;

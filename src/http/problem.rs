@@ -250,8 +250,7 @@ through_error!(
 
 impl From<AuthError> for Problem {
     fn from(error: AuthError) -> Self {
-        Self::new(StatusCode::UNAUTHORIZED, "invalidToken", error.to_string())
-            .help("send `Authorization: Bearer TOKEN` with a token made by `seatgraph token create` or `POST /tokens`")
+        Error::from(error).into()
     }
 }
 

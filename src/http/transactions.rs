@@ -7,7 +7,7 @@ use actix_web::HttpResponse;
 use actix_web::dev::Payload;
 use actix_web::http::{Method, StatusCode};
 use serde::{Deserialize, Deserializer};
-use serde_json::json;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::authz::tell_changes;
@@ -17,11 +17,11 @@ use super::write::{self, answer as written, still_known};
 use super::{Context, auth, body, operation};
 use crate::engine::{Reply, Write};
 use crate::error::Error;
-use crate::graph::Transaction;
+use crate::graph::{Graph, Transaction};
 use crate::limits::Limit;
 use crate::model::{Kind, Time};
 use crate::operation::crud;
-use crate::operation::transactions::{self, Done, Order, OrderItem};
+use crate::operation::transactions::{self, Done, DoneItem, KeptItem, Order, OrderItem};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -95,7 +95,8 @@ pub async fn answer(context: &Context, mut payload: Payload) -> Result<HttpRespo
             StatusCode::NOT_FOUND,
             "unknownPath",
             "there is nothing here",
-        ));
+        )
+        .help("the path is `/api/entitlement/v1/organizations/ID/license-transactions`, or `users` in place of `organizations`"));
     };
     let id = match (id, kind, who.principal.profile) {
         ("me", Kind::Profile, Some(profile)) => Ok(profile),
@@ -124,7 +125,7 @@ pub async fn answer(context: &Context, mut payload: Payload) -> Result<HttpRespo
     let job = move |tx: &mut Transaction<'_>| {
         still_known(tx, &who)?;
         let done = run(tx, &who, (kind, id), &order)?;
-        let mut body = told(&order.external_id, &done);
+        let mut body = told(tx.graph(), &order.external_id, &done);
         if dry_run {
             tell_changes(&mut body, &crud::told(tx, &who).changes);
         }
@@ -142,7 +143,7 @@ type Run = fn(&mut Transaction<'_>, &crate::access::Who, (Kind, Uuid), &Order) -
 fn order(bytes: &[u8]) -> Result<Order, Problem> {
     let Object(Body { transaction: Object(read) }) = serde_json::from_slice(bytes).map_err(|error| {
         let mut problem = Problem::bad_request("badTransaction", format!("the body is no transaction: {error}"));
-        problem.pointer = Some(String::new());
+        problem.pointer = Some(misfit(bytes));
         problem.help(
             "for example {\"transaction\":{\"type\":\"Order\",\"externalId\":\"o-1\",\"items\":[{\"externalId\":\"1\",\"productId\":\"…\",\"quantity\":5}]}}",
         )
@@ -173,25 +174,152 @@ fn placed(mut problem: Problem) -> Problem {
     problem
 }
 
-fn told(external_id: &str, done: &Done) -> Vec<u8> {
-    let items: Vec<_> = done
-        .items
-        .iter()
-        .map(|one| {
-            json!({
-                "id": one.item.id.to_string(), "externalId": one.item.external_id, "productId": one.item.product_id.to_string(),
-                "quantity": one.item.quantity, "licenseIds": one.licenses.iter().map(Uuid::to_string).collect::<Vec<_>>(),
-            })
-        })
-        .collect();
+fn told(graph: &Graph, external_id: &str, done: &Done) -> Vec<u8> {
+    let told = |one: &DoneItem| {
+        let KeptItem {
+            id,
+            external_id,
+            product_id,
+            quantity,
+        } = &one.item;
+        let terms = one.terms(graph);
+        let mut told = json!({
+            "id": id.to_string(), "externalId": external_id, "productId": product_id.to_string(), "quantity": quantity,
+            "licenseIds": one.licenses.iter().map(Uuid::to_string).collect::<Vec<_>>(),
+        });
+        for (name, value) in [
+            ("licenseValidFrom", terms.valid_from.map(|at| at.to_string())),
+            ("licenseValidUntil", terms.valid_until.map(|at| at.to_string())),
+            ("lockScope", terms.lock_scope),
+        ] {
+            if let Some(value) = value {
+                told[name] = json!(value);
+            }
+        }
+        told
+    };
+    let items: Vec<_> = done.items.iter().map(told).collect();
     json!({"transaction": {"externalId": external_id, "type": done.order_type, "items": items}})
         .to_string()
         .into_bytes()
 }
 
+/// A member of an object: whether it has to be there, and which values it takes.
+type Member = (&'static str, bool, fn(&Value) -> bool);
+
+const ORDER: &[Member] = &[
+    ("externalId", true, Value::is_string),
+    ("type", false, Value::is_string),
+    ("items", true, Value::is_array),
+];
+const ITEM: &[Member] = &[
+    ("externalId", true, Value::is_string),
+    ("productId", true, |value| {
+        value.as_str().is_some_and(|id| Uuid::try_parse(id).is_ok())
+    }),
+    ("quantity", true, Value::is_i64),
+    ("licenseValidFrom", false, is_time),
+    ("licenseValidUntil", false, is_time),
+    ("lockScope", false, |value| value.is_null() || value.is_string()),
+];
+
+fn is_time(value: &Value) -> bool {
+    value.is_null() || value.as_str().is_some_and(|text| Time::parse(text).is_some())
+}
+
+/// Where a body stops being a transaction: at the first member that is none or has a wrong value, or at the object that misses
+/// one; `""` for what is no JSON.
+fn misfit(body: &[u8]) -> String {
+    let Ok(body) = serde_json::from_slice::<Value>(body) else {
+        return String::new();
+    };
+    let order = || {
+        within(&body, "", &[("transaction", true, Value::is_object)])?;
+        within(&body["transaction"], "/transaction", ORDER)?;
+        let items = body["transaction"]["items"].as_array().into_iter().flatten();
+        for (index, item) in items.enumerate() {
+            within(item, &format!("/transaction/items/{index}"), ITEM)?;
+        }
+        Ok(())
+    };
+    order().err().unwrap_or_default()
+}
+
+fn within(object: &Value, at: &str, members: &[Member]) -> Result<(), String> {
+    let Some(sent) = object.as_object() else {
+        return Err(at.to_owned());
+    };
+    for (name, value) in sent {
+        let fits = members
+            .iter()
+            .find(|(known, ..)| known == name)
+            .is_some_and(|(.., fits)| fits(value));
+        if !fits {
+            return Err(format!("{at}/{}", name.replace('~', "~0").replace('/', "~1")));
+        }
+    }
+    let misses = members
+        .iter()
+        .any(|(name, needed, _)| *needed && !sent.contains_key(*name));
+    if misses { Err(at.to_owned()) } else { Ok(()) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_wrong_value_is_found_where_it_stands() {
+        let check = |body: &str, expected: &str| {
+            assert!(order(body.as_bytes()).is_err(), "{body}");
+            assert_eq!(misfit(body.as_bytes()), expected, "{body}");
+        };
+        let item = |members: &str| {
+            let item = format!(
+                "{{\"externalId\":\"1\",\"productId\":\"10000000-0000-4000-8000-000000000001\",\"quantity\":1{members}}}"
+            );
+            format!("{{\"transaction\":{{\"externalId\":\"o\",\"items\":[{item}]}}}}")
+        };
+        assert!(order(item("").as_bytes()).is_ok());
+        check("", "");
+        check("[]", "");
+        check("{}", "");
+        check("{\"transaction\":{},\"a/b~\":1}", "/a~1b~0");
+        check("{\"transaction\":[\"o\",\"Order\",[]]}", "/transaction");
+        check("{\"transaction\":{\"items\":[]}}", "/transaction");
+        check(
+            "{\"transaction\":{\"externalId\":7,\"items\":[]}}",
+            "/transaction/externalId",
+        );
+        check(
+            "{\"transaction\":{\"externalId\":\"o\",\"items\":{}}}",
+            "/transaction/items",
+        );
+        check(
+            "{\"transaction\":{\"externalId\":\"o\",\"type\":null,\"items\":[]}}",
+            "/transaction/type",
+        );
+        check(
+            "{\"transaction\":{\"externalId\":\"o\",\"items\":[[]]}}",
+            "/transaction/items/0",
+        );
+        check(
+            "{\"transaction\":{\"externalId\":\"o\",\"items\":[{}]}}",
+            "/transaction/items/0",
+        );
+        check(&item("").replace(":1}", ":1.5}"), "/transaction/items/0/quantity");
+        check(&item("").replace("10000000-", ""), "/transaction/items/0/productId");
+        check(&item(",\"colour\":1"), "/transaction/items/0/colour");
+        check(
+            &item(",\"licenseValidFrom\":7"),
+            "/transaction/items/0/licenseValidFrom",
+        );
+        check(
+            &item(",\"licenseValidUntil\":\"soon\""),
+            "/transaction/items/0/licenseValidUntil",
+        );
+        check(&item(",\"lockScope\":true"), "/transaction/items/0/lockScope");
+    }
 
     #[test]
     fn a_path_names_an_owner() {

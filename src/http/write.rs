@@ -148,7 +148,9 @@ impl Asked {
             .map_err(|error| Problem::from(error).beneath(&raw.selector))?;
         refuse_format(asked.format)?;
         if let Some(include) = raw.includes.first() {
-            return Err(Problem::bad_request("includeNotAllowed", "a write takes no includes").parameter(include));
+            return Err(Problem::bad_request("includeNotAllowed", "a write takes no includes")
+                .parameter(include)
+                .help("read what is related by a GET with includes"));
         }
         let parameters = Parameters::new(raw.pairs, &["dryRun"], limits.parameters)?;
         let length = context

@@ -140,34 +140,35 @@ impl Refusal {
         }
     }
 
-    pub fn help(&self) -> Option<&str> {
+    pub fn help(&self) -> &str {
         match self {
-            Self::Record(_) => Some("it comes and goes with what it tells of"),
-            Self::ServerOwned { .. } => Some("leave it out, or send it back as it was read"),
-            Self::ValueNotAllowed { allowed, .. } => Some(allowed),
-            Self::TwoParents { .. } => Some("name one parent, in `referenceFields` or by where the object is listed"),
+            Self::UnknownType(_) => "`GET /graph-schema` lists all types",
+            Self::ValueDoesNotFit(_) => "`GET /graph-schema` has the type of every field",
+            Self::Record(_) => "it comes and goes with what it tells of",
+            Self::ServerOwned { .. } => "leave it out, or send it back as it was read",
+            Self::RequiredMissing { .. } => "send a value that is not null; `GET /graph-schema` says what is required",
+            Self::ValueNotAllowed { allowed, .. } => allowed,
+            Self::TwoParents { .. } => "name one parent, in `referenceFields` or by where the object is listed",
             Self::DanglingReference { .. } => {
-                Some("what is referred to has to be in the body, or stored and readable by this token")
+                "what is referred to has to be in the body, or stored and readable by this token"
             }
-            Self::EndBeforeStart => Some("leave one of them out, or let it end after it begins"),
-            Self::WrongType { .. } => Some("an id stays with its type: send the id of one of the wanted type"),
-            Self::SelfRelation(_) => Some("name another object at one of the ends"),
-            Self::IdNotUsable(_) => Some("leave the id out, and the server gives one"),
-            Self::OtherOwner { .. } => Some("what is owned stays with its owner: create it anew at the other one"),
-            Self::EmployeesExists(_) => Some("use that group, or give the new one another type"),
-            Self::AssignmentExists { .. } => Some("send the id of that assignment to change it"),
-            Self::LeaseStays => Some("delete it, and let the other one consume"),
-            Self::EndsDisagree => Some("leave the ends out: the place in the body says them"),
-            Self::OutsideOrganization { .. } => {
-                Some("link it, in the same request, to what belongs to the organization")
-            }
-            Self::Stale => Some("read it again, and send the ETag you get then"),
-            Self::NotNew => Some("leave `If-None-Match` out to change what is there"),
-            Self::IfMatchNeedsOne => Some("leave the header out, or send one object with its id"),
+            Self::EndBeforeStart => "leave one of them out, or let it end after it begins",
+            Self::WrongType { .. } => "an id stays with its type: send the id of one of the wanted type",
+            Self::SelfRelation(_) => "name another object at one of the ends",
+            Self::IdNotUsable(_) => "leave the id out, and the server gives one",
+            Self::OtherOwner { .. } => "what is owned stays with its owner: create it anew at the other one",
+            Self::EmployeesExists(_) => "use that group, or give the new one another type",
+            Self::AssignmentExists { .. } => "send the id of that assignment to change it",
+            Self::LeaseStays => "delete it, and let the other one consume",
+            Self::EndsDisagree => "leave the ends out: the place in the body says them",
+            Self::PasswordNotHashed => "report the requestId",
+            Self::OutsideOrganization { .. } => "link it, in the same request, to what belongs to the organization",
+            Self::Stale => "read it again, and send the ETag you get then",
+            Self::NotNew => "leave `If-None-Match` out to change what is there",
+            Self::IfMatchNeedsOne => "leave the header out, or send one object with its id",
             Self::Denied(denied) => denied_help(denied),
             Self::Entitlement(refused) => refused_help(refused),
             Self::Graph(violation) => violation_help(violation),
-            _ => None,
         }
     }
 }
@@ -187,11 +188,11 @@ pub(crate) fn denied_class(denied: &Denied) -> Class {
     }
 }
 
-pub(crate) fn denied_help(denied: &Denied) -> Option<&'static str> {
+pub(crate) fn denied_help(denied: &Denied) -> &'static str {
     match denied {
-        Denied::Permission(_) => Some("use a token that has it"),
-        Denied::ReadOnly(_) => Some("use a token that is bound to no organization"),
-        Denied::OutOfReach(_) => None,
+        Denied::Permission(_) => "use a token that has it",
+        Denied::ReadOnly(_) => "use a token that is bound to no organization",
+        Denied::OutOfReach(_) => "it has to exist, and to be within the reach of the token",
     }
 }
 
@@ -229,20 +230,20 @@ pub(crate) fn violation_class(violation: &Violation) -> Class {
     }
 }
 
-pub(crate) fn violation_help(violation: &Violation) -> Option<&'static str> {
+pub(crate) fn violation_help(violation: &Violation) -> &'static str {
     match violation {
-        Violation::NoOwner { .. } => Some("name its owner in `referenceFields`, or list it under its owner"),
-        Violation::NoParent { .. } => Some("name it in `referenceFields`, or list this object under it"),
-        Violation::TwoParents { .. } => Some("unlink the one it has by sending its reference as null"),
-        Violation::NotSingle { .. } => Some("send the id of the one there is to change it"),
-        Violation::NotUnique { .. } => Some("send another value, or the id of the one that has it to change that"),
-        Violation::WrongKind { .. } => Some("an id stays with its type: send the id of one of the wanted type"),
-        Violation::NotFound { .. } => {
-            Some("what is referred to has to be in the body, or stored and readable by this token")
-        }
-        Violation::SerialTaken { .. } => Some("leave the serial out, or import into a database that is empty"),
-        Violation::SerialOutOfRange { .. } => Some("leave the serial out, and the server gives one"),
-        _ => None,
+        Violation::NoOwner { .. } => "name its owner in `referenceFields`, or list it under its owner",
+        Violation::NoParent { .. } => "name it in `referenceFields`, or list this object under it",
+        Violation::TwoParents { .. } => "unlink the one it has by sending its reference as null",
+        Violation::NotSingle { .. } => "send the id of the one there is to change it",
+        Violation::NotUnique { .. } => "send another value, or the id of the one that has it to change that",
+        Violation::WrongKind { .. } => "an id stays with its type: send the id of one of the wanted type",
+        Violation::NotFound { .. } => "what is referred to has to be in the body, or stored and readable by this token",
+        Violation::IdTaken { .. } => "leave the id out, and the server gives one",
+        Violation::SerialTaken { .. } => "leave the serial out, or import into a database that is empty",
+        Violation::SerialOutOfRange { .. } => "leave the serial out, and the server gives one",
+        Violation::RelationExists { .. } => "leave it out: it is there",
+        Violation::NoRelation { .. } => "leave it out: it is gone",
     }
 }
 
@@ -270,7 +271,7 @@ pub(crate) fn refused_code(refused: &Refused) -> &'static str {
     }
 }
 
-pub(crate) fn refused_help(refused: &Refused) -> Option<&'static str> {
+pub(crate) fn refused_help(refused: &Refused) -> &'static str {
     match refused {
         Refused::Graph(violation) => violation_help(violation),
         refused => refused.help(),
@@ -509,6 +510,7 @@ impl Fault {
         }
     }
 
+    /// `None` for a query that says nothing of it.
     pub fn help(&self) -> Option<&str> {
         Some(match self {
             Self::Missing | Self::OneNeeded(_) => "send it in the query or in the form",
@@ -550,10 +552,10 @@ impl Fault {
             Self::PasswordMissing => "nest an EmailAndPassword with `userName` and `passwordPlain` below the Person",
             Self::PasswordsDiffer => "send the same text as `passwordPlain` and `confirmedPassword`",
             Self::TermsNotAccepted => "send `acceptsTsAndCs=true` once the user accepts them",
-            Self::InvalidCredentials => return None,
+            Self::InvalidCredentials => "send both as the login has them; which of them is wrong is told to nobody",
             Self::ConsumerMissing => "name a profile, or use a token that has one",
-            Self::Refused(refused) => return refused_help(refused),
-            Self::Write(refusal) => return refusal.help(),
+            Self::Refused(refused) => refused_help(refused),
+            Self::Write(refusal) => refusal.help(),
         })
     }
 }

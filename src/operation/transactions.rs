@@ -65,6 +65,30 @@ pub struct DoneItem {
     pub licenses: Vec<Uuid>,
 }
 
+/// What the licenses of an item have now, which others may have changed since.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Terms {
+    pub valid_from: Option<Time>,
+    pub valid_until: Option<Time>,
+    pub lock_scope: Option<String>,
+}
+
+impl DoneItem {
+    /// Those of its first license: a grant and a change give all of them the same.
+    pub fn terms(&self, graph: &Graph) -> Terms {
+        let Some(license) = self.licenses.first().and_then(|id| graph.find(*id)) else {
+            return Terms::default();
+        };
+        let value = |name: &str| license.fields.get(Kind::License.field(name)?);
+        let time = |name: &str| value(name).and_then(Value::as_time);
+        Terms {
+            valid_from: time("validFrom"),
+            valid_until: time("validUntil"),
+            lock_scope: value("lockScope").and_then(Value::as_text).map(str::to_owned),
+        }
+    }
+}
+
 /// As it is kept with each license of the item.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -368,6 +392,11 @@ fn changed(tx: &mut Transaction<'_>, order: &Order, item: &OrderItem, done: &mut
     for license in done.licenses.clone() {
         if item.valid_from.is_some() || item.valid_until.is_some() {
             amend::validity(tx, license, item.valid_from, item.valid_until)?;
+        }
+        if let (Some(scope), Some(field)) = (&item.lock_scope, Kind::License.field("lockScope")) {
+            let node = tx.graph().find(license).ok_or(Violation::NotFound { id: license })?;
+            let fields = node.fields.with(field, Some(Value::text(scope)));
+            tx.update(license, fields)?;
         }
         if item.quantity == done.item.quantity {
             continue;

@@ -7,7 +7,7 @@ use super::budget::Budget;
 use super::condition::visible_parent;
 use super::error::{Code, QueryError, list};
 use super::prepare::caller;
-use super::resolve::{coerce, did_you_mean};
+use super::resolve::{accepted, coerce, did_you_mean};
 use crate::access::View;
 use crate::graph::Node;
 use crate::model::schema::find_relation;
@@ -58,7 +58,8 @@ struct Asked<'a, 'g, 'b> {
 /// The rows of a selector whose head is a named query.
 pub fn named<'g>(selector: &Selector, view: &View<'g>, budget: &mut Budget) -> Result<Vec<Row<'g>>, QueryError> {
     let Head::Named(query) = &selector.head else {
-        return Err(QueryError::new(Code::UnknownNamedQuery, "the selector names no query"));
+        let error = QueryError::new(Code::UnknownNamedQuery, "the selector names no query");
+        return Err(error.help("a named query is `/me()` or another that has its arguments in parentheses"));
     };
     let name = query.name.text.as_str();
     let found = NAMED.iter().find(|named| named.name == name).ok_or_else(|| {
@@ -101,7 +102,9 @@ pub fn named<'g>(selector: &Selector, view: &View<'g>, budget: &mut Budget) -> R
         .zip(found.parameters)
         .map(|(literal, (parameter, field_type))| {
             coerce(literal, *field_type, parameter)?.ok_or_else(|| {
-                QueryError::new(Code::ValueDoesNotFit, format!("`null` is no value of `{parameter}`")).at(literal.span)
+                QueryError::new(Code::ValueDoesNotFit, format!("`null` is no value of `{parameter}`"))
+                    .at(literal.span)
+                    .help(accepted(*field_type))
             })
         });
     let arguments = arguments.collect::<Result<_, _>>()?;

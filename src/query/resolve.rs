@@ -338,7 +338,7 @@ fn hyphenated(text: &str) -> Option<Uuid> {
     (text.len() == 36).then(|| Uuid::try_parse(text).ok()).flatten()
 }
 
-fn accepted(field_type: FieldType) -> &'static str {
+pub(super) fn accepted(field_type: FieldType) -> &'static str {
     match field_type {
         FieldType::Text => "a string is written in single quotes: `'text'`",
         FieldType::Json => "JSON is written in single quotes, as it is stored",

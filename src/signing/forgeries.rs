@@ -274,6 +274,11 @@ fn forgeries() -> Vec<(String, String, Forged)> {
         ));
     }
     for (header, why) in [
+        (json!({"alg": "none"}).to_string(), Forged::Algorithm),
+        (
+            json!({"alg": "none", "typ": "JWT", "kid": "0"}).to_string(),
+            Forged::Algorithm,
+        ),
         (json!({"alg": "EdDSA", "kid": ED}).to_string(), Forged::Header),
         (json!({"typ": "JWT", "kid": ED}).to_string(), Forged::Header),
         (json!({"alg": "EdDSA", "typ": "JWT"}).to_string(), Forged::Header),

@@ -27,7 +27,7 @@ pub enum Forged {
     Type,
     #[error("the token names no key that is known")]
     UnknownKey,
-    #[error("the token names an algorithm that is not its key's")]
+    #[error("the token names an algorithm that nothing is signed by, or not its key's")]
     Algorithm,
     #[error("the signature of the token is not its key's")]
     Signature,
@@ -159,6 +159,12 @@ impl PublicKeys {
     }
 
     fn key(&self, header: &Map<String, Value>, now: Time) -> Result<&PublicKey, Forged> {
+        // `none` and its like are named for what they are, whatever else is said.
+        if let Some(Value::String(alg)) = header.get("alg")
+            && Algorithm::named(alg).is_none()
+        {
+            return Err(Forged::Algorithm);
+        }
         let member = |name: &str| header.get(name).and_then(Value::as_str).ok_or(Forged::Header);
         if header.len() != HEADER.len() {
             return Err(Forged::Header);

@@ -368,9 +368,9 @@ pub fn envelopes() -> Vec<(&'static str, Value)> {
                             "properties": {
                                 "externalId": {"type": "string", "minLength": 1, "maxLength": 200},
                                 "productId": id, "quantity": {"type": "integer", "minimum": 1},
-                                "licenseValidFrom": {"type": ["string", "null"], "format": "date-time", "writeOnly": true},
-                                "licenseValidUntil": {"type": ["string", "null"], "format": "date-time", "writeOnly": true},
-                                "lockScope": {"enum": ["None", "LicensedItem", "ProductPackage"], "writeOnly": true},
+                                "licenseValidFrom": {"type": ["string", "null"], "format": "date-time"},
+                                "licenseValidUntil": {"type": ["string", "null"], "format": "date-time"},
+                                "lockScope": {"enum": ["None", "LicensedItem", "ProductPackage"]},
                                 "id": {"type": "string", "format": "uuid", "readOnly": true},
                                 "licenseIds": {"type": "array", "items": id, "readOnly": true},
                             },

@@ -27,9 +27,25 @@ pub fn objects(body: &[u8], limits: &Limits) -> Read<Vec<ObjectInput>> {
             &At::Key(at, "__objType"),
             format!("`{name}` is a relation"),
         )
-        .help("send it as the `relationAttributeObject` of an object listed in `rel_Relations`")),
+        .help(alone(name))),
         None => object(json, at, Place::Top),
     })
+}
+
+/// How a relation is sent that stands by itself.
+fn alone(name: &str) -> String {
+    let what = match relation_type(name) {
+        Some(relation) => format!("\"relationType\":\"{}\"", relation.name()),
+        None => "\"multiplicity\":\"MANY_TO_MANY\"".to_owned(),
+    };
+    let own = match relation_type(name) {
+        Some(_) => ", with this as its `relationAttributeObject`",
+        None => "",
+    };
+    format!(
+        "list the object at one end under the one at the other, in `rel_Relations` by `\"rel_Relation\":{{{what}}}`{own}; only an \
+         import takes relations alone"
+    )
 }
 
 /// One line of an import: an object, or a relation by its ends.
@@ -96,6 +112,17 @@ fn type_name<'t>(json: &'t Json<'_>, at: &At<'_>) -> Read<Option<&'t str>> {
         None => Ok(None),
         Some(Json::Text(class)) => Ok(Some(names::short(class))),
         Some(other) => Err(wrong_shape(&At::Key(at, "__objType"), other, "the name of a type")),
+    }
+}
+
+/// What says its type has this one (`graph-api.md` 2.2); what says none is meant to.
+fn is_a(json: &Json<'_>, expected: &str, at: &At<'_>) -> Read<()> {
+    match type_name(json, at)? {
+        Some(name) if name != expected => {
+            let message = format!("`{}` stands where `{expected}` is expected", shown(name));
+            Err(BodyError::new("wrongShape", &At::Key(at, "__objType"), message))
+        }
+        _ => Ok(()),
     }
 }
 
@@ -261,6 +288,7 @@ fn references(
             return Err(wrong_shape(&here, entry, "an entry with `key` and `value`"));
         };
         known_members(members, "a KeyValue", &["__objType", "key", "value"], &here)?;
+        is_a(entry, "KeyValue", &here)?;
         let key_at = At::Key(&here, "key");
         let name = match entry.member("key") {
             Some(key) => value::text(key, &key_at)?,
@@ -321,6 +349,7 @@ fn relations(json: &Json<'_>, kind: Kind, at: &At<'_>) -> Read<Vec<RelatedInput>
                     &["__objType", "rel_RelatedObjects"],
                     &list_at,
                 )?;
+                is_a(list, "RelatedObjectList", &list_at)?;
                 list
             }
             Some(other) => return Err(wrong_shape(&list_at, other, "a RelatedObjectList")),
@@ -350,6 +379,7 @@ fn link<'t>(json: &'t Json<'_>, from: Kind, at: &At<'_>) -> Read<Link<'t>> {
         &["__objType", "multiplicity", "relationType", "relatedObjectType"],
         at,
     )?;
+    is_a(json, "ObjectRelation", at)?;
     let text = |name: &str| match json.member(name) {
         None | Some(Json::Null) => Ok(None),
         Some(Json::Text(text)) => Ok(Some(text.as_ref())),

@@ -93,7 +93,7 @@ impl AllocationError {
             Self::QuotaWithoutItem(_) => Some("leave the quota out, or add the item"),
             Self::QuotaTooSmall { .. } => Some("leave the quota out, and any number may"),
             Self::QuotaTwice(_) => Some("send one of them"),
-            Self::NotAllocated { why, .. } => super::refusal::refused_help(why),
+            Self::NotAllocated { why, .. } => Some(super::refusal::refused_help(why)),
             Self::Other(error) => error.help(),
         }
     }

@@ -93,13 +93,14 @@ impl LicenseError {
             Self::CountBelowUse { .. } => Some("take assignments back first"),
             Self::TooManyMembers { .. } => Some("assign a smaller group, or raise `limits.targets`"),
             Self::TooMuch(_) => Some("name an organization"),
-            Self::Refused(refused) => refused_help(refused),
+            Self::Refused(refused) => Some(refused_help(refused)),
             Self::Other(error) => error.help(),
-            Self::TwoOrganizations(..)
-            | Self::UnknownLicense(_)
-            | Self::LicenseMissing
-            | Self::UnknownGroup(_)
-            | Self::UnknownAssignment(_) => None,
+            Self::TwoOrganizations(..) => Some("name one of them"),
+            Self::UnknownLicense(_) | Self::LicenseMissing => {
+                Some("a license is known by its id, its alias or its number")
+            }
+            Self::UnknownGroup(_) => Some("a group is known by its id, its alias or its number"),
+            Self::UnknownAssignment(_) => Some("an assignment is known by its id or its number"),
         }
     }
 }

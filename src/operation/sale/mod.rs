@@ -86,10 +86,11 @@ impl SaleError {
             Self::UnknownSite(_) => Some("an organization is known by its id, its alias or its name"),
             Self::UnknownOffer(_) => Some("a package is known by its id, its alias or its title"),
             Self::UnknownSet(_) => Some("make a UserSet of the organization first"),
-            Self::UnknownLicense(_) | Self::UnknownObject(_) => None,
+            Self::UnknownLicense(_) => Some("a license is known by its id, its alias or its number"),
+            Self::UnknownObject(_) => Some("an object is known by its id, its alias or its name"),
             Self::UnknownUser(_) => Some("a user is known by id, alias, login or e-mail address"),
             Self::NoList(_) => Some("set it to a list first"),
-            Self::NotSold { why, .. } => super::refusal::refused_help(why),
+            Self::NotSold { why, .. } => Some(super::refusal::refused_help(why)),
             Self::Other(error) => error.help(),
         }
     }
