@@ -380,9 +380,9 @@ async fn objects(
 }
 
 fn of_field(error: FieldError) -> Problem {
-    let mut problem = Problem::bad_request(error.code, error.message).parameter(error.name);
-    problem.help = error.help;
-    problem
+    Problem::bad_request(error.code, error.message)
+        .parameter(error.name)
+        .help(error.help)
 }
 
 async fn verify(context: &Context, arguments: &Arguments) -> Result<Verified, Refusal> {

@@ -19,7 +19,7 @@ pub struct FieldError {
     pub name: String,
     pub code: &'static str,
     pub message: String,
-    pub help: Option<String>,
+    pub help: String,
 }
 
 /// An object that is being put together.
@@ -48,7 +48,7 @@ pub fn form_objects(
             name: name.clone(),
             code,
             message,
-            help: None,
+            help: usual_help(code).to_owned(),
         };
         let told = fresh.replace(name).map_err(|message| failed("badMacro", message))?;
         let value = fresh.replace(value).map_err(|message| failed("badMacro", message))?;
@@ -56,7 +56,7 @@ pub fn form_objects(
             return Err(failed("fieldMissing", "the name ends in no `/@field`".to_owned()));
         };
         let selector = selector::parse(text, limits).map_err(|error| FieldError {
-            help: Some(error.help.clone()),
+            help: error.help.clone(),
             ..failed(error.code, error.to_string())
         })?;
         let index = place(&mut parts, &selector, &failed)?;
@@ -64,6 +64,20 @@ pub fn form_objects(
         set(part, field, &value, &failed)?;
     }
     Ok(assemble(parts))
+}
+
+fn usual_help(code: &str) -> &'static str {
+    match code {
+        "badMacro" => "`{randomUuid,NAME}` is the one macro: a new id, the same one for the same name",
+        "fieldMissing" | "headNotAllowed" => {
+            "a name is a type, the way on from it, and a field: `/Profile/~ManyToOne/Person/@firstName`"
+        }
+        "paramsNotAllowed" => "take the braces off",
+        "conditionNotAllowed" => "name an object by `[@field='…']`, and another one by another value",
+        "twoIds" | "twoValues" => "send one of them",
+        "fieldNotAllowed" => "leave it out: the server sets it, or the way that leads to the object does",
+        _ => "`GET /graph-schema` lists the types, with their fields and relations",
+    }
 }
 
 /// Ids by their alias.

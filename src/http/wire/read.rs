@@ -34,17 +34,16 @@ pub fn objects(body: &[u8], limits: &Limits) -> Read<Vec<ObjectInput>> {
 
 /// How a relation is sent that stands by itself.
 fn alone(name: &str) -> String {
-    let what = match relation_type(name) {
-        Some(relation) => format!("\"relationType\":\"{}\"", relation.name()),
-        None => "\"multiplicity\":\"MANY_TO_MANY\"".to_owned(),
-    };
-    let own = match relation_type(name) {
-        Some(_) => ", with this as its `relationAttributeObject`",
-        None => "",
+    let (member, named, own) = match relation_type(name) {
+        Some(relation) => (
+            "relationType",
+            relation.name(),
+            ", with this as its `relationAttributeObject`",
+        ),
+        None => ("multiplicity", "MANY_TO_MANY", ""),
     };
     format!(
-        "list the object at one end under the one at the other, in `rel_Relations` by `\"rel_Relation\":{{{what}}}`{own}; only an \
-         import takes relations alone"
+        "list one of its ends in `rel_Relations` of the other, by `\"{member}\":\"{named}\"`{own}; only an import takes it alone"
     )
 }
 

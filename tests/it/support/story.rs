@@ -61,7 +61,7 @@ struct Step {
     /// What `{fill}` stands for: a text, so many times.
     fill: Option<(String, usize)>,
     expect: Option<Expect>,
-    /// Name to JSON pointer, or `header:ETag`.
+    /// Name to JSON pointer, `header:ETag`, `link` to the next page, or `text` for the whole body.
     #[serde(default)]
     save: BTreeMap<String, String>,
 }
@@ -376,6 +376,12 @@ impl Telling<'_> {
         }
         for (name, place) in &step.save {
             let saved = match place.strip_prefix("header:") {
+                _ if place == "text" => Some(answer.text()),
+                // Where the next page is, as a browser follows it.
+                _ if place == "link" => answer.header("link").and_then(|link| {
+                    let (target, rest) = link.strip_prefix('<')?.split_once('>')?;
+                    (rest == "; rel=\"next\"").then(|| target.to_owned())
+                }),
                 Some(header) => answer.header(header).map(str::to_owned),
                 None => serde_json::from_slice::<Value>(&answer.body).ok().and_then(|body| {
                     let value = body.pointer(place)?;

@@ -184,11 +184,11 @@ fn values_fit_their_fields() {
         ),
         (
             "'validUntil':'soon'",
-            "valueDoesNotFit /validUntil: `soon` does not fit `validUntil`: a time is expected | ISO 8601 as `2026-01-31T12:00:00.000Z`, or milliseconds since 1970 as a number",
+            "valueDoesNotFit /validUntil: `soon` does not fit `validUntil`: a time is expected | ISO 8601 as `2026-01-31T12:00:00.000Z`, with `Z` or an offset, or milliseconds since 1970 as a number",
         ),
         (
             "'validUntil':999999999999999",
-            "valueDoesNotFit /validUntil: `999999999999999` does not fit `validUntil`: a time is expected | ISO 8601 as `2026-01-31T12:00:00.000Z`, or milliseconds since 1970 as a number",
+            "valueDoesNotFit /validUntil: `999999999999999` does not fit `validUntil`: a time is expected | ISO 8601 as `2026-01-31T12:00:00.000Z`, with `Z` or an offset, or milliseconds since 1970 as a number",
         ),
         (
             "'id':'x'",
@@ -402,7 +402,11 @@ fn what_is_unknown_is_refused_with_its_place() {
         ),
         (
             "{'__objType':'Membership'}",
-            "unknownType /__objType: `Membership` is a relation | send it as the `relationAttributeObject` of an object listed in `rel_Relations`",
+            "unknownType /__objType: `Membership` is a relation | list one of its ends in `rel_Relations` of the other, by `\"relationType\":\"Membership\"`, with this as its `relationAttributeObject`; only an import takes it alone",
+        ),
+        (
+            "{'__objType':'ObjectRelation','multiplicity':'MANY_TO_MANY'}",
+            "unknownType /__objType: `ObjectRelation` is a relation | list one of its ends in `rel_Relations` of the other, by `\"multiplicity\":\"MANY_TO_MANY\"`; only an import takes it alone",
         ),
         (
             "{'name':'x'}",
