@@ -433,10 +433,12 @@ fn judge<'g>(
                 total > 0 && (seats <= mine || after <= most || mutant("sell-any-seat"))
             });
             let is_within = model.seats_per_user.is_none_or(|most| seats <= most);
-            rule(
-                Rule::SeatCount,
-                (!fits || !is_within).then_some(Reason::NoSeatsAvailable),
-            )?;
+            let stopped = match (is_within, fits) {
+                (false, _) => Some(Reason::TooManySeats),
+                (true, false) => Some(Reason::NoSeatsAvailable),
+                (true, true) => None,
+            };
+            rule(Rule::SeatCount, stopped)?;
             // Who took a seat above the total, not who was within it when others did.
             over_use = credits.total.is_some_and(|total| after > total)
                 && (seats > mine || candidate.assignment.is_some_and(|assignment| is_over(assignment, now)));

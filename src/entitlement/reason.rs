@@ -21,6 +21,8 @@ pub enum Reason {
     /// Of the rule of a group.
     QuotaExceeded,
     NoSeatsAvailable,
+    /// Of one user, however many are free. Clients know no other code for it.
+    TooManySeats,
     UseCountExceeded,
     UseTimeExceeded,
     ExtensionNotAllowed,
@@ -46,6 +48,7 @@ impl Reason {
         Self::ConcurrentSessionLimit,
         Self::QuotaExceeded,
         Self::NoSeatsAvailable,
+        Self::TooManySeats,
         Self::UseCountExceeded,
         Self::UseTimeExceeded,
         Self::ExtensionNotAllowed,
@@ -69,7 +72,7 @@ impl Reason {
             Self::ScopeNotAllowed => "scopeNotAllowed",
             Self::ConcurrentSessionLimit => "concurrentSessionLimit",
             Self::QuotaExceeded => "quotaExceeded",
-            Self::NoSeatsAvailable => "noSeatsAvailable",
+            Self::NoSeatsAvailable | Self::TooManySeats => "noSeatsAvailable",
             Self::UseCountExceeded => "useCountExceeded",
             Self::UseTimeExceeded => "useTimeExceeded",
             Self::ExtensionNotAllowed => "extensionNotAllowed",
@@ -83,6 +86,7 @@ impl Reason {
         match self {
             Self::LicenseExpired | Self::LicenseSuspended => Self::LicenseNotYetValid,
             Self::ConsumptionLocked => Self::HardwareIdRequired,
+            Self::TooManySeats => Self::NoSeatsAvailable,
             Self::UseTimeExceeded => Self::UseCountExceeded,
             other => other,
         }
@@ -112,6 +116,7 @@ impl Reason {
             }
             Self::QuotaExceeded => "as many members of the group hold a seat as its rule allows",
             Self::NoSeatsAvailable => "no seat is free",
+            Self::TooManySeats => "this user has, or would have, more seats than the license model gives one user",
             Self::UseCountExceeded => "the uses are used up",
             Self::UseTimeExceeded => "the use time is used up",
             Self::ExtensionNotAllowed => "the license model does not allow to extend a lease",
@@ -130,7 +135,10 @@ mod tests {
     #[test]
     fn every_reason_has_a_code_of_its_own_and_they_are_in_order() {
         let codes: HashSet<&str> = Reason::ALL.iter().map(|reason| reason.code()).collect();
-        assert_eq!(codes.len(), Reason::ALL.len());
+        // Two share theirs, and say it in their own words.
+        assert_eq!(codes.len() + 1, Reason::ALL.len());
+        let words: HashSet<&str> = Reason::ALL.iter().map(|reason| reason.words()).collect();
+        assert_eq!(words.len(), Reason::ALL.len());
         assert!(Reason::ALL.is_sorted());
         assert!(Reason::ALL.iter().all(|reason| !reason.words().ends_with('.')));
     }
@@ -150,7 +158,7 @@ mod tests {
         ]);
         check(&[Reason::ConsumptionDenied]);
         check(&[Reason::HardwareIdRequired, Reason::ConsumptionLocked]);
-        check(&[Reason::NoSeatsAvailable]);
+        check(&[Reason::NoSeatsAvailable, Reason::TooManySeats]);
         check(&[Reason::UseCountExceeded, Reason::UseTimeExceeded]);
         assert!(Reason::ALL.is_sorted_by_key(|reason| reason.row()));
     }
