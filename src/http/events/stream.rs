@@ -62,6 +62,14 @@ impl Next {
     }
 }
 
+impl Next {
+    /// Is it after what the head is followed by? The first event of the next revision is what everybody waits for.
+    fn is_beyond(self, head: Revision) -> bool {
+        let coming = head.saturating_add(1);
+        self.revision > coming || (self.revision == coming && self.index > 0)
+    }
+}
+
 pub async fn follow(context: &Context) -> Result<HttpResponse, Problem> {
     let (graph, who) = auth::enter(context).await?;
     let audience = Audience::of(&who, &graph)?;
@@ -81,6 +89,15 @@ pub async fn follow(context: &Context) -> Result<HttpResponse, Problem> {
             index: 0,
         },
     };
+    // What was told is published. Behind that is another database, or this one as it was before a backup was put back.
+    let head = graph.revision().max(context.state.engine.revision());
+    if next.is_beyond(head) {
+        let sent = sent.unwrap_or_default().trim();
+        let detail = format!("`{sent}` is behind the last revision, which is {head}");
+        return Err(Problem::bad_request("eventBeyondHead", detail)
+            .parameter(named)
+            .help("begin again at a revision up to that one, or send none to begin with what happens next"));
+    }
     drop(graph);
     let state = Arc::clone(&context.state);
     let Some(place) = state.streams.place().await else {
