@@ -2,7 +2,7 @@
 //! only at the end (owners, required parents) is checked by `finish`, for what was touched.
 //!
 //! A step holds to unique values by itself: two entities swap theirs by way of a third value or none, since the state
-//! between two steps is as real as any other.
+//! between two steps is as real as any other. `operation::crud` goes that way for whoever sends both at once.
 
 use std::sync::Arc;
 

@@ -32,15 +32,15 @@ use crate::access::{Action, Denied, Permission, Permissions, View, Who};
 use crate::entitlement::paths::Reservation;
 use crate::entitlement::{reserve, seats};
 use crate::error::Error;
-use crate::graph::{Node, Savepoint, Transaction};
+use crate::graph::{Kept, Node, Savepoint, Transaction, Violation};
 use crate::limits::Limits;
-use crate::model::{Change, Field, Kind, Rel, Revision};
+use crate::model::{Change, Entity, Field, Fields, Kind, Rel, Revision};
 use crate::query::{self, Budget, Plan};
 use crate::selector::ast::Selector;
 
 use super::input::{ImportLine, ObjectInput};
 use super::refusal::{InputError, Refusal};
-use content::ServerOwned;
+use content::{FieldRefusal, ServerOwned};
 use flat::{Flat, Subject};
 
 /// Which generic write. POST and PUT do the same; an import keeps serials and times, and asks for `Server.import` alone.
@@ -350,31 +350,20 @@ impl<'t, 'g, 'i> Write<'t, 'g, 'i> {
 
     /// Creates the entity, or updates it where the body says something new.
     fn write(&mut self, index: usize) -> Result<(), Failed> {
-        let Subject { id, kind, is_new, .. } = self.flat.subjects[index];
+        let Subject { id, kind, .. } = self.flat.subjects[index];
         let at = self.flat.subjects[index].at();
-        let restored = self.mode == Mode::Import && is_new && self.flat.subjects[index].names_serial();
-        let server_owned = match (self.mode, is_new) {
-            (Mode::Post | Mode::Put, _) => ServerOwned::Refused,
-            (Mode::Import, false) => ServerOwned::Ignored,
-            (Mode::Import, true) if restored => ServerOwned::Kept,
-            (Mode::Import, true) => ServerOwned::TimesKept,
-        };
+        let restored = self.is_restored(index);
         let current = self.tx.graph().find(id).map(|node| node.entity().clone());
-        let occurrences = &self.flat.subjects[index].occurrences;
-        let inputs = occurrences.iter().flat_map(|occurrence| &occurrence.object.fields);
-        let (fields, kept) =
-            content::merge(kind, current.as_deref(), inputs, server_owned).map_err(|(name, refusal)| {
-                match self.flat.subjects[index].field_at(&name) {
-                    Some(at) => at.member(&name, refusal),
-                    // It is missed, so it stands nowhere.
-                    None => at.failed(refusal),
-                }
-            })?;
+        let (fields, kept) = self.merged(index, current.as_deref()).map_err(|(name, refusal)| {
+            match self.flat.subjects[index].field_at(&name) {
+                Some(at) => at.member(&name, refusal),
+                // It is missed, so it stands nowhere.
+                None => at.failed(refusal),
+            }
+        })?;
         let now = self.tx.now();
         let Some(current) = current else {
-            self.tx
-                .create(id, kind, fields, kept)
-                .map_err(|violation| self.at_violation(at, violation))?;
+            self.take(index, fields, |tx, fields| tx.create(id, kind, fields, kept))?;
             let subject = &mut self.flat.subjects[index];
             subject.is_touched = true;
             // What was exported was so already, however its credits have run out since.
@@ -404,11 +393,80 @@ impl<'t, 'g, 'i> Write<'t, 'g, 'i> {
             let subject = &mut self.flat.subjects[index];
             (subject.takes_seat, subject.reserves) = (takes_seat, reserves);
         }
-        self.tx
-            .update(id, fields)
-            .map_err(|violation| self.at_violation(at, violation))?;
+        self.take(index, fields, |tx, fields| tx.update(id, fields))?;
         self.flat.subjects[index].is_touched = true;
         Ok(())
+    }
+
+    /// Is it put back as it was exported?
+    fn is_restored(&self, index: usize) -> bool {
+        let subject = &self.flat.subjects[index];
+        self.mode == Mode::Import && subject.is_new && subject.names_serial()
+    }
+
+    fn merged(&self, index: usize, current: Option<&Entity>) -> Result<(Fields, Kept), FieldRefusal> {
+        let subject = &self.flat.subjects[index];
+        let server_owned = match (self.mode, subject.is_new) {
+            (Mode::Post | Mode::Put, _) => ServerOwned::Refused,
+            (Mode::Import, false) => ServerOwned::Ignored,
+            (Mode::Import, true) if self.is_restored(index) => ServerOwned::Kept,
+            (Mode::Import, true) => ServerOwned::TimesKept,
+        };
+        let occurrences = subject.occurrences.iter();
+        let inputs = occurrences.flat_map(|occurrence| &occurrence.object.fields);
+        content::merge(subject.kind, current, inputs, server_owned)
+    }
+
+    /// A step that takes the unique values among these fields. What counts is who has them after the whole request: one that
+    /// the body has somebody else give up further on is given up before.
+    fn take(
+        &mut self,
+        index: usize,
+        fields: Fields,
+        step: impl Fn(&mut Transaction<'g>, Fields) -> Result<(), Violation>,
+    ) -> Result<(), Failed> {
+        let is_last = index + 1 == self.flat.subjects.len();
+        let taken = match is_last {
+            true => step(self.tx, fields),
+            false => {
+                let mut taken = step(self.tx, fields.clone());
+                // Each time round somebody has one value less.
+                while taken.as_ref().is_err_and(|violation| self.gives_up(index, violation)) {
+                    taken = step(self.tx, fields.clone());
+                }
+                taken
+            }
+        };
+        taken.map_err(|violation| self.at_violation(self.flat.subjects[index].at(), violation))
+    }
+
+    /// Has whoever has the value another one, or none, after this request? Then it has none from now on.
+    fn gives_up(&mut self, index: usize, violation: &Violation) -> bool {
+        let &Violation::NotUnique {
+            kind, field, taken_by, ..
+        } = violation
+        else {
+            return false;
+        };
+        let later = self.flat.by_id.get(&taken_by).copied().filter(|other| *other > index);
+        let Some((other, field)) = later.zip(kind.field(field)) else {
+            return false;
+        };
+        let Some(current) = self.tx.graph().find(taken_by).map(|node| node.entity().clone()) else {
+            return false;
+        };
+        let is_kept = |fields: &Fields| fields.get(field) == current.fields.get(field);
+        // What else is wrong with it is said where it is written.
+        if self
+            .merged(other, Some(&current))
+            .is_ok_and(|(fields, _)| is_kept(&fields))
+            || self.may_update(taken_by).is_err()
+        {
+            return false;
+        }
+        let is_free = self.tx.update(taken_by, current.fields.with(field, None)).is_ok();
+        self.flat.subjects[other].is_touched |= is_free;
+        is_free
     }
 
     /// What can be seen, and not changed, is read-only, however far away it is.
@@ -424,12 +482,10 @@ impl<'t, 'g, 'i> Write<'t, 'g, 'i> {
     }
 
     /// A violation of a unique field stands at the field, and one about the serial at that.
-    fn at_violation(&self, at: At<'i>, violation: crate::graph::Violation) -> Failed {
+    fn at_violation(&self, at: At<'i>, violation: Violation) -> Failed {
         match &violation {
-            crate::graph::Violation::NotUnique { field, .. } => at.member(field, violation),
-            crate::graph::Violation::SerialOutOfRange { .. } | crate::graph::Violation::SerialTaken { .. } => {
-                at.member("serial", violation)
-            }
+            Violation::NotUnique { field, .. } => at.member(field, violation),
+            Violation::SerialOutOfRange { .. } | Violation::SerialTaken { .. } => at.member("serial", violation),
             _ => at.failed(violation),
         }
     }
