@@ -15,8 +15,26 @@ const EARLIEST: i64 = -62_167_219_200_000;
 const LATEST: i64 = 253_402_300_799_999;
 
 impl Time {
-    /// ISO 8601: a date-time with `Z` or an offset, one without either (UTC), or a date (midnight UTC).
+    /// A date-time of RFC 3339, with `Z` or an offset, or a date: midnight UTC (`graph-api.md` 1.4 and 2.3). One that leaves its
+    /// offset out means another instant to everybody who reads it.
     pub fn parse(text: &str) -> Option<Self> {
+        let bytes = text.as_bytes();
+        let at = if bytes.len() == 10 && bytes.iter().all(|byte| byte.is_ascii_digit() || *byte == b'-') {
+            let day = chrono::NaiveDate::parse_from_str(text, "%Y-%m-%d").ok()?;
+            day.and_hms_opt(0, 0, 0)?.and_utc().timestamp_millis()
+        } else {
+            // What reads it takes a space for the `T`, and an offset in other spellings.
+            let has_offset = matches!(bytes.last(), Some(b'Z' | b'z')) || bytes.iter().rev().nth(2) == Some(&b':');
+            if !has_offset || !matches!(bytes.get(10), Some(b'T' | b't')) {
+                return None;
+            }
+            DateTime::parse_from_rfc3339(text).ok()?.timestamp_millis()
+        };
+        Self::from_millis(at)
+    }
+
+    /// As systems write it that know one time zone or leave the seconds out: without an offset it is UTC.
+    pub fn parse_loosely(text: &str) -> Option<Self> {
         let at = if let Ok(at) = DateTime::parse_from_rfc3339(text) {
             at.timestamp_millis()
         } else if let Ok(at) = DateTime::parse_from_str(text, "%Y-%m-%dT%H:%M:%S%.f%z") {
@@ -116,15 +134,35 @@ mod tests {
             ("2023-02-19T14:12:22.012Z", "2023-02-19T14:12:22.012Z"),
             ("2023-02-19T14:12:22Z", "2023-02-19T14:12:22.000Z"),
             ("2023-02-19T16:12:22+02:00", "2023-02-19T14:12:22.000Z"),
-            ("2023-02-19T16:12:22+0200", "2023-02-19T14:12:22.000Z"),
-            ("2023-02-19T14:12", "2023-02-19T14:12:00.000Z"),
+            ("2023-02-19t14:12:22.5z", "2023-02-19T14:12:22.500Z"),
+            ("2023-02-19T09:42:22-04:30", "2023-02-19T14:12:22.000Z"),
             ("2023-02-19", "2023-02-19T00:00:00.000Z"),
         ] {
-            assert_eq!(
-                Time::parse(text).map(|time| time.to_string()).as_deref(),
-                Some(written),
-                "{text}"
-            );
+            for parse in [Time::parse, Time::parse_loosely] {
+                let read = parse(text).map(|time| time.to_string());
+                assert_eq!(read.as_deref(), Some(written), "{text}");
+            }
+        }
+        for (text, written) in [
+            ("2023-02-19T16:12:22+0200", "2023-02-19T14:12:22.000Z"),
+            ("2023-02-19T14:12:22", "2023-02-19T14:12:22.000Z"),
+            ("2023-02-19T14:12", "2023-02-19T14:12:00.000Z"),
+        ] {
+            let read = Time::parse_loosely(text).map(|time| time.to_string());
+            assert_eq!((read.as_deref(), Time::parse(text)), (Some(written), None), "{text}");
+        }
+        for text in [
+            "2023-02-19 14:12:22Z",
+            "2023-02-19T14:12Z",
+            "2023-02-19T14:12:22+02",
+            "2023-2-19",
+            "2023- 2- 9",
+            " 2023-02-19",
+            "2023-02-19Z",
+            "2023-02-19T14:12:22Z ",
+            "2023-02-19T24:00:00Z",
+        ] {
+            assert_eq!(Time::parse(text), None, "{text}");
         }
         for text in [
             "",
@@ -134,7 +172,7 @@ mod tests {
             "+12345-01-01",
             "1676815942012",
         ] {
-            assert_eq!(Time::parse(text), None, "{text}");
+            assert_eq!((Time::parse(text), Time::parse_loosely(text)), (None, None), "{text}");
         }
     }
 }

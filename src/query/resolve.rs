@@ -345,7 +345,7 @@ pub(super) fn accepted(field_type: FieldType) -> &'static str {
         FieldType::Bool => "a boolean is `true` or `false`",
         FieldType::Int => "an integer is digits, from -9223372036854775808 to 9223372036854775807",
         FieldType::Time => {
-            "a dateTime is ISO 8601 in single quotes (`'2027-01-31'`, `'2027-01-31T12:00:00Z'`) or milliseconds since 1970 as \
+            "a dateTime is ISO 8601 in single quotes, with `Z` or an offset (`'2027-01-31'`, `'2027-01-31T12:00:00Z'`) or milliseconds since 1970 as \
              a number, within the years 0000 to 9999"
         }
         FieldType::Uuid => "a uuid is written as `'123e4567-e89b-12d3-a456-426614174000'`",

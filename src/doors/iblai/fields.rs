@@ -131,7 +131,7 @@ impl Fields {
 
     pub fn time(&mut self, name: &'static str) -> Option<Time> {
         let time = match self.take(name)? {
-            Value::String(text) => Time::parse(text.trim()),
+            Value::String(text) => Time::parse_loosely(text.trim()),
             _ => None,
         };
         time.or_else(|| self.wrong(name, NOT_A_TIME))

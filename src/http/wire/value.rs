@@ -112,7 +112,9 @@ fn does_not_fit(json: &Json<'_>, field_type: FieldType, secret: bool, at: &At<'_
         format!("`{shown}` does not fit{name}: {} is expected", expected(field_type)),
     );
     match field_type {
-        FieldType::Time => error.help("ISO 8601 as `2026-01-31T12:00:00.000Z`, or milliseconds since 1970 as a number"),
+        FieldType::Time => error.help(
+            "ISO 8601 as `2026-01-31T12:00:00.000Z`, with `Z` or an offset, or milliseconds since 1970 as a number",
+        ),
         FieldType::Uuid => error.help("a UUID looks like `2f1c7c1e-3c1b-4c52-9d0a-0f5f6a8b7c6d`"),
         _ => error,
     }
