@@ -239,6 +239,18 @@ fn a_world_goes_into_a_file_and_comes_out_again() {
         "has the schema of this program",
     );
     check(here, "query /Organization{count} --database copy.db", 0, "5\n", "");
+    // A token is one line of its own, whatever the output.
+    for output in ["table", "json"] {
+        let signed = run(
+            here,
+            &format!("query /Organization[@name='ACME'].jwt?alg=EdDSA --database copy.db --output {output}"),
+        );
+        assert_eq!(signed.status.code(), Some(0), "{}", text(&signed.stderr));
+        let signed = text(&signed.stdout);
+        let token = signed.strip_suffix('\n').expect("a line");
+        let claims = jsonwebtoken::dangerous::insecure_decode::<serde_json::Value>(token).expect("a token");
+        assert_eq!(claims.claims["Items"][0]["name"], "ACME", "{signed}");
+    }
     let explained = text(
         &run(
             here,
@@ -646,6 +658,16 @@ fn a_decision_is_asked_for_from_the_shell() {
         "no: notAuthorized\n",
         "",
     );
+    // Where nothing is decided the answer is neither.
+    let nobody = "--profile 31000000-0000-4000-8000-000000000099";
+    check(
+        here,
+        &format!("check {nobody} --item editor --database a.db"),
+        1,
+        "no: targetNotFound\n",
+        "nothing was decided: targetNotFound",
+    );
+    check(here, &format!("check {aino} --database a.db"), 2, "", "--item");
     let explained = run(
         here,
         &format!("check {dora} --item editor --hw x --explain --database a.db"),

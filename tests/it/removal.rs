@@ -2,13 +2,12 @@
 //! steps that follow. The store stops the committer where a test wants it, so nothing here is a matter of time.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use seatgraph::model::{Clock, Commit, Revision, Time};
+use seatgraph::model::{Clock, Time};
 use seatgraph::settings::Settings;
-use seatgraph::storage::{Failing, Fault, Faults, Head, Loaded, Logs, Memory, Storage, StorageError};
+use seatgraph::storage::{Failing, Fault, Faults, Memory};
 use serde_json::{Value, json};
 
 use super::support::client::{self, Response};
@@ -18,65 +17,18 @@ use super::support::server::{ADMIN, Server};
 const ORGANIZATION: &str = "10000000-0000-4000-8000-000000000001";
 const LARGE: &str = "/graph/Organization[@name='Large']";
 
-/// A store that shuts the gate behind the first commit of a DELETE.
-struct Shutting {
-    inner: Failing<Memory>,
-    gate: Gate,
-    was_shut: Arc<AtomicBool>,
-}
-
-impl Storage for Shutting {
-    fn load(
-        &mut self,
-        replays_since: Time,
-        each: &mut dyn FnMut(Loaded) -> Result<(), StorageError>,
-    ) -> Result<Head, StorageError> {
-        self.inner.load(replays_since, each)
-    }
-
-    fn begin(&mut self) -> Result<Head, StorageError> {
-        self.inner.begin()
-    }
-
-    fn since(&mut self, after: Revision, at_most: usize) -> Result<Vec<Commit>, StorageError> {
-        self.inner.since(after, at_most)
-    }
-
-    fn commit(&mut self, commits: &[Commit]) -> Result<(), StorageError> {
-        let deletes = commits.iter().any(|commit| commit.operation == "Delete");
-        if deletes && !self.was_shut.swap(true, Ordering::SeqCst) {
-            self.gate.shut();
-        }
-        self.inner.commit(commits)
-    }
-
-    fn abandon(&mut self) {
-        self.inner.abandon();
-    }
-
-    fn logs(&self) -> Logs {
-        self.inner.logs()
-    }
-}
-
 struct World {
     store: Memory,
     server: Server,
     gate: Gate,
-    was_shut: Arc<AtomicBool>,
     faults: Faults,
 }
 
 impl World {
     fn on(store: Memory) -> Self {
         let gate = Gate::default();
-        let was_shut = Arc::default();
-        let (inner, faults) = Failing::new(store.another());
-        let storage = Shutting {
-            inner,
-            gate: gate.clone(),
-            was_shut: Arc::clone(&was_shut),
-        };
+        gate.shut_behind(Some("Delete"));
+        let (storage, faults) = Failing::new(store.another());
         let mut settings = Settings::default();
         settings.limits.cascade = 10;
         let clock = Arc::new(Clock::frozen(Time(1_768_478_400_000)));
@@ -84,7 +36,6 @@ impl World {
             store,
             server: Server::start(Box::new(Gated::new(storage, &gate)), clock, &settings),
             gate,
-            was_shut,
             faults,
         }
     }
@@ -322,7 +273,7 @@ fn who_removes_its_own_profile_goes_on_with_it() {
 fn the_next_start_goes_on_where_the_store_failed() {
     for (fault, left) in [(Fault::Before, 36), (Fault::After, 34)] {
         let world = World::new();
-        world.was_shut.store(true, Ordering::SeqCst);
+        world.gate.shut_behind(None);
         world.faults.fail_commit(3, fault);
         let keyed = [("Idempotency-Key", "large")];
         let failed = world.send_with(ADMIN, "DELETE", LARGE, None, &keyed);
@@ -336,7 +287,7 @@ fn the_next_start_goes_on_where_the_store_failed() {
         let store = world.store.another();
         drop(world);
         let world = World::on(store);
-        world.was_shut.store(true, Ordering::SeqCst);
+        world.gate.shut_behind(None);
         let graph = world.server.engine.snapshot();
         graph.check().expect("a graph that fits together");
         assert_eq!(world.json("/graph/License{count}")["value"], left);

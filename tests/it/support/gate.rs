@@ -1,4 +1,5 @@
-//! A store that stops the committer at `begin` until the test lets it go on: so a test decides what is one batch, without sleeping.
+//! A store that stops the committer at `begin` until the test lets it go on: so a test decides what is one batch, without sleeping;
+//! or what happens behind the first commit of an operation.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,6 +16,8 @@ struct State {
     shut: bool,
     /// The committer stands before it.
     waited_at: bool,
+    /// The first commit of this operation shuts it.
+    shut_behind: Option<&'static str>,
 }
 
 const LONG: Duration = Duration::from_secs(30);
@@ -22,6 +25,19 @@ const LONG: Duration = Duration::from_secs(30);
 impl Gate {
     pub fn shut(&self) {
         self.0.0.lock().shut = true;
+    }
+
+    /// Once; `None`: by no commit any more.
+    pub fn shut_behind(&self, operation: Option<&'static str>) {
+        self.0.0.lock().shut_behind = operation;
+    }
+
+    fn committed(&self, commits: &[Commit]) {
+        let mut state = self.0.0.lock();
+        let is_it = |operation: &&str| commits.iter().any(|commit| commit.operation == *operation);
+        if state.shut_behind.take_if(|operation| is_it(&&**operation)).is_some() {
+            state.shut = true;
+        }
     }
 
     pub fn open(&self) {
@@ -87,6 +103,7 @@ impl<S: Storage> Storage for Gated<S> {
     }
 
     fn commit(&mut self, commits: &[Commit]) -> Result<(), StorageError> {
+        self.gate.committed(commits);
         self.inner.commit(commits)
     }
 
