@@ -85,7 +85,9 @@ fn each<T>(json: &Json<'_>, read: impl Fn(&Json<'_>, &At<'_>) -> Read<T>) -> Rea
                 match (name.as_ref(), value) {
                     ("Items", Json::List(values)) => items = values,
                     ("Items", _) => return Err(wrong_shape(&at, value, "an array of objects")),
-                    ("__objType", Json::Text(_)) | ("nextCursor", Json::Text(_)) => {}
+                    ("__objType", Json::Text(class)) if names::short(class).ends_with("List") => {}
+                    ("__objType", _) => return Err(wrong_shape(&at, value, "an ArrayList")),
+                    ("nextCursor", Json::Text(_)) => {}
                     _ => {
                         return Err(unknown_member(
                             name,
@@ -279,6 +281,10 @@ fn references(
         Some(other) => return Err(wrong_shape(&At::Key(at, "Entries"), other, "an array of entries")),
     };
     known_members(members, "a HashMap", &["__objType", "Entries"], at)?;
+    if type_name(json, at)?.is_some_and(|name| !name.ends_with("Map")) {
+        let named = json.member("__objType").unwrap_or(json);
+        return Err(wrong_shape(&At::Key(at, "__objType"), named, "a HashMap"));
+    }
     let here = At::Key(at, "Entries");
     let mut seen: Vec<&str> = Vec::new();
     for (index, entry) in entries.iter().enumerate() {
