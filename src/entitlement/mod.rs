@@ -10,6 +10,7 @@ pub mod decision;
 mod distinct;
 pub mod grant;
 pub mod homes;
+pub mod localized;
 mod lock;
 pub mod matching;
 pub mod model;

@@ -6,6 +6,7 @@ use crate::model::schema::{RelationType, known, place};
 use crate::model::{Entity, Kind, Rel, Value};
 
 use super::anchors::Anchors;
+use super::localized;
 use super::model::{LONGEST_LEASE, LeaseTimes};
 use super::refused::Refused;
 use super::texts;
@@ -33,6 +34,8 @@ pub enum Contradiction {
     ReservedName,
     #[error("this is no list of texts")]
     NoTexts,
+    #[error("these are no names by locale")]
+    NoNames,
 }
 
 /// Parameters of `/authz` (`licensing.md` 1.2): none of them is ever an item.
@@ -82,6 +85,7 @@ impl Contradiction {
             Self::BadAnchors => "badAnchors",
             Self::ReservedName => "reservedName",
             Self::NoTexts => "noTexts",
+            Self::NoNames => "noDisplayNames",
         }
     }
 
@@ -95,6 +99,9 @@ impl Contradiction {
             Self::TimeTooLong => "a lease lasts at most a hundred years",
             Self::RefreshAfterLease => "leave it out and get three quarters of the lease time",
             Self::ReservedName => "parameters of `/authz` and claims of tokens have this name: choose another",
+            Self::NoNames => {
+                "for example `{\"da\":\"Redigering\",\"pt-BR\":\"Editor\"}`: each locale once, with a text"
+            }
             Self::NoTexts => "for example `[\"value1\",\"value2\"]`",
             Self::BadAnchors => {
                 "for example `[{\"type\":\"hw\",\"maxCount\":1}]`; a type is `hw` or `process`, each once, from 1 up"
@@ -113,8 +120,12 @@ pub fn contradiction(rule: &Entity) -> Option<(&'static str, Contradiction)> {
     match rule.kind {
         Kind::LicensedItem => {
             let name = text(const { place(Kind::LicensedItem, "name") });
-            name.is_some_and(is_taken)
-                .then_some(("name", Contradiction::ReservedName))
+            let names = text(const { place(Kind::LicensedItem, "displayNames") });
+            if name.is_some_and(is_taken) {
+                return Some(("name", Contradiction::ReservedName));
+            }
+            let wrong = names.is_some_and(|names| localized::read(names).is_none());
+            wrong.then_some(("displayNames", Contradiction::NoNames))
         }
         Kind::License => {
             const VALUES: u8 = place(Kind::License, "matchValues");

@@ -1,4 +1,5 @@
-//! Lists of texts as the graph keeps them: JSON text of one shape, `["a","b"]`. That shape is read here, and no other.
+//! Texts as the graph keeps several of them: JSON text of one shape, `["a","b"]`, or by name `{"a":"b"}`. These shapes are read
+//! here, and no other.
 
 use compact_str::CompactString;
 
@@ -7,7 +8,7 @@ pub fn read(text: &str) -> Option<Vec<CompactString>> {
     let mut left = text.trim_start().strip_prefix('[')?.trim_start();
     let mut all = Vec::new();
     if left.starts_with(']') {
-        return ends(left).then_some(all);
+        return ends(left, ']').then_some(all);
     }
     loop {
         let (one, rest) = string(left)?;
@@ -15,13 +16,32 @@ pub fn read(text: &str) -> Option<Vec<CompactString>> {
         left = rest.trim_start();
         match left.strip_prefix(',') {
             Some(rest) => left = rest.trim_start(),
-            None => return ends(left).then_some(all),
+            None => return ends(left, ']').then_some(all),
         }
     }
 }
 
-fn ends(left: &str) -> bool {
-    left.strip_prefix(']').is_some_and(|rest| rest.trim_start().is_empty())
+/// The same of texts that have names, in their order.
+pub fn read_named(text: &str) -> Option<Vec<(CompactString, CompactString)>> {
+    let mut left = text.trim_start().strip_prefix('{')?.trim_start();
+    let mut all = Vec::new();
+    if left.starts_with('}') {
+        return ends(left, '}').then_some(all);
+    }
+    loop {
+        let (name, rest) = string(left)?;
+        let (one, rest) = string(rest.trim_start().strip_prefix(':')?.trim_start())?;
+        all.push((name, one));
+        left = rest.trim_start();
+        match left.strip_prefix(',') {
+            Some(rest) => left = rest.trim_start(),
+            None => return ends(left, '}').then_some(all),
+        }
+    }
+}
+
+fn ends(left: &str, sign: char) -> bool {
+    left.strip_prefix(sign).is_some_and(|rest| rest.trim_start().is_empty())
 }
 
 fn string(text: &str) -> Option<(CompactString, &str)> {

@@ -117,7 +117,7 @@ fn fields(kind: Kind) -> impl Strategy<Value = Fields> {
     let each: Vec<_> = texts
         .map(|(field, def)| {
             let value = match def.field_type {
-                crate::model::FieldType::Text => text().boxed(),
+                crate::model::FieldType::Text | crate::model::FieldType::Json => text().boxed(),
                 crate::model::FieldType::Time => (0i64..3).prop_map(|at| Value::Time(Time(at))).boxed(),
                 crate::model::FieldType::Bool => any::<bool>().prop_map(Value::Bool).boxed(),
                 _ => (0i64..3).prop_map(Value::Int).boxed(),

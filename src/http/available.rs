@@ -8,7 +8,7 @@ use super::problem::Problem;
 use super::wire::text;
 use super::write::beside;
 use super::{Context, GRAPH_REVISION, auth};
-use crate::entitlement::{homes, seats, select};
+use crate::entitlement::{homes, localized, seats, select};
 use crate::error::Error;
 use crate::graph::Node;
 use crate::model::schema::{Hop, known, place};
@@ -43,6 +43,7 @@ pub async fn answer(context: &Context) -> Result<HttpResponse, Problem> {
     };
     let consumer = consume::consumer(&graph, &who, named, "userId", Purpose::Check)?;
     let (now, revision, limits) = (context.state.engine.now(), graph.revision(), *context.limits());
+    let locale = context.header("locale").map(str::to_owned);
     let out = beside(move || {
         let found = available::licenses(&graph, &consumer, with_expired, now, &limits).map_err(Error::from)?;
         let budget = Budget::new(&limits);
@@ -51,7 +52,7 @@ pub async fn answer(context: &Context) -> Result<HttpResponse, Problem> {
             if at > 0 {
                 out.push(b',');
             }
-            shown(&mut out, license, now);
+            shown(&mut out, license, locale.as_deref(), now);
             budget.answered(out.len()).map_err(Error::from)?;
         }
         out.push(b']');
@@ -118,7 +119,7 @@ fn field<'e>(entity: &'e Entity, name: &str) -> Option<&'e Value> {
     entity.fields.get(entity.kind.field(name)?)
 }
 
-fn shown(out: &mut Vec<u8>, license: Node<'_>, now: Time) {
+fn shown(out: &mut Vec<u8>, license: Node<'_>, locale: Option<&str>, now: Time) {
     let entitlement = license.parent(select::LICENSES);
     let (item, model) = (license.parent(OF_ITEM), license.parent(OF_MODEL));
     let seats = seats::of_license(license, now);
@@ -133,7 +134,8 @@ fn shown(out: &mut Vec<u8>, license: Node<'_>, now: Time) {
         let mut inner = Object::begin(object.name("licensedItem"));
         inner.id("id", Some(item.id));
         inner.value("name", name);
-        inner.value("displayName", field(&item, "displayName").or(name));
+        let display_name = localized::display_name(&item, locale);
+        inner.value("displayName", display_name.map(Value::Text).as_ref());
         inner.end();
     }
     object.id("licenseModelId", model.map(|model| model.id));

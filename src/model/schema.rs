@@ -218,7 +218,9 @@ kinds! {
         text("lockScope").one_of(&["None", "LicensedItem", "ProductPackage"]), ALIAS, text("type").indexed(), flag("individual"),
         text("matchProperty"), json("matchValues"), count("concurrencies"),
     ];
-    LicensedItem ENTITLEMENT [text("name").unique().required(), text("displayName"), text("description"), ALIAS];
+    LicensedItem ENTITLEMENT [
+        text("name").unique().required(), text("displayName"), text("description"), ALIAS, json("displayNames"),
+    ];
     ProductPackage ENTITLEMENT [
         text("title").indexed().required(), text("description"), text("type").one_of(&["default", "mono", "bundle", "custom"]),
         flag("active").default_true(), time("validFrom"), time("validUntil"), ALIAS, count("concurrencies"),

@@ -32,6 +32,7 @@ fn parameters() -> Value {
         "from": query("from", json!({"type": "string", "examples": ["uipath"]}), "The lines are this system's own list answers, which its door reads."),
         "organization": query("organization", json!({"type": "string"}), "The organization those are of, by id, alias or name; made if there is none. Absent: the one they name."),
         "reading": query("operation", json!({"const": "DescribeConsumers"}), "Who could consume the one license that is selected, with `limit` and `cursor`; other operations are sent by POST."),
+        "locale": header("locale", "The language of `displayName`, such as `da-dk`, where an item has `displayNames`."),
         "GraphAtLeast": header("Graph-At-Least", "Wait until this revision is here: the `Graph-Revision` a write answered."),
         "IdempotencyKey": header("Idempotency-Key", "1 to 255 visible ASCII characters: a repeat within a day answers the first outcome."),
         "IfMatch": header("If-Match", "Write only if the one top-level object still has this ETag, or exists (`*`)."),

@@ -319,7 +319,7 @@ pub const ROUTES: &[Route] = &[
         tag: "licenses",
         summary: "The licenses a user may use now",
         description: "With their seats. For others `License.check`.",
-        parameters: &["user", "includeExpired", "GraphAtLeast"],
+        parameters: &["user", "includeExpired", "locale", "GraphAtLeast"],
         bodies: &[],
         answers: &[Answer {
             status: 200,
