@@ -15,8 +15,8 @@ const EARLIEST: i64 = -62_167_219_200_000;
 const LATEST: i64 = 253_402_300_799_999;
 
 impl Time {
-    /// A date-time of RFC 3339, with `Z` or an offset, or a date: midnight UTC (`graph-api.md` 1.4 and 2.3). One that leaves its
-    /// offset out means another instant to everybody who reads it.
+    /// A date-time of RFC 3339, with `Z` or an offset, or a date: midnight UTC (`graph-api.md` 1.4 and 2.3). The offset may be
+    /// without its colon, as Java writes it. One that leaves it out means another instant to everybody who reads it.
     pub fn parse(text: &str) -> Option<Self> {
         let bytes = text.as_bytes();
         let at = if bytes.len() == 10 && bytes.iter().all(|byte| byte.is_ascii_digit() || *byte == b'-') {
@@ -24,11 +24,18 @@ impl Time {
             day.and_hms_opt(0, 0, 0)?.and_utc().timestamp_millis()
         } else {
             // What reads it takes a space for the `T`, and an offset in other spellings.
-            let has_offset = matches!(bytes.last(), Some(b'Z' | b'z')) || bytes.iter().rev().nth(2) == Some(&b':');
-            if !has_offset || !matches!(bytes.get(10), Some(b'T' | b't')) {
+            let end = |from: usize| bytes.len().checked_sub(from).map(|at| bytes[at]);
+            let (ends_z, colon) = (matches!(end(1), Some(b'Z' | b'z')), end(3) == Some(b':'));
+            let basic = matches!(end(5), Some(b'+' | b'-')) && !colon;
+            let has_offset = ends_z || colon || basic;
+            if !has_offset || text.contains(' ') || !matches!(bytes.get(10), Some(b'T' | b't')) {
                 return None;
             }
-            DateTime::parse_from_rfc3339(text).ok()?.timestamp_millis()
+            let read = match basic {
+                true => DateTime::parse_from_str(text, "%Y-%m-%dT%H:%M:%S%.f%z"),
+                false => DateTime::parse_from_rfc3339(text),
+            };
+            read.ok()?.timestamp_millis()
         };
         Self::from_millis(at)
     }
@@ -136,6 +143,8 @@ mod tests {
             ("2023-02-19T16:12:22+02:00", "2023-02-19T14:12:22.000Z"),
             ("2023-02-19t14:12:22.5z", "2023-02-19T14:12:22.500Z"),
             ("2023-02-19T09:42:22-04:30", "2023-02-19T14:12:22.000Z"),
+            ("2023-02-19T16:12:22+0200", "2023-02-19T14:12:22.000Z"),
+            ("2023-02-19T09:42:22.012-0430", "2023-02-19T14:12:22.012Z"),
             ("2023-02-19", "2023-02-19T00:00:00.000Z"),
         ] {
             for parse in [Time::parse, Time::parse_loosely] {
@@ -144,7 +153,6 @@ mod tests {
             }
         }
         for (text, written) in [
-            ("2023-02-19T16:12:22+0200", "2023-02-19T14:12:22.000Z"),
             ("2023-02-19T14:12:22", "2023-02-19T14:12:22.000Z"),
             ("2023-02-19T14:12", "2023-02-19T14:12:00.000Z"),
         ] {
@@ -155,6 +163,11 @@ mod tests {
             "2023-02-19 14:12:22Z",
             "2023-02-19T14:12Z",
             "2023-02-19T14:12:22+02",
+            "2023-02-19T14:12:22 +0200",
+            "2023-02-19T14:12:22+2:00",
+            "2023-02-19T14:12+0200",
+            "2023-02-19T14:12:22+020",
+            "2023-02-19T14:12:22+02000",
             "2023-2-19",
             "2023- 2- 9",
             " 2023-02-19",
