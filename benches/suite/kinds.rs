@@ -47,6 +47,11 @@ pub fn reads(world: &World, server: &Server, samples: &Samples) -> Vec<Read> {
             samples.organizations.iter().map(|name| list(name)).collect(),
             true,
         ),
+        get(
+            "three-hop list of ten",
+            samples.small.iter().map(|name| list(name)).collect(),
+            true,
+        ),
         batches(samples),
         get("hop at a hub", page(&at_hub), false),
         get(

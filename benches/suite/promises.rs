@@ -81,6 +81,14 @@ pub fn all(results: &Results) -> Vec<Promise> {
         Bound::AtLeast(0.8),
         share,
     );
+    let ten = "three-hop list of ten";
+    let share = ratio(value(ten, "ours", "rate"), value(ten, "bare", "rate"));
+    promise(
+        "three-hop list of about ten: share of the bare handler's throughput",
+        "",
+        Bound::AtLeast(0.7),
+        share,
+    );
     for (figure, wanted) in [("check", 3.5), (list, 2.0), ("durable create", 1.8)] {
         let times = ratio(value(figure, "ours", "rate"), value(figure, "postgres", "rate"));
         promise(

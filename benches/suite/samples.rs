@@ -21,6 +21,9 @@ pub struct Samples {
     pub profiles: Vec<String>,
     /// By name: those whose list has 20 results, once `take` has asked.
     pub organizations: Vec<String>,
+    /// By name: those whose list has about ten.
+    #[serde(skip)]
+    pub small: Vec<String>,
     pub entitlements: Vec<String>,
     /// Ids and names.
     pub items: Vec<(String, String)>,
@@ -70,11 +73,23 @@ impl Samples {
             samples
         });
         samples.decide(server);
-        samples.organizations.retain(|name| {
+        let results = |name: &String| {
             let (status, body) = server.try_get(&list(name)).expect("an answer");
-            status == 200 && String::from_utf8_lossy(&body).matches("\"SeatCountCredit\"").count() >= 20
-        });
-        assert!(!samples.organizations.is_empty(), "some organizations have 20 licenses");
+            assert_eq!(status, 200, "{}", String::from_utf8_lossy(&body));
+            String::from_utf8_lossy(&body).matches("\"SeatCountCredit\"").count()
+        };
+        let all = std::mem::take(&mut samples.organizations).into_iter();
+        for (name, count) in all.map(|name| (name.clone(), results(&name))) {
+            match count {
+                8..=12 => samples.small.push(name),
+                20.. => samples.organizations.push(name),
+                _ => {}
+            }
+        }
+        assert!(
+            !samples.organizations.is_empty() && !samples.small.is_empty(),
+            "there are customers of both sizes"
+        );
         samples
     }
 
@@ -163,7 +178,7 @@ impl Samples {
     }
 }
 
-/// Three hops from the name of a customer, 20 results.
+/// Three hops from the name of a customer, 20 results at most.
 pub fn list(organization: &str) -> String {
     let name = organization.replace(' ', "%20");
     format!(
