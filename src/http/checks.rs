@@ -30,6 +30,9 @@ use crate::operation::consume::{self, Consumer, Purpose};
 /// does not.
 pub const INLINE: Duration = Duration::from_millis(2);
 
+/// For more than this, no answer of another request waits.
+const LENGTHY: usize = 50;
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Sent<'a> {
@@ -99,6 +102,9 @@ pub async fn answer(context: &Context, mut payload: Payload) -> Result<HttpRespo
         now,
         limits: &limits,
     };
+    if sent.checks.len() > LENGTHY {
+        context.sender.make_way();
+    }
     let is_done = |done: &Done| done.count == sent.checks.len();
     let mut ahead = Ahead::new(&sent, by);
     while !is_done(&done) && began.elapsed() < INLINE {

@@ -13,6 +13,7 @@ use serde_json::json;
 use smallvec::SmallVec;
 use uuid::Uuid;
 
+use super::connection::sender::Sender;
 use super::parameters::Parameters;
 use super::problem::{Problem, internal};
 use super::{Context, GRAPH_REVISION, State, auth, keys, operation, target, wire};
@@ -33,6 +34,8 @@ const INLINE_VISITS: u64 = 5_000;
 /// What such a plan may cost after all, and how much it may answer, before it is begun again beside the workers: an estimate
 /// knows averages, and neither how long a text is nor whom an include meets.
 const BRIEF: (u64, u64) = (2 * INLINE_VISITS, 1024 * 1024);
+/// For a plan that expects to visit more than this, no answer of another request waits.
+const LENGTHY: u64 = 200;
 
 /// What is asked, with everything it needs to be answered on any thread.
 struct Question {
@@ -178,7 +181,7 @@ pub async fn read(context: &Context) -> Result<HttpResponse, Problem> {
         request_id: context.request_id.clone(),
     };
     // On this thread if it is short, else beside the workers; it is moved only then.
-    let answered = match question.begin(asked, format, &context.statements) {
+    let answered = match question.begin(asked, format, &context.statements, &context.sender) {
         Ok(answered) => answered,
         Err(planned) => web::block(move || question.finish(&planned))
             .await
@@ -254,12 +257,13 @@ impl Question {
         asked: Asked,
         format: Option<Format>,
         statements: &RefCell<Statements>,
+        sender: &Sender,
     ) -> Result<Result<Answered, Problem>, Box<Planned>> {
         let planned = match self.planned(asked, format, statements) {
             Err(problem) => return Ok(Err(problem.beneath(&self.text))),
             Ok(planned) => planned,
         };
-        match self.answer_here(&planned) {
+        match self.answer_here(&planned, sender) {
             Some(answered) => Ok(answered.map_err(|problem| problem.beneath(&self.text))),
             None => Err(Box::new(planned)),
         }
@@ -310,7 +314,7 @@ impl Question {
     }
 
     /// `None` if it is long: by its plan, or found out.
-    fn answer_here(&self, planned: &Planned) -> Option<Result<Answered, Problem>> {
+    fn answer_here(&self, planned: &Planned, sender: &Sender) -> Option<Result<Answered, Problem>> {
         if let Planned::Query(plan, tree) = planned {
             let mut visits = plan.estimate();
             if !tree.is_empty() {
@@ -319,6 +323,9 @@ impl Question {
             }
             if visits > INLINE_VISITS || self.explain {
                 return None;
+            }
+            if visits > LENGTHY {
+                sender.make_way();
             }
         }
         let mut brief = Budget::new(self.limits()).brief(BRIEF.0, BRIEF.1);
@@ -686,7 +693,7 @@ mod tests {
             tracing::subscriber::with_default(subscriber.finish(), || {
                 let question = question(text, slow);
                 let asked = Asked::Parsed(selector::parse(text, &limits).expect("a selector"));
-                match question.begin(asked, None, &RefCell::new(Statements::new(&limits))) {
+                match question.begin(asked, None, &RefCell::new(Statements::new(&limits)), &Sender::new(None)) {
                     Ok(answered) => drop(answered),
                     Err(planned) => drop(question.finish(&planned)),
                 }
@@ -753,7 +760,7 @@ mod tests {
                 request_id: CompactString::default(),
             };
             let asked = Asked::Parsed(selector::parse(selector, &limits).expect("a selector"));
-            let answered = question.begin(asked, None, &RefCell::new(Statements::new(&limits)));
+            let answered = question.begin(asked, None, &RefCell::new(Statements::new(&limits)), &Sender::new(None));
             assert_eq!(answered.is_ok(), here, "{selector} {include:?}");
             assert!(answered.is_ok_and(|answered| answered.is_ok()) || !here, "{selector}");
         }

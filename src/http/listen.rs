@@ -53,7 +53,10 @@ pub fn server(state: Arc<State>, listener: TcpListener, workers: usize) -> io::R
         // No `App`: its router, which decodes every path to compare it, would have nothing to choose from.
         let state = Arc::clone(&state);
         let statements = Rc::new(RefCell::new(Statements::new(&state.options.limits)));
-        let answer = fn_service(move |request| dispatch(Arc::clone(&state), Rc::clone(&statements), request));
+        let answers = Rc::clone(&sender);
+        let answer = fn_service(move |request| {
+            dispatch(Arc::clone(&state), Rc::clone(&statements), Rc::clone(&answers), request)
+        });
         let http = HttpService::build()
             .graceful_shutdown_signal(move || {
                 let stopping = stopping.clone();

@@ -59,6 +59,7 @@ use actix_web::{HttpMessage, HttpResponse};
 use compact_str::CompactString;
 use futures_util::FutureExt;
 
+use self::connection::sender::Sender;
 use self::cursor::Cursors;
 use self::door::Door;
 pub use self::listen::server;
@@ -219,6 +220,8 @@ pub struct Context {
     pub state: Arc<State>,
     /// What this worker has prepared. Borrowed between awaits only.
     pub statements: Rc<RefCell<Statements>>,
+    /// Answers of this worker that have yet to leave.
+    sender: Rc<Sender>,
     pub request: Request,
     pub request_id: CompactString,
 }
@@ -287,14 +290,17 @@ impl Context {
 async fn dispatch(
     state: Arc<State>,
     statements: Rc<RefCell<Statements>>,
+    sender: Rc<Sender>,
     mut request: Request,
 ) -> Result<HttpResponse, Infallible> {
+    sender.begin();
     let started = Instant::now();
     let payload = request.take_payload();
     let request_id = state.request_ids.of(request.headers());
     let context = Context {
         state,
         statements,
+        sender,
         request,
         request_id,
     };

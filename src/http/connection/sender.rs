@@ -2,7 +2,8 @@
 //!
 //! A worker answers all requests that have come before it waits for more. Sent one by one, each answer wakes a client, and a
 //! client of the same machine takes the processor at once, for one answer; sent together, they cost one call, and the
-//! client finds all of them. So a small answer waits for those behind it, but never longer than `LINGER`.
+//! client finds all of them. So a small answer waits for those behind it: no longer than `LINGER` and one request more, and for
+//! none that is known to take long.
 
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
@@ -15,8 +16,8 @@ use actix_web::rt;
 use super::Outgoing;
 use super::together::Ring;
 
-/// No answer waits longer for those that are made after it.
-const LINGER: Duration = Duration::from_micros(200);
+/// What has waited so long when another request is begun is sent before.
+const LINGER: Duration = Duration::from_micros(300);
 
 /// More do not go in one call.
 const MOST: usize = 64;
@@ -51,9 +52,24 @@ impl Sender {
             drop(queue);
             return self.wake();
         }
-        let is_due = queue.len() >= MOST || self.since.get().is_some_and(|since| since.elapsed() > LINGER);
+        let is_full = queue.len() >= MOST;
         drop(queue);
-        if is_due {
+        if is_full {
+            self.send();
+        }
+    }
+
+    /// Another request is begun: what has waited long enough does not wait for it.
+    pub(in crate::http) fn begin(&self) {
+        let is_due = || self.since.get().is_some_and(|since| since.elapsed() > LINGER);
+        if !self.queue.borrow().is_empty() && is_due() {
+            self.send();
+        }
+    }
+
+    /// What is asked next may take long: nothing waits for it.
+    pub(in crate::http) fn make_way(&self) {
+        if !self.queue.borrow().is_empty() {
             self.send();
         }
     }
@@ -77,7 +93,7 @@ impl Sender {
         }));
     }
 
-    fn send(self: &Rc<Self>) {
+    fn send(&self) {
         let mut queue = self.queue.take();
         queue.retain(|outgoing| outgoing.is_queued());
         let mut ring = self.ring.borrow_mut();

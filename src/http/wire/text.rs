@@ -1,6 +1,8 @@
 //! Values as JSON text, straight into the answer's buffer. Formatting through `fmt` costs more than the rest of an
 //! answer does.
 
+use std::cell::Cell;
+
 use uuid::Uuid;
 
 use crate::model::{FieldType, Time, Value};
@@ -104,6 +106,11 @@ pub fn uuid(out: &mut Vec<u8>, id: Uuid) {
     out.extend_from_slice(&text);
 }
 
+thread_local! {
+    /// The day that was written last, by its number from `START`, and its date: times of one answer are mostly of few days.
+    static DATE: Cell<(u32, [u8; 10])> = const { Cell::new((u32::MAX, [0; 10])) };
+}
+
 /// Between quotes, the same text as `Time`'s `Display`.
 pub fn time(out: &mut Vec<u8>, time: Time) {
     const DAY: i64 = 86_400_000;
@@ -115,6 +122,28 @@ pub fn time(out: &mut Vec<u8>, time: Time) {
     }
     let since = (time.millis() - START) as u64;
     let (days, millis) = ((since / DAY as u64) as u32, (since % DAY as u64) as u32);
+    let seconds = millis / 1000;
+    let mut text = *b"\"0000-00-00T00:00:00.000Z\"";
+    let (last, mut date) = DATE.get();
+    if last != days {
+        date = civil(days);
+        DATE.set((days, date));
+    }
+    text[1..11].copy_from_slice(&date);
+    text[12..14].copy_from_slice(&pair(seconds / 3600));
+    text[15..17].copy_from_slice(&pair(seconds / 60 % 60));
+    text[18..20].copy_from_slice(&pair(seconds % 60));
+    text[21] = b'0' + (millis % 1000 / 100) as u8;
+    text[22..24].copy_from_slice(&pair(millis % 100));
+    out.extend_from_slice(&text);
+}
+
+fn pair(number: u32) -> [u8; 2] {
+    PAIRS[number as usize]
+}
+
+/// The date of a day, by its number from the first of March of the year -400.
+fn civil(days: u32) -> [u8; 10] {
     // The civil calendar from a count of days without a division by anything but constants (Neri and Schneider, 2022):
     // centuries of 36,524.25 days, then years of 365.25, then months, five of which have 153 days.
     let of_centuries = 4 * days + 3;
@@ -125,20 +154,12 @@ pub fn time(out: &mut Vec<u8>, time: Time) {
     let year = 100 * (of_centuries / 146_097) + (of_years >> 32) as u32 + u32::from(after_new_year) - 400;
     let month = (of_months >> 16) - if after_new_year { 12 } else { 0 };
     let day = (of_months & 0xffff) / 2_141 + 1;
-
-    let pair = |number: u32| PAIRS[number as usize];
-    let seconds = millis / 1000;
-    let mut text = *b"\"0000-00-00T00:00:00.000Z\"";
-    text[1..3].copy_from_slice(&pair(year / 100));
-    text[3..5].copy_from_slice(&pair(year % 100));
-    text[6..8].copy_from_slice(&pair(month));
-    text[9..11].copy_from_slice(&pair(day));
-    text[12..14].copy_from_slice(&pair(seconds / 3600));
-    text[15..17].copy_from_slice(&pair(seconds / 60 % 60));
-    text[18..20].copy_from_slice(&pair(seconds % 60));
-    text[21] = b'0' + (millis % 1000 / 100) as u8;
-    text[22..24].copy_from_slice(&pair(millis % 100));
-    out.extend_from_slice(&text);
+    let mut text = *b"0000-00-00";
+    text[..2].copy_from_slice(&pair(year / 100));
+    text[2..4].copy_from_slice(&pair(year % 100));
+    text[5..7].copy_from_slice(&pair(month));
+    text[8..].copy_from_slice(&pair(day));
+    text
 }
 
 /// A value of a field. A JSON field keeps the text of its value: it goes out as it is.
