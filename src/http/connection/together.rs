@@ -42,7 +42,7 @@ impl Ring {
                 left: Vec::new(),
             }),
             Err(cause) => {
-                tracing::debug!(%cause, "no io_uring: answers are sent one by one");
+                tracing::info!(%cause, "no io_uring: answers are sent one by one");
                 None
             }
         }
