@@ -477,7 +477,9 @@ fn judge<'g>(
     }
     let kept_until = ended.map_or(until, |ended| until.max(floor(ended, model.limited, &model.lease, now)));
     let term = until.millis().saturating_sub(now.millis()).max(0);
-    let refresh = refresh_ms.unwrap_or(term / 4 * 3 + term % 4 * 3 / 4).min(term);
+    // Of a lease that is shorter than the model's, as of one whose model does not say: three quarters of it.
+    let said = refresh_ms.filter(|refresh| *refresh < term || term >= lease_ms);
+    let refresh = said.unwrap_or(term / 4 * 3 + term % 4 * 3 / 4).min(term);
     Ok(Granted {
         license: license.id,
         item: asked.id,

@@ -122,6 +122,12 @@ impl Refused {
             Self::OtherOwner(_) => "name an entitlement of the owner, or none for the owner's default",
             Self::Contradiction(contradiction) => contradiction.help(),
             Self::LeaseExists(_) => "renew that lease at `/authz`, or delete it first",
+            Self::NotGranted(Reason::NoConsumptionFoundById) => {
+                "`GET /leases` lists those that are live; one that has ended need not be given back"
+            }
+            Self::NotGranted(Reason::ReleaseNotAllowed) => {
+                "it is free again when it ends; who may delete a `Consumption` of somebody else can end it before"
+            }
             Self::NotGranted(_) => {
                 "ask `/authz` with `explain=true`: it tells every license that was tried, and the rule that stopped it"
             }

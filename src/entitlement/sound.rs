@@ -36,6 +36,8 @@ pub enum Contradiction {
     NoTexts,
     #[error("these are no names by locale")]
     NoNames,
+    #[error("nobody could ever be granted anything by this rule")]
+    NobodyGranted,
 }
 
 /// Parameters of `/authz` (`licensing.md` 1.2): none of them is ever an item.
@@ -86,6 +88,7 @@ impl Contradiction {
             Self::ReservedName => "reservedName",
             Self::NoTexts => "noTexts",
             Self::NoNames => "noDisplayNames",
+            Self::NobodyGranted => "nobodyGranted",
         }
     }
 
@@ -103,6 +106,7 @@ impl Contradiction {
                 "for example `{\"da\":\"Redigering\",\"pt-BR\":\"Editor\"}`: each locale once, with a text"
             }
             Self::NoTexts => "for example `[\"value1\",\"value2\"]`",
+            Self::NobodyGranted => "send a number from 1 up, or leave it out",
             Self::BadAnchors => {
                 "for example `[{\"type\":\"hw\",\"maxCount\":1}]`; a type is `hw` or `process`, each once, from 1 up"
             }
@@ -161,6 +165,24 @@ pub fn contradiction(rule: &Entity) -> Option<(&'static str, Contradiction)> {
                 _ => None,
             }
         }
+        Kind::SeatCountConstraint => nobody(
+            "seatsPerUser",
+            number(const { place(Kind::SeatCountConstraint, "seatsPerUser") }),
+        ),
+        Kind::ValidityPeriodConstraint => nobody(
+            "maxValidity",
+            number(const { place(Kind::ValidityPeriodConstraint, "maxValidity") }),
+        ),
+        Kind::LicensedItemCountBehavior => nobody(
+            "defaultCount",
+            number(const { place(Kind::LicensedItemCountBehavior, "defaultCount") }),
+        ),
+        Kind::AssignedLicenseConstraint => {
+            const AUTO: u8 = place(Kind::AssignedLicenseConstraint, "autoAssign");
+            let most = number(const { place(Kind::AssignedLicenseConstraint, "maxAssignments") });
+            let is_auto = rule.fields.get(AUTO) == Some(&Value::Bool(true));
+            nobody("maxAssignments", most.filter(|_| is_auto))
+        }
         Kind::UtilizationConstraint => {
             let percent = number(const { place(Kind::UtilizationConstraint, "maxOverusePercent") });
             let above = number(const { place(Kind::UtilizationConstraint, "maxOveruseCount") });
@@ -204,6 +226,11 @@ pub fn contradiction(rule: &Entity) -> Option<(&'static str, Contradiction)> {
         }
         _ => None,
     }
+}
+
+/// A number of which none is left.
+fn nobody(field: &'static str, number: Option<i64>) -> Option<(&'static str, Contradiction)> {
+    (number == Some(0)).then_some((field, Contradiction::NobodyGranted))
 }
 
 /// A model limits one thing, whoever wrote the second limit.

@@ -19,16 +19,21 @@ use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 
 use self::sender::Sender;
 
-/// Of one connection no more waits for the end of a turn; what is longer goes at once, as fast as the client takes it.
+/// Of one connection no more waits for the end of a turn. What is longer goes at once, to its end, as fast as the client takes it:
+/// its writer has to know when that is not at all.
 const TOGETHER: usize = 16 * 1024;
 
-/// So long a client may take for what it was sent before its connection is given up.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// How often it is looked whether a connection is still there to which something is left to send.
+const LOOK: Duration = Duration::from_secs(1);
+/// So often until the rest is given up that the client of a connection that is gone does not take.
+const PATIENCE: u32 = 300;
 
 pub(super) struct Connection {
     incoming: OwnedReadHalf,
     outgoing: Rc<Outgoing>,
     sender: Rc<Sender>,
+    /// Its writer has been told to wait.
+    was_full: bool,
 }
 
 impl Connection {
@@ -41,7 +46,14 @@ impl Connection {
                 waiting: RefCell::default(),
             }),
             sender,
+            was_full: false,
         }
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.outgoing.waiting.borrow_mut().is_left = true;
     }
 }
 
@@ -55,6 +67,12 @@ pub(super) struct Outgoing {
 struct Waiting {
     bytes: Vec<u8>,
     state: State,
+    /// The sender has it in its queue.
+    is_listed: bool,
+    /// More was written, since the client sent something, than waits for the end of a turn.
+    is_long: bool,
+    /// The connection is gone, and nobody waits for room.
+    is_left: bool,
     /// Why what was written could not be sent; told to who writes next.
     failed: Option<io::Error>,
     /// Who waits until there is room again.
@@ -73,8 +91,11 @@ enum State {
 }
 
 impl Outgoing {
-    pub(super) fn is_queued(&self) -> bool {
-        self.waiting.borrow().state == State::Queued
+    /// Leaves the sender's queue. Is there something to send?
+    pub(super) fn unlist(&self) -> bool {
+        let mut waiting = self.waiting.borrow_mut();
+        waiting.is_listed = false;
+        waiting.state == State::Queued
     }
 
     /// Sends what waits, as much as the socket takes.
@@ -112,11 +133,8 @@ impl Outgoing {
 
     /// Sends the rest to a client that is slow, whatever becomes of the connection meanwhile.
     async fn drain(self: Rc<Self>) {
-        let drained = rt::time::timeout(PATIENCE, self.rest()).await;
-        match drained {
-            Ok(Ok(())) => {}
-            Ok(Err(cause)) => self.fail(cause),
-            Err(_) => self.fail(ErrorKind::TimedOut.into()),
+        if let Err(cause) = self.rest().await {
+            self.fail(cause);
         }
         let mut waiting = self.waiting.borrow_mut();
         waiting.state = State::Idle;
@@ -134,7 +152,7 @@ impl Outgoing {
     }
 
     async fn rest(&self) -> io::Result<()> {
-        let mut from = 0;
+        let (mut from, mut looks) = (0, 0);
         loop {
             let result = {
                 let waiting = self.waiting.borrow();
@@ -145,8 +163,15 @@ impl Outgoing {
             };
             match result {
                 Ok(0) => return Err(ErrorKind::WriteZero.into()),
-                Ok(count) => from += count,
-                Err(cause) if cause.kind() == ErrorKind::WouldBlock => self.socket.as_ref().writable().await?,
+                Ok(count) => (from, looks) = (from + count, 0),
+                Err(cause) if cause.kind() == ErrorKind::WouldBlock => {
+                    let room = rt::time::timeout(LOOK, self.socket.as_ref().writable()).await;
+                    looks += u32::from(room.is_err() && self.waiting.borrow().is_left);
+                    if looks > PATIENCE {
+                        return Err(ErrorKind::TimedOut.into());
+                    }
+                    room.unwrap_or(Ok(()))?;
+                }
                 Err(cause) => return Err(cause),
             }
         }
@@ -167,7 +192,8 @@ impl Outgoing {
 
     /// When what was written before has left, which it does now if it can.
     fn poll_sent(self: &Rc<Self>, context: &Context<'_>, sender: &Sender) -> Poll<io::Result<()>> {
-        if self.is_queued() {
+        let is_queued = self.waiting.borrow().state == State::Queued;
+        if is_queued {
             self.send(sender);
         }
         self.poll_room(context)
@@ -181,19 +207,21 @@ impl Outgoing {
     ) -> Poll<io::Result<usize>> {
         ready!(self.poll_room(context))?;
         let mut waiting = self.waiting.borrow_mut();
-        if waiting.bytes.len() + bytes.len() <= TOGETHER {
-            let is_first = waiting.state == State::Idle;
-            if is_first {
+        if !waiting.is_long && waiting.bytes.len() + bytes.len() <= TOGETHER {
+            if waiting.state == State::Idle {
                 waiting.bytes = sender.buffer();
                 waiting.state = State::Queued;
             }
             waiting.bytes.extend_from_slice(bytes);
+            // It may be there already: what waited was sent before its turn.
+            let is_listed = std::mem::replace(&mut waiting.is_listed, true);
             drop(waiting);
-            if is_first {
+            if !is_listed {
                 sender.queue(Rc::clone(self));
             }
             return Poll::Ready(Ok(bytes.len()));
         }
+        waiting.is_long = true;
         drop(waiting);
         ready!(self.poll_sent(context, sender))?;
         let socket = self.socket.as_ref();
@@ -219,18 +247,32 @@ impl AsyncRead for Connection {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.incoming).poll_read(context, buffer)
+        let before = buffer.filled().len();
+        ready!(Pin::new(&mut self.incoming).poll_read(context, buffer))?;
+        if buffer.filled().len() > before {
+            self.outgoing.waiting.borrow_mut().is_long = false;
+        }
+        Poll::Ready(Ok(()))
     }
 }
 
 impl AsyncWrite for Connection {
-    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        self.outgoing.poll_write(context, bytes, &self.sender)
+    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let written = self.outgoing.poll_write(context, bytes, &self.sender);
+        self.was_full |= written.is_pending();
+        written
     }
 
     /// What waits for the end of the turn is on its way; only a client that takes no more is waited for.
-    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.outgoing.poll_room(context)
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let flushed = self.outgoing.poll_room(context);
+        if flushed.is_pending() {
+            self.was_full = true;
+        } else if std::mem::take(&mut self.was_full) {
+            // actix-http 3.20 leaves requests it has read and not decoded while its writes wait, and nobody would wake it for them.
+            context.waker().wake_by_ref();
+        }
+        flushed
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {

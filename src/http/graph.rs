@@ -165,7 +165,10 @@ pub async fn read(context: &Context) -> Result<HttpResponse, Problem> {
     let revision = graph.revision();
     let profile = who.principal.profile;
     // A cursor goes on wherever the first page began: it is sent without `i`.
-    let onward = (!wrap && asked.has_index()).then(|| canonical(&raw.selector, limits));
+    let onward = (!wrap && asked.has_index()).then(|| {
+        let suffix = if format == Some(Format::Json) { ".json" } else { "" };
+        canonical(&raw.selector, limits) + suffix
+    });
     let question = Question {
         state: Arc::clone(&context.state),
         graph,
@@ -565,7 +568,6 @@ pub fn matches_tag(sent: &str, tag: &str) -> bool {
     sent.trim() == "*" || sent.split(',').any(|one| one.trim().trim_start_matches("W/") == tag)
 }
 
-/// The same target with this cursor in place of the one it had.
 /// The rest of a path that a selector stands in, as it can be sent and written between `<` and `>`.
 const IN_PATH: &AsciiSet = &CONTROLS
     .add(b' ')
@@ -581,22 +583,11 @@ const IN_PATH: &AsciiSet = &CONTROLS
 
 /// What was asked for, and a cursor. `onward`: the selector without its `i`, if it has one.
 fn next_target(context: &Context, onward: &Option<String>, cursor: &str) -> String {
-    let asked = context.raw_target();
-    let onward = onward.as_ref().map(|selector| {
-        let query = asked.find('?').map_or("", |at| &asked[at..]);
-        format!("/graph{}{query}", utf8_percent_encode(selector, IN_PATH))
-    });
-    let target = onward.as_deref().unwrap_or(asked);
-    match target.find("cursor=") {
-        Some(at) if matches!(target.as_bytes().get(at.wrapping_sub(1)), Some(b'?' | b'&')) => {
-            let end = target[at..].find('&').map_or(target.len(), |length| at + length);
-            format!("{}cursor={cursor}{}", &target[..at], &target[end..])
-        }
-        _ => format!(
-            "{target}{}cursor={cursor}",
-            if context.query().is_empty() { '?' } else { '&' }
-        ),
-    }
+    let asked = context.raw_target().strip_prefix("/graph").unwrap_or_default();
+    let onward = onward
+        .as_ref()
+        .map(|selector| utf8_percent_encode(selector, IN_PATH).to_string());
+    format!("/graph{}", target::with_cursor(asked, onward.as_deref(), cursor))
 }
 
 #[cfg(test)]

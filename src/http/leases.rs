@@ -137,13 +137,13 @@ fn shown(out: &mut Vec<u8>, listed: &Listed<'_>) {
         }
         out.push(b',');
     }
-    for (name, id) in [("licenseId", listed.license.id), ("profileId", listed.profile.id)] {
-        text::string(out, name);
-        out.push(b':');
-        text::uuid(out, id);
-        out.push(b',');
+    out.extend_from_slice(b"\"licenseId\":");
+    text::uuid(out, listed.license.id);
+    out.extend_from_slice(b",\"profileId\":");
+    match listed.profile {
+        Some(profile) => text::uuid(out, profile.id),
+        None => out.extend_from_slice(b"null"),
     }
-    out.pop();
     out.push(b'}');
 }
 

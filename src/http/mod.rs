@@ -76,6 +76,8 @@ use crate::limits::Limits;
 use crate::model::{Clock, Revision};
 use crate::query::Statements;
 
+const NOT_YET_THERE: &str = "notYetThere";
+
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const GRAPH_REVISION: HeaderName = HeaderName::from_static("graph-revision");
 const IDEMPOTENCY_REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
@@ -274,7 +276,7 @@ impl Context {
         self.state.engine.at_least(revision, wait).await.map_err(|_| {
             Problem::new(
                 actix_web::http::StatusCode::SERVICE_UNAVAILABLE,
-                "notYetThere",
+                NOT_YET_THERE,
                 format!("revision {revision} has not arrived here in time"),
             )
             .limit(crate::limits::Limit {
@@ -312,7 +314,8 @@ async fn dispatch(
     let mut response = match answered {
         Ok(Ok(response)) => response,
         Ok(Err(problem)) => {
-            if problem.status.is_server_error() {
+            // That a revision has not arrived is for who asked for it.
+            if problem.status.is_server_error() && problem.code != NOT_YET_THERE {
                 tracing::error!(request_id = %context.request_id, code = problem.code, detail = %problem.detail, "request failed");
             }
             problem.respond(&context.request_id)

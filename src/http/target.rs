@@ -65,6 +65,30 @@ pub fn split(raw: &str) -> Result<RawTarget, TargetError> {
     Ok(target)
 }
 
+/// The same target, still encoded, with this cursor in place of the one it had, and with another selector if one is given.
+pub fn with_cursor(raw: &str, selector: Option<&str>, cursor: &str) -> String {
+    let path = end_outside_texts(raw, 0, b'?');
+    let mut target = selector.unwrap_or(&raw[..path]).to_owned();
+    let mut start = path + 1;
+    let mut before = '?';
+    while start < raw.len() {
+        let end = match begins_include(raw, start) {
+            true => end_outside_texts(raw, start, b'&'),
+            false => find(raw, start, b'&'),
+        };
+        let piece = &raw[start..end];
+        if !piece.is_empty() && !piece.starts_with("cursor=") {
+            target.push(std::mem::replace(&mut before, '&'));
+            target.push_str(piece);
+        }
+        start = end + 1;
+    }
+    target.push(before);
+    target.push_str("cursor=");
+    target.push_str(cursor);
+    target
+}
+
 /// A byte as it is meant, and how many stand for it. A `%` that begins no escape stands for itself here; `decode` refuses it.
 #[derive(Clone, Copy)]
 struct Unit {

@@ -302,3 +302,30 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_cursor_takes_the_place_of_the_one_before() {
+    for (raw, selector, expected) in [
+        ("/License", None, "/License?cursor=n"),
+        ("/License?", None, "/License?cursor=n"),
+        (
+            "/License{r=3}.json?wrap=false&cursor=o",
+            None,
+            "/License{r=3}.json?wrap=false&cursor=n",
+        ),
+        ("/License?cursor=o&wrap=false", None, "/License?wrap=false&cursor=n"),
+        ("/License?xcursor=o", None, "/License?xcursor=o&cursor=n"),
+        (
+            "/License[@name!='a?cursor=b&c']{r=3}?wrap=false&/~ManyToOne/Person[@name='&cursor=p']&cursor=o",
+            None,
+            "/License[@name!='a?cursor=b&c']{r=3}?wrap=false&/~ManyToOne/Person[@name='&cursor=p']&cursor=n",
+        ),
+        (
+            "/License[@name!=%27a?b%27]{i=2,r=3}?wrap=false",
+            Some("/License[@name!='a%3Fb']{r=3}"),
+            "/License[@name!='a%3Fb']{r=3}?wrap=false&cursor=n",
+        ),
+    ] {
+        assert_eq!(with_cursor(raw, selector, "n"), expected, "{raw}");
+    }
+}

@@ -103,7 +103,7 @@ async fn create(context: &Context, who: Who, mut payload: Payload) -> Result<Htt
             Time::parse(&text).ok_or_else(|| {
                 let mut problem = Problem::bad_request("valueDoesNotFit", format!("`{text}` is no time"));
                 problem.pointer = Some("/expiresAt".to_owned());
-                problem.help("an ISO 8601 time such as 2030-01-01T00:00:00Z")
+                problem.help("an ISO 8601 time with `Z` or an offset, such as 2030-01-01T00:00:00Z")
             })
         })
         .transpose()?;

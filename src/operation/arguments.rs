@@ -147,7 +147,7 @@ fn one(parameter: &Parameter, sent: &str, limits: &Limits) -> Result<Argument, O
         ParameterType::Field(FieldType::Time) if sent.is_empty() => Ok(Argument::Time(None)),
         ParameterType::Field(FieldType::Time) => Time::parse(sent)
             .map(|time| Argument::Time(Some(time)))
-            .ok_or_else(|| bad("it is an ISO 8601 date-time such as `2027-01-31T12:00:00Z`, or a date")),
+            .ok_or_else(|| bad("it is an ISO 8601 date-time with `Z` or an offset, such as `2027-01-31T12:00:00Z`, or a date; a `+` in a query or a form is sent as `%2B`")),
         ParameterType::Field(FieldType::Uuid) => uuid(sent)
             .map(Argument::Id)
             .ok_or_else(|| bad("it is a UUID such as `123e4567-e89b-12d3-a456-426614174000`")),

@@ -162,7 +162,13 @@ pub fn consumers<'g>(
         let opens = select::granting_one(assignment, now);
         let paths = opens.then_some(Path::Assignment(assignment)).into_iter().collect();
         let consumer = consumer(license, profile, paths, now);
-        if opens && select::is_valid(&profile, now) || consumer.state != State::Available {
+        // A reservation opens nothing by itself (`licensing.md` 2.1).
+        let is_told = match consumer.state {
+            State::Available => opens && select::is_valid(&profile, now),
+            State::Reserved => opens,
+            State::Consuming | State::Denied => true,
+        };
+        if is_told {
             if found.len() == most {
                 return (found, Some(Place::Assignments(before)));
             }

@@ -37,7 +37,8 @@ pub struct Place {
 pub struct Listed<'g> {
     pub lease: Node<'g>,
     pub license: Node<'g>,
-    pub profile: Node<'g>,
+    /// Unless it is out of the caller's reach, as a partner's user is who consumes by a license of one's own.
+    pub profile: Option<Node<'g>>,
 }
 
 /// Up to `most` of them from a place on, and the place to go on from where there may be more. Looks at `visits`
@@ -116,7 +117,7 @@ pub fn list<'g>(
             found.push(Listed {
                 lease,
                 license,
-                profile,
+                profile: Some(profile).filter(|profile| own == Some(profile.id) || view.reaches(*profile)),
             });
         }
     }

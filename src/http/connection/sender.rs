@@ -95,7 +95,7 @@ impl Sender {
 
     fn send(&self) {
         let mut queue = self.queue.take();
-        queue.retain(|outgoing| outgoing.is_queued());
+        queue.retain(|outgoing| outgoing.unlist());
         let mut ring = self.ring.borrow_mut();
         match &mut *ring {
             Some(together) if queue.len() > 1 => {

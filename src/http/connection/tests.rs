@@ -58,6 +58,13 @@ const CASES: &[Case] = &[
         turns: 20,
         is_slow: false,
     },
+    // Long ones, whose ends are short enough to wait.
+    Case {
+        connections: 4,
+        lengths: &[34_000, 20_000, 300],
+        turns: 600,
+        is_slow: true,
+    },
     // More than a socket holds: it must be waited for who reads.
     Case {
         connections: 4,
@@ -163,5 +170,27 @@ fn what_a_client_does_not_take_is_kept_when_the_connection_is_dropped() {
         let mut found = Vec::new();
         client.read_to_end(&mut found).await.expect("read");
         assert_eq!(found.len(), sent);
+    });
+}
+
+/// An answer that is long is waited for to its end: whoever writes it hears that the client takes no more.
+#[test]
+fn the_writer_of_a_long_answer_waits_for_its_client() {
+    rt::System::new().block_on(async {
+        let sender = Rc::new(Sender::new(Ring::new()));
+        let (mut connection, mut client) = pair(&sender).await;
+        let whole = answer(0, 0, 40_000_000);
+        let sent = whole.clone();
+        let writer = rt::spawn(async move {
+            connection.write_all(&sent).await.expect("written");
+            connection.flush().await.expect("flushed");
+            connection
+        });
+        rt::time::sleep(Duration::from_millis(300)).await;
+        assert!(!writer.is_finished());
+        let mut found = vec![0; whole.len()];
+        client.read_exact(&mut found).await.expect("read");
+        assert!(found == whole);
+        writer.await.expect("no panic");
     });
 }

@@ -3,7 +3,7 @@
 use super::SERVER;
 use crate::graph::Graph;
 use crate::http::wire::text;
-use crate::model::{Commit, Event, Fact, Facts, Kind, Value};
+use crate::model::{Commit, Event, Fact, Facts, FieldType, Kind, Value};
 
 /// Of the schema of events this follows.
 const VERSION: &str = "1.20.0";
@@ -31,7 +31,7 @@ pub fn write(out: &mut Vec<u8>, commit: &Commit, index: usize, event: &Event, gr
     out.extend_from_slice(b",\"version\":");
     text::string(out, VERSION);
     out.extend_from_slice(b",\"data\":{");
-    members(out, &event.facts);
+    of_event(out, event);
     // Whom it is about stands before who did it, and when it happened before when it was stored.
     let of_commit = [
         ("userId", commit.by.profile.map(Value::Uuid)),
@@ -47,12 +47,47 @@ pub fn write(out: &mut Vec<u8>, commit: &Commit, index: usize, event: &Event, gr
 }
 
 fn member(out: &mut Vec<u8>, name: &str, fact: &Fact) {
+    start(out, name);
+    value(out, fact);
+}
+
+fn start(out: &mut Vec<u8>, name: &str) {
     if out.last() != Some(&b'{') {
         out.push(b',');
     }
     text::string(out, name);
     out.push(b':');
-    value(out, fact);
+}
+
+/// A changed field of type JSON is told as what it is, and not as its text.
+fn of_event(out: &mut Vec<u8>, event: &Event) {
+    let kind = Kind::named(&event.object_type);
+    let is_json = |name: &str| {
+        let field = kind.and_then(|kind| Some(&kind.def().fields[usize::from(kind.field(name)?)]));
+        field.is_some_and(|field| field.field_type == FieldType::Json)
+    };
+    for (name, fact) in &event.facts {
+        let Fact::Group(fields) = fact else {
+            member(out, name, fact);
+            continue;
+        };
+        if name != "modifiedFields" {
+            member(out, name, fact);
+            continue;
+        }
+        start(out, name);
+        out.push(b'{');
+        for (name, fact) in fields {
+            match fact {
+                Fact::One(Value::Text(json)) if is_json(name) => {
+                    start(out, name);
+                    out.extend_from_slice(json.as_bytes());
+                }
+                fact => member(out, name, fact),
+            }
+        }
+        out.push(b'}');
+    }
 }
 
 fn members(out: &mut Vec<u8>, facts: &Facts) {

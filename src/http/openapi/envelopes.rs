@@ -247,7 +247,7 @@ pub fn envelopes() -> Vec<(&'static str, Value)> {
                     "items": {"type": "array", "items": {
                         "type": "object",
                         "properties": {
-                            "leaseId": id, "licenseId": id, "item": string, "profileId": id,
+                            "leaseId": id, "licenseId": id, "item": string, "profileId": {"type": ["string", "null"], "format": "uuid"},
                             "hw": {"type": ["string", "null"]}, "process": {"type": ["string", "null"]},
                             "mode": string, "version": {"type": ["string", "null"]}, "grantedAt": time, "grantedUntil": time,
                         },

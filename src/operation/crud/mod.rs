@@ -437,7 +437,15 @@ impl<'t, 'g, 'i> Write<'t, 'g, 'i> {
                 taken
             }
         };
-        taken.map_err(|violation| self.at_violation(self.flat.subjects[index].at(), violation))
+        taken.map_err(|violation| {
+            let subject = &self.flat.subjects[index];
+            // The object may be there in several places; the value is what one of them says.
+            let said = match &violation {
+                Violation::NotUnique { field, .. } => subject.field_at(field),
+                _ => None,
+            };
+            self.at_violation(said.unwrap_or_else(|| subject.at()), violation)
+        })
     }
 
     /// Has whoever has the value another one, or none, after this request? Then it has none from now on.
