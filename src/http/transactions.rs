@@ -125,7 +125,7 @@ pub async fn answer(context: &Context, mut payload: Payload) -> Result<HttpRespo
     let job = move |tx: &mut Transaction<'_>| {
         still_known(tx, &who)?;
         let done = run(tx, &who, (kind, id), &order)?;
-        let mut body = told(tx.graph(), &order.external_id, &done);
+        let mut body = told(tx.graph(), tx.now(), &order.external_id, &done);
         if dry_run {
             tell_changes(&mut body, &crud::told(tx, &who).changes);
         }
@@ -174,26 +174,29 @@ fn placed(mut problem: Problem) -> Problem {
     problem
 }
 
-fn told(graph: &Graph, external_id: &str, done: &Done) -> Vec<u8> {
+fn told(graph: &Graph, now: Time, external_id: &str, done: &Done) -> Vec<u8> {
     let told = |one: &DoneItem| {
         let KeptItem {
             id,
             external_id,
             product_id,
-            quantity,
+            ..
         } = &one.item;
-        let terms = one.terms(graph);
+        let terms = one.terms(graph, now);
         let mut told = json!({
-            "id": id.to_string(), "externalId": external_id, "productId": product_id.to_string(), "quantity": quantity,
+            "id": id.to_string(), "externalId": external_id, "productId": product_id.to_string(),
             "licenseIds": one.licenses.iter().map(Uuid::to_string).collect::<Vec<_>>(),
         });
+        let differing = (!terms.differing.is_empty()).then(|| json!(terms.differing));
         for (name, value) in [
-            ("licenseValidFrom", terms.valid_from.map(|at| at.to_string())),
-            ("licenseValidUntil", terms.valid_until.map(|at| at.to_string())),
-            ("lockScope", terms.lock_scope),
+            ("quantity", terms.quantity.map(Value::from)),
+            ("licenseValidFrom", terms.valid_from.map(|at| json!(at.to_string()))),
+            ("licenseValidUntil", terms.valid_until.map(|at| json!(at.to_string()))),
+            ("lockScope", terms.lock_scope.map(Value::from)),
+            ("differing", differing),
         ] {
             if let Some(value) = value {
-                told[name] = json!(value);
+                told[name] = value;
             }
         }
         told

@@ -245,6 +245,7 @@ kinds! {
     ];
     UseCountCredit ENTITLEMENT [
         count("useCount"), count("useCountConsumed").server_owned(), time("validFrom"), time("validUntil"), flag("active").default_true(),
+        uuid("licenseTransactionItemId"),
     ];
     LicenseScope ENTITLEMENT [text("type").indexed(), text("value").indexed()];
     LicenseMetadata ENTITLEMENT [text("key").indexed().required(), text("value")] within "key";

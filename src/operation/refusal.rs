@@ -542,7 +542,7 @@ impl Fault {
             Self::UnknownReservationType(_) => "it is empty, `reserved` or `denied`",
             Self::ClientDataNotJson(_) => "quote a text: `\"text\"` is JSON",
             Self::TransactionDiffers(_) => {
-                "PUT changes quantities and validities, and adds items; type and products stay"
+                "PUT changes quantities, validities and `lockScope`, and adds items; type and products stay"
             }
             Self::TransactionMissing(_) => "POST makes one",
             Self::ExternalIdUnfit => "it is how your own system knows the order, and the item within it",

@@ -13,16 +13,18 @@ use super::refusal::{Fault, OperationError};
 use super::target::owned;
 use crate::access::{Action, Denied, Permission, Who};
 use crate::entitlement::grant::{self, Grant};
-use crate::entitlement::{Refused, amend, homes};
+use crate::entitlement::terms::{self, Limited};
+use crate::entitlement::{Refused, amend, homes, select};
 use crate::error::Error;
 use crate::graph::{Graph, Kept, Node, Transaction, Violation};
-use crate::model::schema::{Hop, RelationType, known};
+use crate::model::schema::{Hop, RelationType, find_relation, known};
 use crate::model::{Fields, Kind, Rel, Time, Value};
 
 const LICENSES: Rel = known(RelationType::OneToMany, Kind::Entitlement, Kind::License);
 const METADATA: Rel = known(RelationType::OneToMany, Kind::License, Kind::LicenseMetadata);
-const SEATS: Rel = known(RelationType::OneToMany, Kind::License, Kind::SeatCountCredit);
 
+/// What a credit says by which item it is of.
+const ITEM: &str = "licenseTransactionItemId";
 /// What the key of such metadata begins with.
 const PREFIX: &str = "transaction:";
 /// Bytes an external id may have.
@@ -65,26 +67,51 @@ pub struct DoneItem {
     pub licenses: Vec<Uuid>,
 }
 
-/// What the licenses of an item have now, which others may have changed since.
+/// What the licenses of an item have now, which others may have changed since. What they have not alike is none here.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Terms {
+    pub quantity: Option<i64>,
     pub valid_from: Option<Time>,
     pub valid_until: Option<Time>,
     pub lock_scope: Option<String>,
+    /// The members in which they differ.
+    pub differing: Vec<&'static str>,
 }
 
 impl DoneItem {
-    /// Those of its first license: a grant and a change give all of them the same.
-    pub fn terms(&self, graph: &Graph) -> Terms {
-        let Some(license) = self.licenses.first().and_then(|id| graph.find(*id)) else {
-            return Terms::default();
+    pub fn terms(&self, graph: &Graph, now: Time) -> Terms {
+        let licenses: Vec<Node<'_>> = self.licenses.iter().filter_map(|id| graph.find(*id)).collect();
+        let mut differing = Vec::new();
+        let mut alike = |member: &'static str, of: &dyn Fn(&Node<'_>) -> Option<Value>| {
+            let mut values = licenses.iter().map(of);
+            let first = values.next().flatten();
+            if values.any(|value| value != first) {
+                differing.push(member);
+                return None;
+            }
+            first
         };
-        let value = |name: &str| license.fields.get(Kind::License.field(name)?);
-        let time = |name: &str| value(name).and_then(Value::as_time);
+        let field =
+            |name: &'static str| move |license: &Node<'_>| license.fields.get(Kind::License.field(name)?).cloned();
+        let quantity = alike("quantity", &|license| self.quantity(*license, now).map(Value::Int));
+        let valid_from = alike("licenseValidFrom", &field("validFrom"));
+        let valid_until = alike("licenseValidUntil", &field("validUntil"));
+        let lock_scope = alike("lockScope", &field("lockScope"));
         Terms {
-            valid_from: time("validFrom"),
-            valid_until: time("validUntil"),
-            lock_scope: value("lockScope").and_then(Value::as_text).map(str::to_owned),
+            quantity: quantity.as_ref().and_then(Value::as_int),
+            valid_from: valid_from.as_ref().and_then(Value::as_time),
+            valid_until: valid_until.as_ref().and_then(Value::as_time),
+            lock_scope: lock_scope.as_ref().and_then(Value::as_text).map(str::to_owned),
+            differing,
+        }
+    }
+
+    /// Seats or uses the license has of the item; `None`: without limit. A license that is limited by something else has none to count, and
+    /// what was ordered is told.
+    fn quantity(&self, license: Node<'_>, now: Time) -> Option<i64> {
+        match share(license, self.item.id, now) {
+            Ok(Share::Own { has, .. } | Share::All { has }) => has,
+            Ok(Share::Uncounted) | Err(_) => Some(self.item.quantity),
         }
     }
 }
@@ -333,31 +360,63 @@ fn granted(
         quantity: item.quantity,
     };
     for license in &licenses {
-        mark_credit(tx, *license, kept.id)?;
+        mark_credit(tx, *license, kept.id).map_err(|refused| of_item(index, refused))?;
         keep(tx, *license, order, &kept)?;
     }
     Ok(DoneItem { item: kept, licenses })
 }
 
 /// The credit a grant just made is the item's: of a pool, later changes touch no other's.
-fn mark_credit(tx: &mut Transaction<'_>, license: Uuid, item: Uuid) -> Result<(), Violation> {
-    let Some(field) = Kind::SeatCountCredit.field("licenseTransactionItemId") else {
+fn mark_credit(tx: &mut Transaction<'_>, license: Uuid, item: Uuid) -> Result<(), Refused> {
+    let node = tx.graph().find(license).ok_or(Violation::NotFound { id: license })?;
+    let (kind, _) = terms::of_license(node)?.limited.credit();
+    let rel = find_relation(RelationType::OneToMany, Kind::License, kind);
+    let Some((rel, field)) = rel.zip(kind.field(ITEM)) else {
         return Ok(());
     };
-    let node = tx.graph().find(license).ok_or(Violation::NotFound { id: license })?;
-    let mut credits = node.hop(Hop::forward(SEATS), None).map(|(credit, _)| credit);
+    let mut credits = node.hop(Hop::forward(rel), None).map(|(credit, _)| credit);
     let youngest = credits.next_back();
     let Some((id, fields)) = youngest.map(|credit| (credit.id, credit.fields.with(field, Some(Value::Uuid(item)))))
     else {
         return Ok(());
     };
-    tx.update(id, fields)
+    Ok(tx.update(id, fields)?)
 }
 
-fn credit_of<'g>(license: Node<'g>, item: Uuid) -> Option<Node<'g>> {
-    let field = Kind::SeatCountCredit.field("licenseTransactionItemId")?;
-    let mut credits = license.hop(Hop::forward(SEATS), None).map(|(credit, _)| credit);
-    credits.find(|credit| credit.fields.get(field) == Some(&Value::Uuid(item)))
+/// What a license has of an item of an order.
+enum Share {
+    /// A credit of its own, with the field that says how much.
+    Own { credit: Uuid, amount: u8, has: Option<i64> },
+    /// That credit is gone: all there is.
+    All { has: Option<i64> },
+    /// The license is limited by use time, which no quantity says.
+    Uncounted,
+}
+
+fn share(license: Node<'_>, item: Uuid, now: Time) -> Result<Share, Refused> {
+    let limited = terms::of_license(license)?.limited;
+    let (kind, amount) = limited.credit();
+    let rel = find_relation(RelationType::OneToMany, Kind::License, kind);
+    let (Some((rel, amount)), false) = (rel.zip(kind.field(amount)), limited == Limited::UseTime) else {
+        return Ok(Share::Uncounted);
+    };
+    let has = |credit: &Node<'_>| credit.fields.get(amount).and_then(Value::as_int);
+    let credits = || license.hop(Hop::forward(rel), None).map(|(credit, _)| credit);
+    let of = |credit: &Node<'_>| credit.fields.get(kind.field(ITEM)?).and_then(Value::as_uuid);
+    if let Some(own) = credits().find(|credit| of(credit) == Some(item)) {
+        return Ok(Share::Own {
+            credit: own.id,
+            amount,
+            has: has(&own),
+        });
+    }
+    let is_active = |credit: &Node<'_>| {
+        let active = kind.field("active").and_then(|field| credit.fields.get(field));
+        active.and_then(Value::as_bool) == Some(true) && select::is_valid(credit, now)
+    };
+    let mut valid = credits().filter(is_active);
+    let sum = valid.try_fold(0i64, |sum, credit| has(&credit).map(|more| sum.saturating_add(more)));
+    Ok(Share::All { has: sum })
 }
 
 /// Its place with the license: what is kept of the same order's other items stays.
@@ -398,17 +457,17 @@ fn changed(tx: &mut Transaction<'_>, order: &Order, item: &OrderItem, done: &mut
             let fields = node.fields.with(field, Some(Value::text(scope)));
             tx.update(license, fields)?;
         }
-        if item.quantity == done.item.quantity {
-            continue;
-        }
+        // The license is asked, and not what was ordered last: its seats may be others since.
         let node = tx.graph().find(license).ok_or(Violation::NotFound { id: license })?;
-        let seats = Kind::SeatCountCredit.field("seatCount");
-        match credit_of(node, done.item.id).zip(seats) {
-            Some((credit, seats)) => {
-                let (id, fields) = (credit.id, credit.fields.with(seats, Some(Value::Int(item.quantity))));
-                tx.update(id, fields)?;
+        match share(node, done.item.id, tx.now())? {
+            Share::Own { has, .. } | Share::All { has } if has == Some(item.quantity) => {}
+            Share::Own { credit, amount, .. } => {
+                let node = tx.graph().find(credit).ok_or(Violation::NotFound { id: credit })?;
+                let fields = node.fields.with(amount, Some(Value::Int(item.quantity)));
+                tx.update(credit, fields)?;
             }
-            None => amend::quota(tx, license, item.quantity)?,
+            Share::Uncounted if item.quantity == done.item.quantity => {}
+            Share::All { .. } | Share::Uncounted => amend::quota(tx, license, item.quantity)?,
         }
     }
     done.item.quantity = item.quantity;

@@ -23,6 +23,18 @@ pub fn envelopes() -> Vec<(&'static str, Value)> {
         .into_iter()
         .chain(named.iter().cloned())
         .collect();
+    let external_id = json!({"type": "string", "minLength": 1, "maxLength": 200});
+    let order = |item: Value| {
+        json!({
+            "type": "object",
+            "properties": {
+                "externalId": external_id,
+                "type": {"type": "string", "default": "unspecified", "examples": ["Order"]},
+                "items": {"type": "array", "minItems": 1, "maxItems": 100, "items": item},
+            },
+            "required": ["externalId", "items"],
+        })
+    };
     let result = |name: &str, items: Value| {
         json!({
             "type": "object",
@@ -358,29 +370,42 @@ pub fn envelopes() -> Vec<(&'static str, Value)> {
             "LicenseTransaction",
             json!({
                 "type": "object",
-                "properties": {"transaction": {
+                "properties": {"transaction": order(json!({
                     "type": "object",
                     "properties": {
-                        "externalId": {"type": "string", "minLength": 1, "maxLength": 200},
-                        "type": {"type": "string", "default": "unspecified", "examples": ["Order"]},
-                        "items": {"type": "array", "minItems": 1, "maxItems": 100, "items": {
-                            "type": "object",
-                            "properties": {
-                                "externalId": {"type": "string", "minLength": 1, "maxLength": 200},
-                                "productId": id, "quantity": {"type": "integer", "minimum": 1},
-                                "licenseValidFrom": {"type": ["string", "null"], "format": "date-time"},
-                                "licenseValidUntil": {"type": ["string", "null"], "format": "date-time"},
-                                "lockScope": {"enum": ["None", "LicensedItem", "ProductPackage"]},
-                                "id": {"type": "string", "format": "uuid", "readOnly": true},
-                                "licenseIds": {"type": "array", "items": id, "readOnly": true},
-                            },
-                            "required": ["externalId", "productId", "quantity"],
-                        }},
+                        "externalId": external_id, "productId": id, "quantity": {"type": "integer", "minimum": 1},
+                        "licenseValidFrom": {"type": ["string", "null"], "format": "date-time", "description": "`null`: now"},
+                        "licenseValidUntil": {"type": ["string", "null"], "format": "date-time", "description": "`null`: no end"},
+                        "lockScope": {"enum": ["None", "LicensedItem", "ProductPackage", null], "description": "`null` says nothing"},
                     },
-                    "required": ["externalId", "items"],
-                },
-                "dryRun": {"type": "boolean", "const": true, "readOnly": true},
-                "changes": {"type": "array", "items": schema("Change"), "readOnly": true}},
+                    "required": ["externalId", "productId", "quantity"],
+                }))},
+                "required": ["transaction"],
+            }),
+        ),
+        (
+            "LicenseTransactionAnswer",
+            json!({
+                "type": "object",
+                "properties": {"transaction": order(json!({
+                    "type": "object",
+                    "description": "What the licenses of the item have now",
+                    "properties": {
+                        "id": id, "externalId": external_id, "productId": id, "licenseIds": {"type": "array", "items": id},
+                        "quantity": {"type": "integer", "minimum": 0},
+                        "licenseValidFrom": {"type": "string", "format": "date-time"},
+                        "licenseValidUntil": {"type": "string", "format": "date-time"},
+                        "lockScope": {"enum": ["None", "LicensedItem", "ProductPackage"]},
+                        "differing": {
+                            "type": "array", "minItems": 1,
+                            "items": {"enum": ["quantity", "licenseValidFrom", "licenseValidUntil", "lockScope"]},
+                            "description": "Members that are left out, because the licenses of the item do not have them alike",
+                        },
+                    },
+                    "required": ["id", "externalId", "productId", "licenseIds"],
+                })),
+                "dryRun": {"type": "boolean", "const": true},
+                "changes": {"type": "array", "items": schema("Change")}},
                 "required": ["transaction"],
             }),
         ),
