@@ -398,6 +398,8 @@ pub enum Fault {
     TransactionDiffers(String),
     #[error("there is no transaction with the external id `{0}`")]
     TransactionMissing(String),
+    #[error("{}", Refused::ValidityDiffers(*license))]
+    ValidityDiffers { license: Uuid, help: String },
     #[error("an external id has 1 to 200 characters without control characters, and is once among the items")]
     ExternalIdUnfit,
     #[error("a transaction has 1 to 100 items, and this has {0}")]
@@ -453,6 +455,7 @@ impl Fault {
             Self::ClientDataNotJson(_) => "clientDataNotJson",
             Self::TransactionDiffers(_) => "transactionDiffers",
             Self::TransactionMissing(_) => "transactionNotFound",
+            Self::ValidityDiffers { license, .. } => Refused::ValidityDiffers(*license).code(),
             Self::ExternalIdUnfit => "badExternalId",
             Self::ItemCount(_) => "badItemCount",
             Self::ProfileExists(_) => "profileExists",
@@ -489,6 +492,7 @@ impl Fault {
             Self::TargetNotFound { .. } | Self::TransactionMissing(_) => Class::NotFound,
             Self::WrongType { .. }
             | Self::TransactionDiffers(_)
+            | Self::ValidityDiffers { .. }
             | Self::RelationExists(_)
             | Self::RelationMissing(_)
             | Self::ProfileExists(_)
@@ -545,6 +549,7 @@ impl Fault {
                 "PUT changes quantities, validities and `lockScope`, and adds items; type and products stay"
             }
             Self::TransactionMissing(_) => "POST makes one",
+            Self::ValidityDiffers { help, .. } => help,
             Self::ExternalIdUnfit => "it is how your own system knows the order, and the item within it",
             Self::ItemCount(_) => "send several transactions",
             Self::ProfileExists(_) => "leave the id out, or choose a new one",

@@ -138,19 +138,50 @@ fn at(pointer: impl Into<Cow<'static, str>>, why: impl Into<Fault>) -> Error {
     OperationError::at(pointer, why.into()).into()
 }
 
-fn of_item(index: usize, refused: Refused) -> Error {
-    let member = match &refused {
+/// With the member it is about, if that was sent: else the item.
+fn of_item(graph: &Graph, index: usize, item: &OrderItem, refused: Refused) -> Error {
+    let validity = if item.valid_until.is_some() {
+        "/licenseValidUntil"
+    } else if item.valid_from.is_some() {
+        "/licenseValidFrom"
+    } else {
+        ""
+    };
+    let mut member = match &refused {
         Refused::PackageInactive(_)
         | Refused::PackageNotYetValid(_)
         | Refused::PackageExpired(_)
         | Refused::PackageEmpty(_) => "/productId",
-        Refused::EndBeforeStart | Refused::ValidityTooLong { .. } => "/licenseValidUntil",
-        Refused::ValidityDiffers(_) => "/licenseValidFrom",
+        Refused::EndBeforeStart | Refused::ValidityTooLong { .. } => validity,
         Refused::CountNotPositive(_) | Refused::QuotaOfUseTime(_) | Refused::TooMuch => "/quantity",
         Refused::LockScopeRequired => "/lockScope",
         _ => "",
     };
-    at(format!("/transaction/items/{index}{member}"), refused)
+    let pooled = match &refused {
+        Refused::ValidityDiffers(license) => graph.find(*license),
+        _ => None,
+    };
+    let why = match pooled {
+        Some(pooled) => {
+            let time = |name: &str| pooled.fields.get(Kind::License.field(name)?).and_then(Value::as_time);
+            let (from, until) = (time("validFrom"), time("validUntil"));
+            if item.valid_until.is_some_and(|sent| sent != until) {
+                member = "/licenseValidUntil";
+            } else if item.valid_from.is_some_and(|sent| sent.is_some() && sent != from) {
+                member = "/licenseValidFrom";
+            }
+            let (license, until) = (pooled.id, shown(until));
+            let from = shown(from);
+            let help = format!("it has `licenseValidFrom` {from} and `licenseValidUntil` {until}: order the same");
+            Fault::ValidityDiffers { license, help }
+        }
+        None => refused.into(),
+    };
+    at(format!("/transaction/items/{index}{member}"), why)
+}
+
+fn shown(time: Option<Time>) -> String {
+    time.map_or_else(|| "null".to_owned(), |time| time.to_string())
 }
 
 /// POST: grants. The same order again, by its external id, grants nothing more; another one by that id is refused.
@@ -204,7 +235,8 @@ pub fn update(tx: &mut Transaction<'_>, who: &Who, owner: (Kind, Uuid), order: &
             let why = Fault::TransactionDiffers(order.external_id.clone());
             return Err(at(format!("/transaction/items/{index}/productId"), why));
         }
-        changed(tx, order, item, &mut items[known]).map_err(|refused| of_item(index, refused))?;
+        let done = changed(tx, order, item, &mut items[known]);
+        done.map_err(|refused| of_item(tx.graph(), index, item, refused))?;
     }
     Ok(Done {
         order_type,
@@ -243,7 +275,7 @@ fn prepare(graph: &Graph, who: &Who, (kind, id): (Kind, Uuid), order: &Order) ->
             return Err(at(pointer("lockScope"), Fault::Mistyped { value, wanted }));
         }
         if item.quantity < 1 {
-            return Err(of_item(index, Refused::CountNotPositive(item.quantity)));
+            return Err(of_item(graph, index, item, Refused::CountNotPositive(item.quantity)));
         }
     }
     Ok(owner)
@@ -352,7 +384,8 @@ fn granted(
         lock_scope: item.lock_scope.as_deref(),
         metadata: &[],
     };
-    let licenses = grant::grant(tx, &wanted).map_err(|refused| of_item(index, refused))?;
+    let licenses = grant::grant(tx, &wanted);
+    let licenses = licenses.map_err(|refused| of_item(tx.graph(), index, item, refused))?;
     let kept = KeptItem {
         id: tx.new_id(),
         external_id: item.external_id.clone(),
@@ -360,7 +393,8 @@ fn granted(
         quantity: item.quantity,
     };
     for license in &licenses {
-        mark_credit(tx, *license, kept.id).map_err(|refused| of_item(index, refused))?;
+        let marked = mark_credit(tx, *license, kept.id);
+        marked.map_err(|refused| of_item(tx.graph(), index, item, refused))?;
         keep(tx, *license, order, &kept)?;
     }
     Ok(DoneItem { item: kept, licenses })
