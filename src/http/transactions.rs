@@ -98,13 +98,7 @@ pub async fn answer(context: &Context, mut payload: Payload) -> Result<HttpRespo
         )
         .help("the path is `/api/entitlement/v1/organizations/ID/license-transactions`, or `users` in place of `organizations`"));
     };
-    let id = match (id, kind, who.principal.profile) {
-        ("me", Kind::Profile, Some(profile)) => Ok(profile),
-        (id, ..) => Uuid::try_parse(id).map_err(|_| {
-            Problem::bad_request("badId", format!("`{id}` is not an id"))
-                .help("it is a UUID, or `me` for the user whose token it is")
-        }),
-    }?;
+    let id = owner(kind, id, who.principal.profile)?;
     body::require_json(&context.request)?;
     let limit = Limit {
         name: "body_bytes",
@@ -136,6 +130,26 @@ pub async fn answer(context: &Context, mut payload: Payload) -> Result<HttpRespo
     };
     let done = context.state.engine.write(write, job).await;
     written(done.map_err(|error| placed(error.into()))?)
+}
+
+/// `me` is the user whose token it is; there is no such organization.
+fn owner(kind: Kind, id: &str, caller: Option<Uuid>) -> Result<Uuid, Problem> {
+    match (kind, id, caller) {
+        (Kind::Profile, "me", Some(caller)) => Ok(caller),
+        (Kind::Profile, "me", None) => Err(Problem::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "noCaller",
+            "`me` is the user whose token it is, and the token has no profile",
+        )
+        .help("name the user by its id, or use a token that has a profile")),
+        _ => Uuid::try_parse(id).map_err(|_| {
+            let help = match kind {
+                Kind::Profile => "it is a UUID, or `me` for the user whose token it is",
+                _ => "it is a UUID",
+            };
+            Problem::bad_request("badId", format!("`{id}` is not an id")).help(help)
+        }),
+    }
 }
 
 type Run = fn(&mut Transaction<'_>, &crate::access::Who, (Kind, Uuid), &Order) -> Result<Done, Error>;
@@ -322,6 +336,28 @@ mod tests {
             "/transaction/items/0/licenseValidUntil",
         );
         check(&item(",\"lockScope\":true"), "/transaction/items/0/lockScope");
+    }
+
+    #[test]
+    fn an_owner_is_an_id_or_the_caller() {
+        let one = Uuid::from_u128(1);
+        let check = |kind: Kind, id: &str, caller: Option<Uuid>, expected: Result<Uuid, &str>| {
+            let found = owner(kind, id, caller);
+            assert_eq!(
+                found.as_ref().map_err(|problem| problem.code),
+                expected.as_ref().map_err(|code| *code),
+                "{id}"
+            );
+            let speaks_of_me = found.is_err_and(|problem| problem.help.is_some_and(|help| help.contains("`me`")));
+            assert_eq!(speaks_of_me, kind == Kind::Profile && id == "x", "{id}");
+        };
+        check(Kind::Profile, "me", Some(one), Ok(one));
+        check(Kind::Profile, "me", None, Err("noCaller"));
+        check(Kind::Profile, "x", Some(one), Err("badId"));
+        check(Kind::Profile, &one.to_string(), None, Ok(one));
+        check(Kind::Organization, "me", Some(one), Err("badId"));
+        check(Kind::Organization, "x", None, Err("badId"));
+        check(Kind::Organization, &one.to_string(), None, Ok(one));
     }
 
     #[test]
