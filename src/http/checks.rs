@@ -8,11 +8,12 @@ use actix_web::HttpResponse;
 use actix_web::dev::Payload;
 use actix_web::http::{Method, header};
 use serde::Deserialize;
+use serde_json::Value;
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
 use super::checked::Noted;
-use super::object::Object;
+use super::object::{Member, Object, within};
 use super::problem::Problem;
 use super::wire::text;
 use super::write::beside;
@@ -80,8 +81,9 @@ pub async fn answer(context: &Context, mut payload: Payload) -> Result<HttpRespo
     };
     let bytes = body::read(&context.request, &mut payload, limit).await?;
     let Object(sent): Object<Sent<'_>> = serde_json::from_slice(&bytes).map_err(|error| {
-        Problem::bad_request("badChecks", format!("the body is no list of checks: {error}"))
-            .help("for example {\"checks\":[{\"profileId\":\"…\",\"item\":\"editor\"}],\"explain\":false}")
+        let mut problem = Problem::bad_request("badChecks", format!("the body is no list of checks: {error}"));
+        problem.pointer = Some(misfit(&bytes));
+        problem.help("for example {\"checks\":[{\"profileId\":\"…\",\"item\":\"editor\"}],\"explain\":false}")
     })?;
     if sent.checks.len() as u64 > limits.checks {
         return Err(
@@ -142,6 +144,15 @@ pub async fn answer(context: &Context, mut payload: Payload) -> Result<HttpRespo
         .insert_header((GRAPH_REVISION, revision))
         .insert_header((header::CONTENT_TYPE, "application/json"))
         .body(out))
+}
+
+/// Where a body stops being a list of checks; `""` for what is no JSON.
+fn misfit(body: &[u8]) -> String {
+    const MEMBERS: [Member; 2] = [("checks", true, Value::is_array), ("explain", false, Value::is_boolean)];
+    let body: Result<Value, _> = serde_json::from_slice(body);
+    body.ok()
+        .and_then(|body| within(&body, "", &MEMBERS).err())
+        .unwrap_or_default()
 }
 
 /// By what all elements are decided.
@@ -322,4 +333,24 @@ fn result(
 fn refuse(out: &mut Vec<u8>, code: &str) {
     out.extend_from_slice(b"{\"granted\":false,\"code\":");
     text::string(out, code);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wrong_value_is_found_where_it_stands() {
+        let check = |body: &str, expected: &str| {
+            assert!(serde_json::from_str::<Object<Sent<'_>>>(body).is_err(), "{body}");
+            assert_eq!(misfit(body.as_bytes()), expected, "{body}");
+        };
+        check("x", "");
+        check("[]", "");
+        check("{}", "");
+        check("{\"checks\":[],\"explain\":\"yes\"}", "/explain");
+        check("{\"checks\":[],\"explain\":null}", "/explain");
+        check("{\"checks\":{}}", "/checks");
+        check("{\"checks\":[],\"a/b\":1}", "/a~1b");
+    }
 }

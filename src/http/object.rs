@@ -1,11 +1,13 @@
 //! A shape that is read from a JSON object and from nothing else: what serde derives for a struct takes an array of its members
-//! in their order as well, and a client that sent one would have its values taken for others.
+//! in their order as well, and a client that sent one would have its values taken for others. And the place where an object is none
+//! of that shape, which serde does not tell.
 
 use std::fmt;
 use std::marker::PhantomData;
 
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde_json::Value;
 
 pub struct Object<T>(pub T);
 
@@ -27,6 +29,29 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for Members<T> {
     fn visit_map<A: MapAccess<'de>>(self, members: A) -> Result<T, A::Error> {
         T::deserialize(MapAccessDeserializer::new(members))
     }
+}
+
+/// A member of an object: whether it has to be there, and which values it takes.
+pub type Member = (&'static str, bool, fn(&Value) -> bool);
+
+/// `Err`: where the object stops being one, at the first member that is none or has a wrong value, or at the object that misses one.
+pub fn within(object: &Value, at: &str, members: &[Member]) -> Result<(), String> {
+    let Some(sent) = object.as_object() else {
+        return Err(at.to_owned());
+    };
+    for (name, value) in sent {
+        let fits = members
+            .iter()
+            .find(|(known, ..)| known == name)
+            .is_some_and(|(.., fits)| fits(value));
+        if !fits {
+            return Err(format!("{at}/{}", name.replace('~', "~0").replace('/', "~1")));
+        }
+    }
+    let misses = members
+        .iter()
+        .any(|(name, needed, _)| *needed && !sent.contains_key(*name));
+    if misses { Err(at.to_owned()) } else { Ok(()) }
 }
 
 #[cfg(test)]

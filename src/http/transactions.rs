@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::authz::tell_changes;
-use super::object::Object;
+use super::object::{Member, Object, within};
 use super::problem::Problem;
 use super::write::{self, answer as written, still_known};
 use super::{Context, auth, body, operation};
@@ -221,9 +221,6 @@ fn told(graph: &Graph, now: Time, external_id: &str, done: &Done) -> Vec<u8> {
         .into_bytes()
 }
 
-/// A member of an object: whether it has to be there, and which values it takes.
-type Member = (&'static str, bool, fn(&Value) -> bool);
-
 const ORDER: &[Member] = &[
     ("externalId", true, Value::is_string),
     ("type", false, Value::is_string),
@@ -260,25 +257,6 @@ fn misfit(body: &[u8]) -> String {
         Ok(())
     };
     order().err().unwrap_or_default()
-}
-
-fn within(object: &Value, at: &str, members: &[Member]) -> Result<(), String> {
-    let Some(sent) = object.as_object() else {
-        return Err(at.to_owned());
-    };
-    for (name, value) in sent {
-        let fits = members
-            .iter()
-            .find(|(known, ..)| known == name)
-            .is_some_and(|(.., fits)| fits(value));
-        if !fits {
-            return Err(format!("{at}/{}", name.replace('~', "~0").replace('/', "~1")));
-        }
-    }
-    let misses = members
-        .iter()
-        .any(|(name, needed, _)| *needed && !sent.contains_key(*name));
-    if misses { Err(at.to_owned()) } else { Ok(()) }
 }
 
 #[cfg(test)]

@@ -95,6 +95,25 @@ impl Narrowed {
         Ok(true)
     }
 
+    /// What one item says of itself.
+    fn read(pairs: &str) -> Result<Self, Problem> {
+        let mut narrowed = Self::default();
+        let mut seen: SmallVec<[(&str, &str); 4]> = SmallVec::new();
+        for pair in pairs.split(';') {
+            let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+            if !narrowed.take(key, value)? {
+                continue;
+            }
+            match seen.iter().find(|(known, _)| *known == key) {
+                Some((_, same)) if *same != value => return Err(twice(key)),
+                Some(_) => {}
+                None => seen.push((key, value)),
+            }
+        }
+        narrowed.sound()?;
+        Ok(narrowed)
+    }
+
     /// A license has one owner.
     fn sound(&self) -> Result<(), Problem> {
         if self.organization.is_some() && self.user.is_some() {
@@ -176,19 +195,7 @@ impl<'a> Asked<'a> {
             // Something of the client's own: articles, sessions.
             None => return Ok(()),
             Some(pairs) => {
-                let mut seen: SmallVec<[(&str, &str); 4]> = SmallVec::new();
-                for pair in pairs.split(';') {
-                    let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
-                    if !narrowed.take(key, value)? {
-                        continue;
-                    }
-                    match seen.iter().find(|(known, _)| *known == key) {
-                        Some((_, same)) if *same != value => return Err(twice(key)),
-                        Some(_) => {}
-                        None => seen.push((key, value)),
-                    }
-                }
-                narrowed.sound()?;
+                narrowed = Narrowed::read(pairs).map_err(|problem| of_item(problem, &name))?;
             }
         }
         if self.items.len() as u64 >= limits.items {
@@ -304,6 +311,18 @@ fn decoded(raw: &str) -> Result<Cow<'_, str>, Problem> {
     }
 }
 
+/// The parameter is said of one of several items: of which.
+fn of_item(mut problem: Problem, item: &str) -> Problem {
+    problem.detail.push_str(&format!(" for the item `{}`", shown(item)));
+    problem.more.insert("item".to_owned(), item.into());
+    problem
+}
+
+/// As much of what was sent as a message holds.
+fn shown(text: &str) -> String {
+    text.chars().take(60).collect()
+}
+
 /// Once with each of two values (`licensing.md` 1.2); twice with the same is once.
 fn twice(name: &str) -> Problem {
     let detail = format!("`{name}` is given twice, with two values");
@@ -313,8 +332,7 @@ fn twice(name: &str) -> Problem {
 }
 
 fn bad(name: &str, value: &str, help: &str) -> Problem {
-    let shown: String = value.chars().take(60).collect();
-    Problem::bad_request("badParameter", format!("`{name}` is `{shown}`"))
+    Problem::bad_request("badParameter", format!("`{name}` is `{}`", shown(value)))
         .parameter(name)
         .help(help)
 }
@@ -461,6 +479,38 @@ mod tests {
         check("editor&version=123456789", "", Err("valueTooLong"));
         check("%4", "", Err("brokenEscape"));
         check("editor&hw=%ff", "", Err("notUtf8"));
+    }
+
+    #[test]
+    fn what_is_wrong_with_one_item_names_it() {
+        let check = |query: &str, expected: (&str, Option<&str>, &str)| {
+            let problem = Asked::read(query, "", &Limits::default()).expect_err(query);
+            let item = problem.more.get("item").and_then(|item| item.as_str());
+            let parameter = problem.parameter.as_deref().unwrap_or_default();
+            assert_eq!((parameter, item, &*problem.detail), expected, "{query}");
+        };
+        let one = "10000000-0000-4000-8000-000000000001";
+        check(
+            &format!("a=;licenseId={one}&b+c=;licenseId=zz"),
+            ("licenseId", Some("b c"), "`licenseId` is `zz` for the item `b c`"),
+        );
+        check("a&licenseId=zz", ("licenseId", None, "`licenseId` is `zz`"));
+        check(
+            "a&b=;leaseId=x;leaseId=y",
+            (
+                "leaseId",
+                Some("b"),
+                "`leaseId` is given twice, with two values for the item `b`",
+            ),
+        );
+        check(
+            &format!("a=;ownerUserId={one};ownerOrganizationId={one}"),
+            (
+                "ownerUserId",
+                Some("a"),
+                "`ownerOrganizationId` and `ownerUserId` are both given for the item `a`",
+            ),
+        );
     }
 
     #[test]

@@ -605,6 +605,7 @@ pub fn envelopes() -> Vec<(&'static str, Value)> {
                     "caret": {"type": "string", "description": "The selector, or the include, with `^` beneath the place on a second line"},
                     "pointer": {"type": "string", "format": "json-pointer"},
                     "parameter": string,
+                    "item": {"type": "string", "description": "Of which item of `/authz` the parameter is said"},
                     "limit": {"type": "object", "properties": {"name": string, "value": count}, "required": ["name", "value"]},
                     "line": count, "committedLines": count,
                     "cause": {"type": "string", "description": "Of `partlyRemoved`: the code of what ended the DELETE"},
