@@ -85,6 +85,17 @@ impl<'i> Subject<'i> {
             .map(|occurrence| occurrence.at())
     }
 
+    /// The body says `null` of the field.
+    pub fn clears(&self, name: &str) -> bool {
+        let mut inputs = self
+            .occurrences
+            .iter()
+            .rev()
+            .flat_map(|occurrence| &occurrence.object.fields);
+        let last = inputs.find(|input| input.field.name(self.kind) == name);
+        last.is_some_and(|input| input.value.is_none())
+    }
+
     pub fn names_serial(&self) -> bool {
         let mut fields = self.occurrences.iter().flat_map(|occurrence| &occurrence.object.fields);
         fields.any(|input| input.field == Field::Serial && input.value.is_some())
