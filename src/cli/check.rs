@@ -44,18 +44,35 @@ pub fn run(common: &Common, args: &Check) -> Result<(), Failure> {
         .json()?;
     drop(reached);
     let result = &answer["results"][0];
+    let code = result["code"].as_str().unwrap_or_default();
+    let is_granted = result["granted"].as_bool() == Some(true);
+    // Scripts take what is printed for an answer.
+    if let Some(help) = undecided(code).filter(|_| !is_granted) {
+        return Err(Failure::refused(format!("nothing was decided: {code}")).help(help));
+    }
     match common.output {
         Output::Json => output::json(result)?,
         Output::Table => output::line(&told(result))?,
     }
-    match (result["granted"].as_bool(), result["code"].as_str().unwrap_or_default()) {
-        (Some(true), _) => Ok(()),
-        // Nothing was decided.
-        (_, code @ ("targetNotFound" | "permissionMissing" | "badCheck" | "timeSpent" | "answerTooLarge")) => {
-            Err(Failure::refused(format!("nothing was decided: {code}")))
-        }
-        _ => Err(Failure::new(Exit::No, "")),
+    if is_granted {
+        Ok(())
+    } else {
+        Err(Failure::new(Exit::No, ""))
     }
+}
+
+/// What to do where the code tells of no decision.
+fn undecided(code: &str) -> Option<&'static str> {
+    Some(match code {
+        "targetNotFound" => {
+            "`--profile` is the id of a Profile that the token reaches: `seatgraph query /Profile` lists those"
+        }
+        "permissionMissing" => "use a token that has `License.check`, or `License.consume` and `License.impersonate`",
+        "badCheck" | "valueTooLong" => "`--hw` and `--version` are at most `limits.anchor_bytes` long",
+        "timeSpent" => "the server was busy: ask again, or raise `limits.query_ms`",
+        "answerTooLarge" => "ask without `--explain`, or raise `limits.answer_bytes`",
+        _ => return None,
+    })
 }
 
 /// The answer, and below it each license with its way and its rules.
@@ -97,6 +114,23 @@ fn way(path: &Value) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_a_decision() {
+        for code in [
+            "targetNotFound",
+            "permissionMissing",
+            "badCheck",
+            "valueTooLong",
+            "timeSpent",
+            "answerTooLarge",
+        ] {
+            assert!(undecided(code).is_some(), "{code}");
+        }
+        for code in ["notAuthorized", "noSeatsAvailable", "tooManyLicenses", ""] {
+            assert_eq!(undecided(code), None, "{code}");
+        }
+    }
 
     #[test]
     fn a_decision_is_told_in_lines() {

@@ -664,7 +664,14 @@ fn a_decision_is_asked_for_from_the_shell() {
         here,
         &format!("check {nobody} --item editor --database a.db"),
         1,
-        "no: targetNotFound\n",
+        "",
+        "nothing was decided: targetNotFound\n  `--profile` is the id of a Profile that the token reaches",
+    );
+    check(
+        here,
+        &format!("check {nobody} --item editor --output json --database a.db"),
+        1,
+        "",
         "nothing was decided: targetNotFound",
     );
     check(here, &format!("check {aino} --database a.db"), 2, "", "--item");
