@@ -59,14 +59,18 @@ fn operation(route: &Route) -> Value {
     let reference = |group: &str, name: &str| json!({"$ref": format!("#/components/{group}/{name}")});
     let mut responses = Map::new();
     for answer in route.answers {
-        let mut response = json!({"description": answer.description});
+        // Of one status there may be several forms.
+        let status = answer.status.to_string();
+        let mut response = responses
+            .remove(&status)
+            .unwrap_or_else(|| json!({"description": answer.description}));
         if !answer.media.is_empty() {
             let schema = if answer.schema.is_empty() {
                 json!({})
             } else {
                 reference("schemas", answer.schema)
             };
-            response["content"] = json!({answer.media: {"schema": schema}});
+            response["content"][answer.media] = json!({"schema": schema});
         }
         let headers: Map<String, Value> = answer
             .headers
@@ -76,7 +80,7 @@ fn operation(route: &Route) -> Value {
         if !headers.is_empty() {
             response["headers"] = Value::Object(headers);
         }
-        responses.insert(answer.status.to_string(), response);
+        responses.insert(status, response);
     }
     for status in route.problems {
         responses.insert(status.to_string(), reference("responses", &status.to_string()));
@@ -193,9 +197,18 @@ mod tests {
                 assert_eq!(parameter["required"], true);
             }
             let responses = operation["responses"].as_object().unwrap();
+            let answers: HashSet<u16> = route.answers.iter().map(|answer| answer.status).collect();
+            let media: HashSet<&str> = route.answers.iter().map(|answer| answer.media).collect();
+            let forms = route.answers.len() - answers.len() + 1;
+            assert!(
+                media.len() >= forms,
+                "{} {} says one form twice",
+                route.method,
+                route.path
+            );
             assert_eq!(
                 responses.len(),
-                route.answers.len() + route.problems.len(),
+                answers.len() + route.problems.len(),
                 "{} {}",
                 route.method,
                 route.path

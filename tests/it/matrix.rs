@@ -591,15 +591,15 @@ fn policy(id: &str, world: &World) -> Option<(&'static str, String, Option<Value
             Needs::Several,
         ),
         // Of nobody's own: the tokens have no profile.
-        "authz" => (
+        "authz" | "authzBare" | "authzText" => (
             "GET",
-            "/authz/.json?nothing".into(),
+            format!("{}?nothing", authz(id)),
             None,
             Needs::One(Permission::LicenseConsume),
         ),
-        "authzForm" => (
+        "authzForm" | "authzBareForm" | "authzTextForm" => (
             "POST",
-            "/authz/.json?nothing&doConsume=false".into(),
+            format!("{}?nothing&doConsume=false", authz(id)),
             None,
             Needs::Either(&[Permission::LicenseConsume, Permission::LicenseCheck]),
         ),
@@ -896,6 +896,15 @@ fn tizra(route: &str, organization: Uuid) -> Option<(&'static str, String, Optio
         ),
         _ => return None,
     })
+}
+
+/// Its path, with a form and without one.
+fn authz(id: &str) -> &'static str {
+    match id.trim_end_matches("Form") {
+        "authzBare" => "/authz",
+        "authzText" => "/authz/",
+        _ => "/authz/.json",
+    }
 }
 
 #[test]

@@ -204,6 +204,14 @@ pub fn envelopes() -> Vec<(&'static str, Value)> {
             }),
         ),
         (
+            "AuthzTokens",
+            json!({"type": "string", "description": "One signed token an item, joined by `&` in the order of the request"}),
+        ),
+        (
+            "AuthzWords",
+            json!({"type": "string", "pattern": "^(true|false)(&(true|false))*$", "description": "One word an item, in the order of the request"}),
+        ),
+        (
             "AuthzItem",
             json!({
                 "type": "object",

@@ -24,6 +24,7 @@ pub struct Body {
     pub description: &'static str,
 }
 
+#[derive(Clone, Copy)]
 pub struct Answer {
     pub status: u16,
     pub description: &'static str,
@@ -66,6 +67,45 @@ const TRANSACTION: Body = Body {
     schema: "LicenseTransaction",
     description: "An order with its items: how many of which package.",
 };
+
+const AUTHZ_TOLD: &str = "Items are answered in their order; one refusal does not undo the others. A denial is 200 with its reason. Without the slash (`/authz.json`) it is the same.";
+const AUTHZ_TEXT_TOLD: &str =
+    "Without a form the answer is text: `true` or `false`, of several items joined by `&` in their order.";
+
+const AUTHZ: &[Answer] = &[
+    Answer {
+        status: 200,
+        description: "Granted or denied, item by item, in the form that is asked for",
+        media: JSON,
+        schema: "AuthzAnswer",
+        headers: WRITE_HEADERS,
+    },
+    Answer {
+        status: 200,
+        description: "Granted or denied, item by item",
+        media: "application/jwt",
+        schema: "AuthzTokens",
+        headers: WRITE_HEADERS,
+    },
+    AUTHZ_TEXT[0],
+];
+
+const AUTHZ_TEXT: &[Answer] = &[Answer {
+    status: 200,
+    description: "Granted or denied, item by item",
+    media: "text/plain",
+    schema: "AuthzWords",
+    headers: WRITE_HEADERS,
+}];
+
+const AUTHZ_FORM: &[Body] = &[Body {
+    media: "application/x-www-form-urlencoded",
+    schema: "AuthzParameters",
+    description: "Parameters and items, beside those of the query.",
+}];
+
+const AUTHZ_PROBLEMS: &[u16] = &[400, 401, 403, 404, 405, 406, 422, 503];
+const AUTHZ_FORM_PROBLEMS: &[u16] = &[400, 401, 403, 404, 405, 406, 408, 413, 415, 422, 503];
 
 const EVENT_PAGE: &[Answer] = &[Answer {
     status: 200,
@@ -206,17 +246,11 @@ pub const ROUTES: &[Route] = &[
         id: "authz",
         tag: "licenses",
         summary: "Check, consume, renew or release licenses",
-        description: "Items are answered in their order; one refusal does not undo the others. A denial is 200 with its reason. Without the slash (`/authz.json`) it is the same.",
+        description: AUTHZ_TOLD,
         parameters: &["form", "authz", "GraphAtLeast", "IdempotencyKey"],
         bodies: &[],
-        answers: &[Answer {
-            status: 200,
-            description: "Granted or denied, item by item",
-            media: JSON,
-            schema: "AuthzAnswer",
-            headers: WRITE_HEADERS,
-        }],
-        problems: &[400, 401, 403, 404, 405, 406, 422, 503],
+        answers: AUTHZ,
+        problems: AUTHZ_PROBLEMS,
         open: false,
     },
     Route {
@@ -225,21 +259,63 @@ pub const ROUTES: &[Route] = &[
         id: "authzForm",
         tag: "licenses",
         summary: "The same, with parameters in the query, in a form, or in both",
-        description: "Items are answered in their order; one refusal does not undo the others. A denial is 200 with its reason. Without the slash (`/authz.json`) it is the same.",
+        description: AUTHZ_TOLD,
         parameters: &["form", "authz", "GraphAtLeast", "IdempotencyKey"],
-        bodies: &[Body {
-            media: "application/x-www-form-urlencoded",
-            schema: "AuthzParameters",
-            description: "Parameters and items, beside those of the query.",
-        }],
-        answers: &[Answer {
-            status: 200,
-            description: "Granted or denied, item by item",
-            media: JSON,
-            schema: "AuthzAnswer",
-            headers: WRITE_HEADERS,
-        }],
-        problems: &[400, 401, 403, 404, 405, 406, 408, 413, 415, 422, 503],
+        bodies: AUTHZ_FORM,
+        answers: AUTHZ,
+        problems: AUTHZ_FORM_PROBLEMS,
+        open: false,
+    },
+    Route {
+        path: "/authz",
+        method: "get",
+        id: "authzBare",
+        tag: "licenses",
+        summary: "The same as `/authz/.txt`",
+        description: AUTHZ_TEXT_TOLD,
+        parameters: &["authz", "GraphAtLeast", "IdempotencyKey"],
+        bodies: &[],
+        answers: AUTHZ_TEXT,
+        problems: AUTHZ_PROBLEMS,
+        open: false,
+    },
+    Route {
+        path: "/authz",
+        method: "post",
+        id: "authzBareForm",
+        tag: "licenses",
+        summary: "The same as `/authz/.txt`, with a form",
+        description: AUTHZ_TEXT_TOLD,
+        parameters: &["authz", "GraphAtLeast", "IdempotencyKey"],
+        bodies: AUTHZ_FORM,
+        answers: AUTHZ_TEXT,
+        problems: AUTHZ_FORM_PROBLEMS,
+        open: false,
+    },
+    Route {
+        path: "/authz/",
+        method: "get",
+        id: "authzText",
+        tag: "licenses",
+        summary: "The same as `/authz/.txt`",
+        description: AUTHZ_TEXT_TOLD,
+        parameters: &["authz", "GraphAtLeast", "IdempotencyKey"],
+        bodies: &[],
+        answers: AUTHZ_TEXT,
+        problems: AUTHZ_PROBLEMS,
+        open: false,
+    },
+    Route {
+        path: "/authz/",
+        method: "post",
+        id: "authzTextForm",
+        tag: "licenses",
+        summary: "The same as `/authz/.txt`, with a form",
+        description: AUTHZ_TEXT_TOLD,
+        parameters: &["authz", "GraphAtLeast", "IdempotencyKey"],
+        bodies: AUTHZ_FORM,
+        answers: AUTHZ_TEXT,
+        problems: AUTHZ_FORM_PROBLEMS,
         open: false,
     },
     Route {
