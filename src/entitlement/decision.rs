@@ -116,6 +116,10 @@ pub struct Refusal {
 /// A rule as explanations name it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rule {
+    /// Only told where nothing else was asked of a license: what was asked for beside the item leaves it out.
+    Filters,
+    /// The same: the lease that was named is not one to go on with.
+    Lease,
     Validity,
     Active,
     Assignment,
@@ -135,6 +139,8 @@ pub enum Rule {
 impl Rule {
     pub fn name(self) -> &'static str {
         match self {
+            Self::Filters => "filters",
+            Self::Lease => "lease",
             Self::Validity => "validity",
             Self::Active => "active",
             Self::Assignment => "assignment",
@@ -149,6 +155,14 @@ impl Rule {
             Self::UseCount => "useCount",
             Self::UseTime => "useTime",
             Self::Extension => "extension",
+        }
+    }
+
+    /// Why it says no, for people.
+    pub fn words(self, reason: Reason) -> &'static str {
+        match self {
+            Self::Filters => "what was asked for beside the item leaves it out",
+            _ => reason.words(),
         }
     }
 }
@@ -198,7 +212,31 @@ pub fn explain<'g>(
             }),
         }
     });
+    if let Decision::Refused(Refusal { reason, .. }) = &decision
+        && tried.is_empty()
+    {
+        tried = left_out(profile, asked, wanted, now, *reason);
+    }
     (decision, tried)
+}
+
+/// Those that would have been tried, had nothing been asked for beside the item, each with what left it out.
+fn left_out<'g>(profile: Node<'g>, asked: Node<'g>, wanted: &Wanted<'_>, now: Time, reason: Reason) -> Vec<Tried<'g>> {
+    let unasked = Filters {
+        within: wanted.filters.within,
+        ..Filters::default()
+    };
+    let rule = match reason {
+        Reason::NoConsumptionFoundById => Rule::Lease,
+        Reason::NotAuthorized if wanted.filters != unasked => Rule::Filters,
+        _ => return Vec::new(),
+    };
+    let candidates = select::candidates(profile, asked, &unasked, wanted.looks, now).unwrap_or_default();
+    let left_out = candidates.into_iter().map(|candidate| Tried {
+        candidate,
+        rules: vec![(rule, Some(reason))],
+    });
+    left_out.collect()
 }
 
 fn choose<'g>(

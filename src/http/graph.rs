@@ -35,7 +35,7 @@ const INLINE_VISITS: u64 = 5_000;
 /// knows averages, and neither how long a text is nor whom an include meets.
 const BRIEF: (u64, u64) = (2 * INLINE_VISITS, 1024 * 1024);
 /// For a plan that expects to visit more than this, no answer of another request waits.
-const LENGTHY: u64 = 200;
+const LENGTHY: u64 = 2_000;
 
 /// What is asked, with everything it needs to be answered on any thread.
 struct Question {

@@ -265,7 +265,7 @@ pub fn explanation(out: &mut Vec<u8>, tried: &[Tried<'_>], profile: Uuid, view: 
                     out.extend_from_slice(b",\"passed\":false,\"code\":");
                     text::string(out, reason.code());
                     out.extend_from_slice(b",\"text\":");
-                    text::string(out, reason.words());
+                    text::string(out, rule.words(*reason));
                     out.push(b'}');
                 }
             }
