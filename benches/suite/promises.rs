@@ -74,21 +74,14 @@ pub fn all(results: &Results) -> Vec<Promise> {
         );
     }
     let list = "three-hop list";
-    let share = ratio(value(list, "ours", "rate"), value(list, "bare", "rate"));
-    promise(
-        "three-hop list of 20: share of the bare handler's throughput",
-        "",
-        Bound::AtLeast(0.8),
-        share,
-    );
-    let ten = "three-hop list of ten";
-    let share = ratio(value(ten, "ours", "rate"), value(ten, "bare", "rate"));
-    promise(
-        "three-hop list of about ten: share of the bare handler's throughput",
-        "",
-        Bound::AtLeast(0.7),
-        share,
-    );
+    for (figure, rows, wanted) in [(list, "20", 0.8), ("three-hop list of ten", "about ten", 0.7)] {
+        promise(
+            &format!("three-hop list of {rows}: share of the bare handler's throughput"),
+            "",
+            Bound::AtLeast(wanted),
+            ratio(value(figure, "ours", "rate"), value(figure, "bare", "rate")),
+        );
+    }
     for (figure, wanted) in [("check", 3.5), (list, 2.0), ("durable create", 1.8)] {
         let times = ratio(value(figure, "ours", "rate"), value(figure, "postgres", "rate"));
         promise(

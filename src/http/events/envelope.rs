@@ -67,14 +67,10 @@ fn of_event(out: &mut Vec<u8>, event: &Event) {
         field.is_some_and(|field| field.field_type == FieldType::Json)
     };
     for (name, fact) in &event.facts {
-        let Fact::Group(fields) = fact else {
+        let Some(fields) = modified(name, fact) else {
             member(out, name, fact);
             continue;
         };
-        if name != "modifiedFields" {
-            member(out, name, fact);
-            continue;
-        }
         start(out, name);
         out.push(b'{');
         for (name, fact) in fields {
@@ -87,6 +83,13 @@ fn of_event(out: &mut Vec<u8>, event: &Event) {
             }
         }
         out.push(b'}');
+    }
+}
+
+fn modified<'f>(name: &str, fact: &'f Fact) -> Option<&'f Facts> {
+    match fact {
+        Fact::Group(fields) if name == "modifiedFields" => Some(fields),
+        _ => None,
     }
 }
 
