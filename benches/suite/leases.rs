@@ -1,5 +1,5 @@
-//! What many live leases cost a check and a consumption, and what it costs checks when many leases end at once. Asked for by
-//! `--leases N`: it takes more than two minutes.
+//! What many live leases cost a check and a consumption, beside few in the same run, and what it costs checks when many leases
+//! end at once. Asked for by `--leases N`: it takes more than three minutes.
 
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::{Duration, Instant};
@@ -11,33 +11,40 @@ use super::reads::CONNECTIONS;
 use super::results::Results;
 use super::samples::Samples;
 use super::stream::{blast, post};
-use super::support::Server;
+use super::support::{Server, copy, remove};
 use super::world::World;
-use super::writes::requests;
+use super::writes::{requests, warm};
 use super::wrk::{Figures, ask, measured, median};
 
 static DEVICES: AtomicUsize = AtomicUsize::new(0);
 
-pub fn measure(world: &World, server: &Server, samples: &Samples, asked: &Asked, results: &mut Results) {
-    consumers::import(server);
+/// With a server of its own: leases that others took would end meanwhile, and be removed while something else is measured.
+pub fn measure(world: &World, samples: &Samples, asked: &Asked, results: &mut Results) {
+    let database = copy(&world.database);
+    let server = Server::start(&database);
+    consumers::import(&server);
+    warm(&server, &database);
+    let mut both = |leases: &str, note: &str| {
+        let process = server.child.id().to_string();
+        for (figure, lines) in [("check", kinds::checks(samples)), ("consume", consumers::lines())] {
+            let file = requests(&lines);
+            let run = || measured(server.port, &process, CONNECTIONS, asked.seconds, &file);
+            let runs: Vec<Figures> = (0..asked.rounds).map(|_| run()).collect();
+            let figure = format!("{figure}, {leases} leases");
+            results.keep_load(&figure, "ours", world.size, median(&runs), note);
+        }
+    };
+    both("few", "");
     let mut left = asked.leases;
     while left > 0 {
         let some = left.min(100_000);
-        consume(server, some, "&consumptionMode=checkout");
+        consume(&server, some, "&consumptionMode=checkout");
         left -= some;
     }
-    let process = server.child.id().to_string();
-    let note = format!("with {} live leases", asked.leases);
-    for (figure, lines) in [
-        ("check, many leases", kinds::checks(samples)),
-        ("consume, many leases", consumers::lines()),
-    ] {
-        let file = requests(&lines);
-        let run = || measured(server.port, &process, CONNECTIONS, asked.seconds, &file);
-        let runs: Vec<Figures> = (0..asked.rounds).map(|_| run()).collect();
-        results.keep_load(figure, "ours", world.size, median(&runs), &note);
-    }
-    expire(world, server, samples, asked, results);
+    both("many", &format!("with {} live leases", asked.leases));
+    expire(world, &server, samples, asked, results);
+    drop(server);
+    remove(&database);
 }
 
 /// As many leases as end in the minute that is measured.

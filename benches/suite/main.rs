@@ -98,14 +98,14 @@ fn measure(asked: &Asked) {
         if asked.wants("mixed") && *size == asked.mixed_at() {
             mixed::measure(&world, &server, &samples, asked, &mut results);
         }
-        if asked.leases > 0 && *size == asked.mixed_at() {
-            leases::measure(&world, &server, &samples, asked, &mut results);
-        }
         if asked.wants("hub") {
             hub::cascade(&world, &server, &samples, asked, &mut results);
         }
         drop(server);
         support::remove(&database);
+        if asked.leases > 0 && *size == asked.mixed_at() {
+            leases::measure(&world, &samples, asked, &mut results);
+        }
     }
     results.tell(&format!("measured in {:.0} s", started.elapsed().as_secs_f64()));
 }

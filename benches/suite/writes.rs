@@ -40,7 +40,8 @@ pub fn measure(
         "{\"__objType\":\"Organization\",\"name\":\"sample\",\"type\":\"company\"}",
     );
     let bare = Bare::start(&answer.expect("an answer").1, true);
-    warm(world, server, &bare);
+    warm(server, &world.database.with_extension("copy.db"));
+    fill(bare.port, &log_of(&results::folder().join("bare.db")), 1000);
     for (figure, lines, counted) in kinds {
         let file = requests(&lines);
         let before = count(server, counted);
@@ -78,20 +79,25 @@ pub fn measure(
 }
 
 /// A log that grows costs more than one that is written again: all begin where they go on for as long as they live.
-fn warm(world: &World, server: &Server, bare: &Bare) {
+pub fn warm(server: &Server, database: &Path) {
+    fill(server.port, &log_of(database), 4096);
+}
+
+/// Creates until the log has so many pages.
+fn fill(port: u16, log: &Path, pages: u64) {
     let file = requests(&[create()]);
-    let logs = [
-        (server.port, world.database.with_extension("copy.db-wal"), 4096),
-        (bare.port, results::folder().join("bare.db-wal"), 1000),
-    ];
-    for (port, log, pages) in logs {
-        let full = || fs::metadata(&log).is_ok_and(|metadata| metadata.len() >= pages * PAGE_BYTES);
-        let mut runs = 0;
-        while !full() && runs < 20 {
-            ask(port, MANY, 1, &file);
-            runs += 1;
-        }
+    let full = || fs::metadata(log).is_ok_and(|metadata| metadata.len() >= pages * PAGE_BYTES);
+    let mut runs = 0;
+    while !full() && runs < 20 {
+        ask(port, MANY, 1, &file);
+        runs += 1;
     }
+}
+
+fn log_of(database: &Path) -> PathBuf {
+    let mut log = database.as_os_str().to_owned();
+    log.push("-wal");
+    log.into()
 }
 
 /// Creates at many connections, and what SQLite commits in batches of the size those came to.

@@ -203,6 +203,7 @@ impl Sqlite {
         if commits.is_empty() {
             return Ok(());
         }
+        self.buffers.waiting.iter_mut().for_each(rows::Waiting::clear);
         let mut writer = Writer {
             db: &self.db,
             encoder: &self.encoder,
@@ -216,6 +217,7 @@ impl Sqlite {
         let before = writer.totals;
         self.totals = write::at_once(&self.db, || {
             commits.iter().try_for_each(|commit| writer.commit(commit))?;
+            writer.flush_all()?;
             writer.forget_replays()?;
             write::head(&self.db, &before, &writer.totals)?;
             Ok(writer.totals)

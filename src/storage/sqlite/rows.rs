@@ -1,121 +1,241 @@
-//! New rows of one table, many in one statement: a commit that grants a package makes hundreds, and half of what a row
-//! costs alone is the statement around it. `OR FAIL`, because whoever gets the error gives up all of the transaction: so
-//! SQLite need not remember how to take back one statement.
+//! New rows, many in one statement: half of what a row costs alone is the statement around it. A commit that grants a package
+//! makes hundreds, and a batch of commits that make one thing each as many as it has commits. So new rows wait, by table, until
+//! there are enough for the largest statement, or until the batch is whole, or until a row that may wait is to be changed.
+//!
+//! `OR FAIL`, because whoever gets the error gives up all of the transaction: so SQLite need not remember how to take back
+//! one statement.
 
+use std::ops::Range;
 use std::sync::LazyLock;
 
+use compact_str::CompactString;
+use rusqlite::Statement;
+
+use super::super::chain::Hash;
 use super::super::codec::Key;
 use super::super::{StorageError, unfit};
 use super::error::is_constraint;
 use super::write::{Writer, column};
-use crate::model::{Change, Entity, Relation};
+use crate::model::{Revision, Time};
 
-/// Rows of one statement, the most first: as many as there are, but for a few.
-const MANY: [usize; 3] = [64, 16, 4];
+/// Rows of one statement, the most first.
+const MANY: [usize; 7] = [64, 32, 16, 8, 4, 2, 1];
+/// Of the rows that wait in one table: a row that does not fit is not kept waiting.
+const BYTES: usize = 256 * 1024;
 
-static ENTITIES: LazyLock<[String; 3]> =
-    LazyLock::new(|| MANY.map(|rows| insert("INSERT OR FAIL INTO entity (serial, body) VALUES ", rows, 2)));
-static RELATIONS: LazyLock<[String; 3]> = LazyLock::new(|| {
-    MANY.map(|rows| {
-        insert(
-            "INSERT OR FAIL INTO relation (to_serial, rel, from_serial, body) VALUES ",
-            rows,
-            4,
-        )
-    })
-});
-
-fn insert(into: &str, rows: usize, columns: usize) -> String {
-    let row = format!("({})", vec!["?"; columns].join(","));
-    format!("{into}{}", vec![row; rows].join(","))
+/// Of new rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Table {
+    Entity,
+    Relation,
+    Log,
 }
 
-fn new_entity(change: &Change) -> Option<&Entity> {
-    match change {
-        Change::Entity {
-            before: None,
-            after: Some(entity),
-        } => Some(entity),
-        _ => None,
+impl Table {
+    const fn of(key: Key) -> Self {
+        match key {
+            Key::Entity(_) => Self::Entity,
+            Key::Relation { .. } => Self::Relation,
+            Key::Commit(_) | Key::Replay(_) => Self::Log,
+        }
+    }
+
+    const fn columns(self) -> usize {
+        match self {
+            Self::Entity => 2,
+            Self::Relation => 4,
+            Self::Log => 6,
+        }
+    }
+
+    /// By how many rows, as in `MANY`.
+    fn statements(self) -> &'static [String; MANY.len()] {
+        static ENTITIES: LazyLock<[String; MANY.len()]> =
+            LazyLock::new(|| statements(Table::Entity, "entity (serial, body)"));
+        static RELATIONS: LazyLock<[String; MANY.len()]> =
+            LazyLock::new(|| statements(Table::Relation, "relation (to_serial, rel, from_serial, body)"));
+        static LOG: LazyLock<[String; MANY.len()]> =
+            LazyLock::new(|| statements(Table::Log, "commit_log (revision, at, operation, body, words, chain)"));
+        match self {
+            Self::Entity => &ENTITIES,
+            Self::Relation => &RELATIONS,
+            Self::Log => &LOG,
+        }
     }
 }
 
-fn new_relation(change: &Change) -> Option<&Relation> {
-    match change {
-        Change::Relation {
-            before: None,
-            after: Some(relation),
-        } => Some(relation),
-        _ => None,
+fn statements(table: Table, into: &str) -> [String; MANY.len()] {
+    MANY.map(|rows| insert(into, rows, table.columns()))
+}
+
+fn insert(into: &str, rows: usize, columns: usize) -> String {
+    let row = format!("({})", vec!["?"; columns].join(","));
+    format!("INSERT OR FAIL INTO {into} VALUES {}", vec![row; rows].join(","))
+}
+
+/// What stands beside the body of a line of the log.
+#[derive(Debug)]
+pub struct Line {
+    pub at: Time,
+    pub operation: CompactString,
+    pub words: u64,
+    pub chain: Hash,
+}
+
+#[derive(Debug)]
+struct Row {
+    key: Key,
+    /// Among the bytes of those that wait.
+    body: Range<usize>,
+    line: Option<Line>,
+}
+
+impl Row {
+    const fn new(key: Key, line: Option<Line>) -> Self {
+        Self { key, body: 0..0, line }
+    }
+}
+
+/// New rows of one table.
+#[derive(Debug, Default)]
+pub struct Waiting {
+    bytes: Vec<u8>,
+    rows: Vec<Row>,
+}
+
+impl Waiting {
+    fn push(&mut self, row: Row, body: &[u8]) {
+        let from = self.bytes.len();
+        self.bytes.extend_from_slice(body);
+        self.rows.push(Row {
+            body: from..self.bytes.len(),
+            ..row
+        });
+    }
+
+    pub fn clear(&mut self) {
+        self.bytes.clear();
+        self.rows.clear();
     }
 }
 
 impl Writer<'_> {
-    /// How many of the changes from `from` on were made into rows, perhaps none.
-    pub(super) fn insert_many(&mut self, changes: &[Change], from: usize) -> Result<usize, StorageError> {
-        let changes = changes.get(from..).unwrap_or_default();
-        let all = |rows: usize| {
-            let first = changes.get(..rows)?;
-            match first.first()? {
-                Change::Entity { .. } => first.iter().all(|change| new_entity(change).is_some()).then_some(first),
-                Change::Relation { .. } => first
-                    .iter()
-                    .all(|change| new_relation(change).is_some())
-                    .then_some(first),
-            }
-        };
-        let largest = MANY
+    /// A new row of an entity or a relation; `buffers.row` is its body.
+    pub(super) fn new_row(&mut self, key: Key) -> Result<(), StorageError> {
+        self.totals.add(&self.buffers.row);
+        let body = std::mem::take(&mut self.buffers.row);
+        let done = self.keep(Row::new(key, None), &body);
+        self.buffers.row = body;
+        done
+    }
+
+    pub(super) fn new_line(&mut self, revision: Revision, line: Line, body: &[u8]) -> Result<(), StorageError> {
+        self.keep(Row::new(Key::Commit(revision), Some(line)), body)
+    }
+
+    fn keep(&mut self, row: Row, body: &[u8]) -> Result<(), StorageError> {
+        let table = Table::of(row.key);
+        let waiting = &self.buffers.waiting[table as usize];
+        if waiting.rows.len() == MANY[0] || waiting.bytes.len() + body.len() > BYTES {
+            self.flush(table)?;
+        }
+        if body.len() > BYTES {
+            let body_of_it = 0..body.len();
+            return self.insert(
+                table,
+                &[Row {
+                    body: body_of_it,
+                    ..row
+                }],
+                body,
+            );
+        }
+        self.buffers.waiting[table as usize].push(row, body);
+        Ok(())
+    }
+
+    /// What was there before is to be changed: a row that waits goes in first.
+    pub(super) fn settle(&mut self, key: Key) -> Result<(), StorageError> {
+        let table = Table::of(key);
+        match self.buffers.waiting[table as usize]
+            .rows
             .iter()
-            .enumerate()
-            .find_map(|(size, rows)| Some((size, all(*rows)?)));
-        let Some((size, rows)) = largest else {
-            return Ok(0);
-        };
-        let mut totals = self.totals;
-        let is_entities = matches!(rows[0], Change::Entity { .. });
-        let sql = if is_entities { &ENTITIES[size] } else { &RELATIONS[size] };
-        let mut insert = self.prepared(sql)?;
-        for (at, entity) in rows.iter().filter_map(new_entity).enumerate() {
-            self.buffers.fill(Key::Entity(entity.serial), from + at);
-            insert.raw_bind_parameter(2 * at + 1, column(entity.serial)?)?;
-            insert.raw_bind_parameter(2 * at + 2, &self.buffers.row[..])?;
-            totals.add(&self.buffers.row);
-            totals.entities += 1;
-            totals.head.next_serial = totals.head.next_serial.max(entity.serial + 1);
-        }
-        for (at, relation) in rows.iter().filter_map(new_relation).enumerate() {
-            let key = self.encoder.relation_key(relation);
-            let Key::Relation { to, rel, from: parent } = key else {
-                return Ok(0);
-            };
-            self.buffers.fill(key, from + at);
-            insert.raw_bind_parameter(4 * at + 1, column(to)?)?;
-            insert.raw_bind_parameter(4 * at + 2, rel)?;
-            insert.raw_bind_parameter(4 * at + 3, column(parent)?)?;
-            insert.raw_bind_parameter(4 * at + 4, &self.buffers.row[..])?;
-            totals.add(&self.buffers.row);
-            totals.relations += 1;
-        }
-        match insert.raw_execute() {
-            Ok(_) => {
-                self.totals = totals;
-                Ok(rows.len())
-            }
-            Err(error) if is_constraint(&error) => {
-                // The rows before it went in.
-                let at = usize::try_from(self.db.changes()).unwrap_or_default();
-                Err(unfit(self.key(rows.get(at).unwrap_or(&rows[0]))))
-            }
-            Err(error) => Err(error.into()),
+            .any(|row| row.key == key)
+        {
+            true => self.flush(table),
+            false => Ok(()),
         }
     }
 
-    fn key(&self, change: &Change) -> Key {
-        match (new_entity(change), new_relation(change)) {
-            (Some(entity), _) => Key::Entity(entity.serial),
-            (_, Some(relation)) => self.encoder.relation_key(relation),
-            _ => Key::Entity(0),
+    /// Nothing waits after it.
+    pub(super) fn flush_all(&mut self) -> Result<(), StorageError> {
+        [Table::Entity, Table::Relation, Table::Log]
+            .into_iter()
+            .try_for_each(|table| self.flush(table))
+    }
+
+    fn flush(&mut self, table: Table) -> Result<(), StorageError> {
+        let mut waiting = std::mem::take(&mut self.buffers.waiting[table as usize]);
+        let done = self.insert(table, &waiting.rows, &waiting.bytes);
+        waiting.clear();
+        self.buffers.waiting[table as usize] = waiting;
+        done
+    }
+
+    fn insert(&self, table: Table, mut rows: &[Row], bytes: &[u8]) -> Result<(), StorageError> {
+        while let Some(size) = MANY.iter().position(|many| *many <= rows.len()) {
+            let (these, later) = rows.split_at(MANY[size]);
+            let mut insert = self.prepared(&table.statements()[size])?;
+            for (at, row) in these.iter().enumerate() {
+                bind(
+                    &mut insert,
+                    at * table.columns(),
+                    row,
+                    bytes.get(row.body.clone()).unwrap_or_default(),
+                )?;
+            }
+            insert.raw_execute().map_err(|error| {
+                // The rows before it went in.
+                let at = usize::try_from(self.db.changes()).unwrap_or_default();
+                inserting(error, these.get(at).unwrap_or(&these[0]).key)
+            })?;
+            rows = later;
         }
+        Ok(())
+    }
+}
+
+/// The parameters of one row, after so many of others.
+fn bind(insert: &mut Statement<'_>, after: usize, row: &Row, body: &[u8]) -> Result<(), StorageError> {
+    match (row.key, &row.line) {
+        (Key::Entity(serial), _) => {
+            insert.raw_bind_parameter(after + 1, column(serial)?)?;
+            insert.raw_bind_parameter(after + 2, body)?;
+        }
+        (Key::Relation { to, rel, from }, _) => {
+            insert.raw_bind_parameter(after + 1, column(to)?)?;
+            insert.raw_bind_parameter(after + 2, rel)?;
+            insert.raw_bind_parameter(after + 3, column(from)?)?;
+            insert.raw_bind_parameter(after + 4, body)?;
+        }
+        (Key::Commit(revision), Some(line)) => {
+            insert.raw_bind_parameter(after + 1, column(revision)?)?;
+            insert.raw_bind_parameter(after + 2, line.at.0)?;
+            insert.raw_bind_parameter(after + 3, line.operation.as_str())?;
+            insert.raw_bind_parameter(after + 4, body)?;
+            insert.raw_bind_parameter(after + 5, column(line.words)?)?;
+            insert.raw_bind_parameter(after + 6, line.chain)?;
+        }
+        (key @ (Key::Commit(_) | Key::Replay(_)), _) => return Err(unfit(key)),
+    }
+    Ok(())
+}
+
+fn inserting(error: rusqlite::Error, key: Key) -> StorageError {
+    if is_constraint(&error) && Table::of(key) != Table::Log {
+        unfit(key)
+    } else {
+        error.into()
     }
 }
 
@@ -123,6 +243,6 @@ impl Writer<'_> {
 mod tests {
     #[test]
     fn a_statement_has_as_many_rows_as_it_says() {
-        assert_eq!(super::insert("INTO t VALUES ", 2, 3), "INTO t VALUES (?,?,?),(?,?,?)");
+        assert_eq!(super::insert("t", 2, 3), "INSERT OR FAIL INTO t VALUES (?,?,?),(?,?,?)");
     }
 }

@@ -9,8 +9,8 @@ use super::super::chain::{Hash, Linking};
 use super::super::codec::{Decoder, Encoder, Key};
 use super::super::words::Code;
 use super::super::{REPLAYS_KEPT_MS, StorageError, follows, unfit};
-use super::error::is_constraint;
 use super::read::{IN_PIECES, Totals};
+use super::rows::{Line, Waiting};
 use crate::model::{Change, Commit, Entity, Relation};
 
 /// How many kept answers one batch forgets at most, so that the first write after a long rest is not a slow one.
@@ -37,6 +37,8 @@ pub struct Buffers {
     pub told: Vec<Range<usize>>,
     pub row: Vec<u8>,
     pub other: Vec<u8>,
+    /// By table.
+    pub waiting: [Waiting; 3],
 }
 
 impl Buffers {
@@ -57,20 +59,11 @@ impl<'a> Writer<'a> {
         follows(self.totals.head, commit)?;
         let Buffers { body, told, .. } = &mut *self.buffers;
         self.encoder.commit(commit, body, told);
-        let mut at = 0;
-        while let Some(change) = commit.changes.get(at) {
-            match self.insert_many(&commit.changes, at)? {
-                0 => {}
-                many => {
-                    at += many;
-                    continue;
-                }
-            }
+        for (at, change) in commit.changes.iter().enumerate() {
             match change {
                 Change::Entity { before, after } => self.entity(before.as_deref(), after.as_deref(), at)?,
                 Change::Relation { before, after } => self.relation(before.as_deref(), after.as_deref(), at)?,
             }
-            at += 1;
         }
         self.log(commit)?;
         self.totals.head.revision = commit.revision;
@@ -90,17 +83,16 @@ impl<'a> Writer<'a> {
         let key = column(serial)?;
         if after.is_some() {
             self.buffers.fill(name, at);
-            self.totals.add(&self.buffers.row);
         }
         let Some(before) = before else {
-            let mut insert = self.prepared("INSERT INTO entity (serial, body) VALUES (?1, ?2)")?;
-            insert
-                .execute((key, &self.buffers.row[..]))
-                .map_err(|error| inserting(error, name))?;
             self.totals.entities += 1;
             self.totals.head.next_serial = self.totals.head.next_serial.max(serial + 1);
-            return Ok(());
+            return self.new_row(name);
         };
+        self.settle(name)?;
+        if after.is_some() {
+            self.totals.add(&self.buffers.row);
+        }
         self.encoder.entity(before, &mut self.buffers.other);
         if self.overwrite_entity(key, after.is_some())? == 0 {
             // Other bytes may still mean the same, if another version wrote them.
@@ -145,17 +137,15 @@ impl<'a> Writer<'a> {
         let key = (column(to)?, rel, column(from)?);
         if after.is_some() {
             self.buffers.fill(name, at);
-            self.totals.add(&self.buffers.row);
         }
         let Some(before) = before else {
-            let mut insert =
-                self.prepared("INSERT INTO relation (to_serial, rel, from_serial, body) VALUES (?1, ?2, ?3, ?4)")?;
-            insert
-                .execute((key.0, key.1, key.2, &self.buffers.row[..]))
-                .map_err(|error| inserting(error, name))?;
             self.totals.relations += 1;
-            return Ok(());
+            return self.new_row(name);
         };
+        self.settle(name)?;
+        if after.is_some() {
+            self.totals.add(&self.buffers.row);
+        }
         self.encoder.relation(before, &mut self.buffers.other);
         if self.overwrite_relation(key, after.is_some())? == 0 {
             let mut statement =
@@ -196,8 +186,8 @@ impl<'a> Writer<'a> {
         let (words, dictionary) = self.words;
         let operation = commit.operation.as_bytes();
         let mut linking = Linking::new(&self.totals.chain, &dictionary, commit.revision, commit.at, operation);
-        let whole = &self.buffers.body;
-        linking.body(whole);
+        let whole = std::mem::take(&mut self.buffers.body);
+        linking.body(&whole);
         let chain = linking.hash();
         let body = if whole.len() <= self.piece_bytes {
             &whole[..]
@@ -208,17 +198,14 @@ impl<'a> Writer<'a> {
             }
             IN_PIECES
         };
-        let mut insert = self.prepared(
-            "INSERT INTO commit_log (revision, at, operation, body, words, chain) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-        )?;
-        insert.execute((
-            revision,
-            commit.at.0,
-            commit.operation.as_str(),
-            body,
-            column(words)?,
+        let line = Line {
+            at: commit.at,
+            operation: commit.operation.clone(),
+            words,
             chain,
-        ))?;
+        };
+        self.new_line(commit.revision, line, body)?;
+        self.buffers.body = whole;
         self.totals.chain = chain;
         if let Some(replay) = &commit.replay {
             self.encoder.replay(commit.revision, replay, &mut self.buffers.other);
@@ -321,14 +308,6 @@ pub(super) fn column(number: u64) -> Result<i64, StorageError> {
 
 fn nothing() -> StorageError {
     StorageError::Misused("a change of nothing into nothing".to_owned())
-}
-
-fn inserting(error: rusqlite::Error, key: Key) -> StorageError {
-    if is_constraint(&error) {
-        unfit(key)
-    } else {
-        error.into()
-    }
 }
 
 /// A row that was there a moment ago must be there to be written.
