@@ -330,17 +330,18 @@ impl SeatIndex {
         // From the most seats to the fewest, each with its latest end, as far as that is later than those before.
         let mut stairs: SmallVec<[(u32, i64); 4]> = SmallVec::new();
         let mut below = u32::MAX;
-        let of_it = |held: &Held| held.assignment < assignment;
         loop {
             let within = |held: &Held| (held.assignment, held.seats) <= (assignment, below);
-            let Some(top) = self.held.range(of_it, within).next_back() else {
+            let Some(top) = self.held.last(within).filter(|held| held.assignment == assignment) else {
                 break;
             };
             if stairs.last().is_none_or(|(_, until)| *until < top.until) {
                 stairs.push((top.seats, top.until));
             }
-            let Some(next) = top.seats.checked_sub(1) else { break };
-            below = next;
+            below = top.seats.saturating_sub(1);
+            if below == 0 {
+                break;
+            }
         }
         // A lease of no seats is no stair, and a reservation is one of one seat.
         stairs.retain(|(seats, _)| *seats > 0);

@@ -286,6 +286,15 @@ impl<T: Ord + Clone> Sorted<T> {
         near.map_or_else(|| self.place(within), |offset| (front.0, front.1, front.2 + offset))
     }
 
+    /// The last item that is `within`, which is true for a prefix of the whole order.
+    pub fn last(&self, within: impl Fn(&T) -> bool) -> Option<&T> {
+        match self.place(within) {
+            (block, chunk, offset) if offset > 0 => self.blocks[block].chunks[chunk].get(offset - 1),
+            (block, chunk, _) if chunk > 0 => self.blocks[block].chunks[chunk - 1].last(),
+            (block, ..) => self.blocks.get(block.checked_sub(1)?)?.chunks.last()?.last(),
+        }
+    }
+
     /// Everything from the first item that is not `before`.
     pub fn after(&self, before: impl Fn(&T) -> bool) -> Range<'_, T> {
         Range {
@@ -442,6 +451,7 @@ mod tests {
             prop_assert!(range.clone().skipping(skip).eq(within.iter().skip(skip)));
             prop_assert!(range.rev().eq(within.iter().rev()));
             prop_assert!(sorted.after(|item| *item < from).eq(set.range(from..)));
+            prop_assert_eq!(sorted.last(|item| *item < to), set.range(..to).next_back());
             for item in set.iter().filter(|item| **item % 7 != from % 7) {
                 prop_assert!(sorted.remove(item));
                 prop_assert!(is_sound(&sorted), "without {}", item);
