@@ -95,16 +95,20 @@ impl Credits {
         Time(self.each.first().map_or(i64::MAX, |(until, _)| *until))
     }
 
-    /// Until when there are so many, whatever ends before: a lease does not outlive the credit it rests on.
-    pub fn lasting(&self, wanted: u64) -> Time {
-        let mut sum = 0u64;
-        for (until, amount) in &self.each {
-            sum = amount.map_or(u64::MAX, |amount| sum.saturating_add(amount));
-            if sum >= wanted {
-                return Time(*until);
+    /// Until when a lease may go at most that is wanted until `until`: to the first end of a credit past which it does not
+    /// fit into what the others give (`None`: without limit). It does not outlive the credit it rests on.
+    pub fn lasting(&self, until: Time, fits: impl Fn(Time, Option<u64>) -> bool) -> Time {
+        let mut left: SmallVec<[(i64, Option<u64>); 4]> = SmallVec::new();
+        let mut sum = Some(0u64);
+        for (end, amount) in &self.each {
+            if left.last().is_none_or(|(last, _)| last != end) {
+                left.push((*end, sum));
             }
+            sum = sum.zip(*amount).map(|(sum, amount)| sum.saturating_add(amount));
         }
-        Time(self.each.last().map_or(i64::MAX, |(until, _)| *until))
+        let before = left.iter().rev().take_while(|(end, _)| *end < until.millis());
+        let first = before.copied().find(|(end, left)| !fits(Time(*end), *left));
+        first.map_or(until, |(end, _)| Time(end))
     }
 }
 

@@ -4,7 +4,7 @@
 
 use uuid::Uuid;
 
-use crate::graph::{Anchored, Graph, Node};
+use crate::graph::{Anchored, Graph, Node, Taken};
 use crate::model::schema::{Hop, known, place};
 use crate::model::{Entity, Kind, Rel, RelationType, Time, Value};
 use crate::mutant::mutant;
@@ -420,13 +420,19 @@ fn judge<'g>(
         .filter(|_| is_seats && !gives_back)
         .map_or(count, |had| count.max(had));
     // An assignment that has ended still holds what was leased through it.
-    let mine = candidate
-        .assignment
-        .map_or(0, |assignment| graph.holds(assignment, now));
-    let beside = candidate
-        .assignment
-        .map_or(0, |assignment| held_beside(assignment, renews, now));
-    let seats = beside.max(u64::from(count));
+    let mine_at = |at| {
+        candidate
+            .assignment
+            .map_or(Taken::default(), |assignment| graph.held(assignment, at))
+    };
+    let mine = mine_at(now);
+    let seats_at = |at| {
+        let beside = candidate
+            .assignment
+            .map_or(0, |assignment| held_beside(assignment, renews, at));
+        beside.max(u64::from(count))
+    };
+    let seats = seats_at(now);
     let is_anchored = model.anchors.hw.is_some() || model.anchors.process.is_some();
     let is_full = renews.is_none()
         && candidate
@@ -448,10 +454,10 @@ fn judge<'g>(
         let has_room = ruled::has_room(by_rule, now);
         rule(Rule::Quota, (!has_room).then_some(Reason::QuotaExceeded))?;
     }
-    let (lease_ms, refresh_ms) = model.lease.of(wanted.mode);
-    let lease_ms = wanted
-        .duration
-        .map_or(lease_ms, |asked| lease_ms.min(i64::try_from(asked).unwrap_or(i64::MAX)));
+    let (longest_ms, refresh_ms) = model.lease.of(wanted.mode);
+    let lease_ms = wanted.duration.map_or(longest_ms, |asked| {
+        longest_ms.min(i64::try_from(asked).unwrap_or(i64::MAX))
+    });
     let mut until = plus(now, lease_ms);
     until = select::end(&license).map_or(until, |end| end.min(until));
     // What is held by a rule goes on while it is used.
@@ -464,11 +470,16 @@ fn judge<'g>(
     let (mut over_use, mut uses, mut use_time) = (false, 0, 0);
     match model.limited {
         Limited::Seats => {
-            // Whoever goes on in the seats it has takes none; where there are none at all, nobody goes on.
-            let after = taken.seats.saturating_sub(mine).saturating_add(seats);
+            // Whoever goes on in the seats it leases takes none; where there are none at all, nobody goes on.
+            let after = taken.seats.saturating_sub(mine.seats).saturating_add(seats);
+            // A reservation is a seat that nobody else is given. Where more are reserved than there are by now, those who come
+            // first have them.
+            let leased = taken.leased.saturating_sub(mine.leased).saturating_add(seats);
+            let is_promised = seats <= mine.seats;
             let fits = credits.total.is_none_or(|total| {
                 let most = total.saturating_add(model.over_use.above(total));
-                total > 0 && (seats <= mine || after <= most || mutant("sell-any-seat"))
+                let has_room = after <= most || is_promised && leased <= most;
+                total > 0 && (seats <= mine.leased || has_room || mutant("sell-any-seat"))
             });
             let is_within = model.seats_per_user.is_none_or(|most| seats <= most);
             let stopped = match (is_within, fits) {
@@ -478,9 +489,17 @@ fn judge<'g>(
             };
             rule(Rule::SeatCount, stopped)?;
             // Who took a seat above the total, not who was within it when others did.
-            over_use = credits.total.is_some_and(|total| after > total)
-                && (seats > mine || candidate.assignment.is_some_and(|assignment| is_over(assignment, now)));
-            until = until.min(credits.lasting(after));
+            over_use = credits.total.is_some_and(|total| {
+                let goes_on_over = || candidate.assignment.is_some_and(|assignment| is_over(assignment, now));
+                let is_above = |seats: u64| seats > total;
+                is_above(after) && (!is_promised || goes_on_over()) || seats > mine.leased && is_above(leased)
+            });
+            until = credits.lasting(until, |end, left| {
+                let (taken, mine, seats) = (graph.taken(license, end), mine_at(end), seats_at(end));
+                let after = taken.seats.saturating_sub(mine.seats).saturating_add(seats);
+                let leased = taken.leased.saturating_sub(mine.leased).saturating_add(seats);
+                left.is_none_or(|left| after <= left || seats <= mine.seats && leased <= left)
+            });
         }
         Limited::UseCount => {
             uses = match (model.uses_declared, renews) {
@@ -516,7 +535,7 @@ fn judge<'g>(
     let kept_until = ended.map_or(until, |ended| until.max(floor(ended, model.limited, &model.lease, now)));
     let term = until.millis().saturating_sub(now.millis()).max(0);
     // Of a lease that is shorter than the model's, as of one whose model does not say: three quarters of it.
-    let said = refresh_ms.filter(|refresh| *refresh < term || term >= lease_ms);
+    let said = refresh_ms.filter(|refresh| *refresh < term || term >= longest_ms);
     let refresh = said.unwrap_or(term / 4 * 3 + term % 4 * 3 / 4).min(term);
     Ok(Granted {
         license: license.id,
@@ -578,7 +597,7 @@ fn has_scope(license: Node<'_>, wanted: Option<&str>, value: &str) -> bool {
 /// The seats a consumer has, whatever becomes of the lease that is renewed.
 fn held_beside(assignment: Node<'_>, renews: Option<Node<'_>>, now: Time) -> u64 {
     let Some(renewed) = renews else {
-        return assignment.graph().holds(assignment, now);
+        return assignment.graph().held(assignment, now).seats;
     };
     // The first of the others is of the most seats.
     let mut leases = assignment.graph().leases(assignment, now);

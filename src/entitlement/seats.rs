@@ -64,5 +64,5 @@ pub fn holds(assignment: &Fields, now: Time) -> bool {
 
 /// The seat is this profile's already, one way or the other.
 pub fn occupies(assignment: Node<'_>, now: Time) -> bool {
-    assignment.graph().holds(assignment, now) > 0
+    assignment.graph().held(assignment, now).seats > 0
 }

@@ -101,6 +101,8 @@ pub struct Taken {
     pub seats: u64,
     /// Reservations among the holders.
     pub reserved: u64,
+    /// Seats that are leased, whether they are reserved as well or not.
+    pub leased: u64,
 }
 
 #[derive(Clone, Default)]
@@ -343,33 +345,40 @@ impl SeatIndex {
                 break;
             }
         }
-        // A lease of no seats is no stair, and a reservation is one of one seat.
+        // A lease of no seats is no stair.
         stairs.retain(|(seats, _)| *seats > 0);
-        if let Some(reserved) = reserved {
-            match stairs.last_mut() {
-                Some((1, until)) => *until = reserved.max(*until),
-                Some((_, until)) if *until >= reserved => {}
-                _ => stairs.push((1, reserved)),
-            }
-        }
         let mut steps = Steps::new();
-        for (at, (seats, until)) in stairs.iter().enumerate() {
-            let next = stairs.get(at + 1).map_or(0, |(seats, _)| *seats);
-            steps.push(Step {
-                until: *until,
-                slot: assignment,
-                seats: seats - next,
-                reserved: 0,
-            });
+        let mut lead_down = |stairs: &[(u32, i64)], (counts, leased): (bool, bool)| {
+            for (at, (seats, until)) in stairs.iter().enumerate() {
+                let seats = seats - stairs.get(at + 1).map_or(0, |(next, _)| *next);
+                steps.push(Step {
+                    until: *until,
+                    slot: assignment,
+                    seats: if counts { seats } else { 0 },
+                    reserved: 0,
+                    leased: if leased { seats } else { 0 },
+                });
+            }
+        };
+        let Some(reserved) = reserved else {
+            lead_down(&stairs, (true, true));
+            return steps;
+        };
+        lead_down(&stairs, (false, true));
+        // A reservation is a stair of one seat.
+        match stairs.last_mut() {
+            Some((1, until)) => *until = reserved.max(*until),
+            Some((_, until)) if *until >= reserved => {}
+            _ => stairs.push((1, reserved)),
         }
-        if let Some(until) = reserved {
-            steps.push(Step {
-                until,
-                slot: assignment,
-                seats: 0,
-                reserved: 1,
-            });
-        }
+        lead_down(&stairs, (true, false));
+        steps.push(Step {
+            until: reserved,
+            slot: assignment,
+            seats: 0,
+            reserved: 1,
+            leased: 0,
+        });
         steps
     }
 
@@ -504,6 +513,7 @@ impl Graph {
         Taken {
             seats: sum.seats,
             reserved: sum.reserved,
+            leased: sum.leased,
         }
     }
 
@@ -542,11 +552,16 @@ impl Graph {
         nodes.filter(move |lease| Anchored::of(lease) == anchored)
     }
 
-    /// How many seats the holder of an assignment has at an instant, by its reservation or its leases.
-    pub fn holds(&self, assignment: Node<'_>, now: Time) -> u64 {
+    /// What the holder of an assignment has at an instant, by its reservation or its leases.
+    pub fn held(&self, assignment: Node<'_>, now: Time) -> Taken {
+        let mut held = Taken::default();
         let steps = self.seats.steps(assignment.slot() as u32, &assignment);
-        let live = steps.iter().filter(|step| step.until > now.millis());
-        live.map(|step| u64::from(step.seats)).sum()
+        for step in steps.iter().filter(|step| step.until > now.millis()) {
+            held.seats += u64::from(step.seats);
+            held.reserved += u64::from(step.reserved);
+            held.leased += u64::from(step.leased);
+        }
+        held
     }
 }
 

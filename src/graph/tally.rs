@@ -14,23 +14,28 @@ pub(super) struct Step {
     pub seats: u32,
     /// 1 for a reservation.
     pub reserved: u32,
+    /// Of a lease, whether a reservation holds its seat as well or not.
+    pub leased: u32,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Sum {
     pub seats: u64,
     pub reserved: u64,
+    pub leased: u64,
 }
 
 impl Sum {
     fn add(&mut self, step: Step) {
         self.seats += u64::from(step.seats);
         self.reserved += u64::from(step.reserved);
+        self.leased += u64::from(step.leased);
     }
 
     fn subtract(&mut self, step: Step) {
         self.seats -= u64::from(step.seats);
         self.reserved -= u64::from(step.reserved);
+        self.leased -= u64::from(step.leased);
     }
 
     fn of(steps: &[Step]) -> Self {
@@ -121,6 +126,7 @@ impl Tally {
         for sum in &self.sums[..whole] {
             left.seats -= sum.seats;
             left.reserved -= sum.reserved;
+            left.leased -= sum.leased;
         }
         let partly = self.chunks.get(whole).into_iter().flatten();
         for step in partly.take_while(|step| step.until <= now) {
@@ -144,7 +150,7 @@ mod tests {
         ) {
             let (mut tally, mut plain) = (Tally::default(), Vec::new());
             for (insert, until, slot, seats) in steps {
-                let step = Step { until, slot, seats, reserved: slot & 1 };
+                let step = Step { until, slot, seats, reserved: slot & 1, leased: slot & 2 };
                 if insert {
                     tally.insert(step);
                     plain.push(step);

@@ -30,9 +30,26 @@ fn a_term_is_the_shortest_of_all_that_bound_it() {
         &[
             ("ann editor", "new lic 900"),
             ("bob editor", "new lic 100"),
+            // Whoever goes on rests where it rested.
+            ("ann editor", "renewed lic 900"),
+            ("bob editor", "renewed lic 100"),
+            ("? cid editor", "noSeatsAvailable"),
             ("at 100", ""),
             ("free lic", "1 of 1"),
             ("cid editor", "noSeatsAvailable"),
+        ],
+    );
+    // A lease that ends before the short credit leaves the long one to another.
+    check(
+        "SeatCountCredit short seatCount=1 validUntil=100 active=true < lic
+         set credit seatCount=1",
+        &[
+            ("ann editor seconds=50", "new lic 50"),
+            ("bob editor", "new lic 900"),
+            ("ann editor", "renewed lic 100"),
+            ("at 100", ""),
+            ("ann editor", "noSeatsAvailable"),
+            ("bob editor", "renewed lic 1000"),
         ],
     );
     check(

@@ -373,6 +373,47 @@ fn seats() {
             ("cid editor", "noSeatsAvailable"),
         ],
     );
+    // Nor do more reservations than seats make more leases than seats: those who come first have them.
+    let promised = "Assignment one reservationType=reserved < lic ann
+         Assignment two reservationType=reserved < lic bob";
+    check(
+        promised,
+        &[
+            ("set credit seatCount=1", ""),
+            ("ann editor", "new lic 900"),
+            ("ann editor hw=b", "new lic 900"),
+            ("bob editor", "noSeatsAvailable"),
+            ("cid editor", "noSeatsAvailable"),
+            ("at 900", ""),
+            ("bob editor", "new lic 1800"),
+            ("ann editor", "noSeatsAvailable"),
+            ("bob editor", "renewed lic 1800"),
+        ],
+    );
+    check(
+        &format!("{promised}\nUtilizationConstraint over maxOveruseCount=1 < model"),
+        &[
+            ("set credit seatCount=1", ""),
+            ("ann editor", "new lic 900"),
+            ("bob editor", "new lic 900 over"),
+            ("bob editor", "renewed lic 900 over"),
+            ("ann editor", "renewed lic 900"),
+            ("cid editor", "noSeatsAvailable"),
+        ],
+    );
+    // A credit that ends takes its seat along, whoever it was reserved for.
+    check(
+        &format!(
+            "{promised}\nset credit seatCount=1\nSeatCountCredit short seatCount=1 validUntil=100 active=true < lic"
+        ),
+        &[
+            ("ann editor", "new lic 900"),
+            ("bob editor", "new lic 100"),
+            ("at 100", ""),
+            ("bob editor", "noSeatsAvailable"),
+            ("ann editor", "renewed lic 1000"),
+        ],
+    );
 }
 
 #[test]

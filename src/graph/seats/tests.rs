@@ -176,6 +176,7 @@ fn walked(graph: &Graph, by: Rel, holder: Node<'_>, now: i64) -> Taken {
         let most = live.map(|lease| u64::from(seats_of(&lease))).max().unwrap_or(0);
         taken.seats += most.max(u64::from(is_reserved));
         taken.reserved += u64::from(is_reserved);
+        taken.leased += most;
     }
     taken
 }
