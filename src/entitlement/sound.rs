@@ -114,8 +114,11 @@ impl Contradiction {
     }
 }
 
-/// What is wrong with a rule or an item, and the field it stands in.
-pub fn contradiction(rule: &Entity) -> Option<(&'static str, Contradiction)> {
+/// The fields that say it together. It is told at the first, where that was sent.
+type Said = &'static [&'static str];
+
+/// What is wrong with a rule or an item, and the fields it stands in.
+pub fn contradiction(rule: &Entity) -> Option<(Said, Contradiction)> {
     let text = |field: u8| {
         let text = rule.fields.get(field).and_then(Value::as_text);
         text.filter(|text| !text.is_empty())
@@ -126,21 +129,21 @@ pub fn contradiction(rule: &Entity) -> Option<(&'static str, Contradiction)> {
             let name = text(const { place(Kind::LicensedItem, "name") });
             let names = text(const { place(Kind::LicensedItem, "displayNames") });
             if name.is_some_and(is_taken) {
-                return Some(("name", Contradiction::ReservedName));
+                return Some((&["name"], Contradiction::ReservedName));
             }
             let wrong = names.is_some_and(|names| localized::read(names).is_none());
-            wrong.then_some(("displayNames", Contradiction::NoNames))
+            wrong.then_some((&["displayNames"], Contradiction::NoNames))
         }
         Kind::License => {
             const VALUES: u8 = place(Kind::License, "matchValues");
             let wrong = text(VALUES).is_some_and(|values| texts::read(values).is_none());
-            wrong.then_some(("matchValues", Contradiction::NoTexts))
+            wrong.then_some((&["matchValues"], Contradiction::NoTexts))
         }
         Kind::UserSet => {
-            const LISTS: [(&str, u8); 3] = [
-                ("allOf", place(Kind::UserSet, "allOf")),
-                ("anyOf", place(Kind::UserSet, "anyOf")),
-                ("noneOf", place(Kind::UserSet, "noneOf")),
+            const LISTS: [(Said, u8); 3] = [
+                (&["allOf"], place(Kind::UserSet, "allOf")),
+                (&["anyOf"], place(Kind::UserSet, "anyOf")),
+                (&["noneOf"], place(Kind::UserSet, "noneOf")),
             ];
             let is_wrong = |field: u8| text(field).is_some_and(|list| texts::read(list).is_none());
             let wrong = LISTS.iter().find(|(_, field)| is_wrong(*field));
@@ -154,83 +157,90 @@ pub fn contradiction(rule: &Entity) -> Option<(&'static str, Contradiction)> {
             match (least, most, pattern) {
                 (None, None, Some(pattern)) => {
                     let wrong = version::compile(pattern).is_none();
-                    wrong.then_some(("pattern", Contradiction::BadPattern))
+                    wrong.then_some((&["pattern"], Contradiction::BadPattern))
                 }
-                (_, _, Some(_)) => Some(("pattern", Contradiction::PatternAndRange)),
-                (least, _, None) if is_long(least) => Some(("minVersion", Contradiction::VersionTooLong)),
-                (_, most, None) if is_long(most) => Some(("maxVersion", Contradiction::VersionTooLong)),
+                (_, _, Some(_)) => Some((&["pattern", "minVersion", "maxVersion"], Contradiction::PatternAndRange)),
+                (least, _, None) if is_long(least) => Some((&["minVersion"], Contradiction::VersionTooLong)),
+                (_, most, None) if is_long(most) => Some((&["maxVersion"], Contradiction::VersionTooLong)),
                 (Some(least), Some(most), None) if version::compare(least, most).is_gt() => {
-                    Some(("minVersion", Contradiction::EmptyRange))
+                    Some((&["minVersion", "maxVersion"], Contradiction::EmptyRange))
                 }
                 _ => None,
             }
         }
         Kind::SeatCountConstraint => nobody(
-            "seatsPerUser",
+            &["seatsPerUser"],
             number(const { place(Kind::SeatCountConstraint, "seatsPerUser") }),
         ),
         Kind::ValidityPeriodConstraint => nobody(
-            "maxValidity",
+            &["maxValidity"],
             number(const { place(Kind::ValidityPeriodConstraint, "maxValidity") }),
         ),
         Kind::LicensedItemCountBehavior => nobody(
-            "defaultCount",
+            &["defaultCount"],
             number(const { place(Kind::LicensedItemCountBehavior, "defaultCount") }),
         ),
         Kind::AssignedLicenseConstraint => {
             const AUTO: u8 = place(Kind::AssignedLicenseConstraint, "autoAssign");
             let most = number(const { place(Kind::AssignedLicenseConstraint, "maxAssignments") });
             let is_auto = rule.fields.get(AUTO) == Some(&Value::Bool(true));
-            nobody("maxAssignments", most.filter(|_| is_auto))
+            nobody(&["maxAssignments", "autoAssign"], most.filter(|_| is_auto))
         }
         Kind::UtilizationConstraint => {
             let percent = number(const { place(Kind::UtilizationConstraint, "maxOverusePercent") });
             let above = number(const { place(Kind::UtilizationConstraint, "maxOveruseCount") });
-            (percent.is_some() && above.is_some()).then_some(("maxOveruseCount", Contradiction::PercentAndCount))
+            let both = percent.is_some() && above.is_some();
+            both.then_some((
+                &["maxOveruseCount", "maxOverusePercent"],
+                Contradiction::PercentAndCount,
+            ))
         }
         Kind::ConcurrentSessions => {
             let anchors = text(const { place(Kind::ConcurrentSessions, "sessionAnchors") });
             let wrong = anchors.is_some_and(|anchors| Anchors::read(anchors).is_none());
-            wrong.then_some(("sessionAnchors", Contradiction::BadAnchors))
+            wrong.then_some((&["sessionAnchors"], Contradiction::BadAnchors))
         }
         Kind::LeaseTimeBehavior => {
             const KIND: Kind = Kind::LeaseTimeBehavior;
-            let pairs = [
-                (
-                    ("leaseTimeCache", const { place(KIND, "leaseTimeCache") }),
-                    ("refreshTimeCache", const { place(KIND, "refreshTimeCache") }),
-                ),
-                (
-                    ("leaseTimeCheckOut", const { place(KIND, "leaseTimeCheckOut") }),
-                    ("refreshTimeCheckOut", const { place(KIND, "refreshTimeCheckOut") }),
-                ),
+            const TIMES: [(Said, u8); 5] = [
+                (&["leaseTimeCache"], place(KIND, "leaseTimeCache")),
+                (&["refreshTimeCache"], place(KIND, "refreshTimeCache")),
+                (&["leaseTimeCheckOut"], place(KIND, "leaseTimeCheckOut")),
+                (&["refreshTimeCheckOut"], place(KIND, "refreshTimeCheckOut")),
+                (&["cooldownTime"], place(KIND, "cooldownTime")),
             ];
-            let cooldown = ("cooldownTime", const { place(KIND, "cooldownTime") });
-            let mut each = pairs
-                .iter()
-                .flat_map(|(lease, refresh)| [lease, refresh])
-                .chain([&cooldown]);
-            if let Some((name, _)) = each.find(|(_, field)| number(*field).is_some_and(|ms| ms > LONGEST_LEASE)) {
-                return Some((name, Contradiction::TimeTooLong));
+            let is_long = |field: u8| number(field).is_some_and(|ms| ms > LONGEST_LEASE);
+            if let Some((said, _)) = TIMES.iter().find(|(_, field)| is_long(*field)) {
+                return Some((said, Contradiction::TimeTooLong));
             }
             // What is not said is as in the built-in model.
             let LeaseTimes { online, offline, .. } = LeaseTimes::default();
-            let late = pairs
-                .iter()
-                .zip([online, offline])
-                .find(|(((_, lease), (_, refresh)), unsaid)| {
-                    number(*refresh).is_some_and(|refresh| refresh > number(*lease).unwrap_or(*unsaid))
-                });
-            let late = late.map(|(late, _)| late);
-            late.map(|(_, (name, _))| (*name, Contradiction::RefreshAfterLease))
+            let pairs: [(Said, u8, u8, i64); 2] = [
+                (
+                    &["refreshTimeCache", "leaseTimeCache"],
+                    const { place(KIND, "refreshTimeCache") },
+                    const { place(KIND, "leaseTimeCache") },
+                    online,
+                ),
+                (
+                    &["refreshTimeCheckOut", "leaseTimeCheckOut"],
+                    const { place(KIND, "refreshTimeCheckOut") },
+                    const { place(KIND, "leaseTimeCheckOut") },
+                    offline,
+                ),
+            ];
+            let late = pairs.into_iter().find(|(_, refresh, lease, unsaid)| {
+                number(*refresh).is_some_and(|refresh| refresh > number(*lease).unwrap_or(*unsaid))
+            });
+            late.map(|(said, ..)| (said, Contradiction::RefreshAfterLease))
         }
         _ => None,
     }
 }
 
 /// A number of which none is left.
-fn nobody(field: &'static str, number: Option<i64>) -> Option<(&'static str, Contradiction)> {
-    (number == Some(0)).then_some((field, Contradiction::NobodyGranted))
+fn nobody(said: Said, number: Option<i64>) -> Option<(Said, Contradiction)> {
+    (number == Some(0)).then_some((said, Contradiction::NobodyGranted))
 }
 
 /// A model limits one thing, whoever wrote the second limit.

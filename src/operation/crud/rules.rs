@@ -16,16 +16,6 @@ use crate::operation::refusal::{self, Refusal};
 use super::flat::Subject;
 use super::{At, Failed, Mode, Write};
 
-/// A field that a contradiction is told at, and another one it may be with: a body may have sent one of them alone.
-const CONTRADICTED: [(&str, &str); 6] = [
-    ("pattern", "minVersion"),
-    ("pattern", "maxVersion"),
-    ("minVersion", "maxVersion"),
-    ("maxOveruseCount", "maxOverusePercent"),
-    ("refreshTimeCache", "leaseTimeCache"),
-    ("refreshTimeCheckOut", "leaseTimeCheckOut"),
-];
-
 const GROUPS: Rel = known(RelationType::OneToMany, Kind::Organization, Kind::ProfileGroup);
 const BY_LICENSE: Rel = known(RelationType::OneToMany, Kind::License, Kind::Assignment);
 const BY_PROFILE: Rel = known(RelationType::OneToMany, Kind::Profile, Kind::Assignment);
@@ -139,8 +129,8 @@ impl<'i> Write<'_, '_, 'i> {
             };
             match sound::contradiction(&node) {
                 // These are read when nothing is consumed, and no older version let them in otherwise.
-                Some((field, why)) if !is_import || why == sound::Contradiction::NoNames => {
-                    return Err(contradiction_at(subject, field, why.into()));
+                Some((fields, why)) if !is_import || why == sound::Contradiction::NoNames => {
+                    return Err(contradiction_at(subject, fields, why.into()));
                 }
                 _ if is_import => continue,
                 _ => {}
@@ -201,11 +191,9 @@ impl<'i> Write<'_, '_, 'i> {
     }
 }
 
-/// At the field, or at the other one it contradicts if that was sent and the field was stored: with a value before without one, for
-/// what is cleared seldom contradicts. Where neither was sent, at the object.
-fn contradiction_at(subject: &Subject<'_>, field: &'static str, why: Refused) -> Failed {
-    let others = CONTRADICTED.iter().filter(|(one, _)| *one == field);
-    let fields: Vec<&str> = std::iter::once(field).chain(others.map(|(_, other)| *other)).collect();
+/// At the first of its fields, or at another one of them if that was sent and the first was stored: with a value before without one,
+/// for what is cleared seldom contradicts. Where none was sent, at the object.
+fn contradiction_at(subject: &Subject<'_>, fields: &[&'static str], why: Refused) -> Failed {
     let sent = |clears: bool| {
         let mut fields = fields.iter().filter(|name| subject.clears(name) == clears);
         fields.find_map(|name| Some((*name, subject.field_at(name)?)))
