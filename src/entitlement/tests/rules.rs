@@ -210,6 +210,18 @@ fn scopes() {
             ("ann editor scope=eu", "new lic 900"),
         ],
     );
+    // Without a type any scope will do, but one has to be named.
+    check(
+        "ScopedLicenseConstraint scoped < model
+         LicenseScope s1 type=region value=eu < lic
+         LicenseScope s2 value=us < lic",
+        &[
+            ("ann editor", "scopeNotAllowed"),
+            ("ann editor scope=de", "scopeNotAllowed"),
+            ("ann editor scope=eu", "new lic 900"),
+            ("ann editor scope=us", "renewed lic 900"),
+        ],
+    );
     check("", &[("ann editor scope=eu", "scopeNotAllowed")]);
     check(
         "LicenseScope s1 type=region value=eu < lic",
