@@ -154,7 +154,6 @@ fn of_item(graph: &Graph, index: usize, item: &OrderItem, refused: Refused) -> E
         | Refused::PackageEmpty(_) => "/productId",
         Refused::EndBeforeStart | Refused::ValidityTooLong { .. } => validity,
         Refused::CountNotPositive(_) | Refused::QuotaOfUseTime(_) | Refused::TooMuch => "/quantity",
-        Refused::LockScopeRequired => "/lockScope",
         _ => "",
     };
     let pooled = match &refused {
