@@ -78,14 +78,14 @@ fn each<T>(json: &Json<'_>, read: impl Fn(&Json<'_>, &At<'_>) -> Read<T>) -> Rea
     };
     match json {
         Json::List(items) => list(items, &At::Root),
-        Json::Object(members) if json.member("Items").is_some() => {
-            let mut items: &[Json<'_>] = &[];
+        Json::Object(members) if json.member("Items").is_some() || is_list(json) => {
+            let mut items = None;
             for (name, value) in members {
                 let at = At::Key(&At::Root, name);
                 match (name.as_ref(), value) {
-                    ("Items", Json::List(values)) => items = values,
+                    ("Items", Json::List(values)) => items = Some(values),
                     ("Items", _) => return Err(wrong_shape(&at, value, "an array of objects")),
-                    ("__objType", Json::Text(class)) if names::short(class).ends_with("List") => {}
+                    ("__objType", Json::Text(class)) if names::short(class).ends_with(LIST) => {}
                     ("__objType", _) => return Err(wrong_shape(&at, value, "an ArrayList")),
                     ("nextCursor", Json::Text(_)) => {}
                     _ => {
@@ -98,10 +98,25 @@ fn each<T>(json: &Json<'_>, read: impl Fn(&Json<'_>, &At<'_>) -> Read<T>) -> Rea
                     }
                 }
             }
+            let Some(items) = items else {
+                return Err(BodyError::new("wrongShape", &At::Root, "the list has no `Items`")
+                    .help("`{\"__objType\":\"ArrayList\",\"Items\":[]}` is an empty one"));
+            };
             list(items, &At::Key(&At::Root, "Items"))
         }
         _ => read(json, &At::Root).map(|one| vec![one]),
     }
+}
+
+/// What the class of a list ends in.
+const LIST: &str = "List";
+
+fn is_list(json: &Json<'_>) -> bool {
+    let class = match json.member("__objType") {
+        Some(Json::Text(class)) => names::short(class),
+        _ => return false,
+    };
+    class.ends_with(LIST) && Kind::named(class).is_none()
 }
 
 /// The short name a text gives itself.
@@ -269,7 +284,10 @@ fn references(
     let is_map = json.member("Entries").is_some()
         || matches!(json.member("__objType"), Some(Json::Text(class)) if names::short(class).ends_with("Map"));
     if !is_map {
-        for (name, member) in members.iter().filter(|(name, _)| name != "__objType") {
+        if let Some(named) = json.member("__objType") {
+            return Err(wrong_shape(&At::Key(at, "__objType"), named, "a HashMap"));
+        }
+        for (name, member) in members {
             let here = At::Key(at, name);
             each(name, value::id(member, &here)?, None, &here)?;
         }
@@ -333,12 +351,7 @@ fn relations(json: &Json<'_>, kind: Kind, at: &At<'_>) -> Read<Vec<RelatedInput>
                 "an entry with `rel_Relation` and `rel_RelatedObjectList`",
             ));
         };
-        known_members(
-            members,
-            "a relation",
-            &["__objType", "rel_Relation", "rel_RelatedObjectList"],
-            &at,
-        )?;
+        known_members(members, "a relation", &["rel_Relation", "rel_RelatedObjectList"], &at)?;
         let relation_at = At::Key(&at, "rel_Relation");
         let Some(relation) = entry.member("rel_Relation") else {
             return Err(BodyError::new("wrongShape", &at, "the entry has no `rel_Relation`"));

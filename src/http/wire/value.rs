@@ -10,21 +10,24 @@ use super::json::Json;
 use super::names;
 use super::pointer::{At, BodyError};
 
-/// The wrappers a scalar may come in.
-const WRAPPERS: &[&str] = &[
-    "String",
-    "UUID",
-    "Uuid",
-    "Date",
-    "DateTime",
-    "Timestamp",
-    "Instant",
-    "Boolean",
-    "Integer",
-    "Long",
-    "Short",
-    "Byte",
-];
+/// May a value of the field come in this wrapper? In one of its own type, or in one of the JSON it is written as
+/// (`graph-api.md` 2.2 and 2.3).
+fn wraps(class: &str, value: &Json<'_>, field_type: FieldType) -> bool {
+    match names::short(class) {
+        "String" => match field_type {
+            FieldType::Time => matches!(value, Json::Text(_) | Json::Null),
+            _ => matches!(field_type, FieldType::Text | FieldType::Uuid),
+        },
+        "Integer" | "Long" | "Short" | "Byte" => match field_type {
+            FieldType::Time => matches!(value, Json::Int(_) | Json::Null),
+            _ => field_type == FieldType::Int,
+        },
+        "UUID" | "Uuid" => field_type == FieldType::Uuid,
+        "Date" | "DateTime" | "Timestamp" | "Instant" => field_type == FieldType::Time,
+        "Boolean" => field_type == FieldType::Bool,
+        _ => false,
+    }
+}
 
 /// `null` is `None`. A JSON field takes any other value as it is, wrappers included.
 pub fn read(json: &Json<'_>, field_type: FieldType, secret: bool, at: &At<'_>) -> Result<Option<Value>, BodyError> {
@@ -37,7 +40,7 @@ pub fn read(json: &Json<'_>, field_type: FieldType, secret: bool, at: &At<'_>) -
         // What was read as UTF-8 is written as UTF-8.
         return Ok(Some(Value::Text(CompactString::from_utf8_lossy(&out))));
     }
-    let json = unwrapped(json).ok_or_else(|| does_not_fit(json, field_type, secret, at))?;
+    let json = unwrapped(json, field_type, secret, at)?;
     let value = match (field_type, json) {
         (_, Json::Null) => return Ok(None),
         (FieldType::Text, Json::Text(text)) => Some(Value::text(text)),
@@ -54,9 +57,9 @@ pub fn read(json: &Json<'_>, field_type: FieldType, secret: bool, at: &At<'_>) -
 }
 
 pub fn id(json: &Json<'_>, at: &At<'_>) -> Result<Option<Uuid>, BodyError> {
-    match unwrapped(json) {
-        Some(Json::Null) => Ok(None),
-        Some(Json::Text(text)) => parse_id(text)
+    match unwrapped(json, FieldType::Uuid, false, at)? {
+        Json::Null => Ok(None),
+        Json::Text(text) => parse_id(text)
             .map(Some)
             .ok_or_else(|| does_not_fit(json, FieldType::Uuid, false, at)),
         _ => Err(does_not_fit(json, FieldType::Uuid, false, at)),
@@ -64,8 +67,8 @@ pub fn id(json: &Json<'_>, at: &At<'_>) -> Result<Option<Uuid>, BodyError> {
 }
 
 pub fn text<'t>(json: &'t Json<'_>, at: &At<'_>) -> Result<&'t str, BodyError> {
-    match unwrapped(json) {
-        Some(Json::Text(text)) => Ok(text),
+    match unwrapped(json, FieldType::Text, false, at)? {
+        Json::Text(text) => Ok(text),
         _ => Err(does_not_fit(json, FieldType::Text, false, at)),
     }
 }
@@ -79,24 +82,34 @@ fn parse_id(text: &str) -> Option<Uuid> {
     }
 }
 
-/// `None`: an object or array that is no wrapped scalar.
-fn unwrapped<'t, 'a>(json: &'t Json<'a>) -> Option<&'t Json<'a>> {
+/// The scalar itself. One that is wrapped as something else is told at the wrapper's type.
+fn unwrapped<'t, 'a>(
+    json: &'t Json<'a>,
+    field_type: FieldType,
+    secret: bool,
+    at: &At<'_>,
+) -> Result<&'t Json<'a>, BodyError> {
+    let fault = || does_not_fit(json, field_type, secret, at);
     let value = match json {
         Json::Object(members) => {
             let known = members.iter().all(|(name, _)| name == "__objType" || name == "value");
-            let wrapper = match json.member("__objType") {
-                Some(Json::Text(class)) => WRAPPERS.contains(&names::short(class)),
-                Some(_) => false,
-                None => true,
-            };
-            json.member("value").filter(|_| known && wrapper)?
+            let value = json.member("value").filter(|_| known).ok_or_else(fault)?;
+            match json.member("__objType") {
+                None => {}
+                Some(Json::Text(class)) if wraps(class, value, field_type) => {}
+                Some(class) => {
+                    let error = does_not_fit(class, field_type, secret, at);
+                    let pointer = At::Key(at, "__objType").pointer();
+                    return Err(BodyError { pointer, ..error });
+                }
+            }
+            value
         }
         plain => plain,
     };
-    if matches!(value, Json::Object(_) | Json::List(_)) {
-        None
-    } else {
-        Some(value)
+    match value {
+        Json::Object(_) | Json::List(_) => Err(fault()),
+        scalar => Ok(scalar),
     }
 }
 

@@ -196,7 +196,45 @@ fn values_fit_their_fields() {
         ),
         (
             "'name':{'__objType':'Person','value':'x'}",
+            "valueDoesNotFit /name/__objType: `Person` does not fit `name`: a string is expected",
+        ),
+        (
+            "'name':{'__objType':'UUID','value':'$A'}",
+            "valueDoesNotFit /name/__objType: `UUID` does not fit `name`: a string is expected",
+        ),
+        (
+            "'name':{'__objType':'String','value':'x','more':1}",
             "valueDoesNotFit /name: `{…}` does not fit `name`: a string is expected",
+        ),
+        (
+            "'name':{'__objType':7,'value':'x'}",
+            "valueDoesNotFit /name/__objType: `7` does not fit `name`: a string is expected",
+        ),
+        ("'name':{'value':'x'}", "License@ name='x'"),
+        (
+            "'id':{'__objType':'Long','value':'$A'}",
+            "valueDoesNotFit /id/__objType: `Long` does not fit `id`: a UUID is expected | a UUID looks like `2f1c7c1e-3c1b-4c52-9d0a-0f5f6a8b7c6d`",
+        ),
+        ("'id':{'__objType':'String','value':'$A'}", "License@#A"),
+        (
+            "'serial':{'__objType':'java.lang.Long','value':7},'created':{'__objType':'Long','value':0},'updated':{'__objType':'String','value':'2026-01-31'}",
+            "License@ serial=7 created=1970-01-01T00:00:00.000Z updated=2026-01-31T00:00:00.000Z",
+        ),
+        (
+            "'serial':{'__objType':'String','value':7}",
+            "valueDoesNotFit /serial/__objType: `String` does not fit `serial`: an integer of 64 bits is expected",
+        ),
+        (
+            "'serial':{'__objType':'Boolean','value':null}",
+            "valueDoesNotFit /serial/__objType: `Boolean` does not fit `serial`: an integer of 64 bits is expected",
+        ),
+        (
+            "'validUntil':{'__objType':'Long','value':'2026-01-31'}",
+            "valueDoesNotFit /validUntil/__objType: `Long` does not fit `validUntil`: a time is expected | ISO 8601 as `2026-01-31T12:00:00.000Z`, with `Z` or an offset, or milliseconds since 1970 as a number",
+        ),
+        (
+            "'active':{'__objType':'String','value':true}",
+            "valueDoesNotFit /active/__objType: `String` does not fit `active`: true or false is expected",
         ),
         (
             "'name':['x']",
@@ -250,6 +288,18 @@ fn references_come_in_every_shape() {
         (
             entry("'ref_Organization_id'", "'$A'"),
             "ProfileGroup@ >ref_Organization_id=A",
+        ),
+        (
+            entry(wrapped, "{'__objType':'Long','value':'$A'}"),
+            "valueDoesNotFit /referenceFields/Entries/0/value/__objType: `Long` does not fit `value`: a UUID is expected | a UUID looks like `2f1c7c1e-3c1b-4c52-9d0a-0f5f6a8b7c6d`",
+        ),
+        (
+            entry("{'__objType':'UUID','value':'ref_Organization_id'}", "'$A'"),
+            "valueDoesNotFit /referenceFields/Entries/0/key/__objType: `UUID` does not fit `key`: a string is expected",
+        ),
+        (
+            "{'__objType':'Organization','ref_Organization_id':'$A'}".to_owned(),
+            "wrongShape /referenceFields/__objType: `Organization` stands where a HashMap is expected",
         ),
         (entry(wrapped, "null"), "ProfileGroup@ >ref_Organization_id=null"),
         (
@@ -419,6 +469,14 @@ fn what_is_unknown_is_refused_with_its_place() {
             "wrongShape /Items: `7` stands where an array of objects is expected",
         ),
         (
+            "{'__objType':'ArrayList'}",
+            "wrongShape : the list has no `Items` | `{\"__objType\":\"ArrayList\",\"Items\":[]}` is an empty one",
+        ),
+        (
+            "{'__objType':'ArrayList','items':[]}",
+            "unknownField /items: unknown member `items` in an ArrayList | did you mean `Items`?",
+        ),
+        (
             "{'__objType':'ArrayList','Items':[],'total':7}",
             "unknownField /total: unknown member `total` in an ArrayList | known here: __objType, Items, nextCursor",
         ),
@@ -444,7 +502,11 @@ fn what_is_unknown_is_refused_with_its_place() {
         ),
         (
             "{'__objType':'Person','rel_Relations':[{'related':7}]}",
-            "unknownField /rel_Relations/0/related: unknown member `related` in a relation | known here: __objType, rel_Relation, rel_RelatedObjectList",
+            "unknownField /rel_Relations/0/related: unknown member `related` in a relation | known here: rel_Relation, rel_RelatedObjectList",
+        ),
+        (
+            "{'__objType':'Person','rel_Relations':[{'__objType':'Person','rel_Relation':{'multiplicity':'ONE_TO_MANY'}}]}",
+            "unknownField /rel_Relations/0/__objType: unknown member `__objType` in a relation | known here: rel_Relation, rel_RelatedObjectList",
         ),
     ] {
         check(text, expected);
