@@ -22,7 +22,7 @@ use crate::graph::{self, Graph};
 use crate::limits::Limits;
 use crate::model::{Kind, Revision, Time};
 use crate::query::{
-    self, Answer, Budget, Code, ExplainedStep, Explanation, IncludeTree, Plan, Position, Prepared, QueryError,
+    self, Answer, Budget, Code, ExplainedStep, Explanation, IncludeTree, Plan, Position, Prepared, QueryError, Spent,
     Statements,
 };
 use crate::selector;
@@ -291,8 +291,8 @@ impl Question {
             Planned::Named(_) => ("named".to_owned(), 0),
         };
         let selector = selector::without_texts(&self.text);
-        let (visited, micros) = (budget.visited(), took.as_micros() as u64);
-        tracing::warn!(request_id = %self.request_id, selector, plan, estimated, visited, micros, "slow query");
+        let (Spent { visited, texts }, micros) = (budget.spent(), took.as_micros() as u64);
+        tracing::warn!(request_id = %self.request_id, selector, plan, estimated, visited, texts, micros, "slow query");
     }
 
     fn planned(
@@ -530,20 +530,29 @@ fn claims(answered: Answered, issuer: &str, profile: Option<Uuid>, now: Time) ->
     claims
 }
 
+/// What long texts cost, where there are any: it counts against the same limit as what is visited.
+fn tell_texts(told: &mut serde_json::Value, spent: Spent) {
+    if spent.texts > 0 {
+        told["texts"] = json!(spent.texts);
+    }
+}
+
 /// Design 16: the plan as text, what each step expected and visited, what an include nests, and the whole.
 fn explained(explanation: &Explanation) -> Vec<u8> {
     let told = |step: &ExplainedStep| {
-        let mut told = json!({"step": step.step, "estimated": step.estimated, "visited": step.visited});
+        let mut told = json!({"step": step.step, "estimated": step.estimated, "visited": step.spent.visited});
+        tell_texts(&mut told, step.spent);
         if let Some(kept) = step.kept {
             told["kept"] = json!(kept);
         }
         told
     };
     let steps: Vec<_> = explanation.steps.iter().map(told).collect();
-    let answer = json!({
-        "__objType": "Explanation", "plan": explanation.plan, "steps": steps, "visited": explanation.visited,
+    let mut answer = json!({
+        "__objType": "Explanation", "plan": explanation.plan, "steps": steps, "visited": explanation.spent.visited,
         "count": explanation.count, "micros": explanation.micros,
     });
+    tell_texts(&mut answer, explanation.spent);
     answer.to_string().into_bytes()
 }
 

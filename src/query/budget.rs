@@ -14,34 +14,46 @@ pub(super) const VISIT_BYTES: usize = 256;
 /// Parts told apart; a longer selector than the limits allow by default adds to the last.
 const PARTS: usize = 34;
 
+/// What a query, or a part of it, has cost.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Spent {
+    /// Entities and relations.
+    pub visited: u64,
+    /// What going through long texts cost beside them, in visits.
+    pub texts: u64,
+}
+
 #[derive(Clone, Debug)]
 pub struct Budget {
-    visited: u64,
-    /// Where the visiting ends: `most`, or before it while a way is tried that may not be worth more.
+    /// Visits, and what long texts cost beside them.
+    spent: u64,
+    texts: u64,
+    /// Where the spending ends: `most`, or before it while a way is tried that may not be worth more.
     end: u64,
     most: u64,
     /// What a way had cost that was given up.
-    given_up: Option<u64>,
+    given_up: Option<Spent>,
     answer_bytes: u64,
     /// From the monotonic clock: a duration, not a date.
     began: Instant,
     time: Duration,
     /// By part of the selector, for explain.
-    parts: [u64; PARTS],
+    parts: [Spent; PARTS],
 }
 
 impl Budget {
     pub fn new(limits: &Limits) -> Self {
         let time = Duration::from_millis(limits.query_ms);
         Self {
-            visited: 0,
+            spent: 0,
+            texts: 0,
             end: limits.visited,
             most: limits.visited,
             given_up: None,
             answer_bytes: limits.answer_bytes,
             began: Instant::now(),
             time,
-            parts: [0; PARTS],
+            parts: [Spent::default(); PARTS],
         }
     }
 
@@ -55,43 +67,50 @@ impl Budget {
 
     /// Entities and relations visited so far.
     pub fn visited(&self) -> u64 {
-        self.visited
+        self.spent - self.texts
+    }
+
+    pub fn spent(&self) -> Spent {
+        Spent {
+            visited: self.visited(),
+            texts: self.texts,
+        }
     }
 
     pub fn elapsed(&self) -> Duration {
         self.began.elapsed()
     }
 
-    pub(super) fn visited_at(&self, part: usize) -> u64 {
+    pub(super) fn spent_at(&self, part: usize) -> Spent {
         self.parts[part.min(PARTS - 1)]
     }
 
     /// Ends after so many more visits, until `reclaim`.
     pub(super) fn lend(&mut self, visits: u64) {
-        self.end = self.visited.saturating_add(visits).min(self.most);
+        self.end = self.spent.saturating_add(visits).min(self.most);
     }
 
     /// Gives back what was not lent. True if what was lent is spent and there is more.
     pub(super) fn reclaim(&mut self) -> bool {
-        let more = self.visited > self.end && self.end < self.most;
+        let more = self.spent > self.end && self.end < self.most;
         self.end = self.most;
         if more {
-            self.given_up = Some(self.visited);
-            self.parts = [0; PARTS];
+            self.given_up = Some(self.spent());
+            self.parts = [Spent::default(); PARTS];
         }
         more
     }
 
     /// What the first way had cost when another was taken.
-    pub fn given_up(&self) -> Option<u64> {
+    pub fn given_up(&self) -> Option<Spent> {
         self.given_up
     }
 
     /// One more entity or relation, looked at for a part of the selector.
     pub(super) fn visit(&mut self, part: usize) -> Result<(), QueryError> {
-        self.visited += 1;
-        self.parts[part.min(PARTS - 1)] += 1;
-        if self.visited > self.end || self.visited.is_multiple_of(LOOK) {
+        self.spent += 1;
+        self.parts[part.min(PARTS - 1)].visited += 1;
+        if self.spent > self.end || self.spent.is_multiple_of(LOOK) {
             return self.look();
         }
         Ok(())
@@ -100,7 +119,7 @@ impl Budget {
     /// Is it spent?
     #[cold]
     fn look(&self) -> Result<(), QueryError> {
-        if self.visited > self.end {
+        if self.spent > self.end {
             return Err(self.visited_too_much());
         }
         if self.began.elapsed() > self.time {
@@ -119,13 +138,14 @@ impl Budget {
     }
 
     fn read_long(&mut self, part: usize, visits: u64) -> Result<(), QueryError> {
-        let looks = self.visited / LOOK;
-        self.visited = self.visited.saturating_add(visits);
-        self.parts[part.min(PARTS - 1)] += visits;
-        if self.visited > self.end {
+        let looks = self.spent / LOOK;
+        self.spent = self.spent.saturating_add(visits);
+        self.texts = self.texts.saturating_add(visits);
+        self.parts[part.min(PARTS - 1)].texts += visits;
+        if self.spent > self.end {
             return Err(self.visited_too_much());
         }
-        if self.visited / LOOK != looks && self.began.elapsed() > self.time {
+        if self.spent / LOOK != looks && self.began.elapsed() > self.time {
             return Err(self.time_spent());
         }
         Ok(())
@@ -135,7 +155,13 @@ impl Budget {
     fn visited_too_much(&self) -> QueryError {
         QueryError::new(
             Code::VisitedTooMuch,
-            format!("the selector visits more than {} entities", self.most),
+            match self.texts {
+                0 => format!("the selector visits more than {} entities", self.most),
+                texts => format!(
+                    "the selector costs more than {} visits, {texts} of them for going through long texts",
+                    self.most
+                ),
+            },
         )
         .limit("visited", self.most)
         .help(NARROWER)
@@ -197,7 +223,10 @@ mod tests {
         budget.lend(4);
         assert_eq!(spend(&mut budget), 4);
         assert!(budget.reclaim());
-        assert_eq!((budget.given_up(), budget.visited_at(0)), (Some(5), 0));
+        assert_eq!(
+            (budget.given_up(), budget.spent_at(0)),
+            (Some(Spent { visited: 5, texts: 0 }), Spent::default())
+        );
         budget.lend(50);
         assert_eq!(spend(&mut budget), 5);
         assert!(!budget.reclaim());
@@ -217,10 +246,15 @@ mod tests {
             visited: 10,
             ..Limits::default()
         });
-        for (bytes, visited) in [(0, 0), (255, 0), (256, 1), (1000, 4), (5 * 256, 9)] {
+        for (bytes, texts) in [(0, 0), (255, 0), (256, 1), (1000, 4), (4 * 256, 8)] {
             assert_eq!(budget.read(1, bytes), Ok(()));
-            assert_eq!((budget.visited(), budget.visited_at(1)), (visited, visited));
+            assert_eq!(budget.spent(), Spent { visited: 0, texts });
         }
+        assert_eq!(budget.visit(1), Ok(()));
+        assert_eq!(
+            (budget.visited(), budget.spent_at(1)),
+            (1, Spent { visited: 1, texts: 8 })
+        );
         let error = budget.read(1, 512).unwrap_err();
         assert_eq!(error.code, Code::VisitedTooMuch);
     }

@@ -1,7 +1,7 @@
 //! What a selector would cost and did cost: the plan, and for each of its steps and includes what it expected and what it
 //! visited.
 
-use super::budget::Budget;
+use super::budget::{Budget, Spent};
 use super::error::QueryError;
 use super::eval::{Answer, evaluate};
 use super::include::{IncludeTree, related};
@@ -15,7 +15,7 @@ use crate::limits::Limits;
 pub struct Explanation {
     pub plan: String,
     pub steps: Vec<ExplainedStep>,
-    pub visited: u64,
+    pub spent: Spent,
     /// The count asked for, or the objects of the page.
     pub count: u64,
     pub micros: u64,
@@ -25,7 +25,7 @@ pub struct Explanation {
 pub struct ExplainedStep {
     pub step: String,
     pub estimated: u64,
-    pub visited: u64,
+    pub spent: Spent,
     /// Of an include: the objects it nests.
     pub kept: Option<u64>,
 }
@@ -58,7 +58,7 @@ pub fn explain<'g>(
     let micros = u64::try_from(budget.elapsed().as_micros()).unwrap_or(u64::MAX);
     let mut steps = Vec::new();
     let mut way = &plan.way;
-    if let (Some(visited), Some((_, instead))) = (found.given_up(), &plan.instead) {
+    if let (Some(spent), Some((_, instead))) = (found.given_up(), &plan.instead) {
         let tried = plan
             .stages(way)
             .into_iter()
@@ -67,7 +67,7 @@ pub fn explain<'g>(
         steps.push(ExplainedStep {
             step: format!("give up: {tried}"),
             estimated: plan.estimate(),
-            visited,
+            spent,
             kept: None,
         });
         way = instead;
@@ -76,7 +76,7 @@ pub fn explain<'g>(
     steps.extend(stages.map(|(part, step, estimated)| ExplainedStep {
         step,
         estimated,
-        visited: found.visited_at(part),
+        spent: found.spent_at(part),
         kept: None,
     }));
     let mut text = plan.to_string();
@@ -87,7 +87,7 @@ pub fn explain<'g>(
     Ok(Explanation {
         plan: text,
         steps,
-        visited: budget.visited(),
+        spent: budget.spent(),
         count,
         micros,
     })
@@ -105,17 +105,21 @@ fn nest<'g>(
     steps: &mut Vec<ExplainedStep>,
 ) -> Result<(), QueryError> {
     for child in tree.children() {
-        let before = budget.visited();
+        let before = budget.spent();
         let mut ends = Vec::new();
         for node in nodes {
             ends.extend(related(*node, child, view, budget)?.into_iter().map(|(end, _)| end));
         }
         let expected = expected * child.fan(view);
+        let after = budget.spent();
         let path = format!("{path} {child}");
         steps.push(ExplainedStep {
             step: format!("include{path}"),
             estimated: expected.ceil() as u64,
-            visited: budget.visited() - before,
+            spent: Spent {
+                visited: after.visited - before.visited,
+                texts: after.texts - before.texts,
+            },
             kept: Some(ends.len() as u64),
         });
         nest(&child.tree, &path, &ends, expected, view, budget, steps)?;

@@ -19,7 +19,7 @@ mod resolve;
 mod source;
 mod statements;
 
-pub use budget::Budget;
+pub use budget::{Budget, Spent};
 pub use error::{Code, QueryError};
 pub use eval::{Answer, all, evaluate};
 pub use explain::{ExplainedStep, Explanation, explain};

@@ -620,10 +620,10 @@ fn an_explanation_counts_what_was_done() {
     let told = explain(&plan, &IncludeTree::default(), &view, &limits, None).unwrap();
     assert_eq!(told.plan, plan.to_string());
     assert_eq!(
-        told.steps.iter().map(|step| step.visited).collect::<Vec<_>>(),
+        told.steps.iter().map(|step| step.spent.visited).collect::<Vec<_>>(),
         [1, 1, 3]
     );
-    assert_eq!((told.visited, told.count), (5, 3));
+    assert_eq!((told.spent.visited, told.count), (5, 3));
     assert_eq!(
         told.steps.iter().map(|step| step.estimated).sum::<u64>(),
         plan.estimate()
@@ -648,12 +648,12 @@ fn an_explanation_counts_what_includes_nest() {
         let tree = includes(&chains, plan.result_kind(), &limits).unwrap();
         let told = explain(&plan, &tree, &view, &limits, None).map_err(|error| error.code);
         let nested = told.map(|told| {
-            let all: u64 = told.steps.iter().map(|step| step.visited).sum();
-            assert_eq!(all, told.visited, "{asked}");
+            let all: u64 = told.steps.iter().map(|step| step.spent.visited).sum();
+            assert_eq!(all, told.spent.visited, "{asked}");
             let nested = told
                 .steps
                 .iter()
-                .filter_map(|step| Some((step.step.clone(), step.visited, step.kept?)));
+                .filter_map(|step| Some((step.step.clone(), step.spent.visited, step.kept?)));
             let nested: Vec<_> = nested.collect();
             for (step, ..) in &nested {
                 assert!(told.plan.contains(&format!("\n{step} (about ")), "{}", told.plan);
@@ -759,12 +759,13 @@ fn long_named(bytes: usize) -> Graph {
 fn a_long_text_is_folded_once_and_paid_for_each_time() {
     let graph = long_named(256 * 1000);
     let who = who(None, None, &[]);
-    let visited = |selector: &str, limits: &Limits| {
+    let texts = |selector: &str, limits: &Limits| {
         let view = View::new(&graph, &who);
         let plan = plan(&parse(selector, limits).unwrap(), &view, limits).unwrap();
         let mut budget = Budget::new(limits);
         evaluate(&plan, &view, &mut budget, None).map_err(|error| error.code)?;
-        Ok(budget.visited())
+        assert_eq!(budget.visited(), 1, "{selector}");
+        Ok(budget.spent().texts)
     };
     let all = Limits::default();
     let likes = |number: usize| {
@@ -772,19 +773,27 @@ fn a_long_text_is_folded_once_and_paid_for_each_time() {
         let likes: Vec<String> = (0..number).map(like).collect();
         format!("/Person[@firstName='Ada'][{}]{{count}}", likes.join(" and "))
     };
-    assert_eq!(visited("/Person[@firstName='Ada']{count}", &all), Ok(1));
+    assert_eq!(texts("/Person[@firstName='Ada']{count}", &all), Ok(0));
     for number in [1, 2, 60] {
-        assert_eq!(visited(&likes(number), &all), Ok(1 + 1000 * (1 + number as u64)));
+        assert_eq!(texts(&likes(number), &all), Ok(1000 * (1 + number as u64)));
     }
     // Not through all of it: what it is compared with is short.
-    assert_eq!(visited("/Person[@lastName='x']{count}", &all), Ok(1));
-    assert_eq!(visited("/Person[@firstName='Ada'][@lastName*'Ä']{count}", &all), Ok(1));
-    assert_eq!(visited("/Person{s=lastName}", &all), Ok(1));
+    assert_eq!(texts("/Person[@lastName='x']{count}", &all), Ok(0));
+    assert_eq!(texts("/Person[@firstName='Ada'][@lastName*'Ä']{count}", &all), Ok(0));
+    assert_eq!(texts("/Person{s=lastName}", &all), Ok(0));
+    let view = View::new(&graph, &who);
+    let likes_two = plan(&parse(&likes(2), &all).unwrap(), &view, &all).unwrap();
+    let told = explain(&likes_two, &IncludeTree::default(), &view, &all, None).unwrap();
+    let both = Spent {
+        visited: 1,
+        texts: 3000,
+    };
+    assert_eq!((told.steps[0].spent, told.spent), (both, both));
     let few = Limits { visited: 20_000, ..all };
-    assert_eq!(visited(&likes(60), &few), Err(Code::VisitedTooMuch));
+    assert_eq!(texts(&likes(60), &few), Err(Code::VisitedTooMuch));
     let no_time = Limits { query_ms: 0, ..all };
-    assert_eq!(visited(&likes(1), &no_time), Err(Code::TimeSpent));
-    assert_eq!(visited("/Person[@firstName='Ada']{count}", &no_time), Ok(1));
+    assert_eq!(texts(&likes(1), &no_time), Err(Code::TimeSpent));
+    assert_eq!(texts("/Person[@firstName='Ada']{count}", &no_time), Ok(0));
 }
 
 /// People with a login each, whose names begin alike for longer than a cursor remembers; one may be missing, but for its
