@@ -50,10 +50,11 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use actix_http::Request;
+use actix_http::{ConnectionType, Request};
+use actix_web::body::{BodySize, MessageBody};
 use actix_web::dev::Payload;
 use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
-use actix_web::http::{Method, header};
+use actix_web::http::{Method, Version, header};
 use actix_web::web::Bytes;
 use actix_web::{HttpMessage, HttpResponse};
 use compact_str::CompactString;
@@ -339,6 +340,12 @@ async fn dispatch(
     }
     if route == Route::Authz {
         authz::allow_origin(&context, headers);
+    }
+    if context.request.version() < Version::HTTP_11 && response.body().size() == BodySize::Stream {
+        // It knows no chunks: the stream is sent as it is, and ends with the connection, even one it would keep.
+        let head = response.head_mut();
+        head.no_chunking(true);
+        head.set_connection_type(ConnectionType::Close);
     }
     let took = started.elapsed();
     context.state.metrics.count(route, response.status().as_u16(), took);

@@ -116,6 +116,38 @@ fn events_are_followed_as_they_happen_and_from_where_one_left() {
 }
 
 #[test]
+fn a_client_that_knows_no_chunks_is_sent_none() {
+    let server = start(Box::new(Memory::new()), &Settings::default());
+    make(&server, "one");
+    let ask = |target: &str, headers: &str| {
+        let mut stream = TcpStream::connect(server.address).expect("a connection");
+        stream.set_read_timeout(Some(Duration::from_secs(30))).expect("a limit");
+        write!(
+            stream,
+            "GET {target} HTTP/1.0\r\nAuthorization: Bearer {ADMIN}\r\n{headers}\r\n"
+        )
+        .expect("sent");
+        BufReader::new(stream)
+    };
+    let as_admin = [("Authorization".to_owned(), format!("Bearer {ADMIN}"))];
+    let exported = client::send(server.address, "GET", "/export", &as_admin, None).expect("an answer");
+    assert_eq!(exported.header("transfer-encoding"), Some("chunked"));
+    // The end of the connection is the end of the body, so it is not kept.
+    for headers in ["", "Connection: keep-alive\r\n"] {
+        let mut answer = Vec::new();
+        ask("/export", headers).read_to_end(&mut answer).expect("an end");
+        let answer = client::parse(&answer).expect("an answer");
+        assert_eq!(answer.header("transfer-encoding"), None);
+        assert_eq!((answer.status, answer.text()), (200, exported.text()), "{headers}");
+    }
+    let lines = ask("/events?after=0", "").lines().map(|line| line.expect("a line"));
+    let mut lines = lines.skip_while(|line| line != ": events").skip(2);
+    assert_eq!(lines.next().as_deref(), Some("id: 1-0"));
+    assert_eq!(lines.next().as_deref(), Some("event: Created"));
+    assert!(lines.next().is_some_and(|line| line.starts_with("data: {")));
+}
+
+#[test]
 fn what_is_older_than_ninety_days_is_not_told() {
     let clock = Arc::new(Clock::frozen(NOW));
     let mut store = Memory::new();
