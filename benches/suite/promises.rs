@@ -115,6 +115,42 @@ pub fn all(results: &Results) -> Vec<Promise> {
             times,
         );
     }
+    let creates = value("durable create", "ours", "rate");
+    promise(
+        "consume: share of the rate of durable creates",
+        "",
+        Bound::AtLeast(0.5),
+        ratio(value("consume", "ours", "rate"), creates),
+    );
+    promise(
+        "consume with an EdDSA token: share of one without",
+        "",
+        Bound::AtLeast(0.8),
+        ratio(
+            value("consume, .jwt, EdDSA", "ours", "rate"),
+            value("consume, .json", "ours", "rate"),
+        ),
+    );
+    let many = results
+        .records
+        .iter()
+        .any(|record| record.figure == "consume, many leases");
+    if many {
+        let times = ratio(
+            value("checks while leases end", "ours", "p99_ms"),
+            value("checks before leases end", "ours", "p99_ms"),
+        );
+        let figure = "checks while 100,000 leases end in a minute: times the p99 before";
+        promise(figure, "", Bound::AtMost(2.0), times);
+        for figure in ["check", "consume"] {
+            let times = ratio(
+                value(&format!("{figure}, many leases"), "ours", "cpu_us"),
+                value(&format!("{figure}, few leases"), "ours", "cpu_us"),
+            );
+            let figure = format!("{figure} with many live leases: times the processor time with few");
+            promise(&figure, "", Bound::AtMost(1.3), times);
+        }
+    }
     let creates = "creates in batches";
     let share = ratio(value(creates, "ours", "rate"), value(creates, "sqlite", "rate"));
     promise(

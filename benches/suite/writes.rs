@@ -75,7 +75,38 @@ pub fn measure(
             }
         }
     }
+    signed(world, server, asked, results);
     batches(world, server, asked, results);
+}
+
+/// Consumptions answered by a signed token, each with some that are not in the same round.
+fn signed(world: &World, server: &Server, asked: &Asked, results: &mut Results) {
+    let process = server.child.id().to_string();
+    let forms = [".json", ".jwt, EdDSA", ".jwt, RS256"];
+    let of = |form: &str| {
+        let (suffix, more) = match form {
+            ".json" => (".json", ""),
+            ".jwt, EdDSA" => (".jwt", "&alg=EdDSA"),
+            _ => (".jwt", ""),
+        };
+        let lines = consumers::lines();
+        let lines = lines
+            .iter()
+            .map(|line| line.replace("/authz/.json", &format!("/authz/{suffix}")) + more);
+        lines.collect::<Vec<String>>()
+    };
+    let mut runs = forms.map(|_| Vec::new());
+    for _ in 0..asked.rounds {
+        for (form, runs) in forms.iter().zip(&mut runs) {
+            // The file is one: it is written again for each.
+            let file = requests(&of(form));
+            runs.push(measured(server.port, &process, CONNECTIONS, asked.seconds, &file));
+        }
+    }
+    for (form, runs) in forms.iter().zip(&runs) {
+        let figure = format!("consume, {form}");
+        results.keep_load(&figure, "ours", world.size, median(runs), "");
+    }
 }
 
 /// A log that grows costs more than one that is written again: all begin where they go on for as long as they live.
