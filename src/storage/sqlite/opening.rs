@@ -334,6 +334,22 @@ fn a_large_commit_is_kept_in_pieces() {
     assert!(matches!(open.since(12, 100), Err(StorageError::Damaged(_))));
 }
 
+/// Rows of several commits wait for each other, and for what a later one of them does to an earlier one's.
+#[test]
+fn batches_of_any_size_are_written_whole() {
+    let directory = directory();
+    let (path, mut world) = sample(directory.path());
+    let mut open = Sqlite::open(&path, Migrate::Refuse).expect("opens");
+    for (commits, most) in [(1, 300), (2, 3), (3, 40), (63, 2), (64, 3), (65, 9), (300, 5)] {
+        let batch: Vec<_> = (0..commits).map(|_| world.commit(most)).collect();
+        put(&mut open, &batch).expect("commits");
+        let report = open.reader().expect("opens").verify(&mut |_, _| ());
+        assert_eq!(report.problems, [] as [String; 0], "{commits} commits");
+        assert_eq!(loaded(&mut open, Time(0)), Ok((world.head, world.state(Time(0)))));
+    }
+    assert_eq!(open.since(0, 1000), Ok(world.commits.clone()));
+}
+
 #[test]
 fn backups_under_load_are_prefixes() {
     let directory = directory();
