@@ -159,6 +159,13 @@ pub fn all(results: &Results) -> Vec<Promise> {
         Bound::AtLeast(0.8),
         share,
     );
+    let alone = value("durable create, one connection", "ours", "rate");
+    promise(
+        "creates at 64 connections: times those at one",
+        "",
+        Bound::AtLeast(8.0),
+        ratio(value(creates, "ours", "rate"), alone),
+    );
     let times = ratio(
         value("checks beside writers", "ours", "p99_ms"),
         value("checks without writers", "ours", "p99_ms"),
