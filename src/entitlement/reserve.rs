@@ -6,12 +6,15 @@ use crate::model::schema::{RelationType, known};
 use crate::model::{Fields, Kind, Time, Value};
 
 use super::refused::Refused;
-use super::{seats, terms};
+use super::terms::Limited;
+use super::{model, seats, terms};
 
-/// Asked once the new reservation is in. Who had the seat already, by a lease, takes none.
+/// Asked once the new reservation is in. Who had the seat already, by a lease, takes none; where uses or time are limited, no
+/// number of seats runs out.
 pub fn fits(license: Node<'_>, takes_seat: bool, now: Time) -> Result<(), Refused> {
     let taken = seats::of_license(license, now);
-    if takes_seat && taken.overdrawn() {
+    let counts = model::of_license(license).limited == Limited::Seats;
+    if takes_seat && counts && taken.overdrawn() {
         return Err(Refused::NoSeatsAvailable(license.id));
     }
     match terms::assigned(license).and_then(|rule| rule.most) {
