@@ -101,8 +101,12 @@ impl Narrowed {
         let mut seen: SmallVec<[(&str, &str); 4]> = SmallVec::new();
         for pair in pairs.split(';') {
             let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
-            if !narrowed.take(key, value)? {
+            if key.is_empty() && value.is_empty() {
                 continue;
+            }
+            // A filter that is mistyped would let any license in.
+            if !narrowed.take(key, value)? {
+                return Err(unknown(key));
             }
             match seen.iter().find(|(known, _)| *known == key) {
                 Some((_, same)) if *same != value => return Err(twice(key)),
@@ -191,7 +195,9 @@ impl<'a> Asked<'a> {
     fn item(&mut self, name: Cow<'a, str>, value: &str, limits: &Limits) -> Result<(), Problem> {
         let mut narrowed = Narrowed::default();
         match value.strip_prefix(';') {
-            None if value.is_empty() && !name.is_empty() => {}
+            // An item has a name.
+            _ if name.is_empty() => return Ok(()),
+            None if value.is_empty() => {}
             // Something of the client's own: articles, sessions.
             None => return Ok(()),
             Some(pairs) => {
@@ -331,6 +337,14 @@ fn twice(name: &str) -> Problem {
         .help("give it once")
 }
 
+/// Of one item only some things are said (`licensing.md` 1.2).
+fn unknown(name: &str) -> Problem {
+    let name = shown(name);
+    Problem::bad_request("unknownParameter", format!("there is no `{name}`"))
+        .parameter(name)
+        .help("known here: leaseId, licenseId, entitlementId, ownerOrganizationId, ownerUserId")
+}
+
 fn bad(name: &str, value: &str, help: &str) -> Problem {
     Problem::bad_request("badParameter", format!("`{name}` is `{}`", shown(value)))
         .parameter(name)
@@ -421,7 +435,9 @@ mod tests {
             "",
             Ok("editor"),
         );
-        check("editor=;nonsense", "", Ok("editor"));
+        check("editor=;", "", Ok("editor"));
+        check("editor=;leaseId=x;", "", Ok("editor"));
+        check("=;x&editor", "", Ok("editor"));
         check("&&editor&", "&", Ok("editor"));
         check("release&1&2=", "", Ok("1|2 release"));
         check("release=&1", "", Ok("1 release"));
@@ -437,14 +453,14 @@ mod tests {
         check("articleId=7", "", Err("itemMissing"));
         check("hw&scope&release=false", "", Err("itemMissing"));
         check("=", "", Err("itemMissing"));
+        check("=;x", "", Err("itemMissing"));
+        for wrong in ["nonsense", "licenseid=1", "hw=x", "consumeCount=2", "=x"] {
+            check(&format!("editor=;{wrong}"), "", Err("unknownParameter"));
+        }
         check("release", "hw=x", Err("leaseMissing"));
         check("editor&hw=x", "hw=y", Err("repeatedParameter"));
         check("editor=;leaseId=x;leaseId=y", "", Err("repeatedParameter"));
-        check(
-            "editor=;leaseId=x&viewer=;other=1;leaseId=y;other=2;leaseId=y",
-            "",
-            Ok("editor|viewer"),
-        );
+        check("editor=;leaseId=x&viewer=;leaseId=y;leaseId=y", "", Ok("editor|viewer"));
         let (one, two) = (
             "10000000-0000-4000-8000-000000000001",
             "10000000-0000-4000-8000-000000000002",
@@ -495,6 +511,10 @@ mod tests {
             ("licenseId", Some("b c"), "`licenseId` is `zz` for the item `b c`"),
         );
         check("a&licenseId=zz", ("licenseId", None, "`licenseId` is `zz`"));
+        check(
+            "a&b=;licenseid=zz",
+            ("licenseid", Some("b"), "there is no `licenseid` for the item `b`"),
+        );
         check(
             "a&b=;leaseId=x;leaseId=y",
             (
