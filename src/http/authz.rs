@@ -179,7 +179,7 @@ pub async fn answer(context: &Context, payload: Payload) -> Result<HttpResponse,
             );
         }
         let mut body = answers.finish();
-        if dry_run && form == Form::Json {
+        if dry_run {
             let changes = crud::told(tx, &who).changes;
             tell_changes(&mut body, &changes);
         }
@@ -246,11 +246,13 @@ fn may_be_dry(asked: &Asked<'_>, form: Form) -> Result<(), Problem> {
     let problem = match form {
         _ if !asked.dry_run => return Ok(()),
         Form::Jwt => Problem::bad_request("dryRunNotSigned", "a dry run is not signed").help("use `.json`"),
+        Form::Text => Problem::bad_request("dryRunNeedsJson", "a word has no room for what a dry run would change")
+            .help("use `.json`"),
         Form::Json if asked.items.len() > 1 => {
             Problem::bad_request("dryRunOfOneItem", "a dry run is of one item or one lease")
                 .help("ask for one after the other")
         }
-        Form::Json | Form::Text => return Ok(()),
+        Form::Json => return Ok(()),
     };
     Err(problem.parameter("dryRun"))
 }
@@ -339,7 +341,7 @@ pub fn allow_origin(context: &Context, headers: &mut HeaderMap) {
         headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
         headers.insert(
             header::ACCESS_CONTROL_EXPOSE_HEADERS,
-            HeaderValue::from_static("graph-revision, idempotency-replayed, x-request-id"),
+            HeaderValue::from_static("graph-revision, idempotency-replayed, retry-after, x-request-id"),
         );
     }
 }

@@ -502,7 +502,7 @@ fn allow_origin(context: &Context, headers: &mut HeaderMap) {
         headers.insert(header::VARY, HeaderValue::from_static("origin"));
         headers.insert(
             header::ACCESS_CONTROL_EXPOSE_HEADERS,
-            HeaderValue::from_static("etag, graph-revision, idempotency-replayed, link, x-request-id"),
+            HeaderValue::from_static("etag, graph-revision, idempotency-replayed, link, retry-after, x-request-id"),
         );
     }
 }

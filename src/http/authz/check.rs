@@ -51,7 +51,7 @@ pub fn at_once(
     let now = context.state.engine.now();
     let (by, mut checking) = begin(context, asked, form, graph, who, now)?;
     match checking.some(asked, &by) {
-        true => checking.finish(context, asked, form).map(Some),
+        true => checking.finish(context, asked).map(Some),
         false => Ok(None),
     }
 }
@@ -68,7 +68,7 @@ pub async fn answer(
     let now = context.state.engine.now();
     let (by, mut checking) = begin(context, &asked, form, &graph, &who, now)?;
     if checking.some(&asked, &by) {
-        return checking.finish(context, &asked, form);
+        return checking.finish(context, &asked);
     }
     let (query, again, consumer) = (context.query().to_owned(), sent.clone(), by.consumer);
     let issuer = Arc::clone(context.state.signer().issuer());
@@ -88,7 +88,7 @@ pub async fn answer(
         Ok(checking)
     })
     .await?;
-    checking.finish(context, &asked, form)
+    checking.finish(context, &asked)
 }
 
 fn begin<'a>(
@@ -169,10 +169,10 @@ impl Checking {
         }
     }
 
-    fn finish(self, context: &Context, asked: &Asked<'_>, form: Form) -> Result<Bytes, Problem> {
+    fn finish(self, context: &Context, asked: &Asked<'_>) -> Result<Bytes, Problem> {
         self.noted.leave(&context.state);
         let mut body = self.answers.finish();
-        if asked.dry_run && form == Form::Json {
+        if asked.dry_run {
             tell_changes(&mut body, &[]);
         }
         let most = context.limits().answer_bytes;
