@@ -34,7 +34,9 @@ pub async fn answer(context: &Context) -> Result<HttpResponse, Problem> {
     }
     let (graph, who) = auth::enter(context).await?;
     let parameters = context.parameters(&["includeExpired"])?;
-    let with_expired = parameters.flag("includeExpired", false)?;
+    // Its name alone says yes, as at `/authz`.
+    let is_bare = parameters.text("includeExpired") == Some("");
+    let with_expired = is_bare || parameters.flag("includeExpired", false)?;
     let named = match user(context.request.path()).unwrap_or_default() {
         "me" => None,
         id => Some(Uuid::try_parse(id).map_err(|_| {

@@ -220,9 +220,11 @@ pub fn end(tx: &mut Transaction<'_>, who: &Who, lease: Uuid) -> Result<Released,
     let own = who.principal.profile.and_then(|id| tx.graph().find(id));
     if let Some(profile) = own.filter(|profile| decision::is_of(node, *profile)) {
         let profile = profile.id;
-        if who.may(Permission::LicenseConsume) {
-            return Ok(consume::release(tx, Some(profile), lease)?);
+        // No permission gives one's own back before the rules do.
+        if !who.may(DELETE) {
+            who.require(Permission::LicenseConsume)?;
         }
+        return Ok(consume::release(tx, Some(profile), lease)?);
     }
     // Who may neither see nor end it learns nothing of it.
     if !view.sees(node) && !who.may(DELETE) {
