@@ -19,9 +19,33 @@ pub struct Check {
     /// The device it would be used on
     #[arg(long, value_name = "ID")]
     hw: Option<String>,
+    /// The process it would be used in
+    #[arg(long, value_name = "ID")]
+    process: Option<String>,
     /// The client's version
     #[arg(long, value_name = "VERSION")]
     version: Option<String>,
+    /// The scope it would be used in
+    #[arg(long, value_name = "SCOPE")]
+    scope: Option<String>,
+    /// Seats, or units of use: 1 if it is not said
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..))]
+    count: Option<u32>,
+    /// `cache` (online, if it is not said) or `checkout` (offline)
+    #[arg(long, value_name = "MODE", value_parser = ["cache", "checkout"])]
+    mode: Option<String>,
+    /// By this license alone
+    #[arg(long, value_name = "ID")]
+    license: Option<Uuid>,
+    /// By the licenses of this entitlement
+    #[arg(long, value_name = "ID")]
+    entitlement: Option<Uuid>,
+    /// By the licenses of this organization
+    #[arg(long, value_name = "ID", conflicts_with = "owner_user")]
+    owner_organization: Option<Uuid>,
+    /// By the licenses of this user
+    #[arg(long, value_name = "ID")]
+    owner_user: Option<Uuid>,
     /// Tell of every license that was tried, and of each rule
     #[arg(long)]
     explain: bool,
@@ -31,13 +55,7 @@ pub struct Check {
 
 pub fn run(common: &Common, args: &Check) -> Result<(), Failure> {
     let reached = args.place.reach(common, false)?;
-    let mut check = json!({"profileId": args.profile.to_string(), "item": args.item});
-    for (name, value) in [("hw", &args.hw), ("version", &args.version)] {
-        if let Some(value) = value {
-            check[name] = json!(value);
-        }
-    }
-    let body = json!({"checks": [check], "explain": args.explain}).to_string();
+    let body = json!({"checks": [asked(args)], "explain": args.explain}).to_string();
     let answer = reached
         .client
         .post("/checks", "application/json", body.as_bytes())?
@@ -48,7 +66,9 @@ pub fn run(common: &Common, args: &Check) -> Result<(), Failure> {
     let is_granted = result["granted"].as_bool() == Some(true);
     // Scripts take what is printed for an answer.
     if let Some(help) = undecided(code).filter(|_| !is_granted) {
-        return Err(Failure::refused(format!("nothing was decided: {code}")).help(help));
+        let detail = result["detail"].as_str().map(|detail| format!(": {detail}"));
+        let why = format!("nothing was decided: {code}{}", detail.unwrap_or_default());
+        return Err(Failure::refused(why).help(help));
     }
     match common.output {
         Output::Json => output::json(result)?,
@@ -61,6 +81,31 @@ pub fn run(common: &Common, args: &Check) -> Result<(), Failure> {
     }
 }
 
+/// One check as `/checks` takes it.
+fn asked(args: &Check) -> Value {
+    let id = |id: &Option<Uuid>| id.map(|id| json!(id.to_string()));
+    let text = |text: &Option<String>| text.as_ref().map(|text| json!(text));
+    let members = [
+        ("hw", text(&args.hw)),
+        ("process", text(&args.process)),
+        ("version", text(&args.version)),
+        ("scope", text(&args.scope)),
+        ("count", args.count.map(|count| json!(count))),
+        ("consumptionMode", text(&args.mode)),
+        ("licenseId", id(&args.license)),
+        ("entitlementId", id(&args.entitlement)),
+        ("ownerOrganizationId", id(&args.owner_organization)),
+        ("ownerUserId", id(&args.owner_user)),
+    ];
+    let mut check = json!({"profileId": args.profile.to_string(), "item": args.item});
+    for (name, value) in members {
+        if let Some(value) = value {
+            check[name] = value;
+        }
+    }
+    check
+}
+
 /// What to do where the code tells of no decision.
 fn undecided(code: &str) -> Option<&'static str> {
     Some(match code {
@@ -68,7 +113,9 @@ fn undecided(code: &str) -> Option<&'static str> {
             "`--profile` is the id of a Profile that the token reaches: `seatgraph query /Profile` lists those"
         }
         "permissionMissing" => "use a token that has `License.check`, or `License.consume` and `License.impersonate`",
-        "badCheck" | "valueTooLong" => "`--hw` and `--version` are at most `limits.anchor_bytes` long",
+        "badCheck" | "valueTooLong" => {
+            "`--hw`, `--process`, `--version` and `--scope` are at most `limits.anchor_bytes` long"
+        }
         "timeSpent" => "the server was busy: ask again, or raise `limits.query_ms`",
         "answerTooLarge" => "ask without `--explain`, or raise `limits.answer_bytes`",
         _ => return None,
@@ -130,6 +177,44 @@ mod tests {
         for code in ["notAuthorized", "noSeatsAvailable", "tooManyLicenses", ""] {
             assert_eq!(undecided(code), None, "{code}");
         }
+    }
+
+    #[derive(clap::Parser)]
+    struct Line {
+        #[command(flatten)]
+        check: Check,
+    }
+
+    #[test]
+    fn what_is_asked_is_what_checks_takes() {
+        let id = "10000000-0000-4000-8000-000000000001";
+        let check = |more: &str, expected: Option<Value>| {
+            let line = format!("check --profile {id} --item editor {more}");
+            let read = <Line as clap::Parser>::try_parse_from(line.split_whitespace());
+            assert_eq!(read.ok().map(|line| asked(&line.check)), expected, "{line}");
+        };
+        let plain = json!({"profileId": id, "item": "editor"});
+        check("", Some(plain.clone()));
+        for (more, name, value) in [
+            ("--hw a", "hw", json!("a")),
+            ("--process 7", "process", json!("7")),
+            ("--version 2.1", "version", json!("2.1")),
+            ("--scope eu", "scope", json!("eu")),
+            ("--count 3", "count", json!(3)),
+            ("--mode checkout", "consumptionMode", json!("checkout")),
+            (&format!("--license {id}"), "licenseId", json!(id)),
+            (&format!("--entitlement {id}"), "entitlementId", json!(id)),
+            (&format!("--owner-organization {id}"), "ownerOrganizationId", json!(id)),
+            (&format!("--owner-user {id}"), "ownerUserId", json!(id)),
+        ] {
+            let mut expected = plain.clone();
+            expected[name] = value;
+            check(more, Some(expected));
+        }
+        for wrong in ["--count 0", "--mode online", "--license x"] {
+            check(wrong, None);
+        }
+        check(&format!("--owner-organization {id} --owner-user {id}"), None);
     }
 
     #[test]
