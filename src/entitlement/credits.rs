@@ -8,8 +8,8 @@ use crate::graph::{Node, Transaction, Violation};
 use crate::model::schema::{Hop, known, place};
 use crate::model::{Entity, Kind, Rel, RelationType, Time, Value};
 
-use super::select;
 use super::terms::Limited;
+use super::{model, select};
 
 /// Where the credits of a limit hang, and the fields that say how much there is and how much of it was used.
 #[derive(Clone, Copy)]
@@ -110,6 +110,12 @@ impl Credits {
         let first = before.copied().find(|(end, left)| !fits(Time(*end), *left));
         first.map_or(until, |(end, _)| Time(end))
     }
+}
+
+/// Is nothing left of the uses or the time that a license gives? Seats are not used up.
+pub fn is_used_up(license: Node<'_>, now: Time) -> bool {
+    let limited = model::of_license(license).limited;
+    limited != Limited::Seats && Credits::of(license, limited, now).total == Some(0)
 }
 
 /// Active and within its validity.

@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use uuid::Uuid;
 
 use super::consume::Consumer;
-use crate::entitlement::{decision, homes, ruled, select, sets};
+use crate::entitlement::{credits, decision, homes, ruled, select, sets};
 use crate::graph::{Graph, Node};
 use crate::limits::Limits;
 use crate::model::schema::{Hop, place};
@@ -87,5 +87,11 @@ fn is_usable(license: Node<'_>, profile: Node<'_>, with_expired: bool, now: Time
         assignment.is_some_and(|assignment| select::is_denied(&assignment, now))
     };
     let is_open = || decision::may_use(license, profile, now);
-    begun && lasts && license.fields.get(ACTIVE) == Some(&Value::Bool(true)) && !is_denied() && is_open()
+    // Who has a lease goes on in what it was granted for.
+    let has_lease = || {
+        let assignment = license.graph().assignment(license, profile);
+        assignment.is_some_and(|assignment| select::is_leased(assignment, now))
+    };
+    let is_left = with_expired || !credits::is_used_up(license, now) || has_lease();
+    begun && lasts && is_left && license.fields.get(ACTIVE) == Some(&Value::Bool(true)) && !is_denied() && is_open()
 }

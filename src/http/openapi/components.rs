@@ -85,7 +85,7 @@ fn parameters() -> Value {
         "profileId": query("profileId", json!({"type": "string", "format": "uuid"}), "Whose; one's own without it."),
         "item": query("item", json!({"type": "string"}), "Of the item of this name."),
         "licenseId": query("licenseId", json!({"type": "string", "format": "uuid"}), "Of this license."),
-        "includeExpired": query("includeExpired", json!({"type": "boolean", "default": false}), "Those that ended within a year, too."),
+        "includeExpired": query("includeExpired", json!({"type": "boolean", "default": false}), "Those that ended within a year or are used up, too."),
         "dryRun": query("dryRun", json!({"type": "boolean", "default": false}), "Answer what would change, and change nothing."),
         "operation": query("operation", operations::names(), "The operation to carry out, by its exact name; `GET /graph-schema` lists them."),
         "includes": {
