@@ -2,6 +2,8 @@
 //! and says which license it is and until when, or why none. Reads a graph and writes nothing: a check asks it of a
 //! snapshot, a consumption inside the transaction that writes.
 
+use std::borrow::Cow;
+
 use uuid::Uuid;
 
 use crate::graph::{Anchored, Graph, Node, Taken};
@@ -19,7 +21,9 @@ use super::seated;
 use super::seats;
 use super::select::{self, Candidate, Filters, Looks, Path};
 use super::sessions;
+use super::shut;
 use super::terms::Limited;
+use super::why;
 
 const LEASE_ID: u8 = place(Kind::Consumption, "leaseId");
 const COUNT: u8 = place(Kind::Consumption, "consumedCount");
@@ -120,6 +124,12 @@ pub enum Rule {
     Filters,
     /// The same: the lease that was named is not one to go on with.
     Lease,
+    /// The same: the consumer's own time is not now.
+    Consumer,
+    /// The same: that of its membership is not.
+    Membership,
+    /// The same: the license waits for an assignment.
+    Individual,
     Validity,
     Active,
     Assignment,
@@ -141,6 +151,9 @@ impl Rule {
         match self {
             Self::Filters => "filters",
             Self::Lease => "lease",
+            Self::Consumer => "consumer",
+            Self::Membership => "membership",
+            Self::Individual => "individual",
             Self::Validity => "validity",
             Self::Active => "active",
             Self::Assignment => "assignment",
@@ -157,14 +170,6 @@ impl Rule {
             Self::Extension => "extension",
         }
     }
-
-    /// Why it says no, for people.
-    pub fn words(self, reason: Reason) -> &'static str {
-        match self {
-            Self::Filters => "what was asked for beside the item leaves it out",
-            _ => reason.words(),
-        }
-    }
 }
 
 /// One candidate as it was tried.
@@ -173,6 +178,8 @@ pub struct Tried<'g> {
     pub candidate: Candidate<'g>,
     /// Up to the first that says no.
     pub rules: Vec<(Rule, Option<Reason>)>,
+    /// Why that one says no, for people.
+    pub why: Option<Cow<'static, str>>,
 }
 
 pub fn decide(graph: &Graph, profile: Uuid, item: &str, wanted: &Wanted<'_>, now: Time) -> Decision {
@@ -209,6 +216,7 @@ pub fn explain<'g>(
             None => tried.push(Tried {
                 candidate: *candidate,
                 rules: vec![(rule, reason)],
+                why: None,
             }),
         }
     });
@@ -217,26 +225,42 @@ pub fn explain<'g>(
     {
         tried = left_out(profile, asked, wanted, now, *reason);
     }
+    for one in tried.iter_mut().filter(|one| one.why.is_none()) {
+        if let Some((rule, Some(reason))) = one.rules.last() {
+            one.why = Some(why::words(&one.candidate, *rule, *reason, wanted, now));
+        }
+    }
     (decision, tried)
 }
 
-/// Those that would have been tried, had nothing been asked for beside the item, each with what left it out.
+/// Those that would have been tried, were one thing otherwise or had nothing been asked for beside the item, each with what
+/// left it out.
 fn left_out<'g>(profile: Node<'g>, asked: Node<'g>, wanted: &Wanted<'_>, now: Time, reason: Reason) -> Vec<Tried<'g>> {
     let unasked = Filters {
         within: wanted.filters.within,
         ..Filters::default()
     };
+    let mut tried = Vec::new();
+    if reason == Reason::NotAuthorized {
+        let shut = shut::shut(profile, asked, &wanted.filters, wanted.looks, now);
+        tried.extend(shut.into_iter().map(|shut| Tried {
+            candidate: shut.candidate,
+            rules: vec![(shut.rule, Some(reason))],
+            why: Some(Cow::Borrowed(shut.words)),
+        }));
+    }
     let rule = match reason {
         Reason::NoConsumptionFoundById => Rule::Lease,
         Reason::NotAuthorized if wanted.filters != unasked => Rule::Filters,
-        _ => return Vec::new(),
+        _ => return tried,
     };
     let candidates = select::candidates(profile, asked, &unasked, wanted.looks, now).unwrap_or_default();
-    let left_out = candidates.into_iter().map(|candidate| Tried {
+    tried.extend(candidates.into_iter().map(|candidate| Tried {
         candidate,
         rules: vec![(rule, Some(reason))],
-    });
-    left_out.collect()
+        why: None,
+    }));
+    tried
 }
 
 fn choose<'g>(

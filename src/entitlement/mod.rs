@@ -25,11 +25,13 @@ pub mod seats;
 pub mod select;
 mod sessions;
 pub mod sets;
+mod shut;
 pub mod sold;
 pub mod sound;
 pub mod terms;
 pub mod texts;
 pub mod version;
+mod why;
 
 pub use reason::Reason;
 pub use refused::Refused;

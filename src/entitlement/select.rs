@@ -35,8 +35,8 @@ pub(super) const LEASED_UNTIL: u8 = place(Kind::Consumption, "grantedUntil");
 pub(super) const RELEASED: u8 = place(Kind::Consumption, "releasedAt");
 
 const INCLUDES: Rel = known(RelationType::Includes, Kind::LicensedItem, Kind::LicensedItem);
-const MEMBERSHIP: Rel = known(RelationType::Membership, Kind::Profile, Kind::ProfileGroup);
-const OPENS_GROUP: Rel = known(
+pub(super) const MEMBERSHIP: Rel = known(RelationType::Membership, Kind::Profile, Kind::ProfileGroup);
+pub(super) const OPENS_GROUP: Rel = known(
     RelationType::LicenseConsumerRelation,
     Kind::Entitlement,
     Kind::ProfileGroup,
@@ -45,8 +45,8 @@ const OPENS_PROFILE: Rel = known(RelationType::LicenseConsumerRelation, Kind::En
 const PERSONAL: Rel = known(RelationType::OneToMany, Kind::Profile, Kind::Entitlement);
 /// From an entitlement to its licenses.
 pub const LICENSES: Rel = known(RelationType::OneToMany, Kind::Entitlement, Kind::License);
-const OF_ITEM: Rel = known(RelationType::OneToMany, Kind::LicensedItem, Kind::License);
-const BY_LICENSE: Rel = known(RelationType::OneToMany, Kind::License, Kind::Assignment);
+pub const OF_ITEM: Rel = known(RelationType::OneToMany, Kind::LicensedItem, Kind::License);
+pub(super) const BY_LICENSE: Rel = known(RelationType::OneToMany, Kind::License, Kind::Assignment);
 
 /// What narrows the candidates; all that is set has to fit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -143,17 +143,17 @@ impl Default for Looks {
 }
 
 /// What is left of it, here and in the request.
-struct Budget<'a> {
+pub(super) struct Budget<'a> {
     own: usize,
     all: Option<&'a Looks>,
 }
 
 impl<'a> Budget<'a> {
-    fn new(all: Option<&'a Looks>) -> Self {
+    pub fn new(all: Option<&'a Looks>) -> Self {
         Self { own: LOOKED_AT, all }
     }
 
-    fn spend(&mut self) -> Result<(), Reason> {
+    pub fn spend(&mut self) -> Result<(), Reason> {
         let less = |left: usize| left.checked_sub(1).ok_or(Reason::TooManyLicenses);
         self.own = less(self.own)?;
         if let Some(Looks(all)) = self.all {
@@ -174,13 +174,25 @@ pub fn candidates<'g>(
     looks: Option<&Looks>,
     now: Time,
 ) -> Result<Candidates<'g>, Reason> {
+    match is_valid(&profile, now) {
+        true => regardless(profile, asked, filters, looks, now),
+        false => Ok(Candidates::new()),
+    }
+}
+
+/// The same, whether or not the consumer's own time is now.
+pub(super) fn regardless<'g>(
+    profile: Node<'g>,
+    asked: Node<'g>,
+    filters: &Filters,
+    looks: Option<&Looks>,
+    now: Time,
+) -> Result<Candidates<'g>, Reason> {
     let mut found = Candidates::new();
-    if is_valid(&profile, now) {
-        let items = covering(asked, &mut Budget::new(looks))?;
-        match filters.license {
-            Some(license) => found.extend(named(license, profile, &items, filters, &mut Budget::new(looks), now)?),
-            None => gather(&mut found, profile, &items, filters, Budget::new(looks), now)?,
-        }
+    let items = covering(asked, &mut Budget::new(looks))?;
+    match filters.license {
+        Some(license) => found.extend(named(license, profile, &items, filters, &mut Budget::new(looks), now)?),
+        None => gather(&mut found, profile, &items, filters, Budget::new(looks), now)?,
     }
     match found.len() {
         0 | 1 => {}
@@ -362,7 +374,7 @@ fn named<'g>(
 }
 
 /// Of an entitlement that fits: the item among these that it opens. One that opens what matches is compared with each.
-fn fitting<'g>(
+pub(super) fn fitting<'g>(
     license: Node<'g>,
     items: &Distinct<Node<'g>>,
     filters: &Filters,
@@ -384,7 +396,13 @@ fn fitting<'g>(
     Ok(None)
 }
 
-fn candidate<'g>(license: Node<'g>, item: Node<'g>, path: Path<'g>, profile: Node<'g>, now: Time) -> Candidate<'g> {
+pub(super) fn candidate<'g>(
+    license: Node<'g>,
+    item: Node<'g>,
+    path: Path<'g>,
+    profile: Node<'g>,
+    now: Time,
+) -> Candidate<'g> {
     let assignment = license.graph().assignment(license, profile);
     Candidate {
         license,
@@ -398,7 +416,7 @@ fn candidate<'g>(license: Node<'g>, item: Node<'g>, path: Path<'g>, profile: Nod
 }
 
 /// The item, and all that include it: a license for a bundle answers for what is in it, never the other way round.
-fn covering<'g>(asked: Node<'g>, budget: &mut Budget<'_>) -> Result<Distinct<Node<'g>>, Reason> {
+pub(super) fn covering<'g>(asked: Node<'g>, budget: &mut Budget<'_>) -> Result<Distinct<Node<'g>>, Reason> {
     let mut items = Distinct::default();
     items.add(asked);
     let mut at = 0;
@@ -412,6 +430,26 @@ fn covering<'g>(asked: Node<'g>, budget: &mut Budget<'_>) -> Result<Distinct<Nod
         at += 1;
     }
     Ok(items)
+}
+
+/// Of each item that includes the one asked for: the next one on a shortest way down to it. Ends where a decision would.
+pub fn included<'g>(asked: Node<'g>) -> HashMap<Node<'g>, Node<'g>, RandomState> {
+    let mut next: HashMap<Node<'g>, Node<'g>, RandomState> = HashMap::default();
+    let mut items = vec![asked];
+    let mut at = 0;
+    while let Some(item) = items.get(at).copied() {
+        for (bundle, _) in item.hop(Hop::backward(INCLUDES), None) {
+            if next.len() >= LOOKED_AT {
+                return next;
+            }
+            if bundle != asked && !next.contains_key(&bundle) {
+                next.insert(bundle, item);
+                items.push(bundle);
+            }
+        }
+        at += 1;
+    }
+    next
 }
 
 /// An entitlement that is open to a profile, and the way to it.
@@ -466,7 +504,7 @@ pub fn granting_one(assignment: Node<'_>, now: Time) -> bool {
     assignment.fields.get(GRANTS_ACCESS) == Some(&Value::Bool(true)) && is_valid(&assignment, now)
 }
 
-fn fits_entitlement(filters: &Filters, entitlement: Node<'_>) -> bool {
+pub(super) fn fits_entitlement(filters: &Filters, entitlement: Node<'_>) -> bool {
     if filters.entitlement.is_some_and(|id| id != entitlement.id) {
         return false;
     }

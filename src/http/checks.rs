@@ -43,6 +43,89 @@ struct Sent<'a> {
     explain: bool,
 }
 
+/// The members of an element, and what each is.
+const MEMBERS: [(Member, &str); 12] = [
+    (("item", true, Value::is_string), "a text"),
+    (("profileId", false, is_id), "a UUID"),
+    (("hw", false, is_text), "a text"),
+    (("process", false, is_text), "a text"),
+    (("version", false, is_text), "a text"),
+    (("scope", false, is_text), "a text"),
+    (("count", false, is_count), "a number from 1 to 4294967295"),
+    (("consumptionMode", false, is_mode), "`cache` or `checkout`"),
+    (("licenseId", false, is_id), "a UUID"),
+    (("entitlementId", false, is_id), "a UUID"),
+    (("ownerOrganizationId", false, is_id), "a UUID"),
+    (("ownerUserId", false, is_id), "a UUID"),
+];
+
+fn is_text(value: &Value) -> bool {
+    value.is_string() || value.is_null()
+}
+
+fn is_id(value: &Value) -> bool {
+    value.is_null() || value.as_str().is_some_and(|id| Uuid::try_parse(id).is_ok())
+}
+
+fn is_count(value: &Value) -> bool {
+    let fits = |count: u64| (1..=u64::from(u32::MAX)).contains(&count);
+    value.is_null() || value.as_u64().is_some_and(fits)
+}
+
+fn is_mode(value: &Value) -> bool {
+    value.is_null() || value.as_str().is_some_and(|name| Mode::named(name).is_some())
+}
+
+/// Why an element is not decided, and at which of its members.
+struct Fault {
+    code: &'static str,
+    /// The pointer within the element, and what is wrong there.
+    place: Option<(String, String)>,
+}
+
+impl Fault {
+    fn at(code: &'static str, member: &str, detail: String) -> Self {
+        Self {
+            code,
+            place: Some((format!("/{member}"), detail)),
+        }
+    }
+}
+
+impl From<&'static str> for Fault {
+    fn from(code: &'static str) -> Self {
+        Self { code, place: None }
+    }
+}
+
+/// Of what is no check: where it stops being one.
+fn bad_check(raw: &RawValue) -> Fault {
+    let members = MEMBERS.map(|(member, _)| member);
+    let value: Value = serde_json::from_str(raw.get()).unwrap_or_default();
+    let pointer = within(&value, "", &members).err().unwrap_or_default();
+    let known = MEMBERS
+        .iter()
+        .find(|((name, ..), _)| pointer.strip_prefix('/') == Some(name));
+    let detail = match (known, pointer.strip_prefix('/')) {
+        (Some(((name, ..), what)), _) => format!("`{name}` is {what}"),
+        (None, Some(name)) => format!("a check has no member `{}`", name.chars().take(60).collect::<String>()),
+        (None, None) if !value.is_object() => "a check is an object".to_owned(),
+        (None, None) if value.get("item").is_none() => "`item` is missing".to_owned(),
+        (None, None) => "a member is given twice".to_owned(),
+    };
+    Fault {
+        code: "badCheck",
+        place: Some((pointer, detail)),
+    }
+}
+
+/// Of a member that is there and not what it has to be.
+fn misfit_of(member: &str) -> Fault {
+    let what = MEMBERS.iter().find(|((name, ..), _)| *name == member);
+    let what = what.map_or("", |(_, what)| what);
+    Fault::at("badCheck", member, format!("`{member}` is {what}"))
+}
+
 /// One element. Members are named like the parameters of `/authz`.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -224,12 +307,24 @@ impl Done {
         if self.out.len() as u64 > by.limits.answer_bytes {
             return self.refuse("answerTooLarge");
         }
-        let element = ahead.element(self.count).ok_or("badCheck");
+        let (at, sent) = (self.count, ahead.sent);
         self.separate();
-        let decided = element.and_then(|element| result(&mut self.out, element, explain, by, &mut self.noted));
-        if let Err(code) = decided {
+        let decided = match ahead.element(at) {
+            Some(element) => result(&mut self.out, element, explain, by, &mut self.noted),
+            None => Err(sent
+                .checks
+                .get(at)
+                .map_or(Fault::from("badCheck"), |raw| bad_check(raw))),
+        };
+        if let Err(Fault { code, place }) = decided {
             self.noted.undecided();
             refuse(&mut self.out, code);
+            if let Some((pointer, detail)) = place {
+                self.out.extend_from_slice(b",\"pointer\":");
+                text::string(&mut self.out, &format!("/checks/{at}{pointer}"));
+                self.out.extend_from_slice(b",\"detail\":");
+                text::string(&mut self.out, &detail);
+            }
             self.out.push(b'}');
         }
     }
@@ -250,14 +345,8 @@ impl Done {
     }
 }
 
-/// `Err`: the code of an element that cannot be decided; nothing was written then.
-fn result(
-    out: &mut Vec<u8>,
-    element: &Element<'_>,
-    explain: bool,
-    by: By<'_>,
-    noted: &mut Noted,
-) -> Result<(), &'static str> {
+/// `Err`: of an element that cannot be decided; nothing was written then.
+fn result(out: &mut Vec<u8>, element: &Element<'_>, explain: bool, by: By<'_>, noted: &mut Noted) -> Result<(), Fault> {
     let By {
         graph,
         who,
@@ -266,23 +355,28 @@ fn result(
     } = by;
     let mode = match element.consumption_mode.as_deref() {
         None => Mode::default(),
-        Some(name) => Mode::named(name).ok_or("badCheck")?,
+        Some(name) => Mode::named(name).ok_or_else(|| misfit_of("consumptionMode"))?,
     };
     if element.count == Some(0) {
-        return Err("badCheck");
+        return Err(misfit_of("count"));
     }
     if element.owner_organization_id.is_some() && element.owner_user_id.is_some() {
-        return Err("contradictoryFilters");
+        let detail = "`ownerOrganizationId` and `ownerUserId` are both given, and a license has one owner".to_owned();
+        return Err(Fault::at("contradictoryFilters", "ownerUserId", detail));
     }
+    let texts = [
+        ("hw", &element.hw),
+        ("process", &element.process),
+        ("version", &element.version),
+        ("scope", &element.scope),
+    ];
     let is_long = |text: &Option<Cow<'_, str>>| {
         let bytes = text.as_deref().map_or(0, str::len);
         bytes as u64 > limits.anchor_bytes
     };
-    if [&element.hw, &element.process, &element.version, &element.scope]
-        .into_iter()
-        .any(is_long)
-    {
-        return Err("valueTooLong");
+    if let Some((name, _)) = texts.into_iter().find(|(_, text)| is_long(text)) {
+        let detail = format!("`{name}` has more than {} bytes", limits.anchor_bytes);
+        return Err(Fault::at("valueTooLong", name, detail));
     }
     let consumer: Consumer =
         consume::consumer(graph, who, element.profile_id, "profileId", Purpose::Check).map_err(|error| error.code())?;
@@ -323,7 +417,8 @@ fn result(
     if explain {
         let (_, tried) = decision::explain(graph, consumer.profile, &element.item, &wanted, now);
         out.extend_from_slice(b",\"explanation\":");
-        authz::explanation(out, &tried, consumer.profile, &View::new(graph, who), now);
+        let view = View::new(graph, who);
+        authz::explanation(out, &tried, consumer.profile, &element.item, &view, now);
     }
     out.push(b'}');
     Ok(())

@@ -1,6 +1,7 @@
 //! Small worlds of licenses told in lines, and what consumers get in them. Times are seconds after the world's beginning.
 
 mod allocate;
+mod explain;
 mod leases;
 mod many;
 mod models;

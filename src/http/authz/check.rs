@@ -196,6 +196,6 @@ impl Checking {
 pub fn explained(graph: &Graph, who: &Who, consumer: &Consumer, item: &str, wanted: &Wanted<'_>, now: Time) -> Vec<u8> {
     let (_, tried) = decision::explain(graph, consumer.profile, item, wanted, now);
     let mut out = Vec::new();
-    explanation(&mut out, &tried, consumer.profile, &View::new(graph, who), now);
+    explanation(&mut out, &tried, consumer.profile, item, &View::new(graph, who), now);
     out
 }

@@ -1,6 +1,9 @@
 //! The answers of `/authz`, written straight into the body (`licensing.md` 1.3 and 1.5): a flat object an item, or `true`
 //! and `false`.
 
+use std::collections::HashMap;
+
+use foldhash::fast::RandomState;
 use uuid::Uuid;
 
 use super::Form;
@@ -230,8 +233,10 @@ impl Answers {
 
 /// How a decision came about (design 16); what the caller may not read is left out, and of very many the first are told, with
 /// `"more":true`.
-pub fn explanation(out: &mut Vec<u8>, tried: &[Tried<'_>], profile: Uuid, view: &View<'_>, now: Time) {
+pub fn explanation(out: &mut Vec<u8>, tried: &[Tried<'_>], profile: Uuid, item: &str, view: &View<'_>, now: Time) {
     out.extend_from_slice(b"{\"candidates\":[");
+    let asked = select::item(view.graph(), item);
+    let below = asked.map(select::included).unwrap_or_default();
     let profile = view.graph().find(profile);
     let mut is_first = true;
     let mut told = 0;
@@ -251,7 +256,10 @@ pub fn explanation(out: &mut Vec<u8>, tried: &[Tried<'_>], profile: Uuid, view: 
         out.extend_from_slice(b"{\"licenseId\":");
         text::uuid(out, license.id);
         out.extend_from_slice(b",\"path\":");
-        path(out, view, profile, one.candidate.path, license);
+        let mut steps = Steps::new(out, view);
+        steps.to_license(profile, one.candidate.path, license);
+        steps.to_item(license, one.candidate.item, asked, &below);
+        steps.end();
         out.extend_from_slice(b",\"rules\":[");
         for (at, (rule, reason)) in one.rules.iter().enumerate() {
             if at > 0 {
@@ -265,7 +273,7 @@ pub fn explanation(out: &mut Vec<u8>, tried: &[Tried<'_>], profile: Uuid, view: 
                     out.extend_from_slice(b",\"passed\":false,\"code\":");
                     text::string(out, reason.code());
                     out.extend_from_slice(b",\"text\":");
-                    text::string(out, rule.words(*reason));
+                    text::string(out, one.why.as_deref().unwrap_or(reason.words()));
                     out.push(b'}');
                 }
             }
@@ -304,19 +312,7 @@ pub fn explanation(out: &mut Vec<u8>, tried: &[Tried<'_>], profile: Uuid, view: 
 /// From a profile to a license, as a selector would walk it: an array of its parts.
 pub fn path(out: &mut Vec<u8>, view: &View<'_>, profile: Node<'_>, path: Path<'_>, license: Node<'_>) {
     let mut steps = Steps::new(out, view);
-    steps.way(profile, path);
-    if let Some(entitlement) = license.parent(select::LICENSES)
-        && !matches!(path, Path::Assignment(_) | Path::Rule(_) | Path::Set(_))
-    {
-        let relation = Some("~LicenseConsumerRelation").filter(|_| path != Path::Personal);
-        steps.step(relation, entitlement);
-    }
-    steps.step(
-        Some("~OneToMany")
-            .filter(|_| !matches!(path, Path::Assignment(_)))
-            .or(Some("~ManyToOne")),
-        license,
-    );
+    steps.to_license(profile, path, license);
     steps.end();
 }
 
@@ -356,6 +352,43 @@ impl<'o, 'v, 'g> Steps<'o, 'v, 'g> {
                     self.step(Some("~ManyToOne"), item);
                 }
             }
+        }
+    }
+
+    fn to_license(&mut self, profile: Node<'_>, path: Path<'_>, license: Node<'_>) {
+        self.way(profile, path);
+        if let Some(entitlement) = license.parent(select::LICENSES)
+            && !matches!(path, Path::Assignment(_) | Path::Rule(_) | Path::Set(_))
+        {
+            let relation = Some("~LicenseConsumerRelation").filter(|_| path != Path::Personal);
+            self.step(relation, entitlement);
+        }
+        self.step(
+            Some("~OneToMany")
+                .filter(|_| !matches!(path, Path::Assignment(_)))
+                .or(Some("~ManyToOne")),
+            license,
+        );
+    }
+
+    /// From a license of another item than was asked for: down to that one, item by item.
+    fn to_item<'n>(
+        &mut self,
+        license: Node<'n>,
+        opened: Node<'n>,
+        asked: Option<Node<'n>>,
+        below: &HashMap<Node<'n>, Node<'n>, RandomState>,
+    ) {
+        let own = license.parent(select::OF_ITEM);
+        if own.is_none() || own == asked {
+            return;
+        }
+        // What is opened because it matches is related to no license.
+        self.step(Some("~ManyToOne").filter(|_| own == Some(opened)), opened);
+        let mut item = opened;
+        while let Some(next) = below.get(&item).filter(|_| Some(item) != asked) {
+            self.step(Some("~Includes"), *next);
+            item = *next;
         }
     }
 

@@ -253,7 +253,7 @@ pub fn envelopes() -> Vec<(&'static str, Value)> {
                 "type": "object",
                 "properties": {"results": {"type": "array", "items": {
                     "type": "object",
-                    "properties": {"granted": {"type": "boolean"}, "licenseId": id, "code": string, "explanation": sides},
+                    "properties": {"granted": {"type": "boolean"}, "licenseId": id, "code": string, "pointer": string, "detail": string, "explanation": sides},
                     "required": ["granted"],
                 }}},
                 "required": ["results"],

@@ -1,0 +1,159 @@
+//! The licenses a consumer would come to if one thing were otherwise: its own validity, a membership or an assignment that has
+//! ended or not begun, a license that waits for an assignment. For explanations alone: no decision asks for them.
+
+use crate::graph::Node;
+use crate::model::schema::Hop;
+use crate::model::{Kind, Time, Value};
+
+use super::decision::Rule;
+use super::distinct::Distinct;
+use super::reason::Reason;
+use super::select::{self, Budget, Candidate, Filters, Looks, Path};
+
+/// What opens nothing, and what is to be said of it.
+pub(super) struct Shut<'g> {
+    pub candidate: Candidate<'g>,
+    pub rule: Rule,
+    pub words: &'static str,
+}
+
+/// Of very many only those that were met before a decision would have ended.
+pub(super) fn shut<'g>(
+    profile: Node<'g>,
+    asked: Node<'g>,
+    filters: &Filters,
+    looks: Option<&Looks>,
+    now: Time,
+) -> Vec<Shut<'g>> {
+    let mut found = Vec::new();
+    let own = lapse(select::start(&profile), select::end(&profile), now);
+    if let Some(is_over) = own {
+        let words = match is_over {
+            true => "the validity of this user has ended",
+            false => "the validity of this user has not begun",
+        };
+        let candidates = select::regardless(profile, asked, filters, looks, now).unwrap_or_default();
+        found.extend(candidates.into_iter().map(|candidate| Shut {
+            candidate,
+            rule: Rule::Consumer,
+            words,
+        }));
+        return found;
+    }
+    let mut search = Search {
+        profile,
+        filters,
+        now,
+        budget: Budget::new(looks),
+        met: Distinct::default(),
+        found,
+    };
+    // What was found until there were too many is told.
+    let _ = search.all(asked);
+    search.found
+}
+
+struct Search<'g, 'a> {
+    profile: Node<'g>,
+    filters: &'a Filters,
+    now: Time,
+    budget: Budget<'a>,
+    met: Distinct<Node<'g>>,
+    found: Vec<Shut<'g>>,
+}
+
+impl<'g> Search<'g, '_> {
+    fn all(&mut self, asked: Node<'g>) -> Result<(), Reason> {
+        let items = select::covering(asked, &mut self.budget)?;
+        self.assignments(&items)?;
+        self.memberships(&items)?;
+        self.individual(&items)
+    }
+
+    fn assignments(&mut self, items: &Distinct<Node<'g>>) -> Result<(), Reason> {
+        for assignment in self.profile.graph().granting(self.profile) {
+            self.budget.spend()?;
+            let license = assignment.parent(select::BY_LICENSE);
+            let is_over = lapse(select::start(&assignment), select::end(&assignment), self.now);
+            let Some((license, is_over)) = license.zip(is_over) else {
+                continue;
+            };
+            let words = match is_over {
+                true => "the assignment that opens the license has ended",
+                false => "the assignment that opens the license has not begun",
+            };
+            if let Some(item) = select::fitting(license, items, self.filters, &mut self.budget)? {
+                self.add(license, item, Path::Assignment(assignment), Rule::Assignment, words);
+            }
+        }
+        Ok(())
+    }
+
+    fn memberships(&mut self, items: &Distinct<Node<'g>>) -> Result<(), Reason> {
+        for (group, membership) in self.profile.hop(Hop::forward(select::MEMBERSHIP), None) {
+            let time = |field: u8| membership.get(field).and_then(Value::as_time);
+            let Some(is_over) = lapse(time(0), time(1), self.now) else {
+                continue;
+            };
+            let words = match is_over {
+                true => "the membership in the group that may use the license has ended",
+                false => "the membership in the group that may use the license has not begun",
+            };
+            for (entitlement, _) in group.hop(Hop::backward(select::OPENS_GROUP), None) {
+                self.licenses(entitlement, items, |search, license, item| {
+                    if !select::is_individual(&license) {
+                        search.add(license, item, Path::Group(group), Rule::Membership, words);
+                    }
+                })?;
+            }
+        }
+        Ok(())
+    }
+
+    fn individual(&mut self, items: &Distinct<Node<'g>>) -> Result<(), Reason> {
+        const WORDS: &str = "the license is individual: it is opened by an assignment with `grantsAccess` or a user set, and none of this consumer's does";
+        for (entitlement, path) in select::ways(self.profile, self.now) {
+            self.licenses(entitlement, items, |search, license, item| {
+                if select::is_individual(&license) {
+                    search.add(license, item, path, Rule::Individual, WORDS);
+                }
+            })?;
+        }
+        Ok(())
+    }
+
+    fn licenses(
+        &mut self,
+        entitlement: Node<'g>,
+        items: &Distinct<Node<'g>>,
+        mut each: impl FnMut(&mut Self, Node<'g>, Node<'g>),
+    ) -> Result<(), Reason> {
+        if !select::fits_entitlement(self.filters, entitlement) {
+            return Ok(());
+        }
+        for item in items.all() {
+            self.budget.spend()?;
+            for license in self.profile.graph().licenses(entitlement, *item) {
+                self.budget.spend()?;
+                each(self, license, *item);
+            }
+        }
+        Ok(())
+    }
+
+    fn add(&mut self, license: Node<'g>, item: Node<'g>, path: Path<'g>, rule: Rule, words: &'static str) {
+        let is_meant = self.filters.license.is_none_or(|meant| meant == license.id);
+        if is_meant && license.kind == Kind::License && self.met.add(license) {
+            let candidate = select::candidate(license, item, path, self.profile, self.now);
+            self.found.push(Shut { candidate, rule, words });
+        }
+    }
+}
+
+/// Whether it is over rather than yet to begin; `None` for what is valid now.
+fn lapse(from: Option<Time>, until: Option<Time>, now: Time) -> Option<bool> {
+    if until.is_some_and(|until| until <= now) {
+        return Some(true);
+    }
+    from.is_some_and(|from| now < from).then_some(false)
+}
