@@ -85,4 +85,7 @@ pub enum Denied {
     /// Visible to a bound token, and not its organization's own: the catalogue, or a profile shared with others.
     #[error("`{0}` may be read, but not changed, by a token bound to an organization")]
     ReadOnly(Uuid),
+    /// Its own, but not all that would go with it. What that is may be hidden.
+    #[error("with `{0}` something would go that is not the own of the organization the token is bound to")]
+    TakesAlong(Uuid),
 }

@@ -112,6 +112,16 @@ impl<'g> View<'g> {
         }
     }
 
+    /// It may go with all that goes with it. A bound token takes nothing along that is not its own: a profile has licenses of
+    /// its own, and seats on those of other organizations.
+    pub fn owns_cascade(&self, node: Node<'g>) -> Result<(), Denied> {
+        let all_own = || self.graph.cascade(node.id).all(|going| self.owns(going).is_ok());
+        match self.who.organization {
+            Some(_) if !all_own() => Err(Denied::TakesAlong(node.id)),
+            _ => Ok(()),
+        }
+    }
+
     /// Everything is an unbound token's own, but for what is nobody's.
     fn place(&self, node: Node<'g>) -> Place {
         match self.reach {

@@ -73,6 +73,14 @@ impl Graph {
             .collect();
         doomed(self, &firsts, Some(limit)).map(|doomed| doomed.size())
     }
+
+    /// What would go with an entity, itself included.
+    pub fn cascade(&self, first: Uuid) -> impl Iterator<Item = Node<'_>> {
+        let slot = self.find(first).map(|node| node.slot() as u32);
+        let doomed = slot.and_then(|slot| doomed(self, &[slot], None));
+        let order = doomed.map(|doomed| doomed.order).unwrap_or_default();
+        order.into_iter().map(|slot| Node::new(self, slot))
+    }
 }
 
 /// What goes.

@@ -158,6 +158,8 @@ impl Steps {
         let key = self.write.idempotency.take();
         let patience = Duration::from_millis(self.limits.wait_ms);
         let mut waited = Duration::ZERO;
+        let (graph, left, who) = (self.state.engine.snapshot(), rest.clone(), self.who.clone());
+        beside(move || Ok(left.may_go(&graph, &who)?)).await?;
         loop {
             if self.state.is_stopping() {
                 return Err(self.partly(WriteError::<Error>::Stopped.into(), &rest));

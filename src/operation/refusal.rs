@@ -30,6 +30,13 @@ pub enum Refusal {
     ValueDoesNotFit(String),
     #[error("`{field}` of `{}` is written by the server alone", kind.name())]
     ServerOwned { kind: Kind, field: String },
+    /// What is read and sent back is refused only where it is another by now. `now`: what it is, if the caller sees that.
+    #[error("{}", not_as_read(*kind, field, now.as_deref()))]
+    NotAsRead {
+        kind: Kind,
+        field: String,
+        now: Option<String>,
+    },
     #[error("`{0}` is written by the server alone")]
     Record(&'static str),
     #[error("`{field}` of `{}` is required", kind.name())]
@@ -44,6 +51,8 @@ pub enum Refusal {
     EndBeforeStart,
     #[error("the `{}` `{id}` is given two parents by `{}`", kind.name(), rel.def().reference_name())]
     TwoParents { kind: Kind, id: Uuid, rel: Rel },
+    #[error("the `{}` has two owners", kind.name())]
+    TwoOwners { kind: Kind, help: &'static str },
     /// One that is hidden is answered like one that is missing.
     #[error("`{name}` names `{id}`, which does not exist")]
     DanglingReference { name: String, id: Uuid },
@@ -68,6 +77,8 @@ pub enum Refusal {
     PasswordNotHashed,
     #[error("the `{}` `{id}` does not belong to the organization the token is bound to", kind.name())]
     OutsideOrganization { kind: Kind, id: Uuid },
+    #[error("a token bound to the organization `{organization}` creates no such `{}`", kind.name())]
+    NotOrganizations { kind: Kind, organization: Uuid },
     #[error("what is stored is not what `If-Match` names")]
     Stale,
     #[error("it exists already, and `If-None-Match` asks that it does not")]
@@ -87,11 +98,11 @@ impl Refusal {
         match self {
             Self::UnknownType(_) => "unknownType",
             Self::ValueDoesNotFit(_) => "valueDoesNotFit",
-            Self::ServerOwned { .. } | Self::Record(_) => "serverOwned",
+            Self::ServerOwned { .. } | Self::NotAsRead { .. } | Self::Record(_) => "serverOwned",
             Self::RequiredMissing { .. } => "requiredMissing",
             Self::ValueNotAllowed { .. } => "valueNotAllowed",
             Self::EndBeforeStart => "endBeforeStart",
-            Self::TwoParents { .. } => "twoParents",
+            Self::TwoParents { .. } | Self::TwoOwners { .. } => "twoParents",
             Self::DanglingReference { .. } => "danglingReference",
             Self::IdNotUsable(_) => "idNotUsable",
             Self::WrongType { .. } => "wrongType",
@@ -103,6 +114,7 @@ impl Refusal {
             Self::LeaseStays => "leaseStays",
             Self::PasswordNotHashed => "internal",
             Self::OutsideOrganization { .. } => "outsideOrganization",
+            Self::NotOrganizations { .. } => "readOnly",
             Self::Stale | Self::NotNew => "stale",
             Self::IfMatchNeedsOne => "ifMatchNeedsOne",
             Self::Denied(denied) => denied_code(denied),
@@ -116,12 +128,14 @@ impl Refusal {
             Self::UnknownType(_)
             | Self::ValueDoesNotFit(_)
             | Self::ServerOwned { .. }
+            | Self::NotAsRead { .. }
             | Self::Record(_)
             | Self::IfMatchNeedsOne => Class::Unreadable,
             Self::RequiredMissing { .. }
             | Self::ValueNotAllowed { .. }
             | Self::EndBeforeStart
             | Self::TwoParents { .. }
+            | Self::TwoOwners { .. }
             | Self::DanglingReference { .. }
             | Self::IdNotUsable(_)
             | Self::EndsDisagree
@@ -131,7 +145,7 @@ impl Refusal {
             | Self::EmployeesExists(_)
             | Self::LeaseStays
             | Self::AssignmentExists { .. } => Class::Conflict,
-            Self::OutsideOrganization { .. } => Class::Forbidden,
+            Self::OutsideOrganization { .. } | Self::NotOrganizations { .. } => Class::Forbidden,
             Self::Stale | Self::NotNew => Class::Stale,
             Self::PasswordNotHashed => Class::Internal,
             Self::Denied(denied) => denied_class(denied),
@@ -145,10 +159,12 @@ impl Refusal {
             Self::UnknownType(_) => "`GET /graph-schema` lists all types",
             Self::ValueDoesNotFit(_) => "`GET /graph-schema` has the type of every field",
             Self::Record(_) => "it comes and goes with what it tells of",
-            Self::ServerOwned { .. } => "leave it out, or send it back as it was read",
+            Self::ServerOwned { .. } => "leave it out, or send it back as it is",
+            Self::NotAsRead { .. } => "read it again, or leave `serial`, `created` and `updated` out",
             Self::RequiredMissing { .. } => "send a value that is not null; `GET /graph-schema` says what is required",
             Self::ValueNotAllowed { allowed, .. } => allowed,
             Self::TwoParents { .. } => "name one parent, in `referenceFields` or by where the object is listed",
+            Self::TwoOwners { help, .. } => help,
             Self::DanglingReference { .. } => {
                 "what is referred to has to be in the body, or stored and readable by this token"
             }
@@ -163,6 +179,7 @@ impl Refusal {
             Self::EndsDisagree => "leave the ends out: the place in the body says them",
             Self::PasswordNotHashed => "report the requestId",
             Self::OutsideOrganization { .. } => "link it, in the same request, to what belongs to the organization",
+            Self::NotOrganizations { .. } => "use a token that is bound to no organization",
             Self::Stale => "read it again, and send the ETag you get then",
             Self::NotNew => "leave `If-None-Match` out to change what is there",
             Self::IfMatchNeedsOne => "leave the header out, or send one object with its id",
@@ -173,17 +190,25 @@ impl Refusal {
     }
 }
 
+fn not_as_read(kind: Kind, field: &str, now: Option<&str>) -> String {
+    let now = now.map(|now| format!(": it is `{now}` now")).unwrap_or_default();
+    format!(
+        "`{field}` of `{}` is written by the server alone, and the object was changed since it was read{now}",
+        kind.name()
+    )
+}
+
 pub(crate) fn denied_code(denied: &Denied) -> &'static str {
     match denied {
         Denied::Permission(_) => "permissionMissing",
         Denied::OutOfReach(_) => "notFound",
-        Denied::ReadOnly(_) => "readOnly",
+        Denied::ReadOnly(_) | Denied::TakesAlong(_) => "readOnly",
     }
 }
 
 pub(crate) fn denied_class(denied: &Denied) -> Class {
     match denied {
-        Denied::Permission(_) | Denied::ReadOnly(_) => Class::Forbidden,
+        Denied::Permission(_) | Denied::ReadOnly(_) | Denied::TakesAlong(_) => Class::Forbidden,
         Denied::OutOfReach(_) => Class::NotFound,
     }
 }
@@ -191,7 +216,7 @@ pub(crate) fn denied_class(denied: &Denied) -> Class {
 pub(crate) fn denied_help(denied: &Denied) -> &'static str {
     match denied {
         Denied::Permission(_) => "use a token that has it",
-        Denied::ReadOnly(_) => "use a token that is bound to no organization",
+        Denied::ReadOnly(_) | Denied::TakesAlong(_) => "use a token that is bound to no organization",
         Denied::OutOfReach(_) => "it has to exist, and to be within the reach of the token",
     }
 }

@@ -325,9 +325,11 @@ fn references(
             ));
         }
         let value_at = At::Key(&here, "value");
-        let id = entry
-            .member("value")
-            .map_or(Ok(None), |value| value::id(value, &value_at))?;
+        // Null unlinks, and what is forgotten does not.
+        let Some(value) = entry.member("value") else {
+            return Err(BodyError::new("wrongShape", &here, "the entry has no `value`").help("to unlink, send null"));
+        };
+        let id = value::id(value, &value_at)?;
         // What the key says is unknown before it is too many: the list of those seen stays as short as the schema's.
         each(name, id, u32::try_from(index).ok(), &key_at)?;
         seen.push(name);

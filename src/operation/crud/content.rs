@@ -151,10 +151,18 @@ fn common(
         };
     };
     if server_owned == ServerOwned::Refused {
-        return if had.as_ref() == Some(value) {
-            Ok(())
-        } else {
-            Err(not_yours(kind, &name()))
+        return match &had {
+            Some(had) if had == value => Ok(()),
+            Some(had) => Err(Refusal::NotAsRead {
+                kind,
+                field: name(),
+                now: match had {
+                    Value::Time(time) => Some(time.to_string()),
+                    Value::Int(number) => Some(number.to_string()),
+                    _ => None,
+                },
+            }),
+            None => Err(not_yours(kind, &name())),
         };
     }
     let time = || value.as_time().ok_or_else(|| Refusal::ValueDoesNotFit(name()));

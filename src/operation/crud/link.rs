@@ -67,7 +67,10 @@ impl<'i> Write<'_, '_, 'i> {
         for moved in &moves {
             let Named { child, rel, parent, .. } = moved.named;
             if let Some(parent) = parent {
-                self.hang(rel, parent, child).map_err(|why| moved.named.failed(why))?;
+                self.hang(rel, parent, child).map_err(|why| match why {
+                    Violation::TwoParents { .. } => moved.named.failed(self.two_owners(moved, parent)),
+                    why => moved.named.failed(why),
+                })?;
             }
             if let Some(index) = self.flat.by_id.get(&child) {
                 self.flat.subjects[*index].is_touched = true;
@@ -103,6 +106,19 @@ impl<'i> Write<'_, '_, 'i> {
             }
         }
         Ok(())
+    }
+
+    /// What helps depends on what it is: a thing that has no owner yet, one that may go to this one, or one that may not.
+    fn two_owners(&self, moved: &Move<'_>, parent: Uuid) -> Refusal {
+        let Named { child, rel, .. } = moved.named;
+        let to = self.tx.graph().find(parent).map(|parent| root(parent).id);
+        let help = match self.subject(child) {
+            Some(subject) if subject.is_new => "it has one owner: name one of them",
+            _ if to == moved.root => "unlink the one it has by sending its reference as null",
+            _ => "what is owned stays with its owner: leave the other one out, or create it anew there",
+        };
+        let kind = rel.def().to;
+        Refusal::TwoOwners { kind, help }
     }
 
     /// Links a child. One that is hidden where there is room for one child only must not be told of: it makes way, and all

@@ -355,6 +355,12 @@ impl<'t, 'g, 'i> Write<'t, 'g, 'i> {
         let restored = self.is_restored(index);
         let current = self.tx.graph().find(id).map(|node| node.entity().clone());
         let (fields, kept) = self.merged(index, current.as_deref()).map_err(|(name, refusal)| {
+            let refusal = match refusal {
+                Refusal::NotAsRead { kind, field, .. } if self.view().find(id).is_none() => {
+                    Refusal::NotAsRead { kind, field, now: None }
+                }
+                refusal => refusal,
+            };
             match self.flat.subjects[index].field_at(&name) {
                 Some(at) => at.member(&name, refusal),
                 // It is missed, so it stands nowhere.

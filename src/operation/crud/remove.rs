@@ -91,10 +91,12 @@ pub(super) fn may_go<'g>(tx: &Transaction<'_>, view: &View<'g>, node: Node<'g>) 
     })
 }
 
-/// Removes what may go; some may have gone with those before them.
-pub(super) fn take(tx: &mut Transaction<'_>, targets: &[Target]) -> Result<(), Error> {
+/// Removes what may go, if all that goes with it may; some may have gone with those before them.
+pub(super) fn take(tx: &mut Transaction<'_>, who: &Who, targets: &[Target]) -> Result<(), Error> {
     let graph = tx.graph();
     let found = targets.iter().filter_map(|target| target.find(graph));
+    let view = View::new(graph, who);
+    found.clone().try_for_each(|node| view.owns_cascade(node))?;
     let in_doubt: Vec<Reservation> = found.flat_map(in_doubt).collect();
     for target in targets {
         if target.find(tx.graph()).is_some() {

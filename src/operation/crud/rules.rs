@@ -172,7 +172,15 @@ impl<'i> Write<'_, '_, 'i> {
         };
         for subject in self.flat.subjects.iter().filter(|subject| subject.is_touched) {
             if let Some(node) = graph.find(subject.id).filter(|node| !is_orphan(*node)) {
-                view.owns(node).map_err(|denied| refuse(node, subject.at(), denied))?;
+                view.owns(node)
+                    .map_err(|denied| match (denied, self.who.organization) {
+                        // Its id says nothing to whoever sent none.
+                        (Denied::ReadOnly(_), Some(organization)) if subject.is_new => {
+                            let kind = node.kind;
+                            subject.at().failed(Refusal::NotOrganizations { kind, organization })
+                        }
+                        (denied, _) => refuse(node, subject.at(), denied),
+                    })?;
             }
         }
         for (home, at) in &self.homes {

@@ -69,6 +69,13 @@ impl Rest {
         self.ended
     }
 
+    /// May all go that would go with it? Asked of the whole before the first of several steps, and in each of what goes in it.
+    pub fn may_go(&self, graph: &Graph, who: &Who) -> Result<(), Error> {
+        let view = View::new(graph, who);
+        let mut found = self.left().iter().filter_map(|target| target.find(graph));
+        Ok(found.try_for_each(|node| view.owns_cascade(node))?)
+    }
+
     /// Would what is left go in one commit?
     pub fn fits(&self, graph: &Graph, limits: &Limits) -> bool {
         let left = self.left();
@@ -190,7 +197,7 @@ pub fn step(
             part(tx, who, target, limit)?;
             rest.ended = (target.kind == Kind::Profile).then_some(target.end.id);
         }
-        _ => take(tx, &whole)?,
+        _ => take(tx, who, &whole)?,
     }
     let changes = tx.changes();
     rest.removed += changes.iter().filter(|change| is_removal(change)).count();
@@ -215,13 +222,13 @@ fn part(tx: &mut Transaction<'_>, who: &Who, target: Target, limit: usize) -> Re
     let graph = tx.graph();
     match graph.part_of_cascade(target.end.id, limit) {
         // It cannot be parted: then the bound gives way.
-        None => take(tx, &[target]),
+        None => take(tx, who, &[target]),
         Some(Part::Entities { of, children }) => {
             let children = seats_first(graph, of, limit).unwrap_or(children);
-            children_of(tx, target.kind, children)
+            children_of(tx, who, target.kind, children)
         }
         Some(Part::Relations { of, .. }) if graph.find(of).is_some_and(|of| goes_whole(of.kind)) => {
-            children_of(tx, target.kind, vec![of])
+            children_of(tx, who, target.kind, vec![of])
         }
         Some(Part::Relations { relations, .. }) => {
             let mut lost = Vec::new();
@@ -261,7 +268,10 @@ fn seats_first(graph: &Graph, of: Uuid, limit: usize) -> Option<Vec<Uuid>> {
 }
 
 /// They go with all that goes with them.
-fn children_of(tx: &mut Transaction<'_>, kind: Kind, children: Vec<Uuid>) -> Result<(), Error> {
+fn children_of(tx: &mut Transaction<'_>, who: &Who, kind: Kind, children: Vec<Uuid>) -> Result<(), Error> {
+    let view = View::new(tx.graph(), who);
+    let mut found = children.iter().filter_map(|id| tx.graph().find(*id));
+    found.try_for_each(|node| view.owns_cascade(node))?;
     // With an organization or a group, ways to licenses that stay are closed.
     let lost: Vec<Reservation> = match kind {
         Kind::Organization | Kind::ProfileGroup => {
@@ -302,7 +312,7 @@ pub fn delete_rest(
 pub(super) fn finished(tx: &mut Transaction<'_>, who: &Who, rest: &Rest) -> Result<Deleted, Error> {
     let there = rest.left().iter().filter(|target| target.find(tx.graph()).is_some());
     let there: Vec<Target> = there.copied().collect();
-    take(tx, &there)?;
+    take(tx, who, &there)?;
     Ok(Deleted {
         objects: rest.targets.iter().map(|target| (target.kind, target.end.id)).collect(),
         told: told(tx, who),

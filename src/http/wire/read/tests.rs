@@ -341,7 +341,12 @@ fn references_come_in_every_shape() {
             "wrongShape /referenceFields/Entries/0: the entry has no `key`",
         ),
         (
-            "{'Entries':[{'key':'ref_Organization_id'},{'key':'ref_Organization_id'}]}".to_owned(),
+            "{'Entries':[{'key':'ref_Organization_id'}]}".to_owned(),
+            "wrongShape /referenceFields/Entries/0: the entry has no `value` | to unlink, send null",
+        ),
+        (
+            "{'Entries':[{'key':'ref_Organization_id','value':'$A'},{'key':'ref_Organization_id','value':null}]}"
+                .to_owned(),
             "repeatedMember /referenceFields/Entries/1/key: the entry `ref_Organization_id` is given twice",
         ),
     ] {

@@ -376,12 +376,18 @@ fn deleting_needs_its_permission_and_its_reach() {
         (&["License.update"], None, &["lic"], "permissionMissing"),
         // What hangs on it goes along: the organization's delete is enough. What cannot be known of is not counted.
         (&["Organization.delete"], None, &["zoo"], "ok 1"),
-        (&["Organization.delete", "*.read"], None, &["zoo"], "ok 14"),
+        (&["Organization.delete", "*.read"], None, &["zoo"], "ok 17"),
         (&["*.*"], bound, &["lic"], "ok 5"),
         (&["*.*"], bound, &["zlic"], "notFound"),
         (&["*.*"], bound, &["lic", "zlic"], "notFound"),
         (&["*.*"], bound, &["mix"], "readOnly"),
         (&["*.*"], bound, &["app"], "readOnly"),
+        // A bound token takes nothing along that is not its own: a personal entitlement, a seat of another organization.
+        (&["*.*"], bound, &["bob"], "ok 2"),
+        (&["*.*"], bound, &["may"], "readOnly"),
+        (&["*.*"], bound, &["sue"], "readOnly"),
+        (&["*.*"], bound, &["bob", "sue"], "readOnly"),
+        (&["*.*"], None, &["may", "sue"], "ok 12"),
         (&["*.*"], None, &["nobody"], "notFound"),
         // The parent first, and then what went with it.
         (&["*.*"], None, &["ent", "lic", "credit"], "ok 8"),
@@ -390,6 +396,12 @@ fn deleting_needs_its_permission_and_its_reach() {
         (&["*.*"], None, &["ann"], "ok 6"),
     ] {
         let mut world = World::new();
+        world.post(
+            "[{'T':'Profile','id':'#may','~Membership':[{'T':'ProfileGroup','id':'#crew'}],'~OneToMany':[
+                {'T':'Entitlement','id':'#mays','~OneToMany':[{'T':'License','refs':{'LicensedItem':'#app'}}]}]},
+              {'T':'Profile','id':'#sue','~Membership':[{'T':'ProfileGroup','id':'#crew'}],'~OneToMany':[
+                {'T':'Assignment','refs':{'License':'#zlic'}}]}]",
+        );
         let before = world.graph.digest();
         let done = world.remove(&who(permissions, organization, None), names);
         assert_eq!(

@@ -113,6 +113,41 @@ fn parents() {
     );
 }
 
+/// What helps where there are two owners depends on what it is.
+#[test]
+fn two_owners() {
+    let mut world = World::new();
+    for (short, expected) in [
+        (
+            "{'T':'Entitlement','refs':{'Organization':'#acme','Profile':'#ann'}}",
+            "it has one owner: name one of them",
+        ),
+        (
+            "{'T':'Entitlement','id':'#own','refs':{'Organization':'#acme'}}",
+            "what is owned stays with its owner: leave the other one out, or create it anew there",
+        ),
+        (
+            "[{'T':'Property','id':'#of','key':'k','refs':{'Organization':'#acme'}}]",
+            "ok",
+        ),
+        (
+            "{'T':'Property','id':'#of','refs':{'ProfileGroup':'#crew'}}",
+            "unlink the one it has by sending its reference as null",
+        ),
+        (
+            "{'T':'Property','id':'#of','refs':{'ProfileGroup':'#crew','Organization':null}}",
+            "ok",
+        ),
+    ] {
+        let done = world.send(&Who::server(), short);
+        let help = done.map_or_else(
+            |error| error.help().unwrap_or_default().to_string(),
+            |_| "ok".to_owned(),
+        );
+        assert_eq!(help, expected, "{short}");
+    }
+}
+
 #[test]
 fn what_is_owned_stays_with_its_owner() {
     check("{'T':'License','id':'#lic','refs':{'Entitlement':'#ent2'}}", "ok 3");
