@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::budget::{Budget, VISIT_BYTES};
 use super::error::QueryError;
-use super::pattern::{Pattern, lower};
+use super::pattern::Pattern;
 use crate::access::View;
 use crate::graph::Node;
 use crate::model::value::fold;
@@ -66,7 +66,7 @@ pub(super) struct Reader<'b> {
     budget: &'b mut Budget,
     /// Of the selector, which explain tells apart.
     part: usize,
-    /// The long text that was lowered last, by its place in memory, and what came of it.
+    /// The long text that was folded last, by its place in memory, and what came of it.
     lowered: Option<(*const u8, CompactString)>,
 }
 
@@ -86,12 +86,12 @@ impl<'b> Reader<'b> {
         self.budget.read(self.part, text.len())?;
         if self.lowered.as_ref().is_none_or(|(of, _)| *of != text.as_ptr()) {
             self.budget.read(self.part, text.len())?;
-            self.lowered = Some((text.as_ptr(), lower(text)));
+            self.lowered = Some((text.as_ptr(), fold(text)));
         }
         Ok(self
             .lowered
             .as_ref()
-            .is_some_and(|(_, lowered)| pattern.matches_lowered(lowered)))
+            .is_some_and(|(_, lowered)| pattern.matches_folded(lowered)))
     }
 
     /// Only folding goes through all of a text: what it is compared with came in a selector, and is short.

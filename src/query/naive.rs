@@ -173,11 +173,16 @@ impl Seen for Node<'_> {
 fn rank(kind: Kind, name: &str, one: &Value, other: &Value) -> Ordering {
     let folds = shape(kind, name).is_some_and(|(_, folded)| folded);
     let key = |value: &Value| match value {
-        Value::Text(text) if folds => Value::text(&beginning(&text.to_lowercase())),
+        Value::Text(text) if folds => Value::text(&beginning(&letters(text))),
         Value::Text(text) => Value::text(&beginning(text)),
         value => value.clone(),
     };
     order(&key(one), &key(other), false)
+}
+
+/// Lower case, one by one.
+fn letters(text: &str) -> String {
+    text.chars().flat_map(char::to_lowercase).collect()
 }
 
 /// Letters until there are 256 bytes: no more of a text orders it.
@@ -196,7 +201,7 @@ fn beginning(text: &str) -> String {
 fn order(one: &Value, other: &Value, folds: bool) -> Ordering {
     match (one, other) {
         (Value::Text(one), Value::Text(other)) => {
-            let letters = |text: &str| if folds { text.to_lowercase() } else { text.to_owned() };
+            let letters = |text: &str| if folds { letters(text) } else { text.to_owned() };
             letters(one).chars().cmp(letters(other).chars())
         }
         (Value::Int(one), Value::Int(other)) => one.cmp(other),
@@ -372,7 +377,7 @@ fn met(
         Operator::LessOrEqual => order.is_le(),
         Operator::Greater => order.is_gt(),
         Operator::GreaterOrEqual => order.is_ge(),
-        Operator::Prefix if folds => text(&value).to_lowercase().starts_with(&text(&wanted).to_lowercase()),
+        Operator::Prefix if folds => letters(&text(&value)).starts_with(&letters(&text(&wanted))),
         Operator::Prefix => text(&value).starts_with(&text(&wanted)),
         Operator::Like => like(&text(&wanted), &text(&value)),
         Operator::NotLike => !like(&text(&wanted), &text(&value)),

@@ -12,6 +12,7 @@ use crate::entitlement::{seated, seats, sold};
 use crate::graph::{Graph, Node};
 use crate::limits::Limits;
 use crate::model::schema::Hop;
+use crate::model::value::fold;
 use crate::model::{Kind, Rel, Time, Value};
 use crate::operation::foreign;
 use crate::operation::visits::{TooMany, Visits};
@@ -184,11 +185,11 @@ fn is_listed(found: Found<'_>, organization: Option<Node<'_>>, filter: &Filter) 
     let license = found.license;
     let name = || seen(found).name;
     let contains = |part: &String| {
-        let part = part.to_lowercase();
+        let part = fold(part);
         let seen = seen(found);
         [seen.name, seen.item, seen.item_name]
             .iter()
-            .any(|text| text.to_lowercase().contains(&part))
+            .any(|text| fold(text).contains(part.as_str()))
     };
     let is_noted = |(key, texts): &(String, Vec<String>)| {
         let mut notes = sold::told(license);
