@@ -81,8 +81,7 @@ pub fn media_type(request: &Request) -> Option<String> {
 pub fn require_json(request: &Request) -> Result<(), Problem> {
     refuse_encoding(request)?;
     let detail = match media_type(request).as_deref() {
-        Some("application/json") => return Ok(()),
-        Some(other) if other.ends_with("+json") => return Ok(()),
+        Some(media) if is_json(media) => return Ok(()),
         Some(other) => format!("a body of type `{other}` is not understood here"),
         None => "the body has no Content-Type".to_owned(),
     };
@@ -90,6 +89,11 @@ pub fn require_json(request: &Request) -> Result<(), Problem> {
         Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupportedMediaType", detail)
             .help("send `Content-Type: application/json`"),
     )
+}
+
+/// A patch is no object, whatever it is written in.
+pub fn is_json(media: &str) -> bool {
+    media == "application/json" || media.ends_with("+json") && !media.ends_with("patch+json")
 }
 
 pub fn refuse_encoding(request: &Request) -> Result<(), Problem> {

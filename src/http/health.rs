@@ -1,5 +1,6 @@
 //! Is it alive, is it ready, what has it counted, and the documents that describe it.
 
+use std::path::Path;
 use std::sync::LazyLock;
 use std::sync::atomic::Ordering;
 
@@ -30,8 +31,27 @@ pub fn health(context: &Context) -> Result<HttpResponse, Problem> {
         None => HttpResponse::Ok().json(json!({"status": "ready", "revision": context.state.engine.revision()})),
         Some(why) => HttpResponse::build(StatusCode::SERVICE_UNAVAILABLE)
             .insert_header((header::RETRY_AFTER, "1"))
-            .json(json!({"status": "unready", "reason": why})),
+            .json(json!({"status": "unready", "reason": without_paths(&why)})),
     })
+}
+
+/// Anybody asks: where the database lies is for the log.
+fn without_paths(why: &str) -> String {
+    let is_path = |quoted: &str| Path::new(quoted).is_absolute();
+    let mut told = String::with_capacity(why.len());
+    let mut rest = why;
+    while let Some((before, quoted, after)) = rest
+        .split_once('`')
+        .and_then(|(before, more)| more.split_once('`').map(|(quoted, after)| (before, quoted, after)))
+    {
+        told.push_str(before);
+        match is_path(quoted) {
+            true => told.push_str("the database"),
+            false => told.extend(["`", quoted, "`"]),
+        }
+        rest = after;
+    }
+    told + rest
 }
 
 /// Open, unless `metrics.open` is off: then for any token that is bound to no organization.
@@ -68,4 +88,28 @@ pub async fn document(context: &Context) -> Result<HttpResponse, Problem> {
     Ok(HttpResponse::Ok()
         .insert_header((header::CONTENT_TYPE, "application/json"))
         .body(body))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_the_database_lies_is_not_told() {
+        for (why, expected) in [
+            (
+                "`/var/lib/seats.db`: the disk is full",
+                "the database: the disk is full",
+            ),
+            (
+                "the database is read-only: cannot write `/a b/c.db`: no",
+                "the database is read-only: cannot write the database: no",
+            ),
+            ("commit `4` follows `2`", "commit `4` follows `2`"),
+            ("a ` alone", "a ` alone"),
+            ("stopping", "stopping"),
+        ] {
+            assert_eq!(without_paths(why), expected);
+        }
+    }
 }

@@ -65,8 +65,11 @@ pub async fn answer(context: &Context, payload: Option<Payload>, raw: RawTarget)
 
 async fn carried_out(context: &Context, payload: Option<Payload>, raw: RawTarget) -> Result<HttpResponse, Problem> {
     let who = match context.request.headers().contains_key(header::AUTHORIZATION) {
-        true => Some(auth::authenticate(context, &context.state.engine.snapshot())?),
-        false => None,
+        true => Some(auth::enter(context).await?.1),
+        false => {
+            context.at_least()?;
+            None
+        }
     };
     let limits = context.limits();
     if let Some(include) = raw.includes.first() {
@@ -251,7 +254,7 @@ async fn read(context: &Context, mut payload: Payload, anonymous: bool, sent: &m
             }
             Ok(())
         }
-        Some(media) if media == "application/json" || media.ends_with("+json") => {
+        Some(media) if body::is_json(media) => {
             let limit = if anonymous { form_limit } else { body_limit };
             sent.body = body::read(&context.request, &mut payload, limit).await?;
             sent.json = (!sent.body.is_empty()).then(|| sent.body.clone());
@@ -479,6 +482,7 @@ fn refused(
     if !is_outcome || accepts_problems(context) {
         let mut problem = of_operation(error, text);
         if is_outcome {
+            problem.revision = Some(context.state.engine.revision());
             let (name, result) = processing(&problem);
             problem.more.insert(name, result);
         }

@@ -10,6 +10,7 @@ use crate::error::{Class, Error, Place};
 use crate::http::target::TargetError;
 use crate::http::wire::BodyError;
 use crate::limits::Limit;
+use crate::model::Revision;
 use crate::operation::moving::MovingError;
 use crate::selector::ast::Span;
 use crate::selector::caret;
@@ -33,6 +34,8 @@ pub struct Problem {
     pub allow: Option<&'static str>,
     /// Seconds, with 429.
     pub retry_after: Option<u64>,
+    /// Of the graph that it was decided on, or a later one that is published.
+    pub revision: Option<Revision>,
 }
 
 impl Problem {
@@ -49,6 +52,7 @@ impl Problem {
             more: Map::new(),
             allow: None,
             retry_after: None,
+            revision: None,
         }
     }
 
@@ -144,6 +148,9 @@ impl Problem {
         }
         if let Some(seconds) = self.retry_after {
             response.insert_header((header::RETRY_AFTER, seconds));
+        }
+        if let Some(revision) = self.revision {
+            response.insert_header((super::GRAPH_REVISION, revision));
         }
         if let Some(allow) = self.allow {
             response.insert_header((header::ALLOW, allow));

@@ -14,7 +14,7 @@ use super::envelope::{Envelope, SHOWN, named};
 use super::problem::{Problem, internal};
 use super::target::RawTarget;
 use super::underway::Held;
-use super::write::{Asked, answer, beside, condition, still_known};
+use super::write::{Asked, answer, beside, condition, decided, still_known};
 use super::{Context, State, auth};
 use crate::access::{View, Who, token};
 use crate::engine::{Idempotency, Reply, Write, WriteError, Written};
@@ -32,8 +32,7 @@ const PAUSE: Duration = Duration::from_millis(10);
 const BESIDE: u64 = 500;
 
 pub async fn delete(context: &Context, raw: RawTarget) -> Result<HttpResponse, Problem> {
-    let graph = context.state.engine.snapshot();
-    let who = auth::authenticate(context, &graph)?;
+    let (graph, who) = auth::enter(context).await?;
     let asked = Asked::new(context, raw)?;
     let Some(selector) = asked.selector.clone() else {
         return Err(
@@ -65,7 +64,7 @@ pub async fn delete(context: &Context, raw: RawTarget) -> Result<HttpResponse, P
     let written = match steps.state.engine.write(steps.write.clone(), run).await {
         Ok(written) => Ok(written),
         Err(error) => match large(error) {
-            Err(error) => Err(error.into()),
+            Err(error) => Err(decided(&context.state, error)),
             Ok(rest) => {
                 let held = steps.hold()?;
                 // A caller that goes away does not end it half way.
@@ -181,7 +180,7 @@ impl Steps {
                     tokio::time::sleep(PAUSE).await;
                     waited += PAUSE;
                 }
-                Err(error) => return Err(self.partly(error.into(), &rest)),
+                Err(error) => return Err(self.partly(decided(&self.state, error), &rest)),
             }
         }
     }

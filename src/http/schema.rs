@@ -44,6 +44,8 @@ struct Field {
     minimum: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     default: Option<bool>,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    description: &'static str,
 }
 
 /// A member of `referenceFields`, also selectable by its name.
@@ -179,6 +181,7 @@ fn fields(defs: &'static [FieldDef]) -> Vec<Field> {
         values: def.values,
         minimum: def.minimum,
         default: def.default_true.then_some(true),
+        description: def.note,
         ..field(def.name, def.field_type)
     };
     outside.map(describe).collect()
@@ -197,6 +200,7 @@ fn field(name: &'static str, field_type: FieldType) -> Field {
         values: &[],
         minimum: None,
         default: None,
+        description: "",
     }
 }
 
@@ -285,6 +289,14 @@ mod tests {
             license["references"][0],
             json!({"name": "ref_Entitlement_id", "to": "Entitlement", "owner": true, "required": true})
         );
+        let credit = found(&document, "SeatCountCredit");
+        let consumed = named(&credit["fields"], "seatsConsumed");
+        assert!(
+            consumed["description"]
+                .as_str()
+                .is_some_and(|text| text.starts_with("Left empty: "))
+        );
+        assert_eq!(named(&credit["fields"], "seatCount").get("description"), None);
         let group = found(&document, "ProfileGroup");
         let relations = group["relations"].as_array().unwrap();
         for (relation, to) in [

@@ -14,7 +14,7 @@ use super::graph::refuse_format;
 use super::parameters::Parameters;
 use super::problem::{Problem, internal};
 use super::target::RawTarget;
-use super::{Context, GRAPH_REVISION, auth, body, operation, removal, target, wire};
+use super::{Context, GRAPH_REVISION, State, auth, body, operation, removal, target, wire};
 use crate::access::{View, Who};
 use crate::engine::{Idempotency, Write, WriteError, Written};
 use crate::error::Error;
@@ -52,7 +52,7 @@ async fn upsert(context: &Context, mut payload: Payload, raw: RawTarget) -> Resu
         Method::POST => (Mode::Post, "Create", "CreateResult"),
         _ => (Mode::Put, "Update", "UpdateResult"),
     };
-    let who = auth::authenticate(context, &context.state.engine.snapshot())?;
+    let (_, who) = auth::enter(context).await?;
     let asked = Asked::new(context, raw)?;
     if asked.selector.is_some() {
         return Err(
@@ -110,7 +110,16 @@ async fn upsert(context: &Context, mut payload: Payload, raw: RawTarget) -> Resu
         reply.objects(shown, |out, node| wire::entities(out, [node], &view))?;
         reply.finish(dry_run.then_some(&done.told.changes[..]))
     };
-    answer(context.state.engine.write(write, run).await?)
+    let written = context.state.engine.write(write, run).await;
+    answer(written.map_err(|error| decided(&context.state, error))?)
+}
+
+/// What the committer refused was read on a graph that is published by the time it says so.
+pub fn decided<E: Into<Problem>>(state: &State, error: WriteError<E>) -> Problem {
+    let is_decided = matches!(error, WriteError::Refused(_) | WriteError::Violation(_));
+    let mut problem = Problem::from(error);
+    problem.revision = is_decided.then(|| state.engine.revision());
+    problem
 }
 
 /// Each password takes long to hash, slowly on purpose.

@@ -58,6 +58,8 @@ pub struct FieldDef {
     pub values: &'static [&'static str],
     /// The smallest integer allowed.
     pub minimum: Option<i64>,
+    /// What its name does not say; empty: nothing.
+    pub note: &'static str,
 }
 
 const fn field(name: &'static str, field_type: FieldType) -> FieldDef {
@@ -73,6 +75,7 @@ const fn field(name: &'static str, field_type: FieldType) -> FieldDef {
         default_true: false,
         values: &[],
         minimum: None,
+        note: "",
     }
 }
 const fn text(name: &'static str) -> FieldDef {
@@ -130,6 +133,9 @@ impl FieldDef {
             ..self
         }
     }
+    const fn note(self, note: &'static str) -> Self {
+        Self { note, ..self }
+    }
     const fn one_of(self, values: &'static [&'static str]) -> Self {
         Self { values, ..self }
     }
@@ -185,6 +191,9 @@ const ADDRESS: [FieldDef; 6] = [
     text("type"),
 ];
 
+const SEATS_CONSUMED: &str =
+    "Left empty: seats are taken of a license, and not of one of its credits. available-licenses tells how many.";
+
 kinds! {
     // Identity.
     Organization IDENTITY [text("name").indexed().required(), text("type").indexed(), text("description"), ALIAS];
@@ -237,7 +246,7 @@ kinds! {
         flag("overUse").server_owned(),
     ];
     SeatCountCredit ENTITLEMENT [
-        count("seatCount"), count("seatsConsumed").server_owned(), time("validFrom"), time("validUntil"), flag("active").default_true(),
+        count("seatCount"), count("seatsConsumed").server_owned().note(SEATS_CONSUMED), time("validFrom"), time("validUntil"), flag("active").default_true(),
         uuid("licenseTransactionItemId"),
     ];
     UseTimeCredit ENTITLEMENT [

@@ -131,6 +131,7 @@ fn responses() -> Value {
         }
         response
     };
+    let read = Some("Graph-Revision");
     json!({
         "400": problem("Cannot be read, or names what does not exist in the schema", None),
         "401": problem("No token, or a bad one", Some("WWW-Authenticate")),
@@ -139,12 +140,12 @@ fn responses() -> Value {
         "405": problem("Not a method of this path", Some("Allow")),
         "406": problem("Not a format that is answered", None),
         "408": problem("The body did not arrive in time", None),
-        "409": problem("Against what is stored", None),
-        "412": problem("The object is not what `If-Match` or `If-None-Match` says", None),
+        "409": problem("Against what is stored", read),
+        "412": problem("The object is not what `If-Match` or `If-None-Match` says", read),
         "413": problem("The body or the answer is too large", None),
         "414": problem("The selector is too long", None),
         "415": problem("Not a type of body that is taken", None),
-        "422": problem("Understood and refused", None),
+        "422": problem("Understood and refused", read),
         "429": problem("Too many attempts", Some("Retry-After")),
         "503": problem("Not now", Some("Retry-After")),
     })

@@ -59,7 +59,20 @@ pub fn envelopes() -> Vec<(&'static str, Value)> {
         ),
         (
             "Objects",
-            json!({"anyOf": [schema("Object"), {"type": "array", "items": schema("Object")}, schema("ArrayList")]}),
+            json!({"anyOf": [
+                schema("Object"), {"type": "array", "items": schema("Object")}, schema("ArrayList"),
+                schema("LooseObject"), {"type": "array", "items": schema("LooseObject")},
+            ]}),
+        ),
+        (
+            "LooseObject",
+            json!({
+                "type": "object",
+                "properties": {"__objType": {"type": "string", "examples": [Kind::Organization.class_name()]}},
+                "required": ["__objType"],
+                "description": "An object as other clients write it, which is taken too: types by their class names, scalars in wrappers, \
+                                `referenceFields` of null.",
+            }),
         ),
         (
             "ArrayList",

@@ -83,6 +83,9 @@ fn own_field(field: &FieldDef) -> Value {
         FieldType::Uuid => json!({"type": ["string", "null"], "format": "uuid"}),
         FieldType::Json => json!({"description": "Any JSON value"}),
     };
+    if !field.note.is_empty() {
+        schema["description"] = json!(field.note);
+    }
     if let Some(minimum) = field.minimum {
         schema["minimum"] = json!(minimum);
     }

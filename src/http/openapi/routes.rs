@@ -37,7 +37,7 @@ pub struct Answer {
 const JSON: &str = "application/json";
 const LINES: &str = "application/x-ndjson";
 
-const WRITE_PARAMETERS: &[&str] = &["dryRun", "IdempotencyKey", "IfMatch", "IfNoneMatch"];
+const WRITE_PARAMETERS: &[&str] = &["dryRun", "IdempotencyKey", "IfMatch", "IfNoneMatch", "GraphAtLeast"];
 const WRITE_PROBLEMS: &[u16] = &[400, 401, 403, 405, 406, 408, 409, 412, 413, 414, 415, 422, 503];
 const OPERATION_PROBLEMS: &[u16] = &[400, 401, 403, 404, 405, 406, 408, 409, 413, 414, 415, 422, 503];
 const WRITE_HEADERS: &[&str] = &["Graph-Revision", "Idempotency-Replayed"];
@@ -149,6 +149,13 @@ pub const ROUTES: &[Route] = &[
                 headers: &["Graph-Revision", "ETag", "Link"],
             },
             Answer {
+                status: 200,
+                description: "The same, signed",
+                media: "application/jwt",
+                schema: "",
+                headers: &["Graph-Revision", "ETag", "Link"],
+            },
+            Answer {
                 status: 304,
                 description: "`If-None-Match` names what the object is",
                 media: "",
@@ -166,7 +173,7 @@ pub const ROUTES: &[Route] = &[
         tag: "graph",
         summary: "Delete what a selector matches",
         description: "With everything that belongs to it: up to `limits.cascade` entities and relations in one transaction, more in several commits, the matches themselves in the last one. No match is no error: the count is 0. `partlyRemoved`, with `removed` (as far as you may know of it) and `cause`: a part is gone and what is left fits together. To go on, delete the `targets` by their ids (`targetsLeft` says how many there are): the selector may have led through what is gone. After a crash, ask by id what is left.",
-        parameters: &["selector", "dryRun", "IdempotencyKey", "IfMatch"],
+        parameters: &["selector", "dryRun", "IdempotencyKey", "IfMatch", "GraphAtLeast"],
         bodies: &[],
         answers: &[Answer {
             status: 200,
@@ -186,7 +193,7 @@ pub const ROUTES: &[Route] = &[
         summary: "Carry out a named operation on what a selector matches",
         description: "`?operation=MoveLicenses`: see `OperationParameters` for each operation. One transaction. A refusal is 200 with \
                       `resultCode` `Failed`; a client that accepts `application/problem+json` by name gets a problem instead.",
-        parameters: &["selector", "operation", "IdempotencyKey"],
+        parameters: &["selector", "operation", "IdempotencyKey", "GraphAtLeast"],
         bodies: &[PARAMETERS],
         answers: &[Answer {
             status: 200,
@@ -207,7 +214,14 @@ pub const ROUTES: &[Route] = &[
         description: "Without `operation`, a body of objects: all of it in one transaction, or none of it. With one, in the query or in a \
                       form: that operation. A refusal of an operation is 200 with `resultCode` `Failed`; a client that accepts \
                       `application/problem+json` by name gets a problem instead. Login asks for no token.",
-        parameters: &["operation", "dryRun", "IdempotencyKey", "IfMatch", "IfNoneMatch"],
+        parameters: &[
+            "operation",
+            "dryRun",
+            "IdempotencyKey",
+            "IfMatch",
+            "IfNoneMatch",
+            "GraphAtLeast",
+        ],
         bodies: &[OBJECTS, PARAMETERS],
         answers: &[Answer {
             status: 200,
