@@ -340,7 +340,7 @@ fn twice(name: &str) -> Problem {
 /// Of one item only some things are said (`licensing.md` 1.2).
 fn unknown(name: &str) -> Problem {
     let name = shown(name);
-    Problem::bad_request("unknownParameter", format!("there is no `{name}`"))
+    Problem::bad_request("unknownParameter", format!("unknown parameter `{name}`"))
         .parameter(name)
         .help("known here: leaseId, licenseId, entitlementId, ownerOrganizationId, ownerUserId")
 }
@@ -513,7 +513,7 @@ mod tests {
         check("a&licenseId=zz", ("licenseId", None, "`licenseId` is `zz`"));
         check(
             "a&b=;licenseid=zz",
-            ("licenseid", Some("b"), "there is no `licenseid` for the item `b`"),
+            ("licenseid", Some("b"), "unknown parameter `licenseid` for the item `b`"),
         );
         check(
             "a&b=;leaseId=x;leaseId=y",

@@ -257,8 +257,8 @@ pub fn explanation(out: &mut Vec<u8>, tried: &[Tried<'_>], profile: Uuid, item: 
         text::uuid(out, license.id);
         out.extend_from_slice(b",\"path\":");
         let mut steps = Steps::new(out, view);
-        steps.to_license(profile, one.candidate.path, license);
-        steps.to_item(license, one.candidate.item, asked, &below);
+        steps.license(profile, one.candidate.path, license);
+        steps.down_to(license, one.candidate.item, asked, &below);
         steps.end();
         out.extend_from_slice(b",\"rules\":[");
         for (at, (rule, reason)) in one.rules.iter().enumerate() {
@@ -312,7 +312,7 @@ pub fn explanation(out: &mut Vec<u8>, tried: &[Tried<'_>], profile: Uuid, item: 
 /// From a profile to a license, as a selector would walk it: an array of its parts.
 pub fn path(out: &mut Vec<u8>, view: &View<'_>, profile: Node<'_>, path: Path<'_>, license: Node<'_>) {
     let mut steps = Steps::new(out, view);
-    steps.to_license(profile, path, license);
+    steps.license(profile, path, license);
     steps.end();
 }
 
@@ -355,7 +355,8 @@ impl<'o, 'v, 'g> Steps<'o, 'v, 'g> {
         }
     }
 
-    fn to_license(&mut self, profile: Node<'_>, path: Path<'_>, license: Node<'_>) {
+    /// From the profile to the license.
+    fn license(&mut self, profile: Node<'_>, path: Path<'_>, license: Node<'_>) {
         self.way(profile, path);
         if let Some(entitlement) = license.parent(select::LICENSES)
             && !matches!(path, Path::Assignment(_) | Path::Rule(_) | Path::Set(_))
@@ -372,7 +373,7 @@ impl<'o, 'v, 'g> Steps<'o, 'v, 'g> {
     }
 
     /// From a license of another item than was asked for: down to that one, item by item.
-    fn to_item<'n>(
+    fn down_to<'n>(
         &mut self,
         license: Node<'n>,
         opened: Node<'n>,
