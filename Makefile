@@ -69,7 +69,7 @@ schedules:
 mutants:
 	@red() { \
 		echo "without its guard ($$1), $$2 must say: $$3"; \
-		SEATGRAPH_MUTANT=$$1 SEATGRAPH_KILLS=1000 RUST_BACKTRACE=0 cargo test --features mutants $${4:---test it} $$2 2>&1 | grep -m 1 "$$3" \
+		SEATGRAPH_MUTANT=$$1 SEATGRAPH_KILLS=$${5:-1000} RUST_BACKTRACE=0 cargo test --features mutants $${4:---test it} $$2 2>&1 | grep -m 1 "$$3" \
 			|| { echo "it did not"; exit 1; }; \
 	}; \
 	red publish-early histories:: 'answered and not durable'; \
@@ -78,7 +78,7 @@ mutants:
 	red reach-everything matrix::another_organizations 'is told from an unknown one'; \
 	red reach-everything matrix::no_relation_leads 'leads to another organization'; \
 	red sell-any-seat leases::clients_race 'seats are held at once'; \
-	red sell-any-seat leases::kills 'seats are held at once'; \
+	red sell-any-seat leases::kills 'seats are held at once' '--test it' 20; \
 	red sell-any-seat explored:: 'seats are held at once' --lib; \
 	red publish-early explored:: 'and is not durable' --lib; \
 	red stay-behind explored:: 'a copy that is behind' --lib; \
