@@ -136,6 +136,44 @@ pub enum SettingsError {
     NotToml { path: PathBuf, cause: String },
 }
 
+impl SettingsError {
+    /// What would be right.
+    pub fn help(&self) -> Option<String> {
+        let Self::Unknown { key, layer, .. } = self else {
+            return None;
+        };
+        Some(match layer {
+            Layer::Variable(_) => format!(
+                "variables that begin with `SEATGRAPH_` are settings: {}",
+                known("")
+                    .iter()
+                    .map(|key| variable_name(key))
+                    .collect::<Vec<_>>()
+                    .join(", ")
+            ),
+            _ => {
+                let section = key.rsplit_once('.').map_or("", |(section, _)| section);
+                let known = Some(known(section)).filter(|known| !known.is_empty());
+                format!("known here: {}", known.unwrap_or_else(|| self::known("")).join(", "))
+            }
+        })
+    }
+}
+
+/// The keys of a section; of none: all but the limits, which are many.
+fn known(section: &str) -> Vec<String> {
+    let keys = KEYS.iter().map(|key| key.name.to_owned());
+    let limits = || Limits::ALL.iter().map(|(name, _)| format!("limits.{name}"));
+    match section {
+        "" => keys.chain(["limits.…".to_owned()]).collect(),
+        "limits" => limits().collect(),
+        section => {
+            let below = |key: &String| key.strip_prefix(section).is_some_and(|rest| rest.starts_with('.'));
+            keys.filter(below).collect()
+        }
+    }
+}
+
 /// The file looked for where none is named.
 pub const DEFAULT_FILE: &str = "seatgraph.toml";
 
@@ -154,6 +192,21 @@ const NOT_SETTINGS: &[&str] = &[
     "FORGERIES",
     "WORLD",
 ];
+
+/// What Kubernetes sets in every pod beside a Service named `seatgraph`: `SEATGRAPH_SERVICE_HOST`, `SEATGRAPH_SERVICE_PORT_HTTP`,
+/// `SEATGRAPH_PORT_8080_TCP_ADDR` and the like.
+fn is_of_a_service(rest: &str) -> bool {
+    let is_port = |rest: &str| {
+        let mut parts = rest.split('_');
+        parts.next().is_some_and(|port| port.parse::<u16>().is_ok())
+            && matches!(parts.next(), Some("TCP" | "UDP" | "SCTP"))
+            && matches!(parts.next(), None | Some("ADDR" | "PORT" | "PROTO"))
+            && parts.next().is_none()
+    };
+    matches!(rest, "PORT" | "SERVICE_HOST" | "SERVICE_PORT")
+        || rest.starts_with("SERVICE_PORT_")
+        || rest.strip_prefix("PORT_").is_some_and(is_port)
+}
 
 #[derive(Clone, Copy)]
 enum Wanted {
@@ -348,7 +401,7 @@ pub fn read(
         let Some(rest) = variable.strip_prefix("SEATGRAPH_") else {
             continue;
         };
-        if !NOT_SETTINGS.contains(&rest) {
+        if !NOT_SETTINGS.contains(&rest) && !is_of_a_service(rest) {
             let key = rest.to_ascii_lowercase().replace("__", ".");
             set(&mut settings, Layer::Variable(variable.clone()), &key, Raw::Text(value))?;
         }
@@ -611,6 +664,14 @@ mod tests {
                 ("SEATGRAPH_TOKEN", "sg_1"),
                 ("SEATGRAPH_ADMIN_TOKEN", "x"),
                 ("SEATGRAPH_TESTS", "all"),
+                ("SEATGRAPH_PORT", "tcp://10.0.0.1:8080"),
+                ("SEATGRAPH_SERVICE_HOST", "10.0.0.1"),
+                ("SEATGRAPH_SERVICE_PORT", "8080"),
+                ("SEATGRAPH_SERVICE_PORT_HTTP", "8080"),
+                ("SEATGRAPH_PORT_8080_TCP", "tcp://10.0.0.1:8080"),
+                ("SEATGRAPH_PORT_8080_TCP_ADDR", "10.0.0.1"),
+                ("SEATGRAPH_PORT_8080_TCP_PORT", "8080"),
+                ("SEATGRAPH_PORT_8080_TCP_PROTO", "tcp"),
                 ("HOME", "/"),
             ],
             "",
@@ -680,6 +741,11 @@ mod tests {
             "unknown setting `SEATGRAPH_LIMITS_PAGE_MAX` in the variable `SEATGRAPH_LIMITS_PAGE_MAX`, did you mean `SEATGRAPH_LIMITS__PAGE_MAX`?",
         );
         variable(
+            "SEATGRAPH_PORT_HTTP",
+            "80",
+            "unknown setting `SEATGRAPH_PORT_HTTP` in the variable `SEATGRAPH_PORT_HTTP`",
+        );
+        variable(
             "SEATGRAPH_LIMITS__PAGE",
             "none",
             "the setting `limits.page` in the variable `SEATGRAPH_LIMITS__PAGE` must be a whole number, 1 or more, not `none`",
@@ -706,6 +772,26 @@ mod tests {
                 "the password of `database` must not stand on the command line, where every process can read it: set it by `SEATGRAPH_DATABASE` or in the file",
             ),
         );
+    }
+
+    #[test]
+    fn what_is_not_known_is_told_what_is() {
+        let file = Path::new("seatgraph.toml");
+        for (text, expected) in [
+            ("lisen = 'a:1'", "known here: listen, database, "),
+            ("[log]\nlevl = 'info'", "known here: log."),
+            ("[limits]\npages_max = 1", "known here: limits."),
+            ("[colour]\nsky = 'blue'", "known here: listen, database, "),
+        ] {
+            let help = read(&[], &[], Some((file, text))).err().and_then(|error| error.help());
+            assert!(
+                help.as_ref().is_some_and(|help| help.starts_with(expected)),
+                "{text}: {help:?}"
+            );
+        }
+        let variable = [("SEATGRAPH_LOUD".to_owned(), "1".to_owned())];
+        let help = read(&[], &variable, None).err().and_then(|error| error.help());
+        assert!(help.is_some_and(|help| help.contains("SEATGRAPH_LISTEN, ")));
     }
 
     #[test]

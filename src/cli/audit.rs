@@ -53,7 +53,7 @@ pub fn run(common: &Common, args: &Audit) -> Result<(), Failure> {
     if args.limit == 0 {
         return Err(Failure::new(Exit::Usage, "`--limit` is 0").help("ask for at least 1"));
     }
-    let reached = args.place.reach(common, false)?;
+    let reached = args.place.reach_to_read(common)?;
     let filter = args.filter();
     let mut range = args.range();
     let mut items: Vec<Value> = Vec::new();

@@ -54,7 +54,7 @@ pub struct Check {
 }
 
 pub fn run(common: &Common, args: &Check) -> Result<(), Failure> {
-    let reached = args.place.reach(common, false)?;
+    let reached = args.place.reach_to_read(common)?;
     let body = json!({"checks": [asked(args)], "explain": args.explain}).to_string();
     let answer = reached
         .client

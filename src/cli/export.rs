@@ -10,7 +10,7 @@ use super::{Common, Failure, progress};
 
 #[derive(Args)]
 pub struct Export {
-    /// Where to; standard output if none is named
+    /// Where to; standard output if none is named, or `-`
     file: Option<PathBuf>,
     #[command(flatten)]
     place: Place,
@@ -19,7 +19,7 @@ pub struct Export {
 pub fn run(common: &Common, args: &Export) -> Result<(), Failure> {
     let reached = args.place.reach(common, false)?;
     let mut answer = reached.client.get("/export")?.reader();
-    match &args.file {
+    match args.file.as_deref().filter(|file| *file != Path::new("-")) {
         Some(file) => to_file(&mut answer, file, "exporting"),
         None => copy(&mut answer, &mut std::io::stdout().lock(), "exporting"),
     }

@@ -46,10 +46,17 @@ pub fn run(common: &Common, args: &Import) -> Result<(), Failure> {
     let target = target(args);
     let mut sum = Sum::default();
     for file in &args.files {
-        let opened = open(file)?;
-        let done = stream(&reached.client, opened, &target, args.dry_run);
-        let one = done.map_err(|mut failure| {
-            failure.message = format!("{}: {}", file.display(), failure.message);
+        let taken = open(file).and_then(|opened| {
+            stream(&reached.client, opened, &target, args.dry_run).map_err(|mut failure| {
+                failure.message = format!("{}: {}", file.display(), failure.message);
+                failure
+            })
+        });
+        let one = taken.map_err(|mut failure| {
+            if sum.lines > 0 && !args.dry_run {
+                let kept = format!("the {} lines of the files before it are kept", sum.lines);
+                failure.help = Some(failure.help.map_or(kept.clone(), |help| format!("{kept}\n{help}")));
+            }
             failure
         })?;
         sum.lines += one.lines;

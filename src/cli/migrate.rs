@@ -14,7 +14,7 @@ pub struct Migrate {
 pub fn run(common: &Common, args: &Migrate) -> Result<(), Failure> {
     let settings = common.settings(&[("database", args.database.clone())])?;
     place::must_exist(&settings.database)?;
-    drop(open::storage(&settings.database, true)?);
+    drop(open::storage(&settings.database, open::Use::Migrate)?);
     eprintln!("`{}` has the schema of this program", settings.database);
     Ok(())
 }

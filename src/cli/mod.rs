@@ -92,7 +92,13 @@ impl Common {
             .iter()
             .filter_map(|(key, value)| Some((*key, value.clone()?)))
             .collect();
-        settings::load(&flags, self.config.as_deref()).map_err(|error| Failure::new(Exit::Usage, error.to_string()))
+        settings::load(&flags, self.config.as_deref()).map_err(|error| {
+            let failure = Failure::new(Exit::Usage, error.to_string());
+            match error.help() {
+                Some(help) => failure.help(help),
+                None => failure,
+            }
+        })
     }
 }
 

@@ -10,7 +10,7 @@ use crate::event;
 use crate::http;
 use crate::model::Clock;
 use crate::settings::Settings;
-use crate::storage::{Memory, Migrate, Reader, Sqlite, Storage, StorageError};
+use crate::storage::{Memory, Migrate, Reader, Sqlite, Still, Storage, StorageError};
 
 /// Keeps nothing.
 pub const MEMORY: &str = "memory:";
@@ -20,15 +20,32 @@ pub fn is_file(database: &str) -> bool {
     database != MEMORY && !database.contains("://")
 }
 
-pub fn storage(database: &str, migrate: bool) -> Result<Box<dyn Storage>, Failure> {
+/// What is going to be done with a database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Use {
+    /// One that cannot be written will do.
+    Read,
+    Write,
+    /// And an older schema is brought to this program's first.
+    Migrate,
+}
+
+pub fn storage(database: &str, what: Use) -> Result<Box<dyn Storage>, Failure> {
     if database == MEMORY {
         return Ok(Box::new(Memory::new()));
     }
     file_only(database)?;
-    let how = if migrate { Migrate::Apply } else { Migrate::Refuse };
-    Ok(Box::new(
-        Sqlite::open(Path::new(database), how).map_err(|error| unopened(database, &error))?,
-    ))
+    let how = match what {
+        Use::Migrate => Migrate::Apply,
+        Use::Read | Use::Write => Migrate::Refuse,
+    };
+    let path = Path::new(database);
+    let opened = match Sqlite::open(path, how) {
+        Ok(open) => Ok(Box::new(open) as Box<dyn Storage>),
+        Err(StorageError::ReadOnly(_)) if what == Use::Read => Still::open(path).map(|still| Box::new(still) as _),
+        Err(error) => Err(error),
+    };
+    opened.map_err(|error| unopened(database, &error))
 }
 
 /// The databases this program may one day speak to are named, so that nobody takes the URL for a file.
@@ -48,6 +65,15 @@ pub fn unopened(database: &str, error: &StorageError) -> Failure {
     let failure = Failure::new(Exit::Unreachable, format!("cannot open `{database}`: {error}"));
     match error {
         StorageError::Locked(_) => failure.help("a server has it open: use --server, or stop that server"),
+        StorageError::ReadOnly(_) => failure.help(
+            "make the file and its folder writable, or copy it to where they are, with its `-wal` if there is one",
+        ),
+        StorageError::Unavailable(_) => failure.help(
+            "name a file in a folder that this user may enter; with a `-wal` beside it, both have to be writable",
+        ),
+        StorageError::Damaged(_) if Path::new(database).metadata().is_ok_and(|file| file.len() == 0) => {
+            failure.help("remove it to start a new database, or go back to a backup")
+        }
         StorageError::Damaged(_) => failure.help("`seatgraph verify` says more; go back to a backup"),
         StorageError::Newer { .. } => failure.help("use the program that wrote it, or a newer one"),
         _ => failure,
@@ -64,8 +90,8 @@ pub fn backup(database: &str) -> Option<Box<http::Backup>> {
 }
 
 /// Loads everything, with a bar.
-pub fn engine(settings: &Settings, migrate: bool) -> Result<Engine, Failure> {
-    let storage = storage(&settings.database, migrate)?;
+pub fn engine(settings: &Settings, what: Use) -> Result<Engine, Failure> {
+    let storage = storage(&settings.database, what)?;
     let options = Options {
         queue: settings.limits.queue as usize,
         replay_bytes: settings.limits.replay_bytes as usize,

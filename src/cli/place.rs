@@ -38,6 +38,15 @@ impl Drop for Reached {
 impl Place {
     /// `may_create`: a database that does not exist is made, rather than missed.
     pub fn reach(&self, common: &Common, may_create: bool) -> Result<Reached, Failure> {
+        self.reach_for(common, may_create, open::Use::Write)
+    }
+
+    /// For a command that only asks: a database that cannot be written will do.
+    pub fn reach_to_read(&self, common: &Common) -> Result<Reached, Failure> {
+        self.reach_for(common, false, open::Use::Read)
+    }
+
+    fn reach_for(&self, common: &Common, may_create: bool, what: open::Use) -> Result<Reached, Failure> {
         let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
         if self.database.is_none()
             && let Some(server) = self.server.clone().or_else(|| variable("SEATGRAPH_SERVER"))
@@ -49,7 +58,7 @@ impl Place {
         if !may_create {
             must_exist(&settings.database)?;
         }
-        let engine = open::engine(&settings, false)?;
+        let engine = open::engine(&settings, what)?;
         let (inside, client) = Inside::start(engine.clone(), &settings)?;
         Ok(Reached {
             client,

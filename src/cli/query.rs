@@ -43,7 +43,7 @@ pub fn run(common: &Common, args: &Query) -> Result<(), Failure> {
         target.push(if index == 0 { '?' } else { '&' });
         target.push_str(&parameter);
     }
-    let reached = args.place.reach(common, false)?;
+    let reached = args.place.reach_to_read(common)?;
     let text = reached
         .client
         .get(&target)

@@ -48,8 +48,12 @@ pub fn run(common: &Common, args: &Serve) -> Result<(), Failure> {
             "private signing keys will lie open in the database and in its backups: set SEATGRAPH_KEY_SECRET or `keys.file`"
         );
     }
+    let what = match args.auto_migrate {
+        true => open::Use::Migrate,
+        false => open::Use::Write,
+    };
     let listener = bind(&settings.listen)?;
-    let engine = open::engine(&settings, args.auto_migrate)?;
+    let engine = open::engine(&settings, what)?;
     note(&engine, "opened");
     if let Some(seed) = &args.seed {
         sow(&engine, &settings, seed)?;
@@ -166,14 +170,17 @@ fn workers() -> usize {
 }
 
 fn bind(listen: &str) -> Result<TcpListener, Failure> {
-    let failed = |cause: String| {
-        Failure::refused(format!("cannot listen on `{listen}`: {cause}")).help("give another by --listen ADDRESS:PORT")
+    let failed = |cause: std::io::Error| {
+        // What is no address at all was written wrong.
+        let exit = match cause.kind() {
+            std::io::ErrorKind::InvalidInput => Exit::Usage,
+            _ => Exit::Refused,
+        };
+        Failure::new(exit, format!("cannot listen on `{listen}`: {cause}"))
+            .help("give another by --listen ADDRESS:PORT")
     };
-    let addresses: Vec<SocketAddr> = listen
-        .to_socket_addrs()
-        .map_err(|cause| failed(cause.to_string()))?
-        .collect();
-    TcpListener::bind(addresses.as_slice()).map_err(|cause| failed(cause.to_string()))
+    let addresses: Vec<SocketAddr> = listen.to_socket_addrs().map_err(failed)?.collect();
+    TcpListener::bind(addresses.as_slice()).map_err(failed)
 }
 
 /// At every start the one that is set, and then no other is made.

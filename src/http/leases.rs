@@ -11,7 +11,7 @@ use super::cursor::Lasting;
 use super::operation::no_match;
 use super::problem::Problem;
 use super::wire::text;
-use super::write::{answer as written, beside, idempotency, still_known};
+use super::write::{answer as written, beside, decided, idempotency, still_known};
 use super::{Context, GRAPH_REVISION, auth};
 use crate::access::{Action, Permission, View, Who};
 use crate::engine::{Reply, Write};
@@ -190,5 +190,6 @@ async fn end(context: &Context, id: &str) -> Result<HttpResponse, Problem> {
             body: Arc::from(Vec::new()),
         })
     };
-    written(context.state.engine.write(write, run).await?)
+    let done = context.state.engine.write(write, run).await;
+    written(done.map_err(|error| decided(&context.state, error))?)
 }

@@ -13,7 +13,7 @@ use uuid::Uuid;
 use super::authz::tell_changes;
 use super::object::{Member, Object, within};
 use super::problem::Problem;
-use super::write::{self, answer as written, still_known};
+use super::write::{self, answer as written, decided, still_known};
 use super::{Context, auth, body, operation};
 use crate::engine::{Reply, Write};
 use crate::error::Error;
@@ -129,7 +129,7 @@ pub async fn answer(context: &Context, mut payload: Payload) -> Result<HttpRespo
         })
     };
     let done = context.state.engine.write(write, job).await;
-    written(done.map_err(|error| placed(error.into()))?)
+    written(done.map_err(|error| placed(decided(&context.state, error)))?)
 }
 
 /// `me` is the user whose token it is; there is no such organization.

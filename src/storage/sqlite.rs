@@ -44,7 +44,7 @@ use migrate::{MIGRATIONS, Migration, migrate};
 pub(super) use place::Target;
 use place::{Lock, beside, refused, resolve};
 use read::Totals;
-pub use reader::Reader;
+pub use reader::{Reader, Still};
 pub use verify::Report;
 use write::Writer;
 
@@ -100,9 +100,7 @@ impl Sqlite {
         match path.metadata() {
             Ok(file) if file.len() == 0 => {
                 let shown = path.display();
-                return Err(StorageError::Damaged(format!(
-                    "`{shown}` is empty: remove it to start a new database"
-                )));
+                return Err(StorageError::Damaged(format!("`{shown}` is empty")));
             }
             Ok(_) => {}
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => create(&path, migrations)?,
@@ -369,7 +367,28 @@ const CACHE: &str = "PRAGMA cache_size = -65536";
 /// A connection with everything set that does not write.
 fn connect(path: &Path) -> Result<Connection, StorageError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let db = Connection::open_with_flags(path, flags)?;
+    prepared(Connection::open_with_flags(path, flags)?)
+}
+
+/// The same of a file that nobody changes meanwhile: SQLite looks for no log beside it, and makes none.
+fn connect_still(path: &Path) -> Result<Connection, StorageError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let name = path
+        .to_string_lossy()
+        .replace('%', "%25")
+        .replace('?', "%3f")
+        .replace('#', "%23");
+    prepared(Connection::open_with_flags(format!("file:{name}?immutable=1"), flags)?)
+}
+
+/// Whether the file itself cannot be written. Asked of SQLite: whoever else closes a handle of it drops its locks.
+fn is_readonly(path: &Path) -> bool {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let db = Connection::open_with_flags(path, flags);
+    db.and_then(|db| db.is_readonly(rusqlite::MAIN_DB)).unwrap_or(false)
+}
+
+fn prepared(db: Connection) -> Result<Connection, StorageError> {
     db.busy_timeout(std::time::Duration::from_secs(5))?;
     db.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
     db.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;

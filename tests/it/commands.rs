@@ -134,7 +134,7 @@ fn what_the_command_line_does_not_mean_is_said() {
     );
     check(
         "serve --listen nowhere --database memory:",
-        1,
+        2,
         "cannot listen on `nowhere`",
     );
     check("serve --config none.toml", 2, "cannot read `none.toml`");
@@ -216,6 +216,13 @@ fn a_world_goes_into_a_file_and_comes_out_again() {
         "",
     );
     check(here, "export again.ndjson --database b.db", 0, "", "");
+    let printed = run(here, "export - --database b.db");
+    let written = std::fs::read(here.join("all.ndjson")).expect("an export");
+    assert!(
+        printed.stdout == written && !here.join("-").exists(),
+        "{}",
+        text(&printed.stderr)
+    );
     let read = |name: &str| std::fs::read(here.join(name)).expect("an export");
     assert_eq!(read("all.ndjson"), read("again.ndjson"));
     check(here, "backup copy.db --database a.db", 0, "", "");
@@ -311,6 +318,22 @@ fn a_bad_line_stops_an_import_and_is_named() {
         "the 10000 lines before this batch are kept",
     );
     check(here, "query /Profile{count} --database a.db", 0, "20000\n", "");
+    let fine = "{\"__objType\":\"Profile\"}\n".repeat(7);
+    std::fs::write(here.join("fine.ndjson"), fine).expect("a file");
+    for (file, err) in [
+        ("bad.ndjson", "\n  the 7 lines of the files before it are kept\n"),
+        (
+            "long.ndjson",
+            "\n  the 7 lines of the files before it are kept\n  the 10000 lines before this batch are kept\n",
+        ),
+        ("none.ndjson", "\n  the 7 lines of the files before it are kept\n"),
+    ] {
+        check(here, &format!("import fine.ndjson {file} --database b.db"), 1, "", err);
+    }
+    check(here, "query /Profile{count} --database b.db", 0, "10021\n", "");
+    std::fs::write(here.join("empty.db"), "").expect("a file");
+    let err = "empty.db` is empty\n  remove it to start a new database";
+    check(here, "query /Profile --database empty.db", 4, "", err);
 }
 
 #[test]

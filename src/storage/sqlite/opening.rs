@@ -35,7 +35,7 @@ fn files_that_are_no_database_are_refused_in_clear_words() {
     let mut header = b"SQLite format 3\0".to_vec();
     header.extend((0..4080u32).map(|at| (at * 7 + 3) as u8));
     for (name, bytes, words) in [
-        ("empty", &b""[..], "is empty: remove it"),
+        ("empty", &b""[..], "is empty"),
         ("one", b"x", "the file is not a database"),
         ("short", b"SQLite format 3\0", "the file is not a database"),
         (
@@ -404,16 +404,36 @@ fn what_cannot_be_written_is_read_only() {
             let refused = refusal(&place.join(name));
             assert!(matches!(refused, StorageError::ReadOnly(_)), "{name}: {refused}");
         }
+        // Where neither can be written, nobody writes: it is read as it lies, unless a log says that it is not whole.
+        let still = place.join("still/sea?t%#graph.db");
+        assert!(matches!(refusal(&still), StorageError::ReadOnly(_)));
+        let report = Reader::open(&still).expect("opens").verify(&mut |_, _| ());
+        assert_eq!((report.problems, report.commits), (vec![], 12));
+        let mut store = Still::open(&still).expect("opens");
+        assert_eq!(loaded(&mut store, Time(0)).map(|(head, _)| head.revision), Ok(12));
+        assert!(matches!(store.begin(), Err(StorageError::ReadOnly(_))));
+        assert!(Reader::open(&place.join("torn/seatgraph.db")).is_err());
         println!("all read-only");
         return;
     }
     let directory = directory();
     let mode = |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("set");
     mode(directory.path(), 0o755);
-    for (name, file, whole) in [("file", 0o444, 0o777), ("directory", 0o666, 0o555)] {
+    for (name, file, whole) in [
+        ("file", 0o444, 0o777),
+        ("directory", 0o666, 0o555),
+        ("still", 0o444, 0o555),
+        ("torn", 0o444, 0o555),
+    ] {
         let within = directory.path().join(name);
         fs::create_dir(&within).expect("made");
-        mode(&sample(&within).0, file);
+        let (path, _) = sample(&within);
+        mode(&path, file);
+        match name {
+            "still" => fs::rename(&path, within.join("sea?t%#graph.db")).expect("moved"),
+            "torn" => fs::write(beside(&path, "-wal"), "left over").expect("written"),
+            _ => {}
+        }
         mode(&within, whole);
     }
     let program = std::env::current_exe().expect("this test");

@@ -3,18 +3,19 @@
 use std::fs::File;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use rusqlite::backup::{Backup, StepResult};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, TransactionBehavior};
 
 use super::super::codec::Decoder;
-use super::super::{Head, Link, Log, Scratch, Stated, StorageError, Wanted, Way};
+use super::super::{Head, Link, Loaded, Log, Logs, Scratch, Stated, Storage, StorageError, Wanted, Way};
 use super::migrate::{MIGRATIONS, Migrate, migrate};
 use super::place::{Target, beside, refused, resolve, scratch};
 use super::read::{self, Totals};
-use super::{connect, named, single_file, state};
-use crate::model::{Clock, Commit, Revision};
+use super::{connect, connect_still, is_readonly, named, single_file, state};
+use crate::model::{Clock, Commit, Revision, Time};
 
 /// Pages copied between two reports of progress: 1 MiB.
 const STEP: i32 = 256;
@@ -41,15 +42,24 @@ impl Reader {
                 )));
             }
         }
-        let opened = || {
-            let mut db = connect(&path)?;
+        let open = |mut db: Connection| {
             db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
             db.pragma_update(None, "query_only", true)?;
             migrate(&mut db, MIGRATIONS, Migrate::Refuse)?;
             let words = read::words(&db)?;
             Ok((db, Decoder::new(&words)))
         };
-        let (db, decoder) = opened().map_err(|error| named(&path, error))?;
+        let opened = match connect(&path).and_then(open) {
+            // A database has a log beside it while it is open, and here nobody can make one. Where there is none, nothing is
+            // missing from the file.
+            Err(StorageError::ReadOnly(_) | StorageError::Unavailable(_))
+                if is_readonly(&path) && !beside(&path, "-wal").exists() =>
+            {
+                connect_still(&path).and_then(open)
+            }
+            opened => opened,
+        };
+        let (db, decoder) = opened.map_err(|error| named(&path, error))?;
         Ok(Self { db, decoder, path })
     }
 
@@ -71,6 +81,52 @@ impl Reader {
             read(&transaction, &self.decoder, &totals)
         };
         read().map_err(|error| named(&self.path, error))
+    }
+}
+
+/// A database that cannot be written, as a store: it loads, and takes no commit.
+#[derive(Debug)]
+pub struct Still(Reader);
+
+impl Still {
+    pub fn open(path: &Path) -> Result<Self, StorageError> {
+        Reader::open(path).map(Self)
+    }
+
+    fn refused(&self) -> StorageError {
+        StorageError::ReadOnly(format!("cannot write `{}`", self.0.path.display()))
+    }
+}
+
+impl Storage for Still {
+    fn load(
+        &mut self,
+        replays_since: Time,
+        each: &mut dyn FnMut(Loaded) -> Result<(), StorageError>,
+    ) -> Result<Head, StorageError> {
+        self.0.at_head(|db, decoder, totals| {
+            read::load(db, decoder, totals, replays_since, each)?;
+            Ok(totals.head)
+        })
+    }
+
+    fn begin(&mut self) -> Result<Head, StorageError> {
+        Err(self.refused())
+    }
+
+    fn since(&mut self, after: Revision, at_most: usize) -> Result<Vec<Commit>, StorageError> {
+        Log::since(&mut self.0, after, at_most)
+    }
+
+    fn commit(&mut self, _: &[Commit]) -> Result<(), StorageError> {
+        Err(self.refused())
+    }
+
+    fn abandon(&mut self) {}
+
+    fn logs(&self) -> Logs {
+        let path = self.0.path.clone();
+        Arc::new(move || Ok(Box::new(Reader::open_lean(&path)?)))
     }
 }
 
