@@ -36,7 +36,7 @@ const CHUNK: usize = 128 * 1024;
 
 /// Batches of lines, each decoded and committed as one transaction, in order.
 pub async fn import(context: &Context, mut payload: Payload) -> Result<HttpResponse, Problem> {
-    let who = auth::authenticate(context, &context.state.engine.snapshot())?;
+    let (_, who) = auth::enter(context).await?;
     auth::require_unbound(&who, Permission::ServerImport)?;
     body::refuse_encoding(&context.request)?;
     refuse_key(

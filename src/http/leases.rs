@@ -157,7 +157,7 @@ fn admit(who: &Who) -> Result<(), Error> {
 }
 
 async fn end(context: &Context, id: &str) -> Result<HttpResponse, Problem> {
-    let who = auth::authenticate(context, &context.state.engine.snapshot())?;
+    let (_, who) = auth::enter(context).await?;
     admit(&who)?;
     no_match(context)?;
     let dry_run = context.parameters(&["dryRun"])?.flag("dryRun", false)?;

@@ -220,6 +220,23 @@ mod tests {
     }
 
     #[test]
+    fn what_is_taken_and_answered_is_told() {
+        let document: Value = serde_json::from_slice(&document(&[])).unwrap();
+        let answer = &document["paths"]["/graph/{selector}"]["get"]["responses"]["200"];
+        for media in ["application/json", "application/jwt"] {
+            assert!(answer["content"].get(media).is_some(), "{media}");
+        }
+        // Class names, wrapped scalars and references of null are no `Object`.
+        let loose = json!({"$ref": "#/components/schemas/LooseObject"});
+        let taken = document["components"]["schemas"]["Objects"]["anyOf"]
+            .as_array()
+            .unwrap();
+        assert!(taken.contains(&loose));
+        let consumed = &document["components"]["schemas"]["SeatCountCredit"]["properties"]["seatsConsumed"];
+        assert!(consumed["description"].is_string());
+    }
+
+    #[test]
     fn every_generic_operation_has_its_route_and_parameters() {
         let document: Value = serde_json::from_slice(&document(&[])).unwrap();
         for operation in OPERATIONS {

@@ -82,7 +82,7 @@ fn parts(path: &str) -> Option<(Kind, &str)> {
 
 pub async fn answer(context: &Context, mut payload: Payload) -> Result<HttpResponse, Problem> {
     let method = context.request.method().clone();
-    let who = auth::authenticate(context, &context.state.engine.snapshot())?;
+    let (_, who) = auth::enter(context).await?;
     let (run, operation): (Run, _) = match method {
         Method::POST => (transactions::create, "CreateLicenseTransaction"),
         Method::PUT => (transactions::update, "UpdateLicenseTransaction"),

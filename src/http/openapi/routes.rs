@@ -381,7 +381,7 @@ pub const ROUTES: &[Route] = &[
         tag: "licenses",
         summary: "Give a lease back",
         description: "One's own by the rules of its model; another's, with `Consumption.delete`, at once.",
-        parameters: &["id", "dryRun", "IdempotencyKey"],
+        parameters: &["id", "dryRun", "IdempotencyKey", "GraphAtLeast"],
         bodies: &[],
         answers: &[
             Answer {
@@ -428,7 +428,7 @@ pub const ROUTES: &[Route] = &[
         tag: "operations",
         summary: "Grant an organization what it ordered",
         description: "The same order again, known by its `externalId`, grants nothing more; another one by that id is refused.",
-        parameters: &["id", "dryRun", "IdempotencyKey"],
+        parameters: &["id", "dryRun", "IdempotencyKey", "GraphAtLeast"],
         bodies: &[TRANSACTION],
         answers: &[
             Answer {
@@ -456,7 +456,7 @@ pub const ROUTES: &[Route] = &[
         tag: "operations",
         summary: "Change what an order granted an organization",
         description: "Quantities, validities and the `lockScope` of the items that are named; items that are new are granted, the others stay.",
-        parameters: &["id", "dryRun", "IdempotencyKey"],
+        parameters: &["id", "dryRun", "IdempotencyKey", "GraphAtLeast"],
         bodies: &[TRANSACTION],
         answers: &[Answer {
             status: 200,
@@ -475,7 +475,7 @@ pub const ROUTES: &[Route] = &[
         tag: "operations",
         summary: "Grant a user what was ordered",
         description: "The same order again, known by its `externalId`, grants nothing more; another one by that id is refused.",
-        parameters: &["id", "dryRun", "IdempotencyKey"],
+        parameters: &["id", "dryRun", "IdempotencyKey", "GraphAtLeast"],
         bodies: &[TRANSACTION],
         answers: &[
             Answer {
@@ -503,7 +503,7 @@ pub const ROUTES: &[Route] = &[
         tag: "operations",
         summary: "Change what an order granted a user",
         description: "Quantities, validities and the `lockScope` of the items that are named; items that are new are granted, the others stay.",
-        parameters: &["id", "dryRun", "IdempotencyKey"],
+        parameters: &["id", "dryRun", "IdempotencyKey", "GraphAtLeast"],
         bodies: &[TRANSACTION],
         answers: &[Answer {
             status: 200,
@@ -544,7 +544,7 @@ pub const ROUTES: &[Route] = &[
                       Committed in batches of at most 10,000 lines, of 100 while others write: a problem names its `line` (of an array, which element) and the \
                       `committedLines`. An Idempotency-Key is refused. With `from` each line, element or document is an \
                       answer of that system's list endpoints.",
-        parameters: &["dryRun", "from", "organization"],
+        parameters: &["dryRun", "from", "organization", "GraphAtLeast"],
         bodies: &[Body {
             media: LINES,
             schema: "ImportLine",
