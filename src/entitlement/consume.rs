@@ -171,10 +171,18 @@ fn write(
         }
     };
     if granted.uses > 0 {
-        credits::spend(tx, granted.license, Limited::UseCount, granted.uses)?;
+        credits::spend(tx, granted.license, Limited::UseCount, granted.uses, None)?;
     }
     if granted.use_time > 0 {
-        credits::spend(tx, granted.license, Limited::UseTime, granted.use_time)?;
+        let until = granted.until.millis();
+        let from = until.saturating_sub(i64::try_from(granted.use_time).unwrap_or(i64::MAX));
+        credits::spend(
+            tx,
+            granted.license,
+            Limited::UseTime,
+            granted.use_time,
+            Some(Time(from)),
+        )?;
     }
     if let Some(hw) = wanted.hw.filter(|_| granted.locks) {
         lock::remember(tx, granted.license, granted.item_of_license, hw.id)?;

@@ -63,26 +63,52 @@ pub fn all(license: Node<'_>) -> impl Iterator<Item = Node<'_>> {
 
 /// What the credits that are valid now give, less what was used of it.
 pub(super) struct Credits {
-    /// Each with its end, the latest first; without an amount it has no limit.
-    each: SmallVec<[(i64, Option<u64>); 4]>,
+    /// The one that ends last first.
+    each: SmallVec<[Credit; 4]>,
     /// `None`: without limit.
     pub total: Option<u64>,
+}
+
+#[derive(Clone, Copy)]
+struct Credit {
+    id: Uuid,
+    end: i64,
+    /// `None`: it has no limit.
+    left: Option<u64>,
+    used: u64,
+}
+
+impl Credit {
+    /// What it gives of so much; of use time, no more than lasts from a time to its end.
+    fn part(&self, wanted: u64, from: Option<i64>) -> u64 {
+        let lasts = from.map_or(u64::MAX, |from| {
+            u64::try_from(self.end.saturating_sub(from)).unwrap_or(0)
+        });
+        wanted.min(self.left.unwrap_or(u64::MAX)).min(lasts)
+    }
 }
 
 impl Credits {
     pub fn of(license: Node<'_>, limited: Limited, now: Time) -> Self {
         let Place { rel, amount, used } = *at(limited);
-        let mut each: SmallVec<[(i64, Option<u64>); 4]> = SmallVec::new();
+        let mut each: SmallVec<[Credit; 4]> = SmallVec::new();
         let mut total = Some(0u64);
         for (credit, _) in license.hop(Hop::forward(rel), None) {
             if !is_usable(&credit, now) {
                 continue;
             }
-            let left = left(&credit, amount, used);
+            let number = |field: u8| credit.fields.get(field).and_then(Value::as_int);
+            let positive = |number: i64| u64::try_from(number).unwrap_or(0);
+            let used = used.and_then(number).map_or(0, positive);
+            let left = number(amount).map(|amount| positive(amount).saturating_sub(used));
             total = total.zip(left).map(|(total, left)| total.saturating_add(left));
-            each.push((select::end(&credit).map_or(i64::MAX, Time::millis), left));
+            let end = select::end(&credit).map_or(i64::MAX, Time::millis);
+            let id = credit.id;
+            each.push(Credit { id, end, left, used });
         }
-        each.sort_unstable_by_key(|(until, _)| std::cmp::Reverse(*until));
+        // Stable, and gone through from its end where one is spent: of two that end together the older one gives first.
+        each.reverse();
+        each.sort_by_key(|credit| std::cmp::Reverse(credit.end));
         Self { each, total }
     }
 
@@ -90,9 +116,31 @@ impl Credits {
         self.each.is_empty()
     }
 
-    /// When the last of them ends.
-    pub fn latest(&self) -> Time {
-        Time(self.each.first().map_or(i64::MAX, |(until, _)| *until))
+    /// Those that are spent, the first first: the one that ends first.
+    fn spent(&self) -> impl Iterator<Item = &Credit> {
+        self.each.iter().rev()
+    }
+
+    /// Until when a session goes at most that takes so many uses: to the end of the credit that gives the last of them. One
+    /// that takes none was paid for: to the last end of a credit that gave any.
+    pub fn of_uses(&self, mut wanted: u64) -> Time {
+        let payer = match wanted {
+            0 => self.each.iter().find(|credit| credit.used > 0).or(self.each.first()),
+            _ => self.spent().find(|credit| {
+                wanted -= credit.part(wanted, None);
+                wanted == 0
+            }),
+        };
+        Time(payer.map_or(i64::MAX, |credit| credit.end))
+    }
+
+    /// Until when use time lasts that is paid for up to a time: no credit gives of what lies past its own end.
+    pub fn of_time(&self, paid: Time) -> Time {
+        let until = self.spent().fold(paid.millis(), |until, credit| {
+            let part = credit.part(u64::MAX, Some(until));
+            until.saturating_add(i64::try_from(part).unwrap_or(i64::MAX))
+        });
+        Time(until)
     }
 
     /// Until when a lease may go at most that is wanted until `until`: to the first end of a credit past which it does not
@@ -100,11 +148,11 @@ impl Credits {
     pub fn lasting(&self, until: Time, fits: impl Fn(Time, Option<u64>) -> bool) -> Time {
         let mut left: SmallVec<[(i64, Option<u64>); 4]> = SmallVec::new();
         let mut sum = Some(0u64);
-        for (end, amount) in &self.each {
-            if left.last().is_none_or(|(last, _)| last != end) {
-                left.push((*end, sum));
+        for credit in &self.each {
+            if left.last().is_none_or(|(last, _)| *last != credit.end) {
+                left.push((credit.end, sum));
             }
-            sum = sum.zip(*amount).map(|(sum, amount)| sum.saturating_add(amount));
+            sum = sum.zip(credit.left).map(|(sum, amount)| sum.saturating_add(amount));
         }
         let before = left.iter().rev().take_while(|(end, _)| *end < until.millis());
         let first = before.copied().find(|(end, left)| !fits(Time(*end), *left));
@@ -124,45 +172,35 @@ fn is_usable(credit: &Entity, now: Time) -> bool {
     active == Some(&Value::Bool(true)) && select::is_valid(credit, now)
 }
 
-/// What is left of a credit; `None`: it has no limit.
-fn left(credit: &Entity, amount: u8, used: Option<u8>) -> Option<u64> {
-    let number = |field: u8| credit.fields.get(field).and_then(Value::as_int);
-    let amount = u64::try_from(number(amount)?).unwrap_or(0);
-    let used = used.and_then(number).map_or(0, |used| u64::try_from(used).unwrap_or(0));
-    Some(amount.saturating_sub(used))
-}
-
-/// Takes from the credits valid now, from the one that ends first. There is enough: the decision has counted it.
+/// Takes from the credits valid now, from the one that ends first. There is enough: the decision has counted it. Use time is
+/// that from a time on.
 pub(super) fn spend(
     tx: &mut Transaction<'_>,
     license: Uuid,
     limited: Limited,
     mut wanted: u64,
+    from: Option<Time>,
 ) -> Result<(), Violation> {
-    let Place { rel, amount, used } = *at(limited);
-    let now = tx.now();
-    let Some(used) = used else { return Ok(()) };
+    let Some(field) = at(limited).used else { return Ok(()) };
     let node = tx.graph().find(license).ok_or(Violation::NotFound { id: license })?;
-    let mut credits: SmallVec<[(i64, Uuid, Option<u64>); 4]> = node
-        .hop(Hop::forward(rel), None)
-        .filter(|(credit, _)| is_usable(credit, now))
-        .map(|(credit, _)| {
-            let until = select::end(&credit).map_or(i64::MAX, Time::millis);
-            (until, credit.id, left(&credit, amount, Some(used)))
-        })
-        .collect();
-    // Stable, so that of two that end together the older one gives first.
-    credits.sort_by_key(|(until, ..)| *until);
-    for (_, id, left) in credits {
-        let part = left.unwrap_or(u64::MAX).min(wanted);
+    let credits = Credits::of(node, limited, tx.now());
+    let mut from = from.map(Time::millis);
+    for credit in credits.spent() {
+        let part = credit.part(wanted, from);
         if part == 0 {
             continue;
         }
-        let credit = tx.graph().find(id).ok_or(Violation::NotFound { id })?;
-        let had = credit.fields.get(used).and_then(Value::as_int).unwrap_or(0);
-        let sum = had.saturating_add(i64::try_from(part).unwrap_or(i64::MAX));
-        let fields = credit.fields.with(used, Some(Value::Int(sum)));
-        tx.update(id, fields)?;
+        let part_of_it = i64::try_from(part).unwrap_or(i64::MAX);
+        let node = tx
+            .graph()
+            .find(credit.id)
+            .ok_or(Violation::NotFound { id: credit.id })?;
+        let had = node.fields.get(field).and_then(Value::as_int).unwrap_or(0);
+        let fields = node
+            .fields
+            .with(field, Some(Value::Int(had.saturating_add(part_of_it))));
+        tx.update(credit.id, fields)?;
+        from = from.map(|from| from.saturating_add(part_of_it));
         wanted -= part;
         if wanted == 0 {
             break;

@@ -516,7 +516,9 @@ fn judge<'g>(
             over_use = credits.total.is_some_and(|total| {
                 let goes_on_over = || candidate.assignment.is_some_and(|assignment| is_over(assignment, now));
                 let is_above = |seats: u64| seats > total;
-                is_above(after) && (!is_promised || goes_on_over()) || seats > mine.leased && is_above(leased)
+                // Of reservations that all have a seat none is above the total, whoever leases beside them.
+                let is_late = is_above(taken.reserved) && seats > mine.leased && is_above(leased);
+                is_above(after) && (!is_promised || goes_on_over()) || is_late
             });
             until = credits.lasting(until, |end, left| {
                 let (taken, mine, seats) = (graph.taken(license, end), mine_at(end), seats_at(end));
@@ -535,18 +537,14 @@ fn judge<'g>(
             };
             let fits = !credits.is_empty() && credits.total.is_none_or(|left| uses <= left);
             rule(Rule::UseCount, (!fits).then_some(Reason::UseCountExceeded))?;
-            until = until.min(credits.latest());
+            until = until.min(credits.of_uses(uses));
         }
         Limited::UseTime => {
-            until = until.min(credits.latest());
             // What a renewal had was paid for.
             let paid = ended.unwrap_or(now);
-            let left = credits
-                .total
-                .map_or(i64::MAX, |left| i64::try_from(left).unwrap_or(i64::MAX));
-            let fits = !credits.is_empty() && (left > 0 || paid > now);
+            let fits = !credits.is_empty() && (credits.total != Some(0) || paid > now);
             rule(Rule::UseTime, (!fits).then_some(Reason::UseTimeExceeded))?;
-            until = until.min(plus(paid, left));
+            until = until.min(credits.of_time(paid));
             use_time = u64::try_from(until.millis().saturating_sub(paid.millis())).unwrap_or(0);
         }
     }

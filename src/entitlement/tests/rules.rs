@@ -448,6 +448,18 @@ fn over_use() {
             ("cid editor", "renewed lic 900"),
         ],
     );
+    // Nor is a reserved seat, that had been counted.
+    check(
+        "UtilizationConstraint over maxOveruseCount=1 < model
+         Assignment seat reservationType=reserved < lic ann
+         set credit seatCount=1",
+        &[
+            ("bob editor", "new lic 900 over"),
+            ("ann editor", "new lic 900"),
+            ("ann editor", "renewed lic 900"),
+            ("bob editor", "renewed lic 900 over"),
+        ],
+    );
     check(
         "UtilizationConstraint over maxOverusePercent=50 < model",
         &[
@@ -518,6 +530,19 @@ fn uses_and_use_time() {
             ("at 950", ""),
             ("ann editor", "useTimeExceeded"),
         ],
+    );
+    // No credit pays for what lies past its own end, and one that is used up keeps none going.
+    check(
+        &format!("{counted}\nset uses useCount=0\nUseCountCredit short useCount=5 validUntil=60 active=true < lic"),
+        &[("ann editor", "new lic 60"), ("ann editor", "renewed lic 60")],
+    );
+    check(
+        &format!("{timed}\nset time useTime=1\nUseTimeCredit short useTime=1000000 validUntil=60 active=true < lic"),
+        &[("ann editor", "new lic 60"), ("bob editor", "new lic 60")],
+    );
+    check(
+        &format!("{timed}\nUseTimeCredit short useTime=30000 validUntil=60 active=true < lic"),
+        &[("ann editor", "new lic 900"), ("bob editor", "new lic 130")],
     );
     // A shorter term gives no use time back, and a longer one after it is not paid for twice.
     check(
