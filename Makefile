@@ -36,7 +36,7 @@ lint:
 	else echo 'skipped: the lints (clippy is missing)'; fi
 
 # The figures a release must reach, beside a bare handler, SQLite and PostgreSQL in the same run; writes docs/performance.md and its plots.
-# SIZES=10000 ROUNDS=1 is a small run; MORE='--only reads,writes' or MORE='--leases 1000000' asks for other things.
+# SIZES=10000 ROUNDS=1 is a small run; MORE='--only reads,writes' or MORE='--only leases --leases 1000000' asks for other things.
 bench:
 	@command -v wrk >/dev/null || { echo 'needs wrk: apt-get install wrk postgresql'; exit 1; }
 	cargo bench --bench suite -- $(SIZES) --rounds $(ROUNDS) --seconds $(SECONDS) $(MORE)

@@ -31,7 +31,7 @@ pub struct Asked {
 }
 
 const SIZES: [u64; 3] = [10_000, 1_000_000, 10_000_000];
-const PARTS: [&str; 5] = ["load", "reads", "writes", "mixed", "hub"];
+const PARTS: [&str; 6] = ["load", "reads", "writes", "mixed", "hub", "leases"];
 
 impl Asked {
     pub fn read() -> Self {

@@ -108,7 +108,10 @@ fn bad_check(raw: &RawValue) -> Fault {
         .find(|((name, ..), _)| pointer.strip_prefix('/') == Some(name));
     let detail = match (known, pointer.strip_prefix('/')) {
         (Some(((name, ..), what)), _) => format!("`{name}` is {what}"),
-        (None, Some(name)) => format!("a check has no member `{}`", name.chars().take(60).collect::<String>()),
+        (None, Some(name)) => {
+            let name = name.replace("~1", "/").replace("~0", "~");
+            format!("a check has no member `{}`", name.chars().take(60).collect::<String>())
+        }
         (None, None) if !value.is_object() => "a check is an object".to_owned(),
         (None, None) if value.get("item").is_none() => "`item` is missing".to_owned(),
         (None, None) => "a member is given twice".to_owned(),
