@@ -7,6 +7,7 @@ use crate::graph::{Kept, Node, Transaction};
 use crate::model::schema::{Hop, RelationType, known, place};
 use crate::model::{Entity, Fields, Kind, Rel, Time, Value};
 
+use super::matching;
 use super::refused::Refused;
 use super::terms::{self, Limited, Terms};
 
@@ -152,7 +153,8 @@ fn pooled(
     };
     let mut other = None;
     for license in graph.licenses(entitlement, item) {
-        if license.parent(MODEL_OF_LICENSE).map(|node| node.id) != model {
+        // One that opens what matches is no license of the item.
+        if matching::is_matching(&license) || license.parent(MODEL_OF_LICENSE).map(|node| node.id) != model {
             continue;
         }
         // Left out, it begins when that license did, and a bounded validity ends as that one's.

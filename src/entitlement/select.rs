@@ -286,9 +286,15 @@ fn gather<'g>(
             budget.spend()?;
             for license in profile.graph().licenses(entitlement, *item) {
                 budget.spend()?;
-                if !is_individual(&license) {
+                if !is_individual(&license) && !matching::is_matching(&license) {
                     found.push(candidate(license, *item, path, profile, now));
                 }
+            }
+        }
+        for license in profile.graph().matching(entitlement) {
+            budget.spend()?;
+            if let Some(item) = fitting(license, items, filters, &mut budget)? {
+                found.push(candidate(license, item, path, profile, now));
             }
         }
     }

@@ -7,6 +7,7 @@ use crate::model::{Kind, Time, Value};
 
 use super::decision::Rule;
 use super::distinct::Distinct;
+use super::matching;
 use super::reason::Reason;
 use super::select::{self, Budget, Candidate, Filters, Looks, Path};
 
@@ -135,7 +136,15 @@ impl<'g> Search<'g, '_> {
             self.budget.spend()?;
             for license in self.profile.graph().licenses(entitlement, *item) {
                 self.budget.spend()?;
-                each(self, license, *item);
+                if !matching::is_matching(&license) {
+                    each(self, license, *item);
+                }
+            }
+        }
+        for license in self.profile.graph().matching(entitlement) {
+            self.budget.spend()?;
+            if let Some(item) = select::fitting(license, items, self.filters, &mut self.budget)? {
+                each(self, license, item);
             }
         }
         Ok(())

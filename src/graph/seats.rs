@@ -31,6 +31,8 @@ const BY_RULE: Rel = known(RelationType::OneToMany, Kind::AllocationRule, Kind::
 const BY_ENTITLEMENT: Rel = known(RelationType::OneToMany, Kind::Entitlement, Kind::License);
 const BY_ITEM: Rel = known(RelationType::OneToMany, Kind::LicensedItem, Kind::License);
 
+const INDIVIDUAL: u8 = place(Kind::License, "individual");
+const MATCH_PROPERTY: u8 = place(Kind::License, "matchProperty");
 const RESERVATION: u8 = place(Kind::Assignment, "reservationType");
 const GRANTS_ACCESS: u8 = place(Kind::Assignment, "grantsAccess");
 const RESERVED_UNTIL: u8 = place(Kind::Assignment, "validUntil");
@@ -76,6 +78,14 @@ struct Reserving {
     slot: u32,
 }
 
+/// A license that opens what matches, to whoever has a way to its entitlement: few do, and it is found by no item.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Matching {
+    entitlement: u32,
+    serial: Serial,
+    slot: u32,
+}
+
 /// What, beside the license and the consumer, makes a lease the same lease (`licensing.md` 1.6).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Anchored<'a> {
@@ -112,6 +122,7 @@ pub(super) struct SeatIndex {
     tied: Sorted<Tied>,
     granting: Sorted<Granting>,
     reserving: Sorted<Reserving>,
+    matching: Sorted<Matching>,
     /// By the slot of the license, or of the rule; none where nothing is held.
     tallies: BySlot<Tally>,
     hasher: RandomState,
@@ -151,7 +162,7 @@ fn reserved_until(assignment: &Entity) -> Option<i64> {
 
 /// May an update change who holds what?
 fn counts(before: &Entity, after: &Entity) -> bool {
-    matches!(before.kind, Kind::Assignment | Kind::Consumption) && before.fields != after.fields
+    matches!(before.kind, Kind::Assignment | Kind::Consumption | Kind::License) && before.fields != after.fields
 }
 
 impl SeatIndex {
@@ -176,6 +187,11 @@ impl SeatIndex {
                     self.drop_lease(assignment, slot, before);
                 }
             }
+            Kind::License => {
+                if let Some(matching) = matching(topology, slot, before) {
+                    self.matching.remove(&matching);
+                }
+            }
             _ => {}
         }
     }
@@ -198,6 +214,11 @@ impl SeatIndex {
                 if let Some(assignment) = parent(topology, slot, LEASES) {
                     self.keep_lease(assignment, slot, after);
                     self.climb(topology, assignment, true);
+                }
+            }
+            Kind::License => {
+                if let Some(matching) = matching(topology, slot, after) {
+                    self.matching.insert(matching);
                 }
             }
             _ => {}
@@ -226,6 +247,10 @@ impl SeatIndex {
             && let Some(granting) = granting(topology, to, topology.entity(to))
         {
             self.granting.insert(granting);
+        } else if rel == BY_ENTITLEMENT
+            && let Some(matching) = matching(topology, to, topology.entity(to))
+        {
+            self.matching.insert(matching);
         }
         if let Some((which, parents)) = pair(topology, rel, to) {
             let serial = |slot| topology.entity(slot).serial;
@@ -249,6 +274,10 @@ impl SeatIndex {
             && let Some(granting) = granting(topology, to, topology.entity(to))
         {
             self.granting.remove(&granting);
+        } else if rel == BY_ENTITLEMENT
+            && let Some(matching) = matching(topology, to, topology.entity(to))
+        {
+            self.matching.remove(&matching);
         }
         if let Some((which, parents)) = pair(topology, rel, to) {
             self.pairs[which].remove(parents, member(topology, to));
@@ -403,6 +432,9 @@ impl SeatIndex {
                     if let Some(reserving) = reserving(topology, slot, entity) {
                         rebuilt.reserving.insert(reserving);
                     }
+                    if let Some(matching) = matching(topology, slot, entity) {
+                        rebuilt.matching.insert(matching);
+                    }
                     let rel = if entity.kind == Kind::License {
                         BY_ITEM
                     } else {
@@ -433,6 +465,9 @@ impl SeatIndex {
         }
         if !self.reserving.iter().eq(rebuilt.reserving.iter()) {
             wrong.push("the reservations of licenses are not those there are".to_owned());
+        }
+        if !self.matching.iter().eq(rebuilt.matching.iter()) {
+            wrong.push("the licenses that open what matches are not those there are".to_owned());
         }
         let differs = |(license, tally): (u32, &Tally)| {
             let right = rebuilt.tallies.get(license);
@@ -487,6 +522,20 @@ fn reserving(topology: &Topology, slot: u32, entity: &Entity) -> Option<Reservin
     })?
 }
 
+/// As it is found from its entitlement, if it opens what matches by the ways there.
+fn matching(topology: &Topology, slot: u32, entity: &Entity) -> Option<Matching> {
+    let matches = entity.kind == Kind::License
+        && entity.fields.get(MATCH_PROPERTY).is_some()
+        && entity.fields.get(INDIVIDUAL) != Some(&Value::Bool(true));
+    matches.then(|| {
+        Some(Matching {
+            entitlement: parent(topology, slot, BY_ENTITLEMENT)?,
+            serial: entity.serial,
+            slot,
+        })
+    })?
+}
+
 impl Graph {
     /// The assignments of a license that reserve a seat, valid or not, in order of serial.
     pub fn reserving(&self, license: Node<'_>) -> impl Iterator<Item = Node<'_>> {
@@ -525,6 +574,14 @@ impl Graph {
     /// The licenses of an item in an entitlement, in order of serial.
     pub fn licenses(&self, entitlement: Node<'_>, item: Node<'_>) -> impl Iterator<Item = Node<'_>> {
         self.between(1, entitlement, item)
+    }
+
+    /// The licenses of an entitlement that open what matches and are not individual, in order of serial.
+    pub fn matching(&self, entitlement: Node<'_>) -> impl Iterator<Item = Node<'_>> {
+        let slot = entitlement.slot() as u32;
+        let found = &self.seats.matching;
+        let found = found.range(|one| one.entitlement < slot, |one| one.entitlement <= slot);
+        found.map(|one| Node::new(self, one.slot))
     }
 
     fn between(&self, which: usize, first: Node<'_>, second: Node<'_>) -> impl Iterator<Item = Node<'_>> {

@@ -66,6 +66,16 @@ fn what_would_open_a_license_but_for_one_thing() {
             "lic2 filters: what was asked for beside the item leaves it out",
         ],
     );
+    // One that opens what matches would not open its own item.
+    check("set lic individual=true matchProperty=tags", "", &[]);
+    check(
+        "set lic matchProperty=tags matchValues=[\"writing\"]
+         Property tags key=tags value=writing < editor
+         part ann crew
+         Membership ann crew validUntil=10",
+        "",
+        &["lic membership: the membership in the group that may use the license has ended"],
+    );
     // Whoever has a way is told of that one alone.
     check(
         "License lic2 validFrom=0 active=true individual=true < ent editor\nset lic active=false",

@@ -81,6 +81,56 @@ fn a_license_for_a_bundle_answers_for_what_is_in_it() {
 }
 
 #[test]
+fn what_matches_is_open_in_place_of_the_item() {
+    let matching = "
+        set lic matchProperty=tags matchValues=[\"writing\"]
+        LicensedItem notes name=notes
+        Property tags key=tags value=[\"paper\",\"writing\"] < notes
+    ";
+    check(
+        matching,
+        &[
+            ("? ann editor", "notAuthorized"),
+            ("? ann editor license=lic", "notAuthorized"),
+            ("? ann notes license=lic", "yes lic 900"),
+            ("? ann notes entitlement=own", "notAuthorized"),
+            ("ann notes", "new lic 900"),
+            ("bob notes", "new lic 900"),
+            ("cid notes", "noSeatsAvailable"),
+            ("zed notes", "notAuthorized"),
+            ("Assignment seat grantsAccess=true < lic zed", ""),
+            ("zed notes", "noSeatsAvailable"),
+            ("zed editor", "notAuthorized"),
+            // What matches no longer, and then again.
+            ("set tags value=paper", ""),
+            ("? ann notes", "notAuthorized"),
+            ("set tags value=writing", ""),
+            ("? ann notes", "yes lic 900"),
+            // Nobody's way but an assignment's.
+            ("set lic individual=true", ""),
+            ("? ann notes", "notAuthorized"),
+            ("set lic individual=none matchProperty=none", ""),
+            ("? ann notes", "notAuthorized"),
+            ("? ann editor", "yes lic 900"),
+        ],
+    );
+    // Both ways are one candidate, and what includes a match is no match; what is in one is.
+    check(
+        &format!(
+            "{matching}
+             LicensedItem desk name=desk
+             Includes notes desk
+             Assignment seat grantsAccess=true < lic ann"
+        ),
+        &[
+            ("? ann notes", "yes lic 900"),
+            ("? ann desk", "yes lic 900"),
+            ("? ann editor", "notAuthorized"),
+        ],
+    );
+}
+
+#[test]
 fn filters() {
     let more = "
         Organization other name=Other

@@ -48,6 +48,12 @@ enum Step {
         which: usize,
         rule: usize,
     },
+    /// A license opens what matches, for some or for all, or no longer.
+    Match {
+        license: usize,
+        matches: bool,
+        individual: bool,
+    },
     Undo,
 }
 
@@ -66,6 +72,8 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
             .prop_map(|(kind, which)| Step::Remove { kind, which }),
         1 => (which.clone(), any::<bool>()).prop_map(|(which, grants)| Step::Grant { which, grants }),
         2 => (which, 0..3usize).prop_map(|(which, rule)| Step::Rule { which, rule }),
+        2 => (0..2usize, any::<bool>(), any::<bool>())
+            .prop_map(|(license, matches, individual)| Step::Match { license, matches, individual }),
         1 => Just(Step::Undo),
     ];
     prop::collection::vec(step, 0..60)
@@ -155,6 +163,17 @@ fn take(tx: &mut Transaction<'_>, step: &Step) {
                 tx.relate(BY_RULE, id(name), at, Fields::default()).expect("a rule");
             }
         }
+        Step::Match {
+            license,
+            matches,
+            individual,
+        } => {
+            let at = id(LICENSES[*license]);
+            let fields = tx.graph().find(at).expect("it is there").fields.clone();
+            let fields = fields.with(MATCH_PROPERTY, matches.then(|| Value::text("tags")));
+            tx.update(at, fields.with(INDIVIDUAL, Some(Value::Bool(*individual))))
+                .expect("an update");
+        }
         Step::Undo => tx.rollback_to(tx.savepoint()),
     }
 }
@@ -190,6 +209,12 @@ fn compare(graph: &Graph) {
             assert_eq!(found, walked(graph, BY_RULE, rule, now), "{name} at {now}");
         }
     }
+    let entitlement = graph.find(id("e")).expect("an entitlement");
+    let matches = |node: &Node<'_>| {
+        node.fields.get(MATCH_PROPERTY).is_some() && node.fields.get(INDIVIDUAL) != Some(&Value::Bool(true))
+    };
+    let matching = graph.of_kind(Kind::License, None).filter(matches);
+    assert!(graph.matching(entitlement).eq(matching));
     for name in LICENSES {
         let license = graph.find(id(name)).expect("a license");
         for now in [i64::MIN, -1, 0, 1, 5, 10, 15, 19, 20, i64::MAX - 1] {
