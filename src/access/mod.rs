@@ -79,6 +79,9 @@ impl Who {
 pub enum Denied {
     #[error("the permission `{0}` is needed")]
     Permission(String),
+    /// One for one's own leases, the other for anybody's.
+    #[error("the permission `License.consume` or `Consumption.delete` is needed")]
+    GiveBack,
     /// Looks like a missing entity to the caller.
     #[error("out of reach")]
     OutOfReach(Uuid),

@@ -13,7 +13,7 @@ use super::problem::Problem;
 use super::wire::text;
 use super::write::{answer as written, beside, decided, idempotency, still_known};
 use super::{Context, GRAPH_REVISION, auth};
-use crate::access::{Action, Permission, View, Who};
+use crate::access::View;
 use crate::engine::{Reply, Write};
 use crate::error::Error;
 use crate::graph::Transaction;
@@ -147,18 +147,9 @@ fn shown(out: &mut Vec<u8>, listed: &Listed<'_>) {
     out.push(b'}');
 }
 
-/// Who has neither permission may end none, whatever there is.
-fn admit(who: &Who) -> Result<(), Error> {
-    let delete = Permission::Kind(Kind::Consumption, Action::Delete);
-    match who.may(delete) {
-        true => Ok(()),
-        false => Ok(who.require(Permission::LicenseConsume)?),
-    }
-}
-
 async fn end(context: &Context, id: &str) -> Result<HttpResponse, Problem> {
     let (_, who) = auth::enter(context).await?;
-    admit(&who)?;
+    consume::may_end(&who).map_err(Error::from)?;
     no_match(context)?;
     let dry_run = context.parameters(&["dryRun"])?.flag("dryRun", false)?;
     let lease = Uuid::try_parse(id).map_err(|_| {

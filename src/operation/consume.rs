@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::refusal::{Fault, OperationError};
 use super::target::reached;
-use crate::access::{self, Action, Permission, View, Who};
+use crate::access::{self, Action, Denied, Permission, View, Who};
 use crate::entitlement::consume::{self, Lease, Outcome, Released};
 use crate::entitlement::decision::{Decision, Granted, Refusal, Wanted};
 use crate::entitlement::{Reason, Refused, decision};
@@ -209,6 +209,12 @@ pub fn release(
     released
 }
 
+/// Who has neither permission may end none, whatever there is.
+pub fn may_end(who: &Who) -> Result<(), Denied> {
+    let may = who.may(DELETE) || who.may(Permission::LicenseConsume);
+    may.then_some(()).ok_or(Denied::GiveBack)
+}
+
 /// Gives back a lease from wherever: one's own by the rules, another's by force, for who may delete it.
 pub fn end(tx: &mut Transaction<'_>, who: &Who, lease: Uuid) -> Result<Released, Error> {
     let unknown = || Error::from(Refused::NotGranted(Reason::NoConsumptionFoundById));
@@ -221,9 +227,7 @@ pub fn end(tx: &mut Transaction<'_>, who: &Who, lease: Uuid) -> Result<Released,
     if let Some(profile) = own.filter(|profile| decision::is_of(node, *profile)) {
         let profile = profile.id;
         // No permission gives one's own back before the rules do.
-        if !who.may(DELETE) {
-            who.require(Permission::LicenseConsume)?;
-        }
+        may_end(who)?;
         return Ok(consume::release(tx, Some(profile), lease)?);
     }
     // Who may neither see nor end it learns nothing of it.

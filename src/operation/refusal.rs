@@ -200,7 +200,7 @@ fn not_as_read(kind: Kind, field: &str, now: Option<&str>) -> String {
 
 pub(crate) fn denied_code(denied: &Denied) -> &'static str {
     match denied {
-        Denied::Permission(_) => "permissionMissing",
+        Denied::Permission(_) | Denied::GiveBack => "permissionMissing",
         Denied::OutOfReach(_) => "notFound",
         Denied::ReadOnly(_) | Denied::TakesAlong(_) => "readOnly",
     }
@@ -208,7 +208,7 @@ pub(crate) fn denied_code(denied: &Denied) -> &'static str {
 
 pub(crate) fn denied_class(denied: &Denied) -> Class {
     match denied {
-        Denied::Permission(_) | Denied::ReadOnly(_) | Denied::TakesAlong(_) => Class::Forbidden,
+        Denied::Permission(_) | Denied::GiveBack | Denied::ReadOnly(_) | Denied::TakesAlong(_) => Class::Forbidden,
         Denied::OutOfReach(_) => Class::NotFound,
     }
 }
@@ -216,6 +216,9 @@ pub(crate) fn denied_class(denied: &Denied) -> Class {
 pub(crate) fn denied_help(denied: &Denied) -> &'static str {
     match denied {
         Denied::Permission(_) => "use a token that has it",
+        Denied::GiveBack => {
+            "use a token that has `License.consume`, for leases of its own profile, or `Consumption.delete`, for anybody's"
+        }
         Denied::ReadOnly(_) | Denied::TakesAlong(_) => "use a token that is bound to no organization",
         Denied::OutOfReach(_) => "it has to exist, and to be within the reach of the token",
     }
