@@ -2,8 +2,6 @@
 //! and says which license it is and until when, or why none. Reads a graph and writes nothing: a check asks it of a
 //! snapshot, a consumption inside the transaction that writes.
 
-use std::borrow::Cow;
-
 use uuid::Uuid;
 
 use crate::graph::{Anchored, Graph, Node, Taken};
@@ -23,7 +21,7 @@ use super::select::{self, Candidate, Filters, Looks, Path};
 use super::sessions;
 use super::shut;
 use super::terms::Limited;
-use super::why;
+use super::why::{self, Why};
 
 const LEASE_ID: u8 = place(Kind::Consumption, "leaseId");
 const COUNT: u8 = place(Kind::Consumption, "consumedCount");
@@ -179,7 +177,7 @@ pub struct Tried<'g> {
     /// Up to the first that says no.
     pub rules: Vec<(Rule, Option<Reason>)>,
     /// Why that one says no, for people.
-    pub why: Option<Cow<'static, str>>,
+    pub why: Option<Why<'g>>,
 }
 
 pub fn decide(graph: &Graph, profile: Uuid, item: &str, wanted: &Wanted<'_>, now: Time) -> Decision {
@@ -227,7 +225,7 @@ pub fn explain<'g>(
     }
     for one in tried.iter_mut().filter(|one| one.why.is_none()) {
         if let Some((rule, Some(reason))) = one.rules.last() {
-            one.why = Some(why::words(&one.candidate, *rule, *reason, wanted, now));
+            one.why = Some(why::why(&one.candidate, *rule, *reason, wanted, now));
         }
     }
     (decision, tried)
@@ -246,7 +244,7 @@ fn left_out<'g>(profile: Node<'g>, asked: Node<'g>, wanted: &Wanted<'_>, now: Ti
         tried.extend(shut.into_iter().map(|shut| Tried {
             candidate: shut.candidate,
             rules: vec![(shut.rule, Some(reason))],
-            why: Some(Cow::Borrowed(shut.words)),
+            why: Some(shut.why),
         }));
     }
     let rule = match reason {

@@ -31,7 +31,7 @@ pub mod sound;
 pub mod terms;
 pub mod texts;
 pub mod version;
-mod why;
+pub mod why;
 
 pub use reason::Reason;
 pub use refused::Refused;

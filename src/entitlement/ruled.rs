@@ -15,7 +15,7 @@ use crate::model::{Entity, Fields, Kind, Rel, RelationType, Time, Value};
 use super::{seated, select};
 
 const MEMBERSHIP: Rel = known(RelationType::Membership, Kind::Profile, Kind::ProfileGroup);
-const GROUP_OF: Rel = known(RelationType::OneToMany, Kind::Organization, Kind::ProfileGroup);
+pub(super) const GROUP_OF: Rel = known(RelationType::OneToMany, Kind::Organization, Kind::ProfileGroup);
 /// From an organization to its entitlements.
 pub(super) const ENTITLEMENTS: Rel = known(RelationType::OneToMany, Kind::Organization, Kind::Entitlement);
 const BY_LICENSE: Rel = known(RelationType::OneToMany, Kind::License, Kind::Assignment);
@@ -222,6 +222,11 @@ pub(super) fn clear(tx: &mut Transaction<'_>, assignment: Uuid) -> Result<(), Vi
         .into_iter()
         .fold(node.fields.clone(), |fields, field| fields.with(field, None));
     tx.update(assignment, fields)
+}
+
+/// Whether it lasts or not.
+pub(super) fn is_reservation(assignment: &Entity) -> bool {
+    assignment.fields.get(RESERVATION).and_then(Value::as_text) == Some("reserved")
 }
 
 /// Whether it lasts or not.

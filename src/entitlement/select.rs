@@ -235,7 +235,7 @@ pub fn owns<'g>(organization: Node<'g>, item: Node<'g>, is_so: impl Fn(Node<'g>)
     Ok(false)
 }
 
-fn owned<'g>(
+pub(super) fn owned<'g>(
     organization: Node<'g>,
     item: Node<'g>,
     budget: &mut Budget<'_>,

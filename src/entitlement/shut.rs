@@ -1,6 +1,10 @@
 //! The licenses a consumer would come to if one thing were otherwise: its own validity, a membership or an assignment that has
 //! ended or not begun, a license that waits for an assignment. For explanations alone: no decision asks for them.
 
+use std::borrow::Cow;
+
+use smallvec::smallvec;
+
 use crate::graph::Node;
 use crate::model::schema::Hop;
 use crate::model::{Kind, Time, Value};
@@ -9,13 +13,24 @@ use super::decision::Rule;
 use super::distinct::Distinct;
 use super::matching;
 use super::reason::Reason;
+use super::ruled;
 use super::select::{self, Budget, Candidate, Filters, Looks, Path};
+use super::why::{Rest, Rests, Why};
 
 /// What opens nothing, and what is to be said of it.
 pub(super) struct Shut<'g> {
     pub candidate: Candidate<'g>,
     pub rule: Rule,
-    pub words: &'static str,
+    pub why: Why<'g>,
+}
+
+/// Words for whose sake alone a license is told of.
+fn why<'g>(words: &'static str, rests: Rests<'g>) -> Why<'g> {
+    Why {
+        words: Cow::Borrowed(words),
+        rests,
+        is_all: true,
+    }
 }
 
 /// Of very many only those that were met before a decision would have ended.
@@ -37,7 +52,7 @@ pub(super) fn shut<'g>(
         found.extend(candidates.into_iter().map(|candidate| Shut {
             candidate,
             rule: Rule::Consumer,
-            words,
+            why: why(words, smallvec![Rest::Node(profile)]),
         }));
         return found;
     }
@@ -83,8 +98,9 @@ impl<'g> Search<'g, '_> {
                 true => "the assignment that opens the license has ended",
                 false => "the assignment that opens the license has not begun",
             };
+            let why = why(words, smallvec![Rest::Node(assignment)]);
             if let Some(item) = select::fitting(license, items, self.filters, &mut self.budget)? {
-                self.add(license, item, Path::Assignment(assignment), Rule::Assignment, words);
+                self.add(license, item, Path::Assignment(assignment), Rule::Assignment, &why);
             }
         }
         Ok(())
@@ -100,12 +116,35 @@ impl<'g> Search<'g, '_> {
                 true => "the membership in the group that may use the license has ended",
                 false => "the membership in the group that may use the license has not begun",
             };
+            let why = why(words, smallvec![Rest::Node(self.profile), Rest::Node(group)]);
             for (entitlement, _) in group.hop(Hop::backward(select::OPENS_GROUP), None) {
                 self.licenses(entitlement, items, |search, license, item| {
                     if !select::is_individual(&license) {
-                        search.add(license, item, Path::Group(group), Rule::Membership, words);
+                        search.add(license, item, Path::Group(group), Rule::Membership, &why);
                     }
                 })?;
+            }
+            self.rules(group, items, &why)?;
+        }
+        Ok(())
+    }
+
+    /// What the rules of a group would open.
+    fn rules(&mut self, group: Node<'g>, items: &Distinct<Node<'g>>, why: &Why<'g>) -> Result<(), Reason> {
+        let organization = group.parent(ruled::GROUP_OF);
+        let organization = organization.filter(|organization| ruled::record(*organization, self.profile).is_none());
+        let Some(organization) = organization else {
+            return Ok(());
+        };
+        for (rule, _) in group.hop(Hop::forward(ruled::RULES), None) {
+            self.budget.spend()?;
+            let Some(item) = rule.parent(ruled::RULES_FOR).filter(|item| items.has(*item)) else {
+                continue;
+            };
+            for license in select::owned(organization, item, &mut self.budget)? {
+                if select::fitting(license, items, self.filters, &mut self.budget)?.is_some() {
+                    self.add(license, item, Path::Rule(rule), Rule::Membership, why);
+                }
             }
         }
         Ok(())
@@ -114,9 +153,14 @@ impl<'g> Search<'g, '_> {
     fn individual(&mut self, items: &Distinct<Node<'g>>) -> Result<(), Reason> {
         const WORDS: &str = "the license is individual: it is opened by an assignment with `grantsAccess` or a user set, and none of this consumer's does";
         for (entitlement, path) in select::ways(self.profile, self.now) {
+            let mut rests: Rests<'g> = smallvec![Rest::Node(self.profile)];
+            if let Path::Group(group) = path {
+                rests.push(Rest::Node(group));
+            }
+            let why = why(WORDS, rests);
             self.licenses(entitlement, items, |search, license, item| {
                 if select::is_individual(&license) {
-                    search.add(license, item, path, Rule::Individual, WORDS);
+                    search.add(license, item, path, Rule::Individual, &why);
                 }
             })?;
         }
@@ -150,17 +194,18 @@ impl<'g> Search<'g, '_> {
         Ok(())
     }
 
-    fn add(&mut self, license: Node<'g>, item: Node<'g>, path: Path<'g>, rule: Rule, words: &'static str) {
+    fn add(&mut self, license: Node<'g>, item: Node<'g>, path: Path<'g>, rule: Rule, why: &Why<'g>) {
         let is_meant = self.filters.license.is_none_or(|meant| meant == license.id);
         if is_meant && license.kind == Kind::License && self.met.add(license) {
             let candidate = select::candidate(license, item, path, self.profile, self.now);
-            self.found.push(Shut { candidate, rule, words });
+            let why = why.clone();
+            self.found.push(Shut { candidate, rule, why });
         }
     }
 }
 
 /// Whether it is over rather than yet to begin; `None` for what is valid now.
-fn lapse(from: Option<Time>, until: Option<Time>, now: Time) -> Option<bool> {
+pub(super) fn lapse(from: Option<Time>, until: Option<Time>, now: Time) -> Option<bool> {
     if until.is_some_and(|until| until <= now) {
         return Some(true);
     }

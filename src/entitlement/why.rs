@@ -1,32 +1,55 @@
 //! Why a rule says no, in the words of an explanation: what the code alone does not say. Asked after a decision, and decides
-//! nothing.
+//! nothing. Who asks is not known here: what the words tell of goes with them.
 
 use std::borrow::Cow;
+
+use smallvec::SmallVec;
 
 use crate::graph::Node;
 use crate::model::schema::{known, place};
 use crate::model::{Kind, Rel, RelationType, Time, Value};
 
 use super::anchors::Anchors;
-use super::credits;
+use super::credits::{self, Credits};
 use super::decision::{Rule, Wanted};
 use super::model::Named;
 use super::reason::Reason;
+use super::ruled;
 use super::select::{self, Candidate, Path};
+use super::shut;
 use super::terms::Limited;
 use super::version::Versions;
 
 const MODEL: Rel = known(RelationType::OneToMany, Kind::LicenseModel, Kind::License);
 
-/// A clause as those of `Reason::words`.
-pub(super) fn words(
-    candidate: &Candidate<'_>,
+/// What words tell of: whoever does not see it is not told them.
+#[derive(Clone, Copy, Debug)]
+pub enum Rest<'g> {
+    Node(Node<'g>),
+    /// Some of a kind, or that there is none.
+    Kind(Kind),
+}
+
+pub type Rests<'g> = SmallVec<[Rest<'g>; 2]>;
+
+#[derive(Clone, Debug)]
+pub struct Why<'g> {
+    /// A clause as those of `Reason::words`.
+    pub words: Cow<'static, str>,
+    pub rests: Rests<'g>,
+    /// The license itself is told of for their sake alone.
+    pub is_all: bool,
+}
+
+pub(super) fn why<'g>(
+    candidate: &Candidate<'g>,
     rule: Rule,
     reason: Reason,
     wanted: &Wanted<'_>,
     now: Time,
-) -> Cow<'static, str> {
+) -> Why<'g> {
     let license = candidate.license;
+    let mut rests = Rests::new();
     let told = match (rule, reason) {
         (Rule::Filters, _) => Some("what was asked for beside the item leaves it out".to_owned()),
         (_, Reason::LicenseNotYetValid) if select::start(&license).is_none() => {
@@ -35,26 +58,52 @@ pub(super) fn words(
         (_, Reason::AssignmentRequired) => candidate
             .model
             .named
-            .and_then(|named| unassigned(candidate, named, now)),
-        (_, Reason::InvalidLicenseModel) => contradictions(license),
-        (_, Reason::VersionNotAllowed) => candidate
-            .model
-            .versions
-            .map(|versions| version(versions, wanted.version)),
-        (_, Reason::ScopeNotAllowed) => Some(scope(candidate.model.scope.flatten(), wanted.scope)),
+            .and_then(|named| unassigned(candidate, named, now, &mut rests)),
+        (_, Reason::InvalidLicenseModel) => contradictions(license, &mut rests),
+        (_, Reason::VersionNotAllowed) => {
+            rests.extend(constraint(license, Kind::VersionConstraint));
+            candidate
+                .model
+                .versions
+                .map(|versions| version(versions, wanted.version))
+        }
+        (_, Reason::ScopeNotAllowed) => {
+            rests.extend(constraint(license, Kind::ScopedLicenseConstraint));
+            rests.extend(wanted.scope.map(|_| Rest::Kind(Kind::LicenseScope)));
+            Some(scope(candidate.model.scope.flatten(), wanted.scope))
+        }
         (_, Reason::NoSeatsAvailable | Reason::UseCountExceeded | Reason::UseTimeExceeded) => {
-            uncredited(license, candidate.model.limited, now)
+            uncredited(candidate, now, &mut rests)
         }
         _ => None,
     };
-    told.map_or(Cow::Borrowed(reason.words()), Cow::Owned)
+    Why {
+        words: told.map_or(Cow::Borrowed(reason.words()), Cow::Owned),
+        rests,
+        is_all: false,
+    }
 }
 
-/// Where a first use would reserve the seat, but for something.
-fn unassigned(candidate: &Candidate<'_>, named: Named, now: Time) -> Option<String> {
+/// The rule of this kind of the model a license follows.
+fn constraint(license: Node<'_>, kind: Kind) -> Option<Rest<'_>> {
+    let mut rules = license.parent(MODEL)?.singles().map(|(_, rule)| rule);
+    rules.find(|rule| rule.kind == kind).map(Rest::Node)
+}
+
+/// Where there is a reservation at another time, or a first use would reserve the seat, but for something.
+fn unassigned<'g>(candidate: &Candidate<'g>, named: Named, now: Time, rests: &mut Rests<'g>) -> Option<String> {
+    rests.extend(candidate.assignment.map(Rest::Node));
     if !named.auto_assign && !matches!(candidate.path, Path::Rule(_)) {
-        return None;
+        let reservation = candidate
+            .assignment
+            .filter(|assignment| ruled::is_reservation(assignment))?;
+        let is_over = shut::lapse(select::start(&reservation), select::end(&reservation), now)?;
+        let word = if is_over { "has ended" } else { "has not begun" };
+        return Some(format!(
+            "the license model asks for a reserved seat, and the reservation of this consumer {word}"
+        ));
     }
+    rests.extend(constraint(candidate.license, Kind::AssignedLicenseConstraint));
     let reserved = candidate.license.graph().taken(candidate.license, now).reserved;
     if let Some(most) = named.most.filter(|most| reserved >= *most) {
         return Some(format!(
@@ -64,10 +113,11 @@ fn unassigned(candidate: &Candidate<'_>, named: Named, now: Time) -> Option<Stri
     Some("a first use reserves a seat, but not where an assignment is going to deny the license".to_owned())
 }
 
-fn contradictions(license: Node<'_>) -> Option<String> {
+fn contradictions<'g>(license: Node<'g>, rests: &mut Rests<'g>) -> Option<String> {
     let model = license.parent(MODEL)?;
     let (mut limits, mut told) = (Vec::new(), Vec::new());
     for (_, rule) in model.singles() {
+        rests.push(Rest::Node(rule));
         let has = |field: u8| rule.fields.get(field).is_some();
         match rule.kind {
             Kind::SeatCountConstraint | Kind::UseCountConstraint | Kind::AggregateUseConstraint => {
@@ -124,8 +174,10 @@ fn scope(scope_type: Option<&str>, sent: Option<&str>) -> String {
 }
 
 /// Where nothing is used up, for there is nothing to use.
-fn uncredited(license: Node<'_>, limited: Limited, now: Time) -> Option<String> {
+fn uncredited<'g>(candidate: &Candidate<'g>, now: Time, rests: &mut Rests<'g>) -> Option<String> {
+    let (license, limited) = (candidate.license, candidate.model.limited);
     let (kind, _) = limited.credit();
+    rests.push(Rest::Kind(kind));
     let (mut inactive, mut later, mut ended) = (0u64, 0u64, 0u64);
     for credit in credits::all(license).filter(|credit| credit.kind == kind) {
         let active = kind.field("active").and_then(|field| credit.fields.get(field));
@@ -136,7 +188,7 @@ fn uncredited(license: Node<'_>, limited: Limited, now: Time) -> Option<String> 
         } else if select::end(&credit).is_some_and(|until| until <= now) {
             ended += 1;
         } else {
-            return None;
+            return overpromised(candidate, now, rests);
         }
     }
     let parts = [(inactive, "not active"), (later, "not begun"), (ended, "ended")];
@@ -149,4 +201,16 @@ fn uncredited(license: Node<'_>, limited: Limited, now: Time) -> Option<String> 
         true => format!("the license has no {}", kind.name()),
         false => format!("no {} of the license is valid now: {}", kind.name(), parts.join(", ")),
     })
+}
+
+/// Where the consumer has a reservation, and others were first.
+fn overpromised<'g>(candidate: &Candidate<'g>, now: Time, rests: &mut Rests<'g>) -> Option<String> {
+    let license = candidate.license;
+    if !candidate.reserved || candidate.model.limited != Limited::Seats {
+        return None;
+    }
+    let total = Credits::of(license, Limited::Seats, now).total?;
+    rests.extend(candidate.assignment.map(Rest::Node));
+    let is_over = license.graph().taken(license, now).seats > total;
+    is_over.then(|| "more seats are reserved or leased than there are, and those who lease first have them".to_owned())
 }

@@ -17,7 +17,11 @@ fn check(lines: &str, words: &str, expected: &[&str]) {
             let license = name(one.candidate.license.id);
             match reason {
                 None => format!("{license} passed"),
-                Some(_) => format!("{license} {}: {}", rule.name(), one.why.as_deref().unwrap_or("")),
+                Some(_) => format!(
+                    "{license} {}: {}",
+                    rule.name(),
+                    one.why.as_ref().map_or("", |why| &*why.words)
+                ),
             }
         })
         .collect();
@@ -76,6 +80,15 @@ fn what_would_open_a_license_but_for_one_thing() {
         "",
         &["lic membership: the membership in the group that may use the license has ended"],
     );
+    // What a rule of the group would open.
+    check(
+        "part ent crew
+         AllocationRule rule < crew editor
+         part ann crew
+         Membership ann crew validUntil=10",
+        "",
+        &["lic membership: the membership in the group that may use the license has ended"],
+    );
     // Whoever has a way is told of that one alone.
     check(
         "License lic2 validFrom=0 active=true individual=true < ent editor\nset lic active=false",
@@ -123,6 +136,28 @@ fn why_a_rule_says_no() {
         "",
         &[&named(
             "the license model asks for a reserved seat, and none is reserved for this consumer",
+        )],
+    );
+    for (times, word) in [("validFrom=11", "has not begun"), ("validUntil=10", "has ended")] {
+        check(
+            &format!(
+                "AssignedLicenseConstraint named < model\nAssignment seat reservationType=reserved {times} < lic ann"
+            ),
+            "",
+            &[&named(&format!(
+                "the license model asks for a reserved seat, and the reservation of this consumer {word}"
+            ))],
+        );
+    }
+    // Two are reserved, and one seat is left.
+    check(
+        "set credit seatCount=1
+         Assignment seat reservationType=reserved < lic ann
+         Assignment other reservationType=reserved < lic bob
+         Consumption lease leaseId=lease consumedCount=1 grantedUntil=900 < other",
+        "",
+        &[&seats(
+            "more seats are reserved or leased than there are, and those who lease first have them",
         )],
     );
     check(

@@ -12,6 +12,7 @@ use crate::entitlement::Reason;
 use crate::entitlement::decision::{Granted, Tried};
 use crate::entitlement::ruled;
 use crate::entitlement::select::{self, Path};
+use crate::entitlement::why::{Rest, Why};
 use crate::graph::Node;
 use crate::http::wire::text;
 use crate::model::Time;
@@ -245,6 +246,10 @@ pub fn explanation(out: &mut Vec<u8>, tried: &[Tried<'_>], profile: Uuid, item: 
         let Some((license, profile)) = view.find(one.candidate.license.id).zip(profile) else {
             continue;
         };
+        let why = one.why.as_ref().filter(|why| is_seen(why, view));
+        if why.is_none() && one.why.as_ref().is_some_and(|why| why.is_all) {
+            continue;
+        }
         told += 1;
         if told > TOLD {
             more = true;
@@ -273,7 +278,7 @@ pub fn explanation(out: &mut Vec<u8>, tried: &[Tried<'_>], profile: Uuid, item: 
                     out.extend_from_slice(b",\"passed\":false,\"code\":");
                     text::string(out, reason.code());
                     out.extend_from_slice(b",\"text\":");
-                    text::string(out, one.why.as_deref().unwrap_or(reason.words()));
+                    text::string(out, why.map_or(reason.words(), |why| &*why.words));
                     out.push(b'}');
                 }
             }
@@ -307,6 +312,14 @@ pub fn explanation(out: &mut Vec<u8>, tried: &[Tried<'_>], profile: Uuid, item: 
         out.extend_from_slice(b",\"more\":true");
     }
     out.push(b'}');
+}
+
+/// Does the caller see all that the words tell of?
+fn is_seen(why: &Why<'_>, view: &View<'_>) -> bool {
+    why.rests.iter().all(|rest| match rest {
+        Rest::Node(node) => view.find(node.id).is_some(),
+        Rest::Kind(kind) => !view.sees_none(*kind),
+    })
 }
 
 /// From a profile to a license, as a selector would walk it: an array of its parts.
