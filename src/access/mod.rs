@@ -14,7 +14,7 @@ mod tests;
 pub use permission::{Action, Permission, PermissionError, Permissions};
 pub use token::{AdminToken, AuthError, authenticate};
 pub use view::View;
-pub use whose::{owner, whose};
+pub use whose::{hides, owner, whose};
 
 use uuid::Uuid;
 

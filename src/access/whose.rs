@@ -80,6 +80,15 @@ pub fn owner(node: Node<'_>) -> Option<Serial> {
     policy::owner(node).map(|owner| owner.serial)
 }
 
+/// Is this a profile that the organization does not reach? One that is no more is hidden from nobody.
+pub fn hides(graph: &Graph, organization: Serial, id: Uuid) -> bool {
+    let organization = graph.by_serial(Kind::Organization, organization);
+    let is_elsewhere =
+        |profile| organization.is_none_or(|organization| policy::place(profile, organization) == Place::Elsewhere);
+    let profile = graph.find(id).filter(|node| node.kind == Kind::Profile);
+    profile.is_some_and(is_elsewhere)
+}
+
 /// Both sides of a change, where there are two, are one organization's.
 fn agreed(was: Option<Option<Serial>>, is: Option<Option<Serial>>) -> Option<Serial> {
     match (was, is) {

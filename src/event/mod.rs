@@ -72,6 +72,18 @@ pub fn told<'c>(commit: &'c Commit, graph: &'c Graph) -> impl Iterator<Item = Co
     derived.map(Cow::Owned).chain(commit.events.iter().map(Cow::Borrowed))
 }
 
+/// The facts without those that are ids and hidden, as deep as they stand.
+pub fn without(facts: &Facts, hides: &dyn Fn(Uuid) -> bool) -> Facts {
+    let told = |fact: &Fact| match fact {
+        Fact::One(Value::Uuid(id)) if hides(*id) => None,
+        Fact::Group(facts) => Some(Fact::Group(without(facts, hides))),
+        Fact::List(list) => Some(Fact::List(list.iter().map(|facts| without(facts, hides)).collect())),
+        fact => Some(fact.clone()),
+    };
+    let told = facts.iter().filter_map(|(name, fact)| Some((name.clone(), told(fact)?)));
+    told.collect()
+}
+
 fn derive(change: &Change, whose: Option<Serial>, parents: &Parents<'_>, graph: &Graph) -> Vec<Event> {
     if of_change(change) == 0 {
         return Vec::new();

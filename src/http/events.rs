@@ -8,7 +8,7 @@ mod stream;
 use uuid::Uuid;
 
 use super::problem::Problem;
-use crate::access::{Permission, Who};
+use crate::access::{self, Permission, Who};
 use crate::engine::{Log, StorageError, Way};
 use crate::error::Error;
 use crate::graph::Graph;
@@ -40,6 +40,14 @@ impl Audience {
         match self {
             Self::All => true,
             Self::Of(organization) => event.whose == Some(organization),
+        }
+    }
+
+    /// A profile that is told of to others only.
+    fn hides(self, graph: &Graph, id: Uuid) -> bool {
+        match self {
+            Self::All => false,
+            Self::Of(organization) => access::hides(graph, organization, id),
         }
     }
 }

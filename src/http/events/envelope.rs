@@ -1,6 +1,11 @@
 //! An event as JSON, by the envelope of `licensing.md` 5.2. Times are milliseconds there.
 
-use super::SERVER;
+use std::borrow::Cow;
+
+use uuid::Uuid;
+
+use super::{Audience, SERVER};
+use crate::event;
 use crate::graph::Graph;
 use crate::http::wire::text;
 use crate::model::{Commit, Event, Fact, Facts, FieldType, Kind, Value};
@@ -9,7 +14,9 @@ use crate::model::{Commit, Event, Fact, Facts, FieldType, Kind, Value};
 const VERSION: &str = "1.20.0";
 
 /// `index`: its place in its commit.
-pub fn write(out: &mut Vec<u8>, commit: &Commit, index: usize, event: &Event, graph: &Graph) {
+pub fn write(out: &mut Vec<u8>, commit: &Commit, index: usize, event: &Event, graph: &Graph, audience: Audience) {
+    // What it is about was the reader's own.
+    let hides = |id: Uuid| id != event.object && audience.hides(graph, id);
     out.extend_from_slice(b"{\"eventType\":");
     text::string(out, &event.name);
     out.extend_from_slice(b",\"eventId\":\"");
@@ -31,10 +38,14 @@ pub fn write(out: &mut Vec<u8>, commit: &Commit, index: usize, event: &Event, gr
     out.extend_from_slice(b",\"version\":");
     text::string(out, VERSION);
     out.extend_from_slice(b",\"data\":{");
-    of_event(out, event);
+    let facts = match audience {
+        Audience::All => Cow::Borrowed(&event.facts),
+        Audience::Of(_) => Cow::Owned(event::without(&event.facts, &hides)),
+    };
+    of_event(out, event, &facts);
     // Whom it is about stands before who did it, and when it happened before when it was stored.
     let of_commit = [
-        ("userId", commit.by.profile.map(Value::Uuid)),
+        ("userId", commit.by.profile.filter(|id| !hides(*id)).map(Value::Uuid)),
         ("requestId", Some(Value::text(&commit.request_id))),
         ("eventTime", Some(Value::Time(commit.at))),
     ];
@@ -60,13 +71,13 @@ fn start(out: &mut Vec<u8>, name: &str) {
 }
 
 /// A changed field of type JSON is told as what it is, and not as its text.
-fn of_event(out: &mut Vec<u8>, event: &Event) {
+fn of_event(out: &mut Vec<u8>, event: &Event, facts: &Facts) {
     let kind = Kind::named(&event.object_type);
     let is_json = |name: &str| {
         let field = kind.and_then(|kind| Some(&kind.def().fields[usize::from(kind.field(name)?)]));
         field.is_some_and(|field| field.field_type == FieldType::Json)
     };
-    for (name, fact) in &event.facts {
+    for (name, fact) in facts {
         let Some(fields) = modified(name, fact) else {
             member(out, name, fact);
             continue;

@@ -267,7 +267,7 @@ impl<'a> Page<'a> {
         self.seen = Some(place);
         if self.asked.takes(event) {
             let mut body = Vec::with_capacity(512);
-            envelope::write(&mut body, commit, index, event, self.graph);
+            envelope::write(&mut body, commit, index, event, self.graph, self.asked.audience);
             self.bytes += body.len() as u64;
             self.found.push((place, body));
         }

@@ -229,7 +229,7 @@ fn read(engine: &Engine, from: Next, audience: Audience) -> Result<(Vec<u8>, Nex
             if audience.hears(&event) {
                 let head = format!("id: {}-{index}\nevent: {}\ndata: ", commit.revision, event.name);
                 piece.extend_from_slice(head.as_bytes());
-                envelope::write(&mut piece, commit, index, &event, &graph);
+                envelope::write(&mut piece, commit, index, &event, &graph, audience);
                 piece.extend_from_slice(b"\n\n");
             }
         }
