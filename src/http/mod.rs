@@ -271,6 +271,14 @@ impl Context {
         })
     }
 
+    /// Waits for what `Graph-At-Least` asks for, where who asks is known in another way than by `auth::enter`.
+    pub async fn arrived(&self) -> Result<(), Problem> {
+        match self.at_least()? {
+            Some(revision) if revision > self.state.engine.revision() => self.awaited(revision).await.map(drop),
+            _ => Ok(()),
+        }
+    }
+
     /// A graph at least so new, or 503 when the time is up. Whether the caller may wait is for `auth::enter` to know.
     async fn awaited(&self, revision: Revision) -> Result<Arc<crate::graph::Graph>, Problem> {
         let wait = Duration::from_millis(self.limits().wait_ms);

@@ -118,6 +118,8 @@ async fn carried_out(context: &Context, payload: Option<Payload>, raw: RawTarget
             Err(Answered::Error(error)) => refused(context, operation, error, false, &raw.selector),
         };
     }
+    // Who has a token has waited already.
+    context.arrived().await?;
     let prepared = prepare(context, form, &arguments, &sent, &who).await;
     let dry_run = arguments.flag("dryRun");
     let prepared = match prepared {

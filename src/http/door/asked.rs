@@ -28,6 +28,7 @@ pub async fn write<E: From<Error> + Send + 'static>(
     bytes: Option<&[u8]>,
     run: impl FnOnce(&mut Transaction<'_>, &Who) -> Result<Reply, E> + Send + 'static,
 ) -> Result<Result<Written, WriteError<E>>, Problem> {
+    context.arrived().await?;
     let write = Write {
         by: who.principal,
         operation: operation.into(),
