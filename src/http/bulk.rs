@@ -19,6 +19,7 @@ pub use pace::QUIET;
 use pace::Rests;
 
 use super::door::Door;
+use super::operation::no_match;
 use super::problem::Problem;
 use super::write::{beside, refuse_key, still_known};
 use super::{Context, GRAPH_REVISION, auth, body, wire};
@@ -44,6 +45,7 @@ pub async fn import(context: &Context, mut payload: Payload) -> Result<HttpRespo
         "an import is many commits, which no key stands for",
         "leave Idempotency-Key out; send the lines again after `committedLines`: those with an id are not made twice",
     )?;
+    no_match(context)?;
     let limits = *context.limits();
     let parameters = context.parameters(&["dryRun", "from", "organization"])?;
     let dry_run = parameters.flag("dryRun", false)?;

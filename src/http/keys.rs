@@ -11,6 +11,7 @@ use sha2::{Digest, Sha256};
 
 use super::graph::matches_tag;
 use super::object::Object;
+use super::operation::no_match;
 use super::problem::Problem;
 use super::write::{self, answer as written, still_known};
 use super::{Context, GRAPH_REVISION, auth, body};
@@ -91,6 +92,7 @@ fn list(context: &Context, graph: &Graph) -> HttpResponse {
 }
 
 async fn rotate(context: &Context, who: Who, mut payload: Payload) -> Result<HttpResponse, Problem> {
+    no_match(context)?;
     body::require_json(&context.request)?;
     let limit = Limit {
         name: "body_bytes",

@@ -324,7 +324,7 @@ pub(super) fn no_match(context: &Context) -> Result<(), Problem> {
     if headers.contains_key(header::IF_MATCH) || headers.contains_key(header::IF_NONE_MATCH) {
         let problem = Problem::bad_request(
             "ifMatchNeedsOne",
-            "an operation takes no `If-Match` and no `If-None-Match`",
+            "this takes no `If-Match` and no `If-None-Match`",
         );
         return Err(problem.help("they need a write of one object; leave the header out"));
     }

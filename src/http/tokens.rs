@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::object::Object;
+use super::operation::no_match;
 use super::problem::Problem;
 use super::write::{self, answer as written, still_known};
 use super::{Context, GRAPH_REVISION, auth, body};
@@ -83,6 +84,7 @@ fn list(context: &Context, graph: &crate::graph::Graph, who: &Who) -> Result<Htt
 
 async fn create(context: &Context, who: Who, mut payload: Payload) -> Result<HttpResponse, Problem> {
     refuse_key(&context.request)?;
+    no_match(context)?;
     context.parameters(&[])?;
     body::require_json(&context.request)?;
     let limit = Limit {
@@ -156,6 +158,7 @@ fn wrong_member(body: &[u8]) -> String {
 
 async fn revoke(context: &Context, who: Who, id: &str) -> Result<HttpResponse, Problem> {
     refuse_key(&context.request)?;
+    no_match(context)?;
     context.parameters(&[])?;
     let id = Uuid::try_parse(id).map_err(|_| {
         Problem::bad_request("badId", format!("`{id}` is not the id of a token")).help("an id is a UUID")
