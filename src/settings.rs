@@ -193,9 +193,14 @@ const NOT_SETTINGS: &[&str] = &[
     "WORLD",
 ];
 
-/// What Kubernetes sets in every pod beside a Service named `seatgraph`: `SEATGRAPH_SERVICE_HOST`, `SEATGRAPH_SERVICE_PORT_HTTP`,
-/// `SEATGRAPH_PORT_8080_TCP_ADDR` and the like.
-fn is_of_a_service(rest: &str) -> bool {
+/// What Kubernetes sets in every pod beside a Service named `seatgraph` or `seatgraph-db`: `SEATGRAPH_SERVICE_HOST`,
+/// `SEATGRAPH_DB_SERVICE_PORT_HTTP`, `SEATGRAPH_DB_PORT_8080_TCP_ADDR` and the like.
+fn is_of_a_service(rest: &str, value: &str) -> bool {
+    let is_address = || {
+        ["tcp://", "udp://", "sctp://"]
+            .iter()
+            .any(|scheme| value.starts_with(scheme))
+    };
     let is_port = |rest: &str| {
         let mut parts = rest.split('_');
         parts.next().is_some_and(|port| port.parse::<u16>().is_ok())
@@ -203,9 +208,18 @@ fn is_of_a_service(rest: &str) -> bool {
             && matches!(parts.next(), None | Some("ADDR" | "PORT" | "PROTO"))
             && parts.next().is_none()
     };
-    matches!(rest, "PORT" | "SERVICE_HOST" | "SERVICE_PORT")
-        || rest.starts_with("SERVICE_PORT_")
-        || rest.strip_prefix("PORT_").is_some_and(is_port)
+    // The name of the service stands before, and may have any of this in it.
+    let after = |word: &str| {
+        let ends: Vec<_> = rest.match_indices(word).map(|(at, _)| (at, at + word.len())).collect();
+        let begins = move |at: usize| at == 0 || rest.as_bytes()[at - 1] == b'_';
+        ends.into_iter()
+            .filter(move |(at, _)| begins(*at))
+            .map(|(_, end)| &rest[end..])
+    };
+    after("SERVICE_HOST").any(str::is_empty)
+        || after("SERVICE_PORT").any(|rest| rest.is_empty() || rest.len() > 1 && rest.starts_with('_'))
+        || after("PORT").any(str::is_empty) && is_address()
+        || after("PORT_").any(is_port)
 }
 
 #[derive(Clone, Copy)]
@@ -401,8 +415,8 @@ pub fn read(
         let Some(rest) = variable.strip_prefix("SEATGRAPH_") else {
             continue;
         };
-        if !NOT_SETTINGS.contains(&rest) && !is_of_a_service(rest) {
-            let key = rest.to_ascii_lowercase().replace("__", ".");
+        let key = rest.to_ascii_lowercase().replace("__", ".");
+        if !NOT_SETTINGS.contains(&rest) && (is_setting(&key) || !is_of_a_service(rest, value)) {
             set(&mut settings, Layer::Variable(variable.clone()), &key, Raw::Text(value))?;
         }
     }
@@ -484,6 +498,11 @@ fn set(settings: &mut Settings, layer: Layer, key: &str, raw: Raw<'_>) -> Result
             })
         }
     }
+}
+
+fn is_setting(key: &str) -> bool {
+    let is_limit = |limit: &str| Limits::ALL.iter().any(|(name, _)| *name == limit);
+    KEYS.iter().any(|known| known.name == key) || key.strip_prefix("limits.").is_some_and(is_limit)
 }
 
 fn coerce(wanted: Wanted, raw: &Raw<'_>) -> Option<Given> {
@@ -672,6 +691,13 @@ mod tests {
                 ("SEATGRAPH_PORT_8080_TCP_ADDR", "10.0.0.1"),
                 ("SEATGRAPH_PORT_8080_TCP_PORT", "8080"),
                 ("SEATGRAPH_PORT_8080_TCP_PROTO", "tcp"),
+                ("SEATGRAPH_METRICS_SERVICE_HOST", "10.0.0.2"),
+                ("SEATGRAPH_METRICS_SERVICE_PORT", "9090"),
+                ("SEATGRAPH_METRICS_SERVICE_PORT_HTTP_2", "9090"),
+                ("SEATGRAPH_METRICS_PORT", "tcp://10.0.0.2:9090"),
+                ("SEATGRAPH_DB_PORT", "udp://10.0.0.3:5432"),
+                ("SEATGRAPH_DB_PORT_5432_TCP_ADDR", "10.0.0.3"),
+                ("SEATGRAPH_PORT_DB_PORT_5432_UDP", "udp://10.0.0.3:5432"),
                 ("HOME", "/"),
             ],
             "",
@@ -744,6 +770,16 @@ mod tests {
             "SEATGRAPH_PORT_HTTP",
             "80",
             "unknown setting `SEATGRAPH_PORT_HTTP` in the variable `SEATGRAPH_PORT_HTTP`",
+        );
+        variable(
+            "SEATGRAPH_METRICS_PORT",
+            "9090",
+            "unknown setting `SEATGRAPH_METRICS_PORT` in the variable `SEATGRAPH_METRICS_PORT`",
+        );
+        variable(
+            "SEATGRAPH_DB_REPORT",
+            "tcp://10.0.0.3:5432",
+            "unknown setting `SEATGRAPH_DB_REPORT` in the variable `SEATGRAPH_DB_REPORT`",
         );
         variable(
             "SEATGRAPH_LIMITS__PAGE",

@@ -80,7 +80,9 @@ pub fn without(facts: &Facts, hides: &dyn Fn(Uuid) -> bool) -> Facts {
         Fact::List(list) => Some(Fact::List(list.iter().map(|facts| without(facts, hides)).collect())),
         fact => Some(fact.clone()),
     };
-    let told = facts.iter().filter_map(|(name, fact)| Some((name.clone(), told(fact)?)));
+    let told = facts
+        .iter()
+        .filter_map(|(name, fact)| Some((name.clone(), told(fact)?)));
     told.collect()
 }
 

@@ -322,10 +322,7 @@ fn headers_fit(context: &Context, form: &Form) -> Result<(), Problem> {
 pub(super) fn no_match(context: &Context) -> Result<(), Problem> {
     let headers = context.request.headers();
     if headers.contains_key(header::IF_MATCH) || headers.contains_key(header::IF_NONE_MATCH) {
-        let problem = Problem::bad_request(
-            "ifMatchNeedsOne",
-            "this takes no `If-Match` and no `If-None-Match`",
-        );
+        let problem = Problem::bad_request("ifMatchNeedsOne", "this takes no `If-Match` and no `If-None-Match`");
         return Err(problem.help("they need a write of one object; leave the header out"));
     }
     Ok(())
