@@ -237,6 +237,18 @@ mod tests {
     }
 
     #[test]
+    fn every_write_is_told_to_wait() {
+        for route in ROUTES.iter().filter(|route| route.method != "get") {
+            assert!(
+                route.parameters.contains(&"GraphAtLeast"),
+                "{} {}",
+                route.method,
+                route.path
+            );
+        }
+    }
+
+    #[test]
     fn every_generic_operation_has_its_route_and_parameters() {
         let document: Value = serde_json::from_slice(&document(&[])).unwrap();
         for operation in OPERATIONS {

@@ -606,7 +606,7 @@ pub const ROUTES: &[Route] = &[
         tag: "tokens",
         summary: "Make a token",
         description: "Its text is shown this once. Nobody gives what they do not hold.",
-        parameters: &[],
+        parameters: &["GraphAtLeast"],
         bodies: &[Body {
             media: JSON,
             schema: "NewToken",
@@ -648,7 +648,7 @@ pub const ROUTES: &[Route] = &[
         tag: "tokens",
         summary: "Revoke a token",
         description: "From the next request on it is unknown.",
-        parameters: &["id"],
+        parameters: &["id", "GraphAtLeast"],
         bodies: &[],
         answers: &[Answer {
             status: 204,
@@ -686,7 +686,7 @@ pub const ROUTES: &[Route] = &[
         tag: "tokens",
         summary: "Sign with a new key",
         description: "What the one before it signed is believed for `keepDays` more. Only for tokens that are bound to no organization.",
-        parameters: &["IdempotencyKey"],
+        parameters: &["IdempotencyKey", "GraphAtLeast"],
         bodies: &[Body {
             media: JSON,
             schema: "NewKey",
