@@ -1,5 +1,6 @@
 //! Opens the store that the setting `database` names, and the engine on it.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -65,8 +66,14 @@ pub fn unopened(database: &str, error: &StorageError) -> Failure {
     let failure = Failure::new(Exit::Unreachable, format!("cannot open `{database}`: {error}"));
     match error {
         StorageError::Locked(_) => failure.help("a server has it open: use --server, or stop that server"),
+        StorageError::ReadOnly(_) | StorageError::Unavailable(_) if is_closed(database) => {
+            failure.help("the file may not be read: let this user read it, or be the user whose it is")
+        }
         StorageError::ReadOnly(_) => failure.help(
             "make the file and its folder writable, or copy it to where they are, with its `-wal` if there is one",
+        ),
+        StorageError::Unavailable(_) if with_log(database) => failure.help(
+            "a `-wal` lies beside it, and is written where it is read: make its folder writable, or copy both to where it is",
         ),
         StorageError::Unavailable(_) => failure.help(
             "name a file in a folder that this user may enter; with a `-wal` beside it, both have to be writable",
@@ -78,6 +85,14 @@ pub fn unopened(database: &str, error: &StorageError) -> Failure {
         StorageError::Newer { .. } => failure.help("use the program that wrote it, or a newer one"),
         _ => failure,
     }
+}
+
+fn is_closed(database: &str) -> bool {
+    std::fs::File::open(database).is_err_and(|error| error.kind() == ErrorKind::PermissionDenied)
+}
+
+fn with_log(database: &str) -> bool {
+    Path::new(&format!("{database}-wal")).exists()
 }
 
 /// How the server makes its backups, where the database is a file: a copy beside it that nobody finds.
@@ -113,4 +128,25 @@ pub fn engine(settings: &Settings, what: Use) -> Result<Engine, Failure> {
         .help("`seatgraph verify` says more; go back to a backup"),
         OpenError::Thread(error) => Failure::new(Exit::Unreachable, error.to_string()),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_lies_beside_a_database_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("graph.db");
+        let database = path.to_str().unwrap();
+        let check = |expected: &str| {
+            let help = unopened(database, &StorageError::Unavailable("no".into()))
+                .help
+                .unwrap();
+            assert!(help.contains(expected), "{help}");
+        };
+        check("name a file in a folder that this user may enter");
+        std::fs::write(folder.path().join("graph.db-wal"), "left over").unwrap();
+        check("a `-wal` lies beside it");
+    }
 }
