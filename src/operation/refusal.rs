@@ -178,6 +178,10 @@ impl Refusal {
             Self::LeaseStays => "delete it, and let the other one consume",
             Self::EndsDisagree => "leave the ends out: the place in the body says them",
             Self::PasswordNotHashed => "report the requestId",
+            Self::OutsideOrganization {
+                kind: Kind::Organization,
+                ..
+            } => "use a token that is bound to no organization",
             Self::OutsideOrganization { .. } => "link it, in the same request, to what belongs to the organization",
             Self::NotOrganizations { .. } => "use a token that is bound to no organization",
             Self::Stale => "read it again, and send the ETag you get then",
