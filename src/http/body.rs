@@ -42,10 +42,26 @@ pub async fn read(request: &Request, payload: &mut Payload, limit: Limit) -> Res
         }
         Ok(body.freeze())
     };
-    match tokio::time::timeout(BODY_DEADLINE, whole).await {
-        Ok(body) => body,
-        Err(_) => Err(slow()),
+    let body = match tokio::time::timeout(BODY_DEADLINE, whole).await {
+        Ok(body) => body?,
+        Err(_) => return Err(slow()),
+    };
+    if media_type(request).is_some_and(|media| is_json(&media)) {
+        refuse_mark(&body)?;
     }
+    Ok(body)
+}
+
+/// What some editors write looks like JSON and is none: a mark stands before it, or each letter has two bytes.
+pub fn refuse_mark(body: &[u8]) -> Result<(), Problem> {
+    let why = match body {
+        [0xef, 0xbb, 0xbf, ..] => "it begins with a byte order mark",
+        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] | [0, _, ..] | [_, 0, ..] => "it is UTF-16",
+        _ => return Ok(()),
+    };
+    let mut problem = Problem::bad_request("notJson", format!("the body is not JSON: {why}"));
+    problem.pointer = Some(String::new());
+    Err(problem.help("save it as UTF-8 without a byte order mark"))
 }
 
 pub fn broken(error: &PayloadError) -> Problem {
@@ -109,5 +125,25 @@ pub fn refuse_encoding(request: &Request) -> Result<(), Problem> {
             ),
         )
         .help("send the body as it is, without Content-Encoding")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_body_in_another_encoding_is_told_so() {
+        for (body, is_refused) in [
+            (&b""[..], false),
+            (b"{}", false),
+            (b"\xef\xbb\xbf{}", true),
+            (b"\xff\xfe{\0}\0", true),
+            (b"\xfe\xff\0{\0}", true),
+            (b"{\0}\0", true),
+            (b"\0{\0}", true),
+        ] {
+            assert_eq!(refuse_mark(body).is_err(), is_refused, "{body:?}");
+        }
     }
 }

@@ -237,6 +237,9 @@ impl Importer<'_> {
             "committedLines".into(),
             json!(if self.dry_run { 0 } else { self.committed }),
         );
+        if self.revision > 0 {
+            problem.revision = Some(self.revision);
+        }
         problem
     }
 }
@@ -355,7 +358,7 @@ impl Lines {
     pub fn push(&mut self, chunk: &[u8]) -> Result<(), Problem> {
         self.rest.extend_from_slice(chunk);
         if let Shape::Unknown = self.shape {
-            self.recognise();
+            self.recognise()?;
         }
         match self.shape {
             Shape::Unknown | Shape::Whole => {}
@@ -366,7 +369,8 @@ impl Lines {
         self.within_limit(self.rest.len())
     }
 
-    fn recognise(&mut self) {
+    fn recognise(&mut self) -> Result<(), Problem> {
+        body::refuse_mark(&self.rest)?;
         let blank = self.rest.len() - self.rest.trim_ascii_start().len();
         let skipped = self.rest.split_to(blank);
         self.number += skipped.iter().filter(|byte| **byte == b'\n').count() as u64;
@@ -381,6 +385,7 @@ impl Lines {
                 Shape::Whole
             };
         }
+        Ok(())
     }
 
     fn cut_lines(&mut self) -> Result<(), Problem> {
