@@ -493,10 +493,11 @@ fn judge<'g>(
     match model.limited {
         Limited::Seats => {
             // Whoever goes on in the seats it leases takes none; where there are none at all, nobody goes on.
-            let after = taken.seats.saturating_sub(mine.seats).saturating_add(seats);
+            let with_mine = |all: u64, mine: u64, seats: u64| all.saturating_sub(mine).saturating_add(seats);
+            let after = with_mine(taken.seats, mine.seats, seats);
             // A reservation is a seat that nobody else is given. Where more are reserved than there are by now, those who come
             // first have them.
-            let leased = taken.leased.saturating_sub(mine.leased).saturating_add(seats);
+            let leased = with_mine(taken.leased, mine.leased, seats);
             let is_promised = seats <= mine.seats;
             let fits = credits.total.is_none_or(|total| {
                 let most = total.saturating_add(model.over_use.above(total));
@@ -520,8 +521,8 @@ fn judge<'g>(
             });
             until = credits.lasting(until, |end, left| {
                 let (taken, mine, seats) = (graph.taken(license, end), mine_at(end), seats_at(end));
-                let after = taken.seats.saturating_sub(mine.seats).saturating_add(seats);
-                let leased = taken.leased.saturating_sub(mine.leased).saturating_add(seats);
+                let after = with_mine(taken.seats, mine.seats, seats);
+                let leased = with_mine(taken.leased, mine.leased, seats);
                 left.is_none_or(|left| after <= left || seats <= mine.seats && leased <= left)
             });
         }

@@ -46,8 +46,11 @@ pub async fn read(request: &Request, payload: &mut Payload, limit: Limit) -> Res
         Ok(body) => body?,
         Err(_) => return Err(slow()),
     };
-    if media_type(request).is_some_and(|media| is_json(&media)) {
-        refuse_mark(&body)?;
+    // The bytes first: what media they are is asked of the few that may be refused.
+    if let Err(problem) = refuse_mark(&body)
+        && media_type(request).is_some_and(|media| is_json(&media))
+    {
+        return Err(problem);
     }
     Ok(body)
 }
