@@ -16,6 +16,8 @@ use actix_web::http::header::{self, HeaderMap, HeaderValue};
 use actix_web::http::{Method, StatusCode};
 use actix_web::web::Bytes;
 use actix_web::{HttpMessage, HttpResponse};
+use futures_util::future::join;
+use tokio::sync::oneshot;
 use uuid::Uuid;
 
 use super::problem::{Problem, internal};
@@ -37,6 +39,7 @@ use crate::signing::Algorithm;
 pub use told::{explanation, path};
 
 use asked::{Asked, Item};
+use token::Ahead;
 use told::{Answers, Stamp};
 
 /// The parameter that names somebody else.
@@ -123,9 +126,12 @@ pub async fn answer(context: &Context, payload: Payload) -> Result<HttpResponse,
     may_be_dry(&asked, form)?;
     drop((graph, asked));
     // Before anything is written: a lease whose token nobody gets helps nobody.
-    let promise = match form {
-        Form::Jwt => Some(promise(context, algorithm).await?),
-        Form::Json | Form::Text => None,
+    let (decided, signing) = match form {
+        Form::Jwt => {
+            let (decided, claims) = oneshot::channel();
+            (Some(decided), Some((claims, promise(context, algorithm).await?)))
+        }
+        Form::Json | Form::Text => (None, None),
     };
     let write = Write {
         by: who.principal,
@@ -183,19 +189,30 @@ pub async fn answer(context: &Context, payload: Payload) -> Result<HttpResponse,
             let changes = crud::told(tx, &who).changes;
             tell_changes(&mut body, &changes);
         }
+        let body: Arc<[u8]> = Arc::from(body);
+        if let Some(decided) = decided {
+            let _ = decided.send(Arc::clone(&body));
+        }
         Ok(Reply {
             status: StatusCode::OK.as_u16(),
-            body: Arc::from(body),
+            body,
         })
     };
-    let written = context.state.engine.write(write, run).await?;
+    let written = context.state.engine.write(write, run);
+    let (written, ahead) = match signing {
+        None => (written.await?, None),
+        Some((claims, promise)) => {
+            let (written, ahead) = join(written, token::ahead(promise, claims)).await;
+            (written?, Some(ahead))
+        }
+    };
     if written.reply.status != StatusCode::OK.as_u16() {
         return Err(internal("a kept answer has another status"));
     }
-    let body = Bytes::from_owner(written.reply.body);
-    let body = match promise {
-        Some(promise) => Bytes::from(token::signed(promise, &body).await?),
-        None => body,
+    let body = match ahead {
+        None => Bytes::from_owner(written.reply.body),
+        Some(Ahead::Signed(token)) => Bytes::from(token?),
+        Some(Ahead::Undecided(promise)) => Bytes::from(token::signed(promise, &written.reply.body).await?),
     };
     let mut response = response(form, written.revision, body);
     if written.replayed {

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use seatgraph::model::{Clock, Time};
 use seatgraph::settings::Settings;
 use seatgraph::signing::{Expected, Forged, PublicKeys};
-use seatgraph::storage::Memory;
+use seatgraph::storage::{Failing, Fault, Memory};
 use serde_json::Value;
 
 use crate::commands::{check, folder, seatgraph, text};
@@ -18,6 +18,7 @@ use crate::support::server::{ADMIN, ISSUER, Server};
 
 const NOW: Time = Time(1_800_000_000_000);
 const ROTATIONS: usize = 100;
+const AINO: &str = "31000000-0000-4000-8000-000000000001";
 
 fn ask(server: &Server, method: &str, target: &str, body: Option<&str>) -> client::Response {
     let headers = [
@@ -38,6 +39,30 @@ fn believed(keys: &PublicKeys, token: &str, now: Time) -> Result<(), Forged> {
         now,
     };
     keys.verify(token, &expected).map(|_| ())
+}
+
+/// A lease's token is made while the lease becomes durable. Where it does not, nobody gets it.
+#[test]
+fn nobody_has_the_token_of_a_lease_that_was_not_stored() {
+    for fault in [Fault::Before, Fault::After] {
+        let (storage, faults) = Failing::new(Memory::new());
+        let clock = Arc::new(Clock::frozen(Time(1_768_478_400_000)));
+        let server = Server::start(Box::new(storage), clock, &Settings::default());
+        let seed = std::fs::read_to_string(crate::support::path("fixtures/seed/leases.ndjson")).expect("a seed");
+        assert_eq!(ask(&server, "POST", "/import", Some(&seed)).status, 200);
+        let consume = |device: &str| {
+            let target = format!("/authz/.jwt?editor=&hw={device}&alg=EdDSA&onBehalfOfId={AINO}");
+            ask(&server, "POST", &target, None)
+        };
+        let first = consume("one");
+        assert_eq!(first.status, 200, "{}", first.text());
+        assert_eq!(believed(&keys(&server), &first.text(), Time(1_768_478_400_000)), Ok(()));
+        faults.fail_commit(1, fault);
+        let second = consume("two");
+        assert_eq!(second.status, 503, "{fault:?}: {}", second.text());
+        let problem: Value = serde_json::from_slice(&second.body).expect("a problem");
+        assert!(problem["code"].is_string(), "{problem}");
+    }
 }
 
 /// T9 of the reliability plan: whoever verifies by the document as it is finds the key of every token, and an old token is believed
