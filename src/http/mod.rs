@@ -44,7 +44,9 @@ pub mod write;
 
 use std::cell::RefCell;
 use std::convert::Infallible;
+use std::future::{Future as _, poll_fn};
 use std::panic::AssertUnwindSafe;
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -319,7 +321,17 @@ async fn dispatch(
         Route::Other if context.state.door(context.request.path()).is_some() => Route::Door,
         route => route,
     };
-    let answered = AssertUnwindSafe(answer(&context, route, payload)).catch_unwind().await;
+    let mut answer = pin!(AssertUnwindSafe(answer(&context, route, payload)).catch_unwind());
+    let mut waited = false;
+    let answered = poll_fn(|task| {
+        let polled = answer.as_mut().poll(task);
+        waited |= polled.is_pending();
+        polled
+    })
+    .await;
+    if waited {
+        context.sender.waited();
+    }
     let mut response = match answered {
         Ok(Ok(response)) => response,
         Ok(Err(problem)) => {

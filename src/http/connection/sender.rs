@@ -8,10 +8,11 @@
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::rc::Rc;
-use std::task::{Poll, Waker};
+use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use actix_web::rt;
+use tokio::task::yield_now;
 
 use super::Outgoing;
 use super::together::Ring;
@@ -22,11 +23,16 @@ const LINGER: Duration = Duration::from_micros(300);
 /// More do not go in one call.
 const MOST: usize = 64;
 
-/// Of one worker. Its task is the last of a turn, since it is woken by the first answer of it.
+/// Of one worker. Its task is the last of a turn, since it is woken by the first answer of it. Of answers that waited for another
+/// thread it would be the second: tokio runs what this thread has woken before what others have. Then it goes back once.
 #[derive(Default)]
 pub(in crate::http) struct Sender {
     queue: RefCell<Vec<Rc<Outgoing>>>,
     since: Cell<Option<Instant>>,
+    /// Something in the queue was not sent yet.
+    is_woken: Cell<bool>,
+    /// It waited for another thread, which has others ready as well.
+    has_waited: Cell<bool>,
     task: RefCell<Option<Waker>>,
     started: Cell<bool>,
     ring: RefCell<Option<Ring>>,
@@ -74,23 +80,41 @@ impl Sender {
         }
     }
 
+    /// The answer that is written next was waited for: a batch of the committer has others.
+    pub(in crate::http) fn waited(&self) {
+        self.has_waited.set(true);
+    }
+
     fn wake(self: &Rc<Self>) {
+        self.is_woken.set(true);
         if let Some(task) = &*self.task.borrow() {
             return task.wake_by_ref();
         }
         if self.started.replace(true) {
             return;
         }
-        let sender = Rc::clone(self);
-        rt::spawn(poll_fn(move |context| {
-            let mut task = sender.task.borrow_mut();
-            if !task.as_ref().is_some_and(|task| task.will_wake(context.waker())) {
-                *task = Some(context.waker().clone());
+        rt::spawn(Rc::clone(self).run());
+    }
+
+    async fn run(self: Rc<Self>) {
+        loop {
+            poll_fn(|context| self.poll_woken(context)).await;
+            if self.has_waited.take() {
+                yield_now().await;
             }
-            drop(task);
-            sender.send();
-            Poll::<()>::Pending
-        }));
+            self.send();
+        }
+    }
+
+    fn poll_woken(&self, context: &Context<'_>) -> Poll<()> {
+        let mut task = self.task.borrow_mut();
+        if !task.as_ref().is_some_and(|task| task.will_wake(context.waker())) {
+            *task = Some(context.waker().clone());
+        }
+        match self.is_woken.take() {
+            true => Poll::Ready(()),
+            false => Poll::Pending,
+        }
     }
 
     fn send(&self) {
