@@ -23,6 +23,10 @@ const LINGER: Duration = Duration::from_micros(300);
 /// More do not go in one call.
 const MOST: usize = 64;
 
+/// A worker that had several answers in a turn has more to do soon: for so many turns it looks once more before it sleeps. To sleep and
+/// be woken costs more than most requests do.
+const BUSY: u32 = 4;
+
 /// Of one worker. Its task is the last of a turn, since it is woken by the first answer of it. Of answers that waited for another
 /// thread it would be the second: tokio runs what this thread has woken before what others have. Then it goes back once.
 #[derive(Default)]
@@ -97,12 +101,21 @@ impl Sender {
     }
 
     async fn run(self: Rc<Self>) {
+        let mut busy = 0;
         loop {
             poll_fn(|context| self.poll_woken(context)).await;
             if self.has_waited.take() {
                 yield_now().await;
             }
-            self.send();
+            busy = match self.send() {
+                0 | 1 => busy - busy.min(1),
+                _ => BUSY,
+            };
+            if busy > 0 {
+                // The clients' turn, if they are on this machine, and then a look at what they have asked.
+                std::thread::yield_now();
+                yield_now().await;
+            }
         }
     }
 
@@ -117,9 +130,11 @@ impl Sender {
         }
     }
 
-    fn send(&self) {
+    /// Gives how many answers it sent.
+    fn send(&self) -> usize {
         let mut queue = self.queue.take();
         queue.retain(|outgoing| outgoing.unlist());
+        let sent = queue.len();
         let mut ring = self.ring.borrow_mut();
         match &mut *ring {
             Some(together) if queue.len() > 1 => {
@@ -133,6 +148,7 @@ impl Sender {
         queue.clear();
         // Nothing was queued meanwhile: who sends makes no answers. The list keeps its room.
         *self.queue.borrow_mut() = queue;
+        sent
     }
 
     pub(in crate::http) fn buffer(&self) -> Vec<u8> {
