@@ -42,6 +42,9 @@ pub(in crate::http) struct Sender {
     ring: RefCell<Option<Ring>>,
     /// Buffers of answers that are sent: a connection that waits holds none.
     spare: RefCell<Vec<Vec<u8>>>,
+    /// How often answers left.
+    #[cfg(test)]
+    pub(super) calls: Cell<u32>,
 }
 
 impl Sender {
@@ -135,6 +138,8 @@ impl Sender {
         let mut queue = self.queue.take();
         queue.retain(|outgoing| outgoing.unlist());
         let sent = queue.len();
+        #[cfg(test)]
+        self.calls.set(self.calls.get() + u32::from(sent > 0));
         let mut ring = self.ring.borrow_mut();
         match &mut *ring {
             Some(together) if queue.len() > 1 => {

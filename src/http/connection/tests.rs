@@ -6,6 +6,7 @@ use std::time::Duration;
 use actix_web::rt;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::oneshot;
 
 use super::Connection;
 use super::sender::Sender;
@@ -125,6 +126,42 @@ fn what_is_written_arrives_in_its_order() {
             check(case, Sender::new(Ring::new())).await;
             check(case, Sender::new(None)).await;
         }
+    });
+}
+
+/// Whoever answers several at once wakes their tasks from its thread, as the committer does.
+#[test]
+fn answers_that_waited_for_another_thread_leave_together() {
+    rt::System::new().block_on(async {
+        let sender = Rc::new(Sender::new(Ring::new()));
+        let (mut told, mut clients) = (Vec::new(), Vec::new());
+        for number in 0..8 {
+            let (mut connection, client) = pair(&sender).await;
+            let (tell, hears) = oneshot::channel();
+            let sender = Rc::clone(&sender);
+            rt::spawn(async move {
+                hears.await.expect("a word");
+                sender.waited();
+                let written = connection.write_all(&answer(number, 0, 100)).await;
+                written.expect("written");
+                // The connection stays until its client has read.
+                std::future::pending::<()>().await;
+            });
+            told.push(tell);
+            clients.push(client);
+        }
+        rt::task::yield_now().await;
+        let before = sender.calls.get();
+        // This thread waits meanwhile, so that all are ready when it goes on.
+        let committer =
+            std::thread::spawn(move || told.into_iter().try_for_each(|tell: oneshot::Sender<()>| tell.send(())));
+        assert_eq!(committer.join().expect("no panic"), Ok(()));
+        for (number, client) in clients.iter_mut().enumerate() {
+            let mut found = vec![0; 100];
+            client.read_exact(&mut found).await.expect("read");
+            assert!(found == answer(number, 0, 100), "connection {number}");
+        }
+        assert_eq!(sender.calls.get() - before, 1);
     });
 }
 
