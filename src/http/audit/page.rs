@@ -1,6 +1,7 @@
 //! Reading a page of the log. Bounded in what it looks at, in time and in bytes: whatever bound it meets, the answer holds
 //! what was found and says where to go on, so that a client that follows it misses nothing.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
@@ -12,6 +13,7 @@ use uuid::Uuid;
 use super::super::problem::Problem;
 use super::super::wire::{self, text};
 use super::{Order, Position};
+use crate::access;
 use crate::engine::{Engine, StorageError, Way};
 use crate::limits::Limits;
 use crate::model::{Change, Commit, Principal, Revision, Serial};
@@ -43,8 +45,9 @@ impl fmt::Display for Filter {
 }
 
 impl Filter {
-    fn takes(&self, commit: &Commit) -> bool {
-        let Principal { token, profile } = commit.by;
+    /// `by` is whom of this commit the caller may be told of.
+    fn takes(&self, commit: &Commit, by: Principal) -> bool {
+        let Principal { token, profile } = by;
         self.operation.as_ref().is_none_or(|name| *name == commit.operation)
             && self.by.is_none_or(|id| token == Some(id) || profile == Some(id))
     }
@@ -82,7 +85,9 @@ pub fn read(
     limits: &Limits,
 ) -> Result<Page, Problem> {
     let mut reading = Reading {
+        engine,
         filter,
+        hidden: HashMap::new(),
         body: b"{\"items\":[".to_vec(),
         items: 0,
         visited: 0,
@@ -133,7 +138,10 @@ pub fn read(
 }
 
 struct Reading<'a> {
+    engine: &'a Engine,
     filter: &'a Filter,
+    /// Whether a user is out of the caller's reach, of those who were met.
+    hidden: HashMap<Uuid, bool>,
     limits: &'a Limits,
     body: Vec<u8>,
     items: u64,
@@ -151,11 +159,25 @@ impl Reading<'_> {
                 || Instant::now() >= self.until)
     }
 
+    /// As with events, a bound token is not told which user out of its reach it was.
+    fn hides(&mut self, profile: Uuid) -> bool {
+        let Some(organization) = self.filter.organization else {
+            return false;
+        };
+        let engine = self.engine;
+        let hidden = self.hidden.entry(profile);
+        *hidden.or_insert_with(|| access::hides(&engine.snapshot(), organization, profile))
+    }
+
     /// Tells a commit, without its first `told` changes. `Some`: it is cut after so many.
     fn commit(&mut self, commit: &Commit, told: u64) -> Option<u64> {
         let Commit { changes, whose, .. } = commit;
         self.visited += 1 + changes.len() as u64;
-        if !self.filter.takes(commit) {
+        let by = Principal {
+            profile: commit.by.profile.filter(|profile| !self.hides(*profile)),
+            ..commit.by
+        };
+        if !self.filter.takes(commit, by) {
             return None;
         }
         let told = usize::try_from(told).unwrap_or(usize::MAX);
@@ -172,7 +194,7 @@ impl Reading<'_> {
                     out.push(b',');
                 }
                 self.items += 1;
-                open(out, commit);
+                open(out, commit, by);
             } else if out.len() as u64 >= self.limits.answer_bytes {
                 cut = Some(at as u64);
                 break;
@@ -194,13 +216,13 @@ impl Reading<'_> {
 }
 
 /// Up to its changes.
-fn open(out: &mut Vec<u8>, commit: &Commit) {
+fn open(out: &mut Vec<u8>, commit: &Commit, by: Principal) {
     out.extend_from_slice(b"{\"revision\":");
     text::unsigned(out, commit.revision);
     out.extend_from_slice(b",\"at\":");
     text::time(out, commit.at);
     out.extend_from_slice(b",\"by\":{");
-    let Principal { token, profile } = commit.by;
+    let Principal { token, profile } = by;
     let mut comma: &[u8] = b"";
     for (name, id) in [(&b"\"tokenId\":"[..], token), (b"\"profileId\":", profile)] {
         let Some(id) = id else { continue };
