@@ -129,7 +129,9 @@ impl Error {
             Self::Unauthenticated(_) => Place::None,
             Self::Input(input) => Place::Pointer(input.at.clone()),
             Self::Token(token) => match token {
-                TokenError::Permission(_) | TokenError::NotHeld(_) => Place::Pointer("/permissions".to_owned()),
+                TokenError::Permission { at, .. } | TokenError::NotHeld { at, .. } => {
+                    Place::Pointer(format!("/permissions/{at}"))
+                }
                 TokenError::OtherOrganization => Place::Pointer("/organizationId".to_owned()),
                 TokenError::ProfileNotHeld(_)
                 | TokenError::Dangling {
@@ -200,10 +202,19 @@ impl Error {
 fn token_code(error: &TokenError) -> &'static str {
     match error {
         TokenError::Denied(denied) => refusal::denied_code(denied),
-        TokenError::Permission(PermissionError::Form(_)) => "permissionMalformed",
-        TokenError::Permission(PermissionError::Resource { .. }) => "unknownResource",
-        TokenError::Permission(PermissionError::Action { .. }) => "unknownAction",
-        TokenError::NotHeld(_) | TokenError::ProfileNotHeld(_) => "permissionNotHeld",
+        TokenError::Permission {
+            cause: PermissionError::Form(_),
+            ..
+        } => "permissionMalformed",
+        TokenError::Permission {
+            cause: PermissionError::Resource { .. },
+            ..
+        } => "unknownResource",
+        TokenError::Permission {
+            cause: PermissionError::Action { .. },
+            ..
+        } => "unknownAction",
+        TokenError::NotHeld { .. } | TokenError::ProfileNotHeld(_) => "permissionNotHeld",
         TokenError::OtherOrganization => "otherOrganization",
         TokenError::Dangling { .. } => "danglingReference",
         TokenError::ExpiresInPast(_) => "expiresInPast",
@@ -215,10 +226,10 @@ fn token_code(error: &TokenError) -> &'static str {
 fn token_help(error: &TokenError) -> &'static str {
     match error {
         TokenError::Denied(denied) => refusal::denied_help(denied),
-        TokenError::Permission(_) => {
+        TokenError::Permission { .. } => {
             "for example `License.read`, `*.read` or `License.*`; `GET /graph-schema` lists the types"
         }
-        TokenError::NotHeld(_) | TokenError::ProfileNotHeld(_) => "ask whoever holds it to make this token",
+        TokenError::NotHeld { .. } | TokenError::ProfileNotHeld(_) => "ask whoever holds it to make this token",
         TokenError::OtherOrganization => "leave it out: the new token is bound as the one that makes it",
         TokenError::Dangling { .. } => "it has to exist, and to be readable by the token that names it",
         TokenError::ExpiresInPast(_) => "send a time that is still to come, or none",
@@ -230,8 +241,8 @@ fn token_help(error: &TokenError) -> &'static str {
 fn token_class(error: &TokenError) -> Class {
     match error {
         TokenError::Denied(denied) => refusal::denied_class(denied),
-        TokenError::Permission(_) => Class::Unreadable,
-        TokenError::NotHeld(_) | TokenError::ProfileNotHeld(_) | TokenError::OtherOrganization => Class::Forbidden,
+        TokenError::Permission { .. } => Class::Unreadable,
+        TokenError::NotHeld { .. } | TokenError::ProfileNotHeld(_) | TokenError::OtherOrganization => Class::Forbidden,
         TokenError::Dangling { .. } | TokenError::ExpiresInPast(_) => Class::Unprocessable,
         TokenError::NotFound(_) => Class::NotFound,
         TokenError::Violation(violation) => refusal::violation_class(violation),

@@ -260,10 +260,11 @@ pub struct TokenInfo {
 pub enum TokenError {
     #[error(transparent)]
     Denied(#[from] Denied),
-    #[error(transparent)]
-    Permission(#[from] PermissionError),
-    #[error("the permission `{0}` is not held by who would give it")]
-    NotHeld(String),
+    /// `at`: which of those that were asked for.
+    #[error("{cause}")]
+    Permission { at: usize, cause: PermissionError },
+    #[error("the permission `{text}` is not held by who would give it")]
+    NotHeld { at: usize, text: String },
     /// A token with a profile reads all that is the profile's own.
     #[error(
         "a token of this profile would read what needs the permission `{0}`, which is not held by who would give it"
@@ -285,9 +286,10 @@ pub enum TokenError {
 /// Makes a token and gives its id and its text, which is told only once.
 pub fn create(tx: &mut Transaction<'_>, who: &Who, new: &NewToken) -> Result<(Uuid, String), TokenError> {
     who.require(Permission::TokenManage)?;
-    for text in &new.permissions {
-        if !who.permissions.contains(&Permissions::parse(text)?) {
-            return Err(TokenError::NotHeld(text.clone()));
+    for (at, text) in new.permissions.iter().enumerate() {
+        let asked = Permissions::parse(text).map_err(|cause| TokenError::Permission { at, cause })?;
+        if !who.permissions.contains(&asked) {
+            return Err(TokenError::NotHeld { at, text: text.clone() });
         }
     }
     let organization = match (who.organization, new.organization) {

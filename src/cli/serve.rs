@@ -131,12 +131,25 @@ const TIDYING_PAUSE: Duration = Duration::from_millis(10);
 const TIDYING_HASTE: Duration = Duration::from_millis(1);
 const TIDYING_BEHIND_MS: i64 = 60_000;
 
-/// Removes ended leases by small writes like any other, with room for others in between; and asks for the events of checks
-/// that met a full queue.
+/// Clocks are corrected by less than this all the time.
+const CLOCK_BEHIND_MS: u64 = 1000;
+
+/// Removes ended leases by small writes like any other, with room for others in between; asks for the events of checks that met a full
+/// queue; and says when the clock was set back.
 async fn tidy(engine: Engine, state: Arc<http::State>) {
+    let mut was_behind = false;
     loop {
         actix_web::rt::time::sleep(TIDYING).await;
         state.tell_checks();
+        let behind_ms = engine.behind();
+        let is_behind = behind_ms > CLOCK_BEHIND_MS;
+        if is_behind && !was_behind {
+            tracing::warn!(
+                behind_ms,
+                "the system's clock was set back: until it comes up to the last commit no time passes"
+            );
+        }
+        was_behind = is_behind;
         while consume::is_untidy(&engine.snapshot(), engine.now()) {
             let write = Write {
                 operation: "Expire".into(),

@@ -420,6 +420,13 @@ impl Engine {
         self.clock().now().max(last)
     }
 
+    /// How far the system's clock lies behind the last commit, in milliseconds: after a step back. Until it comes up, no time passes.
+    pub fn behind(&self) -> u64 {
+        let last = self.0.shared.counters.last_commit.load(Ordering::Relaxed);
+        let behind = last.saturating_sub(self.clock().now().millis());
+        u64::try_from(behind).unwrap_or_default()
+    }
+
     pub fn clock(&self) -> &Clock {
         &self.0.shared.clock
     }

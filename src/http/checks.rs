@@ -17,9 +17,9 @@ use super::object::{Member, Object, within};
 use super::problem::Problem;
 use super::wire::text;
 use super::write::beside;
-use super::{Context, GRAPH_REVISION, auth, authz, body};
+use super::{Context, GRAPH_REVISION, anchor, auth, authz, body};
 use crate::access::{View, Who};
-use crate::entitlement::decision::{self, Anchor, Decision, Wanted};
+use crate::entitlement::decision::{self, Decision, Wanted};
 use crate::entitlement::model::Mode;
 use crate::entitlement::select::Filters;
 use crate::graph::{self, Graph};
@@ -101,7 +101,16 @@ impl From<&'static str> for Fault {
 /// Of what is no check: where it stops being one.
 fn bad_check(raw: &RawValue) -> Fault {
     let members = MEMBERS.map(|(member, _)| member);
-    let value: Value = serde_json::from_str(raw.get()).unwrap_or_default();
+    let value: Value = match serde_json::from_str(raw.get()) {
+        Ok(value) => value,
+        Err(error) => {
+            // JSON by its form, or it would not be here: half a character of two.
+            return Fault {
+                code: "badCheck",
+                place: Some((String::new(), unplaced(&error))),
+            };
+        }
+    };
     let pointer = within(&value, "", &members).err().unwrap_or_default();
     let known = MEMBERS
         .iter()
@@ -114,7 +123,10 @@ fn bad_check(raw: &RawValue) -> Fault {
         }
         (None, None) if !value.is_object() => "a check is an object".to_owned(),
         (None, None) if value.get("item").is_none() => "`item` is missing".to_owned(),
-        (None, None) => "a member is given twice".to_owned(),
+        (None, None) => match serde_json::from_str::<Object<Element<'_>>>(raw.get()) {
+            Err(error) => unplaced(&error),
+            Ok(_) => "it is no check".to_owned(),
+        },
     };
     Fault {
         code: "badCheck",
@@ -123,6 +135,14 @@ fn bad_check(raw: &RawValue) -> Fault {
 }
 
 /// Of a member that is there and not what it has to be.
+/// What serde has to say, without where: it counts from the beginning of the element.
+fn unplaced(error: &serde_json::Error) -> String {
+    let whole = error.to_string();
+    whole
+        .split_once(" at line ")
+        .map_or(whole.clone(), |(what, _)| what.to_owned())
+}
+
 fn misfit_of(member: &str) -> Fault {
     let what = MEMBERS.iter().find(|((name, ..), _)| *name == member);
     let what = what.map_or("", |(_, what)| what);
@@ -367,36 +387,26 @@ fn result(out: &mut Vec<u8>, element: &Element<'_>, explain: bool, by: By<'_>, n
         let detail = "`ownerOrganizationId` and `ownerUserId` are both given, and a license has one owner".to_owned();
         return Err(Fault::at("contradictoryFilters", "ownerUserId", detail));
     }
+    let [hw, process] = [&element.hw, &element.process].map(|text| anchor::parts(text.as_deref().unwrap_or_default()));
     let texts = [
-        ("hw", &element.hw),
-        ("process", &element.process),
-        ("version", &element.version),
-        ("scope", &element.scope),
+        ("hw", hw.0),
+        ("hw", hw.1.unwrap_or_default()),
+        ("process", process.0),
+        ("process", process.1.unwrap_or_default()),
+        ("version", element.version.as_deref().unwrap_or_default()),
+        ("scope", element.scope.as_deref().unwrap_or_default()),
     ];
-    let is_long = |text: &Option<Cow<'_, str>>| {
-        let bytes = text.as_deref().map_or(0, str::len);
-        bytes as u64 > limits.anchor_bytes
-    };
-    if let Some((name, _)) = texts.into_iter().find(|(_, text)| is_long(text)) {
+    if let Some((name, _)) = texts.iter().find(|(_, text)| text.len() as u64 > limits.anchor_bytes) {
         let detail = format!("`{name}` has more than {} bytes", limits.anchor_bytes);
         return Err(Fault::at("valueTooLong", name, detail));
     }
     let consumer: Consumer =
         consume::consumer(graph, who, element.profile_id, "profileId", Purpose::Check).map_err(|error| error.code())?;
-    let anchor = |id: &'_ Option<Cow<'_, str>>| -> bool { id.as_deref().is_some_and(|id| !id.is_empty()) };
     let wanted = consumer.wanting(Wanted {
         mode,
         count: element.count,
-        hw: element
-            .hw
-            .as_deref()
-            .filter(|_| anchor(&element.hw))
-            .map(|id| Anchor { id, name: None }),
-        process: element
-            .process
-            .as_deref()
-            .filter(|_| anchor(&element.process))
-            .map(|id| Anchor { id, name: None }),
+        hw: element.hw.as_deref().and_then(anchor::read),
+        process: element.process.as_deref().and_then(anchor::read),
         version: element.version.as_deref().filter(|version| !version.is_empty()),
         scope: element.scope.as_deref().filter(|scope| !scope.is_empty()),
         filters: Filters {

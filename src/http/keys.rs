@@ -6,11 +6,11 @@ use actix_web::HttpResponse;
 use actix_web::dev::Payload;
 use actix_web::http::{Method, StatusCode, header};
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use super::graph::matches_tag;
-use super::object::Object;
+use super::object::{Member, Object, within};
 use super::operation::no_match;
 use super::problem::Problem;
 use super::write::{self, answer as written, still_known};
@@ -41,6 +41,13 @@ struct Wanted {
     alg: String,
     keep_days: Option<u32>,
 }
+
+const MEMBERS: &[Member] = &[
+    ("alg", true, Value::is_string),
+    ("keepDays", false, |days| {
+        days.is_null() || days.as_u64().is_some_and(|days| u32::try_from(days).is_ok())
+    }),
+];
 
 pub async fn answer(context: &Context, payload: Payload) -> Result<HttpResponse, Problem> {
     let (graph, who) = auth::enter(context).await?;
@@ -101,7 +108,8 @@ async fn rotate(context: &Context, who: Who, mut payload: Payload) -> Result<Htt
     let bytes = body::read(&context.request, &mut payload, limit).await?;
     let Object(wanted): Object<Wanted> = serde_json::from_slice(&bytes).map_err(|error| {
         let mut problem = Problem::bad_request("badKey", format!("the body does not describe a key: {error}"));
-        problem.pointer = Some(String::new());
+        let members = serde_json::from_slice(&bytes).map(|body: Value| within(&body, "", MEMBERS));
+        problem.pointer = Some(members.ok().and_then(Result::err).unwrap_or_default());
         problem.help("for example {\"alg\":\"RS256\",\"keepDays\":90}")
     })?;
     let at = |pointer: &str, mut problem: Problem| {

@@ -177,7 +177,7 @@ impl Collector for EngineCollector {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
         let graph = self.0.snapshot();
         let health = self.0.health();
-        let gauges: [(&str, &str, i64); 6] = [
+        let gauges: [(&str, &str, i64); 7] = [
             ("graph_entities", "Entities in the published graph", graph.len() as i64),
             (
                 "graph_relations",
@@ -198,6 +198,11 @@ impl Collector for EngineCollector {
                 "ready",
                 "1 while the server takes reads and writes",
                 i64::from(health.ready()),
+            ),
+            (
+                "clock_behind_seconds",
+                "How far the system's clock is behind the last commit, after it was set back; until it comes up no time passes",
+                self.0.behind().div_ceil(1000) as i64,
             ),
             (
                 "process_resident_memory_bytes",

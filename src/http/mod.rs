@@ -3,6 +3,7 @@
 //! One service takes every request and looks at the path itself: a selector is percent-decoded once, in `target`, and
 //! never by a router.
 
+mod anchor;
 pub mod audit;
 pub mod auth;
 pub mod authz;

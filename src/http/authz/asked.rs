@@ -6,10 +6,11 @@ use std::borrow::Cow;
 use smallvec::SmallVec;
 use uuid::Uuid;
 
-use crate::entitlement::decision::{Anchor, Wanted};
+use crate::entitlement::decision::Wanted;
 use crate::entitlement::model::Mode;
 use crate::entitlement::select::{Filters, Looks};
 use crate::entitlement::sound::PARAMETERS;
+use crate::http::anchor;
 use crate::http::keys;
 use crate::http::parameters::Parameters;
 use crate::http::problem::Problem;
@@ -41,8 +42,8 @@ pub struct Asked<'a> {
     mode: Mode,
     duration: Option<u64>,
     count: Option<u32>,
-    hw: Option<Called<'a>>,
-    process: Option<Called<'a>>,
+    hw: Option<Cow<'a, str>>,
+    process: Option<Cow<'a, str>>,
     version: Option<Cow<'a, str>>,
     scope: Option<Cow<'a, str>>,
     narrowed: Narrowed,
@@ -53,27 +54,6 @@ pub struct Item<'a> {
     pub name: Cow<'a, str>,
     /// What stands in its value, for it alone.
     narrowed: Narrowed,
-}
-
-/// `id`, or `id;name=text`.
-#[derive(Debug)]
-struct Called<'a> {
-    text: Cow<'a, str>,
-    /// Where the id ends, and where the name begins.
-    name: Option<(usize, usize)>,
-}
-
-impl Called<'_> {
-    fn anchor(&self) -> Option<Anchor<'_>> {
-        let (id, name) = match self.name {
-            Some((end, start)) => (
-                &self.text[..end],
-                Some(&self.text[start..]).filter(|name| !name.is_empty()),
-            ),
-            None => (&self.text[..], None),
-        };
-        (!id.is_empty()).then_some(Anchor { id, name })
-    }
 }
 
 /// What narrows the licenses, and a lease to renew.
@@ -276,8 +256,8 @@ impl<'a> Asked<'a> {
             mode: self.mode,
             duration: self.duration,
             count: self.count,
-            hw: self.hw.as_ref().and_then(Called::anchor),
-            process: self.process.as_ref().and_then(Called::anchor),
+            hw: self.hw.as_deref().and_then(anchor::read),
+            process: self.process.as_deref().and_then(anchor::read),
             version: self.version.as_deref(),
             scope: self.scope.as_deref(),
             lease: own.lease.or(all.lease),
@@ -399,17 +379,17 @@ fn bound(name: &str, value: &str, limits: &Limits) -> Result<(), Problem> {
         .help("send a shorter one, for example a hash of it"))
 }
 
-fn called<'a>(name: &str, text: Cow<'a, str>, limits: &Limits) -> Result<Called<'a>, Problem> {
-    const NAME: &str = ";name=";
-    let at = text.find(NAME).map(|at| (at, at + NAME.len()));
-    bound(name, at.map_or(&text, |(end, _)| &text[..end]), limits)?;
-    bound(name, at.map_or("", |(_, start)| &text[start..]), limits)?;
-    Ok(Called { text, name: at })
+fn called<'a>(name: &str, text: Cow<'a, str>, limits: &Limits) -> Result<Cow<'a, str>, Problem> {
+    let (id, called) = anchor::parts(&text);
+    bound(name, id, limits)?;
+    bound(name, called.unwrap_or_default(), limits)?;
+    Ok(text)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::entitlement::decision;
 
     fn check(query: &str, form: &str, expected: Result<&str, &str>) {
         let limits = Limits {
@@ -584,6 +564,9 @@ mod tests {
             (ids[0], None)
         );
         let name = Some("My box");
-        assert_eq!((of(0).hw, of(0).process), (Some(Anchor { id: "x", name }), None));
+        assert_eq!(
+            (of(0).hw, of(0).process),
+            (Some(decision::Anchor { id: "x", name }), None)
+        );
     }
 }
