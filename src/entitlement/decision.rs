@@ -310,7 +310,7 @@ fn choose<'g>(
         let renews = renews
             .filter(|lease| license(*lease) == Some(candidate.license))
             .or_else(|| same_lease(candidate, asked, wanted, now));
-        match judge(candidate, asked, wanted, renews, now, &mut |rule, reason| {
+        match judge(candidate, profile, asked, wanted, renews, now, &mut |rule, reason| {
             tell(candidate, rule, reason)
         }) {
             Ok(granted) => return Decision::Granted(granted),
@@ -369,6 +369,7 @@ fn same_lease<'g>(candidate: &Candidate<'g>, asked: Node<'g>, wanted: &Wanted<'_
 /// Every rule in its order, up to the first that says no.
 fn judge<'g>(
     candidate: &Candidate<'g>,
+    profile: Node<'g>,
     asked: Node<'g>,
     wanted: &Wanted<'_>,
     renews: Option<Node<'g>>,
@@ -388,6 +389,10 @@ fn judge<'g>(
         .filter(|assignment| select::is_valid(assignment, now));
     let by_rule = match candidate.path {
         Path::Rule(rule) => Some(rule),
+        // A named seat that waits for an assignment gets one by a rule, whatever way was found first.
+        _ if !candidate.reserved && model.named.is_some_and(|named| !named.auto_assign) => {
+            ruled::opens(license, profile, now)
+        }
         _ => None,
     };
     // A denial that begins later stays one: a use before it does not turn it into a reservation, without which there is no
@@ -448,13 +453,12 @@ fn judge<'g>(
             .map_or(Taken::default(), |assignment| graph.held(assignment, at))
     };
     let mine = mine_at(now);
-    let seats_at = |at| {
-        let beside = candidate
-            .assignment
-            .map_or(0, |assignment| held_beside(assignment, renews, at));
-        beside.max(u64::from(count))
+    let beside_at = |at| {
+        let assignment = candidate.assignment;
+        assignment.map_or(0, |assignment| held_beside(assignment, renews, at))
     };
-    let seats = seats_at(now);
+    let seats = beside_at(now).max(u64::from(count));
+    let mut count = count;
     let is_anchored = model.anchors.hw.is_some() || model.anchors.process.is_some();
     let is_full = renews.is_none()
         && candidate
@@ -464,13 +468,16 @@ fn judge<'g>(
         // A number of seats that nothing limits is no reason for more devices.
         let is_bounded = is_seats && (credits.total.is_some() || model.seats_per_user.is_some());
         let multiple = if is_bounded { seats } else { 1 };
-        let is_crowded = candidate
-            .assignment
-            .is_some_and(|assignment| sessions::is_crowded(assignment, model.anchors, wanted, renews, multiple, now));
+        let needed = candidate.assignment.map_or(Some(1), |assignment| {
+            sessions::needed(assignment, model.anchors, wanted, renews, multiple, now)
+        });
         rule(
             Rule::Sessions,
-            (is_full || is_crowded).then_some(Reason::ConcurrentSessionLimit),
+            (is_full || needed.is_none()).then_some(Reason::ConcurrentSessionLimit),
         )?;
+        // A device that needs the seats of another's lease holds them as well: they stay when that lease goes.
+        let needed = needed.and_then(|needed| u32::try_from(needed).ok()).unwrap_or(count);
+        count = count.max(needed);
     }
     if let Some(by_rule) = by_rule.filter(|_| reserves) {
         let has_room = ruled::has_room(by_rule, now);
@@ -520,7 +527,8 @@ fn judge<'g>(
                 is_above(after) && (!is_promised || goes_on_over()) || is_late
             });
             until = credits.lasting(until, |end, left| {
-                let (taken, mine, seats) = (graph.taken(license, end), mine_at(end), seats_at(end));
+                let (taken, mine) = (graph.taken(license, end), mine_at(end));
+                let seats = beside_at(end).max(u64::from(count));
                 let after = with_mine(taken.seats, mine.seats, seats);
                 let leased = with_mine(taken.leased, mine.leased, seats);
                 left.is_none_or(|left| after <= left || seats <= mine.seats && leased <= left)

@@ -120,7 +120,7 @@ impl Reason {
             Self::UseCountExceeded => "the uses are used up",
             Self::UseTimeExceeded => "the use time is used up",
             Self::ExtensionNotAllowed => "the license model does not allow to extend a lease",
-            Self::NoConsumptionFoundById => "this consumer has no lease of that id",
+            Self::NoConsumptionFoundById => "this consumer has no lease of that id under the license that is asked for",
             Self::ReleaseNotAllowed => "the license model does not allow to release a lease before its end",
         }
     }

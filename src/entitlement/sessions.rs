@@ -26,36 +26,46 @@ pub fn is_full(assignment: Node<'_>, now: Time) -> bool {
 
 /// Devices, or processes, as far as they are limited.
 struct Used<'g> {
-    most: Option<u64>,
+    /// Of one seat.
+    each: Option<u64>,
+    most: u64,
     met: Distinct<Option<&'g str>>,
 }
 
 impl<'g> Used<'g> {
-    fn new(most: Option<u32>, seats: u64) -> Self {
+    fn new(each: Option<u32>, seats: u64) -> Self {
+        let each = each.map(u64::from);
         Self {
-            most: most.map(|most| u64::from(most).saturating_mul(seats.max(1))),
+            each,
+            most: each.map_or(u64::MAX, |each| each.saturating_mul(seats.max(1))),
             met: Distinct::default(),
         }
     }
 
     /// Is it one too many? None is one too.
     fn exceeds(&mut self, anchor: Option<&'g str>) -> bool {
-        self.most.is_some_and(|most| {
+        self.each.is_some() && {
             self.met.add(anchor);
-            self.met.all().len() as u64 > most
-        })
+            self.met.all().len() as u64 > self.most
+        }
+    }
+
+    fn seats(&self) -> u64 {
+        let met = self.met.all().len() as u64;
+        self.each.map_or(1, |each| met.div_ceil(each.max(1)))
     }
 }
 
-/// Would one more device or process be too many for so many seats? Looks no further than to the first that is.
-pub fn is_crowded<'g>(
+/// How many seats this and the other devices and processes of the consumer take; `None`: more than so many. Looks no further than to
+/// the first that is one too many.
+pub fn needed<'g>(
     assignment: Node<'g>,
     anchors: Anchors,
     wanted: &Wanted<'g>,
     renews: Option<Node<'g>>,
     seats: u64,
     now: Time,
-) -> bool {
+) -> Option<u64> {
     let (mut devices, mut processes) = (Used::new(anchors.hw, seats), Used::new(anchors.process, seats));
     // What a renewal does not say it has.
     let own = renews.map(|lease| Anchored::of(lease.entity()));
@@ -63,14 +73,15 @@ pub fn is_crowded<'g>(
     let process = wanted.process.map(|process| process.id);
     let process = process.or(own.and_then(|own| own.process));
     if devices.exceeds(hw) || processes.exceeds(process) {
-        return true;
+        return None;
     }
     let mut leases = assignment.graph().leases(assignment, now);
-    leases.any(|lease| {
+    let is_crowded = leases.any(|lease| {
         if select::is_released(&lease) || renews == Some(lease) {
             return false;
         }
         let tied = Anchored::of(lease.entity());
         devices.exceeds(tied.hw) || processes.exceeds(tied.process)
-    })
+    });
+    (!is_crowded).then(|| devices.seats().max(processes.seats()))
 }

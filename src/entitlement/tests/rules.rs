@@ -78,6 +78,23 @@ fn named_seats() {
             ("bob editor", "assignmentRequired"),
         ],
     );
+    // A rule of a group reserves by the first use, whatever other way there is.
+    check(
+        "AssignedLicenseConstraint named < model
+         AllocationRule rule < crew editor
+         ProfileGroup staff type=employees < acme
+         Membership zed staff
+         LicenseConsumerRelation ent staff",
+        &[
+            ("? ann editor", "yes lic 900"),
+            ("ann editor", "new lic 900"),
+            ("free lic", "1 of 2"),
+            ("zed editor", "assignmentRequired"),
+            ("at 900", ""),
+            ("ann editor", "new lic 1800"),
+            ("free lic", "1 of 2"),
+        ],
+    );
     // The first use reserves, for as many as may be, and for good.
     check(
         "AssignedLicenseConstraint named autoAssign=true maxAssignments=1 < model",
@@ -256,6 +273,30 @@ fn devices_and_processes_on_a_seat() {
             ("ann editor hw=b", "new lic 1800"),
         ],
     );
+    // A device that needs another's seats holds them as well, whether that one is released or ends.
+    for (gone, at) in [("release ann:editor:a by ann", "at 0"), ("expire", "at 450")] {
+        check(
+            "ConcurrentSessions cs sessionAnchors=[{\"type\":\"hw\",\"maxCount\":1}] < model\nset credit seatCount=3",
+            &[
+                ("ann editor hw=a count=3 seconds=400", "new lic 400"),
+                ("ann editor hw=b", "new lic 900"),
+                ("ann editor hw=c", "new lic 900"),
+                (at, ""),
+                (gone, if gone == "expire" { "1" } else { "released until 0" }),
+                ("free lic", "3 of 3"),
+                ("bob editor hw=d", "noSeatsAvailable"),
+                (
+                    "ann editor hw=d",
+                    if gone == "expire" {
+                        "new lic 1350"
+                    } else {
+                        "new lic 900"
+                    },
+                ),
+                ("ann editor hw=e", "concurrentSessionLimit"),
+            ],
+        );
+    }
     // A count that is not charged is no room for devices.
     for unbounded in [
         "set credit seatCount=none",
