@@ -149,12 +149,16 @@ fn contradictions<'g>(license: Node<'g>, rests: &mut Rests<'g>) -> Option<String
 }
 
 fn version(versions: Versions<'_>, sent: Option<&str>) -> String {
-    let allowed = match (versions.least, versions.most, versions.pattern) {
-        (_, _, Some(pattern)) => format!("versions that match `{pattern}`"),
-        (Some(least), Some(most), None) => format!("versions from `{least}` to `{most}`"),
-        (Some(least), None, None) => format!("versions from `{least}` on"),
-        (None, Some(most), None) => format!("versions up to `{most}`"),
-        (None, None, None) => "clients that say their version".to_owned(),
+    let range = match (versions.least, versions.most) {
+        (Some(least), Some(most)) => format!(" from `{least}` to `{most}`"),
+        (Some(least), None) => format!(" from `{least}` on"),
+        (None, Some(most)) => format!(" up to `{most}`"),
+        (None, None) => String::new(),
+    };
+    let allowed = match versions.pattern {
+        Some(pattern) => format!("versions{range} that match `{pattern}`"),
+        None if range.is_empty() => "clients that say their version".to_owned(),
+        None => format!("versions{range}"),
     };
     match sent {
         None => format!("the license model allows {allowed}, and no `version` was sent"),

@@ -202,6 +202,11 @@ fn why_a_rule_says_no() {
         ),
         ("maxVersion=2.0", "version=3", "versions up to `2.0`, and `3` was sent"),
         (
+            "pattern=1.* minVersion=2",
+            "version=1.5",
+            "versions from `2` on that match `1.*`, and `1.5` was sent",
+        ),
+        (
             "pattern=2.*",
             "version=3",
             "versions that match `2.*`, and `3` was sent",
