@@ -310,7 +310,7 @@ fn choose<'g>(
         let renews = renews
             .filter(|lease| license(*lease) == Some(candidate.license))
             .or_else(|| same_lease(candidate, asked, wanted, now));
-        match judge(candidate, profile, asked, wanted, renews, now, &mut |rule, reason| {
+        match judge(candidate, asked, wanted, renews, now, &mut |rule, reason| {
             tell(candidate, rule, reason)
         }) {
             Ok(granted) => return Decision::Granted(granted),
@@ -369,7 +369,6 @@ fn same_lease<'g>(candidate: &Candidate<'g>, asked: Node<'g>, wanted: &Wanted<'_
 /// Every rule in its order, up to the first that says no.
 fn judge<'g>(
     candidate: &Candidate<'g>,
-    profile: Node<'g>,
     asked: Node<'g>,
     wanted: &Wanted<'_>,
     renews: Option<Node<'g>>,
@@ -389,10 +388,8 @@ fn judge<'g>(
         .filter(|assignment| select::is_valid(assignment, now));
     let by_rule = match candidate.path {
         Path::Rule(rule) => Some(rule),
-        // A named seat that waits for an assignment gets one by a rule, whatever way was found first.
-        _ if !candidate.reserved && model.named.is_some_and(|named| !named.auto_assign) => {
-            ruled::opens(license, profile, now)
-        }
+        // Whatever way was found first.
+        _ if candidate.waits() => candidate.rule,
         _ => None,
     };
     // A denial that begins later stays one: a use before it does not turn it into a reservation, without which there is no

@@ -5,6 +5,7 @@
 use std::cell::Cell;
 use std::cmp::Reverse;
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use foldhash::fast::RandomState;
 use smallvec::SmallVec;
@@ -106,6 +107,8 @@ pub struct Candidate<'g> {
     /// The item the license is of: the one asked for, or one that includes it.
     pub item: Node<'g>,
     pub path: Path<'g>,
+    /// The rule of a group that opens it: the path, or beside it.
+    pub rule: Option<Node<'g>>,
     /// Valid or not.
     pub assignment: Option<Node<'g>>,
     /// The consumer has a lease of it that was not released.
@@ -113,6 +116,13 @@ pub struct Candidate<'g> {
     /// Its reservation is valid now.
     pub reserved: bool,
     pub model: Model<'g>,
+}
+
+impl Candidate<'_> {
+    /// Its seat is a named one, which this consumer does not have and no use of it gives; a rule does.
+    pub fn waits(&self) -> bool {
+        !self.reserved && self.model.named.is_some_and(|named| !named.auto_assign)
+    }
 }
 
 pub type Candidates<'g> = SmallVec<[Candidate<'g>; 2]>;
@@ -298,14 +308,18 @@ fn gather<'g>(
             }
         }
     }
-    let mut met: Option<Distinct<Node<'g>>> = None;
+    let mut met: Option<HashMap<Node<'g>, usize, RandomState>> = None;
+    let all = |found: &Candidates<'g>| {
+        let each = found.iter().enumerate();
+        each.map(|(at, known)| (known.license, at)).collect()
+    };
     for (assignment, license) in granting(profile, now) {
         budget.spend()?;
         let Some(item) = fitting(license, items, filters, &mut budget)? else {
             continue;
         };
-        let met = met.get_or_insert_with(|| found.iter().map(|known| known.license).collect());
-        if met.add(license) {
+        if let Entry::Vacant(free) = met.get_or_insert_with(|| all(found)).entry(license) {
+            free.insert(found.len());
             found.push(candidate(license, item, Path::Assignment(assignment), profile, now));
         }
     }
@@ -315,13 +329,12 @@ fn gather<'g>(
             let Some(item) = fitting(license, items, filters, &mut budget)? else {
                 continue;
             };
-            let met = met.get_or_insert_with(|| found.iter().map(|known| known.license).collect());
-            if met.add(license) {
+            if let Entry::Vacant(free) = met.get_or_insert_with(|| all(found)).entry(license) {
+                free.insert(found.len());
                 found.push(candidate(license, item, Path::Set(set), profile, now));
             }
         }
     }
-    let mut ruled_at: HashMap<Node<'g>, usize, RandomState> = HashMap::default();
     for ruled in ruled::rules(profile, now) {
         budget.spend()?;
         if !items.has(ruled.item) {
@@ -331,15 +344,23 @@ fn gather<'g>(
             if fitting(license, items, filters, &mut budget)?.is_none() {
                 continue;
             }
-            let met = met.get_or_insert_with(|| found.iter().map(|known| known.license).collect());
-            if met.add(license) {
-                ruled_at.insert(license, found.len());
-                found.push(candidate(license, ruled.item, Path::Rule(ruled.rule), profile, now));
-            } else if let Some(known) = ruled_at.get(&license).and_then(|at| found.get_mut(*at))
-                && let Path::Rule(other) = known.path
-                && ruled::is_better(ruled.rule, other, known.assignment, now)
-            {
-                known.path = Path::Rule(ruled.rule);
+            match met.get_or_insert_with(|| all(found)).entry(license) {
+                Entry::Vacant(free) => {
+                    free.insert(found.len());
+                    found.push(candidate(license, ruled.item, Path::Rule(ruled.rule), profile, now));
+                }
+                Entry::Occupied(at) => {
+                    let Some(known) = found.get_mut(*at.get()) else {
+                        continue;
+                    };
+                    let is_better = |other| ruled::is_better(ruled.rule, other, known.assignment, now);
+                    if known.rule.is_none_or(is_better) {
+                        known.rule = Some(ruled.rule);
+                        if let Path::Rule(path) = &mut known.path {
+                            *path = ruled.rule;
+                        }
+                    }
+                }
             }
         }
     }
@@ -375,8 +396,15 @@ fn named<'g>(
         sets::has(set, profile, now).then_some(Path::Set(set))
     };
     let path = way.or_else(by_assignment).or_else(by_set);
-    let path = path.or_else(|| ruled::opens(license, profile, now).map(Path::Rule));
-    Ok(path.map(|path| candidate(license, item, path, profile, now)))
+    let by_rule = || ruled::opens(license, profile, now);
+    let Some(path) = path.or_else(|| by_rule().map(Path::Rule)) else {
+        return Ok(None);
+    };
+    let mut found = candidate(license, item, path, profile, now);
+    if found.waits() {
+        found.rule = found.rule.or_else(by_rule);
+    }
+    Ok(Some(found))
 }
 
 /// Of an entitlement that fits: the item among these that it opens. One that opens what matches is compared with each.
@@ -414,6 +442,10 @@ pub(super) fn candidate<'g>(
         license,
         item,
         path,
+        rule: match path {
+            Path::Rule(rule) => Some(rule),
+            _ => None,
+        },
         assignment,
         consumed: assignment.is_some_and(|assignment| is_leased(assignment, now)),
         reserved: assignment.is_some_and(|assignment| is_reserved(&assignment, now)),

@@ -27,6 +27,11 @@ const MOST: usize = 64;
 /// be woken costs more than most requests do.
 const BUSY: u32 = 4;
 
+/// Who gives its processor away for so long has met somebody who computes, to whom it loses a request's time at each turn: for so many
+/// turns it does not.
+const AWAY: Duration = Duration::from_millis(1);
+const RESTS: u32 = 1000;
+
 /// Of one worker. Its task is the last of a turn, since it is woken by the first answer of it. Of answers that waited for another
 /// thread it would be the second: tokio runs what this thread has woken before what others have. Then it goes back once.
 #[derive(Default)]
@@ -104,7 +109,7 @@ impl Sender {
     }
 
     async fn run(self: Rc<Self>) {
-        let mut busy = 0;
+        let (mut busy, mut rests) = (0, 0_u32);
         loop {
             poll_fn(|context| self.poll_woken(context)).await;
             if self.has_waited.take() {
@@ -114,9 +119,14 @@ impl Sender {
                 0 | 1 => busy - busy.min(1),
                 _ => BUSY,
             };
-            if busy > 0 {
+            rests = rests.saturating_sub(1);
+            if busy > 0 && rests == 0 {
                 // The clients' turn, if they are on this machine, and then a look at what they have asked.
+                let away = Instant::now();
                 std::thread::yield_now();
+                if away.elapsed() > AWAY {
+                    rests = RESTS;
+                }
                 yield_now().await;
             }
         }
