@@ -12,6 +12,7 @@ pub mod event;
 mod explored;
 pub mod graph;
 pub mod http;
+mod leisure;
 pub mod limits;
 pub mod model;
 mod mutant;

@@ -17,6 +17,7 @@ use crate::access::token::AdminToken;
 use crate::doors;
 use crate::engine::{Engine, Reply, Write};
 use crate::error::Error;
+use crate::graph::Transaction;
 use crate::http;
 use crate::http::signing::Setup;
 use crate::model::{Clock, Kind, Time};
@@ -124,12 +125,13 @@ async fn serve(
 
 /// How often leases that have ended are looked for. They are gone for every count as soon as they end: this only tidies.
 const TIDYING: Duration = Duration::from_secs(5);
-/// Between two writes that tidy, for those of others: some three thousand leases a second are removed, for nobody waits for it.
-const TIDYING_PAUSE: Duration = Duration::from_millis(10);
-/// The same where leases ended so long ago and are still there, because more come than that. Ten thousand a second are
-/// removed then.
+/// Between two writes that tidy. Nobody waits for them, so they are done at leisure: at most some two thousand leases a second are removed, and
+/// half of that where all processors are wanted by others.
+const TIDYING_PAUSE: Duration = Duration::from_millis(20);
+/// The same where leases ended so long ago and are still there, because more come than that: there is no leisure then, and tens of
+/// thousands a second are removed.
 const TIDYING_HASTE: Duration = Duration::from_millis(1);
-const TIDYING_BEHIND_MS: i64 = 60_000;
+const TIDYING_BEHIND_MS: i64 = 120_000;
 
 /// Clocks are corrected by less than this all the time.
 const CLOCK_BEHIND_MS: u64 = 1000;
@@ -151,24 +153,29 @@ async fn tidy(engine: Engine, state: Arc<http::State>) {
         }
         was_behind = is_behind;
         while consume::is_untidy(&engine.snapshot(), engine.now()) {
+            let long_ago = Time(engine.now().millis() - TIDYING_BEHIND_MS);
+            let is_late = consume::is_untidy(&engine.snapshot(), long_ago);
             let write = Write {
                 operation: "Expire".into(),
                 ..Write::default()
             };
-            let tidied = engine.write_aside(write, |tx| {
+            let run = |tx: &mut Transaction<'_>| {
                 consume::tidy(tx)?;
                 Ok::<_, Error>(Reply {
                     status: 204,
                     body: Arc::from(Vec::new()),
                 })
-            });
+            };
+            let (tidied, pause) = if is_late {
+                (engine.write(write, run).await, TIDYING_HASTE)
+            } else {
+                (engine.write_aside(write, run).await, TIDYING_PAUSE)
+            };
             // What cannot be written now is written later; a database that failed is told of where it failed.
-            if let Err(cause) = tidied.await {
+            if let Err(cause) = tidied {
                 tracing::warn!(%cause, "ended leases could not be removed");
                 break;
             }
-            let is_behind = consume::is_untidy(&engine.snapshot(), Time(engine.now().millis() - TIDYING_BEHIND_MS));
-            let pause = if is_behind { TIDYING_HASTE } else { TIDYING_PAUSE };
             actix_web::rt::time::sleep(pause).await;
         }
     }

@@ -16,6 +16,7 @@ use super::replays::Replays;
 use super::sync::atomic::Ordering;
 use super::{Options, Reply, Shared, Written};
 use crate::graph::{Broken, Graph, Transaction, Violation};
+use crate::leisure::at_leisure;
 use crate::model::{Change, Clock, Commit, Event, Replay, Revision, Time, Whose};
 use crate::mutant::mutant;
 use crate::storage::{Storage, StorageError};
@@ -100,7 +101,11 @@ impl Committer {
         loop {
             let wait = (!self.copies.is_idle()).then_some(TIDYING);
             match self.shared.queue.take(&mut jobs, self.options.batch, wait) {
-                Taken::Jobs => self.batch(&mut jobs),
+                Taken::Jobs { pressed: true } => self.batch(&mut jobs),
+                Taken::Jobs { pressed: false } => {
+                    let shared = self.shared.clone();
+                    at_leisure(move || shared.queue.is_pressed(), || self.batch(&mut jobs));
+                }
                 Taken::Nothing => self.after(),
                 Taken::Closed => return,
             }
@@ -110,7 +115,7 @@ impl Committer {
     /// Answers all that waits and will still come, when nothing can be decided any more.
     fn turn_away(&mut self) {
         let mut jobs = Vec::new();
-        while self.shared.queue.take(&mut jobs, usize::MAX, None) == Taken::Jobs {
+        while let Taken::Jobs { .. } = self.shared.queue.take(&mut jobs, usize::MAX, None) {
             self.refuse_all(&mut jobs);
         }
     }

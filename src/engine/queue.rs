@@ -20,6 +20,8 @@ struct State {
     closed: bool,
     /// When one last came that somebody waits for and that gives way to nobody.
     pressed: Option<Instant>,
+    /// Such a one may be among those that wait.
+    is_pressed: bool,
 }
 
 /// Why a write was not taken.
@@ -32,7 +34,8 @@ pub(super) enum Turned {
 /// What the committer finds.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Taken {
-    Jobs,
+    /// `pressed`: somebody waits for one of them that gives way to nobody.
+    Jobs { pressed: bool },
     /// Nothing came in the given time.
     Nothing,
     /// Nothing waits, and nothing will.
@@ -60,6 +63,7 @@ impl Queue {
         state.waiting.push_back(job);
         if presses {
             state.pressed = Some(Instant::now());
+            state.is_pressed = true;
         }
         drop(state);
         if !mutant("wake-nobody") {
@@ -87,7 +91,9 @@ impl Queue {
         }
         let count = state.waiting.len().min(at_most);
         into.extend(state.waiting.drain(..count));
-        Taken::Jobs
+        let pressed = state.is_pressed;
+        state.is_pressed = pressed && !state.waiting.is_empty();
+        Taken::Jobs { pressed }
     }
 
     pub(super) fn close(&self) {
@@ -103,6 +109,11 @@ impl Queue {
     pub(super) fn is_quiet(&self, long: Duration) -> bool {
         let pressed = self.state.lock().pressed;
         pressed.is_none_or(|at| at.elapsed() >= long)
+    }
+
+    /// Whether one waits now that presses.
+    pub(super) fn is_pressed(&self) -> bool {
+        self.state.lock().is_pressed
     }
 
     pub(super) fn len(&self) -> usize {

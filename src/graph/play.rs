@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+use crate::leisure::breathe;
 use crate::model::{Change, End, Entity, Kind, Rel, Relation, schema};
 
 use super::Graph;
@@ -24,6 +25,7 @@ pub(super) const LAST_KEPT_SERIAL: u64 = 1 << 62;
 impl Graph {
     /// Plays a change that a transaction made elsewhere (the other copy, storage).
     pub fn apply(&mut self, change: &Change) -> Result<(), Broken> {
+        breathe();
         match change {
             Change::Entity { before, after } => self.play_entity(before.as_ref(), after.as_ref()),
             Change::Relation { before, after } => self.play_relation(before.as_ref(), after.as_ref()),

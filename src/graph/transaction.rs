@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
+use crate::leisure::breathe;
 use crate::model::schema::{Hop, Role};
 use crate::model::{
     Change, Clock, Direction, Entity, Event, Fields, Kind, Rel, Relation, RelationType, Revision, Serial, Time, Value,
@@ -112,6 +113,7 @@ impl<'g> Transaction<'g> {
             fields,
         };
         let (entity, next_serial) = (Arc::new(entity), self.graph.next_serial);
+        breathe();
         self.graph.add_checked(&entity);
         let change = Change::Entity {
             before: None,

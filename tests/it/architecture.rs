@@ -8,11 +8,12 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("model", &[]),
     ("limits", &[]),
     ("mutant", &[]),
+    ("leisure", &[]),
     ("sync", &[]),
     ("settings", &["limits"]),
     ("selector", &["model", "limits"]),
-    ("graph", &["model"]),
-    ("storage", &["model"]),
+    ("graph", &["model", "leisure"]),
+    ("storage", &["model", "leisure"]),
     ("signing", &["model", "mutant"]),
     ("event", &["model", "graph"]),
     ("access", &["model", "graph", "mutant"]),
@@ -48,7 +49,10 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "entitlement",
         ],
     ),
-    ("engine", &["model", "limits", "graph", "storage", "mutant", "sync"]),
+    (
+        "engine",
+        &["model", "limits", "graph", "storage", "mutant", "leisure", "sync"],
+    ),
     (
         "http",
         &[

@@ -11,6 +11,7 @@ use super::super::words::Code;
 use super::super::{REPLAYS_KEPT_MS, StorageError, follows, unfit};
 use super::read::{IN_PIECES, Totals};
 use super::rows::{Line, Waiting};
+use crate::leisure::breathe;
 use crate::model::{Change, Commit, Entity, Relation};
 
 /// How many kept answers one batch forgets at most, so that the first write after a long rest is not a slow one.
@@ -60,6 +61,7 @@ impl<'a> Writer<'a> {
         let Buffers { body, told, .. } = &mut *self.buffers;
         self.encoder.commit(commit, body, told);
         for (at, change) in commit.changes.iter().enumerate() {
+            breathe();
             match change {
                 Change::Entity { before, after } => self.entity(before.as_deref(), after.as_deref(), at)?,
                 Change::Relation { before, after } => self.relation(before.as_deref(), after.as_deref(), at)?,
