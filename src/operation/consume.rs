@@ -239,8 +239,8 @@ pub fn end(tx: &mut Transaction<'_>, who: &Who, lease: Uuid) -> Result<Released,
     Ok(consume::release(tx, None, lease)?)
 }
 
-/// Leases one tidying write removes: a millisecond and a half of the committer, at leisure, and one wait for the disk.
-pub const TIDIED: usize = 64;
+/// Leases one tidying write removes: a millisecond of the committer, at leisure, and one wait for the disk.
+pub const TIDIED: usize = 32;
 
 /// Removes leases that have ended, which were gone for every count before.
 pub fn tidy(tx: &mut Transaction<'_>) -> Result<(), Error> {
