@@ -15,12 +15,12 @@ use super::client::Client;
 use super::{Common, Exit, Failure, import, log, open, secret};
 use crate::access::token::AdminToken;
 use crate::doors;
-use crate::engine::{Engine, Reply, Write};
+use crate::engine::{Engine, Reply, Write, WriteError};
 use crate::error::Error;
 use crate::graph::Transaction;
 use crate::http;
 use crate::http::signing::Setup;
-use crate::model::{Clock, Kind, Time};
+use crate::model::{Clock, Kind};
 use crate::operation::consume;
 use crate::settings::Settings;
 
@@ -125,24 +125,27 @@ async fn serve(
 
 /// How often leases that have ended are looked for. They are gone for every count as soon as they end: this only tidies.
 const TIDYING: Duration = Duration::from_secs(5);
-/// Between two writes that tidy. Nobody waits for them, so they are done at leisure and take a third of the time, which is long where others
-/// want the processors: some six hundred leases a second are removed then, and thousands otherwise.
-const TIDYING_PAUSE: Duration = Duration::from_millis(5);
-const TIDYING_PAUSES: u32 = 2;
-/// Where leases ended so long ago and are still there, because more come than that, there is no leisure and hardly a pause, and tens of
-/// thousands a second are removed.
-const TIDYING_HASTE: Duration = Duration::from_millis(1);
-const TIDYING_LATE_MS: i64 = 180_000;
+/// Whether a write that tidies is done at leisure, and what is waited after it. While the oldest lease ended not long ago such writes take
+/// a third of the time, which is long where others want the processors: some hundreds of leases a second are removed then, and thousands otherwise. If
+/// more end than that they come without pauses; in the end there is no leisure either, so that what ended never lies long.
+fn pace(late_ms: i64, took: Duration) -> (bool, Duration) {
+    let (short, long) = (Duration::from_millis(5), Duration::from_millis(250));
+    match late_ms {
+        ..30_000 => (true, (2 * took).clamp(short, long)),
+        30_000..90_000 => (true, short),
+        _ => (false, Duration::from_millis(1)),
+    }
+}
 
 /// Clocks are corrected by less than this all the time.
 const CLOCK_BEHIND_MS: u64 = 1000;
 
-/// Removes ended leases by small writes like any other, with room for others in between; asks for the events of checks that met a full
-/// queue; and says when the clock was set back.
+/// Removes ended leases by small writes, with room for others in between; asks for the events of checks that met a full queue; and says
+/// when the clock was set back.
 async fn tidy(engine: Engine, state: Arc<http::State>) {
-    let mut was_behind = false;
+    let (mut was_behind, mut rest) = (false, TIDYING);
     loop {
-        actix_web::rt::time::sleep(TIDYING).await;
+        actix_web::rt::time::sleep(rest).await;
         state.tell_checks();
         let behind_ms = engine.behind();
         let is_behind = behind_ms > CLOCK_BEHIND_MS;
@@ -153,35 +156,41 @@ async fn tidy(engine: Engine, state: Arc<http::State>) {
             );
         }
         was_behind = is_behind;
-        while consume::is_untidy(&engine.snapshot(), engine.now()) {
-            let long_ago = Time(engine.now().millis() - TIDYING_LATE_MS);
-            let is_late = consume::is_untidy(&engine.snapshot(), long_ago);
-            let write = Write {
-                operation: "Expire".into(),
-                ..Write::default()
-            };
-            let run = |tx: &mut Transaction<'_>| {
-                consume::tidy(tx)?;
-                Ok::<_, Error>(Reply {
-                    status: 204,
-                    body: Arc::from(Vec::new()),
-                })
-            };
+        let (round, mut took) = (Instant::now(), Duration::ZERO);
+        while round.elapsed() < TIDYING
+            && let Some(late_ms) = consume::untidy_for(&engine.snapshot(), engine.now())
+        {
+            let (at_leisure, pause) = pace(late_ms, took);
+            actix_web::rt::time::sleep(pause).await;
             let began = Instant::now();
-            let (tidied, pause) = if is_late {
-                (engine.write(write, run).await, TIDYING_HASTE)
-            } else {
-                let tidied = engine.write_aside(write, run).await;
-                (tidied, TIDYING_PAUSE.max(TIDYING_PAUSES * began.elapsed()))
-            };
             // What cannot be written now is written later; a database that failed is told of where it failed.
-            if let Err(cause) = tidied {
+            if let Err(cause) = tidy_once(&engine, at_leisure).await {
                 tracing::warn!(%cause, "ended leases could not be removed");
                 break;
             }
-            actix_web::rt::time::sleep(pause).await;
+            took = began.elapsed();
         }
+        rest = TIDYING.saturating_sub(round.elapsed());
     }
+}
+
+async fn tidy_once(engine: &Engine, at_leisure: bool) -> Result<(), WriteError<Error>> {
+    let write = Write {
+        operation: "Expire".into(),
+        ..Write::default()
+    };
+    let run = |tx: &mut Transaction<'_>| {
+        consume::tidy(tx)?;
+        Ok(Reply {
+            status: 204,
+            body: Arc::from(Vec::new()),
+        })
+    };
+    match at_leisure {
+        true => engine.write_aside(write, run).await,
+        false => engine.write_promptly(write, run).await,
+    }
+    .map(drop)
 }
 
 async fn wait_for(one: &mut signal::unix::Signal, other: &mut signal::unix::Signal) {
@@ -344,5 +353,20 @@ impl Drop for Inside {
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_ended_long_ago_is_removed_faster() {
+        let ms = Duration::from_millis;
+        assert_eq!(pace(0, ms(0)), (true, ms(5)));
+        assert_eq!(pace(29_999, ms(20)), (true, ms(40)), "a third of the time");
+        assert_eq!(pace(29_999, ms(60_000)), (true, ms(250)), "whatever it waited for");
+        assert_eq!(pace(30_000, ms(20)), (true, ms(5)));
+        assert_eq!(pace(90_000, ms(20)), (false, ms(1)));
     }
 }

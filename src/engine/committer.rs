@@ -13,6 +13,7 @@ use super::job::{Job, Outcome};
 use super::publish::{Copies, play};
 use super::queue::Taken;
 use super::replays::Replays;
+use super::sync::Instant;
 use super::sync::atomic::Ordering;
 use super::{Options, Reply, Shared, Written};
 use crate::graph::{Broken, Graph, Transaction, Violation};
@@ -29,6 +30,9 @@ const NOT_KEPT: &str = "the first answer to this Idempotency-Key is no longer ke
 const FETCHED: usize = 1024;
 /// How often the committer looks after copies that readers hold while there is nothing to write.
 const TIDYING: Duration = Duration::from_millis(5);
+
+/// A batch gives its processor away for so long at most: what it holds, others may want.
+const LEISURE: Duration = Duration::from_millis(50);
 
 pub(super) struct Committer {
     shared: Arc<Shared>,
@@ -102,14 +106,19 @@ impl Committer {
             let wait = (!self.copies.is_idle()).then_some(TIDYING);
             match self.shared.queue.take(&mut jobs, self.options.batch, wait) {
                 Taken::Jobs { pressed: true } => self.batch(&mut jobs),
-                Taken::Jobs { pressed: false } => {
-                    let shared = self.shared.clone();
-                    at_leisure(move || shared.queue.is_pressed(), || self.batch(&mut jobs));
-                }
-                Taken::Nothing => self.after(),
+                Taken::Jobs { pressed: false } => self.at_leisure(|committer| committer.batch(&mut jobs)),
+                Taken::Nothing => self.at_leisure(Self::after),
                 Taken::Closed => return,
             }
         }
+    }
+
+    /// For as long as nothing comes that is waited for, and not for longer than `LEISURE`.
+    fn at_leisure(&mut self, work: impl FnOnce(&mut Self)) {
+        let shared = self.shared.clone();
+        let began = Instant::now();
+        let is_over = move || shared.queue.is_pressed() || began.elapsed() > LEISURE;
+        at_leisure(is_over, || work(self));
     }
 
     /// Answers all that waits and will still come, when nothing can be decided any more.

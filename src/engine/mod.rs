@@ -27,7 +27,7 @@ use crate::storage::{Loaded, Logs, REPLAYS_KEPT_MS, Storage};
 use committer::Committer;
 use job::{Answer, Closure};
 use publish::Published;
-use queue::{Queue, Turned};
+use queue::{Pace, Queue, Turned};
 use replays::Replays;
 use sync::Mutex;
 use sync::atomic::{AtomicI64, AtomicU64, Ordering};
@@ -324,17 +324,26 @@ impl Engine {
         write: Write,
         run: impl FnOnce(&mut Transaction<'_>) -> Result<Reply, E> + Send + 'static,
     ) -> Result<Written, WriteError<E>> {
-        answered(self.submit(write, run, true)?).await
+        answered(self.submit(write, run, Pace::Pressing)?).await
     }
 
     /// The same for a caller who has many writes to make, one after the other, and leaves the way to everybody else:
-    /// `is_quiet` takes no notice of it.
+    /// `is_quiet` takes no notice of it. Nobody waits for it, so it is done at leisure.
     pub async fn write_aside<E: Send + 'static>(
         &self,
         write: Write,
         run: impl FnOnce(&mut Transaction<'_>) -> Result<Reply, E> + Send + 'static,
     ) -> Result<Written, WriteError<E>> {
-        answered(self.submit(write, run, false)?).await
+        answered(self.submit(write, run, Pace::AtLeisure)?).await
+    }
+
+    /// As aside, though not at leisure: for what has waited long enough.
+    pub async fn write_promptly<E: Send + 'static>(
+        &self,
+        write: Write,
+        run: impl FnOnce(&mut Transaction<'_>) -> Result<Reply, E> + Send + 'static,
+    ) -> Result<Written, WriteError<E>> {
+        answered(self.submit(write, run, Pace::Prompt)?).await
     }
 
     /// Whether nobody has come to write for so long, but for those who leave the way to others and those who do not wait.
@@ -357,21 +366,21 @@ impl Engine {
         write: Write,
         run: impl FnOnce(&mut Transaction<'_>) -> Result<Reply, E> + Send + 'static,
     ) -> Result<(), WriteError<E>> {
-        self.submit(write, run, false).map(drop)
+        self.submit(write, run, Pace::AtLeisure).map(drop)
     }
 
     fn submit<E: Send + 'static>(
         &self,
         write: Write,
         run: impl FnOnce(&mut Transaction<'_>) -> Result<Reply, E> + Send + 'static,
-        presses: bool,
+        pace: Pace,
     ) -> Result<oneshot::Receiver<Answer<E>>, WriteError<E>> {
         let shared = &self.0.shared;
         if let Some(fault) = shared.fault.get() {
             return Err(WriteError::Unavailable(fault.clone()));
         }
         let (job, answer) = Closure::boxed(write, run);
-        match shared.queue.push(job, presses) {
+        match shared.queue.push(job, pace) {
             Ok(()) => Ok(answer),
             Err(Turned::Full) => {
                 shared.counters.full.fetch_add(1, Ordering::Relaxed);

@@ -20,8 +20,17 @@ struct State {
     closed: bool,
     /// When one last came that somebody waits for and that gives way to nobody.
     pressed: Option<Instant>,
-    /// Such a one may be among those that wait.
+    /// One that is not to be done at leisure may be among those that wait.
     is_pressed: bool,
+}
+
+/// How much a write is waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Pace {
+    /// It counts for `is_quiet`.
+    Pressing,
+    Prompt,
+    AtLeisure,
 }
 
 /// Why a write was not taken.
@@ -34,7 +43,7 @@ pub(super) enum Turned {
 /// What the committer finds.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Taken {
-    /// `pressed`: somebody waits for one of them that gives way to nobody.
+    /// `pressed`: one that is not to be done at leisure may be among them, or behind them.
     Jobs { pressed: bool },
     /// Nothing came in the given time.
     Nothing,
@@ -51,8 +60,7 @@ impl Queue {
         }
     }
 
-    /// `presses`: it counts for `is_quiet`.
-    pub(super) fn push(&self, job: Box<dyn Job>, presses: bool) -> Result<(), Turned> {
+    pub(super) fn push(&self, job: Box<dyn Job>, pace: Pace) -> Result<(), Turned> {
         let mut state = self.state.lock();
         if state.closed {
             return Err(Turned::Closed);
@@ -61,9 +69,9 @@ impl Queue {
             return Err(Turned::Full);
         }
         state.waiting.push_back(job);
-        if presses {
+        state.is_pressed |= pace != Pace::AtLeisure;
+        if pace == Pace::Pressing {
             state.pressed = Some(Instant::now());
-            state.is_pressed = true;
         }
         drop(state);
         if !mutant("wake-nobody") {
@@ -111,7 +119,7 @@ impl Queue {
         pressed.is_none_or(|at| at.elapsed() >= long)
     }
 
-    /// Whether one waits now that presses.
+    /// Whether one may wait now that is not to be done at leisure.
     pub(super) fn is_pressed(&self) -> bool {
         self.state.lock().is_pressed
     }

@@ -304,9 +304,10 @@ pub fn release(tx: &mut Transaction<'_>, holder: Option<Uuid>, lease: Uuid) -> R
     Ok(released)
 }
 
-/// Whether there is anything for `expire`.
-pub fn has_expired(graph: &Graph, now: Time) -> bool {
-    expired(graph, now).next().is_some()
+/// When the first of those ended that `expire` would remove.
+pub fn first_expired(graph: &Graph, now: Time) -> Option<Time> {
+    let first = expired(graph, now).next()?;
+    first.fields.get(field::GRANTED_UNTIL).and_then(Value::as_time)
 }
 
 fn expired(graph: &Graph, now: Time) -> impl Iterator<Item = crate::graph::Node<'_>> {

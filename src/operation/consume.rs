@@ -248,7 +248,8 @@ pub fn tidy(tx: &mut Transaction<'_>) -> Result<(), Error> {
     Ok(())
 }
 
-/// Is there anything to tidy?
-pub fn is_untidy(graph: &Graph, now: crate::model::Time) -> bool {
-    consume::has_expired(graph, now)
+/// How many milliseconds ago the oldest lease ended that is still there; `None`: there is nothing to tidy.
+pub fn untidy_for(graph: &Graph, now: crate::model::Time) -> Option<i64> {
+    let ended = consume::first_expired(graph, now)?;
+    Some(now.millis().saturating_sub(ended.millis()))
 }

@@ -260,7 +260,7 @@ fn shake(admin: &mut Caller, engine: &seatgraph::engine::Engine, seats: usize) {
     let body = json!({"__objType": "SeatCountCredit", "id": id(CREDIT), "seatCount": seats}).to_string();
     let (status, answer) = admin.send("POST", "/graph", "Content-Type: application/json\r\n", &body);
     assert_eq!(status, 200, "{answer}");
-    if seatgraph::operation::consume::is_untidy(&engine.snapshot(), engine.now()) {
+    if seatgraph::operation::consume::untidy_for(&engine.snapshot(), engine.now()).is_some() {
         tidy(engine);
     }
 }

@@ -352,7 +352,7 @@ fn what_has_ended_is_tidied_in_order_and_in_parts() {
         assert_eq!(world.step(&format!("{who} editor")), format!("new lic {}", at + 900));
     }
     world.now = 915;
-    assert!(consume::has_expired(&world.graph, world.time()));
+    assert_eq!(consume::first_expired(&world.graph, world.time()), Some(Time(900_000)));
     let first = world.commit(|tx| consume::expire(tx, 1)).expect("no violation");
     assert_eq!(first.len(), 1);
     assert_eq!(world.step("expire"), "1");

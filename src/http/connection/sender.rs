@@ -30,7 +30,7 @@ const BUSY: u32 = 4;
 /// Who gives its processor away for so long has met somebody who computes, to whom it loses a request's time at each turn: for so many
 /// turns it does not.
 const AWAY: Duration = Duration::from_millis(1);
-const RESTS: u32 = 1000;
+const RESTS: u32 = 30;
 
 /// Of one worker. Its task is the last of a turn, since it is woken by the first answer of it. Of answers that waited for another
 /// thread it would be the second: tokio runs what this thread has woken before what others have. Then it goes back once.
