@@ -8,7 +8,7 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-/// Changes in a piece: some 25 microseconds.
+/// Changes in a piece: some tens of microseconds.
 const PIECE: u32 = 6;
 
 // The threads of `explored` are one, and have this in common: one more look at a queue, or one fewer.
@@ -178,7 +178,7 @@ pub(crate) mod tests {
     #[test]
     fn leisure_does_not_last() {
         let engine = engine();
-        let long = |_: &Engine| thread::sleep(Duration::from_millis(60));
+        let long = |_: &Engine| thread::sleep(Duration::from_millis(1100));
         assert_eq!(of_a_write(&engine, true, long), 0);
         engine.close();
     }

@@ -126,8 +126,8 @@ async fn serve(
 /// How often leases that have ended are looked for. They are gone for every count as soon as they end: this only tidies.
 const TIDYING: Duration = Duration::from_secs(5);
 /// Whether a write that tidies is done at leisure, and what is waited after it. While the oldest lease ended not long ago such writes take
-/// a third of the time, which is long where others want the processors: some hundreds of leases a second are removed then, and thousands otherwise. If
-/// more end than that they come without pauses; in the end there is no leisure either, so that what ended never lies long.
+/// about a third of the time, which is long where others want the processors: a thousand leases a second, or so, are removed then, and more otherwise. If
+/// more end than are removed they come without pauses; in the end there is no leisure either, so that what ended never lies long.
 fn pace(late_ms: i64, took: Duration) -> (bool, Duration) {
     let (short, long) = (Duration::from_millis(5), Duration::from_millis(250));
     match late_ms {
