@@ -58,7 +58,7 @@ fn offer() {
 }
 
 #[cfg(test)]
-pub(crate) mod tests {
+mod tests {
     use std::sync::{Arc, mpsc};
     use std::thread;
     use std::time::Duration;
@@ -73,7 +73,7 @@ pub(crate) mod tests {
 
     thread_local! {
         /// How often this thread offered its processor.
-        pub(crate) static OFFERED: Cell<u32> = const { Cell::new(0) };
+        pub(super) static OFFERED: Cell<u32> = const { Cell::new(0) };
     }
 
     fn offered(work: impl FnOnce()) -> u32 {

@@ -157,6 +157,7 @@ const MAY_SAY: &[(&str, &[&str])] = &[
         &[
             "engine/",
             "sync.rs",
+            "leisure.rs",
             "http/",
             "cli/",
             "storage/",
