@@ -62,6 +62,8 @@ fn expire(world: &World, server: &Server, samples: &Samples, asked: &Asked, resu
             .collect();
         median(&runs)
     };
+    let clones = || server.metrics().value("seatgraph_graph_clones_total");
+    let before = clones();
     let quiet = minute();
     let started = Instant::now();
     let mut left = ENDING.min(asked.leases);
@@ -84,6 +86,13 @@ fn expire(world: &World, server: &Server, samples: &Samples, asked: &Asked, resu
         "a minute, median of six runs",
     );
     results.keep_load("checks while leases end", "ours", world.size, while_they_end, &note);
+    results.keep(
+        "clones of the graph while leases end",
+        "ours",
+        world.size,
+        &[("count", clones() - before)],
+        &note,
+    );
 }
 
 /// New leases, each on a device of its own.

@@ -158,7 +158,7 @@ async fn tidy(engine: Engine, state: Arc<http::State>) {
         was_behind = is_behind;
         let (round, mut took) = (Instant::now(), Duration::ZERO);
         while round.elapsed() < TIDYING
-            && let Some(late_ms) = consume::untidy_for(&engine.snapshot(), engine.now())
+            && let Some(late_ms) = untidy_for(&engine)
         {
             let (at_leisure, pause) = pace(late_ms, took);
             actix_web::rt::time::sleep(pause).await;
@@ -172,6 +172,12 @@ async fn tidy(engine: Engine, state: Arc<http::State>) {
         }
         rest = TIDYING.saturating_sub(round.elapsed());
     }
+}
+
+/// For how many milliseconds a lease has ended that is still there. The graph is given back before anything is waited for: as long as it
+/// were held, every commit would make another copy.
+fn untidy_for(engine: &Engine) -> Option<i64> {
+    consume::untidy_for(&engine.snapshot(), engine.now())
 }
 
 async fn tidy_once(engine: &Engine, at_leisure: bool) -> Result<(), WriteError<Error>> {

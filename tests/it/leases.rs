@@ -526,3 +526,52 @@ fn checks_are_counted() {
         assert!(metrics.contains(&line), "{line} is not in {metrics}");
     }
 }
+
+/// The server removes them beside the writes of others, and holds no graph while it waits for its turn: each commit would have to
+/// make another copy.
+#[test]
+fn ended_leases_are_tidied_without_copies_of_the_graph() {
+    const ROUNDS: usize = 40;
+    const CLIENTS: usize = 10;
+    let folder = tempfile::tempdir().expect("a folder");
+    let server = crate::kill::Server::start(&folder.path().join("tidy.db"), None).expect("it serves");
+    let mut admin = Caller::new(server.address, crate::kill::TOKEN);
+    let tokens = fill(&mut admin, CLIENTS, CLIENTS, 400, 0);
+    for (client, token) in tokens.iter().enumerate() {
+        let mut caller = Caller::new(server.address, token);
+        for device in 0..ROUNDS * seatgraph::operation::consume::TIDIED / CLIENTS {
+            assert_eq!(caller.authz(&format!("editor&hw=h{client}-{device}"))["editor"], true);
+        }
+    }
+    // Somebody writes until all are gone.
+    let began = std::time::Instant::now();
+    let (mut left, mut written) = (u64::MAX, 0);
+    while left > 0 {
+        assert!(began.elapsed() < Duration::from_secs(60), "{left} leases are left");
+        for _ in 0..20 {
+            written += 1;
+            let body = json!({"__objType": "Organization", "name": format!("written {written}")}).to_string();
+            let (status, answer) = admin.send("POST", "/graph", "Content-Type: application/json\r\n", &body);
+            assert_eq!(status, 200, "{answer}");
+        }
+        let (_, count) = admin.send("GET", "/graph/Consumption%7Bcount%7D", "", "");
+        left = count["value"].as_u64().expect("a count");
+    }
+    let metrics = crate::support::client::send(
+        server.address,
+        "GET",
+        "/metrics",
+        &[("Authorization".to_owned(), format!("Bearer {}", crate::kill::TOKEN))],
+        None,
+    )
+    .expect("an answer")
+    .text();
+    let clones = metrics
+        .lines()
+        .find_map(|line| line.strip_prefix("seatgraph_graph_clones_total "));
+    let clones: usize = clones
+        .and_then(|count| count.parse().ok())
+        .unwrap_or_else(|| panic!("{metrics}"));
+    // A thread that loses its processor within a read may cost one.
+    assert!(clones < ROUNDS / 4, "{clones} copies for {ROUNDS} removals");
+}
