@@ -1,6 +1,9 @@
 //! Who a request is from, by its bearer token. What they may do is for `access`.
 
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 
 use actix_web::HttpMessage;
 use actix_web::http::{StatusCode, header};
@@ -41,6 +44,24 @@ pub async fn enter_by(
         }
         _ => Ok((present, who)),
     }
+}
+
+/// Waits for what a request brings along, its body, and holds no graph until it has come: however slowly somebody sends, the
+/// committer makes no copy. Who had to be waited for is looked up again, in the graph of then.
+pub async fn awaiting<T>(
+    context: &Context,
+    (graph, who): (Arc<Graph>, Who),
+    coming: impl Future<Output = Result<T, Problem>>,
+) -> Result<(Arc<Graph>, Who, T), Problem> {
+    let mut coming = pin!(coming);
+    if let Poll::Ready(came) = poll_fn(|turn| Poll::Ready(coming.as_mut().poll(turn))).await {
+        return Ok((graph, who, came?));
+    }
+    drop((graph, who));
+    let came = coming.await?;
+    let graph = context.state.engine.snapshot();
+    let who = authenticate(context, &graph)?;
+    Ok((graph, who, came))
 }
 
 /// The caller, or 401. A request says who it is in one `Authorization: Bearer` header.

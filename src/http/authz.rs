@@ -100,10 +100,10 @@ pub async fn answer(context: &Context, payload: Payload) -> Result<HttpResponse,
     if *method != Method::GET && *method != Method::POST {
         return Err(Problem::method_not_allowed(method.as_str(), "GET, POST"));
     }
-    let (graph, who) = auth::enter(context).await?;
-    let sent = match *method {
-        Method::POST => read(context, payload).await?,
-        _ => String::new(),
+    let entered = auth::enter(context).await?;
+    let (graph, who, sent) = match *method {
+        Method::POST => auth::awaiting(context, entered, read(context, payload)).await?,
+        _ => (entered.0, entered.1, String::new()),
     };
     let asked = Asked::read(context.query(), &sent, context.limits())?;
     if asked.only_checks() {

@@ -177,7 +177,7 @@ pub async fn answer(context: &Context, mut payload: Payload) -> Result<HttpRespo
     if *method != Method::POST {
         return Err(Problem::method_not_allowed(method.as_str(), "POST"));
     }
-    let (graph, who) = auth::enter(context).await?;
+    let entered = auth::enter(context).await?;
     context.parameters(&[])?;
     body::require_json(&context.request)?;
     let limits = *context.limits();
@@ -185,7 +185,8 @@ pub async fn answer(context: &Context, mut payload: Payload) -> Result<HttpRespo
         name: "body_bytes",
         value: limits.body_bytes,
     };
-    let bytes = body::read(&context.request, &mut payload, limit).await?;
+    let reading = body::read(&context.request, &mut payload, limit);
+    let (graph, who, bytes) = auth::awaiting(context, entered, reading).await?;
     let Object(sent): Object<Sent<'_>> = serde_json::from_slice(&bytes).map_err(|error| {
         let mut problem = Problem::bad_request("badChecks", format!("the body is no list of checks: {error}"));
         problem.pointer = Some(misfit(&bytes));

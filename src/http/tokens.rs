@@ -39,12 +39,18 @@ pub async fn answer(context: &Context, payload: Payload) -> Result<HttpResponse,
     let path = context.request.path().strip_prefix("/tokens").unwrap_or_default();
     match (context.request.method(), path.strip_prefix('/')) {
         (&Method::GET | &Method::HEAD, None) => list(context, &graph, &who),
-        (&Method::POST, None) => create(context, who, payload).await,
+        (&Method::POST, None) => {
+            drop(graph);
+            create(context, who, payload).await
+        }
         (_, None) => Err(Problem::method_not_allowed(
             context.request.method().as_str(),
             "GET, HEAD, POST",
         )),
-        (&Method::DELETE, Some(id)) => revoke(context, who, id).await,
+        (&Method::DELETE, Some(id)) => {
+            drop(graph);
+            revoke(context, who, id).await
+        }
         (_, Some(_)) => Err(Problem::method_not_allowed(context.request.method().as_str(), "DELETE")),
     }
 }

@@ -58,7 +58,16 @@ impl Caller {
             self.token,
             body.len()
         );
-        self.stream.write_all(request.as_bytes())?;
+        self.try_answer(&request)
+    }
+
+    /// What is still to be sent, and the answer.
+    fn answer(&mut self, rest: &str) -> (u16, Value) {
+        self.try_answer(rest).expect("an answer")
+    }
+
+    fn try_answer(&mut self, rest: &str) -> std::io::Result<(u16, Value)> {
+        self.stream.write_all(rest.as_bytes())?;
         let (mut answer, mut part) = (Vec::new(), [0; 4096]);
         loop {
             if let Some(end) = answer.windows(4).position(|four| four == b"\r\n\r\n") {
@@ -574,4 +583,55 @@ fn ended_leases_are_tidied_without_copies_of_the_graph() {
         .unwrap_or_else(|| panic!("{metrics}"));
     // A thread that loses its processor within a read may cost one.
     assert!(clones < ROUNDS / 4, "{clones} copies for {ROUNDS} removals");
+}
+
+/// A body that comes slowly, or not at all, holds no graph, which each commit after the next would have to copy; and who sent it is
+/// looked up when it has come.
+#[test]
+fn slow_bodies_cost_no_copies_of_the_graph() {
+    let world = world(2, 5, 10_000, 0);
+    let mut admin = Caller::new(world.server.address, ADMIN);
+    let made = json!({"permissions": ["*.*"]}).to_string();
+    let (status, slow) = admin.send("POST", "/tokens", "Content-Type: application/json\r\n", &made);
+    assert_eq!(status, 201, "{slow}");
+    let consumer = format!("editor=&onBehalfOfId={}", id(1000));
+    let checks = json!({"checks": [{"profileId": id(1000), "item": "editor"}]}).to_string();
+    let revoke = format!("/tokens/{}", slow["id"].as_str().expect("an id"));
+    for (target, media, body, revoked) in [
+        ("/authz/.json", "application/x-www-form-urlencoded", &consumer, false),
+        (
+            "/authz/.json?doConsume=false",
+            "application/x-www-form-urlencoded",
+            &consumer,
+            false,
+        ),
+        ("/checks", "application/json", &checks, false),
+        ("/tokens", "application/json", &made, false),
+        ("/checks", "application/json", &checks, true),
+    ] {
+        let mut caller = Caller::new(world.server.address, slow["token"].as_str().expect("a token"));
+        let head = format!(
+            "POST {target} HTTP/1.1\r\nHost: test\r\nAuthorization: Bearer {}\r\nContent-Type: {media}\r\nContent-Length: {}\r\nExpect: 100-continue\r\n\r\n",
+            caller.token,
+            body.len()
+        );
+        caller.stream.write_all(head.as_bytes()).expect("sent");
+        let mut goes_on = [0; 25];
+        caller.stream.read_exact(&mut goes_on).expect("an answer");
+        assert_eq!(&goes_on, b"HTTP/1.1 100 Continue\r\n\r\n");
+        if revoked {
+            assert_eq!(admin.send("DELETE", &revoke, "", "").0, 204);
+        }
+        for _ in 0..3 {
+            admin.authz("editor&onBehalfOfId=10000000-0000-4000-8000-000000001001");
+        }
+        assert_eq!(world.server.engine.health().copies_cloned, 0, "{target}");
+        let (status, answer) = caller.answer(body);
+        let expected = match (revoked, target) {
+            (true, _) => 401,
+            (false, "/tokens") => 201,
+            _ => 200,
+        };
+        assert_eq!(status, expected, "{target}: {answer}");
+    }
 }
