@@ -5,8 +5,6 @@
 //! A refusal is 200 with `resultCode`, because clients of the envelope read it there; whoever accepts
 //! `application/problem+json` by name gets it as a problem.
 
-use std::sync::Arc;
-
 use actix_web::dev::Payload;
 use actix_web::http::{Method, StatusCode, header};
 use actix_web::web::Bytes;
@@ -24,12 +22,12 @@ use super::{Context, GRAPH_REVISION, auth, body, form, wire};
 use crate::access::{Action, Permission, View, Who};
 use crate::engine::{Reply, Write, WriteError};
 use crate::error::{Class, Error, Place};
-use crate::graph::{Graph, Transaction};
+use crate::graph::Transaction;
 use crate::limits::{Limit, Limits};
 use crate::model::{Change, Kind};
 use crate::operation::crud;
 use crate::operation::input::{self, ObjectInput};
-use crate::operation::login::{self, Verified};
+use crate::operation::login::{self, Stored, Verified};
 use crate::operation::refusal::{Fault, OperationError};
 use crate::operation::{self, Arguments, Call, Form, Mode, Operation, Outcome, Run, register};
 use crate::selector;
@@ -417,9 +415,9 @@ pub async fn password(
         problem.retry_after = Some(seconds);
         return Err(problem);
     }
-    let graph: Arc<Graph> = context.state.engine.snapshot();
+    let stored = Stored::of(&context.state.engine.snapshot(), &user_name);
     beside(move || {
-        let verified = login::verify(&graph, &user_name, &password);
+        let verified = stored.verify(&password);
         drop(place);
         Ok(verified)
     })

@@ -51,20 +51,27 @@ static NOBODY: LazyLock<String> = LazyLock::new(|| {
     hashed.map(String::from).unwrap_or_default()
 });
 
-/// Compares the password, which is slow on purpose: not on a thread others wait for. An unknown user and a wrong password
-/// are told in the same way, after the same time.
-pub fn verify(graph: &Graph, user_name: &str, password: &str) -> Result<Verified, Fault> {
-    let login = find(graph, user_name);
-    let hash = login.and_then(|login| hash_of(&login));
-    let stored = hash.unwrap_or(&NOBODY);
-    let parsed = PasswordHash::new(stored).map_err(|_| Fault::InvalidCredentials)?;
-    let is_right = Argon2::default().verify_password(password.as_bytes(), &parsed).is_ok();
-    match (login, hash) {
-        (Some(login), Some(hash)) if is_right => Ok(Verified {
-            login: login.id,
-            hash: hash.to_owned(),
-        }),
-        _ => Err(Fault::InvalidCredentials),
+/// What a graph knows of a user's password, so that no graph is held while one is compared with it.
+pub struct Stored(Option<Verified>);
+
+impl Stored {
+    pub fn of(graph: &Graph, user_name: &str) -> Self {
+        let login = find(graph, user_name);
+        Self(login.and_then(|login| {
+            Some(Verified {
+                login: login.id,
+                hash: hash_of(&login)?.to_owned(),
+            })
+        }))
+    }
+
+    /// Compares the password, which is slow on purpose: not on a thread others wait for. An unknown user and a wrong password
+    /// are told in the same way, after the same time.
+    pub fn verify(self, password: &str) -> Result<Verified, Fault> {
+        let stored = self.0.as_ref().map_or(NOBODY.as_str(), |stored| &stored.hash);
+        let parsed = PasswordHash::new(stored).map_err(|_| Fault::InvalidCredentials)?;
+        let is_right = Argon2::default().verify_password(password.as_bytes(), &parsed).is_ok();
+        self.0.filter(|_| is_right).ok_or(Fault::InvalidCredentials)
     }
 }
 

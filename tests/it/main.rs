@@ -9,6 +9,7 @@ mod differential;
 mod engine;
 mod events;
 mod fuzz;
+mod held;
 mod histories;
 mod iblai;
 mod imports;

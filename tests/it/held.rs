@@ -1,0 +1,92 @@
+//! What takes its time holds no graph: each commit after the next would have to wait for it, and then copy the graph
+//! (`seatgraph_graph_clones_total`). The removal of ended leases is in `leases`.
+
+use std::io::{Read, Write};
+
+use serde_json::json;
+
+use crate::leases::{Caller, id, world};
+use crate::support::server::ADMIN;
+
+/// A body that comes slowly, or not at all, holds no graph, which each commit after the next would have to copy; and who sent it is
+/// looked up when it has come.
+#[test]
+fn slow_bodies_cost_no_copies_of_the_graph() {
+    let world = world(2, 5, 10_000, 0);
+    let mut admin = Caller::new(world.server.address, ADMIN);
+    let made = json!({"permissions": ["*.*"]}).to_string();
+    let (status, slow) = admin.send("POST", "/tokens", "Content-Type: application/json\r\n", &made);
+    assert_eq!(status, 201, "{slow}");
+    let consumer = format!("editor=&onBehalfOfId={}", id(1000));
+    let checks = json!({"checks": [{"profileId": id(1000), "item": "editor"}]}).to_string();
+    let revoke = format!("/tokens/{}", slow["id"].as_str().expect("an id"));
+    for (target, media, body, revoked) in [
+        ("/authz/.json", "application/x-www-form-urlencoded", &consumer, false),
+        (
+            "/authz/.json?doConsume=false",
+            "application/x-www-form-urlencoded",
+            &consumer,
+            false,
+        ),
+        ("/checks", "application/json", &checks, false),
+        ("/tokens", "application/json", &made, false),
+        ("/checks", "application/json", &checks, true),
+    ] {
+        let token = slow["token"].as_str().expect("a token");
+        let mut caller = Caller::new(world.server.address, token);
+        let head = format!(
+            "POST {target} HTTP/1.1\r\nHost: test\r\nAuthorization: Bearer {}\r\nContent-Type: {media}\r\nContent-Length: {}\r\nExpect: 100-continue\r\n\r\n",
+            token,
+            body.len()
+        );
+        caller.stream.write_all(head.as_bytes()).expect("sent");
+        let mut goes_on = [0; 25];
+        caller.stream.read_exact(&mut goes_on).expect("an answer");
+        assert_eq!(&goes_on, b"HTTP/1.1 100 Continue\r\n\r\n");
+        if revoked {
+            assert_eq!(admin.send("DELETE", &revoke, "", "").0, 204);
+        }
+        for _ in 0..3 {
+            admin.authz("editor&onBehalfOfId=10000000-0000-4000-8000-000000001001");
+        }
+        assert_eq!(world.server.engine.health().copies_cloned, 0, "{target}");
+        let (status, answer) = caller.answer(body);
+        let expected = match (revoked, target) {
+            (true, _) => 401,
+            (false, "/tokens") => 201,
+            _ => 200,
+        };
+        assert_eq!(status, expected, "{target}: {answer}");
+    }
+}
+
+/// Passwords are compared slowly, on purpose.
+#[test]
+fn logins_cost_no_copies_of_the_graph() {
+    let world = world(1, 1, 10_000, 0);
+    let mut admin = Caller::new(world.server.address, ADMIN);
+    let lines = [
+        json!({"__objType": "Person", "id": id(7), "firstName": "Aino"}),
+        json!({"__objType": "Profile", "referenceFields": {"ref_Person_id": id(7)}}),
+        json!({"__objType": "EmailAndPassword", "userName": "aino@acme.example", "passwordPlain": "hunter2", "referenceFields": {"ref_Person_id": id(7)}}),
+    ];
+    let lines: String = lines.iter().map(|line| format!("{line}\n")).collect();
+    let (status, answer) = admin.send("POST", "/import", "Content-Type: application/x-ndjson\r\n", &lines);
+    assert_eq!(status, 200, "{answer}");
+    std::thread::scope(|scope| {
+        let logins = scope.spawn(|| {
+            let mut caller = Caller::new(world.server.address, ADMIN);
+            for password in ["hunter1", "hunter2", "hunter3", "hunter2"] {
+                let body = format!("userName=aino@acme.example&password={password}");
+                let media = "Content-Type: application/x-www-form-urlencoded\r\n";
+                let (_, answer) = caller.send("POST", "/graph?operation=Login", media, &body);
+                let is_told = answer.to_string().contains("invalidCredentials");
+                assert_eq!(is_told, password != "hunter2", "{answer}");
+            }
+        });
+        while !logins.is_finished() {
+            admin.authz(&format!("editor&onBehalfOfId={}", id(1000)));
+        }
+    });
+    assert_eq!(world.server.engine.health().copies_cloned, 0);
+}
