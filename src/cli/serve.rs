@@ -21,7 +21,7 @@ use crate::graph::Transaction;
 use crate::http;
 use crate::http::signing::Setup;
 use crate::model::{Clock, Kind};
-use crate::operation::consume;
+use crate::operation::consume::{self, TIDIED};
 use crate::settings::Settings;
 
 #[derive(Args)]
@@ -125,15 +125,31 @@ async fn serve(
 
 /// How often leases that have ended are looked for. They are gone for every count as soon as they end: this only tidies.
 const TIDYING: Duration = Duration::from_secs(5);
-/// Whether a write that tidies is done at leisure, and what is waited after it. While the oldest lease ended not long ago such writes take
-/// about a third of the time, which is long where others want the processors: a thousand leases a second, or so, are removed then, and more otherwise. If
-/// more end than are removed they come without pauses; in the end there is no leisure either, so that what ended never lies long.
-fn pace(late_ms: i64, took: Duration) -> (bool, Duration) {
+/// How a write that tidies is done.
+#[derive(Debug, PartialEq, Eq)]
+struct Pace {
+    at_leisure: bool,
+    /// Leases it removes at most.
+    most: usize,
+    /// What is waited before it.
+    pause: Duration,
+}
+
+/// While the oldest lease ended not long ago such writes take about a third of the time, which is long where others want the
+/// processors: a thousand leases a second, or so, are removed then, and more otherwise. If more end than are removed they come without
+/// pauses; in the end there is no leisure either, and so many go at once that others cannot begin as many meanwhile: what ended
+/// never lies long.
+fn pace(late_ms: i64, took: Duration) -> Pace {
     let (short, long) = (Duration::from_millis(5), Duration::from_millis(250));
-    match late_ms {
-        ..30_000 => (true, (2 * took).clamp(short, long)),
-        30_000..90_000 => (true, short),
-        _ => (false, Duration::from_millis(1)),
+    let (at_leisure, most, pause) = match late_ms {
+        ..30_000 => (true, TIDIED, (2 * took).clamp(short, long)),
+        30_000..90_000 => (true, TIDIED, short),
+        _ => (false, 4 * TIDIED, Duration::from_millis(1)),
+    };
+    Pace {
+        at_leisure,
+        most,
+        pause,
     }
 }
 
@@ -160,11 +176,11 @@ async fn tidy(engine: Engine, state: Arc<http::State>) {
         while round.elapsed() < TIDYING
             && let Some(late_ms) = untidy_for(&engine)
         {
-            let (at_leisure, pause) = pace(late_ms, took);
-            actix_web::rt::time::sleep(pause).await;
+            let pace = pace(late_ms, took);
+            actix_web::rt::time::sleep(pace.pause).await;
             let began = Instant::now();
             // What cannot be written now is written later; a database that failed is told of where it failed.
-            if let Err(cause) = tidy_once(&engine, at_leisure).await {
+            if let Err(cause) = tidy_once(&engine, &pace).await {
                 tracing::warn!(%cause, "ended leases could not be removed");
                 break;
             }
@@ -180,19 +196,20 @@ fn untidy_for(engine: &Engine) -> Option<i64> {
     consume::untidy_for(&engine.snapshot(), engine.now())
 }
 
-async fn tidy_once(engine: &Engine, at_leisure: bool) -> Result<(), WriteError<Error>> {
+async fn tidy_once(engine: &Engine, pace: &Pace) -> Result<(), WriteError<Error>> {
     let write = Write {
         operation: "Expire".into(),
         ..Write::default()
     };
-    let run = |tx: &mut Transaction<'_>| {
-        consume::tidy(tx)?;
+    let most = pace.most;
+    let run = move |tx: &mut Transaction<'_>| {
+        consume::tidy(tx, most)?;
         Ok(Reply {
             status: 204,
             body: Arc::from(Vec::new()),
         })
     };
-    match at_leisure {
+    match pace.at_leisure {
         true => engine.write_aside(write, run).await,
         false => engine.write_promptly(write, run).await,
     }
@@ -368,11 +385,19 @@ mod tests {
 
     #[test]
     fn what_ended_long_ago_is_removed_faster() {
-        let ms = Duration::from_millis;
-        assert_eq!(pace(0, ms(0)), (true, ms(5)));
-        assert_eq!(pace(29_999, ms(20)), (true, ms(40)), "a third of the time");
-        assert_eq!(pace(29_999, ms(60_000)), (true, ms(250)), "whatever it waited for");
-        assert_eq!(pace(30_000, ms(20)), (true, ms(5)));
-        assert_eq!(pace(90_000, ms(20)), (false, ms(1)));
+        let check = |late_ms, took, (at_leisure, most, pause)| {
+            let expected = Pace {
+                at_leisure,
+                most,
+                pause: Duration::from_millis(pause),
+            };
+            assert_eq!(pace(late_ms, Duration::from_millis(took)), expected, "{late_ms} {took}");
+        };
+        check(0, 0, (true, 32, 5));
+        // A third of the time, whatever it waited for.
+        check(29_999, 20, (true, 32, 40));
+        check(29_999, 60_000, (true, 32, 250));
+        check(30_000, 20, (true, 32, 5));
+        check(90_000, 20, (false, 128, 1));
     }
 }

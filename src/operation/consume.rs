@@ -239,12 +239,12 @@ pub fn end(tx: &mut Transaction<'_>, who: &Who, lease: Uuid) -> Result<Released,
     Ok(consume::release(tx, None, lease)?)
 }
 
-/// Leases one tidying write removes: a millisecond of the committer, at leisure, and one wait for the disk.
+/// Leases one tidying write removes where there is time: a millisecond of the committer, at leisure, and one wait for the disk.
 pub const TIDIED: usize = 32;
 
-/// Removes leases that have ended, which were gone for every count before.
-pub fn tidy(tx: &mut Transaction<'_>) -> Result<(), Error> {
-    consume::expire(tx, TIDIED)?;
+/// Removes at most so many leases that have ended, which were gone for every count before.
+pub fn tidy(tx: &mut Transaction<'_>, most: usize) -> Result<(), Error> {
+    consume::expire(tx, most)?;
     Ok(())
 }
 

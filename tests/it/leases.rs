@@ -280,7 +280,7 @@ fn tidy(engine: &seatgraph::engine::Engine) {
         ..seatgraph::engine::Write::default()
     };
     let tidied = engine.write(write, |tx| {
-        seatgraph::operation::consume::tidy(tx)?;
+        seatgraph::operation::consume::tidy(tx, seatgraph::operation::consume::TIDIED)?;
         Ok::<_, seatgraph::error::Error>(seatgraph::engine::Reply {
             status: 204,
             body: Arc::from(Vec::new()),
