@@ -63,7 +63,6 @@ fn expire(world: &World, server: &Server, samples: &Samples, asked: &Asked, resu
         median(&runs)
     };
     let clones = || server.metrics().value("seatgraph_graph_clones_total");
-    let before = clones();
     let quiet = minute();
     let started = Instant::now();
     let mut left = ENDING.min(asked.leases);
@@ -76,6 +75,7 @@ fn expire(world: &World, server: &Server, samples: &Samples, asked: &Asked, resu
     }
     // They end all at once, ten seconds into the minute, and are removed in the rest of it.
     std::thread::sleep(Duration::from_secs(MINUTE).saturating_sub(started.elapsed()));
+    let before = clones();
     let while_they_end = minute();
     let note = format!("a minute in which {} leases end, median of six runs", all - left);
     results.keep_load(

@@ -137,8 +137,8 @@ struct Pace {
 
 /// While the oldest lease ended not long ago such writes take about a third of the time, which is long where others want the
 /// processors: a thousand leases a second, or so, are removed then, and more otherwise. If more end than are removed they come without
-/// pauses; in the end there is no leisure either, and so many go at once that others cannot begin as many meanwhile: what ended
-/// never lies long.
+/// pauses; in the end there is no leisure either, and four times as many go at once, so that a server that begins all it can does not
+/// gather them without end.
 fn pace(late_ms: i64, took: Duration) -> Pace {
     let (short, long) = (Duration::from_millis(5), Duration::from_millis(250));
     let (at_leisure, most, pause) = match late_ms {
@@ -190,8 +190,8 @@ async fn tidy(engine: Engine, state: Arc<http::State>) {
     }
 }
 
-/// For how many milliseconds a lease has ended that is still there. The graph is given back before anything is waited for: as long as it
-/// were held, every commit would make another copy.
+/// For how many milliseconds a lease has ended that is still there. The graph is given back before anything is waited for: while one is
+/// held, the committer makes another copy.
 fn untidy_for(engine: &Engine) -> Option<i64> {
     consume::untidy_for(&engine.snapshot(), engine.now())
 }

@@ -47,7 +47,7 @@ pub async fn enter_by(
 }
 
 /// Waits for what a request brings along, its body, and holds no graph until it has come: however slowly somebody sends, the
-/// committer makes no copy. Who had to be waited for is looked up again, in the graph of then.
+/// committer makes no copy. Who had to be waited for is looked up again, in the graph as it is by then.
 pub async fn awaiting<T>(
     context: &Context,
     (graph, who): (Arc<Graph>, Who),

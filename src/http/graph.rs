@@ -185,7 +185,11 @@ pub async fn read(context: &Context) -> Result<HttpResponse, Problem> {
     };
     // On this thread if it is short, else beside the workers; it is moved only then.
     let answered = match question.begin(asked, format, &context.statements, &context.sender) {
-        Ok(answered) => answered,
+        Ok(answered) => {
+            // Nothing waits for a signature with a graph in its hands.
+            drop(question);
+            answered
+        }
         Err(planned) => web::block(move || question.finish(&planned))
             .await
             .map_err(|_| internal("the query was cut off"))?,

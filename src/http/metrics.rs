@@ -175,20 +175,15 @@ impl std::fmt::Debug for EngineCollector {
 
 impl Collector for EngineCollector {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
-        let graph = self.0.snapshot();
+        let (entities, relations, revision) = {
+            let graph = self.0.snapshot();
+            (graph.len(), graph.relation_count(), graph.revision())
+        };
         let health = self.0.health();
         let gauges: [(&str, &str, i64); 7] = [
-            ("graph_entities", "Entities in the published graph", graph.len() as i64),
-            (
-                "graph_relations",
-                "Relations in the published graph",
-                graph.relation_count() as i64,
-            ),
-            (
-                "graph_revision",
-                "Revision of the published graph",
-                graph.revision() as i64,
-            ),
+            ("graph_entities", "Entities in the published graph", entities as i64),
+            ("graph_relations", "Relations in the published graph", relations as i64),
+            ("graph_revision", "Revision of the published graph", revision as i64),
             (
                 "write_queue_length",
                 "Writes that wait for the committer",

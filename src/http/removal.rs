@@ -157,15 +157,15 @@ impl Steps {
         let key = self.write.idempotency.take();
         let patience = Duration::from_millis(self.limits.wait_ms);
         let mut waited = Duration::ZERO;
-        let (graph, left, who) = (self.state.engine.snapshot(), rest.clone(), self.who.clone());
-        beside(move || Ok(left.may_go(&graph, &who)?)).await?;
+        let (engine, left, who) = (self.state.engine.clone(), rest.clone(), self.who.clone());
+        beside(move || Ok(left.may_go(&engine.snapshot(), &who)?)).await?;
         loop {
             if self.state.is_stopping() {
                 return Err(self.partly(WriteError::<Error>::Stopped.into(), &rest));
             }
             let limits = paced(self.limits, self.state.engine.is_quiet(QUIET));
-            let (graph, left) = (self.state.engine.snapshot(), rest.clone());
-            let fits = beside(move || Ok(left.fits(&graph, &limits))).await;
+            let (engine, left) = (self.state.engine.clone(), rest.clone());
+            let fits = beside(move || Ok(left.fits(&engine.snapshot(), &limits))).await;
             let done = match fits.map_err(|problem| self.partly(problem, &rest))? {
                 false => self.step(rest.clone(), limits).await,
                 true => match self.last(rest.clone(), limits, key.clone()).await {

@@ -1,5 +1,5 @@
 //! Login: a user name and a password become a token that lasts an hour (`graph-api.md` 2.7 and 3.2). The slow comparison
-//! of the password is made on a snapshot, before the transaction that gives the token; a password changed in between is
+//! of the password is made with what a snapshot had, before the transaction that gives the token; a password changed in between is
 //! noticed there.
 
 use std::sync::LazyLock;
@@ -52,26 +52,22 @@ static NOBODY: LazyLock<String> = LazyLock::new(|| {
 });
 
 /// What a graph knows of a user's password, so that no graph is held while one is compared with it.
-pub struct Stored(Option<Verified>);
+pub struct Stored(Option<(Uuid, String)>);
 
 impl Stored {
     pub fn of(graph: &Graph, user_name: &str) -> Self {
         let login = find(graph, user_name);
-        Self(login.and_then(|login| {
-            Some(Verified {
-                login: login.id,
-                hash: hash_of(&login)?.to_owned(),
-            })
-        }))
+        Self(login.and_then(|login| Some((login.id, hash_of(&login)?.to_owned()))))
     }
 
     /// Compares the password, which is slow on purpose: not on a thread others wait for. An unknown user and a wrong password
     /// are told in the same way, after the same time.
     pub fn verify(self, password: &str) -> Result<Verified, Fault> {
-        let stored = self.0.as_ref().map_or(NOBODY.as_str(), |stored| &stored.hash);
+        let stored = self.0.as_ref().map_or(NOBODY.as_str(), |(_, hash)| hash);
         let parsed = PasswordHash::new(stored).map_err(|_| Fault::InvalidCredentials)?;
         let is_right = Argon2::default().verify_password(password.as_bytes(), &parsed).is_ok();
-        self.0.filter(|_| is_right).ok_or(Fault::InvalidCredentials)
+        let (login, hash) = self.0.filter(|_| is_right).ok_or(Fault::InvalidCredentials)?;
+        Ok(Verified { login, hash })
     }
 }
 

@@ -536,8 +536,8 @@ fn checks_are_counted() {
     }
 }
 
-/// The server removes them beside the writes of others, and holds no graph while it waits for its turn: each commit would have to
-/// make another copy.
+/// The server removes them beside the writes of others, and holds no graph while it waits for its turn: for each turn the
+/// committer would have to make another copy.
 #[test]
 fn ended_leases_are_tidied_without_copies_of_the_graph() {
     const ROUNDS: usize = 40;

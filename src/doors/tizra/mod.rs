@@ -241,10 +241,13 @@ async fn login(context: &Context, payload: Payload, asked: &Asked) -> Result<Htt
     let (name, secret) = wire::login(&members)?;
     let (graph, who) = auth::enter_by(context, auth::authenticate_basic).await?;
     sale::may_log_in(&graph, &who, &asked.site)?;
-    drop(graph);
+    drop((graph, who));
     let verified = password(context, name.clone(), secret).await?;
     let verified = verified.map_err(|_| No::credentials())?;
-    let entered = (context.state.engine.snapshot(), who);
+    // The comparison took its time: the caller is looked up again.
+    let graph = context.state.engine.snapshot();
+    let who = auth::authenticate_basic(context, &graph)?;
+    let entered = (graph, who);
     let (site, revision) = (asked.site.clone(), entered.0.revision());
     let looked = look(context, entered, SaleError::code, move |at| {
         let found = sale::of_login(at.graph, at.who, &site, &verified, at.now, at.limits)?;

@@ -12,7 +12,7 @@ use actix_web::http::{StatusCode, header};
 use uuid::Uuid;
 
 use super::{Audience, SERVER, envelope, first_at, horizon, serial, unreadable};
-use crate::engine::{Log, StorageError, Way};
+use crate::engine::{Engine, Log, StorageError, Way};
 use crate::event;
 use crate::graph::Graph;
 use crate::http::parameters::Parameters;
@@ -78,10 +78,9 @@ pub async fn get(context: &Context) -> Result<HttpResponse, Problem> {
     let engine = context.state.engine.clone();
     let page = beside(move || {
         let _turn = turn;
-        let graph = engine.snapshot();
         let read = || {
             let mut log = engine.log()?;
-            let mut page = Page::new(&asked, &graph, &limits);
+            let mut page = Page::new(&asked, &engine, &limits);
             page.read(&mut *log, horizon(engine.clock().now()))?;
             Ok(page.finish())
         };
@@ -159,7 +158,10 @@ fn most(parameters: &Parameters, limits: &Limits) -> Result<usize, Problem> {
 
 struct Page<'a> {
     asked: &'a Asked,
-    graph: &'a Graph,
+    /// Each commit is told by a graph of its own: the log is not read with one in hand.
+    engine: &'a Engine,
+    /// The last revision that was published when this began.
+    newest: Revision,
     limits: &'a Limits,
     until: Instant,
     visited: u64,
@@ -179,10 +181,11 @@ struct Done {
 }
 
 impl<'a> Page<'a> {
-    fn new(asked: &'a Asked, graph: &'a Graph, limits: &'a Limits) -> Self {
+    fn new(asked: &'a Asked, engine: &'a Engine, limits: &'a Limits) -> Self {
         Self {
             asked,
-            graph,
+            engine,
+            newest: engine.snapshot().revision(),
             limits,
             until: Instant::now() + Duration::from_millis(limits.query_ms),
             visited: 0,
@@ -200,9 +203,8 @@ impl<'a> Page<'a> {
                 Some(before) => first_at(log, Time(at(before).millis().saturating_add(1)))?,
                 None => Revision::MAX,
             };
-            let newest = self.graph.revision();
             log.walk(
-                Way::Before(end.min(newest.saturating_add(1))),
+                Way::Before(end.min(self.newest.saturating_add(1))),
                 &mut |commit: &Commit| {
                     let goes_on = self.together.last().is_some_and(|other| other.at == commit.at);
                     // A millisecond is looked at as a whole: only then its events can be counted.
@@ -221,19 +223,19 @@ impl<'a> Page<'a> {
         // From the first of its millisecond on, so that the events of that can be counted.
         let from = first_at(log, self.asked.after.map_or(horizon, at).max(horizon))?;
         let (mut now, mut ordinal) = (Time(i64::MIN), 0);
-        let newest = self.graph.revision();
         log.walk(Way::After(from.saturating_sub(1)), &mut |commit: &Commit| {
-            if commit.revision > newest || self.is_spent() {
+            if commit.revision > self.newest || self.is_spent() {
                 return ControlFlow::Break(());
             }
             self.visited += 1 + commit.changes.len() as u64;
             if commit.at != now {
                 (now, ordinal) = (commit.at, 0);
             }
-            for (index, event) in event::told(commit, self.graph).enumerate() {
+            let graph = self.engine.snapshot();
+            for (index, event) in event::told(commit, &graph).enumerate() {
                 let place = place(commit.at, ordinal);
                 ordinal += 1;
-                if self.look(place, commit, index, &event).is_break() {
+                if self.look(place, commit, index, &event, &graph).is_break() {
                     return ControlFlow::Break(());
                 }
             }
@@ -246,10 +248,14 @@ impl<'a> Page<'a> {
         let together = std::mem::take(&mut self.together);
         let mut ordinal: u64 = together.iter().map(|commit| event::count(commit) as u64).sum();
         for commit in &together {
-            let events: Vec<_> = event::told(commit, self.graph).enumerate().collect();
+            let graph = self.engine.snapshot();
+            let events: Vec<_> = event::told(commit, &graph).enumerate().collect();
             for (index, event) in events.into_iter().rev() {
                 ordinal -= 1;
-                if self.look(place(commit.at, ordinal), commit, index, &event).is_break() {
+                if self
+                    .look(place(commit.at, ordinal), commit, index, &event, &graph)
+                    .is_break()
+                {
                     return ControlFlow::Break(());
                 }
             }
@@ -257,7 +263,7 @@ impl<'a> Page<'a> {
         ControlFlow::Continue(())
     }
 
-    fn look(&mut self, place: Place, commit: &Commit, index: usize, event: &Event) -> ControlFlow<()> {
+    fn look(&mut self, place: Place, commit: &Commit, index: usize, event: &Event, graph: &Graph) -> ControlFlow<()> {
         if self.found.len() == self.asked.most || self.bytes >= self.limits.answer_bytes {
             return ControlFlow::Break(());
         }
@@ -267,7 +273,7 @@ impl<'a> Page<'a> {
         self.seen = Some(place);
         if self.asked.takes(event) {
             let mut body = Vec::with_capacity(512);
-            envelope::write(&mut body, commit, index, event, self.graph, self.asked.audience);
+            envelope::write(&mut body, commit, index, event, graph, self.asked.audience);
             self.bytes += body.len() as u64;
             self.found.push((place, body));
         }

@@ -195,7 +195,7 @@ impl Follower {
 
 /// As many events as go into a piece, and where it goes on. Nothing that is not published.
 fn read(engine: &Engine, from: Next, audience: Audience) -> Result<(Vec<u8>, Next), StorageError> {
-    let graph = engine.snapshot();
+    let newest = engine.snapshot().revision();
     let mut log = engine.log()?;
     let horizon = horizon(engine.clock().now());
     // Who follows along is never behind what is kept, and is spared the search for where that begins.
@@ -211,13 +211,15 @@ fn read(engine: &Engine, from: Next, audience: Audience) -> Result<(Vec<u8>, Nex
         },
         _ => from,
     };
-    let (newest, until) = (graph.revision(), Instant::now() + PIECE_TIME);
+    let until = Instant::now() + PIECE_TIME;
     let mut piece = Vec::new();
     let way = Way::After(next.revision.saturating_sub(1));
     log.walk(way, &mut |commit: &Commit| {
         if commit.revision > newest {
             return ControlFlow::Break(());
         }
+        // Of each commit its own: the log is not read with a graph in hand.
+        let graph = engine.snapshot();
         for (index, event) in event::told(commit, &graph).enumerate().skip(next.index) {
             if piece.len() >= PIECE_BYTES {
                 next = Next {
