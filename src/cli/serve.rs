@@ -125,6 +125,7 @@ async fn serve(
 
 /// How often leases that have ended are looked for. They are gone for every count as soon as they end: this only tidies.
 const TIDYING: Duration = Duration::from_secs(5);
+
 /// How a write that tidies is done.
 #[derive(Debug, PartialEq, Eq)]
 struct Pace {

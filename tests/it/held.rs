@@ -8,8 +8,7 @@ use serde_json::json;
 use crate::leases::{Caller, id, world};
 use crate::support::server::ADMIN;
 
-/// A body that comes slowly holds no graph; and who sent it is
-/// looked up when it has come.
+/// A body that comes slowly holds no graph; and who sent it is looked up again when it has come.
 #[test]
 fn slow_bodies_cost_no_copies_of_the_graph() {
     let world = world(2, 5, 10_000, 0);

@@ -541,14 +541,14 @@ fn checks_are_counted() {
 #[test]
 fn ended_leases_are_tidied_without_copies_of_the_graph() {
     const ROUNDS: usize = 40;
-    const CLIENTS: usize = 10;
+    const TAKERS: usize = 10;
     let folder = tempfile::tempdir().expect("a folder");
     let server = crate::kill::Server::start(&folder.path().join("tidy.db"), None).expect("it serves");
     let mut admin = Caller::new(server.address, crate::kill::TOKEN);
-    let tokens = fill(&mut admin, CLIENTS, CLIENTS, 400, 0);
+    let tokens = fill(&mut admin, TAKERS, TAKERS, 400, 0);
     for (client, token) in tokens.iter().enumerate() {
         let mut caller = Caller::new(server.address, token);
-        for device in 0..ROUNDS * seatgraph::operation::consume::TIDIED / CLIENTS {
+        for device in 0..ROUNDS * seatgraph::operation::consume::TIDIED / TAKERS {
             assert_eq!(caller.authz(&format!("editor&hw=h{client}-{device}"))["editor"], true);
         }
     }
