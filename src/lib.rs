@@ -14,6 +14,8 @@ pub mod graph;
 pub mod http;
 mod leisure;
 pub mod limits;
+#[cfg(test)]
+mod logged;
 pub mod model;
 mod mutant;
 pub mod operation;

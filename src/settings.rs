@@ -2,6 +2,7 @@
 //! Every key is in one table; a key that is not there stops the start. Declines to act on any of them.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use crate::limits::Limits;
 
@@ -58,8 +59,14 @@ pub struct Log {
     pub format: String,
     /// A line for every request.
     pub requests: bool,
-    /// A line for a request that took this long, whatever `requests` says; 0 for none.
+    /// A line for a request or a batch of writes that took longer, whatever `requests` says; 0 for none.
     pub slow_ms: u64,
+}
+
+impl Log {
+    pub fn slow(&self) -> Option<Duration> {
+        (self.slow_ms > 0).then(|| Duration::from_millis(self.slow_ms))
+    }
 }
 
 impl Default for Settings {

@@ -66,24 +66,8 @@ impl Visit for Said {
 
 #[cfg(test)]
 mod tests {
-    use std::io;
-    use std::sync::{Arc, Mutex};
-
     use super::*;
-
-    #[derive(Clone, Default)]
-    struct Kept(Arc<Mutex<Vec<u8>>>);
-
-    impl io::Write for Kept {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.lock().expect("nobody panics with it").extend_from_slice(bytes);
-            Ok(bytes.len())
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
+    use crate::logged::Lines;
 
     #[test]
     fn what_is_no_request_is_told_to_who_looks_for_it() {
@@ -95,7 +79,7 @@ mod tests {
                     requests: false,
                     slow_ms: 0,
                 };
-                let kept = Kept::default();
+                let kept = Lines::default();
                 let writer = kept.clone();
                 tracing::subscriber::with_default(lines(&log, move || writer.clone(), false), || {
                     let error = "request parse error: invalid HTTP version specified";
@@ -103,8 +87,7 @@ mod tests {
                     tracing::error!(target: "actix_http::h1::dispatcher", "stream error: I/O error: gone");
                     tracing::error!("stream error: request parse error, of somebody else");
                 });
-                let told = String::from_utf8(kept.0.lock().expect("nobody panics with it").clone());
-                let told = told.expect("text");
+                let told = kept.text();
                 assert_eq!(told.lines().count(), expected, "{level} {format}: {told}");
             }
         }

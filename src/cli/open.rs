@@ -110,6 +110,7 @@ pub fn engine(settings: &Settings, what: Use) -> Result<Engine, Failure> {
     let options = Options {
         queue: settings.limits.queue as usize,
         replay_bytes: settings.limits.replay_bytes as usize,
+        slow: settings.log.slow(),
         whose: access::whose,
         events: event::kept,
         ..Options::default()

@@ -257,12 +257,11 @@ fn state(
     admin: Option<AdminToken>,
     address: SocketAddr,
 ) -> Result<http::State, Failure> {
-    let slow = settings.log.slow_ms;
     let options = http::Options {
         limits: settings.limits,
         admin,
         log_requests: settings.log.requests,
-        log_slow: (slow > 0).then(|| Duration::from_millis(slow)),
+        log_slow: settings.log.slow(),
         cors_origins: settings.cors_origins.clone(),
         open_registration: settings.open_registration,
         get_operations: settings.get_operations,

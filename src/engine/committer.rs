@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::job::{Job, Outcome};
+use super::phases::{Phase, Watch};
 use super::publish::{Copies, play};
 use super::queue::Taken;
 use super::replays::Replays;
@@ -141,11 +142,19 @@ impl Committer {
         if mutant("publish-early") {
             return self.batch_published_early(jobs, batch);
         }
-        match self.decide(jobs, &mut batch).and_then(|()| self.persist(&batch)) {
+        let (writes, mut watch) = (jobs.len(), Watch::start());
+        let decided = self.decide(jobs, &mut batch, &mut watch);
+        watch.is_over(Phase::Decide);
+        let persisted = decided.and_then(|()| self.persist(&batch));
+        watch.is_over(Phase::Store);
+        match persisted {
             Ok(()) => {
                 self.publish(&mut batch);
                 answer(jobs, batch.outcomes);
+                watch.is_over(Phase::Answer);
                 self.after();
+                watch.is_over(Phase::CatchUp);
+                watch.end(&self.shared.counters.spent, writes, self.options.slow);
             }
             Err(failure) => {
                 self.shared.fail(failure.to_string());
@@ -159,10 +168,12 @@ impl Committer {
     }
 
     /// Runs every job against the working copy. Nothing of it is durable, published or answered yet.
-    fn decide(&mut self, jobs: &mut [Box<dyn Job>], batch: &mut Batch) -> Result<(), Failure> {
+    fn decide(&mut self, jobs: &mut [Box<dyn Job>], batch: &mut Batch, watch: &mut Watch) -> Result<(), Failure> {
         // The copy first: other nodes need not wait for a reader of this one.
         let mut revision = self.copies.working()?.revision();
+        watch.is_over(Phase::Copy);
         let head = self.storage.begin()?;
+        watch.is_over(Phase::Store);
         if head.revision < revision {
             return Err(Failure::WentBack {
                 from: revision,
@@ -303,7 +314,7 @@ impl Committer {
 
     /// The engine without its first promise: published and answered before it is durable.
     fn batch_published_early(&mut self, jobs: &mut Vec<Box<dyn Job>>, mut batch: Batch) {
-        if let Err(failure) = self.decide(jobs, &mut batch) {
+        if let Err(failure) = self.decide(jobs, &mut batch, &mut Watch::start()) {
             self.shared.fail(failure.to_string());
             return self.refuse_all(jobs);
         }

@@ -5,6 +5,7 @@
 
 mod committer;
 mod job;
+mod phases;
 mod publish;
 mod queue;
 mod replays;
@@ -26,6 +27,7 @@ use crate::model::{Change, Clock, Event, Principal, Revision, Time, Whose};
 use crate::storage::{Loaded, Logs, REPLAYS_KEPT_MS, Storage};
 use committer::Committer;
 use job::{Answer, Closure};
+pub use phases::Phase;
 use publish::Published;
 use queue::{Pace, Queue, Turned};
 use replays::Replays;
@@ -67,6 +69,7 @@ struct Counters {
     panics: AtomicU64,
     copies_cloned: AtomicU64,
     copies_held: AtomicU64,
+    spent: phases::Spent,
 }
 
 #[derive(Clone, Debug)]
@@ -77,6 +80,8 @@ pub struct Options {
     pub batch: usize,
     /// Bytes of answers to Idempotency-Keys held in memory; the storage gives back the others.
     pub replay_bytes: usize,
+    /// A batch that takes longer leaves a line in the log.
+    pub slow: Option<Duration>,
     /// Asked of the graph as each commit leaves it, for the commit to remember.
     pub whose: fn(&Graph, &[Change]) -> Whose,
     /// Asked the same, for the events that are kept with the commit beside those that were told.
@@ -92,6 +97,7 @@ impl Default for Options {
             queue: 4096,
             batch: 256,
             replay_bytes: 64 * 1024 * 1024,
+            slow: None,
             whose: |_, _| Whose::default(),
             events: |_, _, _, _| (),
         }
@@ -208,6 +214,8 @@ pub struct Health {
     /// Copies of the graph made because a slow reader held the other one, and those such readers still hold.
     pub copies_cloned: u64,
     pub copies_held: u64,
+    /// What the batches took since the start, by what it went to.
+    pub spent: [(Phase, Duration); Phase::ALL.len()],
 }
 
 impl Health {
@@ -413,6 +421,7 @@ impl Engine {
             panics: count(&counters.panics),
             copies_cloned: count(&counters.copies_cloned),
             copies_held: count(&counters.copies_held),
+            spent: Phase::ALL.map(|phase| (phase, counters.spent.get(phase))),
         }
     }
 

@@ -7,6 +7,7 @@ mod cascade;
 mod check;
 mod index;
 mod merge;
+mod net;
 mod pairs;
 mod part;
 mod play;

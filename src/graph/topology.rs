@@ -16,14 +16,13 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use petgraph::Directed;
 use petgraph::graph::{EdgeIndex, NodeIndex};
-use petgraph::stable_graph::StableGraph;
 use petgraph::visit::EdgeRef;
 
 use crate::model::schema::{self, Hop};
 use crate::model::{Direction, Entity, Fields, Rel, Relation, Serial};
 
+use super::net::Net;
 use super::shards::BySlot;
 use super::sorted::Sorted;
 
@@ -97,7 +96,7 @@ impl Hub {
 
 #[derive(Clone, Default)]
 pub(super) struct Topology {
-    net: StableGraph<Weight, Rel, Directed, u32>,
+    net: Net<Weight, Rel>,
     /// By the number in an entity's weight; a freed place is used again.
     hubs: Vec<Option<Box<Hub>>>,
     vacant: Vec<u32>,

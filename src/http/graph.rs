@@ -611,6 +611,7 @@ mod tests {
     use crate::engine::{self, Engine};
     use crate::graph::{Kept, Transaction};
     use crate::http::Options;
+    use crate::logged;
     use crate::model::schema::find_relation;
     use crate::model::{Clock, Fields, RelationType, Value};
     use crate::storage::Memory;
@@ -656,20 +657,6 @@ mod tests {
         Arc::new(State::new(engine.expect("an empty store"), options, None))
     }
 
-    #[derive(Clone, Default)]
-    struct Lines(Arc<std::sync::Mutex<Vec<u8>>>);
-
-    impl std::io::Write for Lines {
-        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-            self.0.lock().expect("no panic").extend_from_slice(bytes);
-            Ok(bytes.len())
-        }
-
-        fn flush(&mut self) -> std::io::Result<()> {
-            Ok(())
-        }
-    }
-
     #[test]
     fn a_slow_query_is_logged_without_what_it_asked_for() {
         let graph = Arc::new(world());
@@ -689,21 +676,14 @@ mod tests {
             request_id: "r-1".into(),
         };
         let logged = |text: &str, slow| {
-            let lines = Lines::default();
-            let writer = lines.clone();
-            let subscriber = tracing_subscriber::fmt()
-                .with_writer(move || writer.clone())
-                .with_ansi(false);
-            tracing::subscriber::with_default(subscriber.finish(), || {
+            logged::during(|| {
                 let question = question(text, slow);
                 let asked = Asked::Parsed(selector::parse(text, &limits).expect("a selector"));
                 match question.begin(asked, None, &RefCell::new(Statements::new(&limits)), &Sender::new(None)) {
                     Ok(answered) => drop(answered),
                     Err(planned) => drop(question.finish(&planned)),
                 }
-            });
-            let bytes = lines.0.lock().expect("no panic").clone();
-            String::from_utf8(bytes).expect("text")
+            })
         };
         let short = "/Organization[@name='hub']/~OneToMany/ProfileGroup{r=10}";
         let long = "/ProfileGroup[@description!='secret']{count}";

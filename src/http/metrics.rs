@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, text::encode};
+use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::{ConstCounter, Counter};
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::ConstGauge;
@@ -221,6 +222,12 @@ impl Collector for EngineCollector {
         for (name, help, value) in counters {
             let counter = ConstCounter::new(value);
             counter.encode(encoder.encode_descriptor(name, help, None, counter.metric_type())?)?;
+        }
+        let help = "The committer's time, by what it went to: where the sum grows by a second a second, writes wait";
+        let mut family = encoder.encode_descriptor("commit_seconds", help, None, MetricType::Counter)?;
+        for (phase, spent) in health.spent {
+            let counter = ConstCounter::new(spent.as_secs_f64());
+            counter.encode(family.encode_family(&[("phase", phase.name())])?)?;
         }
         Ok(())
     }

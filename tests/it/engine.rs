@@ -7,7 +7,7 @@ use std::task::{Context, Waker};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use seatgraph::engine::{Engine, Idempotency, NotYet, Options, Reply, Write, WriteError, Written};
+use seatgraph::engine::{Engine, Idempotency, NotYet, Options, Phase, Reply, Write, WriteError, Written};
 use seatgraph::graph::{Kept, Transaction};
 use seatgraph::model::{Clock, Kind, Time, Value};
 use seatgraph::storage::{Failing, Fault, Faults, Memory, Storage};
@@ -77,6 +77,19 @@ impl World {
         answers
     }
 
+    /// What the committer's time went to.
+    fn spent(&self, phase: Phase) -> Duration {
+        let health = self.engine.health();
+        let [spent] = health
+            .spent
+            .into_iter()
+            .filter_map(|(of, spent)| (of == phase).then_some(spent))
+            .collect::<Vec<_>>()
+            .try_into()
+            .expect("one of each");
+        spent
+    }
+
     fn organizations(&self) -> usize {
         self.engine.snapshot().kind_count(Kind::Organization)
     }
@@ -135,6 +148,23 @@ fn a_full_queue_turns_away_and_loses_nothing() {
         "what waits together is one transaction of the store"
     );
     assert!(world.act(Act::CreateOrganization(6)).is_ok());
+}
+
+#[test]
+fn what_the_time_of_a_batch_goes_to_is_told() {
+    const HELD: Duration = Duration::from_millis(30);
+    let world = world(Options::default());
+    let started = world.start([plain(Act::CreateOrganization(1))]);
+    thread::sleep(HELD);
+    assert!(world.finish(started).iter().all(Result::is_ok));
+    // The other copy is brought up to date after the answer.
+    world.until("the batch is over", |world| {
+        world.spent(Phase::CatchUp) > Duration::ZERO
+    });
+    assert!(world.spent(Phase::Store) >= HELD);
+    for phase in Phase::ALL {
+        assert!(world.spent(phase) > Duration::ZERO, "{}", phase.name());
+    }
 }
 
 #[test]
@@ -408,6 +438,10 @@ fn a_slow_reader_costs_the_writer_a_copy_and_sees_nothing_of_it() {
     assert_eq!((reader.digest(), reader.revision(), reader.check()), (seen, 1, Ok(())));
     let health = world.engine.health();
     assert_eq!((health.revision, health.copies_cloned, health.copies_held), (9, 1, 1));
+    assert!(
+        world.spent(Phase::Copy) >= Duration::from_millis(1),
+        "it was waited for"
+    );
     // Given back, it is freed by the writer, with nothing to write.
     drop(reader);
     world.until("the copy is freed", |world| world.engine.health().copies_held == 0);

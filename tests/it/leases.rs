@@ -530,6 +530,10 @@ fn checks_are_counted() {
     let metrics = crate::support::client::send(server.address, "GET", "/metrics", &[], None)
         .expect("an answer")
         .text();
+    for phase in ["copy", "decide", "store", "answer", "catch_up"] {
+        let line = format!("seatgraph_commit_seconds_total{{phase=\"{phase}\"}} ");
+        assert!(metrics.contains(&line), "{line} is not in {metrics}");
+    }
     for (outcome, expected) in [("granted", 4), ("refused", 3)] {
         let line = format!("seatgraph_checks_total{{outcome=\"{outcome}\"}} {expected}\n");
         assert!(metrics.contains(&line), "{line} is not in {metrics}");
