@@ -243,6 +243,10 @@ impl Engine {
         let since = Time(clock.now().0.saturating_sub(REPLAYS_KEPT_MS));
         let head = storage.load(since, &mut |thing| {
             let change = match thing {
+                Loaded::Coming { entities, relations } => {
+                    graph.make_room(entities, relations);
+                    return Ok(());
+                }
                 Loaded::Entity(entity) => Change::Entity {
                     before: None,
                     after: Some(entity),

@@ -105,6 +105,11 @@ impl Graph {
         self.next_serial
     }
 
+    /// For so many entities and relations, and for those that may come after them.
+    pub fn make_room(&mut self, entities: usize, relations: usize) {
+        self.topology.make_room(entities, relations);
+    }
+
     /// No later entity gets a serial below `next`: storage remembers the serials of entities that are gone. Never goes
     /// back.
     pub fn reserve_serials(&mut self, next: Serial) {

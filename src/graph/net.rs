@@ -34,20 +34,25 @@ impl<N: Clone, E: Clone> Clone for Net<N, E> {
 }
 
 impl<N, E> Net<N, E> {
-    pub fn add_node(&mut self, weight: N) -> NodeIndex {
-        let count = self.0.node_count();
-        // Places that are free are counted in neither: with one of them the list is not full.
-        if count == self.0.capacity().0 {
-            self.0.reserve_exact_nodes(room(count) - count);
+    /// For so many, and for three times as many more.
+    pub fn make_room(&mut self, nodes: usize, edges: usize) {
+        let (has_nodes, has_edges) = self.0.capacity();
+        if has_nodes < nodes {
+            self.0.reserve_exact_nodes(room(nodes) - self.0.node_count());
         }
+        if has_edges < edges {
+            self.0.reserve_exact_edges(room(edges) - self.0.edge_count());
+        }
+    }
+
+    pub fn add_node(&mut self, weight: N) -> NodeIndex {
+        // With a place that is free the list is not full, and has more places than nodes.
+        self.make_room(self.0.node_count() + 1, 0);
         self.0.add_node(weight)
     }
 
     pub fn add_edge(&mut self, from: NodeIndex, to: NodeIndex, weight: E) -> EdgeIndex {
-        let count = self.0.edge_count();
-        if count == self.0.capacity().1 {
-            self.0.reserve_exact_edges(room(count) - count);
-        }
+        self.make_room(0, self.0.edge_count() + 1);
         self.0.add_edge(from, to, weight)
     }
 }
@@ -90,7 +95,7 @@ mod tests {
                 moved.push((count, known));
             }
         }
-        let expected = [(1, 16), (17, 64), (65, 256), (257, 1024)];
+        let expected = [(1, 16), (17, 68), (69, 276), (277, 1108)];
         assert_eq!(moved, expected.map(|(count, room)| (count, (room, room))));
     }
 
@@ -103,6 +108,17 @@ mod tests {
         assert_eq!(room, (4000, 4000));
         fill(&mut copy, 4000);
         assert_eq!(copy.capacity(), room);
+    }
+
+    #[test]
+    fn what_is_coming_finds_room() {
+        let mut net = Net::default();
+        net.make_room(100, 300);
+        assert_eq!(net.capacity(), (400, 1200));
+        fill(&mut net, 400);
+        assert_eq!(net.capacity(), (400, 1200));
+        net.make_room(400, 1200);
+        assert_eq!(net.capacity(), (400, 1200));
     }
 
     #[test]

@@ -134,6 +134,10 @@ impl Topology {
         self.net.node_indices().next_back().map_or(0, |node| node.index() + 1)
     }
 
+    pub fn make_room(&mut self, entities: usize, relations: usize) {
+        self.net.make_room(entities, relations);
+    }
+
     pub fn add(&mut self, entity: Arc<Entity>) -> u32 {
         self.entities += 1;
         self.net.add_node(Weight::Entity { entity, hub: NO_HUB }).index() as u32

@@ -127,6 +127,10 @@ impl Storage for Memory {
                     .collect::<Vec<_>>(),
             )
         };
+        each(Loaded::Coming {
+            entities: entities.len(),
+            relations: relations.len(),
+        })?;
         entities
             .into_iter()
             .try_for_each(|entity| each(Loaded::Entity(entity)))?;

@@ -61,6 +61,11 @@ pub const REPLAYS_KEPT_MS: i64 = 24 * 60 * 60 * 1000;
 /// One thing of the state, as `load` gives it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Loaded {
+    /// Before all else: how many entities and relations will come, for who makes room for them.
+    Coming {
+        entities: usize,
+        relations: usize,
+    },
     Entity(Arc<Entity>),
     Relation(Relation),
     /// With the revision of its commit.
@@ -109,7 +114,7 @@ pub enum StorageError {
 }
 
 pub trait Storage: Send {
-    /// Everything, at one revision: entities in order of serial, then relations, then replays not older than
+    /// Everything, at one revision: what is coming, entities in order of serial, then relations, then replays not older than
     /// `replays_since`, oldest first.
     fn load(
         &mut self,

@@ -381,12 +381,20 @@ impl World {
 
 /// What `load` gives, relations in the order of `World::state`.
 pub fn loaded(store: &mut dyn super::Storage, since: Time) -> Result<(Head, Vec<Loaded>), super::StorageError> {
-    let mut all = Vec::new();
+    let (mut all, mut coming) = (Vec::new(), Vec::new());
     let head = store.load(since, &mut |loaded| {
-        all.push(loaded);
+        match loaded {
+            Loaded::Coming { entities, relations } if all.is_empty() => coming.push((entities, relations)),
+            loaded => all.push(loaded),
+        }
         Ok(())
     })?;
+    let count = |of: fn(&Loaded) -> bool| all.iter().filter(|loaded| of(loaded)).count();
+    let entities = count(|loaded| matches!(loaded, Loaded::Entity(_)));
+    let relations = count(|loaded| matches!(loaded, Loaded::Relation(_)));
+    assert_eq!(coming, [(entities, relations)], "what was said to be coming");
     all.sort_by_key(|loaded| match loaded {
+        Loaded::Coming { .. } => unreachable!("it came first"),
         Loaded::Entity(_) => (0, 0, Rel(0), 0),
         Loaded::Relation(relation) => (1, relation.to.serial, relation.rel, relation.from.serial),
         Loaded::Replay(..) => (2, 0, Rel(0), 0),

@@ -222,6 +222,18 @@ pub fn relation_code(rel: i64) -> Result<Code, StorageError> {
     Code::try_from(rel).map_err(|_| StorageError::Damaged(format!("a relation is of the type number {rel}")))
 }
 
+/// By the head, which is not believed more rows than the database could hold.
+fn coming(db: &Connection, totals: &Totals) -> Result<Loaded, StorageError> {
+    const ROW: i64 = 4;
+    let pragma = |pragma: &str| db.query_row(pragma, (), |row| row.get::<_, i64>(0));
+    let most = pragma("PRAGMA page_count")?.saturating_mul(pragma("PRAGMA page_size")?) / ROW;
+    let rows = |rows: u64| rows.min(most as u64) as usize;
+    Ok(Loaded::Coming {
+        entities: rows(totals.entities),
+        relations: rows(totals.relations),
+    })
+}
+
 /// The whole state. The connection must be inside a transaction.
 pub fn load(
     db: &Connection,
@@ -230,6 +242,7 @@ pub fn load(
     replays_since: Time,
     each: &mut dyn FnMut(Loaded) -> Result<(), StorageError>,
 ) -> Result<(), StorageError> {
+    each(coming(db, totals)?)?;
     let mut found = totals.of_nothing();
     scan(db, &mut |raw| match raw {
         Raw::Entity(serial, row) => {

@@ -413,3 +413,32 @@ fn an_older_log_gets_its_chain() {
         "{refused:?}"
     );
 }
+
+/// A start makes room for what the head says is coming.
+#[test]
+fn a_head_that_counts_more_than_there_can_be_is_refused_like_any_other() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let (path, _) = sample(directory.path());
+    let db = Connection::open(&path).expect("opens");
+    let forged = Totals {
+        entities: i64::MAX as u64,
+        relations: u64::MAX,
+        ..Totals::read(&db).expect("a head")
+    };
+    let sql = "UPDATE head SET entities = ?1, relations = ?2, checksum = ?3";
+    let (entities, relations) = (forged.entities as i64, forged.relations as i64);
+    db.execute(sql, (entities, relations, forged.checksum()))
+        .expect("forged");
+    drop(db);
+    let bytes = fs::metadata(&path).expect("a file").len() as usize;
+    let mut store = Sqlite::open(&path, Migrate::Refuse).expect("opens");
+    let mut most = 0;
+    let loaded = store.load(Time(0), &mut |loaded| {
+        if let Loaded::Coming { entities, relations } = loaded {
+            most = entities.max(relations);
+        }
+        Ok(())
+    });
+    assert!(matches!(&loaded, Err(StorageError::Damaged(_))), "{loaded:?}");
+    assert!((1..=bytes).contains(&most), "{most} rows in {bytes} bytes");
+}
