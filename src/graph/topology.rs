@@ -22,7 +22,7 @@ use petgraph::visit::EdgeRef;
 use crate::model::schema::{self, Hop};
 use crate::model::{Direction, Entity, Fields, Rel, Relation, Serial};
 
-use super::net::Net;
+use super::roomy::Net;
 use super::shards::BySlot;
 use super::sorted::Sorted;
 
