@@ -15,7 +15,8 @@ pub enum Phase {
     Store,
     /// Published and answered.
     Answer,
-    /// The other copy gets what was published. Nobody waits for it but the next batch.
+    /// The other copy gets what was published. Nobody waits for it but the next batch. What is done of it later, with nothing to
+    /// write, is not counted.
     CatchUp,
 }
 

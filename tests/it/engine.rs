@@ -79,14 +79,8 @@ impl World {
 
     /// What the committer's time went to.
     fn spent(&self, phase: Phase) -> Duration {
-        let health = self.engine.health();
-        let [spent] = health
-            .spent
-            .into_iter()
-            .filter_map(|(of, spent)| (of == phase).then_some(spent))
-            .collect::<Vec<_>>()
-            .try_into()
-            .expect("one of each");
+        let (of, spent) = self.engine.health().spent[phase as usize];
+        assert_eq!(of, phase);
         spent
     }
 
