@@ -54,9 +54,7 @@ impl Place {
             let client = Client::new(&server, variable("SEATGRAPH_TOKEN"))?;
             return Ok(Reached { client, inside: None });
         }
-        let mut settings = common.settings(&[("database", self.database.clone())])?;
-        // A command's own writes take as long as they take.
-        settings.log.slow_ms = 0;
+        let settings = common.settings(&[("database", self.database.clone())])?;
         if !may_create {
             must_exist(&settings.database)?;
         }

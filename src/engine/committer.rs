@@ -142,7 +142,7 @@ impl Committer {
         if mutant("publish-early") {
             return self.batch_published_early(jobs, batch);
         }
-        let (writes, mut watch) = (jobs.len(), Watch::start());
+        let (writes, mut watch) = (jobs.len(), Watch::start(&self.shared.counters.spent));
         let decided = self.decide(jobs, &mut batch, &mut watch);
         watch.is_over(Phase::Decide);
         let persisted = decided.and_then(|()| self.persist(&batch));
@@ -154,7 +154,6 @@ impl Committer {
                 watch.is_over(Phase::Answer);
                 self.after();
                 watch.is_over(Phase::CatchUp);
-                watch.end(&self.shared.counters.spent, writes, self.options.slow);
             }
             Err(failure) => {
                 self.shared.fail(failure.to_string());
@@ -163,15 +162,17 @@ impl Committer {
                 // It has what was not stored. Nothing is decided upon it any more, so it is dropped rather than undone.
                 self.copies.discard();
                 self.refuse_all(jobs);
+                watch.is_over(Phase::Answer);
             }
         }
+        watch.end(writes, self.options.slow);
     }
 
     /// Runs every job against the working copy. Nothing of it is durable, published or answered yet.
     fn decide(&mut self, jobs: &mut [Box<dyn Job>], batch: &mut Batch, watch: &mut Watch) -> Result<(), Failure> {
         // The copy first: other nodes need not wait for a reader of this one.
         let mut revision = self.copies.working()?.revision();
-        watch.is_over(Phase::Copy);
+        watch.is_over(Phase::Prepare);
         let head = self.storage.begin()?;
         watch.is_over(Phase::Store);
         if head.revision < revision {
@@ -314,7 +315,8 @@ impl Committer {
 
     /// The engine without its first promise: published and answered before it is durable.
     fn batch_published_early(&mut self, jobs: &mut Vec<Box<dyn Job>>, mut batch: Batch) {
-        if let Err(failure) = self.decide(jobs, &mut batch, &mut Watch::start()) {
+        let mut watch = Watch::start(&self.shared.counters.spent);
+        if let Err(failure) = self.decide(jobs, &mut batch, &mut watch) {
             self.shared.fail(failure.to_string());
             return self.refuse_all(jobs);
         }

@@ -69,7 +69,7 @@ struct Counters {
     panics: AtomicU64,
     copies_cloned: AtomicU64,
     copies_held: AtomicU64,
-    spent: phases::Spent,
+    spent: Arc<phases::Spent>,
 }
 
 #[derive(Clone, Debug)]

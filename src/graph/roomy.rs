@@ -1,12 +1,12 @@
 //! petgraph's graph, with room ahead. Its nodes and its edges are a list each, and a list that is full moves, all of it, while the
 //! committer with everybody's writes waits: 20 to 46 ms at 500,000 nodes in each of the two copies, and a copy just made is full at once.
 //! So a list that is full gets room for three times as many more, and a copy is made with that room. What is not written to yet is
-//! address space and no memory.
+//! address space and no memory, unless the system counts what is promised (`vm.overcommit_memory=2`, `ulimit -v`).
 //!
-//! The allocator asks for huge pages for what fits one of its arenas, and not for more: with room for four times ten million entities
-//! the lists lay in small pages, and a check took 16.7 us where it takes 15.0. So there is less room where a list would outgrow that.
+//! The allocator asks for huge pages for what is mapped in arenas of 1 GiB, and may not for more: with room for four times ten million
+//! entities the lists lay in small pages, and a check took 16.7 us where it takes 15.0. So there is less room where a list would outgrow that.
 
-use std::ops::{Deref, DerefMut};
+use std::ops::Deref;
 
 use petgraph::Directed;
 use petgraph::graph::{Edge, EdgeIndex, Node, NodeIndex};
@@ -24,7 +24,7 @@ const ARENA: usize = (1 << 30) - (64 << 20);
 fn room(count: usize, size: usize) -> usize {
     let most = ARENA / size;
     match count < most / 4 * 3 {
-        true => count.saturating_mul(4).clamp(LEAST, most),
+        true => count.saturating_mul(4).max(LEAST).min(most),
         // Too many for an arena, or soon.
         false => count.saturating_mul(2),
     }
@@ -79,20 +79,27 @@ impl<N, E> Net<N, E> {
         self.make_room(0, self.0.edge_count() + 1);
         self.0.add_edge(from, to, weight)
     }
+
+    pub fn node_weight_mut(&mut self, node: NodeIndex) -> Option<&mut N> {
+        self.0.node_weight_mut(node)
+    }
+
+    /// With all its edges.
+    pub fn remove_node(&mut self, node: NodeIndex) -> Option<N> {
+        self.0.remove_node(node)
+    }
+
+    pub fn remove_edge(&mut self, edge: EdgeIndex) -> Option<E> {
+        self.0.remove_edge(edge)
+    }
 }
 
-/// For all that adds nothing.
+/// For all that changes nothing.
 impl<N, E> Deref for Net<N, E> {
     type Target = StableGraph<N, E, Directed, u32>;
 
     fn deref(&self) -> &Self::Target {
         &self.0
-    }
-}
-
-impl<N, E> DerefMut for Net<N, E> {
-    fn deref_mut(&mut self) -> &mut Self::Target {
-        &mut self.0
     }
 }
 

@@ -223,7 +223,7 @@ impl Collector for EngineCollector {
             let counter = ConstCounter::new(value);
             counter.encode(encoder.encode_descriptor(name, help, None, counter.metric_type())?)?;
         }
-        let help = "The committer's time, by what it went to: where the sum grows by a second a second, writes wait";
+        let help = "Time of the batches of writes, by what it went to";
         let mut family = encoder.encode_descriptor("commit_seconds", help, None, MetricType::Counter)?;
         for (phase, spent) in health.spent {
             let counter = ConstCounter::new(spent.as_secs_f64());

@@ -146,19 +146,20 @@ fn a_full_queue_turns_away_and_loses_nothing() {
 
 #[test]
 fn what_the_time_of_a_batch_goes_to_is_told() {
-    const HELD: Duration = Duration::from_millis(30);
     let world = world(Options::default());
     let started = world.start([plain(Act::CreateOrganization(1))]);
-    thread::sleep(HELD);
+    // The store has not let the batch begin.
+    let held = Instant::now();
+    for phase in [Phase::Decide, Phase::Store, Phase::Answer, Phase::CatchUp] {
+        assert_eq!(world.spent(phase), Duration::ZERO, "{}", phase.name());
+    }
+    let held = held.elapsed();
     assert!(world.finish(started).iter().all(Result::is_ok));
+    assert!(world.spent(Phase::Store) >= held);
     // The other copy is brought up to date after the answer.
     world.until("the batch is over", |world| {
         world.spent(Phase::CatchUp) > Duration::ZERO
     });
-    assert!(world.spent(Phase::Store) >= HELD);
-    for phase in Phase::ALL {
-        assert!(world.spent(phase) > Duration::ZERO, "{}", phase.name());
-    }
 }
 
 #[test]
@@ -432,10 +433,6 @@ fn a_slow_reader_costs_the_writer_a_copy_and_sees_nothing_of_it() {
     assert_eq!((reader.digest(), reader.revision(), reader.check()), (seen, 1, Ok(())));
     let health = world.engine.health();
     assert_eq!((health.revision, health.copies_cloned, health.copies_held), (9, 1, 1));
-    assert!(
-        world.spent(Phase::Copy) >= Duration::from_millis(1),
-        "it was waited for"
-    );
     // Given back, it is freed by the writer, with nothing to write.
     drop(reader);
     world.until("the copy is freed", |world| world.engine.health().copies_held == 0);

@@ -224,7 +224,8 @@ pub fn relation_code(rel: i64) -> Result<Code, StorageError> {
 
 /// By the head, which is not believed more rows than the database could hold.
 fn coming(db: &Connection, totals: &Totals) -> Result<Loaded, StorageError> {
-    const ROW: i64 = 4;
+    // The bytes of the id, without which there is no row.
+    const ROW: i64 = 16;
     let pragma = |pragma: &str| db.query_row(pragma, (), |row| row.get::<_, i64>(0));
     let most = pragma("PRAGMA page_count")?.saturating_mul(pragma("PRAGMA page_size")?) / ROW;
     let rows = |rows: u64| rows.min(most as u64) as usize;
