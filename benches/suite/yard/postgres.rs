@@ -184,7 +184,10 @@ impl Postgres {
         }
         self.sql("VACUUM ANALYZE")?;
         self.sql("CHECKPOINT")?;
-        self.warm()
+        if let Err(problem) = self.warm() {
+            eprintln!("PostgreSQL begins with its data on the disk: {problem}");
+        }
+        Ok(())
     }
 
     /// All of it into its buffers, as the server has all of its graph: a cluster of an earlier run lies on the disk.
