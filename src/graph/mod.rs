@@ -40,7 +40,7 @@ pub use play::Broken;
 pub use seats::{Anchored, Taken};
 pub use transaction::{Kept, Savepoint, Transaction};
 pub use violation::Violation;
-pub use walk::{Far, Hops, Node, touch};
+pub use walk::{Far, Hops, Node, touch, touch_relations};
 
 /// One copy of the graph. A clone shares the entities and copies topology and indexes.
 #[derive(Clone)]

@@ -253,7 +253,7 @@ impl SeatIndex {
             self.matching.insert(matching);
         }
         if let Some((which, parents)) = pair(topology, rel, to) {
-            let serial = |slot| topology.entity(slot).serial;
+            let serial = |slot| topology.serial(slot);
             self.pairs[which].insert(parents, member(topology, to), serial);
         }
     }
@@ -441,7 +441,7 @@ impl SeatIndex {
                         BY_PROFILE
                     };
                     if let Some((which, parents)) = pair(topology, rel, slot) {
-                        let serial = |slot| topology.entity(slot).serial;
+                        let serial = |slot| topology.serial(slot);
                         rebuilt.pairs[which].insert(parents, member(topology, slot), serial);
                     }
                 }
@@ -493,7 +493,7 @@ fn pair(topology: &Topology, rel: Rel, child: u32) -> Option<(usize, (u32, u32))
 
 fn member(topology: &Topology, slot: u32) -> Member {
     Member {
-        serial: topology.entity(slot).serial,
+        serial: topology.serial(slot),
         slot,
     }
 }

@@ -11,7 +11,7 @@
 //!   petgraph walks to remove one is never longer than that. Sixteen by measurement: with 64 a removal among cold
 //!   edges takes 3.5 µs instead of 2.7, with 8 no less.
 //!
-//! All this is per hub; an entity with a few relations pays one number for it.
+//! All this is per hub; an entity with a few relations pays nothing for it.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -33,13 +33,41 @@ pub(super) const FEW: usize = if cfg!(test) { 6 } else { 32 };
 pub(super) const FEW_AGAIN: usize = FEW / 4;
 /// The most edges of a port, both ways together.
 pub(super) const PORT: u32 = if cfg!(test) { 3 } else { 16 };
-const NO_HUB: u32 = u32::MAX;
 
 /// What a node of petgraph stands for.
 #[derive(Clone)]
 enum Weight {
-    Entity { entity: Arc<Entity>, hub: u32 },
-    Port { of: u32, used: u32 },
+    /// One with few relations. Its serial stands here too, where it fits: a walk puts far ends in order before it looks
+    /// at any of them, and each look at one is a wait for memory.
+    Entity {
+        entity: Arc<Entity>,
+        serial: u32,
+    },
+    Hub {
+        entity: Arc<Entity>,
+        hub: u32,
+    },
+    Port {
+        of: u32,
+        used: u32,
+    },
+}
+
+/// In place of a serial that does not fit. Tests meet some that do not.
+const LATE: u32 = if cfg!(test) { 20 } else { u32::MAX };
+
+impl Weight {
+    fn of_few(entity: Arc<Entity>) -> Self {
+        let serial = entity.serial.min(Serial::from(LATE)) as u32;
+        Self::Entity { entity, serial }
+    }
+
+    fn entity(&self) -> Option<&Arc<Entity>> {
+        match self {
+            Self::Entity { entity, .. } | Self::Hub { entity, .. } => Some(entity),
+            Self::Port { .. } => None,
+        }
+    }
 }
 
 /// A relation of a hub, in order of the serial at its far end.
@@ -97,7 +125,7 @@ impl Hub {
 #[derive(Clone, Default)]
 pub(super) struct Topology {
     net: Net<Weight, Rel>,
-    /// By the number in an entity's weight; a freed place is used again.
+    /// By the number in a hub's weight; a freed place is used again.
     hubs: Vec<Option<Box<Hub>>>,
     vacant: Vec<u32>,
     /// The few relations that have fields of their own, by edge: the others cost no heap.
@@ -140,7 +168,7 @@ impl Topology {
 
     pub fn add(&mut self, entity: Arc<Entity>) -> u32 {
         self.entities += 1;
-        self.net.add_node(Weight::Entity { entity, hub: NO_HUB }).index() as u32
+        self.net.add_node(Weight::of_few(entity)).index() as u32
     }
 
     /// The entity must have no relation left.
@@ -152,23 +180,38 @@ impl Topology {
     }
 
     pub fn replace(&mut self, slot: u32, with: Arc<Entity>) {
-        if let Some(Weight::Entity { entity, .. }) = self.net.node_weight_mut(NodeIndex::new(slot as usize)) {
-            *entity = with;
+        match self.weight_mut(slot) {
+            Some(Weight::Hub { entity, .. }) => *entity = with,
+            Some(Weight::Port { .. }) | None => {}
+            Some(weight) => *weight = Weight::of_few(with),
         }
     }
 
+    fn weight(&self, slot: u32) -> Option<&Weight> {
+        self.net.node_weight(NodeIndex::new(slot as usize))
+    }
+
+    fn weight_mut(&mut self, slot: u32) -> Option<&mut Weight> {
+        self.net.node_weight_mut(NodeIndex::new(slot as usize))
+    }
+
     pub fn get(&self, slot: u32) -> Option<&Arc<Entity>> {
-        match self.net.node_weight(NodeIndex::new(slot as usize)) {
-            Some(Weight::Entity { entity, .. }) => Some(entity),
-            _ => None,
-        }
+        self.weight(slot).and_then(Weight::entity)
     }
 
     /// For slots that came from an index or an edge of this very graph, which are always an entity's.
     pub fn entity(&self, slot: u32) -> &Arc<Entity> {
-        match self.net.node_weight(NodeIndex::new(slot as usize)) {
-            Some(Weight::Entity { entity, .. }) => entity,
-            _ => unreachable!("slot {slot} came from an index and is an entity's"),
+        match self.get(slot) {
+            Some(entity) => entity,
+            None => unreachable!("slot {slot} came from an index and is an entity's"),
+        }
+    }
+
+    /// The entity's, without a look at the entity where it is no hub.
+    pub fn serial(&self, slot: u32) -> Serial {
+        match self.weight(slot) {
+            Some(Weight::Entity { serial, .. }) if *serial != LATE => Serial::from(*serial),
+            _ => self.entity(slot).serial,
         }
     }
 
@@ -180,15 +223,15 @@ impl Topology {
     }
 
     pub fn hub(&self, slot: u32) -> Option<&Hub> {
-        match self.net.node_weight(NodeIndex::new(slot as usize)) {
-            Some(Weight::Entity { hub, .. }) => self.hubs.get(*hub as usize)?.as_deref(),
+        match self.weight(slot) {
+            Some(Weight::Hub { hub, .. }) => self.hubs.get(*hub as usize)?.as_deref(),
             _ => None,
         }
     }
 
     fn hub_mut(&mut self, slot: u32) -> Option<&mut Hub> {
-        match self.net.node_weight(NodeIndex::new(slot as usize)) {
-            Some(Weight::Entity { hub, .. }) => self.hubs.get_mut(*hub as usize)?.as_deref_mut(),
+        match self.weight(slot) {
+            Some(&Weight::Hub { hub, .. }) => self.hubs.get_mut(hub as usize)?.as_deref_mut(),
             _ => None,
         }
     }
@@ -218,7 +261,7 @@ impl Topology {
     /// A relation's far end with its place in the order.
     pub fn spoke(&self, edge: u32, slot: u32) -> Spoke {
         Spoke {
-            serial: self.entity(slot).serial,
+            serial: self.serial(slot),
             edge,
             slot,
         }
@@ -249,6 +292,12 @@ impl Topology {
                 };
                 (edge.id().index() as u32, self.owner(far))
             })
+    }
+
+    /// A number of the relation that `few` would give first, for who only wants it near.
+    pub fn first_of_few(&self, slot: u32, direction: Direction) -> u32 {
+        let mut edges = self.net.edges_directed(NodeIndex::new(slot as usize), way(direction));
+        edges.next().map_or(0, |edge| u32::from(edge.weight().0))
     }
 
     /// How many those are.
@@ -300,7 +349,7 @@ impl Topology {
         if self.hub(to).is_none() {
             return walk(to, Direction::Backward, from);
         }
-        let serial = self.get(to)?.serial;
+        let serial = self.serial(to);
         let spoke = hub
             .side(rel, Direction::Forward)?
             .after(|spoke| spoke.serial < serial)
@@ -368,7 +417,7 @@ impl Topology {
         for (near, direction, far) in [(from, Direction::Forward, to), (to, Direction::Backward, from)] {
             if self.hub(near).is_some() {
                 let spoke = Spoke {
-                    serial: self.entity(far).serial,
+                    serial: self.serial(far),
                     edge,
                     slot: far,
                 };
@@ -383,7 +432,7 @@ impl Topology {
         for (near, direction, far) in [(from, Direction::Forward, to), (to, Direction::Backward, from)] {
             if self.hub(near).is_some() {
                 let spoke = Spoke {
-                    serial: self.entity(far).serial,
+                    serial: self.serial(far),
                     edge,
                     slot: far,
                 };
@@ -436,7 +485,7 @@ impl Topology {
         let mut hub = Box::new(Hub::default());
         for (edge, rel, direction, far) in self.all(slot) {
             let spoke = Spoke {
-                serial: self.entity(far).serial,
+                serial: self.serial(far),
                 edge,
                 slot: far,
             };
@@ -447,8 +496,9 @@ impl Topology {
             self.hubs.push(None);
         }
         self.hubs[number as usize] = Some(hub);
-        if let Some(Weight::Entity { hub, .. }) = self.net.node_weight_mut(NodeIndex::new(slot as usize)) {
-            *hub = number;
+        let entity = Arc::clone(self.entity(slot));
+        if let Some(weight) = self.weight_mut(slot) {
+            *weight = Weight::Hub { entity, hub: number };
         }
     }
 
@@ -456,14 +506,17 @@ impl Topology {
     fn demote(&mut self, slot: u32) {
         let node = NodeIndex::new(slot as usize);
         let edges = self.all(slot);
-        let Some(Weight::Entity { hub: number, .. }) = self.net.node_weight_mut(node) else {
+        let Some(Weight::Hub { entity, hub: number }) = self.weight(slot) else {
             return;
         };
-        let number = std::mem::replace(number, NO_HUB);
+        let (few, number) = (Weight::of_few(Arc::clone(entity)), *number);
         let Some(hub) = self.hubs.get_mut(number as usize).and_then(Option::take) else {
             return;
         };
         self.vacant.push(number);
+        if let Some(weight) = self.weight_mut(slot) {
+            *weight = few;
+        }
         for (edge, rel, direction, _) in edges {
             let index = EdgeIndex::new(edge as usize);
             let Some((source, target)) = self.net.edge_endpoints(index) else {
@@ -544,8 +597,11 @@ impl Topology {
                         wrong.push(format!("port {slot} with {edges} edges is not kept by its hub {of}"));
                     }
                 }
-                Some(Weight::Entity { entity, hub }) => {
-                    hubs += usize::from(*hub != NO_HUB);
+                Some(weight @ (Weight::Entity { entity, .. } | Weight::Hub { entity, .. })) => {
+                    hubs += usize::from(matches!(weight, Weight::Hub { .. }));
+                    if self.serial(slot) != entity.serial {
+                        wrong.push(format!("the serial of `{}` is not the one beside it", entity.id));
+                    }
                     // One with itself may be the last of the few, and hangs here twice.
                     if edges as usize > FEW + 1 {
                         wrong.push(format!("{edges} edges hang on `{}` itself", entity.id));

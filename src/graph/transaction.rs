@@ -434,7 +434,7 @@ impl<'g> Transaction<'g> {
         let mut edges = topology.all(slot);
         // One with itself stands here twice.
         edges.retain(|(_, _, direction, far)| *far != slot || *direction == Direction::Forward);
-        edges.sort_by_cached_key(|(_, rel, direction, far)| (*rel, *direction, topology.entity(*far).serial));
+        edges.sort_by_cached_key(|(_, rel, direction, far)| (*rel, *direction, topology.serial(*far)));
         for (_, rel, direction, far) in &edges {
             match direction {
                 Direction::Forward => self.cut(*rel, slot, *far, doomed),

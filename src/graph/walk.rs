@@ -63,6 +63,11 @@ impl<'g> Node<'g> {
         self.graph.topology.entity(self.slot)
     }
 
+    /// The entity's serial, mostly without a look at the entity.
+    pub fn serial(self) -> Serial {
+        self.graph.topology.serial(self.slot)
+    }
+
     pub fn end(self) -> End {
         let entity = self.entity();
         End {
@@ -218,10 +223,19 @@ impl<'g> Node<'g> {
     }
 }
 
-/// Reads a word of each entity before anything is made of the first. In a graph much larger than the processor's caches what
-/// an entity is has to be fetched, and so many are fetched at a time; one after the other each would be waited for.
+/// Reads a word or two of each entity before anything is made of the first. In a graph much larger than the processor's caches
+/// what an entity is has to be fetched, and so many are fetched at a time; one after the other each would be waited for.
 pub fn touch<'g>(nodes: impl Iterator<Item = Node<'g>>) {
-    let sum = nodes.fold(0, |sum: Serial, node| sum.wrapping_add(node.serial));
+    let sum = nodes.fold(0, |sum: usize, node| {
+        sum.wrapping_add(node.fields.len() + node.kind as usize)
+    });
+    std::hint::black_box(sum);
+}
+
+/// Reads where the relations of each begin, where they are few, as `touch` reads entities.
+pub fn touch_relations(nodes: &[Node<'_>], direction: Direction) {
+    let first = |node: &Node<'_>| node.graph.topology.first_of_few(node.slot, direction);
+    let sum = nodes.iter().fold(0, |sum: u32, node| sum.wrapping_add(first(node)));
     std::hint::black_box(sum);
 }
 

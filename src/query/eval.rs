@@ -19,7 +19,7 @@ use super::plan::Plan;
 use super::prepare::Link;
 use super::source::{Candidates, Source};
 use crate::access::View;
-use crate::graph::{Far, Node};
+use crate::graph::{self, Far, Node};
 use crate::model::{Direction, Field, Fields, Kind, RelationType, Serial, Value};
 
 #[derive(Clone, Debug)]
@@ -420,11 +420,11 @@ impl<'p, 'g> Run<'p, 'g> {
                 break;
             }
             last = node.fields.get(field).cloned();
-            if after.is_none_or(|after| node.serial > after) {
+            if after.is_none_or(|after| node.serial() > after) {
                 alike.push(node);
             }
         }
-        alike.sort_unstable_by_key(|node| node.serial);
+        alike.sort_unstable_by_key(|node| node.serial());
         Ok((alike, last))
     }
 
@@ -512,7 +512,7 @@ impl<'p, 'g> Run<'p, 'g> {
         let (way, view, at) = (self.way, self.view, self.way.start);
         if let Some(id) = way.only {
             let only = view.graph().find(id).filter(|node| node.kind == self.kind(at));
-            if let Some(node) = only.filter(|node| after.is_none_or(|after| node.serial > after)) {
+            if let Some(node) = only.filter(|node| after.is_none_or(|after| node.serial() > after)) {
                 self.budget.visit(at)?;
                 self.offer(node, sink)?.is_break();
             }
@@ -594,6 +594,7 @@ impl<'p, 'g> Run<'p, 'g> {
         let link = &self.plan.links[at - 1];
         let mut few = Vec::with_capacity(4 * SOME);
         let mut many = Vec::new();
+        graph::touch_relations(from, link.hop.direction);
         for left in from {
             match left.few_ends(link.hop) {
                 Some(ends) => few.extend(

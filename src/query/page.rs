@@ -57,14 +57,14 @@ impl<'g> Ranked<'g> {
     pub fn position(&self) -> Position {
         Position {
             keys: self.keys.iter().map(|key| key.as_deref().cloned()).collect(),
-            serial: self.node.entity().serial,
+            serial: self.node.serial(),
         }
     }
 
     pub fn is_after(&self, sort: &[SortKey], position: &Position) -> bool {
         let keys = self.keys.iter().map(|key| key.as_deref());
         let others = position.keys.iter().map(Option::as_ref);
-        compare(sort, (keys, self.node.entity().serial), (others, position.serial)).is_gt()
+        compare(sort, (keys, self.node.serial()), (others, position.serial)).is_gt()
     }
 }
 
@@ -152,10 +152,7 @@ impl<'g, 'p> Top<'g, 'p> {
 
 fn order(sort: &[SortKey], one: &Ranked<'_>, other: &Ranked<'_>) -> Ordering {
     fn keys<'a>(ranked: &'a Ranked<'_>) -> (impl Iterator<Item = Option<&'a Value>>, Serial) {
-        (
-            ranked.keys.iter().map(|key| key.as_deref()),
-            ranked.node.entity().serial,
-        )
+        (ranked.keys.iter().map(|key| key.as_deref()), ranked.node.serial())
     }
     compare(sort, keys(one), keys(other))
 }

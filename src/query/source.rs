@@ -110,7 +110,7 @@ impl Source {
             } => Box::new(
                 graph
                     .of_kind(kind, after.max(*from))
-                    .take_while(|node| node.entity().serial <= *to),
+                    .take_while(|node| node.serial() <= *to),
             ),
             Self::Equal { field, value } => Box::new(graph.by_value(kind, *field, value, after)),
             Self::Prefix { field, prefix } => Box::new(graph.by_prefix(kind, *field, prefix)),
@@ -127,7 +127,7 @@ impl Source {
             Self::Union(all) => {
                 let all = all.iter().map(|source| source.candidates(kind, view, after));
                 if self.is_ordered() {
-                    Box::new(Merge::new(Vec::new(), all, |node: &Node<'g>| node.entity().serial))
+                    Box::new(Merge::new(Vec::new(), all, |node: &Node<'g>| node.serial()))
                 } else {
                     Box::new(all.collect::<Vec<_>>().into_iter().flatten())
                 }
@@ -200,9 +200,9 @@ fn by_ids<'g>(graph: &'g Graph, ids: &[Uuid], kind: Kind, after: Option<Serial>)
     let mut nodes: SmallVec<[Node<'g>; 1]> = ids
         .iter()
         .filter_map(|id| graph.find(*id))
-        .filter(|node| node.entity().kind == kind && after.is_none_or(|after| node.entity().serial > after))
+        .filter(|node| node.entity().kind == kind && after.is_none_or(|after| node.serial() > after))
         .collect();
-    nodes.sort_unstable_by_key(|node| node.entity().serial);
+    nodes.sort_unstable_by_key(|node| node.serial());
     nodes.dedup();
     nodes
 }
