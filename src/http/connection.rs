@@ -20,8 +20,8 @@ use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use self::sender::Sender;
 
 /// Of one connection no more waits for the end of a turn. What is longer goes at once, to its end, as fast as the client takes it:
-/// its writer has to know when that is not at all.
-const TOGETHER: usize = 16 * 1024;
+/// its writer has to know when that is not at all. A page of twenty licenses has 16 KiB, and costs a fifth less when it waits.
+const TOGETHER: usize = 64 * 1024;
 
 /// How often it is looked whether a connection is still there to which something is left to send.
 const LOOK: Duration = Duration::from_secs(1);

@@ -108,7 +108,12 @@ pub(super) fn hold<F>(
     budget: &mut Budget,
     part: usize,
 ) -> Result<bool, QueryError> {
-    Ok(conds.is_empty() || every(conds, subject, &mut Reader::new(budget, part))?)
+    match conds {
+        [] => Ok(true),
+        // Most others ask one thing, and of many entities.
+        [Cond::Test(test)] => subject.meets(test, &mut Reader::new(budget, part)),
+        _ => every(conds, subject, &mut Reader::new(budget, part)),
+    }
 }
 
 fn every<F>(conds: &[Cond<F>], subject: &impl Subject<F>, reader: &mut Reader<'_>) -> Result<bool, QueryError> {
@@ -140,6 +145,7 @@ impl<F> Cond<F> {
 
 impl<F> Test<F> {
     /// An unset field is met by `= null` and by `!=` another value, and by nothing else: it is neither like nor unlike a text.
+    #[inline]
     pub fn on(&self, value: Option<&Value>, reader: &mut Reader<'_>) -> Result<bool, QueryError> {
         let Some(value) = value else {
             return Ok(matches!(self.what, What::Unset | What::NotEqual(_)));
@@ -177,6 +183,7 @@ pub(super) struct EntitySubject<'a, 'g> {
 }
 
 impl Subject<Field> for EntitySubject<'_, '_> {
+    #[inline]
     fn meets(&self, test: &Test<Field>, reader: &mut Reader<'_>) -> Result<bool, QueryError> {
         let entity = self.node.entity();
         match test.field {

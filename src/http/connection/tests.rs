@@ -55,15 +55,15 @@ const CASES: &[Case] = &[
     },
     Case {
         connections: 8,
-        lengths: &[16_384, 16_385, 1, 300_000, 5],
+        lengths: &[65_536, 65_537, 1, 300_000, 5],
         turns: 20,
         is_slow: false,
     },
     // Long ones, whose ends are short enough to wait.
     Case {
         connections: 4,
-        lengths: &[34_000, 20_000, 300],
-        turns: 600,
+        lengths: &[136_000, 80_000, 300],
+        turns: 300,
         is_slow: true,
     },
     // More than a socket holds: it must be waited for who reads.
