@@ -232,7 +232,7 @@ pub fn touch<'g>(nodes: impl Iterator<Item = Node<'g>>) {
     std::hint::black_box(sum);
 }
 
-/// Reads where the relations of each begin, where they are few, as `touch` reads entities.
+/// Reads the first relation of each, as `touch` reads entities; a hub's are read in another way.
 pub fn touch_relations(nodes: &[Node<'_>], direction: Direction) {
     let first = |node: &Node<'_>| node.graph.topology.first_of_few(node.slot, direction);
     let sum = nodes.iter().fold(0, |sum: u32, node| sum.wrapping_add(first(node)));

@@ -28,10 +28,12 @@ impl Sqlite {
             fill(&unfinished, &Tables::ready(world));
             std::fs::rename(&unfinished, &path).expect("the database has its name");
         }
-        let connection = Connection::open(&path).expect("the yardstick's database");
-        // In the machine's memory, as the server's graph is: a file of an earlier run lies on the disk.
+        // In the machine's memory, as the server's graph is: a file of an earlier run lies on the disk. Read before SQLite opens it,
+        // whose locks would go with this handle.
         let mut file = std::fs::File::open(&path).expect("the yardstick's file");
         std::io::copy(&mut file, &mut std::io::sink()).expect("the yardstick's file is read");
+        drop(file);
+        let connection = Connection::open(&path).expect("the yardstick's database");
         connection
             .execute_batch("PRAGMA mmap_size=8589934592; PRAGMA cache_size=-262144")
             .expect("the yardstick's memory");

@@ -132,6 +132,8 @@ fn what_is_written_arrives_in_its_order() {
 /// Whoever answers several at once wakes their tasks from its thread, as the committer does.
 #[test]
 fn answers_that_waited_for_another_thread_leave_together() {
+    // A page of twenty licenses.
+    const LENGTH: usize = 17_000;
     rt::System::new().block_on(async {
         let sender = Rc::new(Sender::new(Ring::new()));
         let (mut told, mut clients) = (Vec::new(), Vec::new());
@@ -142,7 +144,7 @@ fn answers_that_waited_for_another_thread_leave_together() {
             rt::spawn(async move {
                 hears.await.expect("a word");
                 sender.waited();
-                let written = connection.write_all(&answer(number, 0, 100)).await;
+                let written = connection.write_all(&answer(number, 0, LENGTH)).await;
                 written.expect("written");
                 // The connection stays until its client has read.
                 std::future::pending::<()>().await;
@@ -157,9 +159,9 @@ fn answers_that_waited_for_another_thread_leave_together() {
             std::thread::spawn(move || told.into_iter().try_for_each(|tell: oneshot::Sender<()>| tell.send(())));
         assert_eq!(committer.join().expect("no panic"), Ok(()));
         for (number, client) in clients.iter_mut().enumerate() {
-            let mut found = vec![0; 100];
+            let mut found = vec![0; LENGTH];
             client.read_exact(&mut found).await.expect("read");
-            assert!(found == answer(number, 0, 100), "connection {number}");
+            assert!(found == answer(number, 0, LENGTH), "connection {number}");
         }
         assert_eq!(sender.calls.get() - before, 1);
     });
