@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use seatgraph::graph::Graph;
 use seatgraph::model::schema::{self, Hop};
-use seatgraph::model::{Change, Direction, End, Entity, Fields, Kind, Rel, Relation, Serial, Time, Value};
+use seatgraph::model::{Change, Direction, End, Entity, Fields, Header, Kind, Rel, Relation, Serial, Time, Value};
 use uuid::Uuid;
 
 #[global_allocator]
@@ -34,21 +34,23 @@ fn end(serial: Serial) -> End {
     }
 }
 
-fn entity(serial: Serial, kind: Kind, fields: &[(&str, Value)]) -> Arc<Entity> {
+fn entity(serial: Serial, kind: Kind, fields: &[(&str, Value)]) -> Entity {
     let fields: Fields = fields
         .iter()
         .map(|(name, value)| (kind.field(name).expect("a field of the schema"), value.clone()))
         .collect();
     let at = Time(1_700_000_000_000 + serial as i64);
-    Arc::new(Entity {
-        id: end(serial).id,
-        serial,
-        revision: 1,
-        created: at,
-        updated: at,
-        kind,
+    Entity::new(
+        Header {
+            id: end(serial).id,
+            serial,
+            revision: 1,
+            created: at,
+            updated: at,
+            kind,
+        },
         fields,
-    })
+    )
 }
 
 fn rel(from: Kind, to: Kind) -> Rel {
@@ -161,7 +163,7 @@ fn world(entities: u64) {
     let empty = resident();
     let start = Instant::now();
     let mut graph = Graph::new();
-    let mut load = |entity: Arc<Entity>| graph.load_entity(entity).expect("loads");
+    let mut load = |entity: Entity| graph.load_entity(entity).expect("loads");
     // Of each thousand: one organization, four groups, an entitlement for its licenses; then users of six entities each.
     let blocks = entities / 1000;
     let first = |block: u64| 1 + block * 1000;

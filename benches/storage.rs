@@ -141,15 +141,17 @@ fn create(revision: Revision, licenses: u64) -> Commit {
             (place("alias"), Value::text(&format!("L-{serial:08}"))),
         ];
         let fields = fields.into_iter().collect();
-        let entity = Entity {
-            id,
-            serial,
-            revision,
-            created: at,
-            updated: at,
-            kind: Kind::License,
+        let entity = Entity::new(
+            Header {
+                id,
+                serial,
+                revision,
+                created: at,
+                updated: at,
+                kind: Kind::License,
+            },
             fields,
-        };
+        );
         let from = End {
             id: Uuid::from_u128(u128::from(serial / 100)),
             serial: serial / 100,
@@ -162,7 +164,7 @@ fn create(revision: Revision, licenses: u64) -> Commit {
         };
         changes.push(Change::Entity {
             before: None,
-            after: Some(Arc::new(entity)),
+            after: Some(entity),
         });
         changes.push(Change::Relation {
             before: None,

@@ -68,7 +68,7 @@ mod tests {
     use super::*;
     use crate::engine::{Engine, Options, Reply, Write};
     use crate::graph::{Graph, Kept, Transaction, Violation};
-    use crate::model::{Change, Clock, Entity, Fields, Kind, Time};
+    use crate::model::{Change, Clock, Entity, Fields, Header, Kind, Time};
     use crate::storage::Memory;
 
     thread_local! {
@@ -102,18 +102,20 @@ mod tests {
 
     fn organizations(pieces: u32) -> impl Iterator<Item = Change> {
         (1..=u64::from(pieces * PIECE)).map(|serial| {
-            let organization = Entity {
-                id: Uuid::from_u128(serial.into()),
-                serial,
-                revision: 1,
-                created: Time(0),
-                updated: Time(0),
-                kind: Kind::Organization,
-                fields: Fields::default(),
-            };
+            let organization = Entity::new(
+                Header {
+                    id: Uuid::from_u128(serial.into()),
+                    serial,
+                    revision: 1,
+                    created: Time(0),
+                    updated: Time(0),
+                    kind: Kind::Organization,
+                },
+                Fields::default(),
+            );
             Change::Entity {
                 before: None,
-                after: Some(Arc::new(organization)),
+                after: Some(organization),
             }
         })
     }

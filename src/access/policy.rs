@@ -129,7 +129,7 @@ impl Spot for Node<'_> {
 pub fn is_template(role: &Entity) -> bool {
     Kind::OrganizationRole
         .field("templateFor")
-        .is_some_and(|field| role.fields.get(field).is_some())
+        .is_some_and(|field| role.fields().get(field).is_some())
 }
 
 /// What an entity hangs on in the end.

@@ -181,7 +181,7 @@ impl Reading {
             .map(|ends| ends.1)
             .collect();
         let template = Kind::OrganizationRole.field("templateFor").unwrap();
-        let is_template = |id: Uuid| graph.find(id).unwrap().fields.get(template).is_some();
+        let is_template = |id: Uuid| graph.find(id).unwrap().fields().get(template).is_some();
         let start = self.kinds.iter().filter(|(id, kind)| {
             with_model.contains(kind)
                 || **kind == Kind::OrganizationRole && !of_organizations.contains(*id) && is_template(**id)

@@ -2,7 +2,6 @@
 //! and only a hash of the text is kept: 256 random bits need no slow hash. Declines to keep sessions or refresh tokens.
 
 use std::cell::RefCell;
-use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
@@ -96,7 +95,7 @@ pub fn authenticate(graph: &Graph, text: &str, admin: Option<&AdminToken>, now: 
     let token = id_of(text)
         .and_then(|id| graph.find(id))
         .filter(|node| node.kind == Kind::Token);
-    let stored = token.and_then(|node| unhex(node.fields.get(SECRET_HASH)?.as_text()?));
+    let stored = token.and_then(|node| unhex(node.fields().get(SECRET_HASH)?.as_text()?));
     // An unknown id is compared too, with what no text hashes to: it takes as long as a wrong secret.
     let is_token = same(&stored.unwrap_or([0; 32]), &given) & stored.is_some();
     match token {
@@ -126,9 +125,9 @@ pub fn goes_on(graph: &Graph, caller: &Who, now: Time, ended: Option<Uuid>) -> R
 
 /// A token whose secret was right.
 fn who(graph: &Graph, token: Node<'_>, now: Time, ended: Option<Uuid>) -> Result<Who, AuthError> {
-    let id = |field: u8| token.fields.get(field).and_then(Value::as_uuid);
+    let id = |field: u8| token.fields().get(field).and_then(Value::as_uuid);
     if token
-        .fields
+        .fields()
         .get(EXPIRES)
         .and_then(Value::as_time)
         .is_some_and(|expires| expires <= now)
@@ -155,7 +154,7 @@ fn who(graph: &Graph, token: Node<'_>, now: Time, ended: Option<Uuid>) -> Result
 }
 
 /// A token, and what its texts name.
-type Read = (Arc<Entity>, Permissions);
+type Read = (Entity, Permissions);
 
 /// Tokens of which a thread remembers the permissions; each has one place.
 const REMEMBERED: usize = 64;
@@ -166,24 +165,24 @@ thread_local! {
 }
 
 /// Those its texts name. What another version of the server granted and this one does not know is not held.
-fn permissions(token: &Arc<Entity>) -> Permissions {
+fn permissions(token: &Entity) -> Permissions {
     READ.with_borrow_mut(|read| {
         let place = &mut read[token.serial as usize % REMEMBERED];
         if let Some((known, permissions)) = place
-            && Arc::ptr_eq(known, token)
+            && known.is_same(token)
         {
             return *permissions;
         }
         let named = texts(token).filter_map(|text| Permissions::parse(text).ok());
         let permissions = named.fold(Permissions::NONE, Permissions::union);
-        *place = Some((Arc::clone(token), permissions));
+        *place = Some((token.clone(), permissions));
         permissions
     })
 }
 
 /// May a profile come in now? By its own `validFrom` and `validUntil`; an end is the first instant that is outside.
 pub fn valid(profile: &Entity, now: Time) -> bool {
-    let time = |name: &str| profile.fields.get(profile.kind.field(name)?)?.as_time();
+    let time = |name: &str| profile.fields().get(profile.kind.field(name)?)?.as_time();
     time("validFrom").is_none_or(|from| from <= now) && time("validUntil").is_none_or(|until| now < until)
 }
 
@@ -226,7 +225,7 @@ fn unhex(text: &str) -> Option<[u8; 32]> {
 /// Permissions are kept as a JSON array of texts that need no escapes.
 fn texts(token: &Entity) -> impl Iterator<Item = &str> {
     let array = token
-        .fields
+        .fields()
         .get(PERMISSIONS)
         .and_then(Value::as_text)
         .unwrap_or_default();
@@ -355,9 +354,9 @@ const SWEPT: usize = 16;
 pub fn sweep(tx: &mut Transaction<'_>, profile: Uuid, name: &str) -> Result<(), Violation> {
     let now = tx.now();
     let has_ended = |token: &Node<'_>| {
-        token.fields.get(NAME).and_then(Value::as_text) == Some(name)
+        token.fields().get(NAME).and_then(Value::as_text) == Some(name)
             && token
-                .fields
+                .fields()
                 .get(EXPIRES)
                 .and_then(Value::as_time)
                 .is_some_and(|at| at <= now)
@@ -429,20 +428,20 @@ pub fn list(graph: &Graph, who: &Who, after: Option<Serial>, at_most: usize) -> 
 
 /// The organization a token is bound to.
 pub fn bound_to(token: &Entity) -> Option<Uuid> {
-    token.fields.get(ORGANIZATION).and_then(Value::as_uuid)
+    token.fields().get(ORGANIZATION).and_then(Value::as_uuid)
 }
 
 fn info(token: &Entity) -> TokenInfo {
-    let id = |field: u8| token.fields.get(field).and_then(Value::as_uuid);
+    let id = |field: u8| token.fields().get(field).and_then(Value::as_uuid);
     TokenInfo {
         id: token.id,
         serial: token.serial,
         created: token.created,
-        name: token.fields.get(NAME).and_then(Value::as_text).map(str::to_owned),
+        name: token.fields().get(NAME).and_then(Value::as_text).map(str::to_owned),
         permissions: texts(token).map(str::to_owned).collect(),
         profile: id(PROFILE),
         organization: id(ORGANIZATION),
-        expires: token.fields.get(EXPIRES).and_then(Value::as_time),
+        expires: token.fields().get(EXPIRES).and_then(Value::as_time),
     }
 }
 
@@ -454,7 +453,7 @@ pub fn revoke(tx: &mut Transaction<'_>, who: &Who, id: Uuid) -> Result<(), Token
         .find(id)
         .filter(|node| node.kind == Kind::Token)
         .ok_or(TokenError::NotFound(id))?;
-    let organization = token.fields.get(ORGANIZATION).and_then(Value::as_uuid);
+    let organization = token.fields().get(ORGANIZATION).and_then(Value::as_uuid);
     if who.organization.is_some() && who.organization != organization {
         return Err(TokenError::NotFound(id));
     }
@@ -483,6 +482,7 @@ pub fn revoke_of(tx: &mut Transaction<'_>, kind: Kind, id: Uuid) -> Result<usize
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Header;
 
     #[test]
     fn fields_are_where_the_schema_has_them() {
@@ -502,17 +502,19 @@ mod tests {
     #[test]
     fn what_is_remembered_is_of_that_very_token() {
         let token = |serial: Serial, text: &str| {
-            Arc::new(Entity {
-                id: Uuid::from_u128(u128::from(serial)),
-                serial,
-                revision: 1,
-                created: Time(1),
-                updated: Time(1),
-                kind: Kind::Token,
-                fields: [(PERMISSIONS, Value::text(&format!("[\"{text}\"]")))]
+            Entity::new(
+                Header {
+                    id: Uuid::from_u128(u128::from(serial)),
+                    serial,
+                    revision: 1,
+                    created: Time(1),
+                    updated: Time(1),
+                    kind: Kind::Token,
+                },
+                [(PERMISSIONS, Value::text(&format!("[\"{text}\"]")))]
                     .into_iter()
                     .collect(),
-            })
+            )
         };
         let tokens = [
             (token(1, "License.read"), "License.read"),

@@ -181,7 +181,7 @@ impl<'c> Before<'c> {
     }
 
     fn entity(&self, id: Uuid) -> Option<&Entity> {
-        let now = || self.graph.find(id).map(|node| &**node.entity());
+        let now = || self.graph.find(id).map(|node| node.entity());
         self.entities.get(&id).copied().or_else(now)
     }
 }

@@ -198,7 +198,7 @@ impl World {
 
 fn leases(graph: &Graph) -> Vec<(Uuid, Value)> {
     let until = place(Kind::Consumption, "grantedUntil");
-    let of = |lease: crate::graph::Node<'_>| Some((lease.id, lease.fields.get(until)?.clone()));
+    let of = |lease: crate::graph::Node<'_>| Some((lease.id, lease.fields().get(until)?.clone()));
     graph.of_kind(Kind::Consumption, None).filter_map(of).collect()
 }
 
@@ -208,7 +208,7 @@ fn holders(graph: &Graph, now: Time) -> usize {
     let until = place(Kind::Consumption, "grantedUntil");
     let live = graph
         .of_kind(Kind::Consumption, None)
-        .filter(|lease| lease.fields.get(until).and_then(Value::as_time) > Some(now));
+        .filter(|lease| lease.fields().get(until).and_then(Value::as_time) > Some(now));
     let assignments = live.filter_map(|lease| lease.parent(leases));
     assignments
         .map(|assignment| assignment.id)

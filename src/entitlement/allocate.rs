@@ -63,7 +63,7 @@ pub fn direct(
     let mut wanted = Vec::new();
     for profile in profiles {
         let record = record(tx, organization, *profile)?;
-        let fields = found(tx, record)?.fields.with(EXTERNAL, Some(Value::Bool(external)));
+        let fields = found(tx, record)?.fields().with(EXTERNAL, Some(Value::Bool(external)));
         tx.update(record, fields)?;
         let mut missing = all.clone();
         for (assignment, item, stands) in allocated(found(tx, record)?, tx.now()) {
@@ -137,7 +137,7 @@ pub fn allocated(record: Node<'_>, now: Time) -> Vec<(Uuid, Uuid, bool)> {
 }
 
 pub(super) fn is_usable(license: &Entity, now: Time) -> bool {
-    decision::validity(license, now).is_none() && license.fields.get(ACTIVE) == Some(&Value::Bool(true))
+    decision::validity(license, now).is_none() && license.fields().get(ACTIVE) == Some(&Value::Bool(true))
 }
 
 fn allocate(
@@ -200,7 +200,7 @@ fn reserved(
     let takes_seat = match assignment {
         Some(id) => {
             let node = found(tx, id)?;
-            let (takes_seat, fields) = (!seats::occupies(node, now), fields(node.fields.clone()));
+            let (takes_seat, fields) = (!seats::occupies(node, now), fields(node.fields().to_owned()));
             let other = node.parent(ALLOCATED).map(|other| other.id);
             tx.update(id, fields)?;
             // Of another organization it can only be while the license was that one's.
@@ -232,7 +232,7 @@ fn take_back(tx: &mut Transaction<'_>, assignment: Uuid) -> Result<(), Refused> 
     let stays = seated::stays(node);
     may_end(node, tx.now())?;
     let fields = node
-        .fields
+        .fields()
         .with(ruled::GRANTS_ACCESS, None)
         .with(ruled::UNTIL, Some(Value::Time(ruled::idle(tx.now()))));
     if let Some(record) = record {
@@ -291,7 +291,7 @@ pub fn rules(tx: &mut Transaction<'_>, organization: Uuid, group: Uuid, wanted: 
             }
         };
         let rule = found(tx, id)?;
-        let mut fields = rule.fields.clone();
+        let mut fields = rule.fields().to_owned();
         if let Some(external) = ruling.external {
             fields = fields.with(RULE_EXTERNAL, Some(Value::Bool(external)));
         }

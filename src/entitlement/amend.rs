@@ -34,7 +34,7 @@ pub fn validity(
         Some(from) => grant::end(from, until, &terms)?,
         None => until,
     };
-    let mut fields = node.fields.clone();
+    let mut fields = node.fields().to_owned();
     for (name, value) in [("validFrom", from), ("validUntil", until)] {
         if let Some(field) = Kind::License.field(name) {
             fields = fields.with(field, value.map(Value::Time));
@@ -100,7 +100,7 @@ fn set_sum(
     let credits: Vec<(Uuid, Option<i64>)> = node
         .hop(Hop::forward(rel), None)
         .filter(|(credit, _)| counts(credit, now))
-        .map(|(credit, _)| (credit.id, credit.fields.get(field).and_then(Value::as_int)))
+        .map(|(credit, _)| (credit.id, credit.fields().get(field).and_then(Value::as_int)))
         .collect();
     let mut finite = credits.iter().filter_map(|(_, amount)| *amount);
     let sum = finite.try_fold(0i64, i64::checked_add).ok_or(Refused::TooMuch)?;
@@ -120,7 +120,7 @@ fn set_sum(
         };
         left -= new - had;
         if amount != Some(new) {
-            let fields = found(tx, id)?.fields.with(field, Some(Value::Int(new)));
+            let fields = found(tx, id)?.fields().with(field, Some(Value::Int(new)));
             tx.update(id, fields)?;
         }
     }
@@ -129,7 +129,7 @@ fn set_sum(
 
 /// Active and within its validity. A credit without a start counts from the beginning.
 fn counts(credit: &Entity, now: Time) -> bool {
-    let active = credit.kind.field("active").and_then(|field| credit.fields.get(field));
+    let active = credit.kind.field("active").and_then(|field| credit.fields().get(field));
     active.and_then(Value::as_bool).unwrap_or(false)
         && time(credit, "validFrom").is_none_or(|from| from <= now)
         && time(credit, "validUntil").is_none_or(|until| now < until)

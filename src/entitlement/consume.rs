@@ -113,7 +113,7 @@ pub fn consume_into(tx: &mut Transaction<'_>, consumption: Uuid) -> Result<Lease
         return Err(refused(Reason::NotAuthorized));
     };
     let item = license.parent(known(RelationType::OneToMany, Kind::LicensedItem, Kind::License));
-    let name = item.and_then(|item| item.fields.get(place(Kind::LicensedItem, "name")).cloned());
+    let name = item.and_then(|item| item.fields().get(place(Kind::LicensedItem, "name")).cloned());
     let (license, profile) = (license.id, profile.id);
     let wanted = Wanted {
         filters: select::Filters {
@@ -146,7 +146,7 @@ fn write(
             let before = tx
                 .graph()
                 .find(consumption)
-                .map(|node| node.fields.clone())
+                .map(|node| node.fields().to_owned())
                 .unwrap_or_default();
             let fields = fields(before, lease, wanted, &granted, tx.now());
             tx.update(consumption, fields)?;
@@ -224,7 +224,7 @@ fn assigned(tx: &mut Transaction<'_>, profile: Uuid, granted: &Granted) -> Resul
     let mut fields = if has_ended {
         Fields::default()
     } else {
-        there.fields.clone()
+        there.fields().to_owned()
     };
     if let Some(reserved) = reserved {
         fields = fields
@@ -294,7 +294,7 @@ pub fn release(tx: &mut Transaction<'_>, holder: Option<Uuid>, lease: Uuid) -> R
     };
     if cooldown > 0 {
         let fields = node
-            .fields
+            .fields()
             .with(field::GRANTED_UNTIL, Some(Value::Time(until)))
             .with(field::RELEASED_AT, Some(Value::Time(now)));
         tx.update(released.consumption, fields)?;
@@ -307,7 +307,7 @@ pub fn release(tx: &mut Transaction<'_>, holder: Option<Uuid>, lease: Uuid) -> R
 /// When the first of those ended that `expire` would remove.
 pub fn first_expired(graph: &Graph, now: Time) -> Option<Time> {
     let first = expired(graph, now).next()?;
-    first.fields.get(field::GRANTED_UNTIL).and_then(Value::as_time)
+    first.fields().get(field::GRANTED_UNTIL).and_then(Value::as_time)
 }
 
 fn expired(graph: &Graph, now: Time) -> impl Iterator<Item = crate::graph::Node<'_>> {

@@ -97,7 +97,7 @@ impl Credits {
             if !is_usable(&credit, now) {
                 continue;
             }
-            let number = |field: u8| credit.fields.get(field).and_then(Value::as_int);
+            let number = |field: u8| credit.fields().get(field).and_then(Value::as_int);
             let positive = |number: i64| u64::try_from(number).unwrap_or(0);
             let used = used.and_then(number).map_or(0, positive);
             let left = number(amount).map(|amount| positive(amount).saturating_sub(used));
@@ -168,7 +168,7 @@ pub fn is_used_up(license: Node<'_>, now: Time) -> bool {
 
 /// Active and within its validity.
 fn is_usable(credit: &Entity, now: Time) -> bool {
-    let active = credit.kind.field("active").and_then(|field| credit.fields.get(field));
+    let active = credit.kind.field("active").and_then(|field| credit.fields().get(field));
     active == Some(&Value::Bool(true)) && select::is_valid(credit, now)
 }
 
@@ -195,9 +195,9 @@ pub(super) fn spend(
             .graph()
             .find(credit.id)
             .ok_or(Violation::NotFound { id: credit.id })?;
-        let had = node.fields.get(field).and_then(Value::as_int).unwrap_or(0);
+        let had = node.fields().get(field).and_then(Value::as_int).unwrap_or(0);
         let fields = node
-            .fields
+            .fields()
             .with(field, Some(Value::Int(had.saturating_add(part_of_it))));
         tx.update(credit.id, fields)?;
         from = from.map(|from| from.saturating_add(part_of_it));

@@ -381,7 +381,7 @@ fn judge<'g>(
         failed.map_or(Ok(()), Err)
     };
     rule(Rule::Validity, validity(&license, now))?;
-    let is_active = license.fields.get(ACTIVE) == Some(&Value::Bool(true));
+    let is_active = license.fields().get(ACTIVE) == Some(&Value::Bool(true));
     rule(Rule::Active, (!is_active).then_some(Reason::LicenseSuspended))?;
     let assignment = candidate
         .assignment
@@ -436,7 +436,7 @@ fn judge<'g>(
     // Where something else is limited than seats, a lease is of one: uses that are declared are counted in their credits,
     // and any other number would be told of and not charged.
     let is_seats = model.limited == Limited::Seats;
-    let had = renews.and_then(|lease| u32::try_from(lease.fields.get(COUNT)?.as_int()?).ok());
+    let had = renews.and_then(|lease| u32::try_from(lease.fields().get(COUNT)?.as_int()?).ok());
     let count = wanted.count.or(had).filter(|_| is_seats).unwrap_or(1);
     // Seats that a release would not give back, or not yet, are not given back by asking for fewer either.
     let gives_back = model.lease.allow_release && model.lease.cooldown == 0;
@@ -492,7 +492,7 @@ fn judge<'g>(
         .filter(|assignment| !goes_on(assignment))
         .and_then(|assignment| select::end(&assignment))
         .map_or(until, |end| end.min(until));
-    let ended = renews.and_then(|lease| lease.fields.get(select::LEASED_UNTIL)?.as_time());
+    let ended = renews.and_then(|lease| lease.fields().get(select::LEASED_UNTIL)?.as_time());
     let (mut over_use, mut uses, mut use_time) = (false, 0, 0);
     match model.limited {
         Limited::Seats => {
@@ -568,7 +568,7 @@ fn judge<'g>(
         item: asked.id,
         item_of_license: candidate.item.id,
         assignment: candidate.assignment.map(|assignment| assignment.id),
-        renews: renews.and_then(|lease| Some((lease.id, lease.fields.get(LEASE_ID)?.as_uuid()?))),
+        renews: renews.and_then(|lease| Some((lease.id, lease.fields().get(LEASE_ID)?.as_uuid()?))),
         until,
         kept_until,
         refresh: plus(now, refresh),
@@ -615,7 +615,7 @@ pub(super) fn validity(license: &Entity, now: Time) -> Option<Reason> {
 
 fn has_scope(license: Node<'_>, wanted: Option<&str>, value: &str) -> bool {
     license.hop(Hop::forward(SCOPES), None).any(|(scope, _)| {
-        let text = |field: u8| scope.fields.get(field).and_then(Value::as_text);
+        let text = |field: u8| scope.fields().get(field).and_then(Value::as_text);
         text(SCOPE_VALUE) == Some(value) && wanted.is_none_or(|wanted| text(SCOPE_TYPE) == Some(wanted))
     })
 }
@@ -629,16 +629,16 @@ fn held_beside(assignment: Node<'_>, renews: Option<Node<'_>>, now: Time) -> u64
     let mut leases = assignment.graph().leases(assignment, now);
     let other = leases.find(|lease| *lease != renewed);
     let other = other.map_or(0, |lease| {
-        let count = lease.fields.get(COUNT).and_then(Value::as_int).unwrap_or(1);
+        let count = lease.fields().get(COUNT).and_then(Value::as_int).unwrap_or(1);
         u64::try_from(count).unwrap_or(0)
     });
-    other.max(u64::from(seats::holds(&assignment.fields, now)))
+    other.max(u64::from(seats::holds(assignment.fields(), now)))
 }
 
 /// Did this consumer take a seat above the total?
 fn is_over(assignment: Node<'_>, now: Time) -> bool {
     let mut leases = assignment.graph().leases(assignment, now);
-    leases.any(|lease| lease.fields.get(OVER_USE) == Some(&Value::Bool(true)))
+    leases.any(|lease| lease.fields().get(OVER_USE) == Some(&Value::Bool(true)))
 }
 
 /// Before when a renewal cannot end a lease. The newest request says the term (`licensing.md` 1.6), but what is not released

@@ -105,7 +105,10 @@ pub fn grant(tx: &mut Transaction<'_>, grant: &Grant<'_>) -> Result<Vec<Uuid>, R
 
 /// A package is sold while it is active and valid.
 pub(super) fn is_on_sale(package: Node<'_>, now: Time) -> Result<(), Refused> {
-    let active = package.kind.field("active").and_then(|field| package.fields.get(field));
+    let active = package
+        .kind
+        .field("active")
+        .and_then(|field| package.fields().get(field));
     if active.and_then(Value::as_bool) == Some(false) {
         return Err(Refused::PackageInactive(package.id));
     }
@@ -196,12 +199,12 @@ pub(super) fn note(tx: &mut Transaction<'_>, license: Uuid, key: &str, value: &s
     let field = Kind::LicenseMetadata.field("key");
     let there = tx.graph().find(license).and_then(|license| {
         let mut all = license.hop(Hop::forward(METADATA), None).map(|(note, _)| note);
-        all.find(|note| field.and_then(|field| note.fields.get(field)?.as_text()) == Some(key))
+        all.find(|note| field.and_then(|field| note.fields().get(field)?.as_text()) == Some(key))
     });
     let value = Value::text(value);
     match (there, Kind::LicenseMetadata.field("value")) {
         (Some(note), Some(field)) => {
-            let (id, fields) = (note.id, note.fields.with(field, Some(value)));
+            let (id, fields) = (note.id, note.fields().with(field, Some(value)));
             Ok(tx.update(id, fields)?)
         }
         _ => {
@@ -231,5 +234,5 @@ pub(super) fn child(
 }
 
 pub(super) fn time(entity: &Entity, name: &str) -> Option<Time> {
-    entity.fields.get(entity.kind.field(name)?)?.as_time()
+    entity.fields().get(entity.kind.field(name)?)?.as_time()
 }

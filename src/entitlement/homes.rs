@@ -34,7 +34,7 @@ fn default_of(owner: Node<'_>) -> Option<Node<'_>> {
     if owner.kind == Kind::Profile {
         return all.next();
     }
-    all.find(|node| is_default.and_then(|field| node.fields.get(field)) == Some(&Value::Bool(true)))
+    all.find(|node| is_default.and_then(|field| node.fields().get(field)) == Some(&Value::Bool(true)))
 }
 
 /// The default entitlement of an organization or a profile; a new one where there is none.
@@ -62,7 +62,7 @@ pub fn default_or_new(tx: &mut Transaction<'_>, owner: Uuid) -> Result<Uuid, Vio
 }
 
 pub fn is_named(entitlement: Node<'_>, name: &str) -> bool {
-    let known = entitlement.fields.get(const { place(Kind::Entitlement, "name") });
+    let known = entitlement.fields().get(const { place(Kind::Entitlement, "name") });
     known.and_then(Value::as_text) == Some(name)
 }
 

@@ -28,7 +28,7 @@ pub fn read(text: &str) -> Option<Vec<(CompactString, CompactString)>> {
 
 /// In that locale, or in one that says less of it, as RFC 4647 3.4 looks it up: `da` for `da-DK`. Else as it is called everywhere.
 pub fn display_name(item: &Entity, locale: Option<&str>) -> Option<CompactString> {
-    let text = |field: u8| item.fields.get(field).and_then(Value::as_text);
+    let text = |field: u8| item.fields().get(field).and_then(Value::as_text);
     let everywhere = || text(DISPLAY_NAME).or_else(|| text(NAME)).map(CompactString::new);
     let (Some(mut wanted), Some(names)) = (locale.map(str::trim), text(DISPLAY_NAMES).and_then(read)) else {
         return everywhere();
@@ -53,18 +53,22 @@ fn same(one: &str, other: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Fields, Time};
+    use crate::model::{Fields, Header, Time};
 
     #[test]
     fn a_name_is_looked_up_from_the_whole_locale_to_its_language() {
-        let item = |fields: &[(u8, &str)]| Entity {
-            id: uuid::Uuid::nil(),
-            serial: 1,
-            revision: 1,
-            created: Time(1),
-            updated: Time(1),
-            kind: Kind::LicensedItem,
-            fields: Fields::from_iter(fields.iter().map(|(field, text)| (*field, Value::text(text)))),
+        let item = |fields: &[(u8, &str)]| {
+            Entity::new(
+                Header {
+                    id: uuid::Uuid::nil(),
+                    serial: 1,
+                    revision: 1,
+                    created: Time(1),
+                    updated: Time(1),
+                    kind: Kind::LicensedItem,
+                },
+                Fields::from_iter(fields.iter().map(|(field, text)| (*field, Value::text(text)))),
+            )
         };
         let names = r#"{"da":"Redigering","pt-BR":"Editor do Brasil","zh_Hant":"編輯器"}"#;
         let named = item(&[(NAME, "editor"), (DISPLAY_NAME, "Editor"), (DISPLAY_NAMES, names)]);

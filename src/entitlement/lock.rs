@@ -19,14 +19,14 @@ pub fn is_on(license: &Entity) -> bool {
 }
 
 fn scope(license: &Entity) -> Option<&str> {
-    license.fields.get(SCOPE).and_then(Value::as_text)
+    license.fields().get(SCOPE).and_then(Value::as_text)
 }
 
 /// Has the device used another trial of the item, or of a package the item is sold in?
 pub fn is_locked(license: Node<'_>, item: Node<'_>, hw: &str) -> bool {
     let by_package = scope(&license) == Some("ProductPackage");
     of_device(license.graph(), hw).any(|lock| {
-        let id = |field: u8| lock.fields.get(field).and_then(Value::as_uuid);
+        let id = |field: u8| lock.fields().get(field).and_then(Value::as_uuid);
         if id(LICENSE) == Some(license.id) {
             return false;
         }
@@ -53,7 +53,7 @@ fn is_sold_with(item: Node<'_>, other: Uuid) -> bool {
 
 /// Once a device and license.
 pub fn remember(tx: &mut Transaction<'_>, license: Uuid, item: Uuid, hw: &str) -> Result<(), Violation> {
-    let is_known = of_device(tx.graph(), hw).any(|lock| lock.fields.get(LICENSE) == Some(&Value::Uuid(license)));
+    let is_known = of_device(tx.graph(), hw).any(|lock| lock.fields().get(LICENSE) == Some(&Value::Uuid(license)));
     if is_known {
         return Ok(());
     }

@@ -23,7 +23,7 @@ const OF_ITEM: Rel = properties_of(Kind::LicensedItem);
 
 /// Does it open what matches, and not its own item?
 pub fn is_matching(license: &Entity) -> bool {
-    license.fields.get(PROPERTY).is_some()
+    license.fields().get(PROPERTY).is_some()
 }
 
 /// What a license opens by.
@@ -34,7 +34,7 @@ pub struct Matching<'g> {
 
 /// `None`: it opens its own item.
 pub fn of_license(license: Node<'_>) -> Option<Matching<'_>> {
-    let text = |field: u8| license.entity().fields.get(field).and_then(Value::as_text);
+    let text = |field: u8| license.entity().fields().get(field).and_then(Value::as_text);
     let property = text(PROPERTY)?;
     // A list that cannot be read has nothing in it.
     let values = text(VALUES).and_then(texts::read).unwrap_or_default();
@@ -52,13 +52,13 @@ impl Matching<'_> {
 pub fn values(node: Node<'_>, properties: Rel, key: &str) -> Vec<CompactString> {
     let text = |property: &Entity, field: u8| {
         property
-            .fields
+            .fields()
             .get(field)
             .and_then(Value::as_text)
             .map(CompactString::new)
     };
     let mut all = node.hop(Hop::forward(properties), None).map(|(property, _)| property);
-    let found = all.find(|property| property.fields.get(KEY).and_then(Value::as_text) == Some(key));
+    let found = all.find(|property| property.fields().get(KEY).and_then(Value::as_text) == Some(key));
     let value = found.and_then(|property| text(property.entity(), VALUE));
     match value {
         None => Vec::new(),

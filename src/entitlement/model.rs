@@ -200,7 +200,7 @@ fn lease_times(rule: &Entity) -> LeaseTimes {
     let floating = LeaseTimes::default();
     // A number of a world that was imported may be larger than what may be written.
     let ms = |field: u8| {
-        let ms = rule.fields.get(field).and_then(Value::as_int);
+        let ms = rule.fields().get(field).and_then(Value::as_int);
         ms.map(|ms| ms.clamp(0, LONGEST_LEASE))
     };
     LeaseTimes {
@@ -216,15 +216,15 @@ fn lease_times(rule: &Entity) -> LeaseTimes {
 
 /// An empty text says nothing.
 fn text(rule: &Entity, field: u8) -> Option<&str> {
-    let text = rule.fields.get(field).and_then(Value::as_text);
+    let text = rule.fields().get(field).and_then(Value::as_text);
     text.filter(|text| !text.is_empty())
 }
 
 fn count(rule: &Entity, field: u8) -> Option<u64> {
-    let count = rule.fields.get(field).and_then(Value::as_int)?;
+    let count = rule.fields().get(field).and_then(Value::as_int)?;
     Some(u64::try_from(count).unwrap_or(0))
 }
 
 fn flag(rule: &Entity, field: u8) -> Option<bool> {
-    rule.fields.get(field).and_then(Value::as_bool)
+    rule.fields().get(field).and_then(Value::as_bool)
 }

@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use crate::graph::{Graph, Node, Transaction, Violation};
 use crate::model::schema::{Hop, RelationType, known};
-use crate::model::{Fields, Kind, Rel, Time, Value};
+use crate::model::{Fields, Kind, Rel, Time, Value, Values};
 
 use super::ruled;
 
@@ -30,7 +30,7 @@ pub fn opens(entitlement: Node<'_>, profile: Node<'_>, now: Time) -> bool {
         })
 }
 
-fn is_valid(membership: &Fields, now: Time) -> bool {
+fn is_valid(membership: Values<'_>, now: Time) -> bool {
     let time = |name: &str| membership.get(MEMBERSHIP.def().field(name)?)?.as_time();
     time("validFrom").is_none_or(|from| from <= now) && time("validUntil").is_none_or(|until| now < until)
 }
@@ -116,7 +116,7 @@ fn of_member(profile: Node<'_>, is_meant: impl Fn(Node<'_>) -> bool) -> Vec<Rese
         let entitlement = assignment
             .parent(BY_LICENSE)
             .and_then(|license| license.parent(LICENSES));
-        if let Some(entitlement) = entitlement.filter(|node| is_plain(&assignment.fields) && is_meant(*node)) {
+        if let Some(entitlement) = entitlement.filter(|node| is_plain(assignment.fields()) && is_meant(*node)) {
             found.push(Reservation {
                 assignment: assignment.id,
                 profile: profile.id,
@@ -131,7 +131,7 @@ fn of_member(profile: Node<'_>, is_meant: impl Fn(Node<'_>) -> bool) -> Vec<Rese
 fn in_entitlement(entitlement: Node<'_>, group: Node<'_>, found: &mut Vec<Reservation>) {
     for (license, _) in entitlement.hop(Hop::forward(LICENSES), None) {
         for assignment in license.graph().reserving(license) {
-            let Some(profile) = assignment.parent(BY_PROFILE).filter(|_| is_plain(&assignment.fields)) else {
+            let Some(profile) = assignment.parent(BY_PROFILE).filter(|_| is_plain(assignment.fields())) else {
                 continue;
             };
             if profile.relation(Hop::forward(MEMBERSHIP), group).is_some() {
@@ -146,7 +146,7 @@ fn in_entitlement(entitlement: Node<'_>, group: Node<'_>, found: &mut Vec<Reserv
     }
 }
 
-fn is_plain(assignment: &Fields) -> bool {
+fn is_plain(assignment: Values<'_>) -> bool {
     let field = |name: &str| assignment.get(Kind::Assignment.field(name)?);
     field("reservationType").and_then(Value::as_text) == Some("reserved")
         && field("grantsAccess").and_then(Value::as_bool) != Some(true)
@@ -172,10 +172,12 @@ fn lost(graph: &Graph, reservation: &Reservation, now: Time) -> Option<Fields> {
     let entitlement = graph.find(reservation.entitlement)?;
     let license = assignment.parent(BY_LICENSE)?;
     let is_open = || opens(entitlement, profile, now) || ruled::opens(license, profile, now).is_some();
-    if !is_plain(&assignment.fields) || is_open() {
+    if !is_plain(assignment.fields()) || is_open() {
         return None;
     }
-    let fields = assignment.fields.with(Kind::Assignment.field("reservationType")?, None);
+    let fields = assignment
+        .fields()
+        .with(Kind::Assignment.field("reservationType")?, None);
     // An end that a rule gave it says nothing about a floating seat.
     match reservation.by_rule {
         true => Some(fields.with(Kind::Assignment.field("validUntil")?, None)),

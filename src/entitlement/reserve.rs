@@ -3,7 +3,7 @@
 
 use crate::graph::Node;
 use crate::model::schema::{RelationType, known};
-use crate::model::{Fields, Kind, Time, Value};
+use crate::model::{Kind, Time, Value, Values};
 
 use super::refused::Refused;
 use super::terms::Limited;
@@ -27,8 +27,8 @@ pub fn fits(license: Node<'_>, takes_seat: bool, now: Time) -> Result<(), Refuse
 }
 
 /// Does a reservation end by this change, now or earlier than it would have?
-pub fn gives_back(before: &Fields, after: &Fields, now: Time) -> bool {
-    let until = |assignment: &Fields| {
+pub fn gives_back(before: Values<'_>, after: Values<'_>, now: Time) -> bool {
+    let until = |assignment: Values<'_>| {
         let field = Kind::Assignment.field("validUntil")?;
         assignment.get(field).and_then(Value::as_time)
     };
@@ -52,5 +52,5 @@ pub fn may_release(license: Node<'_>) -> Result<(), Refused> {
 /// The license whose reservation this assignment holds now.
 pub fn reserved(assignment: Node<'_>, now: Time) -> Option<Node<'_>> {
     let license = assignment.parent(known(RelationType::OneToMany, Kind::License, Kind::Assignment))?;
-    seats::holds(&assignment.fields, now).then_some(license)
+    seats::holds(assignment.fields(), now).then_some(license)
 }

@@ -105,7 +105,7 @@ pub fn usage(rule: Node<'_>, now: Time) -> u64 {
 
 /// May one more member lease by it? Without a quota any number may.
 pub fn has_room(rule: Node<'_>, now: Time) -> bool {
-    let quota = rule.fields.get(QUOTA).and_then(Value::as_int);
+    let quota = rule.fields().get(QUOTA).and_then(Value::as_int);
     quota.is_none_or(|quota| usage(rule, now) < u64::try_from(quota).unwrap_or(0))
 }
 
@@ -126,7 +126,7 @@ pub(super) fn lease(tx: &mut Transaction<'_>, assignment: Uuid, rule: Uuid) -> R
         .find(assignment)
         .ok_or(Violation::NotFound { id: assignment })?;
     let fields = node
-        .fields
+        .fields()
         .with(RESERVATION, Some(Value::text("reserved")))
         .with(FROM, None)
         .with(UNTIL, Some(Value::Time(idle(tx.now()))));
@@ -140,13 +140,13 @@ pub(super) fn used(tx: &mut Transaction<'_>, assignment: Uuid) -> Result<(), Vio
         .graph()
         .find(assignment)
         .ok_or(Violation::NotFound { id: assignment })?;
-    let until = node.fields.get(UNTIL).and_then(Value::as_time);
+    let until = node.fields().get(UNTIL).and_then(Value::as_time);
     let next = idle(tx.now());
     let is_old = until.is_some_and(|until| until.millis() <= next.millis() - DAY_MS);
     if node.parent(LEASED).is_none() || !is_old {
         return Ok(());
     }
-    let fields = node.fields.with(UNTIL, Some(Value::Time(next)));
+    let fields = node.fields().with(UNTIL, Some(Value::Time(next)));
     tx.update(assignment, fields)
 }
 
@@ -212,7 +212,7 @@ pub(super) fn clear(tx: &mut Transaction<'_>, assignment: Uuid) -> Result<(), Vi
         .find(assignment)
         .ok_or(Violation::NotFound { id: assignment })?;
     if is_denial(&node) {
-        let fields = node.fields.with(GRANTS_ACCESS, None);
+        let fields = node.fields().with(GRANTS_ACCESS, None);
         return tx.update(assignment, fields);
     }
     if node.hop_count(Hop::forward(LEASES)) == 0 {
@@ -220,18 +220,18 @@ pub(super) fn clear(tx: &mut Transaction<'_>, assignment: Uuid) -> Result<(), Vi
     }
     let fields = [RESERVATION, FROM, UNTIL, GRANTS_ACCESS]
         .into_iter()
-        .fold(node.fields.clone(), |fields, field| fields.with(field, None));
+        .fold(node.fields().to_owned(), |fields, field| fields.with(field, None));
     tx.update(assignment, fields)
 }
 
 /// Whether it lasts or not.
 pub(super) fn is_reservation(assignment: &Entity) -> bool {
-    assignment.fields.get(RESERVATION).and_then(Value::as_text) == Some("reserved")
+    assignment.fields().get(RESERVATION).and_then(Value::as_text) == Some("reserved")
 }
 
 /// Whether it lasts or not.
 pub(super) fn is_denial(assignment: &Entity) -> bool {
-    assignment.fields.get(RESERVATION).and_then(Value::as_text) == Some("denied")
+    assignment.fields().get(RESERVATION).and_then(Value::as_text) == Some("denied")
 }
 
 /// Of one rule.

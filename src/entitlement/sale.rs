@@ -82,7 +82,7 @@ pub fn sell(tx: &mut Transaction<'_>, sale: &Sale<'_>) -> Result<Uuid, Refused> 
         Some(properties) => properties.to_vec(),
         None => copied(offer),
     };
-    let counted = offer.fields.get(OFFERED).and_then(Value::as_int);
+    let counted = offer.fields().get(OFFERED).and_then(Value::as_int);
     let counted = counted.filter(|_| terms.limited == Limited::Seats);
     let amount = match (terms.limited, counted) {
         (Limited::Seats, None) => None,
@@ -140,7 +140,7 @@ pub fn is_home(entitlement: Node<'_>) -> bool {
 
 /// Is it the assignment by which an individual license is its buyer's? It was made with the license.
 pub fn is_buyers(assignment: Node<'_>) -> bool {
-    assignment.fields.get(BOUGHT) == Some(&Value::Bool(true))
+    assignment.fields().get(BOUGHT) == Some(&Value::Bool(true))
 }
 
 /// The buyer's, if it was sold to one user.
@@ -150,7 +150,7 @@ pub fn of_buyer(license: Node<'_>) -> Option<Node<'_>> {
 }
 
 fn copied(offer: Node<'_>) -> Vec<(String, String)> {
-    let text = |property: &Entity, field: u8| property.fields.get(field).and_then(Value::as_text).map(str::to_owned);
+    let text = |property: &Entity, field: u8| property.fields().get(field).and_then(Value::as_text).map(str::to_owned);
     let all = offer.hop(Hop::forward(PROPERTIES), None);
     let copied = all.filter_map(|(property, _)| {
         let key = text(&property, const { place(Kind::Property, "key") })?;
@@ -214,8 +214,8 @@ fn seats_of(tx: &mut Transaction<'_>, sale: &Sale<'_>, item: Uuid, most: i64) ->
         let credits = license.hop(Hop::forward(CREDITS), None).map(|(credit, _)| credit);
         let mut credits = credits.filter(|credit| select::is_valid(credit, now));
         credits.find_map(|credit| {
-            let count = credit.fields.get(SEATS)?.as_int().filter(|count| *count > 0)?;
-            Some((credit.id, credit.fields.with(SEATS, Some(Value::Int(count - 1)))))
+            let count = credit.fields().get(SEATS)?.as_int().filter(|count| *count > 0)?;
+            Some((credit.id, credit.fields().with(SEATS, Some(Value::Int(count - 1)))))
         })
     });
     let offer = sale.offer;

@@ -55,22 +55,22 @@ fn found<'t>(tx: &'t Transaction<'_>, id: Uuid) -> Result<Node<'t>, Violation> {
 
 /// Is the license assigned by it, whoever did so? One that is inactive still is.
 pub fn is_assigned(assignment: &Entity, now: Time) -> bool {
-    is_active(assignment, now) || assignment.fields.get(ACTIVE) == Some(&Value::Bool(false))
+    is_active(assignment, now) || assignment.fields().get(ACTIVE) == Some(&Value::Bool(false))
 }
 
 /// It holds a seat, and opens its license.
 pub fn is_active(assignment: &Entity, now: Time) -> bool {
-    seats::holds(&assignment.fields, now) && assignment.fields.get(ruled::GRANTS_ACCESS) == Some(&Value::Bool(true))
+    seats::holds(assignment.fields(), now) && assignment.fields().get(ruled::GRANTS_ACCESS) == Some(&Value::Bool(true))
 }
 
 /// Was it assigned here, active or not? Then whatever else it hangs on may end without it.
 pub fn is_own(assignment: &Entity) -> bool {
-    assignment.fields.get(ACTIVE).is_some()
+    assignment.fields().get(ACTIVE).is_some()
 }
 
 /// Is it kept without a seat? Its holder is not to have the license by what others allocate either (`doors.md` E, masking).
 pub fn is_kept_back(assignment: &Entity) -> bool {
-    assignment.fields.get(ACTIVE) == Some(&Value::Bool(false))
+    assignment.fields().get(ACTIVE) == Some(&Value::Bool(false))
 }
 
 /// Is it its holder's, whatever a rule or a direct record that it hangs on as well comes to?
@@ -80,7 +80,7 @@ pub(super) fn stays(assignment: Node<'_>) -> bool {
 
 /// Was it made for a user alone?
 pub fn is_direct(assignment: Node<'_>) -> bool {
-    match assignment.fields.get(DIRECT).and_then(Value::as_bool) {
+    match assignment.fields().get(DIRECT).and_then(Value::as_bool) {
         Some(direct) => direct,
         None => assignment.parent(ruled::LEASED).is_none(),
     }
@@ -92,7 +92,7 @@ fn is_open(license: Node<'_>, now: Time) -> Result<(), Refused> {
         Some(Reason::LicenseNotYetValid) | None => {}
         Some(reason) => return Err(Refused::NotGranted(reason)),
     }
-    match license.fields.get(LICENSE_ACTIVE) {
+    match license.fields().get(LICENSE_ACTIVE) {
         Some(Value::Bool(false)) => Err(Refused::NotGranted(Reason::LicenseSuspended)),
         _ => Ok(()),
     }
@@ -120,7 +120,7 @@ fn put(tx: &mut Transaction<'_>, license: Uuid, profile: Uuid, terms: &Terms) ->
     let now = tx.now();
     let node = found(tx, license)?;
     let there = tx.graph().assignment(node, found(tx, profile)?);
-    let before = there.map(|there| there.fields.clone()).unwrap_or_default();
+    let before = there.map(|there| there.fields().to_owned()).unwrap_or_default();
     let is_denied = there.is_some_and(|there| select::denies(&there, now));
     let (holds, occupies) = match there {
         Some(there) => (is_active(&there, now), seats::occupies(there, now)),
@@ -205,7 +205,7 @@ fn strip(tx: &mut Transaction<'_>, assignment: Uuid) -> Result<(), Violation> {
     leave_group(tx, assignment)?;
     let fields = [ACTIVE, DIRECT, FULFILLED, REDIRECT, METADATA]
         .into_iter()
-        .fold(found(tx, assignment)?.fields.clone(), |fields, field| {
+        .fold(found(tx, assignment)?.fields().to_owned(), |fields, field| {
             fields.with(field, None)
         });
     tx.update(assignment, fields)
@@ -245,7 +245,7 @@ pub fn assign_group(tx: &mut Transaction<'_>, license: Uuid, group: Uuid, terms:
 
 fn put_group(tx: &mut Transaction<'_>, license: Uuid, group: Uuid, terms: &Terms) -> Result<Uuid, Violation> {
     let there = of_group(found(tx, license)?, found(tx, group)?);
-    let before = there.map(|there| there.fields.clone()).unwrap_or_default();
+    let before = there.map(|there| there.fields().to_owned()).unwrap_or_default();
     let there = there.map(|there| there.id);
     let mut fields = before
         .with(GROUP_ACTIVE, Some(Value::Bool(terms.active)))
@@ -280,7 +280,7 @@ fn of_group<'g>(license: Node<'g>, group: Node<'g>) -> Option<Node<'g>> {
 
 /// Can it be used now?
 pub fn is_usable(license: Node<'_>, now: Time) -> bool {
-    decision::validity(&license, now).is_none() && license.fields.get(LICENSE_ACTIVE) == Some(&Value::Bool(true))
+    decision::validity(&license, now).is_none() && license.fields().get(LICENSE_ACTIVE) == Some(&Value::Bool(true))
 }
 
 /// How many are in a group, now or at some time.
@@ -291,7 +291,7 @@ pub fn member_count(group: Node<'_>) -> usize {
 /// Those who are in a group now.
 pub fn members<'g>(group: Node<'g>, now: Time) -> impl Iterator<Item = Node<'g>> {
     let all = group.hop(Hop::backward(MEMBERSHIP), None);
-    all.filter(move |(_, membership)| select::is_member(membership, now))
+    all.filter(move |&(_, membership)| select::is_member(membership, now))
         .map(|(member, _)| member)
 }
 

@@ -2,7 +2,7 @@
 
 use crate::graph::Node;
 use crate::model::schema::{Hop, RelationType, known, place};
-use crate::model::{Fields, Kind, Rel, Time, Value};
+use crate::model::{Kind, Rel, Time, Value, Values};
 
 use super::{ruled, select};
 
@@ -46,8 +46,8 @@ fn total(license: Node<'_>, now: Time) -> Option<u64> {
     const COUNT: u8 = place(Kind::SeatCountCredit, "seatCount");
     let mut total = 0u64;
     for (credit, _) in license.hop(Hop::forward(CREDITS), None) {
-        if credit.fields.get(ACTIVE) == Some(&Value::Bool(true)) && select::is_valid(&credit, now) {
-            let count = credit.fields.get(COUNT)?.as_int()?;
+        if credit.fields().get(ACTIVE) == Some(&Value::Bool(true)) && select::is_valid(&credit, now) {
+            let count = credit.fields().get(COUNT)?.as_int()?;
             total = total.saturating_add(u64::try_from(count).unwrap_or(0));
         }
     }
@@ -56,7 +56,7 @@ fn total(license: Node<'_>, now: Time) -> Option<u64> {
 
 /// Does a reservation hold a seat? One that begins later does so already, or any number could be promised for
 /// tomorrow; one that has ended does not.
-pub fn holds(assignment: &Fields, now: Time) -> bool {
+pub fn holds(assignment: Values<'_>, now: Time) -> bool {
     let is_reserved = assignment.get(ruled::RESERVATION).and_then(Value::as_text) == Some("reserved");
     let until = || assignment.get(ruled::UNTIL).and_then(Value::as_time);
     is_reserved && until().is_none_or(|until| now < until)

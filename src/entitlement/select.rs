@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use crate::graph::{Graph, Node};
 use crate::model::schema::{Hop, known, place};
-use crate::model::{Entity, Fields, Kind, Rel, RelationType, Serial, Time, Value};
+use crate::model::{Entity, Kind, Rel, RelationType, Serial, Time, Value, Values};
 
 use super::distinct::Distinct;
 use super::homes;
@@ -91,7 +91,7 @@ impl Path<'_> {
             Self::Personal => 0,
             Self::Direct | Self::Assignment(_) => 1,
             Self::Rule(rule) => ruled::group(rule).map_or(3, |group| Self::Group(group).sharing()),
-            Self::Group(group) => match group.fields.get(GROUP_TYPE).and_then(Value::as_text) {
+            Self::Group(group) => match group.fields().get(GROUP_TYPE).and_then(Value::as_text) {
                 Some("licenseConsumers") => 1,
                 Some("employees") => 2,
                 _ => 3,
@@ -269,13 +269,13 @@ pub(super) fn owned<'g>(
 /// One that was sold to somebody or for a set: neither the ways to its entitlement open it nor, unless it counts seats, is it
 /// anything its organization has for others.
 pub fn is_individual(license: &Entity) -> bool {
-    license.fields.get(INDIVIDUAL) == Some(&Value::Bool(true))
+    license.fields().get(INDIVIDUAL) == Some(&Value::Bool(true))
 }
 
 /// Has its organization it to give to whom it likes? One that is individual and counts seats it has: whoever comes to one of
 /// them, by whatever API, takes a seat that is then no other's. One without a limit would be given to everybody.
 pub fn is_stock(license: &Entity) -> bool {
-    let is_counted = !is_individual(license) || license.fields.get(CONCURRENCIES).is_some();
+    let is_counted = !is_individual(license) || license.fields().get(CONCURRENCIES).is_some();
     is_counted && !matching::is_matching(license)
 }
 
@@ -539,7 +539,7 @@ pub fn granting<'g>(profile: Node<'g>, now: Time) -> impl Iterator<Item = (Node<
 
 /// Does this assignment open its license by itself now? One that denies does not.
 pub fn granting_one(assignment: Node<'_>, now: Time) -> bool {
-    assignment.fields.get(GRANTS_ACCESS) == Some(&Value::Bool(true)) && is_valid(&assignment, now)
+    assignment.fields().get(GRANTS_ACCESS) == Some(&Value::Bool(true)) && is_valid(&assignment, now)
 }
 
 pub(super) fn fits_entitlement(filters: &Filters, entitlement: Node<'_>) -> bool {
@@ -600,26 +600,26 @@ pub fn is_leased(assignment: Node<'_>, now: Time) -> bool {
 }
 
 pub fn is_released(lease: &Entity) -> bool {
-    lease.fields.get(RELEASED).is_some()
+    lease.fields().get(RELEASED).is_some()
 }
 
 /// A lease that its holder may renew or give back.
 pub fn is_live(lease: &Entity, now: Time) -> bool {
-    let until = lease.fields.get(LEASED_UNTIL).and_then(Value::as_time);
+    let until = lease.fields().get(LEASED_UNTIL).and_then(Value::as_time);
     until.is_some_and(|until| now < until) && !is_released(lease)
 }
 
 pub fn is_reserved(assignment: &Entity, now: Time) -> bool {
-    assignment.fields.get(RESERVATION).and_then(Value::as_text) == Some("reserved") && is_valid(assignment, now)
+    assignment.fields().get(RESERVATION).and_then(Value::as_text) == Some("reserved") && is_valid(assignment, now)
 }
 
 pub fn is_denied(assignment: &Entity, now: Time) -> bool {
-    assignment.fields.get(RESERVATION).and_then(Value::as_text) == Some("denied") && is_valid(assignment, now)
+    assignment.fields().get(RESERVATION).and_then(Value::as_text) == Some("denied") && is_valid(assignment, now)
 }
 
 /// Does it deny, now or later?
 pub fn denies(assignment: &Entity, now: Time) -> bool {
-    assignment.fields.get(RESERVATION).and_then(Value::as_text) == Some("denied")
+    assignment.fields().get(RESERVATION).and_then(Value::as_text) == Some("denied")
         && end(assignment).is_none_or(|until| now < until)
 }
 
@@ -640,11 +640,11 @@ const fn places(kind: Kind) -> Option<(u8, u8)> {
 }
 
 pub fn start(entity: &Entity) -> Option<Time> {
-    entity.fields.get(places(entity.kind)?.0)?.as_time()
+    entity.fields().get(places(entity.kind)?.0)?.as_time()
 }
 
 pub fn end(entity: &Entity) -> Option<Time> {
-    entity.fields.get(places(entity.kind)?.1)?.as_time()
+    entity.fields().get(places(entity.kind)?.1)?.as_time()
 }
 
 /// An end is the first instant that is outside.
@@ -652,7 +652,7 @@ pub fn is_valid(entity: &Entity, now: Time) -> bool {
     start(entity).is_none_or(|from| from <= now) && end(entity).is_none_or(|until| now < until)
 }
 
-pub fn is_member(membership: &Fields, now: Time) -> bool {
+pub fn is_member(membership: Values<'_>, now: Time) -> bool {
     // The only fields of a membership, in this order.
     let time = |field: u8| membership.get(field).and_then(Value::as_time);
     time(0).is_none_or(|from| from <= now) && time(1).is_none_or(|until| now < until)

@@ -69,14 +69,14 @@ pub fn has(set: Node<'_>, profile: Node<'_>, now: Time) -> bool {
 
 fn organizations<'g>(profile: Node<'g>, now: Time) -> Distinct<Node<'g>> {
     let groups = profile.hop(Hop::forward(MEMBERSHIP), None);
-    let member = groups.filter(|(_, membership)| select::is_member(membership, now));
+    let member = groups.filter(|&(_, membership)| select::is_member(membership, now));
     member.filter_map(|(group, _)| group.parent(GROUP_OF)).collect()
 }
 
 /// All of one list, any of another, none of a third. An empty list asks for nothing, and where nothing is asked nobody is
 /// in the set; nor where a list cannot be read.
 fn fits(set: Node<'_>, tags: &[CompactString]) -> bool {
-    let list = |field: u8| match set.fields.get(field).and_then(Value::as_text) {
+    let list = |field: u8| match set.fields().get(field).and_then(Value::as_text) {
         None => Some(Vec::new()),
         Some(text) => texts::read(text),
     };

@@ -137,7 +137,7 @@ pub fn update(
     if change.from.is_some() || change.until.is_some() {
         amend::validity(tx, license, change.from.map(Some), change.until)?;
     }
-    let mut fields = found(tx, license)?.fields.clone();
+    let mut fields = found(tx, license)?.fields().to_owned();
     if let Some(name) = change.name {
         fields = fields.with(NAME, Some(Value::text(name)));
     }
@@ -166,14 +166,14 @@ pub fn update(
 /// What is noted of a license: key, text and the note itself.
 pub fn told<'g>(license: Node<'g>) -> impl Iterator<Item = (&'g str, &'g str, Node<'g>)> {
     license.hop(Hop::forward(NOTES), None).filter_map(|(note, _)| {
-        let text = |field: u8| note.entity().fields.get(field).and_then(Value::as_text);
+        let text = |field: u8| note.entity().fields().get(field).and_then(Value::as_text);
         Some((text(KEY)?, text(TOLD).unwrap_or_default(), note))
     })
 }
 
 fn note(tx: &mut Transaction<'_>, license: Uuid, key: &str, text: &str) -> Result<(), Violation> {
     let there = told(found(tx, license)?).find(|(known, _, _)| *known == key);
-    if let Some((id, fields)) = there.map(|(_, _, note)| (note.id, note.fields.clone())) {
+    if let Some((id, fields)) = there.map(|(_, _, note)| (note.id, note.fields().to_owned())) {
         return tx.update(id, fields.with(TOLD, Some(Value::text(text))));
     }
     let fields: Fields = [(KEY, Value::text(key)), (TOLD, Value::text(text))]
@@ -187,7 +187,7 @@ fn keep(tx: &mut Transaction<'_>, license: Uuid, record: Record<'_>) -> Result<(
     const KIND: Kind = Kind::LicenseHistory;
     let node = found(tx, license)?;
     let total = seats::of_license(node, tx.now()).total;
-    let of = |field: u8| node.fields.get(field).cloned();
+    let of = |field: u8| node.fields().get(field).cloned();
     let fields = [
         (
             const { place(KIND, "changeType") },

@@ -120,10 +120,10 @@ type Said = &'static [&'static str];
 /// What is wrong with a rule or an item, and the fields it stands in.
 pub fn contradiction(rule: &Entity) -> Option<(Said, Contradiction)> {
     let text = |field: u8| {
-        let text = rule.fields.get(field).and_then(Value::as_text);
+        let text = rule.fields().get(field).and_then(Value::as_text);
         text.filter(|text| !text.is_empty())
     };
-    let number = |field: u8| rule.fields.get(field).and_then(Value::as_int);
+    let number = |field: u8| rule.fields().get(field).and_then(Value::as_int);
     match rule.kind {
         Kind::LicensedItem => {
             let name = text(const { place(Kind::LicensedItem, "name") });
@@ -183,7 +183,7 @@ pub fn contradiction(rule: &Entity) -> Option<(Said, Contradiction)> {
         Kind::AssignedLicenseConstraint => {
             const AUTO: u8 = place(Kind::AssignedLicenseConstraint, "autoAssign");
             let most = number(const { place(Kind::AssignedLicenseConstraint, "maxAssignments") });
-            let is_auto = rule.fields.get(AUTO) == Some(&Value::Bool(true));
+            let is_auto = rule.fields().get(AUTO) == Some(&Value::Bool(true));
             nobody(&["maxAssignments", "autoAssign"], most.filter(|_| is_auto))
         }
         Kind::UtilizationConstraint => {

@@ -106,9 +106,9 @@ pub fn assigned(license: Node<'_>) -> Option<Assigned> {
 }
 
 fn number(rule: &Entity, name: &str) -> Option<i64> {
-    rule.fields.get(rule.kind.field(name)?)?.as_int()
+    rule.fields().get(rule.kind.field(name)?)?.as_int()
 }
 
 fn flag(rule: &Entity, name: &str) -> Option<bool> {
-    rule.fields.get(rule.kind.field(name)?).and_then(Value::as_bool)
+    rule.fields().get(rule.kind.field(name)?).and_then(Value::as_bool)
 }

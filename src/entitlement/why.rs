@@ -118,7 +118,7 @@ fn contradictions<'g>(license: Node<'g>, rests: &mut Rests<'g>) -> Option<String
     let (mut limits, mut told) = (Vec::new(), Vec::new());
     for (_, rule) in model.singles() {
         rests.push(Rest::Node(rule));
-        let has = |field: u8| rule.fields.get(field).is_some();
+        let has = |field: u8| rule.fields().get(field).is_some();
         match rule.kind {
             Kind::SeatCountConstraint | Kind::UseCountConstraint | Kind::AggregateUseConstraint => {
                 limits.push(rule.kind.name());
@@ -131,7 +131,7 @@ fn contradictions<'g>(license: Node<'g>, rests: &mut Rests<'g>) -> Option<String
             }
             Kind::ConcurrentSessions => {
                 const ANCHORS: u8 = place(Kind::ConcurrentSessions, "sessionAnchors");
-                let anchors = rule.fields.get(ANCHORS).and_then(Value::as_text);
+                let anchors = rule.fields().get(ANCHORS).and_then(Value::as_text);
                 if anchors.is_some_and(|anchors| !anchors.is_empty() && Anchors::read(anchors).is_none()) {
                     told.push("`sessionAnchors` of ConcurrentSessions cannot be read".to_owned());
                 }
@@ -184,7 +184,7 @@ fn uncredited<'g>(candidate: &Candidate<'g>, now: Time, rests: &mut Rests<'g>) -
     rests.push(Rest::Kind(kind));
     let (mut inactive, mut later, mut ended) = (0u64, 0u64, 0u64);
     for credit in credits::all(license).filter(|credit| credit.kind == kind) {
-        let active = kind.field("active").and_then(|field| credit.fields.get(field));
+        let active = kind.field("active").and_then(|field| credit.fields().get(field));
         if active != Some(&Value::Bool(true)) {
             inactive += 1;
         } else if select::start(&credit).is_some_and(|from| now < from) {

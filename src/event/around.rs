@@ -65,5 +65,5 @@ pub fn copy(facts: &mut Facts, entity: Option<&Entity>, names: &[(&str, &'static
 }
 
 pub fn value<'e>(entity: &'e Entity, field: &str) -> Option<&'e Value> {
-    entity.fields.get(entity.kind.field(field)?)
+    entity.fields().get(entity.kind.field(field)?)
 }

@@ -94,7 +94,7 @@ fn told(name: &str, graph: &Graph, asked: &Asked<'_>, whose: Option<Serial>) -> 
     facts.push(("licensedItemName".into(), Value::text(&asked.item[..end]).into()));
     around::copy(
         &mut facts,
-        seat.as_ref().map(|seat| &**seat.entity()),
+        seat.as_ref().map(|seat| seat.entity()),
         &[("reservationType", "reservationType")],
     );
     if let Some((code, words)) = asked.refused {

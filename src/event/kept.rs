@@ -29,7 +29,7 @@ pub fn kept(graph: &Graph, changes: &[Change], whose: &Whose, events: &mut Vec<E
         let Change::Entity { before, after } = change else {
             continue;
         };
-        let (before, after) = (before.as_deref(), after.as_deref());
+        let (before, after) = (before.as_ref(), after.as_ref());
         let Some(entity) = after.or(before) else { continue };
         let is_one = match entity.kind {
             Kind::Assignment | Kind::Consumption => true,
@@ -101,7 +101,7 @@ impl<'c> Scene<'c> {
     }
 
     fn entity(&self, id: Uuid) -> Option<&Entity> {
-        let now = self.graph.find(id).map(|node| &**node.entity());
+        let now = self.graph.find(id).map(|node| node.entity());
         now.or_else(|| self.gone.get(&id).copied())
     }
 

@@ -95,7 +95,7 @@ fn derive(change: &Change, whose: Option<Serial>, parents: &Parents<'_>, graph: 
             let Some(entity) = after.as_ref().or(before.as_ref()) else {
                 return Vec::new();
             };
-            let mut events = vec![audited(entity, before.as_deref(), after.as_deref(), whose)];
+            let mut events = vec![audited(entity, before.as_ref(), after.as_ref(), whose)];
             if before.is_none() && entity.kind == Kind::License {
                 events.push(provisioned(entity, whose, parents, graph));
             }
@@ -144,7 +144,7 @@ fn audited(entity: &Entity, before: Option<&Entity>, after: Option<&Entity>, who
 fn open_fields(entity: &Entity) -> impl Iterator<Item = (CompactString, &Value)> {
     let defs = entity.kind.def().fields;
     let fields = entity
-        .fields
+        .fields()
         .iter()
         .map(move |(index, value)| (&defs[index as usize], value));
     fields
@@ -156,7 +156,7 @@ fn open_fields(entity: &Entity) -> impl Iterator<Item = (CompactString, &Value)>
 fn differences(before: &Entity, after: &Entity) -> Facts {
     let mut facts = Facts::new();
     for (index, def) in (0u8..).zip(after.kind.def().fields).filter(|(_, def)| !def.secret) {
-        let (was, is) = (before.fields.get(index), after.fields.get(index));
+        let (was, is) = (before.fields().get(index), after.fields().get(index));
         if was != is {
             facts.push((def.name.into(), is.map_or(Fact::Nothing, |value| value.clone().into())));
         }
@@ -172,10 +172,7 @@ fn provisioned(license: &Entity, whose: Option<Serial>, parents: &Parents<'_>, g
             .of(id, rel)
             .or_else(|| graph.find(id)?.parent(rel).map(|parent| parent.id))
     });
-    around::of_item(
-        &mut facts,
-        item.and_then(|id| graph.find(id)).map(|node| &**node.entity()),
-    );
+    around::of_item(&mut facts, item.and_then(|id| graph.find(id)).map(|node| node.entity()));
     around::of_license(&mut facts, license);
     event("LicenseProvisioned", Kind::License, license.id, whose, facts)
 }

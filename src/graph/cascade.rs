@@ -192,7 +192,7 @@ fn complete(node: Node<'_>) -> Result<(), Violation> {
     else {
         return Ok(());
     };
-    let Some(value) = node.fields.get(field) else {
+    let Some(value) = node.fields().get(field) else {
         return Ok(());
     };
     // Among the owner's children, or among those with the value: whichever are fewer.
@@ -210,7 +210,7 @@ fn complete(node: Node<'_>) -> Result<(), Violation> {
     } else {
         let has = |other: &Node<'_>| {
             other
-                .fields
+                .fields()
                 .get(field)
                 .is_some_and(|value| folded(kind, field, value) == same)
         };

@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use crate::model::schema::{Hop, Role};
-use crate::model::{Direction, FieldType, Fields, Kind, RelationType, Serial, Value, schema};
+use crate::model::{Direction, FieldType, Kind, RelationType, Serial, Value, Values, schema};
 
 use super::index::folded;
 use super::{Graph, Node};
@@ -59,7 +59,7 @@ impl Graph {
                 for time in [node.created, node.updated] {
                     hash.update(time.millis().to_le_bytes());
                 }
-                add_fields(&mut hash, &node.fields);
+                add_fields(&mut hash, node.fields());
             }
         }
         hash.update([0xff]);
@@ -67,13 +67,13 @@ impl Graph {
             hash.update([relation.rel.0]);
             hash.update(relation.from.id.as_bytes());
             hash.update(relation.to.id.as_bytes());
-            add_fields(&mut hash, &relation.fields);
+            add_fields(&mut hash, relation.fields.values());
         }
         hash.finalize().into()
     }
 }
 
-fn add_fields(hash: &mut Sha256, fields: &Fields) {
+fn add_fields(hash: &mut Sha256, fields: Values<'_>) {
     hash.update([fields.len() as u8]);
     for (field, value) in fields.iter() {
         hash.update([field]);
@@ -95,7 +95,7 @@ fn add_fields(hash: &mut Sha256, fields: &Fields) {
 /// `within`: the values seen that no two children of one owner share.
 fn node_is_sound(node: Node<'_>, within: &mut HashSet<(usize, Value)>, wrong: &mut Vec<String>) {
     let kind = node.kind;
-    for (field, value) in node.fields.iter() {
+    for (field, value) in node.fields().iter() {
         let wanted = kind.def().fields.get(field as usize).map(|def| def.field_type);
         let fits = match value {
             Value::Bool(_) => wanted == Some(FieldType::Bool),
@@ -183,7 +183,7 @@ fn node_is_sound(node: Node<'_>, within: &mut HashSet<(usize, Value)>, wrong: &m
         wrong.push(format!("{node:?} has {owned} owners"));
     }
     if let Some(field) = kind.def().unique_within_owner.and_then(|name| kind.field(name))
-        && let Some(value) = node.fields.get(field)
+        && let Some(value) = node.fields().get(field)
         && let Some(owner) = kind.owners().find_map(|rel| node.parent(rel))
         && !within.insert((owner.slot(), folded(kind, field, value)))
     {
@@ -193,11 +193,9 @@ fn node_is_sound(node: Node<'_>, within: &mut HashSet<(usize, Value)>, wrong: &m
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::super::small::{commit, fields, id, rel};
     use super::*;
-    use crate::model::{End, Entity, Relation, Time};
+    use crate::model::{End, Entity, Fields, Header, Relation, Time};
 
     fn world() -> Graph {
         let mut graph = Graph::new();
@@ -214,16 +212,18 @@ mod tests {
         graph
     }
 
-    fn entity(name: &str, serial: Serial, kind: Kind, fields: Fields) -> Arc<Entity> {
-        Arc::new(Entity {
-            id: id(name),
-            serial,
-            revision: 1,
-            created: Time(1),
-            updated: Time(1),
-            kind,
+    fn entity(name: &str, serial: Serial, kind: Kind, fields: Fields) -> Entity {
+        Entity::new(
+            Header {
+                id: id(name),
+                serial,
+                revision: 1,
+                created: Time(1),
+                updated: Time(1),
+                kind,
+            },
             fields,
-        })
+        )
     }
 
     /// What storage could hand over and no transaction would have let in.
@@ -300,9 +300,9 @@ mod tests {
     fn an_index_that_lags_behind_is_found_out() {
         let mut graph = world();
         let node = graph.find(id("acme")).unwrap();
-        let (slot, mut entity) = (node.slot() as u32, Entity::clone(node.entity()));
-        entity.fields = fields(Kind::Organization, &[("name", Value::text("ACME"))]);
-        graph.topology.replace(slot, Arc::new(entity));
+        let (slot, header) = (node.slot() as u32, **node.entity());
+        let fields = fields(Kind::Organization, &[("name", Value::text("ACME"))]);
+        graph.topology.replace(slot, Entity::new(header, fields));
         let wrong = graph.check().unwrap_err();
         assert_eq!(wrong, ["the index of Organization.name is wrong"]);
     }

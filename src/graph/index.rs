@@ -11,7 +11,7 @@ use foldhash::fast::RandomState;
 use uuid::Uuid;
 
 use crate::model::value::fold;
-use crate::model::{Entity, FieldDef, Fields, Kind, Serial, Value};
+use crate::model::{Entity, FieldDef, Kind, Serial, Value, Values};
 
 use super::shards::{FAR, Shards};
 use super::sorted::{Range, Sorted};
@@ -158,7 +158,7 @@ impl Index {
             serial: entity.serial,
             slot,
         });
-        self.revalue(slot, entity, &Fields::default(), &entity.fields);
+        self.revalue(slot, entity, Values::default(), entity.fields());
     }
 
     /// While the entity is still in its slot.
@@ -173,11 +173,11 @@ impl Index {
             serial: entity.serial,
             slot,
         });
-        self.revalue(slot, entity, &entity.fields, &Fields::default());
+        self.revalue(slot, entity, entity.fields(), Values::default());
     }
 
     /// From the fields an entity had to those it has now; its kind and serial stay.
-    pub fn revalue(&mut self, slot: u32, entity: &Entity, before: &Fields, after: &Fields) {
+    pub fn revalue(&mut self, slot: u32, entity: &Entity, before: Values<'_>, after: Values<'_>) {
         for (field, index) in self.kinds[entity.kind as usize].values.iter_mut().enumerate() {
             let Some(index) = index else { continue };
             let (old, new) = (before.get(field as u8), after.get(field as u8));
@@ -210,7 +210,7 @@ impl Index {
                 serial: entity.serial,
                 slot,
             });
-            rebuilt.revalue(slot, entity, &Fields::default(), &entity.fields);
+            rebuilt.revalue(slot, entity, Values::default(), entity.fields());
         }
         if self.ids.len() != topology.entities() {
             wrong.push(format!("{} ids for {} entities", self.ids.len(), topology.entities()));

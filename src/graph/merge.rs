@@ -12,13 +12,13 @@ use crate::model::{Change, Entity, Rel, Relation, RelationType};
 pub(super) struct Merged {
     pub changes: Vec<Change>,
     /// Entities that were given a new revision and are as they were after all: (before, as they stand now).
-    pub untouched: Vec<(Arc<Entity>, Arc<Entity>)>,
+    pub untouched: Vec<(Entity, Entity)>,
 }
 
 /// The first `before` and the last `after` of each, in order of first appearance.
 struct Span<T> {
-    before: Option<Arc<T>>,
-    after: Option<Arc<T>>,
+    before: Option<T>,
+    after: Option<T>,
 }
 
 struct Spans<K, T> {
@@ -26,7 +26,7 @@ struct Spans<K, T> {
     spans: Vec<Span<T>>,
 }
 
-impl<K: std::hash::Hash + Eq, T> Spans<K, T> {
+impl<K: std::hash::Hash + Eq, T: Clone> Spans<K, T> {
     fn with_room(changes: usize) -> Self {
         Self {
             places: HashMap::with_capacity_and_hasher(changes, RandomState::default()),
@@ -34,7 +34,7 @@ impl<K: std::hash::Hash + Eq, T> Spans<K, T> {
         }
     }
 
-    fn extend(&mut self, key: K, before: &Option<Arc<T>>, after: &Option<Arc<T>>) {
+    fn extend(&mut self, key: K, before: &Option<T>, after: &Option<T>) {
         match self.places.get(&key) {
             Some(place) => self.spans[*place].after.clone_from(after),
             None => {
@@ -87,7 +87,7 @@ pub(super) fn merge<'a>(log: impl Iterator<Item = &'a Change> + Clone) -> Merged
         return all_new(log, of_relations);
     }
     let mut entities: Spans<Uuid, Entity> = Spans::with_room(of_entities);
-    let mut relations: Spans<(Rel, Uuid, Uuid), Relation> = Spans::with_room(of_relations);
+    let mut relations: Spans<(Rel, Uuid, Uuid), Arc<Relation>> = Spans::with_room(of_relations);
     for change in log {
         match change {
             Change::Entity { before, after } => {
@@ -148,7 +148,7 @@ pub(super) fn merge<'a>(log: impl Iterator<Item = &'a Change> + Clone) -> Merged
                 removed.push(before);
                 created.push(after);
             }
-            (Some(before), Some(after)) if before.fields == after.fields && !moved.contains(&before.id) => {
+            (Some(before), Some(after)) if before.fields() == after.fields() && !moved.contains(&before.id) => {
                 merged.untouched.push((before, after));
             }
             (before, after) => updated.push(Change::Entity { before, after }),

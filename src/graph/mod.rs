@@ -267,7 +267,7 @@ impl Graph {
                     rel,
                     from: from.end(),
                     to: to.end(),
-                    fields: fields.clone(),
+                    fields: fields.to_owned(),
                 })
             })
         })

@@ -50,7 +50,7 @@ impl Graph {
     }
 
     /// At start-up: entities in order of serial, then relations.
-    pub fn load_entity(&mut self, entity: Arc<Entity>) -> Result<(), Broken> {
+    pub fn load_entity(&mut self, entity: Entity) -> Result<(), Broken> {
         self.play_entity(None, Some(&entity))
     }
 
@@ -59,7 +59,7 @@ impl Graph {
         self.add_relation(relation, label)
     }
 
-    fn play_entity(&mut self, before: Option<&Arc<Entity>>, after: Option<&Arc<Entity>>) -> Result<(), Broken> {
+    fn play_entity(&mut self, before: Option<&Entity>, after: Option<&Entity>) -> Result<(), Broken> {
         match (before, after) {
             (None, None) => Err(Broken("a change from nothing to nothing".to_owned())),
             (None, Some(after)) => self.add_entity(after),
@@ -68,7 +68,7 @@ impl Graph {
                 if (after.id, after.serial, after.kind) != (before.id, before.serial, before.kind) {
                     return Err(Broken(format!("an update makes another entity of `{}`", before.id)));
                 }
-                self.index.revalue(slot, after, &before.fields, &after.fields);
+                self.index.revalue(slot, after, before.fields(), after.fields());
                 self.seats.updating(&self.topology, slot, before, after);
                 self.topology.replace(slot, after.clone());
                 self.seats.updated(&self.topology, slot, before, after);
@@ -86,7 +86,7 @@ impl Graph {
         }
     }
 
-    fn add_entity(&mut self, entity: &Arc<Entity>) -> Result<(), Broken> {
+    fn add_entity(&mut self, entity: &Entity) -> Result<(), Broken> {
         if self.index.find(&self.topology, entity.id).is_some() {
             return Err(Broken(format!("`{}` is there already", entity.id)));
         }
@@ -100,7 +100,7 @@ impl Graph {
             )));
         }
         if entity
-            .fields
+            .fields()
             .iter()
             .any(|(field, _)| usize::from(field) >= entity.kind.def().fields.len())
         {
@@ -111,10 +111,10 @@ impl Graph {
     }
 
     /// A new entity whose id and serial are nobody's, and whose fields are its kind's: the one place where entities come to be.
-    pub(super) fn add_checked(&mut self, entity: &Arc<Entity>) {
+    pub(super) fn add_checked(&mut self, entity: &Entity) {
         debug_assert!(
             entity
-                .fields
+                .fields()
                 .iter()
                 .all(|(field, _)| usize::from(field) < entity.kind.def().fields.len())
         );
@@ -124,12 +124,12 @@ impl Graph {
     }
 
     /// Where the entity is, if it is exactly as `before` says.
-    fn slot_of(&self, before: &Arc<Entity>) -> Result<u32, Broken> {
+    fn slot_of(&self, before: &Entity) -> Result<u32, Broken> {
         let Some(slot) = self.index.find(&self.topology, before.id) else {
             return Err(Broken(format!("`{}` is not there", before.id)));
         };
         let found = self.topology.entity(slot);
-        if !Arc::ptr_eq(found, before) && found != before {
+        if !found.is_same(before) && found != before {
             return Err(Broken(format!("`{}` is not what it was", before.id)));
         }
         Ok(slot)
@@ -199,7 +199,7 @@ impl Graph {
         let (from, to) = self.ends_of(before)?;
         let edge = self.topology.find(before.rel, from, to);
         let edge = edge.ok_or_else(|| Broken(format!("{} is not there", named(before))))?;
-        if *self.topology.fields(before.rel, edge) != before.fields {
+        if self.topology.fields(before.rel, edge) != before.fields.values() {
             return Err(Broken(format!("{} is not what it was", named(before))));
         }
         Ok((edge, from, to))
@@ -233,19 +233,21 @@ fn named(relation: &Relation) -> String {
 mod tests {
     use super::super::small::{commit, id};
     use super::*;
-    use crate::model::{Fields, Rel, Time};
+    use crate::model::{Fields, Header, Rel, Time};
 
-    fn entity(name: &str, serial: u64, kind: Kind) -> Option<Arc<Entity>> {
+    fn entity(name: &str, serial: u64, kind: Kind) -> Option<Entity> {
         let fields = Fields::default();
-        Some(Arc::new(Entity {
-            id: id(name),
-            serial,
-            revision: 1,
-            created: Time(1),
-            updated: Time(1),
-            kind,
+        Some(Entity::new(
+            Header {
+                id: id(name),
+                serial,
+                revision: 1,
+                created: Time(1),
+                updated: Time(1),
+                kind,
+            },
             fields,
-        }))
+        ))
     }
 
     fn relation(rel: u8, from: (&str, u64), to: (&str, u64)) -> Option<Arc<Relation>> {

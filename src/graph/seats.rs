@@ -97,9 +97,9 @@ pub struct Anchored<'a> {
 impl<'a> Anchored<'a> {
     pub fn of(lease: &'a Entity) -> Self {
         Self {
-            item: lease.fields.get(ITEM).and_then(Value::as_uuid),
-            hw: lease.fields.get(HW).and_then(Value::as_text),
-            process: lease.fields.get(PROCESS).and_then(Value::as_text),
+            item: lease.fields().get(ITEM).and_then(Value::as_uuid),
+            hw: lease.fields().get(HW).and_then(Value::as_text),
+            process: lease.fields().get(PROCESS).and_then(Value::as_text),
         }
     }
 }
@@ -141,13 +141,13 @@ fn parent(topology: &Topology, slot: u32, rel: Rel) -> Option<u32> {
 }
 
 fn seats_of(lease: &Entity) -> u32 {
-    let count = lease.fields.get(COUNT).and_then(Value::as_int).unwrap_or(1);
+    let count = lease.fields().get(COUNT).and_then(Value::as_int).unwrap_or(1);
     u32::try_from(count).unwrap_or(if count < 0 { 0 } else { u32::MAX })
 }
 
 fn until_of(lease: &Entity) -> Option<i64> {
     lease
-        .fields
+        .fields()
         .get(GRANTED_UNTIL)
         .and_then(Value::as_time)
         .map(Time::millis)
@@ -155,14 +155,14 @@ fn until_of(lease: &Entity) -> Option<i64> {
 
 /// When the reservation of an assignment ends, if it has one; one that begins later holds its seat already.
 fn reserved_until(assignment: &Entity) -> Option<i64> {
-    let is_reserved = assignment.fields.get(RESERVATION).and_then(Value::as_text) == Some("reserved");
-    let until = assignment.fields.get(RESERVED_UNTIL).and_then(Value::as_time);
+    let is_reserved = assignment.fields().get(RESERVATION).and_then(Value::as_text) == Some("reserved");
+    let until = assignment.fields().get(RESERVED_UNTIL).and_then(Value::as_time);
     is_reserved.then_some(until.map_or(i64::MAX, Time::millis))
 }
 
 /// May an update change who holds what?
 fn counts(before: &Entity, after: &Entity) -> bool {
-    matches!(before.kind, Kind::Assignment | Kind::Consumption | Kind::License) && before.fields != after.fields
+    matches!(before.kind, Kind::Assignment | Kind::Consumption | Kind::License) && before.fields() != after.fields()
 }
 
 impl SeatIndex {
@@ -500,7 +500,7 @@ fn member(topology: &Topology, slot: u32) -> Member {
 
 /// As it is found from its profile, if it grants access and has one.
 fn granting(topology: &Topology, slot: u32, entity: &Entity) -> Option<Granting> {
-    let grants = entity.kind == Kind::Assignment && entity.fields.get(GRANTS_ACCESS) == Some(&Value::Bool(true));
+    let grants = entity.kind == Kind::Assignment && entity.fields().get(GRANTS_ACCESS) == Some(&Value::Bool(true));
     grants.then(|| {
         Some(Granting {
             profile: parent(topology, slot, BY_PROFILE)?,
@@ -525,8 +525,8 @@ fn reserving(topology: &Topology, slot: u32, entity: &Entity) -> Option<Reservin
 /// As it is found from its entitlement, if it opens what matches by the ways there.
 fn matching(topology: &Topology, slot: u32, entity: &Entity) -> Option<Matching> {
     let matches = entity.kind == Kind::License
-        && entity.fields.get(MATCH_PROPERTY).is_some()
-        && entity.fields.get(INDIVIDUAL) != Some(&Value::Bool(true));
+        && entity.fields().get(MATCH_PROPERTY).is_some()
+        && entity.fields().get(INDIVIDUAL) != Some(&Value::Bool(true));
     matches.then(|| {
         Some(Matching {
             entitlement: parent(topology, slot, BY_ENTITLEMENT)?,

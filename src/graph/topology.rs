@@ -20,7 +20,7 @@ use petgraph::graph::{EdgeIndex, NodeIndex};
 use petgraph::visit::EdgeRef;
 
 use crate::model::schema::{self, Hop};
-use crate::model::{Direction, Entity, Fields, Rel, Relation, Serial};
+use crate::model::{Direction, Entity, Rel, Relation, Serial, Values};
 
 use super::roomy::Net;
 use super::shards::BySlot;
@@ -40,11 +40,11 @@ enum Weight {
     /// One with few relations. Its serial stands here too, where it fits: a walk puts far ends in order before it looks
     /// at any of them, and each look at one is a wait for memory.
     Entity {
-        entity: Arc<Entity>,
+        entity: Entity,
         serial: u32,
     },
     Hub {
-        entity: Arc<Entity>,
+        entity: Entity,
         hub: u32,
     },
     Port {
@@ -57,12 +57,12 @@ enum Weight {
 const LATE: u32 = if cfg!(test) { 20 } else { u32::MAX };
 
 impl Weight {
-    fn of_few(entity: Arc<Entity>) -> Self {
+    fn of_few(entity: Entity) -> Self {
         let serial = entity.serial.min(Serial::from(LATE)) as u32;
         Self::Entity { entity, serial }
     }
 
-    fn entity(&self) -> Option<&Arc<Entity>> {
+    fn entity(&self) -> Option<&Entity> {
         match self {
             Self::Entity { entity, .. } | Self::Hub { entity, .. } => Some(entity),
             Self::Port { .. } => None,
@@ -135,8 +135,6 @@ pub(super) struct Topology {
     of_type: Vec<u32>,
 }
 
-pub(super) static NO_FIELDS: std::sync::LazyLock<Fields> = std::sync::LazyLock::new(Fields::default);
-
 fn way(direction: Direction) -> petgraph::Direction {
     match direction {
         Direction::Forward => petgraph::Direction::Outgoing,
@@ -166,7 +164,7 @@ impl Topology {
         self.net.make_room(entities, relations);
     }
 
-    pub fn add(&mut self, entity: Arc<Entity>) -> u32 {
+    pub fn add(&mut self, entity: Entity) -> u32 {
         self.entities += 1;
         self.net.add_node(Weight::of_few(entity)).index() as u32
     }
@@ -179,7 +177,7 @@ impl Topology {
         }
     }
 
-    pub fn replace(&mut self, slot: u32, with: Arc<Entity>) {
+    pub fn replace(&mut self, slot: u32, with: Entity) {
         match self.weight_mut(slot) {
             Some(Weight::Hub { entity, .. }) => *entity = with,
             Some(Weight::Port { .. }) | None => {}
@@ -195,12 +193,12 @@ impl Topology {
         self.net.node_weight_mut(NodeIndex::new(slot as usize))
     }
 
-    pub fn get(&self, slot: u32) -> Option<&Arc<Entity>> {
+    pub fn get(&self, slot: u32) -> Option<&Entity> {
         self.weight(slot).and_then(Weight::entity)
     }
 
     /// For slots that came from an index or an edge of this very graph, which are always an entity's.
-    pub fn entity(&self, slot: u32) -> &Arc<Entity> {
+    pub fn entity(&self, slot: u32) -> &Entity {
         match self.get(slot) {
             Some(entity) => entity,
             None => unreachable!("slot {slot} came from an index and is an entity's"),
@@ -250,12 +248,15 @@ impl Topology {
         Some((self.owner(from), self.owner(to)))
     }
 
-    pub fn fields(&self, rel: Rel, edge: u32) -> &Fields {
+    pub fn fields(&self, rel: Rel, edge: u32) -> Values<'_> {
         // Plain relations, nearly all, are known without a lookup.
         if rel.def().fields.is_empty() {
-            return &NO_FIELDS;
+            return Values::default();
         }
-        self.labels.get(edge).map_or(&*NO_FIELDS, |relation| &relation.fields)
+        self.labels
+            .get(edge)
+            .map(|relation| relation.fields.values())
+            .unwrap_or_default()
     }
 
     /// A relation's far end with its place in the order.
@@ -496,7 +497,7 @@ impl Topology {
             self.hubs.push(None);
         }
         self.hubs[number as usize] = Some(hub);
-        let entity = Arc::clone(self.entity(slot));
+        let entity = self.entity(slot).clone();
         if let Some(weight) = self.weight_mut(slot) {
             *weight = Weight::Hub { entity, hub: number };
         }
@@ -509,7 +510,7 @@ impl Topology {
         let Some(Weight::Hub { entity, hub: number }) = self.weight(slot) else {
             return;
         };
-        let (few, number) = (Weight::of_few(Arc::clone(entity)), *number);
+        let (few, number) = (Weight::of_few(entity.clone()), *number);
         let Some(hub) = self.hubs.get_mut(number as usize).and_then(Option::take) else {
             return;
         };

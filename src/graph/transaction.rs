@@ -11,7 +11,8 @@ use uuid::Uuid;
 use crate::leisure::breathe;
 use crate::model::schema::{Hop, Role};
 use crate::model::{
-    Change, Clock, Direction, Entity, Event, Fields, Kind, Rel, Relation, RelationType, Revision, Serial, Time, Value,
+    Change, Clock, Direction, Entity, Event, Fields, Header, Kind, Rel, Relation, RelationType, Revision, Serial, Time,
+    Value, Values,
 };
 
 use super::merge::merge;
@@ -102,17 +103,19 @@ impl<'g> Transaction<'g> {
                 taken_by: taken.id,
             });
         }
-        self.unique(id, kind, &Fields::default(), &fields)?;
-        let entity = Entity {
-            id,
-            serial,
-            revision: self.revision,
-            created: kept.created.unwrap_or(self.now),
-            updated: kept.updated.unwrap_or(self.now),
-            kind,
+        self.unique(id, kind, Values::default(), fields.values())?;
+        let entity = Entity::new(
+            Header {
+                id,
+                serial,
+                revision: self.revision,
+                created: kept.created.unwrap_or(self.now),
+                updated: kept.updated.unwrap_or(self.now),
+                kind,
+            },
             fields,
-        };
-        let (entity, next_serial) = (Arc::new(entity), self.graph.next_serial);
+        );
+        let next_serial = self.graph.next_serial;
         breathe();
         self.graph.add_checked(&entity);
         let change = Change::Entity {
@@ -126,19 +129,21 @@ impl<'g> Transaction<'g> {
     /// No change at all (no revision, no `updated`) when the fields are the ones it has.
     pub fn update(&mut self, id: Uuid, fields: Fields) -> Result<(), Violation> {
         let before = self.node(id)?.entity().clone();
-        if before.fields == fields {
+        if before.fields() == fields.values() {
             return Ok(());
         }
-        self.unique(id, before.kind, &before.fields, &fields)?;
-        let after = Entity {
+        self.unique(id, before.kind, before.fields(), fields.values())?;
+        let after = Entity::new(
+            Header {
+                revision: self.revision,
+                updated: self.now,
+                ..*before
+            },
             fields,
-            revision: self.revision,
-            updated: self.now,
-            ..(*before).clone()
-        };
+        );
         self.play(Change::Entity {
             before: Some(before),
-            after: Some(Arc::new(after)),
+            after: Some(after),
         });
         Ok(())
     }
@@ -213,14 +218,14 @@ impl<'g> Transaction<'g> {
             far,
         );
         let had = had.ok_or(Violation::NoRelation { rel, from, to })?;
-        if *had == fields || rel.def().fields.is_empty() {
+        if had == fields.values() || rel.def().fields.is_empty() {
             return Ok(());
         }
         let before = Relation {
             rel,
             from: near.end(),
             to: far.end(),
-            fields: had.clone(),
+            fields: had.to_owned(),
         };
         let after = Relation {
             fields,
@@ -352,7 +357,7 @@ impl<'g> Transaction<'g> {
     }
 
     /// No other entity has one of the new values in a field where it must be alone.
-    fn unique(&self, id: Uuid, kind: Kind, before: &Fields, after: &Fields) -> Result<(), Violation> {
+    fn unique(&self, id: Uuid, kind: Kind, before: Values<'_>, after: Values<'_>) -> Result<(), Violation> {
         for (field, def) in kind.def().fields.iter().enumerate().filter(|(_, def)| def.unique) {
             let Some(value) = after.get(field as u8) else { continue };
             if before.get(field as u8) == Some(value) {
@@ -392,14 +397,17 @@ impl<'g> Transaction<'g> {
         if before.revision == self.revision {
             return;
         }
-        let after = Entity {
-            revision: self.revision,
-            updated: self.now,
-            ..(*before).clone()
-        };
+        let after = Entity::new(
+            Header {
+                revision: self.revision,
+                updated: self.now,
+                ..*before
+            },
+            before.fields().to_owned(),
+        );
         self.play(Change::Entity {
             before: Some(before),
-            after: Some(Arc::new(after)),
+            after: Some(after),
         });
     }
 
@@ -414,7 +422,7 @@ impl<'g> Transaction<'g> {
             rel,
             from: end(from),
             to: end(to),
-            fields: topology.fields(rel, edge).clone(),
+            fields: topology.fields(rel, edge).to_owned(),
         };
         let next_serial = self.graph.next_serial;
         self.graph.unlink(rel, edge, from, to);

@@ -2,7 +2,6 @@
 //! histories must give the same answers, the same refusals and the same world, on both copies, there and back.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use proptest::prelude::*;
 use uuid::Uuid;
@@ -10,7 +9,8 @@ use uuid::Uuid;
 use crate::model::schema::{Hop, Role, relations};
 use crate::model::value::fold;
 use crate::model::{
-    Change, Clock, Direction, Entity, Fields, Kind, Rel, Relation, RelationType, Revision, Serial, Time, Value,
+    Change, Clock, Direction, Entity, Fields, Header, Kind, Rel, Relation, RelationType, Revision, Serial, Time, Value,
+    Values,
 };
 
 use super::{Graph, Kept, Node, Transaction, Violation};
@@ -225,14 +225,14 @@ impl Twin {
         Ok(())
     }
 
-    fn unique(&self, id: Uuid, kind: Kind, before: &Fields, after: &Fields) -> Result<(), Violation> {
+    fn unique(&self, id: Uuid, kind: Kind, before: Values<'_>, after: Values<'_>) -> Result<(), Violation> {
         for (field, def) in kind.def().fields.iter().enumerate().filter(|(_, def)| def.unique) {
             let Some(Value::Text(value)) = after.get(field as u8) else {
                 continue;
             };
             let spelling = |text: &str| if def.folded { fold(text) } else { text.into() };
             let has = |other: &&Entity| {
-                let text = other.fields.get(field as u8).and_then(Value::as_text);
+                let text = other.fields().get(field as u8).and_then(Value::as_text);
                 other.kind == kind && other.id != id && text.map(spelling) == Some(spelling(value))
             };
             if before.get(field as u8).and_then(Value::as_text) == Some(value) {
@@ -274,19 +274,21 @@ impl Twin {
                 taken_by: taken.id,
             });
         }
-        self.unique(id, kind, &Fields::default(), &fields)?;
+        self.unique(id, kind, Values::default(), fields.values())?;
         self.next_serial = self.next_serial.max(serial + 1);
         self.entities.insert(
             id,
-            Entity {
-                id,
-                serial,
-                revision: at.0,
-                created: at.1,
-                updated: at.1,
-                kind,
+            Entity::new(
+                Header {
+                    id,
+                    serial,
+                    revision: at.0,
+                    created: at.1,
+                    updated: at.1,
+                    kind,
+                },
                 fields,
-            },
+            ),
         );
         Ok(())
     }
@@ -413,7 +415,7 @@ impl Twin {
                 .def()
                 .unique_within_owner
                 .and_then(|name| entity.kind.field(name));
-            let key = field.and_then(|field| entity.fields.get(field)).cloned();
+            let key = field.and_then(|field| entity.fields().get(field)).cloned();
             let alone = match (owner, key) {
                 (Some(owner), Some(key)) => keys.insert((entity.kind, *owner, key)),
                 _ => true,
@@ -432,12 +434,17 @@ impl Twin {
                 .get(&id)
                 .filter(|was| (was.kind, was.serial) == (now.kind, now.serial))
             {
-                Some(was) if was.fields == now.fields && before.children_of(id) == self.children_of(id) => was.clone(),
-                Some(_) => Entity {
-                    revision: at.0,
-                    updated: at.1,
-                    ..now
-                },
+                Some(was) if was.fields() == now.fields() && before.children_of(id) == self.children_of(id) => {
+                    was.clone()
+                }
+                Some(_) => Entity::new(
+                    Header {
+                        revision: at.0,
+                        updated: at.1,
+                        ..*now
+                    },
+                    now.fields().to_owned(),
+                ),
                 None => now,
             };
             self.entities.insert(id, settled);
@@ -457,7 +464,7 @@ impl Twin {
         let mut entities: Vec<&Entity> = self.entities.values().collect();
         entities.sort_by_key(|entity| entity.serial);
         for entity in entities {
-            graph.load_entity(Arc::new(entity.clone())).unwrap();
+            graph.load_entity(entity.clone()).unwrap();
         }
         for ((rel, from, to), fields) in &self.relations {
             let end = |id: &Uuid| crate::model::End {
@@ -493,7 +500,7 @@ impl Twin {
             for number in 0..*most {
                 let id = id(*kind, number);
                 let found = graph.find(id);
-                prop_assert_eq!(found.map(|node| &**node.entity()), self.entities.get(&id));
+                prop_assert_eq!(found.map(|node| node.entity()), self.entities.get(&id));
                 if let Some(node) = found {
                     prop_assert!(node.slot() < graph.bound());
                     prop_assert_eq!(graph.by_serial(*kind, node.serial), Some(node));
@@ -508,7 +515,7 @@ impl Twin {
                 .filter(|(_, def)| def.indexed && def.name != "validUntil")
             {
                 let spelling = |text: &str| if def.folded { fold(text) } else { text.into() };
-                let value = |entity: &Entity| entity.fields.get(field as u8).and_then(Value::as_text).map(spelling);
+                let value = |entity: &Entity| entity.fields().get(field as u8).and_then(Value::as_text).map(spelling);
                 let mut sorted: Vec<_> = all
                     .iter()
                     .filter_map(|entity| Some((value(entity)?, entity.serial, entity.id)))
@@ -557,7 +564,7 @@ impl Twin {
     fn hops_agree(&self, graph: &Graph, node: Node<'_>) -> Result<(), TestCaseError> {
         for (rel, direction) in relations().flat_map(|rel| [(rel, Direction::Forward), (rel, Direction::Backward)]) {
             let hop = Hop { rel, direction };
-            let mut far: Vec<(Serial, Uuid, &Fields)> = self
+            let mut far: Vec<(Serial, Uuid, Values<'_>)> = self
                 .relations
                 .iter()
                 .filter(|((other, ..), _)| *other == rel)
@@ -565,7 +572,7 @@ impl Twin {
                     Direction::Forward => (*from == node.id).then_some((to, fields)),
                     Direction::Backward => (*to == node.id).then_some((from, fields)),
                 })
-                .map(|(id, fields)| (self.entities[id].serial, *id, fields))
+                .map(|(id, fields)| (self.entities[id].serial, *id, fields.values()))
                 .collect();
             far.sort_by_key(|(serial, ..)| *serial);
             let seen: Vec<_> = node
@@ -650,12 +657,12 @@ fn take(step: Step, twin: &mut Twin, transaction: &mut Transaction, at: (Revisio
         Step::Update { id, fields } => {
             let expected = match twin.entities.get(&id) {
                 None => Err(Violation::NotFound { id }),
-                Some(entity) => twin.unique(id, entity.kind, &entity.fields, &fields),
+                Some(entity) => twin.unique(id, entity.kind, entity.fields(), fields.values()),
             };
             if expected.is_ok() {
                 twin.entities
                     .entry(id)
-                    .and_modify(|entity| entity.fields = fields.clone());
+                    .and_modify(|entity| *entity = Entity::new(**entity, fields.clone()));
             }
             prop_assert_eq!(transaction.update(id, fields), expected);
         }

@@ -3,12 +3,11 @@
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
-use std::sync::Arc;
 
 use smallvec::SmallVec;
 
 use crate::model::schema::Hop;
-use crate::model::{Direction, End, Entity, Fields, Rel, RelationType, Serial};
+use crate::model::{Direction, End, Entity, Rel, RelationType, Serial, Values};
 
 use super::Graph;
 use super::sorted::Range;
@@ -59,7 +58,7 @@ impl<'g> Node<'g> {
         self.graph
     }
 
-    pub fn entity(self) -> &'g Arc<Entity> {
+    pub fn entity(self) -> &'g Entity {
         self.graph.topology.entity(self.slot)
     }
 
@@ -177,7 +176,7 @@ impl<'g> Node<'g> {
     }
 
     /// What `hop` gives, in an order that is this copy's own: for what is put in order later, or needs none.
-    pub fn each_end(self, hop: Hop, mut each: impl FnMut(Node<'g>, &'g Fields)) {
+    pub fn each_end(self, hop: Hop, mut each: impl FnMut(Node<'g>, Values<'g>)) {
         match self.few(hop) {
             Some(few) => few.for_each(|(end, fields)| each(end, fields)),
             None => self.hop(hop, None).for_each(|(end, fields)| each(end, fields)),
@@ -186,7 +185,7 @@ impl<'g> Node<'g> {
 
     /// What `hop` gives, in no order and without a place to put it in order; `None` where there are so many relations
     /// that `hop` visits only what is taken.
-    pub fn few(self, hop: Hop) -> Option<impl Iterator<Item = (Node<'g>, &'g Fields)>> {
+    pub fn few(self, hop: Hop) -> Option<impl Iterator<Item = (Node<'g>, Values<'g>)>> {
         let (graph, topology) = (self.graph, &self.graph.topology);
         topology.hub(self.slot).is_none().then(|| {
             topology
@@ -206,7 +205,7 @@ impl<'g> Node<'g> {
     }
 
     /// The relation to another entity, if there is one: its own fields. A walk of a few edges, or a search at a hub.
-    pub fn relation(self, hop: Hop, other: Node<'g>) -> Option<&'g Fields> {
+    pub fn relation(self, hop: Hop, other: Node<'g>) -> Option<Values<'g>> {
         let (from, to) = match hop.direction {
             Direction::Forward => (self.slot, other.slot),
             Direction::Backward => (other.slot, self.slot),
@@ -227,7 +226,7 @@ impl<'g> Node<'g> {
 /// what an entity is has to be fetched, and so many are fetched at a time; one after the other each would be waited for.
 pub fn touch<'g>(nodes: impl Iterator<Item = Node<'g>>) {
     let sum = nodes.fold(0, |sum: usize, node| {
-        sum.wrapping_add(node.fields.len() + node.kind as usize)
+        sum.wrapping_add(node.fields().len() + node.kind as usize)
     });
     std::hint::black_box(sum);
 }
@@ -249,7 +248,7 @@ impl Far {
     }
 
     /// The entity, and the relation's own fields; the relation and the graph are those it was walked by.
-    pub fn reach(self, graph: &Graph, rel: Rel) -> (Node<'_>, &Fields) {
+    pub fn reach(self, graph: &Graph, rel: Rel) -> (Node<'_>, Values<'_>) {
         (Node::new(graph, self.0.slot), graph.topology.fields(rel, self.0.edge))
     }
 }
@@ -281,7 +280,7 @@ impl<'g> Hops<'g> {
         }
     }
 
-    fn end(&self, spoke: Spoke) -> (Node<'g>, &'g Fields) {
+    fn end(&self, spoke: Spoke) -> (Node<'g>, Values<'g>) {
         (
             Node::new(self.graph, spoke.slot),
             self.graph.topology.fields(self.rel, spoke.edge),
@@ -290,7 +289,7 @@ impl<'g> Hops<'g> {
 }
 
 impl<'g> Iterator for Hops<'g> {
-    type Item = (Node<'g>, &'g Fields);
+    type Item = (Node<'g>, Values<'g>);
 
     fn next(&mut self) -> Option<Self::Item> {
         let spoke = self.next_spoke()?;

@@ -118,7 +118,7 @@ impl<'o> Object<'o> {
 }
 
 fn field<'e>(entity: &'e Entity, name: &str) -> Option<&'e Value> {
-    entity.fields.get(entity.kind.field(name)?)
+    entity.fields().get(entity.kind.field(name)?)
 }
 
 fn shown(out: &mut Vec<u8>, license: Node<'_>, locale: Option<&str>, now: Time) {
@@ -132,7 +132,7 @@ fn shown(out: &mut Vec<u8>, license: Node<'_>, locale: Option<&str>, now: Time) 
     }
     object.id("entitlementId", entitlement.map(|entitlement| entitlement.id));
     if let Some(item) = item {
-        let name = item.fields.get(place(Kind::LicensedItem, "name"));
+        let name = item.fields().get(place(Kind::LicensedItem, "name"));
         let mut inner = Object::begin(object.name("licensedItem"));
         inner.id("id", Some(item.id));
         inner.value("name", name);

@@ -109,12 +109,12 @@ fn bad_cursor() -> Problem {
 
 fn shown(out: &mut Vec<u8>, listed: &Listed<'_>) {
     const KIND: Kind = Kind::Consumption;
-    let field = |field: u8| listed.lease.fields.get(field);
+    let field = |field: u8| listed.lease.fields().get(field);
     let item = field(place(KIND, "licensedItemId")).and_then(Value::as_uuid);
     let item = item.and_then(|id| listed.lease.graph().find(id));
     let name = item
         .as_ref()
-        .and_then(|item| item.fields.get(place(Kind::LicensedItem, "name")));
+        .and_then(|item| item.fields().get(place(Kind::LicensedItem, "name")));
     out.push(b'{');
     let members = [
         ("leaseId", field(place(KIND, "leaseId"))),

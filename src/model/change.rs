@@ -11,8 +11,8 @@ use super::{Entity, Event, Principal, Relation, Revision, Serial, Time};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {
     Entity {
-        before: Option<Arc<Entity>>,
-        after: Option<Arc<Entity>>,
+        before: Option<Entity>,
+        after: Option<Entity>,
     },
     Relation {
         before: Option<Arc<Relation>>,

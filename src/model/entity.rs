@@ -1,13 +1,24 @@
 //! An entity: a typed node of the graph with its own fields. Its relations are kept by the graph, not here.
 
+use std::fmt;
+use std::ops::Deref;
+
 use smallvec::SmallVec;
+use triomphe::ThinArc;
 use uuid::Uuid;
 
 use super::{Kind, Revision, Serial, Time, Value};
 
-/// One object of the graph. Shared by `Arc` between both copies of the graph, commits and readers.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entity {
+/// One object of the graph, shared between both copies of the graph, commits and readers: a clone is the same object.
+///
+/// What it is and the values of its fields lie in one piece of memory, one after the other: in a graph much larger than the
+/// processor's caches each piece that is read has to be waited for.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Entity(ThinArc<Kept, Value>);
+
+/// What every entity has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Header {
     pub id: Uuid,
     pub serial: Serial,
     /// The revision of the commit that changed it last: its ETag.
@@ -15,22 +26,58 @@ pub struct Entity {
     pub created: Time,
     pub updated: Time,
     pub kind: Kind,
-    pub fields: Fields,
 }
 
-/// Field values by their position in the schema's list for that kind (or relation); at most 32.
+#[derive(PartialEq, Eq)]
+struct Kept {
+    header: Header,
+    set: u32,
+}
+
+impl Entity {
+    pub fn new(header: Header, fields: Fields) -> Self {
+        let Fields { set, values } = fields;
+        Self(ThinArc::from_header_and_iter(Kept { header, set }, values.into_iter()))
+    }
+
+    pub fn fields(&self) -> Values<'_> {
+        Values {
+            set: self.0.header.header.set,
+            values: &self.0.slice,
+        }
+    }
+
+    /// Are they the same object, and not only alike?
+    pub fn is_same(&self, other: &Self) -> bool {
+        std::ptr::eq(self.0.ptr(), other.0.ptr())
+    }
+}
+
+impl Deref for Entity {
+    type Target = Header;
+
+    fn deref(&self) -> &Header {
+        &self.0.header.header.header
+    }
+}
+
+impl fmt::Debug for Entity {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_tuple("Entity").field(&**self).field(&self.fields()).finish()
+    }
+}
+
+/// Field values as they are read: by their position in the schema's list for that kind (or relation); at most 32.
 ///
 /// A bit for each field that is set, and the values of those in order: a lookup is a popcount.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Fields {
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Values<'a> {
     set: u32,
-    values: Box<[Value]>,
+    values: &'a [Value],
 }
 
-impl Fields {
-    pub const MAX: usize = 32;
-
-    pub fn get(&self, index: u8) -> Option<&Value> {
+impl<'a> Values<'a> {
+    pub fn get(self, index: u8) -> Option<&'a Value> {
         let bit = 1u32 << index;
         if self.set & bit == 0 {
             return None;
@@ -38,21 +85,16 @@ impl Fields {
         Some(&self.values[(self.set & (bit - 1)).count_ones() as usize])
     }
 
-    /// From a bit for each field that is set and their values in the schema's order; `None` when those do not match.
-    pub fn packed(set: u32, values: Box<[Value]>) -> Option<Self> {
-        (set.count_ones() as usize == values.len()).then_some(Self { set, values })
-    }
-
-    pub fn is_empty(&self) -> bool {
+    pub fn is_empty(self) -> bool {
         self.set == 0
     }
 
-    pub fn len(&self) -> usize {
+    pub fn len(self) -> usize {
         self.values.len()
     }
 
     /// In the schema's order.
-    pub fn iter(&self) -> impl Iterator<Item = (u8, &Value)> {
+    pub fn iter(self) -> impl Iterator<Item = (u8, &'a Value)> {
         let mut left = self.set;
         self.values.iter().map(move |value| {
             let index = left.trailing_zeros() as u8;
@@ -63,7 +105,7 @@ impl Fields {
 
     /// The same fields with one set, or cleared by `None`.
     #[must_use]
-    pub fn with(&self, index: u8, value: Option<Value>) -> Self {
+    pub fn with(self, index: u8, value: Option<Value>) -> Fields {
         let mut all: Vec<(u8, Value)> = self
             .iter()
             .filter(|(at, _)| *at != index)
@@ -71,6 +113,55 @@ impl Fields {
             .collect();
         all.extend(value.map(|value| (index, value)));
         all.into_iter().collect()
+    }
+
+    pub fn to_owned(self) -> Fields {
+        Fields {
+            set: self.set,
+            values: self.values.to_vec(),
+        }
+    }
+}
+
+/// Field values on their way into an entity, and those of a relation.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Fields {
+    set: u32,
+    values: Vec<Value>,
+}
+
+impl Fields {
+    pub const MAX: usize = 32;
+
+    /// From a bit for each field that is set and their values in the schema's order; `None` when those do not match.
+    pub fn packed(set: u32, values: Vec<Value>) -> Option<Self> {
+        (set.count_ones() as usize == values.len()).then_some(Self { set, values })
+    }
+
+    pub fn values(&self) -> Values<'_> {
+        Values {
+            set: self.set,
+            values: &self.values,
+        }
+    }
+
+    pub fn get(&self, index: u8) -> Option<&Value> {
+        self.values().get(index)
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.set == 0
+    }
+
+    /// In the schema's order.
+    pub fn iter(&self) -> impl Iterator<Item = (u8, &Value)> {
+        self.values().iter()
+    }
+
+    /// The same fields with one set, or cleared by `None`.
+    #[must_use]
+    pub fn with(&self, index: u8, value: Option<Value>) -> Self {
+        self.values().with(index, value)
     }
 }
 
@@ -84,13 +175,10 @@ impl FromIterator<(u8, Value)> for Fields {
             pairs.dedup_by_key(|(index, _)| *index);
         }
         let set = pairs.iter().fold(0, |set, (index, _)| set | 1u32 << index);
-        // As long as it has to be: this is kept.
+        // As long as it has to be: a relation's are kept.
         let mut values = Vec::with_capacity(pairs.len());
         values.extend(pairs.into_iter().map(|(_, value)| value));
-        Self {
-            set,
-            values: values.into_boxed_slice(),
-        }
+        Self { set, values }
     }
 }
 
@@ -112,7 +200,7 @@ mod tests {
         assert_eq!(fields.get(5), Some(&Value::Int(6)));
         assert_eq!(fields.get(31), Some(&Value::Int(31)));
         assert_eq!(fields.get(4), None);
-        assert_eq!(fields.len(), 3);
+        assert_eq!(fields.values().len(), 3);
         let fewer = fields.with(5, None).with(2, Some(Value::Bool(true)));
         assert_eq!(fewer.iter().map(|(index, _)| index).collect::<Vec<_>>(), [0, 2, 31]);
         assert_eq!(fewer.get(2), Some(&Value::Bool(true)));

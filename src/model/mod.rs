@@ -12,7 +12,7 @@ pub mod value;
 
 pub use change::{Change, Commit, Replay, Whose};
 pub use clock::{Clock, Time};
-pub use entity::{Entity, Fields};
+pub use entity::{Entity, Fields, Header, Values};
 pub use event::{Event, Fact, Facts};
 pub use principal::Principal;
 pub use relation::{Direction, End, Rel, Relation};

@@ -90,7 +90,7 @@ fn has_ended(assignment: &Entity, now: Time) -> bool {
     let until = assignment
         .kind
         .field("validUntil")
-        .and_then(|field| assignment.fields.get(field));
+        .and_then(|field| assignment.fields().get(field));
     until.and_then(Value::as_time).is_some_and(|until| until <= now)
 }
 

@@ -93,5 +93,5 @@ fn is_usable(license: Node<'_>, profile: Node<'_>, with_expired: bool, now: Time
         assignment.is_some_and(|assignment| select::is_leased(assignment, now))
     };
     let is_left = with_expired || !credits::is_used_up(license, now) || has_lease();
-    begun && lasts && is_left && license.fields.get(ACTIVE) == Some(&Value::Bool(true)) && !is_denied() && is_open()
+    begun && lasts && is_left && license.fields().get(ACTIVE) == Some(&Value::Bool(true)) && !is_denied() && is_open()
 }

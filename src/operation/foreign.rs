@@ -63,12 +63,12 @@ pub fn id(node: Node<'_>) -> String {
 
 /// What an item is called there: its alias, else its name.
 pub fn code(item: Node<'_>) -> String {
-    let name = || item.fields.get(item.kind.field("name")?).and_then(Value::as_text);
+    let name = || item.fields().get(item.kind.field("name")?).and_then(Value::as_text);
     alias(item).or_else(name).unwrap_or_default().to_owned()
 }
 
 fn alias(node: Node<'_>) -> Option<&str> {
-    let alias = node.entity().fields.get(node.kind.field("alias")?);
+    let alias = node.entity().fields().get(node.kind.field("alias")?);
     alias.and_then(Value::as_text).filter(|alias| !alias.is_empty())
 }
 
@@ -84,7 +84,7 @@ pub struct Named {
 
 pub fn named(profile: Node<'_>) -> Named {
     let text = |node: Node<'_>, name: &str| {
-        let value = node.fields.get(node.kind.field(name)?).and_then(Value::as_text);
+        let value = node.fields().get(node.kind.field(name)?).and_then(Value::as_text);
         value.filter(|text| !text.is_empty()).map(str::to_owned)
     };
     let person = profile.parent(PROFILES);

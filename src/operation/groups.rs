@@ -10,7 +10,7 @@ use crate::entitlement::paths;
 use crate::error::Error;
 use crate::graph::Node;
 use crate::model::schema::{Hop, RelationType, known};
-use crate::model::{Fields, Kind, Rel, Time};
+use crate::model::{Fields, Kind, Rel, Time, Values};
 
 const MEMBERSHIP: Rel = known(RelationType::Membership, Kind::Profile, Kind::ProfileGroup);
 const GROUPS: Rel = known(RelationType::OneToMany, Kind::Organization, Kind::ProfileGroup);
@@ -87,14 +87,14 @@ fn member(call: &Call<'_, '_>) -> Result<Uuid, Error> {
     Ok(reached(call.tx.graph(), call.who, Kind::Profile, id, "profileId")?.id)
 }
 
-fn membership<'c>(call: &'c Call<'_, '_>, profile: Uuid, group: Uuid) -> Option<&'c Fields> {
+fn membership<'c>(call: &'c Call<'_, '_>, profile: Uuid, group: Uuid) -> Option<Values<'c>> {
     let graph = call.tx.graph();
     graph
         .find(profile)?
         .relation(Hop::forward(MEMBERSHIP), graph.find(group)?)
 }
 
-fn has_ended(membership: &Fields, now: Time) -> bool {
+fn has_ended(membership: Values<'_>, now: Time) -> bool {
     let until = MEMBERSHIP
         .def()
         .field("validUntil")

@@ -20,7 +20,7 @@ pub fn ring(graph: &Graph, secret: Option<&Secret>) -> Keyring {
 }
 
 fn entities(graph: &Graph) -> impl Iterator<Item = &Entity> {
-    graph.of_kind(Kind::SigningKey, None).map(|node| &**node.entity())
+    graph.of_kind(Kind::SigningKey, None).map(|node| node.entity())
 }
 
 fn keys(graph: &Graph) -> impl Iterator<Item = Key> {
@@ -61,7 +61,7 @@ pub fn rotate(tx: &mut Transaction<'_>, who: &Who, new: &NewKey, ends_at: Time) 
         tx.remove(id)?;
     }
     for id in replaced {
-        if let Some(fields) = tx.graph().find(id).map(|node| retired(&node.fields, now, ends_at)) {
+        if let Some(fields) = tx.graph().find(id).map(|node| retired(node.fields(), now, ends_at)) {
             tx.update(id, fields)?;
         }
     }

@@ -89,7 +89,7 @@ fn find<'g>(graph: &'g Graph, user_name: &str) -> Option<Node<'g>> {
 
 fn hash_of<'g>(login: &Node<'g>) -> Option<&'g str> {
     let field = Kind::EmailAndPassword.field("passwordHash")?;
-    login.entity().fields.get(field)?.as_text()
+    login.entity().fields().get(field)?.as_text()
 }
 
 /// Gives the token. Those of the same user that have ended are swept away in passing.
@@ -100,7 +100,7 @@ pub fn enter(tx: &mut Transaction<'_>, verified: &Verified) -> Result<Outcome, E
     }
     let user_name = Kind::EmailAndPassword
         .field("userName")
-        .and_then(|field| login.fields.get(field));
+        .and_then(|field| login.fields().get(field));
     let login_name = user_name.and_then(Value::as_text).unwrap_or_default().to_owned();
     let now = tx.now();
     let person = login.parent(LOGINS).ok_or(Fault::InvalidCredentials)?;

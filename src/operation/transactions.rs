@@ -92,7 +92,7 @@ impl DoneItem {
             first
         };
         let field =
-            |name: &'static str| move |license: &Node<'_>| license.fields.get(Kind::License.field(name)?).cloned();
+            |name: &'static str| move |license: &Node<'_>| license.fields().get(Kind::License.field(name)?).cloned();
         let quantity = alike("quantity", &|license| self.quantity(*license, now).map(Value::Int));
         let valid_from = alike("licenseValidFrom", &field("validFrom"));
         let valid_until = alike("licenseValidUntil", &field("validUntil"));
@@ -162,7 +162,7 @@ fn of_item(graph: &Graph, index: usize, item: &OrderItem, refused: Refused) -> E
     };
     let why = match pooled {
         Some(pooled) => {
-            let time = |name: &str| pooled.fields.get(Kind::License.field(name)?).and_then(Value::as_time);
+            let time = |name: &str| pooled.fields().get(Kind::License.field(name)?).and_then(Value::as_time);
             let (from, until) = (time("validFrom"), time("validUntil"));
             if item.valid_until.is_some_and(|sent| sent != until) {
                 member = "/licenseValidUntil";
@@ -297,7 +297,7 @@ fn found(graph: &Graph, owner: Uuid, external_id: &str) -> Vec<Found> {
         .filter_map(|note| {
             let license = note.parent(METADATA)?;
             let of = license.parent(LICENSES).and_then(homes::owner)?;
-            let order = serde_json::from_str(note.fields.get(value)?.as_text()?).ok()?;
+            let order = serde_json::from_str(note.fields().get(value)?.as_text()?).ok()?;
             let found = Found {
                 license: license.id,
                 order,
@@ -409,7 +409,7 @@ fn mark_credit(tx: &mut Transaction<'_>, license: Uuid, item: Uuid) -> Result<()
     };
     let mut credits = node.hop(Hop::forward(rel), None).map(|(credit, _)| credit);
     let youngest = credits.next_back();
-    let Some((id, fields)) = youngest.map(|credit| (credit.id, credit.fields.with(field, Some(Value::Uuid(item)))))
+    let Some((id, fields)) = youngest.map(|credit| (credit.id, credit.fields().with(field, Some(Value::Uuid(item)))))
     else {
         return Ok(());
     };
@@ -433,9 +433,9 @@ fn share(license: Node<'_>, item: Uuid, now: Time) -> Result<Share, Refused> {
     let (Some((rel, amount)), false) = (rel.zip(kind.field(amount)), limited == Limited::UseTime) else {
         return Ok(Share::Uncounted);
     };
-    let has = |credit: &Node<'_>| credit.fields.get(amount).and_then(Value::as_int);
+    let has = |credit: &Node<'_>| credit.fields().get(amount).and_then(Value::as_int);
     let credits = || license.hop(Hop::forward(rel), None).map(|(credit, _)| credit);
-    let of = |credit: &Node<'_>| credit.fields.get(kind.field(ITEM)?).and_then(Value::as_uuid);
+    let of = |credit: &Node<'_>| credit.fields().get(kind.field(ITEM)?).and_then(Value::as_uuid);
     if let Some(own) = credits().find(|credit| of(credit) == Some(item)) {
         return Ok(Share::Own {
             credit: own.id,
@@ -444,7 +444,7 @@ fn share(license: Node<'_>, item: Uuid, now: Time) -> Result<Share, Refused> {
         });
     }
     let is_active = |credit: &Node<'_>| {
-        let active = kind.field("active").and_then(|field| credit.fields.get(field));
+        let active = kind.field("active").and_then(|field| credit.fields().get(field));
         active.and_then(Value::as_bool) == Some(true) && select::is_valid(credit, now)
     };
     let mut valid = credits().filter(is_active);
@@ -460,8 +460,8 @@ fn keep(tx: &mut Transaction<'_>, license: Uuid, order: &Order, item: &KeptItem)
     let name = Value::text(&format!("{PREFIX}{}", order.external_id));
     let node = tx.graph().find(license).ok_or(Violation::NotFound { id: license })?;
     let mut notes = node.hop(Hop::forward(METADATA), None).map(|(note, _)| note);
-    let there = notes.find(|note| note.fields.get(key) == Some(&name));
-    let kept = there.and_then(|note| serde_json::from_str::<KeptOrder>(note.fields.get(value)?.as_text()?).ok());
+    let there = notes.find(|note| note.fields().get(key) == Some(&name));
+    let kept = there.and_then(|note| serde_json::from_str::<KeptOrder>(note.fields().get(value)?.as_text()?).ok());
     let mut kept = kept.unwrap_or_else(|| KeptOrder {
         order_type: order.order_type.clone(),
         items: Vec::new(),
@@ -471,7 +471,7 @@ fn keep(tx: &mut Transaction<'_>, license: Uuid, order: &Order, item: &KeptItem)
         None => kept.items.push(item.clone()),
     }
     let text = Value::text(&serde_json::to_string(&kept).unwrap_or_default());
-    if let Some((id, fields)) = there.map(|note| (note.id, note.fields.with(value, Some(text.clone())))) {
+    if let Some((id, fields)) = there.map(|note| (note.id, note.fields().with(value, Some(text.clone())))) {
         return tx.update(id, fields);
     }
     let id = tx.new_id();
@@ -487,7 +487,7 @@ fn changed(tx: &mut Transaction<'_>, order: &Order, item: &OrderItem, done: &mut
         }
         if let (Some(scope), Some(field)) = (&item.lock_scope, Kind::License.field("lockScope")) {
             let node = tx.graph().find(license).ok_or(Violation::NotFound { id: license })?;
-            let fields = node.fields.with(field, Some(Value::text(scope)));
+            let fields = node.fields().with(field, Some(Value::text(scope)));
             tx.update(license, fields)?;
         }
         // The license is asked, and not what was ordered last: its seats may be others since.
@@ -496,7 +496,7 @@ fn changed(tx: &mut Transaction<'_>, order: &Order, item: &OrderItem, done: &mut
             Share::Own { has, .. } | Share::All { has } if has == Some(item.quantity) => {}
             Share::Own { credit, amount, .. } => {
                 let node = tx.graph().find(credit).ok_or(Violation::NotFound { id: credit })?;
-                let fields = node.fields.with(amount, Some(Value::Int(item.quantity)));
+                let fields = node.fields().with(amount, Some(Value::Int(item.quantity)));
                 tx.update(credit, fields)?;
             }
             Share::Uncounted if item.quantity == done.item.quantity => {}

@@ -13,7 +13,7 @@ use super::pattern::Pattern;
 use crate::access::View;
 use crate::graph::Node;
 use crate::model::value::fold;
-use crate::model::{Direction, Field, Fields, Kind, Rel, Value};
+use crate::model::{Direction, Field, Kind, Rel, Value, Values};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Cond<F> {
@@ -187,7 +187,7 @@ impl Subject<Field> for EntitySubject<'_, '_> {
     fn meets(&self, test: &Test<Field>, reader: &mut Reader<'_>) -> Result<bool, QueryError> {
         let entity = self.node.entity();
         match test.field {
-            Field::Own(index) => test.on(entity.fields.get(index), reader),
+            Field::Own(index) => test.on(entity.fields().get(index), reader),
             Field::Id => test.on(Some(&Value::Uuid(entity.id)), reader),
             Field::Serial => test.on(Some(&serial_value(entity.serial)), reader),
             Field::Created => test.on(Some(&Value::Time(entity.created)), reader),
@@ -203,7 +203,7 @@ pub(super) struct RelationSubject<'g> {
     pub right: Node<'g>,
     /// Which way the relation points when walked from `left` to `right`.
     pub direction: Direction,
-    pub fields: &'g Fields,
+    pub fields: Values<'g>,
 }
 
 impl Subject<RelationField> for RelationSubject<'_> {

@@ -20,7 +20,7 @@ use super::prepare::Link;
 use super::source::{Candidates, Source};
 use crate::access::View;
 use crate::graph::{self, Far, Node};
-use crate::model::{Direction, Field, Fields, Kind, RelationType, Serial, Value};
+use crate::model::{Direction, Field, Kind, RelationType, Serial, Value, Values};
 
 #[derive(Clone, Debug)]
 pub enum Answer<'g> {
@@ -118,6 +118,8 @@ struct Run<'p, 'g> {
     budget: &'p mut Budget,
     /// Parts of which every entity is visible.
     open: SmallVec<[bool; 4]>,
+    /// Parts of which every entity is here: nothing is asked of it either.
+    free: SmallVec<[bool; 4]>,
     /// By part: entities that were checked, with the outcome.
     memo: Vec<HashMap<usize, bool, RandomState>>,
 }
@@ -132,13 +134,16 @@ enum Feed<'g> {
 
 impl<'p, 'g> Run<'p, 'g> {
     fn new(plan: &'p Plan, way: &'p Way, view: &'p View<'g>, budget: &'p mut Budget) -> Self {
-        let open = plan.parts.iter().map(|part| view.sees_all(part.kind)).collect();
+        let open: SmallVec<[bool; 4]> = plan.parts.iter().map(|part| view.sees_all(part.kind)).collect();
+        let asked = |at: usize| !plan.parts[at].conds.is_empty() || (way.order == Order::Top && at == plan.target());
+        let free = open.iter().enumerate().map(|(at, open)| *open && !asked(at)).collect();
         Self {
             plan,
             way,
             view,
             budget,
             open,
+            free,
             memo: Vec::new(),
         }
     }
@@ -287,7 +292,7 @@ impl<'p, 'g> Run<'p, 'g> {
             }
             for node in graph.of_kind(kind, after) {
                 run.budget.visit(run.plan.target())?;
-                if node.entity().fields.get(field).is_none() && run.offer(node, sink)?.is_break() {
+                if node.entity().fields().get(field).is_none() && run.offer(node, sink)?.is_break() {
                     return Ok(ControlFlow::Break(()));
                 }
             }
@@ -333,7 +338,7 @@ impl<'p, 'g> Run<'p, 'g> {
             };
             // Values go down, serials within a value up.
             while let Some(last) = graph.in_range(kind, field, from.as_ref(), to.as_ref()).next_back() {
-                let Some(value) = last.entity().fields.get(field) else {
+                let Some(value) = last.entity().fields().get(field) else {
                     break;
                 };
                 if let Some(key) = self.long_key(last) {
@@ -391,7 +396,7 @@ impl<'p, 'g> Run<'p, 'g> {
         let key = self.plan.sort.first()?;
         let Field::Own(field) = key.field else { return None };
         // Folding makes no text twice as long.
-        node.fields
+        node.fields()
             .get(field)?
             .as_text()
             .filter(|text| text.len() * 2 >= page::KEY_BYTES)?;
@@ -419,7 +424,7 @@ impl<'p, 'g> Run<'p, 'g> {
             if self.long_key(node).as_ref() != Some(key) {
                 break;
             }
-            last = node.fields.get(field).cloned();
+            last = node.fields().get(field).cloned();
             if after.is_none_or(|after| node.serial() > after) {
                 alike.push(node);
             }
@@ -572,14 +577,16 @@ impl<'p, 'g> Run<'p, 'g> {
         &mut self,
         at: usize,
         left: Node<'g>,
-        relations: impl Iterator<Item = (Node<'g>, &'g Fields)>,
+        relations: impl Iterator<Item = (Node<'g>, Values<'g>)>,
         seen: &mut Option<HashSet<usize, RandomState>>,
         sink: Sink<'_, 'g>,
     ) -> Result<ControlFlow<()>, QueryError> {
-        let link = &self.plan.links[at];
+        let (link, free) = (&self.plan.links[at], self.free[at + 1]);
+        let plain = link.conds.is_empty();
         for (right, fields) in relations {
             self.budget.visit(at + 1)?;
-            let holds = is_linked(link, left, right, fields, self.budget, at + 1)? && self.is_here(at + 1, right)?;
+            let holds = (plain || is_linked(link, left, right, fields, self.budget, at + 1)?)
+                && (free || self.is_here(at + 1, right)?);
             let new = holds && seen.as_mut().is_none_or(|seen| seen.insert(right.slot()));
             if new && sink(right).is_break() {
                 return Ok(ControlFlow::Break(()));
@@ -604,13 +611,14 @@ impl<'p, 'g> Run<'p, 'g> {
                 None => many.push(left.hop(link.hop, after).ends().map(move |far| (far, left))),
             }
         }
+        let (plain, free) = (link.conds.is_empty(), self.free[at]);
         let mut last = None;
         for (far, left) in Merge::new(few, many.into_iter(), |(far, _): &(Far, &Node<'g>)| far.serial()) {
             self.budget.visit(at)?;
             let (left, (right, fields)) = (*left, far.reach(graph, link.hop.rel));
             if last == Some(right.slot())
-                || !is_linked(link, left, right, fields, self.budget, at)?
-                || !self.is_here(at, right)?
+                || !(plain || is_linked(link, left, right, fields, self.budget, at)?)
+                || !(free || self.is_here(at, right)?)
             {
                 continue;
             }
@@ -635,7 +643,7 @@ impl<'p, 'g> Run<'p, 'g> {
             // It is about to be folded, to be compared with the others.
             for key in &self.plan.sort {
                 if let (Field::Own(field), true) = (key.field, key.folded) {
-                    let text = node.fields.get(field).and_then(Value::as_text);
+                    let text = node.fields().get(field).and_then(Value::as_text);
                     self.budget.read(at, text.map_or(0, str::len))?;
                 }
             }
@@ -698,7 +706,7 @@ pub(super) fn is_linked<'g>(
     link: &Link,
     left: Node<'g>,
     right: Node<'g>,
-    fields: &'g Fields,
+    fields: Values<'g>,
     budget: &mut Budget,
     part: usize,
 ) -> Result<bool, QueryError> {

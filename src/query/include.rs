@@ -14,7 +14,7 @@ use crate::access::View;
 use crate::graph::Node;
 use crate::limits::Limits;
 use crate::model::schema::Hop;
-use crate::model::{Fields, Kind};
+use crate::model::{Kind, Values};
 use crate::selector::ast::{Include, Span, Step};
 
 /// What to nest under an object.
@@ -126,7 +126,7 @@ pub fn related<'g>(
     include: &IncludeNode,
     view: &View<'g>,
     budget: &mut Budget,
-) -> Result<Vec<(Node<'g>, &'g Fields)>, QueryError> {
+) -> Result<Vec<(Node<'g>, Values<'g>)>, QueryError> {
     let mut ends = Vec::new();
     if view.sees_none(include.part.kind) || !view.sees_relation(include.hop.rel) {
         return Ok(ends);

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use crate::access::View;
 use crate::graph::Node;
 use crate::model::schema::Hop;
-use crate::model::{Direction, FieldType, Fields, Kind, Serial, Time, Value};
+use crate::model::{Direction, FieldType, Kind, Serial, Time, Value, Values};
 use crate::selector::ast::{Comparison, Head, LiteralValue, ObjectPart, Operator, Predicate, Selector};
 
 /// All matches in the order the selector asks for; `None` for a selector that should be refused.
@@ -138,7 +138,7 @@ fn field(node: Node<'_>, name: &str, view: &View<'_>) -> Option<Value> {
         _ => {}
     }
     if let Some(at) = node.kind.def().fields.iter().position(|field| field.name == name) {
-        return node.fields.get(at as u8).cloned();
+        return node.fields().get(at as u8).cloned();
     }
     for rel in node.kind.parents() {
         if format!("ref_{}_id", rel.def().from.name()) == name {
@@ -325,7 +325,7 @@ fn holds(predicate: &Predicate, node: Node<'_>, view: &View<'_>) -> bool {
     }
 }
 
-fn linked(predicate: &Predicate, hop: Hop, left: Node<'_>, right: Node<'_>, fields: &Fields) -> bool {
+fn linked(predicate: &Predicate, hop: Hop, left: Node<'_>, right: Node<'_>, fields: Values<'_>) -> bool {
     match predicate {
         Predicate::And(all) => all.iter().all(|inner| linked(inner, hop, left, right, fields)),
         Predicate::Or(any) => any.iter().any(|inner| linked(inner, hop, left, right, fields)),

@@ -72,7 +72,7 @@ impl<'g> Ranked<'g> {
 pub(super) fn value<'g>(key: &SortKey, node: Node<'g>, view: &View<'g>) -> Option<Cow<'g, Value>> {
     let entity = node.entity();
     Some(match key.field {
-        Field::Own(index) => match entity.fields.get(index)? {
+        Field::Own(index) => match entity.fields().get(index)? {
             Value::Text(text) if key.folded => match fold(text) {
                 folded if folded.len() > KEY_BYTES => Cow::Owned(Value::text(beginning(&folded))),
                 folded => Cow::Owned(Value::Text(folded)),

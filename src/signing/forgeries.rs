@@ -574,15 +574,17 @@ impl Random {
 fn others_read_what_we_sign() {
     let entity = |serial: u64, pair: &Pair| {
         let new = NewKey::new(Uuid::from_u128(u128::from(serial)), pair, None).expect("a key");
-        crate::model::Entity {
-            id: new.id,
-            serial,
-            revision: serial,
-            created: Time(0),
-            updated: Time(0),
-            kind: crate::model::Kind::SigningKey,
-            fields: new.fields,
-        }
+        crate::model::Entity::new(
+            crate::model::Header {
+                id: new.id,
+                serial,
+                revision: serial,
+                created: Time(0),
+                updated: Time(0),
+                kind: crate::model::Kind::SigningKey,
+            },
+            new.fields,
+        )
     };
     let entities = [entity(1, &WORLD.rsa), entity(2, &WORLD.ed)];
     let ring = Keyring::open(entities.iter(), None);

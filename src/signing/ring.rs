@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::verify::{PublicKey, PublicKeys};
 use super::{Algorithm, Pair, Secret, Unable, jws, seal};
-use crate::model::{Entity, Fields, Kind, Serial, Time, Value};
+use crate::model::{Entity, Fields, Kind, Serial, Time, Value, Values};
 
 // Places in the schema's list, held by `fields_are_where_the_schema_has_them`.
 const ALG: u8 = 0;
@@ -34,8 +34,8 @@ pub struct Key {
 impl Key {
     /// `None` if another version of the server made it, of an algorithm this one does not know.
     pub fn read(entity: &Entity) -> Option<Self> {
-        let text = |field: u8| entity.fields.get(field).and_then(Value::as_text);
-        let time = |field: u8| entity.fields.get(field).and_then(Value::as_time);
+        let text = |field: u8| entity.fields().get(field).and_then(Value::as_text);
+        let time = |field: u8| entity.fields().get(field).and_then(Value::as_time);
         if entity.kind != Kind::SigningKey {
             return None;
         }
@@ -87,7 +87,7 @@ impl NewKey {
 }
 
 /// The fields of a key that signs no more, and is believed until `ends_at`. Its private half is forgotten.
-pub fn retired(key: &Fields, now: Time, ends_at: Time) -> Fields {
+pub fn retired(key: Values<'_>, now: Time, ends_at: Time) -> Fields {
     key.with(PRIVATE, None)
         .with(RETIRED_AT, Some(Value::Time(now)))
         .with(ENDS_AT, Some(Value::Time(ends_at)))
@@ -120,7 +120,7 @@ impl Keyring {
             if active.iter().any(|other| other.algorithm == key.algorithm) {
                 continue;
             }
-            let private = entity.fields.get(PRIVATE).and_then(Value::as_text);
+            let private = entity.fields().get(PRIVATE).and_then(Value::as_text);
             let opened = private.and_then(|kept| seal::open(kept, secret, key.id, key.algorithm));
             // A private half that is another public one's would sign what nobody can verify.
             let pair = opened
@@ -194,6 +194,7 @@ impl Keyring {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Header;
     use crate::signing::generate;
 
     #[test]
@@ -210,15 +211,17 @@ mod tests {
     }
 
     fn entity(serial: Serial, new: &NewKey) -> Entity {
-        Entity {
-            id: new.id,
-            serial,
-            revision: serial,
-            created: Time(0),
-            updated: Time(0),
-            kind: Kind::SigningKey,
-            fields: new.fields.clone(),
-        }
+        Entity::new(
+            Header {
+                id: new.id,
+                serial,
+                revision: serial,
+                created: Time(0),
+                updated: Time(0),
+                kind: Kind::SigningKey,
+            },
+            new.fields.clone(),
+        )
     }
 
     /// The active key first, whichever was made when, and RS256 before EdDSA.
@@ -227,19 +230,13 @@ mod tests {
         let ed = generate(Algorithm::EdDsa).unwrap();
         let new = |id: u128| NewKey::new(Uuid::from_u128(id), &ed, None).unwrap();
         // As if some were RSA: only their order is looked at.
-        let as_rsa = |mut entity: Entity| {
-            entity.fields = entity.fields.with(ALG, Some(Value::text("RS256")));
-            entity
+        let of = |entity: Entity, alg: &str| {
+            let fields = entity.fields().with(ALG, Some(Value::text(alg)));
+            Entity::new(*entity, fields)
         };
-        let retire = |mut entity: Entity| {
-            entity.fields = retired(&entity.fields, Time(1), Time(9));
-            entity
-        };
-        let unknown = {
-            let mut entity = entity(9, &new(9));
-            entity.fields = entity.fields.with(ALG, Some(Value::text("ES512")));
-            entity
-        };
+        let as_rsa = |entity: Entity| of(entity, "RS256");
+        let retire = |entity: Entity| Entity::new(*entity, retired(entity.fields(), Time(1), Time(9)));
+        let unknown = of(entity(9, &new(9)), "ES512");
         let entities = [
             entity(1, &new(1)),
             retire(as_rsa(entity(2, &new(2)))),
@@ -266,7 +263,7 @@ mod tests {
         let secret = Secret::new(&"s".repeat(32));
         let pair = generate(Algorithm::EdDsa).unwrap();
         let new = NewKey::new(Uuid::from_u128(1), &pair, secret.as_ref()).unwrap();
-        let mut kept = entity(1, &new);
+        let kept = entity(1, &new);
         let signed = |kept: &Entity, secret: Option<&Secret>| {
             Keyring::open([kept].into_iter(), secret)
                 .sign(Algorithm::EdDsa, b"{}")
@@ -278,7 +275,7 @@ mod tests {
             signed(&kept, Secret::new(&"t".repeat(32)).as_ref()),
             Err(Unable::Sealed(new.id))
         );
-        kept.fields = retired(&kept.fields, Time(5), Time(9));
+        let kept = Entity::new(*kept, retired(kept.fields(), Time(5), Time(9)));
         assert_eq!(signed(&kept, secret.as_ref()), Err(Unable::NoKey(Algorithm::EdDsa)));
         let key = Key::read(&kept).unwrap();
         assert_eq!(

@@ -162,18 +162,21 @@ fn what_is_committed_is_loaded_and_logged<B: Backend>() {
 fn nothing_of_a_bad_batch_is_kept<B: Backend>() {
     /// Makes the last commit of a good batch a bad one.
     type Spoil = fn(&mut Commit, &World);
-    fn some(world: &World) -> Arc<Entity> {
+    fn some(world: &World) -> Entity {
         let of = |loaded| match loaded {
             Loaded::Entity(entity) => Some(entity),
             _ => None,
         };
         world.state(ALWAYS).into_iter().find_map(of).expect("an entity")
     }
-    fn changed(entity: &Arc<Entity>) -> Arc<Entity> {
-        Arc::new(Entity {
-            created: Time(entity.created.0 + 1),
-            ..Entity::clone(entity)
-        })
+    fn changed(entity: &Entity) -> Entity {
+        Entity::new(
+            Header {
+                created: Time(entity.created.0 + 1),
+                ..**entity
+            },
+            entity.fields().to_owned(),
+        )
     }
     let spoils: &[(&str, Spoil)] = &[
         ("a gap", |commit, _| commit.revision += 1),
@@ -208,10 +211,10 @@ fn nothing_of_a_bad_batch_is_kept<B: Backend>() {
         }),
         ("another serial", |commit, world| {
             let before = some(world);
-            let after = Some(Arc::new(Entity {
-                serial: 999,
-                ..Entity::clone(&before)
-            }));
+            let after = Some(Entity::new(
+                Header { serial: 999, ..*before },
+                before.fields().to_owned(),
+            ));
             commit.changes.push(Change::Entity {
                 before: Some(before),
                 after,
@@ -438,15 +441,17 @@ fn answers_are_kept_for_a_day<B: Backend>() {
 fn serials_are_never_given_twice<B: Backend>() {
     let backend = B::new();
     let entity = |revision, serial| {
-        Arc::new(Entity {
-            id: uuid::Uuid::from_u128(serial),
-            serial: serial as Serial,
-            revision,
-            created: Time(5),
-            updated: Time(5),
-            kind: Kind::Organization,
-            fields: Fields::default(),
-        })
+        Entity::new(
+            Header {
+                id: uuid::Uuid::from_u128(serial),
+                serial: serial as Serial,
+                revision,
+                created: Time(5),
+                updated: Time(5),
+                kind: Kind::Organization,
+            },
+            Fields::default(),
+        )
     };
     let commit = |revision, before, after| Commit {
         revision,
@@ -555,7 +560,7 @@ fn expected(world: &World, wanted: Wanted<'_>) -> Vec<Told> {
             };
             let parents = relations.iter().filter(is_parent);
             Told::Entity(
-                (**entity).clone(),
+                (*entity).clone(),
                 sorted(parents.map(|relation| (relation.rel, relation.from)).collect()),
             )
         }));

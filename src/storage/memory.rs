@@ -44,7 +44,7 @@ struct Contents {
     forgotten: Revision,
     /// Without their replays. Shared with those who walk through it.
     log: Vec<Arc<Commit>>,
-    entities: BTreeMap<Serial, Arc<Entity>>,
+    entities: BTreeMap<Serial, Entity>,
     relations: BTreeMap<(Serial, Rel, Serial), Arc<Relation>>,
     /// Oldest first, each with its commit's revision and time.
     replays: Vec<(Revision, Time, Replay)>,
@@ -424,7 +424,7 @@ impl Contents {
 /// What `state` gives of all there is, relations in the order of their keys.
 fn tell(
     head: Head,
-    entities: &[Arc<Entity>],
+    entities: &[Entity],
     relations: &[Arc<Relation>],
     wanted: Wanted<'_>,
     each: &mut dyn FnMut(Stated<'_>) -> ControlFlow<()>,

@@ -66,7 +66,7 @@ pub enum Loaded {
         entities: usize,
         relations: usize,
     },
-    Entity(Arc<Entity>),
+    Entity(Entity),
     Relation(Relation),
     /// With the revision of its commit.
     Replay(Revision, Replay),

@@ -39,15 +39,17 @@ pub fn entity() -> impl Strategy<Value = Entity> {
         (any::<(u128, Serial, Revision, i64, i64)>(), fields(kind.def().fields)).prop_map(move |(own, fields)| {
             let (id, serial, revision, created, updated) = own;
             let (created, updated) = (Time(created), Time(updated));
-            Entity {
-                id: Uuid::from_u128(id),
-                serial,
-                revision,
-                created,
-                updated,
-                kind,
+            Entity::new(
+                Header {
+                    id: Uuid::from_u128(id),
+                    serial,
+                    revision,
+                    created,
+                    updated,
+                    kind,
+                },
                 fields,
-            }
+            )
         })
     })
 }
@@ -115,8 +117,8 @@ fn event() -> impl Strategy<Value = Event> {
 
 pub fn commit() -> impl Strategy<Value = Commit> {
     let entities = (entity(), entity(), 1..4u8).prop_map(|(before, after, which)| Change::Entity {
-        before: (which & 1 != 0).then(|| Arc::new(before)),
-        after: (which & 2 != 0).then(|| Arc::new(after)),
+        before: (which & 1 != 0).then_some(before),
+        after: (which & 2 != 0).then_some(after),
     });
     let relations = (relation(), relation(), 1..4u8).prop_map(|(before, after, which)| Change::Relation {
         before: (which & 1 != 0).then(|| Arc::new(before)),
@@ -161,7 +163,7 @@ pub struct World {
     random: u64,
     pub head: Head,
     pub commits: Vec<Commit>,
-    entities: BTreeMap<Serial, Arc<Entity>>,
+    entities: BTreeMap<Serial, Entity>,
     relations: BTreeMap<(Serial, Rel, Serial), Arc<Relation>>,
     replays: Vec<(Revision, Replay)>,
 }
@@ -211,7 +213,7 @@ impl World {
         fields.into_iter().collect()
     }
 
-    fn some_entity(&mut self) -> Option<Arc<Entity>> {
+    fn some_entity(&mut self) -> Option<Entity> {
         let at = self.below(self.entities.len());
         self.entities.values().nth(at).cloned()
     }
@@ -276,15 +278,17 @@ impl World {
                 self.head.next_serial += 1;
                 let id = Uuid::from_u64_pair(self.random(), serial);
                 let fields = self.fields(kind.def().fields);
-                let entity = Arc::new(Entity {
-                    id,
-                    serial,
-                    revision,
-                    created: at,
-                    updated: at,
-                    kind,
+                let entity = Entity::new(
+                    Header {
+                        id,
+                        serial,
+                        revision,
+                        created: at,
+                        updated: at,
+                        kind,
+                    },
                     fields,
-                });
+                );
                 self.entities.insert(serial, entity.clone());
                 vec![Change::Entity {
                     before: None,
@@ -296,12 +300,14 @@ impl World {
                     return Vec::new();
                 };
                 let fields = self.fields(before.kind.def().fields);
-                let after = Arc::new(Entity {
+                let after = Entity::new(
+                    Header {
+                        revision,
+                        updated: at,
+                        ..*before
+                    },
                     fields,
-                    revision,
-                    updated: at,
-                    ..(*before).clone()
-                });
+                );
                 self.entities.insert(before.serial, after.clone());
                 vec![Change::Entity {
                     before: Some(before),

@@ -112,6 +112,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
 const MAY_SAY: &[(&str, &[&str])] = &[
     ("nom", &["selector/"]),
     ("petgraph", &["graph/"]),
+    ("triomphe", &["model/entity.rs"]),
     ("regex", &["entitlement/version.rs"]),
     ("rusqlite", &["storage/sqlite"]),
     ("actix_web", &["http/", "doors/", "cli/serve.rs"]),

@@ -48,7 +48,7 @@ fn leases(server: &Server) -> Vec<Value> {
     let mut found: Vec<Value> = graph
         .of_kind(Kind::Consumption, None)
         .map(|lease| {
-            let field = |name: &str| lease.fields.get(Kind::Consumption.field(name)?).cloned();
+            let field = |name: &str| lease.fields().get(Kind::Consumption.field(name)?).cloned();
             let id = field("leaseId").and_then(|id| id.as_uuid()).expect("an id");
             let until = field("grantedUntil").and_then(|until| until.as_time()).expect("an end");
             let hw = field("hw").and_then(|hw| hw.as_text().map(str::to_owned));

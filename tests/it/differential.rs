@@ -465,7 +465,7 @@ fn readable(graph: &Graph, who: &Who) -> HashSet<Uuid> {
                     .parents()
                     .iter()
                     .any(|rel| role.parent(*rel).is_some());
-                if !owned && template.is_some_and(|field| role.fields.get(field).is_some()) {
+                if !owned && template.is_some_and(|field| role.fields().get(field).is_some()) {
                     reach.extend(below(vec![role.id], &|relation, _, child| {
                         relation == RelationType::OneToMany && child == Kind::ConsumerPermission
                     }));

@@ -468,7 +468,7 @@ fn readers_see_whole_commits_only() {
                     let (mut reads, mut last) = (0, 0);
                     while !done.load(Ordering::Relaxed) || reads < 100 {
                         let snapshot = world.engine.snapshot();
-                        let value = |id| snapshot.find(id).and_then(|node| node.fields.get(0).cloned());
+                        let value = |id| snapshot.find(id).and_then(|node| node.fields().get(0).cloned());
                         assert_eq!(value(one), value(other));
                         assert_eq!(value(one), Some(Value::text(&(snapshot.revision() - 1).to_string())));
                         assert!(snapshot.revision() >= last, "the graph went back");
@@ -501,7 +501,7 @@ fn no_update_is_lost() {
         let old = transaction
             .graph()
             .find(id)
-            .and_then(|node| node.fields.get(0)?.as_text()?.parse::<u32>().ok());
+            .and_then(|node| node.fields().get(0)?.as_text()?.parse::<u32>().ok());
         let fields = name(&old.map_or(1, |old| old + 1).to_string());
         match old {
             Some(_) => transaction.update(id, fields)?,
@@ -518,7 +518,7 @@ fn no_update_is_lost() {
     });
     let snapshot = world.engine.snapshot();
     assert_eq!(
-        snapshot.find(id).and_then(|node| node.fields.get(0).cloned()),
+        snapshot.find(id).and_then(|node| node.fields().get(0).cloned()),
         Some(Value::text("800"))
     );
     assert_eq!((snapshot.revision(), world.log()), (800, 800));
@@ -640,7 +640,7 @@ fn two_nodes_never_decide_upon_an_old_graph() {
         let old = transaction
             .graph()
             .find(id)
-            .and_then(|node| node.fields.get(0)?.as_text()?.parse::<u32>().ok());
+            .and_then(|node| node.fields().get(0)?.as_text()?.parse::<u32>().ok());
         let fields = name(&old.map_or(1, |old| old + 1).to_string());
         match old {
             Some(_) => transaction.update(id, fields)?,
@@ -663,7 +663,7 @@ fn two_nodes_never_decide_upon_an_old_graph() {
     assert!(nodes.iter().all(|node| node.act(Act::Nothing).is_ok()));
     let graphs = [0, 1].map(|n| nodes[n].engine.snapshot());
     assert_eq!(
-        graphs[0].find(id).and_then(|node| node.fields.get(0).cloned()),
+        graphs[0].find(id).and_then(|node| node.fields().get(0).cloned()),
         Some(Value::text("400"))
     );
     assert_eq!(

@@ -72,7 +72,7 @@ fn reserved(server: &Server) -> usize {
     let field = Kind::Assignment.field("reservationType").expect("a field");
     graph
         .of_kind(Kind::Assignment, None)
-        .filter(|assignment| assignment.fields.get(field).and_then(|value| value.as_text()) == Some("reserved"))
+        .filter(|assignment| assignment.fields().get(field).and_then(|value| value.as_text()) == Some("reserved"))
         .count()
 }
 

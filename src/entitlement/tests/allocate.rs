@@ -242,7 +242,7 @@ fn a_denial_outlives_the_allocation_it_was_written_over() {
             .graph()
             .find(seat)
             .unwrap()
-            .fields
+            .fields()
             .with(field, Some(Value::text("denied")));
         tx.update(seat, fields).unwrap();
     });

@@ -208,7 +208,7 @@ impl World {
         });
         let lease = found.expect("a lease");
         lease
-            .fields
+            .fields()
             .get(field("leaseId"))
             .and_then(Value::as_uuid)
             .expect("an id")
@@ -279,7 +279,7 @@ fn one(tx: &mut Transaction<'_>, line: &str) {
     match (verb, &rest[..]) {
         ("set", [of, pairs @ ..]) => {
             let node = tx.graph().find(id(of)).expect("something to set");
-            let fields = pairs.iter().fold(node.fields.clone(), |fields, pair| {
+            let fields = pairs.iter().fold(node.fields().to_owned(), |fields, pair| {
                 let (field, value) = value(node.kind, pair);
                 fields.with(field, value)
             });

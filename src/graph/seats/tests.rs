@@ -107,7 +107,7 @@ fn take(tx: &mut Transaction<'_>, step: &Step) {
             let Some(at) = nth(tx.graph(), Kind::Assignment, *which) else {
                 return;
             };
-            let fields = tx.graph().find(at).expect("it is there").fields.clone();
+            let fields = tx.graph().find(at).expect("it is there").fields().to_owned();
             tx.update(at, fields.with(GRANTS_ACCESS, Some(Value::Bool(*grants))))
                 .expect("an update");
         }
@@ -169,7 +169,7 @@ fn take(tx: &mut Transaction<'_>, step: &Step) {
             individual,
         } => {
             let at = id(LICENSES[*license]);
-            let fields = tx.graph().find(at).expect("it is there").fields.clone();
+            let fields = tx.graph().find(at).expect("it is there").fields().to_owned();
             let fields = fields.with(MATCH_PROPERTY, matches.then(|| Value::text("tags")));
             tx.update(at, fields.with(INDIVIDUAL, Some(Value::Bool(*individual))))
                 .expect("an update");
@@ -185,8 +185,8 @@ fn walked(graph: &Graph, by: Rel, holder: Node<'_>, now: i64) -> Taken {
         .of_kind(Kind::Assignment, None)
         .filter(|node| node.parent(by) == Some(holder))
     {
-        let text = assignment.fields.get(RESERVATION).and_then(Value::as_text);
-        let until = assignment.fields.get(RESERVED_UNTIL).and_then(Value::as_time);
+        let text = assignment.fields().get(RESERVATION).and_then(Value::as_text);
+        let until = assignment.fields().get(RESERVED_UNTIL).and_then(Value::as_time);
         let is_reserved = text == Some("reserved") && until.is_none_or(|until| now < until.millis());
         let leases = graph
             .of_kind(Kind::Consumption, None)
@@ -211,7 +211,7 @@ fn compare(graph: &Graph) {
     }
     let entitlement = graph.find(id("e")).expect("an entitlement");
     let matches = |node: &Node<'_>| {
-        node.fields.get(MATCH_PROPERTY).is_some() && node.fields.get(INDIVIDUAL) != Some(&Value::Bool(true))
+        node.fields().get(MATCH_PROPERTY).is_some() && node.fields().get(INDIVIDUAL) != Some(&Value::Bool(true))
     };
     let matching = graph.of_kind(Kind::License, None).filter(matches);
     assert!(graph.matching(entitlement).eq(matching));
@@ -222,14 +222,14 @@ fn compare(graph: &Graph) {
             assert_eq!(found, walked(graph, BY_LICENSE, license, now), "{name} at {now}");
         }
         let reserves = |node: &Node<'_>| {
-            let text = node.fields.get(RESERVATION).and_then(Value::as_text);
+            let text = node.fields().get(RESERVATION).and_then(Value::as_text);
             node.parent(BY_LICENSE) == Some(license) && text == Some("reserved")
         };
         let reserving = graph.of_kind(Kind::Assignment, None).filter(reserves);
         assert!(graph.reserving(license).eq(reserving));
         for profile in PROFILES.map(|name| graph.find(id(name)).expect("a profile")) {
             let grants = |node: &Node<'_>| {
-                node.parent(BY_PROFILE) == Some(profile) && node.fields.get(GRANTS_ACCESS) == Some(&Value::Bool(true))
+                node.parent(BY_PROFILE) == Some(profile) && node.fields().get(GRANTS_ACCESS) == Some(&Value::Bool(true))
             };
             let granting = graph.of_kind(Kind::Assignment, None).filter(grants);
             assert!(graph.granting(profile).eq(granting));

@@ -1,7 +1,7 @@
 //! Changes as a dry run and the audit show them (design 16): before and after, for an update only what differs, secrets
 //! never.
 
-use crate::model::{Change, Entity, Fields, Relation};
+use crate::model::{Change, Entity, Relation, Values};
 
 use super::names::{self, OwnField};
 use super::text;
@@ -9,7 +9,7 @@ use super::text;
 /// One of them, whoever asks: which of them somebody may see was decided before.
 pub fn change(out: &mut Vec<u8>, change: &Change) {
     match change {
-        Change::Entity { before, after } => entity(out, before.as_deref(), after.as_deref()),
+        Change::Entity { before, after } => entity(out, before.as_ref(), after.as_ref()),
         Change::Relation { before, after } => relation(out, before.as_deref(), after.as_deref()),
     }
 }
@@ -23,8 +23,8 @@ fn entity(out: &mut Vec<u8>, before: Option<&Entity>, after: Option<&Entity>) {
     text::uuid(out, one.id);
     sides(
         out,
-        before.map(|entity| &entity.fields),
-        after.map(|entity| &entity.fields),
+        before.map(|entity| entity.fields()),
+        after.map(|entity| entity.fields()),
         &names::kind(one.kind).own,
     );
 }
@@ -44,8 +44,8 @@ fn relation(out: &mut Vec<u8>, before: Option<&Relation>, after: Option<&Relatio
     out.push(b'}');
     sides(
         out,
-        before.map(|relation| &relation.fields),
-        after.map(|relation| &relation.fields),
+        before.map(|relation| relation.fields.values()),
+        after.map(|relation| relation.fields.values()),
         &names.own,
     );
 }
@@ -62,7 +62,7 @@ fn open(out: &mut Vec<u8>, before: bool, after: bool) {
 }
 
 /// A field that was or becomes unset is left out on that side.
-fn sides(out: &mut Vec<u8>, before: Option<&Fields>, after: Option<&Fields>, names: &[OwnField]) {
+fn sides(out: &mut Vec<u8>, before: Option<Values<'_>>, after: Option<Values<'_>>, names: &[OwnField]) {
     for (name, side, other) in [("before", before, after), ("after", after, before)] {
         let Some(side) = side else { continue };
         out.extend_from_slice(b",\"");

@@ -57,7 +57,7 @@ pub fn export_relation(out: &mut Vec<u8>, relation: &Relation) {
     out.extend_from_slice(&names.end_plain.1);
     text::uuid(out, relation.to.id);
     out.push(b'}');
-    write::fields(out, &relation.fields, &names.own);
+    write::fields(out, relation.fields.values(), &names.own);
     out.extend_from_slice(b"}\n");
 }
 

@@ -10,7 +10,8 @@ use crate::access::{Permissions, View, Who};
 use crate::graph::{Graph, Node, Transaction};
 use crate::limits::Limits;
 use crate::model::{
-    Change, Clock, End, Entity, Field, FieldDef, FieldType, Fields, Kind, Principal, Relation, Time, Value, schema,
+    Change, Clock, End, Entity, Field, FieldDef, FieldType, Fields, Header, Kind, Principal, Relation, Time, Value,
+    schema,
 };
 use crate::operation::crud;
 use crate::operation::input::{ImportLine, ObjectInput};
@@ -49,15 +50,17 @@ fn graph(lines: &[u8]) -> Graph {
                         .unwrap_or_default()
                 };
                 let serial = common(&input, Field::Serial).and_then(|value| value.as_int());
-                let entity = Entity {
-                    id: input.id.unwrap(),
-                    serial: serial.map_or_else(|| graph.next_serial(), |serial| serial as u64),
-                    revision: 1,
-                    created: time(Field::Created),
-                    updated: time(Field::Updated),
-                    kind: input.kind,
-                    fields: own(&input),
-                };
+                let entity = Entity::new(
+                    Header {
+                        id: input.id.unwrap(),
+                        serial: serial.map_or_else(|| graph.next_serial(), |serial| serial as u64),
+                        revision: 1,
+                        created: time(Field::Created),
+                        updated: time(Field::Updated),
+                        kind: input.kind,
+                    },
+                    own(&input),
+                );
                 let child = End {
                     id: entity.id,
                     serial: entity.serial,
@@ -65,7 +68,7 @@ fn graph(lines: &[u8]) -> Graph {
                 graph
                     .apply(&Change::Entity {
                         before: None,
-                        after: Some(Arc::new(entity)),
+                        after: Some(entity),
                     })
                     .unwrap();
                 for reference in &input.references {
@@ -264,10 +267,9 @@ fn a_flat_row_names_members_by_kind_and_field() {
 fn a_change_shows_what_differs_and_no_secret() {
     let graph = graph(&lines(WORLD));
     let entity = |number: u128, fields: &[(&str, Value)]| {
-        let mut entity = Entity::clone(graph.find(id(number)).unwrap().entity());
+        let entity = graph.find(id(number)).unwrap().entity();
         let field = |(name, value): &(&str, Value)| (entity.kind.field(name).unwrap(), value.clone());
-        entity.fields = fields.iter().map(field).collect();
-        Some(Arc::new(entity))
+        Some(Entity::new(**entity, fields.iter().map(field).collect()))
     };
     let name = |text| ("name", Value::text(text));
     let membership = |until: i64| {
@@ -614,7 +616,7 @@ fn same(input: &ObjectInput, node: Node<'_>) {
     assert_eq!(common(input, Field::Updated), Some(Value::Time(node.updated)));
     let fields = node.kind.def().fields;
     let shown = node
-        .fields
+        .fields()
         .iter()
         .filter(|(index, _)| !fields[usize::from(*index)].secret);
     assert_eq!(own(input), shown.map(|(index, value)| (index, value.clone())).collect());
@@ -704,15 +706,17 @@ fn any_world() -> impl Strategy<Value = Values> {
 fn world(values: &Values) -> Graph {
     let mut graph = Graph::new();
     for (place, (kind, fields)) in export_order().iter().zip(values).enumerate() {
-        let entity = Entity {
-            id: id(place as u128 + 1),
-            serial: place as u64 + 1,
-            revision: 1,
-            created: Time(place as i64),
-            updated: Time(place as i64 * 1000),
-            kind: *kind,
-            fields: set(fields),
-        };
+        let entity = Entity::new(
+            Header {
+                id: id(place as u128 + 1),
+                serial: place as u64 + 1,
+                revision: 1,
+                created: Time(place as i64),
+                updated: Time(place as i64 * 1000),
+                kind: *kind,
+            },
+            set(fields),
+        );
         let to = End {
             id: entity.id,
             serial: entity.serial,
@@ -720,7 +724,7 @@ fn world(values: &Values) -> Graph {
         graph
             .apply(&Change::Entity {
                 before: None,
-                after: Some(Arc::new(entity)),
+                after: Some(entity),
             })
             .unwrap();
         for rel in kind.parents() {

@@ -6,7 +6,7 @@ use uuid::Uuid;
 use crate::access::View;
 use crate::graph::Node;
 use crate::model::schema::Hop;
-use crate::model::{Direction, Entity, Fields, Rel};
+use crate::model::{Direction, Entity, Rel, Values};
 
 use super::names::{self, OwnField};
 use super::text;
@@ -45,11 +45,11 @@ pub(super) fn plain(out: &mut Vec<u8>, entity: &Entity) {
     } else {
         text::time(out, entity.updated);
     }
-    fields(out, &entity.fields, &names.own);
+    fields(out, entity.fields(), &names.own);
 }
 
 /// `,"name":…` for each that is set and no secret.
-pub(super) fn fields(out: &mut Vec<u8>, fields: &Fields, names: &[OwnField]) {
+pub(super) fn fields(out: &mut Vec<u8>, fields: Values<'_>, names: &[OwnField]) {
     for (index, value) in fields.iter() {
         let name = &names[usize::from(index)];
         if !name.secret {
@@ -93,7 +93,7 @@ fn has_attributes(rel: Rel) -> bool {
 }
 
 /// The relation object by which `inner` hangs on `outer`.
-pub(super) fn attributes(out: &mut Vec<u8>, hop: Hop, outer: Uuid, inner: Uuid, own: &Fields) {
+pub(super) fn attributes(out: &mut Vec<u8>, hop: Hop, outer: Uuid, inner: Uuid, own: Values<'_>) {
     if !has_attributes(hop.rel) {
         return;
     }
@@ -129,7 +129,7 @@ pub fn flat_row<'g>(out: &mut Vec<u8>, nodes: &[Node<'g>], view: &View<'g>) {
         };
         name(out, b"id\":");
         text::uuid(out, node.id);
-        for (index, value) in node.fields.iter() {
+        for (index, value) in node.fields().iter() {
             let own = &names.own[usize::from(index)];
             if !own.secret {
                 // `,"displayName":` without its comma and first quote.

@@ -154,8 +154,8 @@ fn ruled_of<'g>(
         let Some(item) = rule.parent(ruled::RULES_FOR) else {
             continue;
         };
-        external |= rule.fields.get(EXTERNAL) == Some(&Value::Bool(true));
-        let quota = rule.fields.get(QUOTA).and_then(Value::as_int);
+        external |= rule.fields().get(EXTERNAL) == Some(&Value::Bool(true));
+        let quota = rule.fields().get(QUOTA).and_then(Value::as_int);
         let exhausted = match exhausted.get(&item) {
             Some(known) => *known,
             None => {
@@ -181,7 +181,7 @@ fn ruled_of<'g>(
 }
 
 fn text(node: Node<'_>, name: &str) -> Option<String> {
-    let value = node.fields.get(node.kind.field(name)?).and_then(Value::as_text);
+    let value = node.fields().get(node.kind.field(name)?).and_then(Value::as_text);
     value.map(str::to_owned)
 }
 
@@ -213,7 +213,7 @@ pub fn group_rules(
     let mut ruling = ruling(organization, &mut visits)?;
     let is_external = |group: &Node<'_>| {
         let mut rules = group.hop(Hop::forward(ruled::RULES), None);
-        rules.any(|(rule, _)| rule.fields.get(EXTERNAL) == Some(&Value::Bool(true)))
+        rules.any(|(rule, _)| rule.fields().get(EXTERNAL) == Some(&Value::Bool(true)))
     };
     match order {
         Order::Created => {}
@@ -314,7 +314,7 @@ pub fn holders(
         };
         let held = record.hop(Hop::forward(ruled::ALLOCATED), None).map(|(one, _)| one);
         let held: Vec<Node<'_>> = held.filter(|one| select::granting_one(*one, now)).collect();
-        let external = record.fields.get(place(Kind::DirectRecord, "external"));
+        let external = record.fields().get(place(Kind::DirectRecord, "external"));
         shown.push(Holder {
             external: external == Some(&Value::Bool(true)),
             ..holder(profile, &held, &view, now)
@@ -335,7 +335,9 @@ fn holder<'g>(profile: Node<'g>, held: &[Node<'g>], view: &View<'g>, now: Time) 
     let leases = held
         .iter()
         .flat_map(|assignment| profile.graph().leases(*assignment, now));
-    let last_used = leases.filter_map(|lease| lease.fields.get(GRANTED_AT)?.as_time()).max();
+    let last_used = leases
+        .filter_map(|lease| lease.fields().get(GRANTED_AT)?.as_time())
+        .max();
     Holder {
         id: foreign::id(profile),
         named: match view.sees(profile) {
@@ -436,7 +438,7 @@ pub fn group(
         return Err(too_many(limits));
     }
     let members = group.hop(Hop::backward(MEMBERSHIP), None);
-    let members = members.filter(|(_, membership)| select::is_member(membership, now));
+    let members = members.filter(|&(_, membership)| select::is_member(membership, now));
     let members = members.map(|(profile, _)| (foreign::id(profile), foreign::named(profile)));
     Ok(listed(group, members.collect()))
 }

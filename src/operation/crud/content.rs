@@ -2,7 +2,7 @@
 //! and does not know who writes.
 
 use crate::graph::Kept;
-use crate::model::{Entity, Field, FieldDef, FieldType, Fields, Kind, Rel, Time, Value};
+use crate::model::{Entity, Field, FieldDef, FieldType, Fields, Kind, Rel, Time, Value, Values};
 use crate::operation::input::FieldInput;
 use crate::operation::refusal::Refusal;
 use crate::operation::shown;
@@ -32,7 +32,7 @@ pub fn merge<'i>(
 ) -> Result<(Fields, Kept), FieldRefusal> {
     let defs = kind.def().fields;
     let mut values: Vec<Option<Value>> = (0..defs.len())
-        .map(|index| current.and_then(|entity| entity.fields.get(index as u8)).cloned())
+        .map(|index| current.and_then(|entity| entity.fields().get(index as u8)).cloned())
         .collect();
     let mut kept = Kept::default();
     let hash_of = kind.field("passwordPlain").zip(kind.field("passwordHash"));
@@ -61,7 +61,7 @@ pub fn merge<'i>(
             continue;
         }
         if def.server_owned {
-            let had = current.and_then(|entity| entity.fields.get(*index));
+            let had = current.and_then(|entity| entity.fields().get(*index));
             match server_owned {
                 // Whether a secret was guessed right is a secret too.
                 _ if def.secret && value.is_some() => return Err(wrong(not_yours(kind, def.name))),
@@ -88,14 +88,14 @@ pub fn merge<'i>(
         }
     }
     let fields = collect(values);
-    in_order(defs, &fields)?;
+    in_order(defs, fields.values())?;
     Ok((fields, kept))
 }
 
 /// The same for a named relation's own fields.
 pub fn merge_relation(
     rel: Rel,
-    current: Option<&Fields>,
+    current: Option<Values<'_>>,
     inputs: &[(u8, Option<Value>)],
 ) -> Result<Fields, FieldRefusal> {
     let defs = rel.def().fields;
@@ -108,7 +108,7 @@ pub fn merge_relation(
         }
     }
     let fields = collect(values);
-    in_order(defs, &fields)?;
+    in_order(defs, fields.values())?;
     Ok(fields)
 }
 
@@ -220,7 +220,7 @@ fn checked(def: &FieldDef, value: &Option<Value>) -> Result<Option<Value>, Refus
     }
 }
 
-fn in_order(defs: &[FieldDef], fields: &Fields) -> Result<(), FieldRefusal> {
+fn in_order(defs: &[FieldDef], fields: Values<'_>) -> Result<(), FieldRefusal> {
     let time = |name: &str| -> Option<Time> {
         fields
             .get(defs.iter().position(|def| def.name == name)? as u8)?

@@ -355,10 +355,10 @@ impl<'i> Write<'_, '_, 'i> {
         }
         let graph = self.tx.graph();
         let ends = graph.find(from).zip(graph.find(to));
-        let current = ends.and_then(|(near, far)| near.relation(hop, far)).cloned();
-        let fields = content::merge_relation(rel, current.as_ref(), sent)
+        let current = ends.and_then(|(near, far)| near.relation(hop, far));
+        let fields = content::merge_relation(rel, current, sent)
             .map_err(|(name, refusal)| at.member("relationAttributeObject", refusal).below(&name))?;
-        if current.as_ref() == Some(&fields) {
+        if current == Some(fields.values()) {
             return Ok(());
         }
         let action = if current.is_some() {

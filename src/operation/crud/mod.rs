@@ -354,7 +354,7 @@ impl<'t, 'g, 'i> Write<'t, 'g, 'i> {
         let at = self.flat.subjects[index].at();
         let restored = self.is_restored(index);
         let current = self.tx.graph().find(id).map(|node| node.entity().clone());
-        let (fields, kept) = self.merged(index, current.as_deref()).map_err(|(name, refusal)| {
+        let (fields, kept) = self.merged(index, current.as_ref()).map_err(|(name, refusal)| {
             let refusal = match refusal {
                 Refusal::NotAsRead { kind, field, .. } if self.view().find(id).is_none() => {
                     Refusal::NotAsRead { kind, field, now: None }
@@ -378,7 +378,7 @@ impl<'t, 'g, 'i> Write<'t, 'g, 'i> {
             subject.consumes = kind == Kind::Consumption && !restored;
             return Ok(());
         };
-        if current.fields == fields {
+        if current.fields() == fields.values() {
             return Ok(());
         }
         self.may_update(id).map_err(|denied| at.failed(denied))?;
@@ -386,16 +386,16 @@ impl<'t, 'g, 'i> Write<'t, 'g, 'i> {
             && let Some(node) = self.tx.graph().find(id)
         {
             if let Some(license) =
-                reserve::reserved(node, now).filter(|_| reserve::gives_back(&node.fields, &fields, now))
+                reserve::reserved(node, now).filter(|_| reserve::gives_back(node.fields(), fields.values(), now))
             {
-                let member = if seats::holds(&fields, now) {
+                let member = if seats::holds(fields.values(), now) {
                     "validUntil"
                 } else {
                     "reservationType"
                 };
                 reserve::may_release(license).map_err(|refused| at.member(member, refused))?;
             }
-            let (takes_seat, reserves) = (!seats::occupies(node, now), !seats::holds(&node.fields, now));
+            let (takes_seat, reserves) = (!seats::occupies(node, now), !seats::holds(node.fields(), now));
             let subject = &mut self.flat.subjects[index];
             (subject.takes_seat, subject.reserves) = (takes_seat, reserves);
         }
@@ -469,7 +469,7 @@ impl<'t, 'g, 'i> Write<'t, 'g, 'i> {
         let Some(current) = self.tx.graph().find(taken_by).map(|node| node.entity().clone()) else {
             return false;
         };
-        let is_kept = |fields: &Fields| fields.get(field) == current.fields.get(field);
+        let is_kept = |fields: &Fields| fields.get(field) == current.fields().get(field);
         // What else is wrong with it is said where it is written.
         if self
             .merged(other, Some(&current))
@@ -478,7 +478,7 @@ impl<'t, 'g, 'i> Write<'t, 'g, 'i> {
         {
             return false;
         }
-        let is_free = self.tx.update(taken_by, current.fields.with(field, None)).is_ok();
+        let is_free = self.tx.update(taken_by, current.fields().with(field, None)).is_ok();
         self.flat.subjects[other].is_touched |= is_free;
         is_free
     }

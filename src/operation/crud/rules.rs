@@ -103,7 +103,7 @@ impl<'i> Write<'_, '_, 'i> {
         let now = self.tx.now();
         let mut seen: HashSet<(Uuid, bool)> = HashSet::new();
         for (subject, assignment) in self.touched(Kind::Assignment).filter(|(subject, _)| subject.reserves) {
-            if !seats::holds(&assignment.fields, now) {
+            if !seats::holds(assignment.fields(), now) {
                 continue;
             }
             let takes_seat = subject.takes_seat;
@@ -225,6 +225,6 @@ fn is_orphan(node: Node<'_>) -> bool {
 }
 
 fn is_employees(group: &Entity) -> bool {
-    let group_type = group.kind.field("type").and_then(|field| group.fields.get(field));
+    let group_type = group.kind.field("type").and_then(|field| group.fields().get(field));
     group_type.and_then(Value::as_text) == Some("employees")
 }

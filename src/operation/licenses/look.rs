@@ -198,7 +198,7 @@ fn is_listed(found: Found<'_>, organization: Option<Node<'_>>, filter: &Filter) 
     organization.is_none_or(|organization| organization == found.organization)
         && filter
             .active
-            .is_none_or(|active| (license.fields.get(ACTIVE) == Some(&Value::Bool(true))) == active)
+            .is_none_or(|active| (license.fields().get(ACTIVE) == Some(&Value::Bool(true))) == active)
         && (filter.alias.is_none() || text(license, meant::ALIAS) == filter.alias)
         && filter.name.as_ref().is_none_or(|wanted| *wanted == name())
         && filter.contains.as_ref().is_none_or(contains)
@@ -206,7 +206,7 @@ fn is_listed(found: Found<'_>, organization: Option<Node<'_>>, filter: &Filter) 
 }
 
 fn license_key(license: Node<'_>, order: Order, now: Time) -> Key {
-    let time = |field: u8| license.fields.get(field).and_then(Value::as_time).map(Time::millis);
+    let time = |field: u8| license.fields().get(field).and_then(Value::as_time).map(Time::millis);
     match order {
         Order::Serial => Key::Number(0),
         Order::Updated => Key::Number(license.updated.millis()),
@@ -256,7 +256,7 @@ pub fn assignments(
 
 /// By a name that is hidden nobody is found.
 fn is_picked<'g>(assignment: Node<'g>, pick: &Pick, view: &View<'g>, now: Time) -> bool {
-    let fulfilled = assignment.fields.get(seated::FULFILLED) == Some(&Value::Bool(true));
+    let fulfilled = assignment.fields().get(seated::FULFILLED) == Some(&Value::Bool(true));
     let profile = assignment.parent(BY_PROFILE);
     let has_address = |address: &String| {
         let email = holder(assignment, view).and_then(|holder| holder.email);
@@ -280,7 +280,7 @@ pub fn group_assignments(
 ) -> Result<(Vec<Grouped>, usize), LicenseError> {
     let mut visits = Visits::new(at.limits);
     let all = below(at, license, seated::GROUPS, &mut visits)?;
-    let is = |one: Node<'_>, field: u8| one.fields.get(field) == Some(&Value::Bool(true));
+    let is = |one: Node<'_>, field: u8| one.fields().get(field) == Some(&Value::Bool(true));
     let all = all.filter(|one| {
         let group = one.parent(seated::OF_GROUP);
         pick.active

@@ -34,7 +34,7 @@ pub struct Sold {
 
 impl Sold {
     pub fn is(self, license: Node<'_>) -> bool {
-        let of = license.fields.get(TYPE).and_then(Value::as_text);
+        let of = license.fields().get(TYPE).and_then(Value::as_text);
         match of.filter(|text| !text.is_empty()) {
             Some(text) => text == self.license_type,
             // What was sold without a limit is its buyer's alone.
@@ -150,7 +150,7 @@ pub fn is_user(organization: Node<'_>, who: &Who, profile: Node<'_>) -> bool {
 
 /// Known by nothing but one address: no person, no alias and no other address stands behind it.
 pub fn is_email_only(profile: Node<'_>) -> bool {
-    let alias = profile.fields.get(const { place(Kind::Profile, "alias") });
+    let alias = profile.fields().get(const { place(Kind::Profile, "alias") });
     profile.parent(PROFILES).is_none() && alias.is_none() && foreign::only_address(profile).is_some()
 }
 

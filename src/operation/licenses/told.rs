@@ -99,7 +99,7 @@ pub struct Grouped {
 }
 
 pub(super) fn text(node: Node<'_>, field: u8) -> Option<String> {
-    let value = node.fields.get(field).and_then(Value::as_text);
+    let value = node.fields().get(field).and_then(Value::as_text);
     value.filter(|text| !text.is_empty()).map(str::to_owned)
 }
 
@@ -134,7 +134,7 @@ pub(super) fn seen(found: Found<'_>) -> Seen {
 
 pub(in crate::operation) fn listed(found: Found<'_>, with_sums: bool, now: Time) -> Listed {
     let license = found.license;
-    let time = |field: u8| license.fields.get(field).and_then(Value::as_time);
+    let time = |field: u8| license.fields().get(field).and_then(Value::as_time);
     let seats = seats::of_license(license, now);
     let notes = sold::told(license).map(|(key, text, _)| (key.to_owned(), text.to_owned()));
     Listed {
@@ -144,7 +144,7 @@ pub(in crate::operation) fn listed(found: Found<'_>, with_sums: bool, now: Time)
         until: time(UNTIL),
         seats: seats.total,
         used: seats.taken(),
-        active: license.fields.get(ACTIVE) == Some(&Value::Bool(true)),
+        active: license.fields().get(ACTIVE) == Some(&Value::Bool(true)),
         alias: text(license, meant::ALIAS),
         notes: notes.collect(),
         sums: with_sums.then(|| sums(license, now)),
@@ -160,7 +160,7 @@ fn sums(license: Node<'_>, now: Time) -> Sums {
         sums.total += 1;
         if seated::is_active(&assignment, now) {
             sums.active += 1;
-            let fulfilled = assignment.fields.get(seated::FULFILLED) == Some(&Value::Bool(true));
+            let fulfilled = assignment.fields().get(seated::FULFILLED) == Some(&Value::Bool(true));
             sums.pending += u64::from(!fulfilled);
         }
     }
@@ -219,7 +219,7 @@ pub(super) fn assigned<'g>(node: Node<'g>, view: &View<'g>, now: Time) -> Option
         serial: node.serial,
         holder: holder(node, view)?,
         active: seated::is_active(&node, now),
-        fulfilled: node.fields.get(seated::FULFILLED) == Some(&Value::Bool(true)),
+        fulfilled: node.fields().get(seated::FULFILLED) == Some(&Value::Bool(true)),
         direct: seated::is_direct(node),
         redirect_to: text(node, seated::REDIRECT),
         metadata: text(node, seated::METADATA),
@@ -238,8 +238,8 @@ pub(super) fn grouped(node: Node<'_>, now: Time) -> Option<Grouped> {
         serial: node.serial,
         group: group.serial,
         group_name: named(group, "name").unwrap_or_default(),
-        active: node.fields.get(seated::GROUP_ACTIVE) == Some(&Value::Bool(true)),
-        fulfilled: node.fields.get(seated::GROUP_FULFILLED) == Some(&Value::Bool(true)),
+        active: node.fields().get(seated::GROUP_ACTIVE) == Some(&Value::Bool(true)),
+        fulfilled: node.fields().get(seated::GROUP_FULFILLED) == Some(&Value::Bool(true)),
         redirect_to: text(node, seated::GROUP_REDIRECT),
         metadata: text(node, seated::GROUP_METADATA),
         created: node.created,

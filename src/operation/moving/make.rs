@@ -255,7 +255,7 @@ fn users(tx: &mut Transaction<'_>, who: &Who, owner: Uuid) -> Result<Uuid, Why> 
     let name = Kind::ProfileGroup.field("name").map(Field::Own);
     let is_users = |group: &Node<'_>| {
         let Some(Field::Own(name)) = name else { return false };
-        group.fields.get(name).and_then(Value::as_text) == Some(USERS)
+        group.fields().get(name).and_then(Value::as_text) == Some(USERS)
     };
     let organization = tx.graph().find(owner);
     let mut groups = organization

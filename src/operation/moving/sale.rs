@@ -8,7 +8,7 @@ use crate::access::Who;
 use crate::entitlement::{Refused, amend, sale, select, sold};
 use crate::graph::{Graph, Node, Transaction, Violation};
 use crate::model::schema::{Hop, known, place};
-use crate::model::{Fields, Kind, Rel, RelationType, Time, Value};
+use crate::model::{Kind, Rel, RelationType, Time, Value, Values};
 use crate::operation::foreign;
 use crate::operation::input::{ImportLine, RelationInput};
 use crate::operation::sale::{
@@ -100,7 +100,7 @@ pub(super) fn thing(tx: &mut Transaction<'_>, who: &Who, told: &Thing) -> Result
     let is = tx
         .graph()
         .find(id)
-        .and_then(|node| node.fields.get(kind.field(field)?).cloned());
+        .and_then(|node| node.fields().get(kind.field(field)?).cloned());
     // A list of licenses told of it by its id alone.
     if is.as_ref().and_then(Value::as_text) == Some(&told.id) {
         make::write(tx, who, make::object(kind, id, &name, &[]))?;
@@ -126,7 +126,7 @@ pub(super) fn account(tx: &mut Transaction<'_>, who: &Who, site: Uuid, told: &Ac
     let is_valid = tx.graph().find(user).is_some_and(|user| select::is_valid(&user, now));
     if told.is_valid.is_some_and(|told| told != is_valid) {
         let until = is_valid.then_some(Value::Time(now));
-        let fields = tx.graph().find(user).map(|user| user.fields.with(USER_UNTIL, until));
+        let fields = tx.graph().find(user).map(|user| user.fields().with(USER_UNTIL, until));
         if let Some(fields) = fields {
             tx.update(user, fields)?;
         }
@@ -261,7 +261,7 @@ fn say(tx: &mut Transaction<'_>, who: &Who, license: Uuid, told: &Sale) -> Resul
     let Some(node) = tx.graph().find(license) else {
         return Ok(());
     };
-    let lasts = lasts(&node.fields, told.lasts, now);
+    let lasts = lasts(node.fields(), told.lasts, now);
     let is = told_of(node, |_| true, now);
     let notes: Vec<(String, String, Uuid)> = sold::told(node)
         .map(|(key, text, note)| (key.to_owned(), text.to_owned(), note.id))
@@ -300,7 +300,7 @@ fn say(tx: &mut Transaction<'_>, who: &Who, license: Uuid, told: &Sale) -> Resul
 
 /// From when, and until when. What is so already stays; a time that is told counts from now, or has just run out.
 /// `None`: there are no such times.
-fn lasts(fields: &Fields, told: Lasts, now: Time) -> Option<(Option<Time>, Option<Time>)> {
+fn lasts(fields: Values<'_>, told: Lasts, now: Time) -> Option<(Option<Time>, Option<Time>)> {
     let time = |field: u8| fields.get(field).and_then(Value::as_time);
     let (from, until) = (time(FROM), time(UNTIL));
     let length = from

@@ -86,7 +86,7 @@ fn make(tx: &mut Transaction<'_>, name: &str) -> Result<Uuid, SaleError> {
 
 fn accounts(tx: &mut Transaction<'_>, site: Uuid) -> Result<Uuid, SaleError> {
     let mut groups = found(tx, site)?.hop(Hop::forward(GROUPS), None).map(|(group, _)| group);
-    let there = groups.find(|group| group.fields.get(TYPE).and_then(Value::as_text) == Some(ACCOUNTS));
+    let there = groups.find(|group| group.fields().get(TYPE).and_then(Value::as_text) == Some(ACCOUNTS));
     if let Some(group) = there {
         return Ok(group.id);
     }
@@ -114,7 +114,13 @@ pub(super) fn properties(node: Node<'_>) -> Vec<Property> {
     };
     let all = node.hop(Hop::forward(rel), None);
     all.map(|(property, _)| {
-        let text = |field: u8| property.fields.get(field).and_then(Value::as_text).unwrap_or_default();
+        let text = |field: u8| {
+            property
+                .fields()
+                .get(field)
+                .and_then(Value::as_text)
+                .unwrap_or_default()
+        };
         let value = match texts::read(text(VALUE)) {
             Some(list) => Given::List(list.into_iter().map(String::from).collect()),
             None => Given::Text(text(VALUE).to_owned()),
@@ -139,8 +145,8 @@ pub(in crate::operation) fn set(
         };
         View::new(tx.graph(), who).owns(node)?;
         let mut all = node.hop(Hop::forward(rel), None).map(|(property, _)| property);
-        let there = all.find(|property| property.fields.get(KEY).and_then(Value::as_text) == Some(key));
-        let there = there.map(|property| (property.id, property.fields.clone()));
+        let there = all.find(|property| property.fields().get(KEY).and_then(Value::as_text) == Some(key));
+        let there = there.map(|property| (property.id, property.fields().to_owned()));
         let may = |action| who.require(Permission::Kind(Kind::Property, action));
         let text = match value {
             Given::Text(text) => text.clone(),

@@ -77,7 +77,7 @@ pub enum Object {
 }
 
 fn text(node: Node<'_>, field: u8) -> Option<String> {
-    node.fields.get(field).and_then(Value::as_text).map(str::to_owned)
+    node.fields().get(field).and_then(Value::as_text).map(str::to_owned)
 }
 
 /// A license, with the name of its buyer if that `is_told`.
@@ -106,7 +106,7 @@ pub(in crate::operation) fn sold<'g>(license: Node<'g>, is_told: impl Fn(Node<'g
     Sold {
         id: short::id(license),
         serial: license.serial,
-        active: license.fields.get(const { place(Kind::License, "active") }) == Some(&Value::Bool(true)),
+        active: license.fields().get(const { place(Kind::License, "active") }) == Some(&Value::Bool(true)),
         item: item.map(short::id),
         offer: license.parent(sale::SOLD).map(short::id),
         holder,
@@ -114,7 +114,7 @@ pub(in crate::operation) fn sold<'g>(license: Node<'g>, is_told: impl Fn(Node<'g
         properties: properties.collect(),
         terms: Terms {
             concurrencies: license
-                .fields
+                .fields()
                 .get(const { place(Kind::License, "concurrencies") })
                 .and_then(Value::as_int),
             from: select::start(&license),

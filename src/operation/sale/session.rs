@@ -94,7 +94,7 @@ fn sweep(tx: &mut Transaction<'_>, profile: Uuid) -> Result<(), Violation> {
     let held = user.hop(Hop::forward(BY_PROFILE), None);
     let licenses = held.filter_map(|(assignment, _)| assignment.parent(BY_LICENSE));
     let ended = licenses.filter(|license| {
-        let name = license.fields.get(const { place(Kind::License, "name") });
+        let name = license.fields().get(const { place(Kind::License, "name") });
         select::is_individual(license)
             && name.and_then(Value::as_text) == Some(NAME)
             && select::end(license).is_some_and(|until| until <= now)

@@ -10,7 +10,7 @@ pub fn id(node: Node<'_>) -> String {
     let alias = node
         .kind
         .field("alias")
-        .and_then(|field| node.entity().fields.get(field));
+        .and_then(|field| node.entity().fields().get(field));
     let alias = alias.and_then(Value::as_text).filter(|alias| !alias.is_empty());
     alias.map_or_else(|| written(node.serial), str::to_owned)
 }

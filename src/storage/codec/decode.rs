@@ -119,12 +119,12 @@ impl Decoder {
         }
         let (before, after) = (tag & 2 != 0, tag & 4 != 0);
         if tag & 1 == 0 {
-            let mut entity = |there: bool| -> Result<Option<Arc<Entity>>, Bad> {
+            let mut entity = |there: bool| -> Result<Option<Entity>, Bad> {
                 if !there {
                     return Ok(None);
                 }
                 let serial = input.number()?;
-                self.take_entity(serial, input).map(Arc::new).map(Some)
+                self.take_entity(serial, input).map(Some)
             };
             Ok(Change::Entity {
                 before: entity(before)?,
@@ -153,15 +153,17 @@ impl Decoder {
         let created = input.signed()?;
         let updated = created.wrapping_add(input.signed()?);
         let fields = self.take_fields(self.0.fields_of(kind), kind.name(), input)?;
-        Ok(Entity {
-            id,
-            serial,
-            revision,
-            created: Time(created),
-            updated: Time(updated),
-            kind,
+        Ok(Entity::new(
+            Header {
+                id,
+                serial,
+                revision,
+                created: Time(created),
+                updated: Time(updated),
+                kind,
+            },
             fields,
-        })
+        ))
     }
 
     fn take_relation(&self, code: u64, from: Serial, to: Serial, input: &mut Input<'_>) -> Result<Relation, Bad> {
@@ -210,7 +212,7 @@ impl Decoder {
             values.insert((set & (bit - 1)).count_ones() as usize, value);
             set |= bit;
         }
-        Fields::packed(set, values.into_boxed_slice()).ok_or(Bad::Malformed("its fields do not add up"))
+        Fields::packed(set, values).ok_or(Bad::Malformed("its fields do not add up"))
     }
 
     #[cold]

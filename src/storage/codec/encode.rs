@@ -127,13 +127,13 @@ impl Encoder {
         put_number(out, entity.revision);
         put_signed(out, entity.created.0);
         put_signed(out, entity.updated.0.wrapping_sub(entity.created.0));
-        put_fields(out, self.0.fields_of(entity.kind), &entity.fields);
+        put_fields(out, self.0.fields_of(entity.kind), entity.fields());
     }
 
     fn put_relation(&self, relation: &Relation, out: &mut Vec<u8>) {
         out.extend_from_slice(relation.from.id.as_bytes());
         out.extend_from_slice(relation.to.id.as_bytes());
-        put_fields(out, self.0.fields_of_relation(relation.rel), &relation.fields);
+        put_fields(out, self.0.fields_of_relation(relation.rel), relation.fields.values());
     }
 }
 
@@ -168,7 +168,7 @@ fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
     out.extend_from_slice(bytes);
 }
 
-fn put_fields(out: &mut Vec<u8>, codes: &[(Code, u8)], fields: &Fields) {
+fn put_fields(out: &mut Vec<u8>, codes: &[(Code, u8)], fields: Values<'_>) {
     put_number(out, fields.len() as u64);
     for (code, place) in codes {
         let Some(value) = fields.get(*place) else { continue };

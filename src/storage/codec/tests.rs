@@ -96,15 +96,17 @@ proptest! {
 fn a_name_this_program_does_not_know_is_named() {
     let words = Words::of_schema();
     let encoder = Encoder::new(&words).expect("complete");
-    let entity = Entity {
-        id: Uuid::nil(),
-        serial: 1,
-        revision: 1,
-        created: Time(0),
-        updated: Time(0),
-        kind: Kind::License,
-        fields: [(0, Value::text("Anna's editor"))].into_iter().collect(),
-    };
+    let entity = Entity::new(
+        Header {
+            id: Uuid::nil(),
+            serial: 1,
+            revision: 1,
+            created: Time(0),
+            updated: Time(0),
+            kind: Kind::License,
+        },
+        [(0, Value::text("Anna's editor"))].into_iter().collect(),
+    );
     let mut row = Vec::new();
     encoder.entity(&entity, &mut row);
     let check = |old: &str, new: &str, expected: &str| {

@@ -255,7 +255,7 @@ pub fn load(
                 )));
             }
             let entity = decoder.entity(serial, row).map_err(|bad| bad.of(Key::Entity(serial)))?;
-            each(Loaded::Entity(entity.into()))
+            each(Loaded::Entity(entity))
         }
         Raw::Relation { to, rel, from, row } => {
             found.relations += 1;

@@ -5,18 +5,20 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use super::*;
-use crate::model::{Change, End, Entity, Fields, Kind, Principal, Rel, Relation, Whose};
+use crate::model::{Change, End, Entity, Fields, Header, Kind, Principal, Rel, Relation, Whose};
 
-fn entity(serial: u64, revision: Revision) -> Arc<Entity> {
-    Arc::new(Entity {
-        id: Uuid::from_u128(u128::from(serial)),
-        serial,
-        revision,
-        created: Time(1),
-        updated: Time(1),
-        kind: Kind::Organization,
-        fields: Fields::default(),
-    })
+fn entity(serial: u64, revision: Revision) -> Entity {
+    Entity::new(
+        Header {
+            id: Uuid::from_u128(u128::from(serial)),
+            serial,
+            revision,
+            created: Time(1),
+            updated: Time(1),
+            kind: Kind::Organization,
+        },
+        Fields::default(),
+    )
 }
 
 fn made(serial: u64) -> Change {

@@ -63,7 +63,7 @@ impl<'a> Writer<'a> {
         for (at, change) in commit.changes.iter().enumerate() {
             breathe();
             match change {
-                Change::Entity { before, after } => self.entity(before.as_deref(), after.as_deref(), at)?,
+                Change::Entity { before, after } => self.entity(before.as_ref(), after.as_ref(), at)?,
                 Change::Relation { before, after } => self.relation(before.as_deref(), after.as_deref(), at)?,
             }
         }

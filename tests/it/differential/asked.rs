@@ -197,7 +197,7 @@ fn comparison(dice: &mut Dice, graph: &Graph, kind: Kind) -> String {
         seatgraph::model::Field::Serial => Some(Value::Int(node.serial as i64)),
         seatgraph::model::Field::Created => Some(Value::Time(node.created)),
         seatgraph::model::Field::Updated => Some(Value::Time(node.updated)),
-        seatgraph::model::Field::Own(index) => node.fields.get(index).cloned(),
+        seatgraph::model::Field::Own(index) => node.fields().get(index).cloned(),
         seatgraph::model::Field::Parent(rel) => node.parent(rel).map(|parent| Value::Uuid(parent.id)),
     });
     compare(dice, graph, &name, resolved.field_type(kind), value)

@@ -22,7 +22,7 @@ pub struct Judge {
 
 impl Judge {
     fn field<'e>(entity: &'e Entity, name: &str) -> Option<&'e Field> {
-        entity.fields.get(entity.kind.field(name)?)
+        entity.fields().get(entity.kind.field(name)?)
     }
 
     /// An assignment is one holder, however many leases it has.

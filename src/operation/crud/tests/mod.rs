@@ -228,7 +228,7 @@ impl World {
             return "gone".to_owned();
         };
         let index = node.kind.field(field).unwrap_or_else(|| panic!("no field {field}"));
-        match node.fields.get(index) {
+        match node.fields().get(index) {
             None => "-".to_owned(),
             Some(Value::Text(text)) => text.to_string(),
             Some(Value::Int(number)) => number.to_string(),

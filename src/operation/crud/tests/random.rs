@@ -212,7 +212,7 @@ pub(super) fn any_who() -> impl Strategy<Value = Who> {
 }
 
 /// What a bound token may see of the graph, to the last field: another organization's share of it.
-fn foreign(graph: &Graph, organization: &str) -> Vec<std::sync::Arc<crate::model::Entity>> {
+fn foreign(graph: &Graph, organization: &str) -> Vec<crate::model::Entity> {
     let who = who(&["*.read"], Some(organization), None);
     let view = View::new(graph, &who);
     let kinds = Kind::public().flat_map(|kind| graph.of_kind(kind, None));

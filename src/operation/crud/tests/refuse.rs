@@ -316,7 +316,7 @@ fn nothing_server_owned_is_ever_assigned() {
             );
             // Null is no way to clear it either; where it is unset already, it says what is.
             let is_set =
-                !matches!(field, Field::Own(index) if world.graph.find(target).unwrap().fields.get(index).is_none());
+                !matches!(field, Field::Own(index) if world.graph.find(target).unwrap().fields().get(index).is_none());
             let done = sends(&mut world, Some(target), Mode::Put, None).map(|done| done.told.count);
             let code = done.map_err(|error| error.code());
             assert_eq!(
@@ -332,7 +332,7 @@ fn nothing_server_owned_is_ever_assigned() {
                 Field::Serial => Some(Value::Int(node.serial as i64)),
                 Field::Created => Some(Value::Time(node.created)),
                 Field::Updated => Some(Value::Time(node.updated)),
-                Field::Own(index) => node.fields.get(index).cloned(),
+                Field::Own(index) => node.fields().get(index).cloned(),
                 _ => None,
             };
             let done = sends(&mut world, Some(target), Mode::Put, same);

@@ -70,7 +70,7 @@ fn made() -> World {
 /// Everything but when it was last touched.
 fn shown(graph: &Graph) -> Vec<String> {
     let nodes = Kind::ALL.iter().flat_map(|kind| graph.of_kind(*kind, None));
-    let nodes = nodes.map(|node| format!("{:?} {} {:?}", node, node.serial, node.fields));
+    let nodes = nodes.map(|node| format!("{:?} {} {:?}", node, node.serial, node.fields()));
     let mut all: Vec<String> = nodes.collect();
     all.extend(graph.relations().map(|relation| format!("{relation:?}")));
     all
@@ -448,7 +448,7 @@ fn a_reservation_never_outlives_its_way() {
                     .is_some_and(|license| license.id == id("open"))
             });
             let kind = Kind::Assignment.field("reservationType").unwrap();
-            all.filter(|node| node.fields.get(kind).and_then(Value::as_text) == Some("reserved"))
+            all.filter(|node| node.fields().get(kind).and_then(Value::as_text) == Some("reserved"))
                 .map(|node| node.parent(known(Kind::Profile)).unwrap().id)
                 .collect::<Vec<_>>()
         };
