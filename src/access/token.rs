@@ -160,7 +160,7 @@ type Read = (Entity, Permissions);
 const REMEMBERED: usize = 64;
 
 thread_local! {
-    /// What this thread read of tokens of late: the same `Arc` has the same texts, and a token that was changed has another.
+    /// What this thread read of tokens of late: the same object has the same texts, and a token that was changed has another.
     static READ: RefCell<[Option<Read>; REMEMBERED]> = const { RefCell::new([const { None }; REMEMBERED]) };
 }
 

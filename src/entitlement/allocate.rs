@@ -200,7 +200,7 @@ fn reserved(
     let takes_seat = match assignment {
         Some(id) => {
             let node = found(tx, id)?;
-            let (takes_seat, fields) = (!seats::occupies(node, now), fields(node.fields().to_owned()));
+            let (takes_seat, fields) = (!seats::occupies(node, now), fields(node.fields().to_fields()));
             let other = node.parent(ALLOCATED).map(|other| other.id);
             tx.update(id, fields)?;
             // Of another organization it can only be while the license was that one's.
@@ -291,7 +291,7 @@ pub fn rules(tx: &mut Transaction<'_>, organization: Uuid, group: Uuid, wanted: 
             }
         };
         let rule = found(tx, id)?;
-        let mut fields = rule.fields().to_owned();
+        let mut fields = rule.fields().to_fields();
         if let Some(external) = ruling.external {
             fields = fields.with(RULE_EXTERNAL, Some(Value::Bool(external)));
         }

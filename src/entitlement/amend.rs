@@ -34,7 +34,7 @@ pub fn validity(
         Some(from) => grant::end(from, until, &terms)?,
         None => until,
     };
-    let mut fields = node.fields().to_owned();
+    let mut fields = node.fields().to_fields();
     for (name, value) in [("validFrom", from), ("validUntil", until)] {
         if let Some(field) = Kind::License.field(name) {
             fields = fields.with(field, value.map(Value::Time));

@@ -146,7 +146,7 @@ fn write(
             let before = tx
                 .graph()
                 .find(consumption)
-                .map(|node| node.fields().to_owned())
+                .map(|node| node.fields().to_fields())
                 .unwrap_or_default();
             let fields = fields(before, lease, wanted, &granted, tx.now());
             tx.update(consumption, fields)?;
@@ -224,7 +224,7 @@ fn assigned(tx: &mut Transaction<'_>, profile: Uuid, granted: &Granted) -> Resul
     let mut fields = if has_ended {
         Fields::default()
     } else {
-        there.fields().to_owned()
+        there.fields().to_fields()
     };
     if let Some(reserved) = reserved {
         fields = fields

@@ -220,7 +220,7 @@ pub(super) fn clear(tx: &mut Transaction<'_>, assignment: Uuid) -> Result<(), Vi
     }
     let fields = [RESERVATION, FROM, UNTIL, GRANTS_ACCESS]
         .into_iter()
-        .fold(node.fields().to_owned(), |fields, field| fields.with(field, None));
+        .fold(node.fields().to_fields(), |fields, field| fields.with(field, None));
     tx.update(assignment, fields)
 }
 

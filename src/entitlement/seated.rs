@@ -120,7 +120,7 @@ fn put(tx: &mut Transaction<'_>, license: Uuid, profile: Uuid, terms: &Terms) ->
     let now = tx.now();
     let node = found(tx, license)?;
     let there = tx.graph().assignment(node, found(tx, profile)?);
-    let before = there.map(|there| there.fields().to_owned()).unwrap_or_default();
+    let before = there.map(|there| there.fields().to_fields()).unwrap_or_default();
     let is_denied = there.is_some_and(|there| select::denies(&there, now));
     let (holds, occupies) = match there {
         Some(there) => (is_active(&there, now), seats::occupies(there, now)),
@@ -205,7 +205,7 @@ fn strip(tx: &mut Transaction<'_>, assignment: Uuid) -> Result<(), Violation> {
     leave_group(tx, assignment)?;
     let fields = [ACTIVE, DIRECT, FULFILLED, REDIRECT, METADATA]
         .into_iter()
-        .fold(found(tx, assignment)?.fields().to_owned(), |fields, field| {
+        .fold(found(tx, assignment)?.fields().to_fields(), |fields, field| {
             fields.with(field, None)
         });
     tx.update(assignment, fields)
@@ -245,7 +245,7 @@ pub fn assign_group(tx: &mut Transaction<'_>, license: Uuid, group: Uuid, terms:
 
 fn put_group(tx: &mut Transaction<'_>, license: Uuid, group: Uuid, terms: &Terms) -> Result<Uuid, Violation> {
     let there = of_group(found(tx, license)?, found(tx, group)?);
-    let before = there.map(|there| there.fields().to_owned()).unwrap_or_default();
+    let before = there.map(|there| there.fields().to_fields()).unwrap_or_default();
     let there = there.map(|there| there.id);
     let mut fields = before
         .with(GROUP_ACTIVE, Some(Value::Bool(terms.active)))

@@ -137,7 +137,7 @@ pub fn update(
     if change.from.is_some() || change.until.is_some() {
         amend::validity(tx, license, change.from.map(Some), change.until)?;
     }
-    let mut fields = found(tx, license)?.fields().to_owned();
+    let mut fields = found(tx, license)?.fields().to_fields();
     if let Some(name) = change.name {
         fields = fields.with(NAME, Some(Value::text(name)));
     }
@@ -173,7 +173,7 @@ pub fn told<'g>(license: Node<'g>) -> impl Iterator<Item = (&'g str, &'g str, No
 
 fn note(tx: &mut Transaction<'_>, license: Uuid, key: &str, text: &str) -> Result<(), Violation> {
     let there = told(found(tx, license)?).find(|(known, _, _)| *known == key);
-    if let Some((id, fields)) = there.map(|(_, _, note)| (note.id, note.fields().to_owned())) {
+    if let Some((id, fields)) = there.map(|(_, _, note)| (note.id, note.fields().to_fields())) {
         return tx.update(id, fields.with(TOLD, Some(Value::text(text))));
     }
     let fields: Fields = [(KEY, Value::text(key)), (TOLD, Value::text(text))]

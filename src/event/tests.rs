@@ -51,7 +51,7 @@ fn step(tx: &mut Transaction<'_>, text: &str) {
             }
         }
         ["set", name, pairs @ ..] => {
-            let before = tx.graph().find(id(name)).unwrap().fields().to_owned();
+            let before = tx.graph().find(id(name)).unwrap().fields().to_fields();
             tx.update(id(name), fields(kind(tx, name), pairs, before)).unwrap();
         }
         ["link", from, to] => tx

@@ -267,7 +267,7 @@ impl Graph {
                     rel,
                     from: from.end(),
                     to: to.end(),
-                    fields: fields.to_owned(),
+                    fields: fields.to_fields(),
                 })
             })
         })

@@ -129,7 +129,7 @@ impl Graph {
             return Err(Broken(format!("`{}` is not there", before.id)));
         };
         let found = self.topology.entity(slot);
-        if !found.is_same(before) && found != before {
+        if found != before {
             return Err(Broken(format!("`{}` is not what it was", before.id)));
         }
         Ok(slot)

@@ -225,7 +225,7 @@ impl<'g> Transaction<'g> {
             rel,
             from: near.end(),
             to: far.end(),
-            fields: had.to_owned(),
+            fields: had.to_fields(),
         };
         let after = Relation {
             fields,
@@ -397,14 +397,11 @@ impl<'g> Transaction<'g> {
         if before.revision == self.revision {
             return;
         }
-        let after = Entity::new(
-            Header {
-                revision: self.revision,
-                updated: self.now,
-                ..*before
-            },
-            before.fields().to_owned(),
-        );
+        let after = before.with_header(Header {
+            revision: self.revision,
+            updated: self.now,
+            ..*before
+        });
         self.play(Change::Entity {
             before: Some(before),
             after: Some(after),
@@ -422,7 +419,7 @@ impl<'g> Transaction<'g> {
             rel,
             from: end(from),
             to: end(to),
-            fields: topology.fields(rel, edge).to_owned(),
+            fields: topology.fields(rel, edge).to_fields(),
         };
         let next_serial = self.graph.next_serial;
         self.graph.unlink(rel, edge, from, to);

@@ -437,14 +437,11 @@ impl Twin {
                 Some(was) if was.fields() == now.fields() && before.children_of(id) == self.children_of(id) => {
                     was.clone()
                 }
-                Some(_) => Entity::new(
-                    Header {
-                        revision: at.0,
-                        updated: at.1,
-                        ..*now
-                    },
-                    now.fields().to_owned(),
-                ),
+                Some(_) => now.with_header(Header {
+                    revision: at.0,
+                    updated: at.1,
+                    ..*now
+                }),
                 None => now,
             };
             self.entities.insert(id, settled);

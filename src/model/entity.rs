@@ -37,7 +37,18 @@ struct Kept {
 impl Entity {
     pub fn new(header: Header, fields: Fields) -> Self {
         let Fields { set, values } = fields;
-        Self(ThinArc::from_header_and_iter(Kept { header, set }, values.into_iter()))
+        let values = values.into_vec().into_iter();
+        Self(ThinArc::from_header_and_iter(Kept { header, set }, values))
+    }
+
+    /// Another with the same fields.
+    #[must_use]
+    pub fn with_header(&self, header: Header) -> Self {
+        let Values { set, values } = self.fields();
+        Self(ThinArc::from_header_and_iter(
+            Kept { header, set },
+            values.iter().cloned(),
+        ))
     }
 
     pub fn fields(&self) -> Values<'_> {
@@ -115,10 +126,10 @@ impl<'a> Values<'a> {
         all.into_iter().collect()
     }
 
-    pub fn to_owned(self) -> Fields {
+    pub fn to_fields(self) -> Fields {
         Fields {
             set: self.set,
-            values: self.values.to_vec(),
+            values: self.values.into(),
         }
     }
 }
@@ -127,14 +138,14 @@ impl<'a> Values<'a> {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Fields {
     set: u32,
-    values: Vec<Value>,
+    values: Box<[Value]>,
 }
 
 impl Fields {
     pub const MAX: usize = 32;
 
     /// From a bit for each field that is set and their values in the schema's order; `None` when those do not match.
-    pub fn packed(set: u32, values: Vec<Value>) -> Option<Self> {
+    pub fn packed(set: u32, values: Box<[Value]>) -> Option<Self> {
         (set.count_ones() as usize == values.len()).then_some(Self { set, values })
     }
 
@@ -175,10 +186,13 @@ impl FromIterator<(u8, Value)> for Fields {
             pairs.dedup_by_key(|(index, _)| *index);
         }
         let set = pairs.iter().fold(0, |set, (index, _)| set | 1u32 << index);
-        // As long as it has to be: a relation's are kept.
+        // As long as it has to be.
         let mut values = Vec::with_capacity(pairs.len());
         values.extend(pairs.into_iter().map(|(_, value)| value));
-        Self { set, values }
+        Self {
+            set,
+            values: values.into_boxed_slice(),
+        }
     }
 }
 
@@ -204,5 +218,27 @@ mod tests {
         let fewer = fields.with(5, None).with(2, Some(Value::Bool(true)));
         assert_eq!(fewer.iter().map(|(index, _)| index).collect::<Vec<_>>(), [0, 2, 31]);
         assert_eq!(fewer.get(2), Some(&Value::Bool(true)));
+    }
+
+    #[test]
+    fn entities_are_equal_by_what_they_are_and_the_same_by_place() {
+        let header = Header {
+            id: Uuid::from_u128(1),
+            serial: 1,
+            revision: 1,
+            created: Time(1),
+            updated: Time(1),
+            kind: Kind::License,
+        };
+        let fields = |text: &str| [(3, Value::text(text))].into_iter().collect::<Fields>();
+        let one = Entity::new(header, fields("a"));
+        let alike = Entity::new(header, fields("a"));
+        assert!(one == alike && !one.is_same(&alike) && one.is_same(&one.clone()));
+        assert_ne!(one, Entity::new(header, fields("b")));
+        assert_ne!(one, Entity::new(header, [(4, Value::text("a"))].into_iter().collect()));
+        let later = one.with_header(Header { revision: 2, ..header });
+        assert_ne!(one, later);
+        assert_eq!((later.revision, later.fields(), one.revision), (2, one.fields(), 1));
+        assert_eq!(one.fields().to_fields(), fields("a"));
     }
 }

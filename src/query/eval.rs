@@ -118,7 +118,7 @@ struct Run<'p, 'g> {
     budget: &'p mut Budget,
     /// Parts of which every entity is visible.
     open: SmallVec<[bool; 4]>,
-    /// Parts of which every entity is here: nothing is asked of it either.
+    /// Parts of which every entity is here, at the cost of its visit alone.
     free: SmallVec<[bool; 4]>,
     /// By part: entities that were checked, with the outcome.
     memo: Vec<HashMap<usize, bool, RandomState>>,

@@ -170,13 +170,10 @@ fn nothing_of_a_bad_batch_is_kept<B: Backend>() {
         world.state(ALWAYS).into_iter().find_map(of).expect("an entity")
     }
     fn changed(entity: &Entity) -> Entity {
-        Entity::new(
-            Header {
-                created: Time(entity.created.0 + 1),
-                ..**entity
-            },
-            entity.fields().to_owned(),
-        )
+        entity.with_header(Header {
+            created: Time(entity.created.0 + 1),
+            ..**entity
+        })
     }
     let spoils: &[(&str, Spoil)] = &[
         ("a gap", |commit, _| commit.revision += 1),
@@ -211,10 +208,7 @@ fn nothing_of_a_bad_batch_is_kept<B: Backend>() {
         }),
         ("another serial", |commit, world| {
             let before = some(world);
-            let after = Some(Entity::new(
-                Header { serial: 999, ..*before },
-                before.fields().to_owned(),
-            ));
+            let after = Some(before.with_header(Header { serial: 999, ..*before }));
             commit.changes.push(Change::Entity {
                 before: Some(before),
                 after,

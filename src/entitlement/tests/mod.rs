@@ -279,7 +279,7 @@ fn one(tx: &mut Transaction<'_>, line: &str) {
     match (verb, &rest[..]) {
         ("set", [of, pairs @ ..]) => {
             let node = tx.graph().find(id(of)).expect("something to set");
-            let fields = pairs.iter().fold(node.fields().to_owned(), |fields, pair| {
+            let fields = pairs.iter().fold(node.fields().to_fields(), |fields, pair| {
                 let (field, value) = value(node.kind, pair);
                 fields.with(field, value)
             });

@@ -107,7 +107,7 @@ fn take(tx: &mut Transaction<'_>, step: &Step) {
             let Some(at) = nth(tx.graph(), Kind::Assignment, *which) else {
                 return;
             };
-            let fields = tx.graph().find(at).expect("it is there").fields().to_owned();
+            let fields = tx.graph().find(at).expect("it is there").fields().to_fields();
             tx.update(at, fields.with(GRANTS_ACCESS, Some(Value::Bool(*grants))))
                 .expect("an update");
         }
@@ -169,7 +169,7 @@ fn take(tx: &mut Transaction<'_>, step: &Step) {
             individual,
         } => {
             let at = id(LICENSES[*license]);
-            let fields = tx.graph().find(at).expect("it is there").fields().to_owned();
+            let fields = tx.graph().find(at).expect("it is there").fields().to_fields();
             let fields = fields.with(MATCH_PROPERTY, matches.then(|| Value::text("tags")));
             tx.update(at, fields.with(INDIVIDUAL, Some(Value::Bool(*individual))))
                 .expect("an update");

@@ -253,7 +253,7 @@ fn end(tx: &mut Transaction<'_>, target: Target) -> Result<bool, Error> {
     if select::end(&profile).is_some_and(|end| end <= until) {
         return Ok(false);
     }
-    let fields = profile.fields().to_owned().with(UNTIL, Some(Value::Time(until)));
+    let fields = profile.fields().with(UNTIL, Some(Value::Time(until)));
     tx.update(target.end.id, fields)?;
     Ok(true)
 }

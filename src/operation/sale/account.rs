@@ -146,7 +146,7 @@ pub(in crate::operation) fn set(
         View::new(tx.graph(), who).owns(node)?;
         let mut all = node.hop(Hop::forward(rel), None).map(|(property, _)| property);
         let there = all.find(|property| property.fields().get(KEY).and_then(Value::as_text) == Some(key));
-        let there = there.map(|property| (property.id, property.fields().to_owned()));
+        let there = there.map(|property| (property.id, property.fields().to_fields()));
         let may = |action| who.require(Permission::Kind(Kind::Property, action));
         let text = match value {
             Given::Text(text) => text.clone(),

@@ -212,7 +212,7 @@ impl Decoder {
             values.insert((set & (bit - 1)).count_ones() as usize, value);
             set |= bit;
         }
-        Fields::packed(set, values).ok_or(Bad::Malformed("its fields do not add up"))
+        Fields::packed(set, values.into_boxed_slice()).ok_or(Bad::Malformed("its fields do not add up"))
     }
 
     #[cold]

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use super::super::Log;
 use super::super::samples::{World, loaded};
 use super::*;
-use crate::model::{Change, Entity, Header};
+use crate::model::{Change, Header};
 
 pub fn images() -> usize {
     std::env::var("SEATGRAPH_STORAGE_IMAGES")
@@ -179,13 +179,10 @@ fn verify_names_what_is_wrong() {
         for change in &mut commit.changes {
             if let Change::Entity { before, after } = change {
                 for entity in [before, after].into_iter().flatten() {
-                    *entity = Entity::new(
-                        Header {
-                            created: Time(entity.created.0 ^ 1),
-                            ..**entity
-                        },
-                        entity.fields().to_owned(),
-                    );
+                    *entity = entity.with_header(Header {
+                        created: Time(entity.created.0 ^ 1),
+                        ..**entity
+                    });
                 }
             }
         }
