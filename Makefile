@@ -21,7 +21,7 @@ run:
 	printf "    curl -gH 'Authorization: Bearer %s' \"http://%s/graph/Organization\"\n\n" "$$token" '$(LISTEN)'; \
 	printf "    curl -gH 'Authorization: Bearer %s' \"http://%s/graph/Organization[@name='ACME']/~OneToMany/Entitlement/~OneToMany/License\"\n\n" "$$token" '$(LISTEN)'; \
 	printf "    curl -gH 'Authorization: Bearer %s' \"http://%s/graph/License[@validUntil%%3C'2027-06-30']{count}\"\n\n" "$$token" '$(LISTEN)'; \
-	SEATGRAPH_ADMIN_TOKEN="$$token" exec target/release/seatgraph serve --listen '$(LISTEN)' --database '$(DEMO)' --auto-migrate --seed fixtures/seed/demo.ndjson
+	SEATGRAPH_ADMIN_TOKEN="$$token" exec "$${CARGO_TARGET_DIR:-target}/release/seatgraph" serve --listen '$(LISTEN)' --database '$(DEMO)' --auto-migrate --seed fixtures/seed/demo.ndjson
 
 # Every test. What a test needs and the machine lacks is said in one line; with SEATGRAPH_TESTS=all it fails instead.
 test: lint

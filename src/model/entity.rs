@@ -35,6 +35,7 @@ struct Kept {
 }
 
 impl Entity {
+    /// The values are moved, not copied.
     pub fn new(header: Header, fields: Fields) -> Self {
         let Fields { set, values } = fields;
         let values = values.into_vec().into_iter();
@@ -126,6 +127,7 @@ impl<'a> Values<'a> {
         all.into_iter().collect()
     }
 
+    /// A copy of its own.
     pub fn to_fields(self) -> Fields {
         Fields {
             set: self.set,
