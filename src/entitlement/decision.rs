@@ -488,9 +488,12 @@ fn judge<'g>(
     until = select::end(&license).map_or(until, |end| end.min(until));
     // What is held by a rule goes on while it is used.
     let goes_on = |assignment: &Node<'_>| by_rule.is_some() && assignment.parent(ruled::LEASED).is_some();
-    until = assignment
+    // One that begins later ends it as well; one that is over holds what was leased through it while that lasts.
+    until = candidate
+        .assignment
         .filter(|assignment| !goes_on(assignment))
         .and_then(|assignment| select::end(&assignment))
+        .filter(|end| *end > now)
         .map_or(until, |end| end.min(until));
     let ended = renews.and_then(|lease| lease.fields().get(select::LEASED_UNTIL)?.as_time());
     let (mut over_use, mut uses, mut use_time) = (false, 0, 0);
@@ -509,7 +512,19 @@ fn judge<'g>(
                 total > 0 && (seats <= mine.leased || has_room || mutant("sell-any-seat"))
             });
             let is_within = model.seats_per_user.is_none_or(|most| seats <= most);
-            let stopped = match (is_within, fits) {
+            // Seats that a renewal adds have to last as long as it cannot give them back.
+            let least = ended
+                .filter(|_| had.is_some_and(|had| count > had))
+                .map(|ended| floor(ended, model.limited, &model.lease, now));
+            let lasting = credits.lasting(least.map_or(until, |least| least.max(until)), |end, left| {
+                let (taken, mine) = (graph.taken(license, end), mine_at(end));
+                let seats = beside_at(end).max(u64::from(count));
+                let after = with_mine(taken.seats, mine.seats, seats);
+                let leased = with_mine(taken.leased, mine.leased, seats);
+                left.is_none_or(|left| after <= left || seats <= mine.seats && leased <= left)
+            });
+            let lasts = least.is_none_or(|least| least <= lasting);
+            let stopped = match (is_within, fits && lasts) {
                 (false, _) => Some(Reason::TooManySeats),
                 (true, false) => Some(Reason::NoSeatsAvailable),
                 (true, true) => None,
@@ -523,13 +538,7 @@ fn judge<'g>(
                 let is_late = is_above(taken.reserved) && seats > mine.leased && is_above(leased);
                 is_above(after) && (!is_promised || goes_on_over()) || is_late
             });
-            until = credits.lasting(until, |end, left| {
-                let (taken, mine) = (graph.taken(license, end), mine_at(end));
-                let seats = beside_at(end).max(u64::from(count));
-                let after = with_mine(taken.seats, mine.seats, seats);
-                let leased = with_mine(taken.leased, mine.leased, seats);
-                left.is_none_or(|left| after <= left || seats <= mine.seats && leased <= left)
-            });
+            until = until.min(lasting);
         }
         Limited::UseCount => {
             uses = match (model.uses_declared, renews) {

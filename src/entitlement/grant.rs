@@ -129,8 +129,10 @@ pub fn end(from: Time, until: Option<Time>, terms: &Terms) -> Result<Option<Time
     let Some(most_ms) = terms.max_validity else {
         return Ok(until);
     };
-    let last = from.0.checked_add(most_ms).and_then(Time::from_millis);
-    let last = last.ok_or(Refused::TooMuch)?;
+    // A length that goes beyond every time there is bounds nothing.
+    let Some(last) = from.0.checked_add(most_ms).and_then(Time::from_millis) else {
+        return Ok(until);
+    };
     match until {
         None => Ok(Some(last)),
         Some(until) if last < until => Err(Refused::ValidityTooLong { most_ms }),

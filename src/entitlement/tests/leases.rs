@@ -142,6 +142,73 @@ fn fewer_seats_are_given_back_as_a_release_would() {
     }
 }
 
+#[test]
+fn what_a_renewal_adds_lasts_as_long_as_it_is_kept() {
+    let world = |times: &str| {
+        format!(
+            "LeaseTimeBehavior times leaseTimeCache=60000 {times} < model
+             set credit seatCount=2
+             SeatCountCredit short seatCount=1 validUntil=6 active=true < lic"
+        )
+    };
+    for times in ["allowLeaseRelease=false", "cooldownTime=30000"] {
+        check(
+            &world(times),
+            &[
+                ("ann editor", "new lic 60"),
+                ("bob editor", "new lic 60"),
+                // The third seat is there for 6 seconds, and could not be given back by then.
+                ("ann editor count=2 seconds=1", "noSeatsAvailable"),
+                ("ann editor count=2", "noSeatsAvailable"),
+                ("free lic", "2 of 3"),
+                // Of those it has a short renewal gives none back, and asks for none.
+                ("ann editor seconds=1", "renewed lic 1"),
+                ("at 6", ""),
+                ("free lic", "2 of 2"),
+            ],
+        );
+    }
+    check(
+        &world("cooldownTime=3000"),
+        &[
+            ("ann editor", "new lic 60"),
+            ("bob editor", "new lic 60"),
+            // It is kept for 3 seconds at least, and the seat is there for 6.
+            ("ann editor count=2 seconds=1", "renewed lic 1"),
+            ("ann editor count=2", "renewed lic 6"),
+            ("at 6", ""),
+            ("free lic", "1 of 2"),
+        ],
+    );
+    check(
+        &world("cooldownTime=0"),
+        &[
+            ("ann editor", "new lic 60"),
+            ("bob editor", "new lic 60"),
+            ("ann editor count=2 seconds=1", "renewed lic 1"),
+            ("ann editor count=2", "renewed lic 6"),
+            ("at 6", ""),
+            ("free lic", "1 of 2"),
+        ],
+    );
+}
+
+#[test]
+fn an_assignment_that_begins_later_ends_a_lease_as_well() {
+    check(
+        "Assignment seat validFrom=20 validUntil=60 < lic ann
+         Assignment over validUntil=5 < lic bob",
+        &[
+            ("ann editor", "new lic 60"),
+            ("ann editor hw=a seconds=10", "new lic 10"),
+            ("at 30", ""),
+            ("ann editor", "renewed lic 60"),
+            // One that is over ends none that is granted for other reasons.
+            ("bob editor", "new lic 930"),
+        ],
+    );
+}
+
 /// Another organization that sells the editor to the same crew, and another license of ACME's.
 const OTHERS: &str = "
     Organization rival name=Rival
