@@ -2,6 +2,7 @@
 
 pub mod sender;
 pub mod together;
+pub mod watch;
 
 use std::cell::RefCell;
 use std::io::{self, ErrorKind};
@@ -18,6 +19,7 @@ use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 
 use self::sender::Sender;
+use self::watch::{Marks, Watch};
 
 /// Of one connection no more waits for the end of a turn. What is longer goes at once, to its end, as fast as the client takes it:
 /// its writer has to know when that is not at all. A page of twenty licenses has 16 KiB, and costs a fifth less when it waits.
@@ -37,17 +39,25 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    pub(super) fn new(socket: TcpStream, sender: Rc<Sender>) -> Self {
+    pub(super) fn new(socket: TcpStream, sender: Rc<Sender>, watch: &Rc<Watch>) -> Self {
         let (incoming, socket) = socket.into_split();
+        let outgoing = Rc::new(Outgoing {
+            socket,
+            waiting: RefCell::default(),
+            marks: Marks::default(),
+        });
+        watch.add(&outgoing);
         Self {
             incoming,
-            outgoing: Rc::new(Outgoing {
-                socket,
-                waiting: RefCell::default(),
-            }),
+            outgoing,
             sender,
             was_full: false,
         }
+    }
+
+    /// What its requests leave their marks on.
+    pub(super) fn outgoing(&self) -> Rc<Outgoing> {
+        Rc::clone(&self.outgoing)
     }
 }
 
@@ -61,6 +71,7 @@ impl Drop for Connection {
 pub(super) struct Outgoing {
     socket: OwnedWriteHalf,
     waiting: RefCell<Waiting>,
+    marks: Marks,
 }
 
 #[derive(Default)]
@@ -91,6 +102,14 @@ enum State {
 }
 
 impl Outgoing {
+    fn is_open(&self) -> bool {
+        !self.waiting.borrow().is_left
+    }
+
+    fn is_unsent(&self) -> bool {
+        self.waiting.borrow().state == State::Draining
+    }
+
     /// Leaves the sender's queue. Is there something to send?
     pub(super) fn unlist(&self) -> bool {
         let mut waiting = self.waiting.borrow_mut();
@@ -122,6 +141,9 @@ impl Outgoing {
                 return self.fail(cause);
             }
         };
+        if count > 0 {
+            self.marks.wrote();
+        }
         if count == bytes.len() {
             return sender.give_back(bytes);
         }
@@ -163,7 +185,10 @@ impl Outgoing {
             };
             match result {
                 Ok(0) => return Err(ErrorKind::WriteZero.into()),
-                Ok(count) => (from, looks) = (from + count, 0),
+                Ok(count) => {
+                    (from, looks) = (from + count, 0);
+                    self.marks.wrote();
+                }
                 Err(cause) if cause.kind() == ErrorKind::WouldBlock => {
                     let room = rt::time::timeout(LOOK, self.socket.as_ref().writable()).await;
                     looks += u32::from(room.is_err() && self.waiting.borrow().is_left);
@@ -229,7 +254,10 @@ impl Outgoing {
             ready!(socket.poll_write_ready(context))?;
             match socket.try_write(bytes) {
                 Err(cause) if cause.kind() == ErrorKind::WouldBlock => {}
-                result => return Poll::Ready(result),
+                result => {
+                    self.marks.wrote();
+                    return Poll::Ready(result);
+                }
             }
         }
     }
@@ -251,6 +279,7 @@ impl AsyncRead for Connection {
         ready!(Pin::new(&mut self.incoming).poll_read(context, buffer))?;
         if buffer.filled().len() > before {
             self.outgoing.waiting.borrow_mut().is_long = false;
+            self.outgoing.marks.read();
         }
         Poll::Ready(Ok(()))
     }
@@ -260,6 +289,7 @@ impl AsyncWrite for Connection {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let written = self.outgoing.poll_write(context, bytes, &self.sender);
         self.was_full |= written.is_pending();
+        self.outgoing.marks.is_blocked.set(written.is_pending());
         written
     }
 

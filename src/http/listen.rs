@@ -16,6 +16,7 @@ use tokio::net::TcpStream;
 use super::connection::Connection;
 use super::connection::sender::Sender;
 use super::connection::together::Ring;
+use super::connection::watch::Watch;
 use super::{State, dispatch};
 use crate::query::Statements;
 
@@ -49,6 +50,7 @@ pub fn server(state: Arc<State>, listener: TcpListener, workers: usize) -> io::R
     let stopping = builder.graceful_shutdown_signal();
     let builder = builder.listen("seatgraph", listener, move || {
         let sender = Rc::new(Sender::new(Ring::new()));
+        let watch = Rc::new(Watch::default());
         let stopping = stopping.clone();
         // No `App`: its router, which decodes every path to compare it, would have nothing to choose from.
         let state = Arc::clone(&state);
@@ -65,9 +67,12 @@ pub fn server(state: Arc<State>, listener: TcpListener, workers: usize) -> io::R
             .keep_alive(KEEP_ALIVE)
             .client_request_timeout(REQUEST)
             .client_disconnect_timeout(DISCONNECT)
+            .on_connect_ext(|connection: &Connection, extensions| {
+                extensions.insert(connection.outgoing());
+            })
             .h1(answer);
         fn_service(move |socket: TcpStream| {
-            let connection = connect(socket, Rc::clone(&sender));
+            let connection = connect(socket, Rc::clone(&sender), &watch);
             async move { Ok::<_, DispatchError>(connection?) }
         })
         .and_then(http)
@@ -76,9 +81,9 @@ pub fn server(state: Arc<State>, listener: TcpListener, workers: usize) -> io::R
 }
 
 /// The connection, and who is at its other end.
-fn connect(socket: TcpStream, sender: Rc<Sender>) -> io::Result<(Connection, Option<SocketAddr>)> {
+fn connect(socket: TcpStream, sender: Rc<Sender>, watch: &Rc<Watch>) -> io::Result<(Connection, Option<SocketAddr>)> {
     // An answer is written whole: its end need not wait until the client has confirmed the beginning.
     socket.set_nodelay(true)?;
     let peer = socket.peer_addr().ok();
-    Ok((Connection::new(socket, sender), peer))
+    Ok((Connection::new(socket, sender, watch), peer))
 }

@@ -63,7 +63,9 @@ use actix_web::{HttpMessage, HttpResponse};
 use compact_str::CompactString;
 use futures_util::FutureExt;
 
+use self::connection::Outgoing;
 use self::connection::sender::Sender;
+use self::connection::watch::UnderWay;
 use self::cursor::Cursors;
 use self::door::Door;
 pub use self::listen::server;
@@ -264,14 +266,17 @@ impl Context {
 
     /// The revision `Graph-At-Least` asks for.
     fn at_least(&self) -> Result<Option<Revision>, Problem> {
-        let Some(value) = self.request.headers().get(&GRAPH_AT_LEAST) else {
-            return Ok(None);
-        };
-        let revision = value.to_str().ok().and_then(|text| text.trim().parse().ok());
-        revision.map(Some).ok_or_else(|| {
-            Problem::bad_request("badRevision", "`Graph-At-Least` is not a revision")
-                .help("send the number a `Graph-Revision` header gave")
-        })
+        let mut latest = None;
+        // Whoever asks for several wants to see all of them.
+        for value in self.request.headers().get_all(&GRAPH_AT_LEAST) {
+            let revision = value.to_str().ok().and_then(|text| text.trim().parse().ok());
+            let revision: Revision = revision.ok_or_else(|| {
+                Problem::bad_request("badRevision", "`Graph-At-Least` is not a revision")
+                    .help("send the number a `Graph-Revision` header gave")
+            })?;
+            latest = latest.max(Some(revision));
+        }
+        Ok(latest)
     }
 
     /// Waits for what `Graph-At-Least` asks for, where who asks is known in another way than by `auth::enter`.
@@ -309,6 +314,10 @@ async fn dispatch(
 ) -> Result<HttpResponse, Infallible> {
     sender.begin();
     let started = Instant::now();
+    let under_way = request.conn_data::<Rc<Outgoing>>().map(|connection| {
+        let is_chunked = request.headers().contains_key(header::TRANSFER_ENCODING);
+        UnderWay::new(Rc::clone(connection), is_chunked)
+    });
     let payload = request.take_payload();
     let request_id = state.request_ids.of(request.headers());
     let context = Context {
@@ -362,7 +371,11 @@ async fn dispatch(
     if route == Route::Authz {
         authz::allow_origin(&context, headers);
     }
-    if context.request.version() < Version::HTTP_11 && response.body().size() == BodySize::Stream {
+    let is_stream = response.body().size() == BodySize::Stream;
+    if let Some(under_way) = under_way.filter(|_| is_stream) {
+        under_way.streams();
+    }
+    if context.request.version() < Version::HTTP_11 && is_stream {
         // It knows no chunks: the stream is sent as it is, and ends with the connection, even one it would keep.
         let head = response.head_mut();
         head.no_chunking(true);

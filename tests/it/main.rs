@@ -5,6 +5,7 @@ mod audit;
 mod clients;
 mod commands;
 mod conformance;
+mod connections;
 mod differential;
 mod engine;
 mod events;

@@ -11,14 +11,19 @@ use tokio::sync::oneshot;
 use super::Connection;
 use super::sender::Sender;
 use super::together::Ring;
+use super::watch::{UnderWay, Watch};
 
 async fn pair(sender: &Rc<Sender>) -> (Connection, TcpStream) {
+    watched(sender, &Rc::default()).await
+}
+
+async fn watched(sender: &Rc<Sender>, watch: &Rc<Watch>) -> (Connection, TcpStream) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let client = TcpStream::connect(listener.local_addr().expect("its address"))
         .await
         .expect("a client");
     let (socket, _) = listener.accept().await.expect("a connection");
-    (Connection::new(socket, Rc::clone(sender)), client)
+    (Connection::new(socket, Rc::clone(sender), watch), client)
 }
 
 /// What connection `number` writes in a turn, another byte at each place.
@@ -231,5 +236,82 @@ fn the_writer_of_a_long_answer_waits_for_its_client() {
         client.read_exact(&mut found).await.expect("read");
         assert!(found == whole);
         writer.await.expect("no panic");
+    });
+}
+
+/// What goes on between two looks.
+#[derive(Clone, Copy, Debug)]
+enum Goes {
+    Nothing,
+    /// The client sends a byte, and the server reads it.
+    Drop,
+    /// A request is under way; it was answered without a length, or its body has none.
+    UnderWay,
+    Answered {
+        is_stream: bool,
+        is_chunked: bool,
+    },
+    /// The server writes, and the client reads nothing.
+    Unread,
+}
+
+/// Looks until the connection is ended: what goes on first, and then each time.
+async fn looks(first: Goes, then: Goes) -> Option<u32> {
+    const MOST: u32 = 200;
+    let (sender, watch) = (Rc::new(Sender::new(None)), Rc::new(Watch::default()));
+    let (mut connection, mut client) = watched(&sender, &watch).await;
+    let mut under_way = None;
+    for (look, goes) in (1..MOST).zip(std::iter::once(first).chain(std::iter::repeat(then))) {
+        match goes {
+            Goes::Nothing => {}
+            Goes::Drop => {
+                client.write_all(b"G").await.expect("sent");
+                connection.read_exact(&mut [0]).await.expect("read");
+            }
+            Goes::UnderWay => under_way = Some(UnderWay::new(connection.outgoing(), false)),
+            Goes::Answered { is_stream, is_chunked } => {
+                let request = UnderWay::new(connection.outgoing(), is_chunked);
+                if is_stream {
+                    request.streams();
+                }
+            }
+            Goes::Unread => {
+                let all = connection.write_all(&[7; 20_000_000]);
+                assert!(rt::time::timeout(Duration::from_millis(50), all).await.is_err());
+            }
+        }
+        if watch.look() == 0 {
+            drop(under_way);
+            // It is the client's end as well.
+            let mut rest = Vec::new();
+            let _ = client.read_to_end(&mut rest).await;
+            return Some(look);
+        }
+    }
+    None
+}
+
+#[test]
+fn a_connection_on_which_nothing_goes_on_is_ended() {
+    let answered = |is_stream, is_chunked| Goes::Answered { is_stream, is_chunked };
+    let cases = [
+        (Goes::Nothing, Goes::Nothing, Some(7)),
+        (Goes::Drop, Goes::Drop, Some(3)),
+        (Goes::Drop, Goes::Nothing, Some(3)),
+        (answered(false, false), Goes::Nothing, Some(8)),
+        (answered(false, false), Goes::Drop, Some(4)),
+        // A body that was answered and does not end.
+        (answered(false, true), Goes::Nothing, Some(3)),
+        (answered(false, true), Goes::Drop, Some(3)),
+        (Goes::UnderWay, Goes::Nothing, None),
+        (Goes::UnderWay, Goes::Drop, None),
+        (answered(true, false), Goes::Nothing, None),
+        (answered(false, false), answered(false, false), None),
+        (Goes::Unread, Goes::Nothing, Some(25)),
+    ];
+    rt::System::new().block_on(async {
+        for (first, then, ended) in cases {
+            assert_eq!(looks(first, then).await, ended, "{first:?}, then {then:?}");
+        }
     });
 }

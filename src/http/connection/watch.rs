@@ -1,0 +1,152 @@
+//! Connections on which nothing goes on are ended, so that nobody keeps others out by holding many. actix-http sees to the head
+//! of the first request and to the silence between two; what is looked for here is what it leaves: a later head that comes by
+//! drops, a body that was answered and does not end, an answer that is not read.
+//!
+//! One task of a worker looks at all of its connections now and then; a request only leaves marks.
+
+use std::cell::{Cell, RefCell};
+use std::io::ErrorKind;
+use std::rc::{Rc, Weak};
+use std::time::Duration;
+
+use actix_web::rt;
+
+use super::Outgoing;
+
+/// Between two looks.
+const LOOK: Duration = Duration::from_millis(2500);
+/// A head that has begun is there in so many looks, or does not come: 5 to 7.5 seconds.
+const HEAD: u32 = 3;
+/// Looks without any word, when no request is under way: longer than actix-http waits for the next one.
+const SILENT: u32 = 7;
+/// Looks in which the client takes nothing of an answer: a minute.
+const UNREAD: u32 = 24;
+/// The same of what is streamed, which may go to a slow disk or a pager: five minutes.
+const UNREAD_STREAM: u32 = 120;
+
+/// What was seen of a connection.
+#[derive(Default)]
+pub(super) struct Marks {
+    /// The client sent something, and no request has begun with it.
+    is_owed: Cell<bool>,
+    /// A request is under way.
+    is_busy: Cell<bool>,
+    /// Its last answer is one without a length.
+    is_stream: Cell<bool>,
+    /// A writer waits for the client.
+    pub(super) is_blocked: Cell<bool>,
+    /// Something was read or written since the last look.
+    has_moved: Cell<bool>,
+    /// Looks at which it was found the same.
+    looks: Cell<u32>,
+}
+
+impl Marks {
+    pub(super) fn read(&self) {
+        self.has_moved.set(true);
+        self.is_owed.set(true);
+    }
+
+    pub(super) fn wrote(&self) {
+        self.has_moved.set(true);
+    }
+
+    /// Whether it is to be ended. `is_unsent`: an answer waits for the client.
+    fn look(&self, is_unsent: bool) -> bool {
+        let is_unsent = is_unsent || self.is_blocked.get();
+        let has_moved = self.has_moved.take();
+        let most = match (self.is_busy.get(), is_unsent) {
+            (true, _) => None,
+            (false, true) if has_moved => None,
+            (false, true) if self.is_stream.get() => Some(UNREAD_STREAM),
+            (false, true) => Some(UNREAD),
+            (false, false) if self.is_stream.get() => None,
+            // Drops do not make a head.
+            (false, false) if self.is_owed.get() => Some(HEAD),
+            (false, false) if has_moved => None,
+            (false, false) => Some(SILENT),
+        };
+        let Some(most) = most else {
+            self.looks.set(0);
+            return false;
+        };
+        self.looks.set(self.looks.get() + 1);
+        self.looks.get() >= most
+    }
+}
+
+/// A request is under way on a connection, until this is dropped.
+pub(in crate::http) struct UnderWay {
+    outgoing: Rc<Outgoing>,
+    owes_body: bool,
+}
+
+impl UnderWay {
+    /// `is_chunked`: its body has no length. Whether that was read to its end is not known here, so the next head is waited for as
+    /// if it had begun.
+    pub(in crate::http) fn new(outgoing: Rc<Outgoing>, is_chunked: bool) -> Self {
+        let marks = &outgoing.marks;
+        marks.is_busy.set(true);
+        marks.is_owed.set(false);
+        marks.is_stream.set(false);
+        marks.looks.set(0);
+        Self {
+            outgoing,
+            owes_body: is_chunked,
+        }
+    }
+
+    /// The answer has no length.
+    pub(in crate::http) fn streams(&self) {
+        self.outgoing.marks.is_stream.set(true);
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        let marks = &self.outgoing.marks;
+        marks.is_busy.set(false);
+        marks.is_owed.set(self.owes_body);
+        marks.has_moved.set(true);
+    }
+}
+
+/// The connections of one worker.
+#[derive(Default)]
+pub(in crate::http) struct Watch {
+    connections: RefCell<Vec<Weak<Outgoing>>>,
+    has_begun: Cell<bool>,
+}
+
+impl Watch {
+    pub(super) fn add(self: &Rc<Self>, outgoing: &Rc<Outgoing>) {
+        self.connections.borrow_mut().push(Rc::downgrade(outgoing));
+        if !self.has_begun.replace(true) {
+            rt::spawn(Rc::clone(self).run());
+        }
+    }
+
+    async fn run(self: Rc<Self>) {
+        loop {
+            rt::time::sleep(LOOK).await;
+            self.look();
+        }
+    }
+
+    /// Gives how many connections there are left.
+    pub(super) fn look(&self) -> usize {
+        let mut connections = self.connections.borrow_mut();
+        connections.retain(|connection| {
+            let Some(outgoing) = connection.upgrade() else {
+                return false;
+            };
+            // What is left of one that is gone has its own time.
+            let is_over = outgoing.is_open() && outgoing.marks.look(outgoing.is_unsent());
+            if is_over {
+                outgoing.fail(ErrorKind::TimedOut.into());
+            }
+            !is_over
+        });
+        connections.len()
+    }
+}
