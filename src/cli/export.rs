@@ -1,6 +1,8 @@
 //! `export`: everything but tokens and keys, as lines that `import` takes.
 
-use std::io::{Read, Write};
+use std::fs::{File, OpenOptions};
+use std::io::{ErrorKind, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -25,17 +27,11 @@ pub fn run(common: &Common, args: &Export) -> Result<(), Failure> {
     }
 }
 
-/// Under another name until it is whole: what bears the name asked for is never half of something.
+/// Under another name until it is whole: what bears the name asked for is never half of something. It is for its owner alone, as
+/// the database is: it holds what people are called, and a backup all secrets.
 pub fn to_file(from: &mut dyn Read, file: &Path, what: &str) -> Result<(), Failure> {
-    let mut name = file.file_name().unwrap_or_default().to_owned();
-    name.push(".part");
-    let part = file.with_file_name(name);
     let failed = |cause: std::io::Error| Failure::refused(format!("cannot write `{}`: {cause}", file.display()));
-    let mut out = std::fs::OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .open(&part)
-        .map_err(|cause| Failure::refused(format!("cannot write `{}`: {cause}", part.display())))?;
+    let (part, mut out) = part(file).map_err(failed)?;
     let done = copy(from, &mut out, what)
         .and_then(|()| out.sync_all().map_err(failed))
         .and_then(|()| std::fs::rename(&part, file).map_err(failed));
@@ -43,6 +39,24 @@ pub fn to_file(from: &mut dyn Read, file: &Path, what: &str) -> Result<(), Failu
         let _ = std::fs::remove_file(&part);
     }
     done
+}
+
+/// A new file beside it. One that an interrupted run left is in nobody's way.
+fn part(file: &Path) -> std::io::Result<(PathBuf, File)> {
+    let mut attempt = 0;
+    loop {
+        let mut name = file.file_name().unwrap_or_default().to_owned();
+        name.push(match attempt {
+            0 => ".part".to_owned(),
+            attempt => format!(".part{attempt}"),
+        });
+        let part = file.with_file_name(name);
+        let opened = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&part);
+        match opened {
+            Err(cause) if cause.kind() == ErrorKind::AlreadyExists && attempt < 1000 => attempt += 1,
+            opened => return opened.map(|out| (part, out)),
+        }
+    }
 }
 
 fn copy(from: &mut dyn Read, to: &mut dyn Write, what: &str) -> Result<(), Failure> {

@@ -285,19 +285,40 @@ fn url(settings: &Settings, address: SocketAddr) -> String {
     }
 }
 
-/// A seed is for the first start; a database that holds anything is left alone.
+/// A seed is for the first start; a database that holds anything is left alone, and one that holds a part of a seed is not served:
+/// a seed goes in by many commits, and nobody would notice what is missing.
 fn sow(engine: &Engine, settings: &Settings, seed: &Path) -> Result<(), Failure> {
+    let mark = open::is_file(&settings.database).then(|| PathBuf::from(format!("{}.seeding", settings.database)));
     if engine.revision() > 0 {
+        if let Some(mark) = mark.filter(|mark| mark.exists()) {
+            let why = format!(
+                "`{}` holds a part of a seed, whose import did not end",
+                settings.database
+            );
+            return Err(Failure::refused(why).help(format!(
+                "remove the database and start again, or remove `{}` to keep what is there",
+                mark.display()
+            )));
+        }
         tracing::info!(seed = %seed.display(), "the database is not empty: nothing was imported");
         return Ok(());
     }
     let source = import::open(seed)?;
+    if let Some(mark) = &mark {
+        std::fs::write(mark, b"").map_err(|cause| Failure::refused(format!("`{}`: {cause}", mark.display())))?;
+    }
     let (inside, client) = Inside::start(engine.clone(), settings)?;
     let done = import::stream(&client, source, import::PATH, false).map_err(|mut failure| {
         failure.message = format!("{}: {}", seed.display(), failure.message);
         failure
-    })?;
+    });
     drop(inside);
+    // Where nothing went in, nothing is half.
+    let is_whole = done.is_ok() || engine.revision() == 0;
+    if let Some(mark) = mark.filter(|_| is_whole) {
+        std::fs::remove_file(&mark).map_err(|cause| Failure::refused(format!("`{}`: {cause}", mark.display())))?;
+    }
+    let done = done?;
     tracing::info!(seed = %seed.display(), lines = done.lines, "imported");
     Ok(())
 }
@@ -322,8 +343,14 @@ fn announce(address: SocketAddr, settings: &Settings, token: Option<&str>) {
         format!("administrator token, shown this once: {token}\n")
     });
     text.push_str(&format!("listening on {url}\n"));
-    // Nobody reads it: the server serves all the same.
-    let _ = std::io::Write::write_all(&mut std::io::stdout().lock(), text.as_bytes());
+    // Where nobody reads it the server serves all the same.
+    let told = std::io::Write::write_all(&mut std::io::stdout().lock(), text.as_bytes());
+    if let (Err(cause), Some(_)) = (told, token) {
+        tracing::error!(
+            %cause,
+            "the administrator token could not be shown, and never will be: stop the server, and make another by `seatgraph token create --database`"
+        );
+    }
 }
 
 /// A server on a loopback port of its own, for one command of this process: its administrator's token is made here and

@@ -288,6 +288,57 @@ fn a_world_goes_into_a_file_and_comes_out_again() {
 }
 
 #[test]
+fn what_is_written_is_its_owners_and_what_was_left_is_in_nobodys_way() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = folder();
+    let here = folder.path();
+    assert!(run(here, "import small.ndjson --database a.db").status.success());
+    for line in ["backup copy.db", "export all.ndjson"] {
+        let name = line.split(' ').nth(1).expect("a name");
+        // An earlier run was interrupted.
+        std::fs::write(here.join(format!("{name}.part")), "half").expect("a file");
+        check(here, &format!("{line} --database a.db"), 0, "", "");
+        let mode = std::fs::metadata(here.join(name))
+            .expect("it is there")
+            .permissions()
+            .mode();
+        assert_eq!(mode & 0o777, 0o600, "{line}");
+    }
+    check(here, "query /Organization{count} --database copy.db", 0, "2\n", "");
+}
+
+#[test]
+fn a_part_of_a_seed_is_not_served() {
+    let folder = folder();
+    let here = folder.path();
+    let lines = "{\"__objType\":\"Profile\"}\n".repeat(10_000);
+    let (bad, good) = (
+        format!("{lines}{{\"__objType\":\"Unicorn\"}}\n"),
+        format!("{lines}{lines}"),
+    );
+    let seed = |text: &str| std::fs::write(here.join("seed.ndjson"), text).expect("a file");
+    let serve = "serve --listen 127.0.0.1:0 --database served.db --seed seed.ndjson";
+    // Nothing of it went in, so the next start begins anew.
+    seed("{\"__objType\":\"Unicorn\"}\n");
+    check(here, serve, 1, "", "line 1");
+    seed(&bad);
+    check(here, serve, 1, "", "line 10001");
+    check(here, serve, 1, "", "`served.db` holds a part of a seed");
+    seed(&good);
+    check(here, serve, 1, "", "remove the database and start again");
+    for name in ["served.db", "served.db-wal", "served.db-shm"] {
+        let _ = std::fs::remove_file(here.join(name));
+    }
+    let serving = Serving::start(&mut seatgraph(here, serve));
+    serving.signal("-TERM");
+    assert_eq!(serving.ended(), Some(0));
+    check(here, "query /Profile{count} --database served.db", 0, "20000\n", "");
+    let again = Serving::start(&mut seatgraph(here, serve));
+    again.signal("-TERM");
+    assert_eq!(again.ended(), Some(0));
+}
+
+#[test]
 fn a_bad_line_stops_an_import_and_is_named() {
     let folder = folder();
     let here = folder.path();
