@@ -163,8 +163,12 @@ fn allocate(
             )
         })
         .collect();
+    let denied = candidates.iter().any(|candidate| is_usable(&candidate.license, now));
     drop(candidates);
-    let mut refusal = Refused::NothingToAllocate(item);
+    let mut refusal = match denied {
+        true => Refused::NotGranted(Reason::ConsumptionDenied),
+        false => Refused::NothingToAllocate(item),
+    };
     for (index, (license, assignment)) in open.into_iter().enumerate() {
         let savepoint = tx.savepoint();
         match reserved(tx, record, profile, license, assignment) {
@@ -338,7 +342,7 @@ impl Pool {
     }
 
     fn add(&mut self, license: Node<'_>, now: Time) {
-        let seats = seats::of_license(license, now);
+        let seats = seats::for_sharing(license, now);
         self.total = self
             .total
             .zip(seats.total)

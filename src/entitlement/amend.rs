@@ -57,6 +57,9 @@ pub fn quota(tx: &mut Transaction<'_>, license: Uuid, count: i64) -> Result<(), 
 
 /// The same of seats, of which a license may also have none.
 pub fn seats(tx: &mut Transaction<'_>, license: Uuid, count: i64) -> Result<(), Refused> {
+    if terms::of_license(found(tx, license)?)?.limited != Limited::Seats {
+        return Err(Refused::NotBySeats(license));
+    }
     set_sum(tx, license, Limited::Seats, |_| Some(count.max(0)))
 }
 

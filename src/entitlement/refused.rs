@@ -43,6 +43,10 @@ pub enum Refused {
     ReservationLimit { license: Uuid, most: u64 },
     #[error("the license model does not allow to release a reservation on the license `{0}`")]
     ReleaseNotAllowed(Uuid),
+    #[error("the license `{0}` was sold to its holder")]
+    SoldToHolder(Uuid),
+    #[error("the license `{0}` is limited by uses or by use time, and not by seats")]
+    NotBySeats(Uuid),
     /// The item, of which it has none.
     #[error("the organization has no license of the item `{0}` that is valid now")]
     NothingToAllocate(Uuid),
@@ -82,6 +86,8 @@ impl Refused {
             Self::NoSeatsAvailable(_) => "noSeatsAvailable",
             Self::ReservationLimit { .. } => "reservationLimit",
             Self::ReleaseNotAllowed(_) => "releaseNotAllowed",
+            Self::SoldToHolder(_) => "soldToHolder",
+            Self::NotBySeats(_) => "notBySeats",
             Self::NothingToAllocate(_) => "nothingToAllocate",
             Self::QuotaBelowUse { .. } => "quotaBelowUse",
             Self::OtherOwner(_) => "otherOwner",
@@ -117,6 +123,8 @@ impl Refused {
             Self::ReleaseNotAllowed(_) => {
                 "it ends with its validity; `allowRelease` of the AssignedLicenseConstraint decides"
             }
+            Self::SoldToHolder(_) => "take it back where it was sold",
+            Self::NotBySeats(_) => "leave the count out",
             Self::NothingToAllocate(_) => "grant the organization a license of it",
             Self::QuotaBelowUse { .. } => "take licenses back first, or send a larger quota",
             Self::OtherOwner(_) => "name an entitlement of the owner, or none for the owner's default",

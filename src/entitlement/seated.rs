@@ -134,6 +134,9 @@ fn put(tx: &mut Transaction<'_>, license: Uuid, profile: Uuid, terms: &Terms) ->
             return Err(Refused::NotGranted(Reason::ConsumptionDenied));
         }
     }
+    if !terms.active && there.is_some_and(sale::is_buyers) {
+        return Err(Refused::SoldToHolder(license));
+    }
     if !terms.active
         && let Some(license) = there.and_then(|there| reserve::reserved(there, now))
     {
@@ -184,9 +187,10 @@ fn put(tx: &mut Transaction<'_>, license: Uuid, profile: Uuid, terms: &Terms) ->
 
 /// The license is the user's no longer: the seat is free, live leases run out.
 pub fn take_back(tx: &mut Transaction<'_>, assignment: Uuid) -> Result<(), Refused> {
-    // Whom the license was sold to has it still.
-    if sale::is_buyers(found(tx, assignment)?) {
-        return Ok(strip(tx, assignment)?);
+    let node = found(tx, assignment)?;
+    if sale::is_buyers(node) {
+        let license = node.parent(BY_LICENSE).unwrap_or(node).id;
+        return Err(Refused::SoldToHolder(license));
     }
     if let Some(license) = reserve::reserved(found(tx, assignment)?, tx.now()) {
         reserve::may_release(license)?;
@@ -296,15 +300,16 @@ pub fn members<'g>(group: Node<'g>, now: Time) -> impl Iterator<Item = Node<'g>>
 }
 
 /// The group has the license no longer. What it made of its members goes along, or stays with each as an assignment of its
-/// own; what is also allocated directly stays in either case.
+/// own; what is also allocated directly, or was sold, stays in either case.
 pub fn end_group(tx: &mut Transaction<'_>, group_assignment: Uuid, take_along: bool) -> Result<(), Refused> {
     let made: Vec<Uuid> = found(tx, group_assignment)?
         .hop(Hop::forward(BY_GROUP), None)
         .map(|(assignment, _)| assignment.id)
         .collect();
     for assignment in made {
-        let is_allocated = found(tx, assignment)?.parent(ALLOCATED).is_some();
-        match (take_along, is_allocated) {
+        let node = found(tx, assignment)?;
+        let is_also_else = node.parent(ALLOCATED).is_some() || sale::is_buyers(node);
+        match (take_along, is_also_else) {
             (true, false) => take_back(tx, assignment)?,
             (true, true) => strip(tx, assignment)?,
             (false, _) => leave_group(tx, assignment)?,

@@ -4,7 +4,8 @@ use crate::graph::Node;
 use crate::model::schema::{Hop, RelationType, known, place};
 use crate::model::{Kind, Rel, Time, Value, Values};
 
-use super::{ruled, select};
+use super::terms::Limited;
+use super::{model, ruled, select};
 
 const CREDITS: Rel = known(RelationType::OneToMany, Kind::License, Kind::SeatCountCredit);
 
@@ -37,6 +38,16 @@ pub fn of_license(license: Node<'_>, now: Time) -> Seats {
         total: total(license, now),
         reserved: taken.reserved,
         floating: taken.seats.saturating_sub(taken.reserved),
+    }
+}
+
+/// The same as organizations count their seats: where uses or time are limited, no number of seats runs out.
+pub fn for_sharing(license: Node<'_>, now: Time) -> Seats {
+    let seats = of_license(license, now);
+    let counts = model::of_license(license).limited == Limited::Seats;
+    Seats {
+        total: seats.total.filter(|_| counts),
+        ..seats
     }
 }
 

@@ -29,6 +29,9 @@ const TOLD: u8 = place(Kind::LicenseMetadata, "value");
 /// The entitlement they lie in. Made when it is not there; whoever opens it to a group means it.
 const HOME: &str = "Assigned licenses";
 
+/// The count that is told of a license without limit: the largest number the vendor's clients read.
+pub const WITHOUT_LIMIT: u32 = i32::MAX as u32;
+
 /// Why such a license is not changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NotSold {
@@ -127,9 +130,13 @@ pub fn update(
     replaces: &dyn Fn(&str) -> bool,
     record: Record<'_>,
 ) -> Result<(), NotSold> {
-    if let Some(count) = change.seats {
-        let used = seats::of_license(found(tx, license)?, tx.now()).taken();
-        let count = u64::from(count);
+    let has = seats::for_sharing(found(tx, license)?, tx.now());
+    // What is told of a license without limit may be sent back.
+    let seats = change
+        .seats
+        .filter(|count| has.total.is_some() || *count != WITHOUT_LIMIT);
+    if let Some(count) = seats.map(u64::from) {
+        let used = has.taken();
         if count < used {
             return Err(NotSold::BelowUse { count, used });
         }
@@ -145,7 +152,7 @@ pub fn update(
         fields = fields.with(ACTIVE, Some(Value::Bool(active)));
     }
     tx.update(license, fields)?;
-    if let Some(count) = change.seats {
+    if let Some(count) = seats {
         amend::seats(tx, license, i64::from(count))?;
     }
     let given = |key: &str| notes.iter().any(|(known, _)| known == key);
@@ -186,7 +193,7 @@ fn note(tx: &mut Transaction<'_>, license: Uuid, key: &str, text: &str) -> Resul
 fn keep(tx: &mut Transaction<'_>, license: Uuid, record: Record<'_>) -> Result<(), Violation> {
     const KIND: Kind = Kind::LicenseHistory;
     let node = found(tx, license)?;
-    let total = seats::of_license(node, tx.now()).total;
+    let total = seats::for_sharing(node, tx.now()).total;
     let of = |field: u8| node.fields().get(field).cloned();
     let fields = [
         (

@@ -366,7 +366,7 @@ impl Lines {
             Shape::Array(_) => self.cut_elements()?,
             Shape::Closed => self.nothing_more()?,
         }
-        self.within_limit(self.rest.len())
+        self.within_limit(self.number + 1, self.rest.len())
     }
 
     fn recognise(&mut self) -> Result<(), Problem> {
@@ -442,7 +442,7 @@ impl Lines {
 
     fn document(&mut self, bytes: BytesMut) -> Result<(), Problem> {
         self.number += 1;
-        self.within_limit(bytes.len())?;
+        self.within_limit(self.number, bytes.len())?;
         if !bytes.trim_ascii().is_empty() {
             self.complete.push(Document {
                 number: self.number,
@@ -452,7 +452,7 @@ impl Lines {
         Ok(())
     }
 
-    fn within_limit(&self, length: usize) -> Result<(), Problem> {
+    fn within_limit(&self, number: u64, length: usize) -> Result<(), Problem> {
         if length as u64 <= self.limit {
             return Ok(());
         }
@@ -460,11 +460,11 @@ impl Lines {
             name: "body_bytes",
             value: self.limit,
         };
-        Err(
-            Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "bodyTooLarge", "an object is too long")
-                .limit(limit)
-                .help("send one object a line, or an array of objects: they are taken one by one"),
-        )
+        let mut problem = Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "bodyTooLarge", "an object is too long")
+            .limit(limit)
+            .help("send one object a line, or an array of objects: they are taken one by one");
+        problem.more.insert("line".into(), json!(number));
+        Err(problem)
     }
 
     /// With the last one, which needs no end of line.
@@ -510,6 +510,7 @@ fn is_document(line: &[u8]) -> bool {
 pub async fn backup(context: &Context) -> Result<HttpResponse, Problem> {
     let who = auth::authenticate(context, &context.state.engine.snapshot())?;
     auth::require_unbound(&who, Permission::ServerBackup)?;
+    context.parameters(&[])?;
     let state = context.state.clone();
     // Each copy takes as much of the disk as the database.
     let Some(place) = state.backups.place().await else {

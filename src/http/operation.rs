@@ -362,6 +362,7 @@ async fn objects(
         Some(json) => wire::objects(json, &limits).map_err(Problem::from)?,
         None => wire::form_objects(&sent.fields, context.state.engine.clock(), &limits).map_err(of_field)?,
     };
+    register::one_profile(&objects).map_err(OperationError::from)?;
     register::confirm(&objects, arguments.text("confirmedPassword"))?;
     super::write::bound_passwords(&objects, &limits)?;
     if who.principal.token.is_none() {
@@ -372,11 +373,11 @@ async fn objects(
     }
     let place = context.state.hashing.place().await?;
     let prepared = beside(move || {
-        input::prepare(&mut objects)?;
+        let hashed = input::prepare(&mut objects);
         drop(place);
-        Ok(objects)
+        Ok(hashed.map(|()| objects))
     });
-    Ok(prepared.await?)
+    prepared.await?.map_err(|error| Refusal::Error(error.into()))
 }
 
 fn of_field(error: FieldError) -> Problem {

@@ -18,7 +18,7 @@ pub type Place = OwnedSemaphorePermit;
 impl Places {
     pub fn new(at_once: usize, most: usize) -> Self {
         Self {
-            free: Arc::new(Semaphore::new(at_once)),
+            free: Arc::new(Semaphore::new(at_once.min(Semaphore::MAX_PERMITS))),
             waiting: AtomicUsize::new(0),
             most,
         }

@@ -102,7 +102,7 @@ async fn rehearse(
         return Ok((who, selector));
     }
     beside(move || {
-        let targets = crud::targets(&plan, &View::new(&graph, &who), &limits)?;
+        let targets = crud::targets(&selector, &plan, &View::new(&graph, &who), &limits)?;
         if dry_run {
             crud::bound_dry_run(&graph, &targets, &limits)?;
         }

@@ -9,7 +9,7 @@ use actix_web::web::{self, Bytes};
 use compact_str::CompactString;
 use sha2::{Digest, Sha256};
 
-use super::envelope::{Envelope, SHOWN};
+use super::envelope::{Envelope, SHOWN, named};
 use super::graph::refuse_format;
 use super::parameters::Parameters;
 use super::problem::{Problem, internal};
@@ -104,10 +104,14 @@ async fn upsert(context: &Context, mut payload: Payload, raw: RawTarget) -> Resu
         let done = crud::upsert(transaction, &who, &objects, mode, condition.as_ref())?;
         transaction.validate()?;
         let view = View::new(transaction.graph(), &who);
-        let shown = done.top.iter().take(SHOWN).filter_map(|id| view.find(*id));
+        let shown = done.top.iter().take(SHOWN).filter_map(|id| view.graph().find(*id));
         let mut reply = Envelope::new(result, &limits);
         reply.count(done.told.count);
-        reply.objects(shown, |out, node| wire::entities(out, [node], &view))?;
+        reply.objects(shown, |out, node| match view.sees(node) {
+            true => wire::entities(out, [node], &view),
+            // Who made it, and may not read it, has to learn its id.
+            false => named(out, (node.kind, node.id)),
+        })?;
         reply.finish(dry_run.then_some(&done.told.changes[..]))
     };
     let written = context.state.engine.write(write, run).await;
@@ -247,11 +251,13 @@ fn scope(who: Principal) -> CompactString {
 
 /// `If-Match` and `If-None-Match: *` on a write.
 pub fn condition(request: &Request) -> Result<Option<IfMatch>, Problem> {
+    // A list may come on several lines.
     let text = |name: &str| {
-        request
-            .headers()
-            .get(name)
-            .map(|value| value.to_str().unwrap_or("\u{fffd}").trim().to_owned())
+        let values = request.headers().get_all(name);
+        let values: Vec<&str> = values
+            .map(|value| value.to_str().unwrap_or("\u{fffd}").trim())
+            .collect();
+        (!values.is_empty()).then(|| values.join(","))
     };
     match (text("if-match"), text("if-none-match")) {
         (None, None) => Ok(None),

@@ -14,7 +14,7 @@ const CONTACTS: Rel = known(RelationType::OneToMany, Kind::Profile, Kind::Contac
 const ADDRESSES: Rel = known(RelationType::OneToMany, Kind::ContactInformation, Kind::EmailAddress);
 
 /// The one that is meant among those that fit, so that what another organization calls its own is in nobody's way. Of several
-/// of the same name none is.
+/// of the same name none is; of organizations, whose names they may write themselves, an alias is no better than a name.
 pub fn find<'g>(graph: &'g Graph, kind: Kind, text: &str, fits: impl Fn(Node<'g>) -> bool) -> Option<Node<'g>> {
     if let Ok(id) = Uuid::try_parse(text)
         && let Some(node) = graph.find(id).filter(|node| node.kind == kind && fits(*node))
@@ -22,6 +22,9 @@ pub fn find<'g>(graph: &'g Graph, kind: Kind, text: &str, fits: impl Fn(Node<'g>
         return Some(node);
     }
     let value = Value::text(text);
+    if kind == Kind::Organization {
+        return only(called(graph, text).filter(|node| fits(*node)));
+    }
     if let Some(alias) = kind.field("alias")
         && let Some(node) = graph
             .by_value(kind, alias, &value, None)
@@ -36,6 +39,27 @@ pub fn find<'g>(graph: &'g Graph, kind: Kind, text: &str, fits: impl Fn(Node<'g>
     }
     let name = kind.field("name").or_else(|| kind.field("title"))?;
     only(graph.by_value(kind, name, &value, None).filter(|node| fits(*node)))
+}
+
+/// The fields by which an organization is found.
+pub const NAMES: [&str; 2] = ["alias", "name"];
+
+/// Organizations of that alias or name.
+fn called<'g>(graph: &'g Graph, text: &str) -> impl Iterator<Item = Node<'g>> {
+    let value = Value::text(text);
+    let fields = NAMES.into_iter().filter_map(|name| Kind::Organization.field(name));
+    fields.flat_map(move |field| graph.by_value(Kind::Organization, field, &value, None))
+}
+
+/// Is another organization meant by a text, or might it be?
+pub fn leads_elsewhere(organization: Node<'_>, text: &str) -> bool {
+    let graph = organization.graph();
+    let by_id = Uuid::try_parse(text).ok().and_then(|id| graph.find(id));
+    let by_id = by_id.filter(|node| node.kind == Kind::Organization);
+    by_id
+        .into_iter()
+        .chain(called(graph, text))
+        .any(|other| other != organization)
 }
 
 fn only<'g>(mut found: impl Iterator<Item = Node<'g>>) -> Option<Node<'g>> {

@@ -65,6 +65,9 @@ pub enum Refusal {
     OtherOwner { kind: Kind, id: Uuid },
     #[error("the organization `{0}` has a group of type `employees` already")]
     EmployeesExists(Uuid),
+    /// Whose, is not said.
+    #[error("an organization is called `{0}` already")]
+    NameOfAnother(String),
     #[error("the license `{license}` and the profile `{profile}` have an assignment already")]
     AssignmentExists { license: Uuid, profile: Uuid },
     #[error("the ends named in `relationAttributeObject` are not those of the relation it stands in")]
@@ -108,6 +111,7 @@ impl Refusal {
             Self::WrongType { .. } => "wrongType",
             Self::OtherOwner { .. } => "otherOwner",
             Self::EmployeesExists(_) => "employeesExists",
+            Self::NameOfAnother(_) => "notUnique",
             Self::AssignmentExists { .. } => "assignmentExists",
             Self::EndsDisagree => "endsDisagree",
             Self::SelfRelation(_) => "selfRelation",
@@ -143,6 +147,7 @@ impl Refusal {
             Self::WrongType { .. }
             | Self::OtherOwner { .. }
             | Self::EmployeesExists(_)
+            | Self::NameOfAnother(_)
             | Self::LeaseStays
             | Self::AssignmentExists { .. } => Class::Conflict,
             Self::OutsideOrganization { .. } | Self::NotOrganizations { .. } => Class::Forbidden,
@@ -174,6 +179,7 @@ impl Refusal {
             Self::IdNotUsable(_) => "leave the id out, and the server gives one",
             Self::OtherOwner { .. } => "what is owned stays with its owner: create it anew at the other one",
             Self::EmployeesExists(_) => "use that group, or give the new one another type",
+            Self::NameOfAnother(_) => "send another one, or use a token that is bound to no organization",
             Self::AssignmentExists { .. } => "send the id of that assignment to change it",
             Self::LeaseStays => "delete it, and let the other one consume",
             Self::EndsDisagree => "leave the ends out: the place in the body says them",
@@ -196,8 +202,13 @@ impl Refusal {
 
 fn not_as_read(kind: Kind, field: &str, now: Option<&str>) -> String {
     let now = now.map(|now| format!(": it is `{now}` now")).unwrap_or_default();
+    // The others never change.
+    let since = match field {
+        "updated" => "the object was changed since it was read",
+        _ => "this is not what it is",
+    };
     format!(
-        "`{field}` of `{}` is written by the server alone, and the object was changed since it was read{now}",
+        "`{field}` of `{}` is written by the server alone, and {since}{now}",
         kind.name()
     )
 }
@@ -323,6 +334,7 @@ pub(crate) fn refused_class(refused: &Refused) -> Class {
         | Refused::InvalidLicenseModel(_)
         | Refused::LockScopeRequired
         | Refused::QuotaOfUseTime(_)
+        | Refused::NotBySeats(_)
         | Refused::Contradiction(_)
         | Refused::TooMuch => Class::Unprocessable,
         Refused::NotGranted(Reason::NoConsumptionFoundById) => Class::NotFound,
@@ -332,6 +344,7 @@ pub(crate) fn refused_class(refused: &Refused) -> Class {
         | Refused::ReleaseNotAllowed(_)
         | Refused::NotGranted(_)
         | Refused::LeaseExists(_)
+        | Refused::SoldToHolder(_)
         | Refused::NothingToAllocate(_)
         | Refused::ConcurrenciesUsedUp { .. }
         | Refused::QuotaBelowUse { .. }
@@ -573,7 +586,12 @@ impl Fault {
                 "a selector that makes an entitlement compares fields by `=` alone, such as `/Entitlement[@name='Project X']`"
             }
             Self::OwnerMissing => "send `ownerOrganizationId`, or an entitlement or a group of the owner",
-            Self::RelationExists(_) | Self::RelationMissing(_) => "a flag of the operation makes this no error",
+            Self::RelationExists(_) => {
+                "it is done already; `allowAlreadyAdded=true` makes that no error, where the operation has it"
+            }
+            Self::RelationMissing(_) => {
+                "it is done already; `allowAlreadyRemoved=true` makes that no error, where the operation has it"
+            }
             Self::AssignmentMissing { .. } => "send `createAssignment=true` to make one",
             Self::UnknownReservationType(_) => "it is empty, `reserved` or `denied`",
             Self::ClientDataNotJson(_) => "quote a text: `\"text\"` is JSON",

@@ -26,12 +26,17 @@ const OWN: &[Kind] = &[
     Kind::Property,
 ];
 
+/// What is registered. Asked before anything is made of it, too.
+pub fn one_profile(objects: &[ObjectInput]) -> Result<&ObjectInput, Fault> {
+    match objects {
+        [] => Err(Fault::ObjectsMissing),
+        [profile] if profile.kind == Kind::Profile => Ok(profile),
+        objects => Err(Fault::NotOneProfile(objects.len())),
+    }
+}
+
 pub(super) fn run(call: &mut Call<'_, '_>) -> Result<Outcome, Error> {
-    let mut profile = match call.objects {
-        [] => return Err(Fault::ObjectsMissing.into()),
-        [profile] if profile.kind == Kind::Profile => profile.clone(),
-        objects => return Err(Fault::NotOneProfile(objects.len()).into()),
-    };
+    let mut profile = one_profile(call.objects)?.clone();
     let arguments = call.arguments;
     if arguments.has("acceptsTsAndCs") && !arguments.flag("acceptsTsAndCs") {
         return Err(OperationError::at("acceptsTsAndCs", Fault::TermsNotAccepted).into());

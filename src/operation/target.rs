@@ -67,8 +67,7 @@ pub(super) fn matches(call: &Call<'_, '_>, selector: &Selector, kind: Kind) -> R
 
 /// The same, of a snapshot too.
 pub(super) fn found(view: &View<'_>, selector: &Selector, kind: Kind, limits: &Limits) -> Result<Vec<Uuid>, Error> {
-    let params = &selector.params;
-    if params.count || params.index.is_some() || params.rows.is_some() || !params.sort.is_empty() {
+    if !selector.params.ask_nothing() {
         return Err(Fault::ParamsNotAllowed.into());
     }
     if let Some(id) = by_id(selector) {
@@ -86,7 +85,7 @@ pub(super) fn found(view: &View<'_>, selector: &Selector, kind: Kind, limits: &L
 }
 
 /// `/License[@id='…']` and nothing else.
-fn by_id(selector: &Selector) -> Option<Uuid> {
+pub(super) fn by_id(selector: &Selector) -> Option<Uuid> {
     let Head::Object(part) = &selector.head else {
         return None;
     };

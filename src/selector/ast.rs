@@ -124,6 +124,12 @@ pub struct Params {
     pub span: Span,
 }
 
+impl Params {
+    pub fn ask_nothing(&self) -> bool {
+        !self.count && self.index.is_none() && self.rows.is_none() && self.sort.is_empty()
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sort {
     pub field: Name,

@@ -993,15 +993,26 @@ fn every_route_asks_for_its_permission() {
         holds(ADMIN, "the administrator", true);
     }
     let before = world.digest();
-    for (permission, token) in &single {
-        let target = format!(
-            "/graph/License[@id='{}']",
-            world.a.of(Kind::License).expect("a license")
-        );
-        let answer = world.ask(token, "DELETE", &target, None);
+    // By its id alone it is deleted without being read, and by nothing that has to be read.
+    let license = world.a.of(Kind::License).expect("a license");
+    let (by_id, by_other) = (format!("@id='{license}'"), format!("@id='{license}' and @serial>0"));
+    let may = |permission: &Permission| *permission == Permission::Kind(Kind::License, Action::Delete);
+    let (able, others): (Vec<_>, Vec<_>) = single.iter().partition(|(permission, _)| may(permission));
+    for (conditions, tokens) in [(&by_other, &able), (&by_other, &others), (&by_id, &others)] {
+        for (permission, token) in tokens {
+            let answer = world.ask(token, "DELETE", &format!("/graph/License[{conditions}]"), None);
+            assert!(
+                world.digest() == before,
+                "{permission} alone deleted a license by {conditions}: {}",
+                answer.text()
+            );
+        }
+    }
+    for (permission, token) in able {
+        let answer = world.ask(token, "DELETE", &format!("/graph/License[{by_id}]"), None);
         assert!(
-            world.digest() == before,
-            "{permission} alone deleted a license without the permission to see it: {}",
+            world.digest() != before,
+            "{permission} alone deleted no license by its id: {}",
             answer.text()
         );
     }

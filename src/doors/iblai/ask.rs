@@ -92,7 +92,9 @@ fn license(fields: &mut Fields, query: &mut Fields) -> LicenseId {
     let asked = query::license(query);
     let mut license = query::license(fields);
     license.serial = license.serial.or(asked.serial);
-    license.of.names.extend(asked.of.names);
+    if license.of.is_empty() {
+        license.of = asked.of;
+    }
     license.serial = fields.required("license_id", license.serial);
     license
 }

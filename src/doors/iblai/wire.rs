@@ -7,10 +7,10 @@ use serde_json::{Map, Value};
 use super::notes;
 use super::path::Family;
 use crate::http::door::{At, json};
-use crate::operation::licenses::{Assigned, Grouped, Listed, Seen, Sums};
+use crate::operation::licenses::{Assigned, Grouped, Listed, Seen, Sums, WITHOUT_LIMIT};
 
-/// The largest number the vendor's clients read: a license without limit.
-const UNLIMITED: u64 = i32::MAX as u64;
+/// Of a license without limit, or with a higher one.
+const UNLIMITED: u64 = WITHOUT_LIMIT as u64;
 
 /// The members that name what a license is of; the others are absent.
 #[derive(Serialize)]
@@ -78,7 +78,7 @@ pub fn license(family: Family, listed: &Listed) -> License<'_> {
         started: At(listed.from),
         expired: listed.until.map(At),
         name: &seen.name,
-        count: listed.seats.unwrap_or(UNLIMITED),
+        count: listed.seats.unwrap_or(UNLIMITED).min(UNLIMITED),
         active: listed.active,
         metadata: notes::metadata(&listed.notes),
         source: notes::source(&listed.notes),

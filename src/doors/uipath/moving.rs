@@ -60,13 +60,11 @@ fn says(entry: &Value) -> Read<(Option<String>, Step)> {
     }
     if has("members") {
         let group: Group = read(entry)?;
-        let members = group.members.into_iter().map(|member| match member {
-            Member::Id(id) | Member::Object { id } => id,
-        });
+        let members = group.members.iter().map(member).collect::<Read<_>>()?;
         let says = Step::Group {
             name: group.display_name.filter(|name| !name.is_empty()).unwrap_or(group.name),
             group: group.id,
-            members: members.collect(),
+            members,
         };
         return Ok((None, says));
     }
@@ -169,14 +167,15 @@ struct Group {
     id: String,
     name: String,
     display_name: Option<String>,
-    members: Vec<Member>,
+    members: Vec<Value>,
 }
 
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Member {
-    Id(String),
-    Object { id: String },
+/// A member of a group of the directory: an id, or who is called so.
+fn member(member: &Value) -> Read<String> {
+    let of = |name: &str| member.get(name).and_then(Value::as_str);
+    let id = member.as_str().or_else(|| of("identifier")).or_else(|| of("id"));
+    let id = id.filter(|id| !id.is_empty()).map(str::to_owned);
+    id.ok_or_else(|| "a member is an id, or an object with an `identifier` or an `id`".to_owned())
 }
 
 fn quoted(entry: &Value) -> Read<(Option<String>, Step)> {

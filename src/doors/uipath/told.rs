@@ -188,9 +188,9 @@ struct Pool<'a> {
 fn pool(pool: &allocation::Pool) -> Pool<'_> {
     Pool {
         code: &pool.item,
-        allocated: pool.taken,
-        total: pool.total.unwrap_or(UNLIMITED),
-        in_use: pool.taken,
+        allocated: pool.taken.min(UNLIMITED),
+        total: pool.total.unwrap_or(UNLIMITED).min(UNLIMITED),
+        in_use: pool.taken.min(UNLIMITED),
     }
 }
 

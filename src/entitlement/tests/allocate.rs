@@ -246,7 +246,7 @@ fn a_denial_outlives_the_allocation_it_was_written_over() {
             .with(field, Some(Value::text("denied")));
         tx.update(seat, fields).unwrap();
     });
-    assert_eq!(direct(&mut world, &["ann"], &["editor"]), "nothingToAllocate");
+    assert_eq!(direct(&mut world, &["ann"], &["editor"]), "consumptionDenied");
     assert_eq!(direct(&mut world, &["ann"], &[]), "");
     assert_eq!(world.step("ann editor"), "consumptionDenied");
 }

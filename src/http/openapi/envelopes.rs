@@ -87,6 +87,23 @@ pub fn envelopes() -> Vec<(&'static str, Value)> {
             }),
         ),
         (
+            "Consumer",
+            json!({
+                "type": "object",
+                "properties": {
+                    "__objType": {"type": "string", "const": "Consumer"},
+                    "profileId": {"type": "string", "format": "uuid"},
+                    "state": {"enum": ["denied", "consuming", "reserved", "available"]},
+                    "paths": {
+                        "type": "array",
+                        "description": "Every way that is open now, from the profile to the license: a selector of each entity that may be read, and the relation to the next",
+                        "items": {"type": "array", "items": {"type": "string"}},
+                    },
+                },
+                "required": ["__objType", "profileId", "state", "paths"],
+            }),
+        ),
+        (
             "Long",
             json!({
                 "type": "object",

@@ -124,6 +124,17 @@ fn result(operation: &Operation) -> Value {
         Run::Objects(_) => properties["user"] = schema("Profile"),
         _ => {}
     }
+    if matches!(operation.forms[0].run, Run::Describe) {
+        properties["objects"] = json!({
+            "type": "object",
+            "properties": {
+                "__objType": {"type": "string", "const": "ArrayList"},
+                "Items": {"type": "array", "items": schema("Consumer")},
+                "nextCursor": {"type": "string", "description": "There may be more: send it back as `cursor`"},
+            },
+            "required": ["Items"],
+        });
+    }
     if operation.name == "InitializePersonalLicenses" {
         properties["initializeForProfile"] = schema("Profile");
     }

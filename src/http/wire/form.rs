@@ -121,8 +121,7 @@ fn place(parts: &mut Vec<Part>, selector: &Selector, failed: &Failed<'_>) -> Res
             "a field of a form begins with a type".to_owned(),
         ));
     };
-    let params = &selector.params;
-    if params.count || params.index.is_some() || params.rows.is_some() || !params.sort.is_empty() {
+    if !selector.params.ask_nothing() {
         return Err(failed(
             "paramsNotAllowed",
             "the name of a field has no `{…}`".to_owned(),

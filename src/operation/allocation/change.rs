@@ -102,7 +102,8 @@ fn direct(tx: &mut Transaction<'_>, who: &Who, wanted: &Direct) -> Result<Done, 
     let items = items(tx.graph(), &wanted.items)?;
     let organization = organization.id;
     let ids = |all: &[(Uuid, String)]| all.iter().map(|(id, _)| *id).collect::<Vec<_>>();
-    allocate::direct(tx, organization, &ids(&users), &ids(&items), wanted.external).map_err(|no| told(no, &items))?;
+    allocate::direct(tx, organization, &ids(&users), &ids(&items), wanted.external)
+        .map_err(|no| told(no, &items, tx.graph()))?;
     let texts = |all: Vec<(Uuid, String)>| all.into_iter().map(|(_, text)| text).collect();
     Ok(Done {
         users: texts(users),
@@ -126,7 +127,7 @@ fn forget(tx: &mut Transaction<'_>, who: &Who, account: &Account, named: &[Strin
     let users = users(organization, who, named)?;
     let organization = organization.id;
     for (profile, _) in users {
-        allocate::forget(tx, organization, profile).map_err(|no| told(no, &[]))?;
+        allocate::forget(tx, organization, profile).map_err(|no| told(no, &[], tx.graph()))?;
     }
     Ok(Done::default())
 }
@@ -167,7 +168,7 @@ fn rules(tx: &mut Transaction<'_>, who: &Who, wanted: &Rules) -> Result<Done, Al
             external: wanted.external,
         })
         .collect();
-    allocate::rules(tx, organization, group, &rulings).map_err(|no| told(no, &items))?;
+    allocate::rules(tx, organization, group, &rulings).map_err(|no| told(no, &items, tx.graph()))?;
     let graph = tx.graph();
     let ruled = graph.find(organization).zip(graph.find(group));
     // What was written is told, however much there is of it.
@@ -210,7 +211,7 @@ fn limits(
 fn drop_rules(tx: &mut Transaction<'_>, who: &Who, account: &Account, group: &str) -> Result<Done, AllocationError> {
     let organization = owned(tx.graph(), who, account)?;
     let (group, organization) = (group_of(organization, group)?.id, organization.id);
-    allocate::rules(tx, organization, group, &[]).map_err(|no| told(no, &[]))?;
+    allocate::rules(tx, organization, group, &[]).map_err(|no| told(no, &[], tx.graph()))?;
     Ok(Done::default())
 }
 
@@ -230,19 +231,20 @@ fn release(
     Ok(Done::default())
 }
 
-fn told(no: OfItem, items: &[(Uuid, String)]) -> AllocationError {
-    let name = no.item.and_then(|item| items.iter().find(|(known, _)| *known == item));
-    let why = no.why;
-    match (name, no.item) {
-        (Some((_, item)), _) => AllocationError::NotAllocated {
+fn told(no: OfItem, items: &[(Uuid, String)], graph: &Graph) -> AllocationError {
+    let OfItem { item, why } = no;
+    let Some(item) = item else {
+        return AllocationError::Other(why.into());
+    };
+    match items.iter().find(|(known, _)| *known == item) {
+        Some((_, item)) => AllocationError::NotAllocated {
             item: item.clone(),
             why,
         },
         // One that is given up is not among those that were sent.
-        (None, Some(item)) => AllocationError::NotAllocated {
-            item: item.to_string(),
+        None => AllocationError::NotTakenBack {
+            item: graph.find(item).map(foreign::code).unwrap_or_else(|| item.to_string()),
             why,
         },
-        (None, None) => AllocationError::Other(why.into()),
     }
 }

@@ -49,6 +49,8 @@ pub enum AllocationError {
     QuotaTwice(String),
     #[error("`{item}` cannot be allocated: {why}")]
     NotAllocated { item: String, why: Refused },
+    #[error("`{item}` cannot be taken back: {why}")]
+    NotTakenBack { item: String, why: Refused },
     #[error(transparent)]
     Other(#[from] Error),
 }
@@ -67,7 +69,7 @@ impl AllocationError {
             Self::QuotaWithoutItem(_) => "quotaWithoutItem",
             Self::QuotaTooSmall { .. } => "quotaTooSmall",
             Self::QuotaTwice(_) => "quotaTwice",
-            Self::NotAllocated { why, .. } => super::refusal::refused_code(why),
+            Self::NotAllocated { why, .. } | Self::NotTakenBack { why, .. } => super::refusal::refused_code(why),
             Self::Other(error) => error.code(),
         }
     }
@@ -79,7 +81,7 @@ impl AllocationError {
             }
             Self::QuotaWithoutItem(_) | Self::QuotaTooSmall { .. } | Self::QuotaTwice(_) => Class::Unreadable,
             Self::UnknownItem(_) => Class::Conflict,
-            Self::NotAllocated { why, .. } => super::refusal::refused_class(why),
+            Self::NotAllocated { why, .. } | Self::NotTakenBack { why, .. } => super::refusal::refused_class(why),
             Self::Other(error) => error.class(),
         }
     }
@@ -93,7 +95,7 @@ impl AllocationError {
             Self::QuotaWithoutItem(_) => Some("leave the quota out, or add the item"),
             Self::QuotaTooSmall { .. } => Some("leave the quota out, and any number may"),
             Self::QuotaTwice(_) => Some("send one of them"),
-            Self::NotAllocated { why, .. } => Some(super::refusal::refused_help(why)),
+            Self::NotAllocated { why, .. } | Self::NotTakenBack { why, .. } => Some(super::refusal::refused_help(why)),
             Self::Other(error) => error.help(),
         }
     }
@@ -164,9 +166,11 @@ pub(super) fn is_user(organization: Node<'_>, who: &Who, profile: Node<'_>) -> b
 fn users(organization: Node<'_>, who: &Who, texts: &[String]) -> Result<Vec<(Uuid, String)>, AllocationError> {
     let (mut found, mut unknown): (Vec<(Uuid, String)>, Vec<String>) = (Vec::new(), Vec::new());
     let mut seen = std::collections::HashSet::new();
+    let view = View::new(organization.graph(), who);
     for text in texts {
+        // Who has something here and is another organization's since is known by the id that lists tell of, and by nothing else.
         let user = foreign::find(organization.graph(), Kind::Profile, text, |profile| {
-            is_user(organization, who, profile)
+            is_user(organization, who, profile) && (view.reaches(profile) || foreign::is_key(profile, text))
         });
         match user {
             Some(profile) if seen.insert(profile.id) => found.push((profile.id, text.clone())),

@@ -237,8 +237,9 @@ impl<'i> Write<'_, '_, 'i> {
             }));
         };
         let from = node.parent(rel).map(|parent| parent.id);
-        // Sent back as it is: not even a parent that is hidden by now is looked at.
-        if from == parent {
+        // Sent back as it was read. A parent that is hidden is told by no difference from any other id.
+        let is_seen = |id| self.subject(id).is_some() || self.view().find(id).is_some();
+        if from == parent && parent.is_none_or(is_seen) {
             return Ok(None);
         }
         let is_new = self.subject(child).is_some_and(|subject| subject.is_new);

@@ -11,6 +11,7 @@ use crate::graph::Node;
 use crate::model::schema::{Hop, RelationType, Role, known};
 use crate::model::{Direction, Entity, Kind, Rel, Value};
 use crate::operation::consume::tell_use;
+use crate::operation::foreign;
 use crate::operation::refusal::{self, Refusal};
 
 use super::flat::Subject;
@@ -36,6 +37,7 @@ impl<'i> Write<'_, '_, 'i> {
             let at = self.subject(id).map_or(At { line: 0, pointer: "" }, Subject::at);
             self.at_violation(at, violation)
         })?;
+        self.own_names()?;
         self.one_employees_group()?;
         self.one_assignment_a_pair()?;
         let in_doubt = std::mem::take(&mut self.in_doubt);
@@ -52,6 +54,27 @@ impl<'i> Write<'_, '_, 'i> {
             .iter()
             .filter(move |subject| subject.kind == kind && subject.is_touched);
         subjects.filter_map(|subject| Some((subject, self.tx.graph().find(subject.id)?)))
+    }
+
+    /// By its name and its alias the doors find an organization: a token that is bound takes none that leads to another.
+    fn own_names(&self) -> Result<(), Failed> {
+        if self.who.organization.is_none() {
+            return Ok(());
+        }
+        for (subject, organization) in self.touched(Kind::Organization) {
+            for name in foreign::NAMES {
+                let value = Kind::Organization
+                    .field(name)
+                    .and_then(|at| organization.fields().get(at));
+                let Some((at, text)) = subject.field_at(name).zip(value.and_then(Value::as_text)) else {
+                    continue;
+                };
+                if foreign::leads_elsewhere(organization, text) {
+                    return Err(at.member(name, Refusal::NameOfAnother(text.to_owned())));
+                }
+            }
+        }
+        Ok(())
     }
 
     fn one_employees_group(&self) -> Result<(), Failed> {

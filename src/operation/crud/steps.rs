@@ -111,7 +111,7 @@ pub fn delete(
 ) -> Result<Deleted, Undeleted> {
     let found = {
         let view = View::new(tx.graph(), who);
-        targets(&deletion(selector, &view, limits)?, &view, limits)?
+        targets(selector, &deletion(selector, &view, limits)?, &view, limits)?
     };
     let rest = selected(tx, who, &found, if_match)?;
     if dry_run {

@@ -214,7 +214,7 @@ fn license_key(license: Node<'_>, order: Order, now: Time) -> Key {
         Order::From => Key::Number(time(FROM).unwrap_or(license.created.millis())),
         Order::Until => Key::Number(time(UNTIL).unwrap_or(i64::MAX)),
         Order::Seats => {
-            let total = seats::of_license(license, now).total;
+            let total = seats::for_sharing(license, now).total;
             Key::Number(total.and_then(|total| i64::try_from(total).ok()).unwrap_or(i64::MAX))
         }
     }
@@ -257,7 +257,6 @@ pub fn assignments(
 /// By a name that is hidden nobody is found.
 fn is_picked<'g>(assignment: Node<'g>, pick: &Pick, view: &View<'g>, now: Time) -> bool {
     let fulfilled = assignment.fields().get(seated::FULFILLED) == Some(&Value::Bool(true));
-    let profile = assignment.parent(BY_PROFILE);
     let has_address = |address: &String| {
         let email = holder(assignment, view).and_then(|holder| holder.email);
         email.is_some_and(|email| email.eq_ignore_ascii_case(address))
@@ -267,7 +266,7 @@ fn is_picked<'g>(assignment: Node<'g>, pick: &Pick, view: &View<'g>, now: Time) 
         && pick.fulfilled.is_none_or(|wanted| wanted == fulfilled)
         && pick
             .user
-            .is_none_or(|serial| profile.is_some_and(|profile| profile.serial == serial))
+            .is_none_or(|serial| holder(assignment, view).is_some_and(|holder| holder.serial == Some(serial)))
         && pick.email.as_ref().is_none_or(has_address)
 }
 

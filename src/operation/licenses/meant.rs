@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::LicenseError;
 use crate::access::{View, Who};
-use crate::entitlement::select;
+use crate::entitlement::{seated, select};
 use crate::graph::{Graph, Kept, Node, Transaction};
 use crate::model::schema::{Hop, known, place};
 use crate::model::{Fields, Kind, Rel, RelationType, Value};
@@ -137,15 +137,26 @@ pub fn license<'g>(graph: &'g Graph, who: &Who, sold: Sold, id: &LicenseId) -> R
     found.ok_or(LicenseError::UnknownLicense(name))
 }
 
-/// A user of the organization, or one whom it has assigned something.
+/// A user of the organization, or one whom it has assigned something and who is still within the caller's reach: somebody
+/// else's is known here by no name.
 pub fn is_user(organization: Node<'_>, who: &Who, profile: Node<'_>) -> bool {
-    allocation::is_user(organization, who, profile) || {
-        let mut all = profile.hop(Hop::forward(BY_PROFILE), None);
-        all.any(|(assignment, _)| {
-            let license = assignment.parent(BY_LICENSE).and_then(Found::of);
-            license.is_some_and(|found| found.organization == organization)
-        })
-    }
+    View::new(organization.graph(), who).reaches(profile)
+        && (allocation::is_user(organization, who, profile) || assigned(organization, profile).next().is_some())
+}
+
+/// What an organization has assigned to somebody.
+fn assigned<'g>(organization: Node<'g>, profile: Node<'g>) -> impl Iterator<Item = Node<'g>> {
+    let all = profile.hop(Hop::forward(BY_PROFILE), None);
+    all.map(|(assignment, _)| assignment).filter(move |assignment| {
+        let license = assignment.parent(BY_LICENSE).and_then(Found::of);
+        license.is_some_and(|found| found.organization == organization)
+    })
+}
+
+/// The address that somebody out of reach was assigned a license by, while it is the only one and still the same: a later
+/// one, or a second, is another organization's word. A use that made the assignment names nobody.
+pub fn assigned_address<'g>(assignment: Node<'g>, profile: Node<'g>) -> Option<Node<'g>> {
+    foreign::only_address(profile).filter(|found| seated::is_own(&assignment) && found.updated <= assignment.created)
 }
 
 /// Known by nothing but one address: no person, no alias and no other address stands behind it.
@@ -154,7 +165,8 @@ pub fn is_email_only(profile: Node<'_>) -> bool {
     profile.parent(PROFILES).is_none() && alias.is_none() && foreign::only_address(profile).is_some()
 }
 
-/// By login, alias or address. Of the last, one that is nobody's and nothing but the address is anybody's.
+/// By login, alias or address. By the last also who is another organization's since a license was assigned to it, and one
+/// that is nobody's and nothing but the address, which is anybody's.
 pub fn by_address<'g>(organization: Node<'g>, who: &Who, address: &str) -> Option<Node<'g>> {
     let graph = organization.graph();
     let known = foreign::find(graph, Kind::Profile, address, |profile| {
@@ -164,7 +176,11 @@ pub fn by_address<'g>(organization: Node<'g>, who: &Who, address: &str) -> Optio
         let nobody = || addressed(graph, address).filter(|profile| is_email_only(*profile));
         let is_in_none = |profile: &Node<'_>| profile.hop_count(Hop::forward(MEMBERSHIP)) == 0;
         let ours = nobody().find(|profile| !is_in_none(profile) && is_user(organization, who, *profile));
-        ours.or_else(|| nobody().find(is_in_none))
+        let is_by_it = |profile: &Node<'g>| {
+            assigned(organization, *profile).any(|assignment| assigned_address(assignment, *profile).is_some())
+        };
+        let theirs = || addressed(graph, address).find(is_by_it);
+        ours.or_else(theirs).or_else(|| nobody().find(is_in_none))
     })
 }
 

@@ -13,6 +13,7 @@ mod meant;
 mod sell;
 mod told;
 
+pub use crate::entitlement::sold::WITHOUT_LIMIT;
 pub use assign::{Assignment, EndGroup, Grouping, TakeBack, Terms, User};
 pub use change::{Change, Done};
 pub use error::LicenseError;

@@ -107,17 +107,11 @@ pub(super) fn named(node: Node<'_>, name: &str) -> Option<String> {
     text(node, node.kind.field(name)?)
 }
 
-/// What an organization is called where an id is any text: its alias, else its name if no other has it, else its id.
+/// What an organization is called where an id is any text: its alias, else its name, if no other is called so, else its id.
 pub fn key(organization: Node<'_>) -> String {
-    const NAME: u8 = place(Kind::Organization, "name");
-    let alias = named(organization, "alias");
-    let name = || {
-        let name = text(organization, NAME)?;
-        let value = Value::text(&name);
-        let (count, _) = organization.graph().value_count(Kind::Organization, NAME, &value);
-        (count == 1).then_some(name)
-    };
-    alias.or_else(name).unwrap_or_else(|| organization.id.to_string())
+    let names = foreign::NAMES.into_iter().filter_map(|name| named(organization, name));
+    let mut own = names.filter(|name| !foreign::leads_elsewhere(organization, name));
+    own.next().unwrap_or_else(|| organization.id.to_string())
 }
 
 pub(super) fn seen(found: Found<'_>) -> Seen {
@@ -135,7 +129,7 @@ pub(super) fn seen(found: Found<'_>) -> Seen {
 pub(in crate::operation) fn listed(found: Found<'_>, with_sums: bool, now: Time) -> Listed {
     let license = found.license;
     let time = |field: u8| license.fields().get(field).and_then(Value::as_time);
-    let seats = seats::of_license(license, now);
+    let seats = seats::for_sharing(license, now);
     let notes = sold::told(license).map(|(key, text, _)| (key.to_owned(), text.to_owned()));
     Listed {
         seen: seen(found),
@@ -200,15 +194,14 @@ pub(super) fn holder<'g>(assignment: Node<'g>, view: &View<'g>) -> Option<Holder
     })
 }
 
-/// To who reads no profiles none is told. Of somebody out of reach it is told as it was when the license was assigned, by
-/// whoever assigned it: a later one, or a second, is another organization's word.
+/// To who reads no profiles none is told. Of somebody out of reach it is told as it was when the license was assigned.
 fn address<'g>(assignment: Node<'g>, profile: Node<'g>, view: &View<'g>) -> Option<String> {
     if !view.may(READ_PROFILE) {
         return None;
     }
     let found = match view.reaches(profile) {
         true => foreign::address(profile),
-        false => foreign::only_address(profile).filter(|found| found.updated <= assignment.created),
+        false => meant::assigned_address(assignment, profile),
     };
     self::named(found?, "value")
 }

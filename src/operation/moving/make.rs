@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::Why;
 use crate::access::Who;
 use crate::entitlement::{homes, ruled};
-use crate::graph::{Node, Transaction};
+use crate::graph::{Graph, Node, Transaction};
 use crate::model::schema::{self, Hop, known};
 use crate::model::{Field, Kind, Rel, RelationType, Value};
 use crate::operation::allocation::{GROUPS, MEMBERSHIP};
@@ -128,7 +128,7 @@ pub(super) fn member(tx: &mut Transaction<'_>, who: &Who, user: Uuid, group: Uui
 
 /// In a group of the organization afterwards.
 pub(super) fn user(tx: &mut Transaction<'_>, who: &Who, owner: Uuid, text: &str, named: &Named) -> Result<Uuid, Why> {
-    let user = match known_user(tx, text, named)? {
+    let user = match known_user(tx, owner, text, named)? {
         Some((user, has_alias)) => {
             if !has_alias && Uuid::try_parse(text).is_err() {
                 let alias = [("alias", Value::text(text))];
@@ -148,6 +148,13 @@ fn is_of(user: Node<'_>, owner: Uuid) -> bool {
     groups.any(|(group, _)| group.parent(GROUPS).is_some_and(|parent| parent.id == owner))
 }
 
+/// Among the organization's users, then among nobody's: what another organization calls its own is not meant.
+fn find_user<'g>(graph: &'g Graph, owner: Uuid, text: &str) -> Option<Node<'g>> {
+    let is_nobodys = |user: Node<'g>| user.hop_count(Hop::forward(MEMBERSHIP)) == 0;
+    let of_it = foreign::find(graph, Kind::Profile, text, |user| is_of(user, owner));
+    of_it.or_else(|| foreign::find(graph, Kind::Profile, text, is_nobodys))
+}
+
 fn among_users(tx: &mut Transaction<'_>, who: &Who, owner: Uuid, user: Uuid) -> Result<(), Why> {
     if tx.graph().find(user).is_some_and(|user| is_of(user, owner)) {
         return Ok(());
@@ -156,14 +163,10 @@ fn among_users(tx: &mut Transaction<'_>, who: &Who, owner: Uuid, user: Uuid) -> 
     member(tx, who, user, users)
 }
 
-/// The same where users have no ids but their logins and addresses: one of the organization before anybody else.
+/// The same where users have no ids but their logins and addresses.
 pub(super) fn person(tx: &mut Transaction<'_>, who: &Who, owner: Uuid, named: &Named) -> Result<Uuid, Why> {
     let texts = || [named.login.as_deref(), named.email.as_deref()].into_iter().flatten();
-    let find = |of_it: bool| {
-        let graph = tx.graph();
-        texts().find_map(|text| foreign::find(graph, Kind::Profile, text, |user| !of_it || is_of(user, owner)))
-    };
-    let found = find(true).or_else(|| find(false));
+    let found = texts().find_map(|text| find_user(tx.graph(), owner, text));
     let has_person = found.is_some_and(|user| user.parent(foreign::PROFILES).is_some());
     let user = found.map_or_else(|| tx.new_id(), |user| user.id);
     if !has_person {
@@ -177,10 +180,15 @@ pub(super) fn person(tx: &mut Transaction<'_>, who: &Who, owner: Uuid, named: &N
 }
 
 /// By its id; else by its login or address, and then it must not be known by another id.
-fn known_user(tx: &Transaction<'_>, text: &str, named: &Named) -> Result<Option<(Uuid, bool)>, Why> {
-    let find = |text: &str| foreign::find(tx.graph(), Kind::Profile, text, |_| true);
+fn known_user(tx: &Transaction<'_>, owner: Uuid, text: &str, named: &Named) -> Result<Option<(Uuid, bool)>, Why> {
+    let find = |text: &str| find_user(tx.graph(), owner, text);
     if let Some(found) = find(text) {
         return Ok(Some((found.id, true)));
+    }
+    // An id is one entity's, wherever that is.
+    let is_it = |user: Node<'_>| foreign::is_key(user, text);
+    if foreign::find(tx.graph(), Kind::Profile, text, is_it).is_some() {
+        return Err(Why::OthersUser(text.to_owned()));
     }
     let texts = [named.login.as_deref(), named.email.as_deref()];
     let Some(found) = texts.into_iter().flatten().find_map(find) else {

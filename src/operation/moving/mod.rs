@@ -88,6 +88,8 @@ pub enum Why {
     },
     #[error("the user `{user}` is `{is}` here, by login or e-mail address")]
     OtherAlias { user: String, is: String },
+    #[error("the id `{0}` is that of another organization's user here")]
+    OthersUser(String),
     #[error("no license came over as `{0}`")]
     UnknownLicense(String),
     #[error("the offer `{offer}` is not of `{item}` here")]
@@ -113,7 +115,7 @@ impl Why {
         match self {
             Self::OrganizationMissing => "organizationMissing",
             Self::SeveralLicenses { .. } => "severalLicenses",
-            Self::OtherAlias { .. } => "otherAlias",
+            Self::OtherAlias { .. } | Self::OthersUser(_) => "otherAlias",
             Self::UnknownLicense(_) => "targetNotFound",
             Self::Allocation(error) => error.code(),
             Self::OtherItem { .. } => "otherItem",
@@ -126,9 +128,11 @@ impl Why {
     pub fn class(&self) -> Class {
         match self {
             Self::OrganizationMissing => Class::Unprocessable,
-            Self::SeveralLicenses { .. } | Self::OtherAlias { .. } | Self::OtherItem { .. } | Self::OtherLicense(_) => {
-                Class::Conflict
-            }
+            Self::SeveralLicenses { .. }
+            | Self::OtherAlias { .. }
+            | Self::OthersUser(_)
+            | Self::OtherItem { .. }
+            | Self::OtherLicense(_) => Class::Conflict,
             Self::UnknownLicense(_) => Class::NotFound,
             Self::Allocation(error) => error.class(),
             Self::License(error) => error.class(),
@@ -143,6 +147,7 @@ impl Why {
                 Some("leave the entry out: how its seats are to be shared out is yours to say")
             }
             Self::OtherAlias { .. } => Some("change the alias of that profile, or leave the entry out"),
+            Self::OthersUser(_) => Some("give the user another id in the list, or leave the entry out"),
             Self::UnknownLicense(_) => Some(
                 "take the list of licenses first; if several organizations have one of that id, name the organization",
             ),

@@ -49,6 +49,8 @@ pub enum SaleError {
     UnknownObject(String),
     #[error("the organization has no user `{0}`")]
     UnknownUser(String),
+    #[error("the account of `{0}` is not valid now")]
+    AccountNotValid(String),
     #[error("`{0}` is no list")]
     NoList(String),
     #[error("`{offer}` cannot be sold: {why}")]
@@ -64,6 +66,7 @@ impl SaleError {
             Self::UnknownOffer(_) => "unknownOffer",
             Self::UnknownSet(_) => "unknownUserSet",
             Self::UnknownUser(_) => "unknownUser",
+            Self::AccountNotValid(_) => "accountNotValid",
             Self::NoList(_) => "noList",
             Self::NotSold { why, .. } => super::refusal::refused_code(why),
             Self::Other(error) => error.code(),
@@ -73,9 +76,11 @@ impl SaleError {
     pub fn class(&self) -> Class {
         match self {
             Self::UnknownSite(_) | Self::UnknownLicense(_) | Self::UnknownObject(_) => Class::NotFound,
-            Self::UnknownOffer(_) | Self::UnknownSet(_) | Self::UnknownUser(_) | Self::NoList(_) => {
-                Class::Unprocessable
-            }
+            Self::UnknownOffer(_)
+            | Self::UnknownSet(_)
+            | Self::UnknownUser(_)
+            | Self::AccountNotValid(_)
+            | Self::NoList(_) => Class::Unprocessable,
             Self::NotSold { why, .. } => super::refusal::refused_class(why),
             Self::Other(error) => error.class(),
         }
@@ -89,6 +94,7 @@ impl SaleError {
             Self::UnknownLicense(_) => Some("a license is known by its id, its alias or its number"),
             Self::UnknownObject(_) => Some("an object is known by its id, its alias or its name"),
             Self::UnknownUser(_) => Some("a user is known by id, alias, login or e-mail address"),
+            Self::AccountNotValid(_) => Some("change `validFrom` and `validUntil` of its Profile first"),
             Self::NoList(_) => Some("set it to a list first"),
             Self::NotSold { why, .. } => Some(super::refusal::refused_help(why)),
             Self::Other(error) => error.help(),

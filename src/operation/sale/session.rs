@@ -57,6 +57,14 @@ pub(super) fn enter(tx: &mut Transaction<'_>, who: &Who, wanted: &Session) -> Re
     let profile = account::find_or_make(tx, who, site, &wanted.user)?;
     account::set(tx, who, profile, &wanted.properties)?;
     let now = tx.now();
+    // Whoever's account is over could do nothing with a token, and would hold a license in vain.
+    if !tx
+        .graph()
+        .find(profile)
+        .is_some_and(|profile| select::is_valid(&profile, now))
+    {
+        return Err(SaleError::AccountNotValid(wanted.user.clone()));
+    }
     token::sweep(tx, profile, NAME)?;
     sweep(tx, profile)?;
     let until = Time(now.millis().saturating_add(SECONDS as i64 * 1000));
