@@ -284,7 +284,10 @@ pub fn release(tx: &mut Transaction<'_>, holder: Option<Uuid>, lease: Uuid) -> R
         return Err(Refused::NotGranted(Reason::ReleaseNotAllowed));
     }
     let cooldown = if holder.is_some() { times.cooldown } else { 0 };
-    let until = Time(now.millis().saturating_add(cooldown));
+    // Its seat rests on a credit that lasts as long as the lease would have, and perhaps no longer.
+    let ended = node.fields().get(field::GRANTED_UNTIL).and_then(Value::as_time);
+    let cooled = Time(now.millis().saturating_add(cooldown));
+    let until = ended.map_or(cooled, |ended| ended.min(cooled));
     let released = Released {
         id: lease,
         consumption: node.id,

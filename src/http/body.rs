@@ -68,7 +68,11 @@ pub fn refuse_mark(body: &[u8]) -> Result<(), Problem> {
 }
 
 pub fn broken(error: &PayloadError) -> Problem {
-    Problem::bad_request("brokenBody", format!("the body broke off: {error}")).help("send it again, to its end")
+    let why = match error {
+        PayloadError::Incomplete(_) => "it ended too early, or is not cut into chunks as it should be".to_owned(),
+        other => other.to_string(),
+    };
+    Problem::bad_request("brokenBody", format!("the body broke off: {why}")).help("send it again, to its end")
 }
 
 pub fn slow() -> Problem {

@@ -2,6 +2,7 @@
 
 mod allocate;
 mod explain;
+mod lasting;
 mod leases;
 mod many;
 mod models;

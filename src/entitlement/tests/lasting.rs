@@ -1,0 +1,163 @@
+//! No seat is given twice, now or later: whatever consumers ask for and give back, at every time to come no more seats are held
+//! than the credits give that last so long. Counted here from the leases themselves, by nothing of what decides.
+
+use std::collections::HashMap;
+
+use proptest::prelude::*;
+use proptest::sample::select;
+
+use super::*;
+use crate::entitlement::seated;
+
+/// Seconds within which everything begins and ends.
+const END: i64 = 40;
+
+fn any_credit(name: &'static str) -> impl Strategy<Value = String> {
+    (1..3i64, select(vec![0, 0, 0, 7]), select(vec![0, 3, 6, 11, 19])).prop_map(move |(seats, from, until)| {
+        let until = if until > from {
+            format!(" validUntil={until}")
+        } else {
+            String::new()
+        };
+        format!("SeatCountCredit {name} seatCount={seats} validFrom={from}{until} active=true < lic\n")
+    })
+}
+
+fn any_world() -> impl Strategy<Value = String> {
+    let times = (
+        select(vec![2, 5, 12]),
+        any::<bool>(),
+        select(vec![0, 0, 2, 4, 100]),
+        any::<bool>(),
+    );
+    let times = times.prop_map(|(longest, release, cooldown, is_anchored)| {
+        let anchors = if is_anchored {
+            "ConcurrentSessions cs sessionAnchors=[{\"type\":\"hw\",\"maxCount\":1}] < model\n"
+        } else {
+            ""
+        };
+        format!(
+            "LeaseTimeBehavior times leaseTimeCache={} allowLeaseRelease={release} cooldownTime={} < model\n{anchors}",
+            longest * 1000,
+            cooldown * 1000
+        )
+    });
+    (times, any_credit("one"), any_credit("two"), 0..2i64)
+        .prop_map(|(times, one, two, always)| format!("{times}{one}{two}set credit seatCount={always}\n"))
+}
+
+fn any_step() -> impl Strategy<Value = String> {
+    let who = || select(vec!["ann", "bob", "cid"]);
+    let ask = (who(), 0..3u8, 0..4u8, select(vec![0, 0, 1, 2, 4, 30]));
+    let ask = ask.prop_map(|(who, hw, count, seconds)| {
+        let mut step = format!("{who} editor");
+        for (name, value) in [("hw", u64::from(hw)), ("count", u64::from(count)), ("seconds", seconds)] {
+            if value > 0 {
+                step.push_str(&format!(" {name}={value}"));
+            }
+        }
+        step
+    });
+    let later = (1..4i64).prop_map(|seconds| format!("later {seconds}"));
+    let release = who().prop_map(|who| format!("give {who}"));
+    let reserve =
+        (who(), any::<bool>()).prop_map(|(who, active)| format!("{} {who}", if active { "hold" } else { "free" }));
+    prop_oneof![6 => ask, 2 => later, 1 => release, 1 => reserve]
+}
+
+fn number(entity: &crate::model::Entity, name: &str) -> Option<i64> {
+    let value = entity.fields().get(entity.kind.field(name)?)?;
+    value.as_int().or_else(|| value.as_time().map(|at| at.millis() / 1000))
+}
+
+/// Seats that are held at a time, and those there are.
+fn count_at(world: &World, at: i64) -> (i64, i64) {
+    let mut held: HashMap<Uuid, i64> = HashMap::new();
+    for lease in world.graph.of_kind(Kind::Consumption, None) {
+        if number(&lease, "grantedUntil").is_some_and(|until| until > at) {
+            let rel = find_relation(RelationType::OneToMany, Kind::Assignment, Kind::Consumption).expect("a relation");
+            let assignment = lease.parent(rel).expect("an assignment").id;
+            let seats = held.entry(assignment).or_default();
+            *seats = number(&lease, "consumedCount").unwrap_or(1).max(*seats);
+        }
+    }
+    let credits = world.graph.of_kind(Kind::SeatCountCredit, None).filter(|credit| {
+        number(credit, "validFrom").is_none_or(|from| from <= at)
+            && number(credit, "validUntil").is_none_or(|until| at < until)
+    });
+    (
+        held.values().sum(),
+        credits.filter_map(|credit| number(&credit, "seatCount")).sum(),
+    )
+}
+
+/// A seat is reserved for somebody, or no longer. Of reservations there may be more than seats when a credit has ended; of leases
+/// there may not.
+fn reserve(world: &mut World, who: &str, active: bool) -> String {
+    let terms = seated::Terms {
+        active,
+        direct: true,
+        ..seated::Terms::default()
+    };
+    let (revision, now) = (world.graph.revision() + 1, world.time());
+    let mut tx = Transaction::new(&mut world.graph, revision, now, &world.clock);
+    match seated::assign(&mut tx, id("lic"), id(who), &terms) {
+        Ok(_) => {
+            tx.finish().expect("a sound world");
+            world.graph.set_revision(revision);
+            "done".to_owned()
+        }
+        Err(refused) => {
+            tx.abandon();
+            refused.code().to_owned()
+        }
+    }
+}
+
+/// The newest live lease of somebody, given back.
+fn give_back(world: &mut World, who: &str) -> String {
+    let now = world.time();
+    let profile = world.graph.find(id(who)).expect("a profile");
+    let mut leases = world.graph.of_kind(Kind::Consumption, None).rev();
+    let found = leases.find(|lease| {
+        decision::is_of(*lease, profile)
+            && number(lease, "grantedUntil").is_some_and(|until| until > now.millis() / 1000)
+    });
+    let field = Kind::Consumption.field("leaseId").expect("a field");
+    let lease = found.and_then(|lease| lease.fields().get(field).and_then(Value::as_uuid));
+    drop(leases);
+    let Some(lease) = lease else { return String::new() };
+    format!(
+        "{:?}",
+        world
+            .commit(|tx| consume::release(tx, Some(id(who)), lease))
+            .map(|released| released.until)
+    )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2000))]
+
+    #[test]
+    fn no_seat_is_held_that_will_not_be_there(lines in any_world(), steps in proptest::collection::vec(any_step(), 1..25)) {
+        let mut world = World::new(&lines);
+        let mut told = Vec::new();
+        for step in &steps {
+            let said = match step.split_once(' ') {
+                Some(("later", seconds)) => {
+                    world.now += seconds.parse::<i64>().expect("seconds");
+                    String::new()
+                }
+                Some(("give", who)) => give_back(&mut world, who),
+                Some(("hold", who)) => reserve(&mut world, who, true),
+                Some(("free", who)) => reserve(&mut world, who, false),
+                _ => world.step(step),
+            };
+            told.push(format!("{} {step}: {said}", world.now));
+            for at in world.now..world.now + END {
+                let (held, there) = count_at(&world, at);
+                prop_assert!(held <= there, "at {} {} seats of {}\n{}\n{}", at, held, there, lines, told.join("\n"));
+            }
+        }
+    }
+}
