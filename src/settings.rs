@@ -234,8 +234,14 @@ enum Wanted {
     Text,
     OneOf(&'static [&'static str]),
     Flag,
-    Whole { least: u64, most: u64 },
-    Texts,
+    Whole {
+        least: u64,
+        most: u64,
+    },
+    /// Where clients reach the server.
+    Url,
+    /// Whose pages may ask: as a browser names them, or `*`.
+    Origins,
 }
 
 struct Key {
@@ -291,7 +297,7 @@ const KEYS: &[Key] = &[
     },
     Key {
         name: "public_url",
-        wanted: Wanted::Text,
+        wanted: Wanted::Url,
         set: |settings, given| settings.public_url = Some(given.text()),
     },
     Key {
@@ -326,7 +332,7 @@ const KEYS: &[Key] = &[
     },
     Key {
         name: "cors.origins",
-        wanted: Wanted::Texts,
+        wanted: Wanted::Origins,
         set: |settings, given| settings.cors_origins = given.texts(),
     },
     Key {
@@ -516,6 +522,8 @@ fn coerce(wanted: Wanted, raw: &Raw<'_>) -> Option<Given> {
     match (wanted, raw) {
         (Wanted::Text, Raw::Text(text)) if !text.is_empty() => Some(Given::Text((*text).to_owned())),
         (Wanted::Text, Raw::Toml(toml::Value::String(text))) if !text.is_empty() => Some(Given::Text(text.clone())),
+        (Wanted::Url, Raw::Text(text)) if is_url(text) => Some(Given::Text((*text).to_owned())),
+        (Wanted::Url, Raw::Toml(toml::Value::String(text))) if is_url(text) => Some(Given::Text(text.clone())),
         (Wanted::OneOf(words), Raw::Text(text)) if words.contains(text) => Some(Given::Text((*text).to_owned())),
         (Wanted::OneOf(words), Raw::Toml(toml::Value::String(text))) if words.contains(&text.as_str()) => {
             Some(Given::Text(text.clone()))
@@ -532,19 +540,29 @@ fn coerce(wanted: Wanted, raw: &Raw<'_>) -> Option<Given> {
                 .filter(|number| (least..=most).contains(number))
                 .map(Given::Whole)
         }
-        (Wanted::Texts, Raw::Text(text)) => Some(Given::Texts(
-            text.split(',')
-                .map(|item| item.trim().to_owned())
-                .filter(|item| !item.is_empty())
-                .collect(),
-        )),
-        (Wanted::Texts, Raw::Toml(toml::Value::Array(items))) => items
-            .iter()
-            .map(|item| item.as_str().map(str::to_owned))
-            .collect::<Option<_>>()
-            .map(Given::Texts),
+        (Wanted::Origins, Raw::Text(text)) => {
+            let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
+            items.map(origin).collect::<Option<_>>().map(Given::Texts)
+        }
+        (Wanted::Origins, Raw::Toml(toml::Value::Array(items))) => {
+            let origins = items.iter().map(|item| item.as_str().and_then(origin));
+            origins.collect::<Option<_>>().map(Given::Texts)
+        }
         _ => None,
     }
+}
+
+fn is_url(text: &str) -> bool {
+    let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+    rest.is_some_and(|rest| !rest.starts_with('/') && !rest.is_empty() && !rest.contains([' ', '?', '#']))
+}
+
+/// A browser sends no more of itself than a scheme, a host and perhaps a port.
+fn origin(text: &str) -> Option<String> {
+    let is_one = text
+        .split_once("://")
+        .is_some_and(|(scheme, host)| !scheme.is_empty() && !host.is_empty() && !host.contains(['/', '*', ' ']));
+    (text == "*" || is_one).then(|| text.to_owned())
 }
 
 fn wrong(key: &str, layer: Layer, wanted: Wanted, raw: &Raw<'_>) -> SettingsError {
@@ -561,7 +579,8 @@ fn wrong(key: &str, layer: Layer, wanted: Wanted, raw: &Raw<'_>) -> SettingsErro
         Wanted::Flag => "`true` or `false`".to_owned(),
         Wanted::Whole { least, most: ANY } => format!("a whole number, {least} or more"),
         Wanted::Whole { least, most } => format!("a whole number from {least} to {most}"),
-        Wanted::Texts => "a list of texts".to_owned(),
+        Wanted::Url => "a URL, as `https://seats.example`".to_owned(),
+        Wanted::Origins => "a list of origins, as `https://app.example`, or `*`".to_owned(),
     };
     let found = match raw {
         Raw::Text(text) => (*text).to_owned(),
@@ -763,6 +782,29 @@ mod tests {
             "[log]\nlevel = 'loud'",
             "the setting `log.level` in `seatgraph.toml` must be one of `error`, `warn`, `info`, `debug`, `trace`, not `loud`",
         );
+        for url in [
+            "nonsense",
+            "seats.example",
+            "ftp://seats.example",
+            "https://",
+            "https:///x",
+        ] {
+            let why = format!(
+                "the setting `public_url` in the variable `SEATGRAPH_PUBLIC_URL` must be a URL, as `https://seats.example`, not `{url}`"
+            );
+            variable("SEATGRAPH_PUBLIC_URL", url, &why);
+        }
+        for origins in [
+            "not a url",
+            "https://app.example/",
+            "https://a.example,b.example",
+            "https://*.example",
+        ] {
+            let why = format!(
+                "the setting `cors.origins` in the variable `SEATGRAPH_CORS__ORIGINS` must be a list of origins, as `https://app.example`, or `*`, not `{origins}`"
+            );
+            variable("SEATGRAPH_CORS__ORIGINS", origins, &why);
+        }
         file("limits = 3", "unknown setting `limits` in `seatgraph.toml`");
         file(
             "[limits]\nnesting = 100000",

@@ -56,6 +56,7 @@ pub fn run(common: &Common, args: &Serve) -> Result<(), Failure> {
     let listener = bind(&settings.listen)?;
     let engine = open::engine(&settings, what)?;
     note(&engine, "opened");
+    whole(&engine, &settings)?;
     if let Some(seed) = &args.seed {
         sow(&engine, &settings, seed)?;
     }
@@ -285,27 +286,44 @@ fn url(settings: &Settings, address: SocketAddr) -> String {
     }
 }
 
-/// A seed is for the first start; a database that holds anything is left alone, and one that holds a part of a seed is not served:
-/// a seed goes in by many commits, and nobody would notice what is missing.
+/// Lies beside a database while a seed goes in, which takes many commits: nobody would notice what is missing of one that holds a part.
+fn seeding(settings: &Settings) -> Option<PathBuf> {
+    open::is_file(&settings.database).then(|| PathBuf::from(format!("{}.seeding", settings.database)))
+}
+
+/// A database that holds a part of a seed is not served.
+fn whole(engine: &Engine, settings: &Settings) -> Result<(), Failure> {
+    let Some(mark) = seeding(settings).filter(|mark| mark.exists()) else {
+        return Ok(());
+    };
+    if engine.revision() == 0 {
+        return marked(&mark, std::fs::remove_file(&mark));
+    }
+    let why = format!(
+        "`{}` holds a part of a seed, whose import did not end",
+        settings.database
+    );
+    Err(Failure::refused(why).help(format!(
+        "remove the database and start again, or remove `{}` to keep what is there",
+        mark.display()
+    )))
+}
+
+fn marked(mark: &Path, done: std::io::Result<()>) -> Result<(), Failure> {
+    done.map_err(|cause| Failure::refused(format!("`{}`: {cause}", mark.display())))
+}
+
+/// A seed is for the first start; a database that holds anything is left alone.
 fn sow(engine: &Engine, settings: &Settings, seed: &Path) -> Result<(), Failure> {
-    let mark = open::is_file(&settings.database).then(|| PathBuf::from(format!("{}.seeding", settings.database)));
     if engine.revision() > 0 {
-        if let Some(mark) = mark.filter(|mark| mark.exists()) {
-            let why = format!(
-                "`{}` holds a part of a seed, whose import did not end",
-                settings.database
-            );
-            return Err(Failure::refused(why).help(format!(
-                "remove the database and start again, or remove `{}` to keep what is there",
-                mark.display()
-            )));
-        }
         tracing::info!(seed = %seed.display(), "the database is not empty: nothing was imported");
         return Ok(());
     }
     let source = import::open(seed)?;
+    let mark = seeding(settings);
     if let Some(mark) = &mark {
-        std::fs::write(mark, b"").map_err(|cause| Failure::refused(format!("`{}`: {cause}", mark.display())))?;
+        // On the disk before the first commit is.
+        marked(mark, std::fs::File::create(mark).and_then(|file| file.sync_all()))?;
     }
     let (inside, client) = Inside::start(engine.clone(), settings)?;
     let done = import::stream(&client, source, import::PATH, false).map_err(|mut failure| {
@@ -316,7 +334,7 @@ fn sow(engine: &Engine, settings: &Settings, seed: &Path) -> Result<(), Failure>
     // Where nothing went in, nothing is half.
     let is_whole = done.is_ok() || engine.revision() == 0;
     if let Some(mark) = mark.filter(|_| is_whole) {
-        std::fs::remove_file(&mark).map_err(|cause| Failure::refused(format!("`{}`: {cause}", mark.display())))?;
+        marked(&mark, std::fs::remove_file(&mark))?;
     }
     let done = done?;
     tracing::info!(seed = %seed.display(), lines = done.lines, "imported");

@@ -139,6 +139,8 @@ pub enum Rule {
     Sessions,
     Quota,
     SeatCount,
+    /// Only told of a renewal that adds seats: they have to last as long as it cannot give them back.
+    SeatTerm,
     UseCount,
     UseTime,
     Extension,
@@ -163,6 +165,7 @@ impl Rule {
             Self::Sessions => "sessions",
             Self::Quota => "quota",
             Self::SeatCount => "seatCount",
+            Self::SeatTerm => "seatTerm",
             Self::UseCount => "useCount",
             Self::UseTime => "useTime",
             Self::Extension => "extension",
@@ -488,10 +491,11 @@ fn judge<'g>(
     until = select::end(&license).map_or(until, |end| end.min(until));
     // What is held by a rule goes on while it is used.
     let goes_on = |assignment: &Node<'_>| by_rule.is_some() && assignment.parent(ruled::LEASED).is_some();
-    // One that begins later ends it as well; one that is over holds what was leased through it while that lasts.
+    // One that begins later ends it as well, unless it denies: its end is when nothing is denied any more. One that is over holds
+    // what was leased through it while that lasts.
     until = candidate
         .assignment
-        .filter(|assignment| !goes_on(assignment))
+        .filter(|assignment| !goes_on(assignment) && !select::denies(assignment, now))
         .and_then(|assignment| select::end(&assignment))
         .filter(|end| *end > now)
         .map_or(until, |end| end.min(until));
@@ -523,13 +527,15 @@ fn judge<'g>(
                 let leased = with_mine(taken.leased, mine.leased, seats);
                 left.is_none_or(|left| after <= left || seats <= mine.seats && leased <= left)
             });
-            let lasts = least.is_none_or(|least| least <= lasting);
-            let stopped = match (is_within, fits && lasts) {
+            let stopped = match (is_within, fits) {
                 (false, _) => Some(Reason::TooManySeats),
                 (true, false) => Some(Reason::NoSeatsAvailable),
                 (true, true) => None,
             };
             rule(Rule::SeatCount, stopped)?;
+            if let Some(least) = least {
+                rule(Rule::SeatTerm, (lasting < least).then_some(Reason::NoSeatsAvailable))?;
+            }
             // Who took a seat above the total, not who was within it when others did.
             over_use = credits.total.is_some_and(|total| {
                 let goes_on_over = || candidate.assignment.is_some_and(|assignment| is_over(assignment, now));

@@ -131,10 +131,9 @@ pub fn update(
     record: Record<'_>,
 ) -> Result<(), NotSold> {
     let has = seats::for_sharing(found(tx, license)?, tx.now());
-    // What is told of a license without limit may be sent back.
-    let seats = change
-        .seats
-        .filter(|count| has.total.is_some() || *count != WITHOUT_LIMIT);
+    // What is told of a license without limit, or with a higher one, may be sent back.
+    let is_told = has.total.is_none_or(|total| total >= u64::from(WITHOUT_LIMIT));
+    let seats = change.seats.filter(|count| !is_told || *count != WITHOUT_LIMIT);
     if let Some(count) = seats.map(u64::from) {
         let used = has.taken();
         if count < used {

@@ -51,6 +51,10 @@ pub(super) fn why<'g>(
     let license = candidate.license;
     let mut rests = Rests::new();
     let told = match (rule, reason) {
+        (Rule::SeatTerm, _) => {
+            rests.push(Rest::Kind(Kind::SeatCountCredit));
+            Some("a seat is free, and ends before this lease could give it back".to_owned())
+        }
         (Rule::Filters, _) => Some("what was asked for beside the item leaves it out".to_owned()),
         (_, Reason::LicenseNotYetValid) if select::start(&license).is_none() => {
             Some("the license has no `validFrom`, and is not valid without one".to_owned())

@@ -124,6 +124,7 @@ fn field<'e>(entity: &'e Entity, name: &str) -> Option<&'e Value> {
 fn shown(out: &mut Vec<u8>, license: Node<'_>, locale: Option<&str>, now: Time) {
     let entitlement = license.parent(select::LICENSES);
     let (item, model) = (license.parent(OF_ITEM), license.parent(OF_MODEL));
+    // The sum of the credits (`licensing.md` 2.5), also where uses or time are limited and there are none.
     let seats = seats::of_license(license, now);
     let mut object = Object::begin(out);
     object.id("id", Some(license.id));

@@ -294,7 +294,11 @@ impl Question {
             Planned::Query(plan, _) => (selector::without_texts(&plan.to_string()), plan.estimate()),
             Planned::Named(_) => ("named".to_owned(), 0),
         };
-        let selector = selector::without_texts(&self.text);
+        let mut selector = selector::without_texts(&self.text);
+        for (at, include) in self.include_texts.iter().enumerate() {
+            selector.push(if at == 0 { '?' } else { '&' });
+            selector.push_str(&selector::without_texts(include));
+        }
         let (Spent { visited, texts }, micros) = (budget.spent(), took.as_micros() as u64);
         tracing::warn!(request_id = %self.request_id, selector, plan, estimated, visited, texts, micros, "slow query");
     }
@@ -668,7 +672,7 @@ mod tests {
             text: text.to_owned(),
             is_canonical: false,
             includes: Vec::new(),
-            include_texts: Vec::new(),
+            include_texts: vec!["/~OneToMany/ProfileGroup[@name='secret']".to_owned()],
             wrap: true,
             signed: false,
             explain: false,
@@ -695,6 +699,7 @@ mod tests {
                 visited,
                 "estimated=",
                 "micros=",
+                "?/~OneToMany/ProfileGroup[@name=",
                 "start ",
             ] {
                 assert!(line.contains(part), "{part}: {line}");

@@ -314,11 +314,13 @@ async fn dispatch(
 ) -> Result<HttpResponse, Infallible> {
     sender.begin();
     let started = Instant::now();
-    let under_way = request.conn_data::<Rc<Outgoing>>().map(|connection| {
-        let is_chunked = request.headers().contains_key(header::TRANSFER_ENCODING);
-        UnderWay::new(Rc::clone(connection), is_chunked)
-    });
-    let payload = request.take_payload();
+    let under_way = request.conn_data::<Rc<Outgoing>>().cloned().map(UnderWay::new);
+    let mut payload = request.take_payload();
+    if let Some(under_way) = &under_way
+        && request.headers().contains_key(header::TRANSFER_ENCODING)
+    {
+        payload = under_way.reads(payload);
+    }
     let request_id = state.request_ids.of(request.headers());
     let context = Context {
         state,
@@ -372,8 +374,10 @@ async fn dispatch(
         authz::allow_origin(&context, headers);
     }
     let is_stream = response.body().size() == BodySize::Stream;
-    if let Some(under_way) = under_way.filter(|_| is_stream) {
-        under_way.streams();
+    if let Some(under_way) = under_way
+        && is_stream
+    {
+        response = response.map_body(|_, body| under_way.streams(body));
     }
     if context.request.version() < Version::HTTP_11 && is_stream {
         // It knows no chunks: the stream is sent as it is, and ends with the connection, even one it would keep.

@@ -3,6 +3,7 @@
 
 use uuid::Uuid;
 
+use super::sale;
 use crate::graph::{Graph, Node};
 use crate::model::schema::{Hop, known, place};
 use crate::model::{Kind, Rel, RelationType, Value};
@@ -51,15 +52,19 @@ fn called<'g>(graph: &'g Graph, text: &str) -> impl Iterator<Item = Node<'g>> {
     fields.flat_map(move |field| graph.by_value(Kind::Organization, field, &value, None))
 }
 
-/// Is another organization meant by a text, or might it be?
+/// Is an organization called so, or are several?
+pub fn is_name<'g>(graph: &'g Graph, text: &str, fits: impl Fn(Node<'g>) -> bool) -> bool {
+    called(graph, text).any(fits)
+}
+
+/// Is another organization meant by a text, or might it be: by its id, its names, or its short id?
 pub fn leads_elsewhere(organization: Node<'_>, text: &str) -> bool {
     let graph = organization.graph();
     let by_id = Uuid::try_parse(text).ok().and_then(|id| graph.find(id));
     let by_id = by_id.filter(|node| node.kind == Kind::Organization);
-    by_id
-        .into_iter()
-        .chain(called(graph, text))
-        .any(|other| other != organization)
+    let short = sale::by_short_id(graph, Kind::Organization, text);
+    let mut all = by_id.into_iter().chain(short).chain(called(graph, text));
+    all.any(|other| other != organization)
 }
 
 fn only<'g>(mut found: impl Iterator<Item = Node<'g>>) -> Option<Node<'g>> {

@@ -121,6 +121,15 @@ fn why_a_rule_says_no() {
     }
     check("set credit seatCount=0", "", &[&seats("no seat is free")]);
     check(
+        "LeaseTimeBehavior times allowLeaseRelease=false < model
+         set credit seatCount=1
+         SeatCountCredit short seatCount=1 validUntil=12 active=true < lic
+         Assignment seat < lic ann
+         Consumption k leaseId=k grantedUntil=500 licensedItemId=editor consumedCount=1 < seat",
+        "count=2",
+        &["lic seatTerm: a seat is free, and ends before this lease could give it back"],
+    );
+    check(
         "UseCountConstraint limit < model\nUseCountCredit one useCount=1 validUntil=5 active=true < lic\nUseCountCredit two useCount=1 < lic",
         "",
         &["lic useCount: no UseCountCredit of the license is valid now: 1 not active, 1 ended"],

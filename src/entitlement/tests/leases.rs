@@ -207,6 +207,15 @@ fn an_assignment_that_begins_later_ends_a_lease_as_well() {
             ("bob editor", "new lic 930"),
         ],
     );
+    // When a denial ends, nothing is denied any more.
+    check(
+        "Assignment no reservationType=denied validFrom=20 validUntil=60 < lic ann",
+        &[
+            ("ann editor", "new lic 900"),
+            ("at 20", ""),
+            ("ann editor", "consumptionDenied"),
+        ],
+    );
 }
 
 /// Another organization that sells the editor to the same crew, and another license of ACME's.

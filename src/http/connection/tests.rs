@@ -3,7 +3,10 @@
 use std::rc::Rc;
 use std::time::Duration;
 
+use actix_web::body::BoxBody;
+use actix_web::dev::Payload;
 use actix_web::rt;
+use futures_util::StreamExt;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
@@ -245,43 +248,52 @@ enum Goes {
     Nothing,
     /// The client sends a byte, and the server reads it.
     Drop,
-    /// A request is under way; it was answered without a length, or its body has none.
-    UnderWay,
-    Answered {
-        is_stream: bool,
-        is_chunked: bool,
-    },
+    /// A request begins, and goes on.
+    Begins,
+    /// One without a body is answered.
+    Answered,
+    /// One is answered whose body has no length and has not ended.
+    AnsweredEarly,
+    /// One is answered whose body had no length.
+    AnsweredAfter,
+    /// An answer without a length begins, and goes on.
+    Streams,
+    /// It ends.
+    Ends,
     /// The server writes, and the client reads nothing.
     Unread,
 }
 
-/// Looks until the connection is ended: what goes on first, and then each time.
-async fn looks(first: Goes, then: Goes) -> Option<u32> {
+/// Looks until the connection is ended: what goes on at first, look by look, and then each time.
+async fn looks(first: &[Goes], then: Goes) -> Option<u32> {
     const MOST: u32 = 200;
     let (sender, watch) = (Rc::new(Sender::new(None)), Rc::new(Watch::default()));
     let (mut connection, mut client) = watched(&sender, &watch).await;
-    let mut under_way = None;
-    for (look, goes) in (1..MOST).zip(std::iter::once(first).chain(std::iter::repeat(then))) {
+    let (mut under_way, mut streamed) = (None, None);
+    for (look, goes) in (1..MOST).zip(first.iter().copied().chain(std::iter::repeat(then))) {
+        let begin = || UnderWay::new(connection.outgoing());
         match goes {
             Goes::Nothing => {}
             Goes::Drop => {
                 client.write_all(b"G").await.expect("sent");
                 connection.read_exact(&mut [0]).await.expect("read");
             }
-            Goes::UnderWay => under_way = Some(UnderWay::new(connection.outgoing(), false)),
-            Goes::Answered { is_stream, is_chunked } => {
-                let request = UnderWay::new(connection.outgoing(), is_chunked);
-                if is_stream {
-                    request.streams();
-                }
+            Goes::Begins => under_way = Some(begin()),
+            Goes::Answered => drop(begin()),
+            Goes::AnsweredEarly => drop(begin().reads(Payload::None)),
+            Goes::AnsweredAfter => {
+                let request = begin();
+                assert!(request.reads(Payload::None).next().await.is_none());
             }
+            Goes::Streams => streamed = Some(begin().streams(BoxBody::new(()))),
+            Goes::Ends => drop(streamed.take()),
             Goes::Unread => {
                 let all = connection.write_all(&[7; 20_000_000]);
                 assert!(rt::time::timeout(Duration::from_millis(50), all).await.is_err());
             }
         }
         if watch.look() == 0 {
-            drop(under_way);
+            drop((under_way, streamed));
             // It is the client's end as well.
             let mut rest = Vec::new();
             let _ = client.read_to_end(&mut rest).await;
@@ -293,25 +305,36 @@ async fn looks(first: Goes, then: Goes) -> Option<u32> {
 
 #[test]
 fn a_connection_on_which_nothing_goes_on_is_ended() {
-    let answered = |is_stream, is_chunked| Goes::Answered { is_stream, is_chunked };
-    let cases = [
-        (Goes::Nothing, Goes::Nothing, Some(7)),
-        (Goes::Drop, Goes::Drop, Some(3)),
-        (Goes::Drop, Goes::Nothing, Some(3)),
-        (answered(false, false), Goes::Nothing, Some(8)),
-        (answered(false, false), Goes::Drop, Some(4)),
+    use Goes::*;
+    let cases: &[(&[Goes], Goes, Option<u32>)] = &[
+        (&[], Nothing, Some(7)),
+        (&[], Drop, Some(3)),
+        (&[Drop], Nothing, Some(3)),
+        (&[Answered], Nothing, Some(8)),
+        // A head has its time, however long nothing came before it.
+        (&[Answered, Nothing, Nothing, Nothing, Nothing, Nothing], Drop, Some(9)),
+        (
+            &[Answered, Nothing, Nothing, Nothing, Nothing, Nothing, Answered],
+            Nothing,
+            Some(14),
+        ),
+        (&[Answered], Drop, Some(4)),
         // A body that was answered and does not end.
-        (answered(false, true), Goes::Nothing, Some(3)),
-        (answered(false, true), Goes::Drop, Some(3)),
-        (Goes::UnderWay, Goes::Nothing, None),
-        (Goes::UnderWay, Goes::Drop, None),
-        (answered(true, false), Goes::Nothing, None),
-        (answered(false, false), answered(false, false), None),
-        (Goes::Unread, Goes::Nothing, Some(25)),
+        (&[AnsweredEarly], Nothing, Some(3)),
+        (&[AnsweredEarly], Drop, Some(3)),
+        (&[AnsweredAfter], Nothing, Some(8)),
+        (&[Begins], Nothing, None),
+        (&[Begins], Drop, None),
+        (&[], Answered, None),
+        (&[Streams], Nothing, None),
+        (&[Streams, Ends], Drop, Some(5)),
+        (&[Streams, Ends], Nothing, Some(9)),
+        (&[Unread], Nothing, Some(25)),
+        (&[Streams, Unread], Nothing, Some(122)),
     ];
     rt::System::new().block_on(async {
         for (first, then, ended) in cases {
-            assert_eq!(looks(first, then).await, ended, "{first:?}, then {then:?}");
+            assert_eq!(looks(first, *then).await, *ended, "{first:?}, then {then:?}");
         }
     });
 }

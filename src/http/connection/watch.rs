@@ -6,10 +6,17 @@
 
 use std::cell::{Cell, RefCell};
 use std::io::ErrorKind;
+use std::pin::Pin;
 use std::rc::{Rc, Weak};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
+use actix_http::error::PayloadError;
+use actix_web::body::{BodySize, BoxBody, MessageBody};
+use actix_web::dev::Payload;
 use actix_web::rt;
+use actix_web::web::Bytes;
+use futures_util::Stream;
 
 use super::Outgoing;
 
@@ -29,16 +36,18 @@ const UNREAD_STREAM: u32 = 120;
 pub(super) struct Marks {
     /// The client sent something, and no request has begun with it.
     is_owed: Cell<bool>,
-    /// A request is under way.
+    /// A request is under way, or its answer is one without a length and has not ended.
     is_busy: Cell<bool>,
-    /// Its last answer is one without a length.
+    /// The latter.
     is_stream: Cell<bool>,
+    /// A body without a length is not read to its end.
+    owes_body: Cell<bool>,
     /// A writer waits for the client.
     pub(super) is_blocked: Cell<bool>,
     /// Something was read or written since the last look.
     has_moved: Cell<bool>,
-    /// Looks at which it was found the same.
-    looks: Cell<u32>,
+    /// Looks at which it was found the same, and how many there may be.
+    looks: Cell<(u32, u32)>,
 }
 
 impl Marks {
@@ -56,49 +65,50 @@ impl Marks {
         let is_unsent = is_unsent || self.is_blocked.get();
         let has_moved = self.has_moved.take();
         let most = match (self.is_busy.get(), is_unsent) {
+            (_, true) if has_moved => None,
+            (_, true) if self.is_stream.get() => Some(UNREAD_STREAM),
             (true, _) => None,
-            (false, true) if has_moved => None,
-            (false, true) if self.is_stream.get() => Some(UNREAD_STREAM),
             (false, true) => Some(UNREAD),
-            (false, false) if self.is_stream.get() => None,
             // Drops do not make a head.
             (false, false) if self.is_owed.get() => Some(HEAD),
             (false, false) if has_moved => None,
             (false, false) => Some(SILENT),
         };
-        let Some(most) = most else {
-            self.looks.set(0);
-            return false;
-        };
-        self.looks.set(self.looks.get() + 1);
-        self.looks.get() >= most
+        let (looks, counted) = self.looks.get();
+        // What is looked for now was not there before.
+        let looks = if most == Some(counted) { looks + 1 } else { 1 };
+        self.looks.set(most.map_or((0, 0), |most| (looks, most)));
+        most.is_some_and(|most| looks >= most)
     }
 }
 
 /// A request is under way on a connection, until this is dropped.
 pub(in crate::http) struct UnderWay {
     outgoing: Rc<Outgoing>,
-    owes_body: bool,
 }
 
 impl UnderWay {
-    /// `is_chunked`: its body has no length. Whether that was read to its end is not known here, so the next head is waited for as
-    /// if it had begun.
-    pub(in crate::http) fn new(outgoing: Rc<Outgoing>, is_chunked: bool) -> Self {
+    pub(in crate::http) fn new(outgoing: Rc<Outgoing>) -> Self {
         let marks = &outgoing.marks;
         marks.is_busy.set(true);
         marks.is_owed.set(false);
-        marks.is_stream.set(false);
-        marks.looks.set(0);
-        Self {
-            outgoing,
-            owes_body: is_chunked,
+        marks.looks.set((0, 0));
+        Self { outgoing }
+    }
+
+    /// The body that is read has no length: until it has ended, what comes is no head.
+    pub(in crate::http) fn reads(&self, body: Payload) -> Payload {
+        self.outgoing.marks.owes_body.set(true);
+        let outgoing = Rc::clone(&self.outgoing);
+        Payload::Stream {
+            payload: Box::pin(Unended { body, outgoing }),
         }
     }
 
-    /// The answer has no length.
-    pub(in crate::http) fn streams(&self) {
+    /// The answer has no length: it is under way until its body is dropped.
+    pub(in crate::http) fn streams(self, body: BoxBody) -> BoxBody {
         self.outgoing.marks.is_stream.set(true);
+        BoxBody::new(Streamed { body, _under_way: self })
     }
 }
 
@@ -106,8 +116,44 @@ impl Drop for UnderWay {
     fn drop(&mut self) {
         let marks = &self.outgoing.marks;
         marks.is_busy.set(false);
-        marks.is_owed.set(self.owes_body);
+        marks.is_stream.set(false);
+        marks.is_owed.set(marks.owes_body.take());
         marks.has_moved.set(true);
+    }
+}
+
+/// A body, until it has ended.
+struct Unended {
+    body: Payload,
+    outgoing: Rc<Outgoing>,
+}
+
+impl Stream for Unended {
+    type Item = Result<Bytes, PayloadError>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let next = Pin::new(&mut self.body).poll_next(context);
+        if matches!(next, Poll::Ready(None)) {
+            self.outgoing.marks.owes_body.set(false);
+        }
+        next
+    }
+}
+
+struct Streamed {
+    body: BoxBody,
+    _under_way: UnderWay,
+}
+
+impl MessageBody for Streamed {
+    type Error = <BoxBody as MessageBody>::Error;
+
+    fn size(&self) -> BodySize {
+        self.body.size()
+    }
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, Self::Error>>> {
+        Pin::new(&mut self.body).poll_next(context)
     }
 }
 

@@ -56,22 +56,30 @@ impl<'i> Write<'_, '_, 'i> {
         subjects.filter_map(|subject| Some((subject, self.tx.graph().find(subject.id)?)))
     }
 
-    /// By its name and its alias the doors find an organization: a token that is bound takes none that leads to another.
-    fn own_names(&self) -> Result<(), Failed> {
+    /// By its name and its alias the doors find an organization: a token that is bound gives it none that leads to another. One it
+    /// has already may be sent back.
+    fn own_names(&mut self) -> Result<(), Failed> {
         if self.who.organization.is_none() {
             return Ok(());
         }
+        let text = |organization: Node<'_>, name: &str| {
+            let value = organization.fields().get(Kind::Organization.field(name)?);
+            value.and_then(Value::as_text).map(str::to_owned)
+        };
+        let mut taken = Vec::new();
         for (subject, organization) in self.touched(Kind::Organization) {
             for name in foreign::NAMES {
-                let value = Kind::Organization
-                    .field(name)
-                    .and_then(|at| organization.fields().get(at));
-                let Some((at, text)) = subject.field_at(name).zip(value.and_then(Value::as_text)) else {
-                    continue;
-                };
-                if foreign::leads_elsewhere(organization, text) {
-                    return Err(at.member(name, Refusal::NameOfAnother(text.to_owned())));
-                }
+                let named = subject.field_at(name).zip(text(organization, name));
+                let named = named.filter(|(_, text)| foreign::leads_elsewhere(organization, text));
+                taken.extend(named.map(|(at, text)| (organization.id, name, at, text)));
+            }
+        }
+        for (id, name, at, taken) in taken {
+            let mut had = None;
+            self.tx
+                .before(|graph| had = graph.find(id).and_then(|before| text(before, name)));
+            if had.as_ref() != Some(&taken) {
+                return Err(at.member(name, Refusal::NameOfAnother(taken)));
             }
         }
         Ok(())

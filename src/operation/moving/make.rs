@@ -70,6 +70,9 @@ pub(super) fn organization(tx: &mut Transaction<'_>, who: &Who, text: &str) -> R
     if let Some(found) = foreign::find(tx.graph(), Kind::Organization, text, |_| true) {
         return Ok(found.id);
     }
+    if foreign::is_name(tx.graph(), text, |_| true) {
+        return Err(Why::SeveralOrganizations(text.to_owned()));
+    }
     foreign_object(tx, who, Kind::Organization, text, &[("name", Value::text(text))], &[])
 }
 

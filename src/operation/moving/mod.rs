@@ -80,6 +80,8 @@ pub struct Held {
 pub enum Why {
     #[error("the list does not say of which organization it is")]
     OrganizationMissing,
+    #[error("several organizations are called `{0}`")]
+    SeveralOrganizations(String),
     #[error("the organization has {licenses} licenses of `{item}`, with {credits} credits of seats")]
     SeveralLicenses {
         item: String,
@@ -114,6 +116,7 @@ impl Why {
     pub fn code(&self) -> &'static str {
         match self {
             Self::OrganizationMissing => "organizationMissing",
+            Self::SeveralOrganizations(_) => "ambiguousTarget",
             Self::SeveralLicenses { .. } => "severalLicenses",
             Self::OtherAlias { .. } | Self::OthersUser(_) => "otherAlias",
             Self::UnknownLicense(_) => "targetNotFound",
@@ -128,7 +131,8 @@ impl Why {
     pub fn class(&self) -> Class {
         match self {
             Self::OrganizationMissing => Class::Unprocessable,
-            Self::SeveralLicenses { .. }
+            Self::SeveralOrganizations(_)
+            | Self::SeveralLicenses { .. }
             | Self::OtherAlias { .. }
             | Self::OthersUser(_)
             | Self::OtherItem { .. }
@@ -146,6 +150,7 @@ impl Why {
             Self::SeveralLicenses { .. } => {
                 Some("leave the entry out: how its seats are to be shared out is yours to say")
             }
+            Self::SeveralOrganizations(_) => Some("name it by its id"),
             Self::OtherAlias { .. } => Some("change the alias of that profile, or leave the entry out"),
             Self::OthersUser(_) => Some("give the user another id in the list, or leave the entry out"),
             Self::UnknownLicense(_) => Some(

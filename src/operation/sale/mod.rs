@@ -17,6 +17,7 @@ pub use change::{Change, Done, Sell, Spec, Update};
 pub(super) use look::sold as told_of;
 pub use look::{Asked, Holder, Object, Sold, Terms, User, list, may_log_in, object, of_login, one};
 pub use session::{Entered, Session};
+pub(super) use short::by_serial as by_short_id;
 
 use crate::access::{Action, Permission, View, Who};
 use crate::entitlement::Refused;

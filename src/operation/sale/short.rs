@@ -15,12 +15,22 @@ pub fn id(node: Node<'_>) -> String {
     alias.map_or_else(|| written(node.serial), str::to_owned)
 }
 
-/// The one that is meant among those that fit.
+/// The one that is meant among those that fit. An organization that is called like the short id of another is none, as of several of
+/// one name none is: they write their names themselves.
 pub fn find<'g>(graph: &'g Graph, kind: Kind, text: &str, fits: impl Fn(Node<'g>) -> bool) -> Option<Node<'g>> {
-    foreign::find(graph, kind, text, &fits).or_else(|| {
-        let node = graph.by_serial(kind, read(text)?)?;
-        fits(node).then_some(node)
-    })
+    let by_serial = || by_serial(graph, kind, text).filter(|node| fits(*node));
+    let named = foreign::find(graph, kind, text, &fits);
+    match named {
+        Some(named) if kind == Kind::Organization => by_serial().is_none_or(|other| other == named).then_some(named),
+        Some(named) => Some(named),
+        None if kind == Kind::Organization && foreign::is_name(graph, text, &fits) => None,
+        None => by_serial(),
+    }
+}
+
+/// The one whose serial is written so.
+pub fn by_serial<'g>(graph: &'g Graph, kind: Kind, text: &str) -> Option<Node<'g>> {
+    graph.by_serial(kind, read(text)?)
 }
 
 const DIGITS: &[u8; 36] = b"0123456789abcdefghijklmnopqrstuvwxyz";
