@@ -165,7 +165,7 @@ impl Error {
             Self::DryRunTooLarge(limit) => Some(*limit),
             Self::Operation(operation) => match &operation.why {
                 Fault::Selector(error, _) => error.limit,
-                Fault::Query(error) => error.limit,
+                Fault::Query(error, _) => error.limit,
                 Fault::TooMany(value) => Some(Limit {
                     name: "parameters",
                     value: *value,

@@ -516,6 +516,12 @@ fn judge<'g>(
                 total > 0 && (seats <= mine.leased || has_room || mutant("sell-any-seat"))
             });
             let is_within = model.seats_per_user.is_none_or(|most| seats <= most);
+            let stopped = match (is_within, fits) {
+                (false, _) => Some(Reason::TooManySeats),
+                (true, false) => Some(Reason::NoSeatsAvailable),
+                (true, true) => None,
+            };
+            rule(Rule::SeatCount, stopped)?;
             // Seats that a renewal adds have to last as long as it cannot give them back.
             let least = ended
                 .filter(|_| had.is_some_and(|had| count > had))
@@ -527,12 +533,6 @@ fn judge<'g>(
                 let leased = with_mine(taken.leased, mine.leased, seats);
                 left.is_none_or(|left| after <= left || seats <= mine.seats && leased <= left)
             });
-            let stopped = match (is_within, fits) {
-                (false, _) => Some(Reason::TooManySeats),
-                (true, false) => Some(Reason::NoSeatsAvailable),
-                (true, true) => None,
-            };
-            rule(Rule::SeatCount, stopped)?;
             if let Some(least) = least {
                 rule(Rule::SeatTerm, (lasting < least).then_some(Reason::NoSeatsAvailable))?;
             }

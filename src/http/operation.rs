@@ -521,6 +521,10 @@ fn of_operation(error: Error, text: &str) -> Problem {
             why: Fault::Selector(error, text),
             ..
         }) => Some(((error.span.start, error.span.end), text.clone())),
+        Error::Operation(OperationError {
+            why: Fault::Query(error, text),
+            ..
+        }) => error.span.map(|span| ((span.start, span.end), text.clone())),
         _ => None,
     };
     let mut problem = Problem::from(error);

@@ -19,7 +19,8 @@ pub enum Argument {
     /// `None` was sent empty, and clears.
     Time(Option<Time>),
     Id(Uuid),
-    Selector(Box<Selector>),
+    /// With its text.
+    Selector(Box<Selector>, String),
 }
 
 /// In the order they were sent.
@@ -119,9 +120,19 @@ impl Arguments {
 
     pub fn selector(&self, name: &str) -> Option<&Selector> {
         self.all(name).find_map(|value| match value {
-            Argument::Selector(selector) => Some(&**selector),
+            Argument::Selector(selector, _) => Some(&**selector),
             _ => None,
         })
+    }
+
+    /// The same as it was sent, for whoever points into it.
+    pub fn selector_text(&self, name: &str) -> &str {
+        let mut all = self.all(name);
+        let found = all.find_map(|value| match value {
+            Argument::Selector(_, text) => Some(text.as_str()),
+            _ => None,
+        });
+        found.unwrap_or_default()
     }
 }
 
@@ -159,7 +170,7 @@ fn one(parameter: &Parameter, sent: &str, limits: &Limits) -> Result<Argument, O
                 return Err(bad("it is a UUID, or a selector, which begins with `/`"));
             }
             match selector::parse(sent, limits) {
-                Ok(selector) => Ok(Argument::Selector(Box::new(selector))),
+                Ok(selector) => Ok(Argument::Selector(Box::new(selector), sent.to_owned())),
                 Err(error) => Err(OperationError::at(
                     parameter.name,
                     Fault::Selector(error, sent.to_owned()),

@@ -89,7 +89,10 @@ fn target(call: &Call<'_, '_>) -> Result<Option<Uuid>, Error> {
         return Err(OperationError::at("to", Fault::WrongTarget { named, wanted }).into());
     }
     let found = matches(call, selector, Kind::Entitlement).map_err(|error| match error {
-        Error::Query(error) => OperationError::at("to", Fault::Query(error)).into(),
+        Error::Query(error) => {
+            let text = call.arguments.selector_text("to").to_owned();
+            OperationError::at("to", Fault::Query(error, text)).into()
+        }
         Error::Operation(error) => OperationError::at("to", error.why).into(),
         other => other,
     })?;

@@ -410,8 +410,9 @@ pub enum Fault {
     /// With the text it is about.
     #[error("{0}")]
     Selector(SelectorError, String),
+    /// Likewise.
     #[error("{0}")]
-    Query(QueryError),
+    Query(QueryError, String),
     #[error("the operation needs a body with an object graph")]
     ObjectsMissing,
     #[error("the operation takes one object of type `Profile`, and there are {0} objects")]
@@ -484,7 +485,7 @@ impl Fault {
             Self::WrongTarget { .. } => "wrongTarget",
             Self::ParamsNotAllowed => "paramsNotAllowed",
             Self::Selector(error, _) => error.code,
-            Self::Query(error) => error.code.as_str(),
+            Self::Query(error, _) => error.code.as_str(),
             Self::ObjectsMissing => "bodyMissing",
             Self::NotOneProfile(_) => "notOneProfile",
             Self::TargetNotFound { .. } => "targetNotFound",
@@ -533,7 +534,7 @@ impl Fault {
             | Self::ItemCount(_)
             | Self::NotOneProfile(_) => Class::Unreadable,
             Self::Selector(error, _) => crate::error::Error::Selector(error.clone()).class(),
-            Self::Query(error) => crate::error::Error::Query(error.clone()).class(),
+            Self::Query(error, _) => crate::error::Error::Query(error.clone()).class(),
             Self::TargetNotFound { .. } | Self::TransactionMissing(_) => Class::NotFound,
             Self::WrongType { .. }
             | Self::TransactionDiffers(_)
@@ -573,7 +574,7 @@ impl Fault {
             Self::WrongTarget { .. } => "`GET /graph-schema` lists what each operation is for",
             Self::ParamsNotAllowed => "take the braces off",
             Self::Selector(error, _) => &error.help,
-            Self::Query(error) => return error.help.as_deref(),
+            Self::Query(error, _) => return error.help.as_deref(),
             Self::ObjectsMissing => {
                 "send a Profile as JSON, or form fields such as `/Profile/~ManyToOne/Person/@firstName`"
             }
