@@ -167,7 +167,7 @@ pub fn is_used_up(license: Node<'_>, now: Time) -> bool {
 }
 
 /// Active and within its validity.
-fn is_usable(credit: &Entity, now: Time) -> bool {
+pub(super) fn is_usable(credit: &Entity, now: Time) -> bool {
     let active = credit.kind.field("active").and_then(|field| credit.fields().get(field));
     active == Some(&Value::Bool(true)) && select::is_valid(credit, now)
 }

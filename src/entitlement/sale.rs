@@ -15,7 +15,7 @@ use super::grant::{self, MODEL_OF_LICENSE, MODEL_OF_PACKAGE};
 use super::reason::Reason;
 use super::refused::Refused;
 use super::terms::{self, Limited};
-use super::{homes, matching, reserve, ruled, seats, select, sets};
+use super::{credits, homes, matching, reserve, ruled, seats, select, sets};
 
 /// From an offer to what was made of it.
 pub const SOLD: Rel = known(RelationType::OneToMany, Kind::ProductPackage, Kind::License);
@@ -209,14 +209,17 @@ fn seats_of(tx: &mut Transaction<'_>, sale: &Sale<'_>, item: Uuid, most: i64) ->
             Buyer::Set(_) => left,
         });
     }
-    // One that is above the offer, because the offer was made smaller, gives none away.
+    // One that is above the offer, because the offer was made smaller, gives none away. The credit that ends first gives: on those
+    // that last longer leases may rest.
     let giver = free.filter(|_| given <= most).and_then(|license| {
         let credits = license.hop(Hop::forward(CREDITS), None).map(|(credit, _)| credit);
-        let mut credits = credits.filter(|credit| select::is_valid(credit, now));
-        credits.find_map(|credit| {
+        let credits = credits.filter(|credit| credits::is_usable(credit, now));
+        let giving = credits.filter_map(|credit| {
             let count = credit.fields().get(SEATS)?.as_int().filter(|count| *count > 0)?;
-            Some((credit.id, credit.fields().with(SEATS, Some(Value::Int(count - 1)))))
-        })
+            Some((credit, count))
+        });
+        let (credit, count) = giving.min_by_key(|(credit, _)| select::end(credit).map_or(i64::MAX, Time::millis))?;
+        Some((credit.id, credit.fields().with(SEATS, Some(Value::Int(count - 1)))))
     });
     let offer = sale.offer;
     let (credit, fields) = giver.ok_or(Refused::ConcurrenciesUsedUp { offer, most })?;

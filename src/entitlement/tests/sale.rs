@@ -67,6 +67,46 @@ fn check(lines: &str, steps: &[(&str, &str)]) {
 }
 
 #[test]
+fn the_seat_that_ends_first_is_given_on() {
+    let mut world = World::new(&format!("{OFFER}\nset pack concurrencies=2"));
+    assert_eq!(step(&mut world, "sell pack set"), "2");
+    let license = world
+        .graph
+        .of_kind(Kind::License, None)
+        .next_back()
+        .expect("it was sold")
+        .id;
+    let made = world
+        .graph
+        .of_kind(Kind::SeatCountCredit, None)
+        .next_back()
+        .expect("its credit")
+        .id;
+    let rel = find_relation(RelationType::OneToMany, Kind::License, Kind::SeatCountCredit).expect("a relation");
+    let field = |name: &str| Kind::SeatCountCredit.field(name).expect("a field");
+    world.commit(|tx| {
+        let credit = tx.graph().find(made).expect("it is there");
+        let fields = credit.fields().with(field("active"), Some(Value::Bool(false)));
+        tx.update(made, fields).expect("an update");
+        for (name, until) in [("long", None), ("short", Some(Value::Time(Time(100_000))))] {
+            let fields = Fields::default()
+                .with(field("seatCount"), Some(Value::Int(1)))
+                .with(field("active"), Some(Value::Bool(true)))
+                .with(field("validUntil"), until);
+            tx.create(id(name), Kind::SeatCountCredit, fields, Kept::default())
+                .expect("a credit");
+            tx.relate(rel, license, id(name), Fields::default()).expect("a parent");
+        }
+    });
+    assert_eq!(step(&mut world, "sell pack cid"), "1");
+    let left = [made, id("long"), id("short")].map(|credit| {
+        let credit = world.graph.find(credit).expect("it is there");
+        credit.fields().get(field("seatCount")).and_then(Value::as_int)
+    });
+    assert_eq!(left, [Some(2), Some(1), Some(0)]);
+}
+
+#[test]
 fn what_is_sold_is_its_buyers() {
     check(
         "",
