@@ -264,10 +264,8 @@ pub enum TokenError {
     Permission { at: usize, cause: PermissionError },
     #[error("the permission `{text}` is not held by who would give it")]
     NotHeld { at: usize, text: String },
-    /// A token with a profile reads all that is the profile's own.
-    #[error(
-        "a token of this profile would read what needs the permission `{0}`, which is not held by who would give it"
-    )]
+    /// A token with a profile reads all that is the profile's own, and one that consumes does so as the profile.
+    #[error("a token of this profile may do what needs the permission `{0}`, which is not held by who would give it")]
     ProfileNotHeld(Permission),
     #[error("a token bound to an organization makes tokens bound to the same one only")]
     OtherOrganization,
@@ -311,6 +309,11 @@ pub fn create(tx: &mut Transaction<'_>, who: &Who, new: &NewToken) -> Result<(Uu
         let reads = |kind: &Kind| who.permissions.contains_one(Permission::Kind(*kind, Action::Read));
         if let Some(kind) = Kind::public().find(|kind| policy::is_personal(*kind) && !reads(kind)) {
             return Err(TokenError::ProfileNotHeld(Permission::Kind(kind, Action::Read)));
+        }
+        let consumes =
+            |text: &String| Permissions::parse(text).is_ok_and(|asked| asked.contains_one(Permission::LicenseConsume));
+        if new.permissions.iter().any(consumes) && !who.permissions.contains_one(Permission::LicenseImpersonate) {
+            return Err(TokenError::ProfileNotHeld(Permission::LicenseImpersonate));
         }
     }
     // A bound creator's own organization needs no permission to read it.

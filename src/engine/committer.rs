@@ -373,7 +373,7 @@ fn run(job: &mut dyn Job, graph: &mut Graph, revision: Revision, now: Time, cloc
     match transaction.finish() {
         Ok(changes) => {
             let whose = (options.whose)(graph, &changes);
-            (options.events)(graph, &changes, &whose, &mut told);
+            (options.events)(graph, &changes, &whose, now, &mut told);
             let done = Done {
                 changes,
                 whose,

@@ -88,8 +88,8 @@ pub struct Options {
     pub events: Around,
 }
 
-/// Adds what stands around the changes of a commit, in the graph as the commit left it.
-pub type Around = fn(&Graph, &[Change], &Whose, &mut Vec<Event>);
+/// Adds what stands around the changes of a commit, in the graph as the commit left it and at its time.
+pub type Around = fn(&Graph, &[Change], &Whose, Time, &mut Vec<Event>);
 
 impl Default for Options {
     fn default() -> Self {
@@ -99,7 +99,7 @@ impl Default for Options {
             replay_bytes: 64 * 1024 * 1024,
             slow: None,
             whose: |_, _| Whose::default(),
-            events: |_, _, _, _| (),
+            events: |_, _, _, _, _| (),
         }
     }
 }

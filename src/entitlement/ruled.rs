@@ -230,6 +230,11 @@ pub(super) fn relink(tx: &mut Transaction<'_>, assignment: Uuid, rule: Option<Uu
     }
 }
 
+/// It is no rule's any more, as it is.
+pub fn leave(tx: &mut Transaction<'_>, assignment: Uuid) -> Result<(), Violation> {
+    relink(tx, assignment, None)
+}
+
 /// The rule, other than of a group that was left, by which a license is open to a profile; of several the better one.
 pub(super) fn opens<'g>(license: Node<'g>, profile: Node<'g>, now: Time) -> Option<Node<'g>> {
     let item = license.parent(OF_ITEM).filter(|_| select::is_stock(&license))?;

@@ -1,7 +1,7 @@
 //! The events a commit keeps since its changes alone would not tell them: about a license, a seat or a lease that hangs where it hung
 //! before. Asked of every commit, so that one without any of those costs a look at each change and nothing more.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use compact_str::CompactString;
 use foldhash::fast::RandomState;
@@ -10,8 +10,8 @@ use uuid::Uuid;
 use super::around::{self, value};
 use super::{LICENSE_OF, LICENSED, event};
 use crate::graph::Graph;
-use crate::model::schema::known;
-use crate::model::{Change, Entity, Event, Fact, Facts, Kind, Rel, RelationType, Serial, Value, Whose};
+use crate::model::schema::{Hop, known};
+use crate::model::{Change, Entity, Event, Fact, Facts, Kind, Rel, RelationType, Serial, Time, Value, Whose};
 
 const SEATS_OF: Rel = known(RelationType::OneToMany, Kind::License, Kind::SeatCountCredit);
 const ASSIGNED_LICENSE: Rel = known(RelationType::OneToMany, Kind::License, Kind::Assignment);
@@ -20,7 +20,7 @@ const CONSUMED: Rel = known(RelationType::OneToMany, Kind::Assignment, Kind::Con
 
 /// `graph` is as the commit left it. What was told of a lease in so many words is completed by what stands around it, or goes into the event
 /// that its change makes.
-pub fn kept(graph: &Graph, changes: &[Change], whose: &Whose, events: &mut Vec<Event>) {
+pub fn kept(graph: &Graph, changes: &[Change], whose: &Whose, now: Time, events: &mut Vec<Event>) {
     let mut scene: Option<Scene<'_>> = None;
     let mut notes: Vec<Event> = events
         .extract_if(.., |event| event.object_type == Kind::Consumption.name())
@@ -33,23 +33,24 @@ pub fn kept(graph: &Graph, changes: &[Change], whose: &Whose, events: &mut Vec<E
         let Some(entity) = after.or(before) else { continue };
         let is_one = match entity.kind {
             Kind::Assignment | Kind::Consumption => true,
-            Kind::License | Kind::SeatCountCredit => before.is_some() && after.is_some(),
+            Kind::License => before.is_some() && after.is_some(),
+            Kind::SeatCountCredit => true,
             _ => false,
         };
         if !is_one {
             continue;
         }
-        let scene = scene.get_or_insert_with(|| Scene::new(graph, changes));
+        let scene = scene.get_or_insert_with(|| Scene::new(graph, changes, now));
         match (entity.kind, before, after) {
             (Kind::License, Some(before), Some(after)) => scene.license(before, after, whose, events),
-            (Kind::SeatCountCredit, Some(before), Some(after)) => scene.credit(before, after, whose, events),
+            (Kind::SeatCountCredit, ..) => scene.credit(entity.id, whose, events),
             (Kind::Assignment, ..) => scene.assignment(before, after, whose, events),
             (Kind::Consumption, ..) => scene.consumption(before, after, whose, &mut notes, events),
             _ => {}
         }
     }
     for mut note in notes {
-        let scene = scene.get_or_insert_with(|| Scene::new(graph, changes));
+        let scene = scene.get_or_insert_with(|| Scene::new(graph, changes, now));
         if let Some(lease) = scene.entity(note.object) {
             let mut facts = scene.around_lease(lease);
             note.facts.drain(..).for_each(|fact| add(&mut facts, fact));
@@ -59,17 +60,25 @@ pub fn kept(graph: &Graph, changes: &[Change], whose: &Whose, events: &mut Vec<E
     }
 }
 
+type Credits<'c> = HashMap<Uuid, Vec<(Uuid, Option<&'c Entity>)>, RandomState>;
+
 /// The graph after a commit, and what the commit took away from it.
 struct Scene<'c> {
     graph: &'c Graph,
+    changes: &'c [Change],
+    now: Time,
+    credits: Option<Credits<'c>>,
     gone: HashMap<Uuid, &'c Entity, RandomState>,
     parents: HashMap<(Uuid, Rel), Uuid, RandomState>,
 }
 
 impl<'c> Scene<'c> {
-    fn new(graph: &'c Graph, changes: &'c [Change]) -> Self {
+    fn new(graph: &'c Graph, changes: &'c [Change], now: Time) -> Self {
         let mut scene = Self {
             graph,
+            changes,
+            now,
+            credits: None,
             gone: HashMap::default(),
             parents: HashMap::default(),
         };
@@ -137,23 +146,71 @@ impl<'c> Scene<'c> {
         }
     }
 
-    /// More seats, or fewer. That some are taken is told by leases.
-    fn credit(&self, before: &Entity, after: &Entity, whose: Option<Serial>, events: &mut Vec<Event>) {
-        let seats = |credit: &Entity| value(credit, "seatCount").cloned().map_or(Fact::Nothing, Fact::One);
-        let Some(license) = self
-            .parent(after.id, SEATS_OF)
-            .filter(|_| seats(before) != seats(after))
-        else {
-            return;
+    /// More seats, or fewer, of a license that was there before; once for all of its credits. That some are taken is told by leases.
+    fn credit(&mut self, credit: Uuid, whose: Option<Serial>, events: &mut Vec<Event>) {
+        let credits = self.credits.take().unwrap_or_else(|| self.changed_credits());
+        let license = self
+            .parent(credit, SEATS_OF)
+            .and_then(|license| self.graph.find(license));
+        if let Some(license) = license
+            && let Some(changed) = credits.get(&license.id)
+            // Told with the first of them.
+            && changed.first().is_some_and(|(first, _)| *first == credit)
+        {
+            let is_changed = |credit: &Entity| changed.iter().any(|(id, _)| *id == credit.id);
+            let all = || license.hop(Hop::forward(SEATS_OF), None).map(|(credit, _)| credit);
+            let is = self.seats(all().map(|credit| credit.entity()));
+            let others = all().filter(|credit| !is_changed(credit)).map(|credit| credit.entity());
+            let was = self.seats(others.chain(changed.iter().filter_map(|(_, before)| *before)));
+            if is != was {
+                let told = |seats: Option<i64>| seats.map_or(Fact::Nothing, |seats| Value::Int(seats).into());
+                let mut facts = Facts::new();
+                self.around_license(&mut facts, license.id, None);
+                facts.push(("seatCount".into(), told(is)));
+                let previous = Fact::Group(vec![("seatCount".into(), told(was))]);
+                facts.push(("previousState".into(), previous));
+                events.push(event("LicenseProvisioned", Kind::License, license.id, whose, facts));
+            }
+        }
+        self.credits = Some(credits);
+    }
+
+    /// By their licenses, but for those that are new: the ids of changed credits, and what they were.
+    fn changed_credits(&self) -> Credits<'c> {
+        let entities = || {
+            self.changes.iter().filter_map(|change| match change {
+                Change::Entity { before, after } => Some((before.as_ref(), after.as_ref().or(before.as_ref())?)),
+                Change::Relation { .. } => None,
+            })
         };
-        let mut facts = Facts::new();
-        self.around_license(&mut facts, license, None);
-        facts.push(("seatCount".into(), seats(after)));
-        facts.push((
-            "previousState".into(),
-            Fact::Group(vec![("seatCount".into(), seats(before))]),
-        ));
-        events.push(event("LicenseProvisioned", Kind::License, license, whose, facts));
+        let is_new = |(before, entity): &(Option<&Entity>, &Entity)| before.is_none() && entity.kind == Kind::License;
+        let new: HashSet<Uuid, RandomState> = entities().filter(is_new).map(|(_, license)| license.id).collect();
+        let mut credits = Credits::default();
+        for (before, credit) in entities().filter(|(_, entity)| entity.kind == Kind::SeatCountCredit) {
+            if let Some(license) = self
+                .parent(credit.id, SEATS_OF)
+                .filter(|license| !new.contains(license))
+            {
+                credits.entry(license).or_default().push((credit.id, before));
+            }
+        }
+        credits
+    }
+
+    /// Of the credits that count now. `None`: without limit.
+    fn seats<'e>(&self, credits: impl Iterator<Item = &'e Entity>) -> Option<i64> {
+        let time = |credit: &Entity, name: &str| value(credit, name).and_then(Value::as_time);
+        let counts = |credit: &&Entity| {
+            value(credit, "active") == Some(&Value::Bool(true))
+                && time(credit, "validFrom").is_none_or(|from| from <= self.now)
+                && time(credit, "validUntil").is_none_or(|until| self.now < until)
+        };
+        let mut counted = credits.filter(counts);
+        counted.try_fold(0i64, |sum, credit| {
+            value(credit, "seatCount")
+                .and_then(Value::as_int)
+                .map(|seats| sum.saturating_add(seats))
+        })
     }
 
     fn around_assignment(&self, facts: &mut Facts, assignment: Uuid, asked: Option<Uuid>) {

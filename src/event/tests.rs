@@ -75,7 +75,7 @@ fn commit(graph: &mut Graph, revision: Revision, steps: &[&str]) -> Commit {
     let mut events = tx.take_events();
     let changes = tx.finish().unwrap();
     let whose: Whose = changes.iter().map(|_| Some(7)).collect();
-    kept(graph, &changes, &whose, &mut events);
+    kept(graph, &changes, &whose, Time(revision as i64), &mut events);
     Commit {
         revision,
         at: Time(revision as i64),
@@ -118,7 +118,7 @@ const WORLD: &[&str] = &[
     "new Profile ann",
     "new Entitlement hers < ann",
     "new License pro active=true validUntil=9 < main editor",
-    "new SeatCountCredit seats seatCount=5 < pro",
+    "new SeatCountCredit seats seatCount=5 active=true < pro",
     "new License own active=true < hers editor",
 ];
 
@@ -194,6 +194,26 @@ fn licenses_are_provisioned_suspended_and_resumed() {
             "LicenseProvisioned {pro} seatCount=8 previousState=(seatCount=5)"
         )],
     );
+    // All credits that count are one number.
+    let seats =
+        |is: &str, was: &str| format!("LicenseProvisioned {pro} seatCount={is} previousState=(seatCount={was})");
+    let more = "new SeatCountCredit more seatCount=3 active=true < pro";
+    check(&[], &[more], &[&seats("8", "5")]);
+    check(
+        &[more],
+        &["set seats seatCount=1", "set more seatCount=2"],
+        &[&seats("3", "8")],
+    );
+    check(&[more], &["end more"], &[&seats("5", "8")]);
+    check(&[more], &["set more active=false"], &[&seats("5", "8")]);
+    check(&[more], &["set more validUntil=2"], &[&seats("5", "8")]);
+    check(&[more], &["set more seatCount="], &[&seats("", "8")]);
+    check(
+        &[],
+        &["new SeatCountCredit later seatCount=3 active=true validFrom=9 < pro"],
+        &[],
+    );
+    check(&[more], &["end pro"], &[]);
     // Seats that are taken are no other license.
     check(&[], &["set seats seatsConsumed=2"], &[]);
     check(&[], &["end pro"], &[]);

@@ -9,6 +9,7 @@ use super::refusal::{Fault, OperationError};
 use super::target::{owned, reached};
 use super::{Call, Outcome};
 use crate::access::{Action, Permission};
+use crate::entitlement::ruled;
 use crate::error::Error;
 use crate::graph::Node;
 use crate::model::schema::{RelationType, known};
@@ -42,6 +43,11 @@ pub(super) fn run(call: &mut Call<'_, '_>) -> Result<Outcome, Error> {
         .map(|(kind, action)| Permission::Kind(kind, action)),
     );
     let done = crud::upsert(call.tx, &who, &inputs, Mode::Post, None).map_err(of_parameter)?;
+    if call.arguments.has("reservationType") {
+        for assignment in &done.top {
+            ruled::leave(call.tx, *assignment)?;
+        }
+    }
     Ok(Outcome::of(done.top))
 }
 
@@ -61,9 +67,11 @@ fn input(call: &Call<'_, '_>, profile: Node<'_>, license: Node<'_>, now: Time) -
             _ => None,
         }
     };
+    // What is reserved by hand is a rule's no longer, nor ends as that did.
+    let was_rules = arguments.has("reservationType") && there.is_some_and(|node| node.parent(ruled::LEASED).is_some());
     let mut fields = Vec::new();
     for name in ["reservationType", "validFrom", "validUntil", "grantsAccess"] {
-        let value = given(name).or(ended.then_some(None));
+        let value = given(name).or((ended || was_rules && name == "validUntil").then_some(None));
         if let (Some(value), Some(field)) = (value, Kind::Assignment.field(name)) {
             let field = Field::Own(field);
             fields.push(FieldInput { field, value });

@@ -75,10 +75,10 @@ pub async fn follow(context: &Context) -> Result<HttpResponse, Problem> {
     let audience = Audience::of(&who, &graph)?;
     let parameters = context.parameters(&["after"])?;
     // A client that comes back says itself what it saw last, and says it better than its first target.
-    let header = context.header("last-event-id");
+    let header = context.header("last-event-id").filter(|text| !text.trim().is_empty());
     let named = if header.is_some() { "Last-Event-ID" } else { "after" };
     let sent = header.or_else(|| parameters.text("after"));
-    let next = match sent.map(str::trim).filter(|text| !text.is_empty()) {
+    let next = match sent.map(str::trim) {
         Some(text) => Next::after(text).ok_or_else(|| {
             Problem::bad_request("badEventId", format!("`{text}` is not the id of an event"))
                 .parameter(named)
