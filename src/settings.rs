@@ -562,7 +562,7 @@ fn origin(text: &str) -> Option<String> {
     let is_one = text
         .split_once("://")
         .is_some_and(|(scheme, host)| !scheme.is_empty() && !host.is_empty() && !host.contains(['/', '*', ' ']));
-    (text == "*" || is_one).then(|| text.to_owned())
+    (text == "*" || text == "null" || is_one).then(|| text.to_owned())
 }
 
 fn wrong(key: &str, layer: Layer, wanted: Wanted, raw: &Raw<'_>) -> SettingsError {

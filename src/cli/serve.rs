@@ -297,7 +297,7 @@ fn whole(engine: &Engine, settings: &Settings) -> Result<(), Failure> {
         return Ok(());
     };
     if engine.revision() == 0 {
-        return marked(&mark, std::fs::remove_file(&mark));
+        return marked(&mark, std::fs::remove_file(&mark).and_then(|()| settle(&mark)));
     }
     let why = format!(
         "`{}` holds a part of a seed, whose import did not end",
@@ -307,6 +307,12 @@ fn whole(engine: &Engine, settings: &Settings) -> Result<(), Failure> {
         "remove the database and start again, or remove `{}` to keep what is there",
         mark.display()
     )))
+}
+
+/// What was made or removed in its folder is so after a loss of power too.
+fn settle(mark: &Path) -> std::io::Result<()> {
+    let folder = mark.parent().filter(|folder| !folder.as_os_str().is_empty());
+    std::fs::File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
 }
 
 fn marked(mark: &Path, done: std::io::Result<()>) -> Result<(), Failure> {
@@ -323,7 +329,8 @@ fn sow(engine: &Engine, settings: &Settings, seed: &Path) -> Result<(), Failure>
     let mark = seeding(settings);
     if let Some(mark) = &mark {
         // On the disk before the first commit is.
-        marked(mark, std::fs::File::create(mark).and_then(|file| file.sync_all()))?;
+        let made = std::fs::File::create(mark).and_then(|file| file.sync_all());
+        marked(mark, made.and_then(|()| settle(mark)))?;
     }
     let (inside, client) = Inside::start(engine.clone(), settings)?;
     let done = import::stream(&client, source, import::PATH, false).map_err(|mut failure| {
@@ -334,7 +341,7 @@ fn sow(engine: &Engine, settings: &Settings, seed: &Path) -> Result<(), Failure>
     // Where nothing went in, nothing is half.
     let is_whole = done.is_ok() || engine.revision() == 0;
     if let Some(mark) = mark.filter(|_| is_whole) {
-        marked(&mark, std::fs::remove_file(&mark))?;
+        marked(&mark, std::fs::remove_file(&mark).and_then(|()| settle(&mark)))?;
     }
     let done = done?;
     tracing::info!(seed = %seed.display(), lines = done.lines, "imported");

@@ -199,10 +199,7 @@ fn write(
 fn assign(tx: &mut Transaction<'_>, profile: Uuid, granted: &Granted) -> Result<Uuid, Violation> {
     let assignment = assigned(tx, profile, granted)?;
     match granted.rule {
-        Some(rule) if granted.reserves => {
-            ruled::replace(tx, rule, profile, granted.license)?;
-            ruled::lease(tx, assignment, rule)?;
-        }
+        Some(rule) if granted.reserves => ruled::lease(tx, assignment, rule)?,
         Some(_) => ruled::used(tx, assignment)?,
         None => {}
     }

@@ -313,7 +313,7 @@ fn choose<'g>(
         let renews = renews
             .filter(|lease| license(*lease) == Some(candidate.license))
             .or_else(|| same_lease(candidate, asked, wanted, now));
-        match judge(candidate, (profile, asked), wanted, renews, now, &mut |rule, reason| {
+        match judge(candidate, asked, wanted, renews, now, &mut |rule, reason| {
             tell(candidate, rule, reason)
         }) {
             Ok(granted) => return Decision::Granted(granted),
@@ -372,7 +372,7 @@ fn same_lease<'g>(candidate: &Candidate<'g>, asked: Node<'g>, wanted: &Wanted<'_
 /// Every rule in its order, up to the first that says no.
 fn judge<'g>(
     candidate: &Candidate<'g>,
-    (profile, asked): (Node<'g>, Node<'g>),
+    asked: Node<'g>,
     wanted: &Wanted<'_>,
     renews: Option<Node<'g>>,
     now: Time,
@@ -404,12 +404,13 @@ fn judge<'g>(
     let is_denied = is_denied || by_rule.is_some() && denies;
     rule(Rule::Assignment, is_denied.then_some(Reason::ConsumptionDenied))?;
     let taken = graph.taken(license, now);
-    // Whoever leases by a rule holds the seat from then on, whatever the model; a reservation of somebody else's that begins later is
-    // not turned into the rule's.
-    let is_others =
-        |assignment: &Node<'_>| seats::holds(assignment.fields(), now) && assignment.parent(ruled::LEASED).is_none();
-    let is_promised = candidate.assignment.is_some_and(|assignment| is_others(&assignment));
-    let mut reserves = by_rule.is_some() && !candidate.reserved && !is_promised;
+    // A reservation by hand that begins later is not turned into a rule's.
+    let is_promised = |assignment: Node<'_>| {
+        seats::holds(assignment.fields(), now) && assignment.parent(ruled::LEASED).is_none() && !candidate.reserved
+    };
+    let by_rule = by_rule.filter(|_| !candidate.assignment.is_some_and(is_promised));
+    // Whoever leases by a rule holds the seat from then on, whatever the model.
+    let mut reserves = by_rule.is_some() && !candidate.reserved;
     if let Some(named) = model.named {
         let by_itself = named.auto_assign || by_rule.is_some();
         reserves = !candidate.reserved && by_itself && may_reserve(named, candidate.assignment, taken.reserved, now);
@@ -484,13 +485,8 @@ fn judge<'g>(
         count = count.max(needed);
     }
     if let Some(by_rule) = by_rule.filter(|_| reserves) {
-        // A member has one unit: another license's, while that can be used.
-        let mut others = ruled::elsewhere(by_rule, profile, license, now);
-        let stopped = match others.any(|unit| ruled::is_in_use(unit, now)) {
-            true => Some(Reason::TooManySeats),
-            false => (!ruled::has_room(by_rule, now)).then_some(Reason::QuotaExceeded),
-        };
-        rule(Rule::Quota, stopped)?;
+        let has_room = ruled::has_room(by_rule, now);
+        rule(Rule::Quota, (!has_room).then_some(Reason::QuotaExceeded))?;
     }
     let (longest_ms, refresh_ms) = model.lease.of(wanted.mode);
     let lease_ms = wanted.duration.map_or(longest_ms, |asked| {

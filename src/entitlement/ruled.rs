@@ -12,7 +12,7 @@ use crate::graph::{Graph, Node, Transaction, Violation};
 use crate::model::schema::{Hop, known, place};
 use crate::model::{Entity, Fields, Kind, Rel, RelationType, Time, Value};
 
-use super::{allocate, seated, seats, select};
+use super::{seated, select};
 
 const MEMBERSHIP: Rel = known(RelationType::Membership, Kind::Profile, Kind::ProfileGroup);
 pub(super) const GROUP_OF: Rel = known(RelationType::OneToMany, Kind::Organization, Kind::ProfileGroup);
@@ -98,66 +98,9 @@ pub fn licenses<'g>(organization: Node<'g>, item: Node<'g>) -> impl Iterator<Ite
     all.filter(|license| select::is_stock(license))
 }
 
-/// How many members hold a license by the rule that they can use: one that has ended or is suspended is no unit of theirs.
+/// How many members hold a license by the rule.
 pub fn usage(rule: Node<'_>, now: Time) -> u64 {
-    let held = rule.graph().taken(rule, now).reserved;
-    held.saturating_sub(idled(rule, now))
-}
-
-/// Units on licenses that cannot be used now. Looked for only where there is such a license with reservations.
-fn idled(rule: Node<'_>, now: Time) -> u64 {
-    let owner = group(rule).and_then(|group| group.parent(GROUP_OF));
-    let Some((owner, item)) = owner.zip(rule.parent(RULES_FOR)) else {
-        return 0;
-    };
-    let is_idled = |license: Node<'_>| !allocate::is_usable(&license, now);
-    let mut all = licenses(owner, item);
-    if !all.any(|license| is_idled(license) && license.graph().taken(license, now).reserved > 0) {
-        return 0;
-    }
-    let units = rule.hop(Hop::forward(LEASED), None).map(|(unit, _)| unit);
-    let idled = units.filter(|unit| seats::holds(unit.fields(), now) && unit.parent(BY_LICENSE).is_some_and(is_idled));
-    idled.count() as u64
-}
-
-/// What a member holds by this rule, or another of its organization for the item, on other licenses than this one. A member has one unit.
-pub(super) fn elsewhere<'g>(
-    rule: Node<'g>,
-    profile: Node<'g>,
-    license: Node<'g>,
-    now: Time,
-) -> impl Iterator<Item = Node<'g>> {
-    let of = |rule: Node<'g>| {
-        (
-            rule.parent(RULES_FOR),
-            group(rule).and_then(|group| group.parent(GROUP_OF)),
-        )
-    };
-    let wanted = of(rule);
-    let all = profile
-        .hop(Hop::forward(BY_PROFILE), None)
-        .map(|(assignment, _)| assignment);
-    all.filter(move |assignment| {
-        assignment.parent(LEASED).is_some_and(|by| of(by) == wanted)
-            && assignment.parent(BY_LICENSE) != Some(license)
-            && seats::holds(assignment.fields(), now)
-    })
-}
-
-/// The member's unit is of this license from now on: what it had of others, which cannot be used, is given back.
-pub(super) fn replace(tx: &mut Transaction<'_>, rule: Uuid, profile: Uuid, license: Uuid) -> Result<(), Violation> {
-    let (graph, now) = (tx.graph(), tx.now());
-    let node = |id: Uuid| graph.find(id).ok_or(Violation::NotFound { id });
-    let had: Vec<Uuid> = elsewhere(node(rule)?, node(profile)?, node(license)?, now)
-        .map(|unit| unit.id)
-        .collect();
-    had.into_iter().try_for_each(|unit| give_back(tx, unit))
-}
-
-/// Can the license of this unit be used now?
-pub(super) fn is_in_use(unit: Node<'_>, now: Time) -> bool {
-    unit.parent(BY_LICENSE)
-        .is_some_and(|license| allocate::is_usable(&license, now))
+    rule.graph().taken(rule, now).reserved
 }
 
 /// May one more member lease by it? Without a quota any number may.

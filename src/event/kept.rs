@@ -25,6 +25,7 @@ pub fn kept(graph: &Graph, changes: &[Change], whose: &Whose, now: Time, events:
     let mut notes: Vec<Event> = events
         .extract_if(.., |event| event.object_type == Kind::Consumption.name())
         .collect();
+    let (all_whose, mut are_told) = (whose, false);
     for (change, whose) in changes.iter().zip(whose.iter()) {
         let Change::Entity { before, after } = change else {
             continue;
@@ -43,7 +44,11 @@ pub fn kept(graph: &Graph, changes: &[Change], whose: &Whose, now: Time, events:
         let scene = scene.get_or_insert_with(|| Scene::new(graph, changes, now));
         match (entity.kind, before, after) {
             (Kind::License, Some(before), Some(after)) => scene.license(before, after, whose, events),
-            (Kind::SeatCountCredit, ..) => scene.credit(entity.id, whose, events),
+            // Told once for all of them.
+            (Kind::SeatCountCredit, ..) if !are_told => {
+                scene.credits(all_whose, events);
+                are_told = true;
+            }
             (Kind::Assignment, ..) => scene.assignment(before, after, whose, events),
             (Kind::Consumption, ..) => scene.consumption(before, after, whose, &mut notes, events),
             _ => {}
@@ -60,14 +65,14 @@ pub fn kept(graph: &Graph, changes: &[Change], whose: &Whose, now: Time, events:
     }
 }
 
-type Credits<'c> = HashMap<Uuid, Vec<(Uuid, Option<&'c Entity>)>, RandomState>;
+/// By their ids, as they were.
+type Credits<'c> = HashMap<Uuid, Option<&'c Entity>, RandomState>;
 
 /// The graph after a commit, and what the commit took away from it.
 struct Scene<'c> {
     graph: &'c Graph,
     changes: &'c [Change],
     now: Time,
-    credits: Option<Credits<'c>>,
     gone: HashMap<Uuid, &'c Entity, RandomState>,
     parents: HashMap<(Uuid, Rel), Uuid, RandomState>,
 }
@@ -78,7 +83,6 @@ impl<'c> Scene<'c> {
             graph,
             changes,
             now,
-            credits: None,
             gone: HashMap::default(),
             parents: HashMap::default(),
         };
@@ -146,55 +150,67 @@ impl<'c> Scene<'c> {
         }
     }
 
-    /// More seats, or fewer, of a license that was there before; once for all of its credits. That some are taken is told by leases.
-    fn credit(&mut self, credit: Uuid, whose: Option<Serial>, events: &mut Vec<Event>) {
-        let credits = self.credits.take().unwrap_or_else(|| self.changed_credits());
-        let license = self
-            .parent(credit, SEATS_OF)
-            .and_then(|license| self.graph.find(license));
-        if let Some(license) = license
-            && let Some(changed) = credits.get(&license.id)
-            // Told with the first of them.
-            && changed.first().is_some_and(|(first, _)| *first == credit)
-        {
-            let is_changed = |credit: &Entity| changed.iter().any(|(id, _)| *id == credit.id);
+    /// More seats, or fewer, of licenses that were there before. That some are taken is told by leases.
+    fn credits(&self, whose: &Whose, events: &mut Vec<Event>) {
+        for (license, whose, changed) in self.changed_credits(whose) {
+            let Some(license) = self.graph.find(license) else {
+                continue;
+            };
             let all = || license.hop(Hop::forward(SEATS_OF), None).map(|(credit, _)| credit);
             let is = self.seats(all().map(|credit| credit.entity()));
-            let others = all().filter(|credit| !is_changed(credit)).map(|credit| credit.entity());
-            let was = self.seats(others.chain(changed.iter().filter_map(|(_, before)| *before)));
-            if is != was {
-                let told = |seats: Option<i64>| seats.map_or(Fact::Nothing, |seats| Value::Int(seats).into());
-                let mut facts = Facts::new();
-                self.around_license(&mut facts, license.id, None);
-                facts.push(("seatCount".into(), told(is)));
-                let previous = Fact::Group(vec![("seatCount".into(), told(was))]);
-                facts.push(("previousState".into(), previous));
-                events.push(event("LicenseProvisioned", Kind::License, license.id, whose, facts));
+            let others = all().filter(|credit| !changed.contains_key(&credit.id));
+            let before = changed.values().filter_map(|before| *before);
+            let was = self.seats(others.map(|credit| credit.entity()).chain(before));
+            if is == was {
+                continue;
             }
+            let told = |seats: Option<i64>| seats.map_or(Fact::Nothing, |seats| Value::Int(seats).into());
+            let mut facts = Facts::new();
+            self.around_license(&mut facts, license.id, None);
+            facts.push(("seatCount".into(), told(is)));
+            let previous = Fact::Group(vec![("seatCount".into(), told(was))]);
+            facts.push(("previousState".into(), previous));
+            events.push(event("LicenseProvisioned", Kind::License, license.id, whose, facts));
         }
-        self.credits = Some(credits);
     }
 
-    /// By their licenses, but for those that are new: the ids of changed credits, and what they were.
-    fn changed_credits(&self) -> Credits<'c> {
+    /// Of each license, but for those that are new: whose the change is, and its changed credits as they were. One that was moved is
+    /// changed for both.
+    fn changed_credits(&self, whose: &Whose) -> Vec<(Uuid, Option<Serial>, Credits<'c>)> {
         let entities = || {
-            self.changes.iter().filter_map(|change| match change {
-                Change::Entity { before, after } => Some((before.as_ref(), after.as_ref().or(before.as_ref())?)),
-                Change::Relation { .. } => None,
-            })
+            self.changes
+                .iter()
+                .zip(whose.iter())
+                .filter_map(|(change, whose)| match change {
+                    Change::Entity { before, after } => {
+                        Some((before.as_ref(), after.as_ref().or(before.as_ref())?, whose))
+                    }
+                    Change::Relation { .. } => None,
+                })
         };
-        let is_new = |(before, entity): &(Option<&Entity>, &Entity)| before.is_none() && entity.kind == Kind::License;
-        let new: HashSet<Uuid, RandomState> = entities().filter(is_new).map(|(_, license)| license.id).collect();
-        let mut credits = Credits::default();
-        for (before, credit) in entities().filter(|(_, entity)| entity.kind == Kind::SeatCountCredit) {
-            if let Some(license) = self
-                .parent(credit.id, SEATS_OF)
-                .filter(|license| !new.contains(license))
-            {
-                credits.entry(license).or_default().push((credit.id, before));
+        let new: HashSet<Uuid, RandomState> = entities()
+            .filter(|(before, entity, _)| before.is_none() && entity.kind == Kind::License)
+            .map(|(_, license, _)| license.id)
+            .collect();
+        let mut places: HashMap<Uuid, usize, RandomState> = HashMap::default();
+        let mut found: Vec<(Uuid, Option<Serial>, Credits<'c>)> = Vec::new();
+        for (before, credit, whose) in entities().filter(|(_, entity, _)| entity.kind == Kind::SeatCountCredit) {
+            let is_at = self.parent(credit.id, SEATS_OF);
+            let was_at = self.parents.get(&(credit.id, SEATS_OF)).copied();
+            let left = was_at.filter(|was_at| is_at != Some(*was_at));
+            let came = left.is_some();
+            for (license, before) in [(is_at, before.filter(|_| !came)), (left, before)] {
+                let Some(license) = license.filter(|license| !new.contains(license)) else {
+                    continue;
+                };
+                let place = *places.entry(license).or_insert_with(|| {
+                    found.push((license, whose, Credits::default()));
+                    found.len() - 1
+                });
+                found[place].2.insert(credit.id, before);
             }
         }
-        credits
+        found
     }
 
     /// Of the credits that count now. `None`: without limit.

@@ -59,11 +59,16 @@ pub fn is_name<'g>(graph: &'g Graph, text: &str, fits: impl Fn(Node<'g>) -> bool
 
 /// Is another organization meant by a text, or might it be: by its id, its names, or its short id?
 pub fn leads_elsewhere(organization: Node<'_>, text: &str) -> bool {
+    let short = sale::by_short_id(organization.graph(), Kind::Organization, text);
+    is_also(organization, text) || short.is_some_and(|other| other != organization)
+}
+
+/// The same where nothing has a short id.
+pub fn is_also(organization: Node<'_>, text: &str) -> bool {
     let graph = organization.graph();
     let by_id = Uuid::try_parse(text).ok().and_then(|id| graph.find(id));
     let by_id = by_id.filter(|node| node.kind == Kind::Organization);
-    let short = sale::by_short_id(graph, Kind::Organization, text);
-    let mut all = by_id.into_iter().chain(short).chain(called(graph, text));
+    let mut all = by_id.into_iter().chain(called(graph, text));
     all.any(|other| other != organization)
 }
 

@@ -10,7 +10,7 @@ use seatgraph::model::{Clock, Time};
 use seatgraph::settings::Settings;
 use seatgraph::storage::Memory;
 
-use crate::support::server::Server;
+use crate::support::server::{ADMIN, Server};
 
 const LIVE: &str = "GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n";
 /// Longer than any connection is kept without use, however slow this machine is.
@@ -61,6 +61,20 @@ fn what_is_not_used_is_ended() {
         ("GET /heal".to_owned(), "t", ""),
     ];
     std::thread::scope(|scope| {
+        // Nothing is said for longer than any connection is kept without use, and this one is used.
+        scope.spawn(move || {
+            let mut stream = TcpStream::connect(address).expect("a connection");
+            let asked = format!("GET /events HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {ADMIN}\r\n\r\n");
+            stream.write_all(asked.as_bytes()).expect("sent");
+            stream
+                .set_read_timeout(Some(Duration::from_millis(500)))
+                .expect("a setting");
+            let began = Instant::now();
+            while began.elapsed() < Duration::from_secs(21) {
+                let read = stream.read(&mut [0; 4096]);
+                assert!(!matches!(read, Ok(0)), "ended after {:?}", began.elapsed());
+            }
+        });
         for (first, drops, said) in &cases {
             scope.spawn(move || {
                 let told = until_ended(address, first, drops);

@@ -252,68 +252,22 @@ fn a_denial_outlives_the_allocation_it_was_written_over() {
 }
 
 #[test]
-fn a_member_has_one_unit() {
-    let two = format!(
-        "{RULED}
-         License lic2 validFrom=0 active=true < ent editor
-         SeatCountCredit credit2 seatCount=2 active=true < lic2"
-    );
-    check(
-        &two,
-        &[
-            ("ann editor", "new lic 900"),
-            ("ann editor license=lic2", "noSeatsAvailable"),
-            ("? bob editor license=lic2", "yes lic2 900"),
-            ("free lic2", "0 of 2"),
-            // Of one that is suspended it is given back, when another is used.
-            ("set lic active=false", ""),
-            ("free lic", "1 of 2"),
-            ("ann editor", "new lic2 900"),
-            ("free lic", "1 of 2"),
-            ("at 900", ""),
-            ("free lic", "0 of 2"),
-            ("free lic2", "1 of 2"),
-            ("set lic active=true", ""),
-            ("ann editor", "new lic2 1800"),
-            ("ann editor license=lic", "noSeatsAvailable"),
-        ],
-    );
-    // Nor by the rule of another group.
-    check(
-        &format!(
-            "{two}\nProfileGroup cad name=Cad type=licenseConsumers < acme\nMembership ann cad\nAllocationRule other < cad editor"
-        ),
-        &[
-            ("ann editor", "new lic 900"),
-            ("ann editor license=lic2", "noSeatsAvailable"),
-        ],
-    );
-    // What cannot be used any more leaves the quota to others.
-    check(
-        &format!("{two}\nset rule quota=1\nset lic validUntil=100"),
-        &[
-            ("ann editor", "new lic2 900"),
-            ("bob editor", "quotaExceeded"),
-            ("end credit2", ""),
-            ("set lic2 active=false", ""),
-            ("bob editor", "new lic 100"),
-            ("cid editor", "quotaExceeded"),
-            ("set lic2 active=true", ""),
-            ("at 100", ""),
-            ("cid editor", "quotaExceeded"),
-        ],
-    );
-}
-
-#[test]
 fn a_reservation_that_begins_later_is_not_turned_into_a_rules() {
-    let mut world = World::new(&format!(
-        "{RULED}\nAssignment seat reservationType=reserved validFrom=5000 < lic ann"
-    ));
-    assert_eq!(world.step("ann editor"), "new lic 900");
-    assert_eq!(rules(&mut world, None, &[]), "");
-    world.now = 6000;
-    assert_eq!(world.step("free lic"), "1 of 2");
+    for (model, used) in [
+        ("", "new lic 900"),
+        ("AssignedLicenseConstraint named < model", "assignmentRequired"),
+        (
+            "AssignedLicenseConstraint named autoAssign=true maxAssignments=1 < model",
+            "new lic 900",
+        ),
+    ] {
+        let promised = "Assignment seat reservationType=reserved validFrom=5000 < lic ann";
+        let mut world = World::new(&format!("{RULED}\n{model}\n{promised}"));
+        assert_eq!(world.step("ann editor"), used, "{model}");
+        assert_eq!(rules(&mut world, None, &[]), "", "{model}");
+        world.now = 6000;
+        assert_eq!(world.step("free lic"), "1 of 2", "{model}");
+    }
 }
 
 #[test]

@@ -110,7 +110,7 @@ pub(super) fn named(node: Node<'_>, name: &str) -> Option<String> {
 /// What an organization is called where an id is any text: its alias, else its name, if no other is called so, else its id.
 pub fn key(organization: Node<'_>) -> String {
     let names = foreign::NAMES.into_iter().filter_map(|name| named(organization, name));
-    let mut own = names.filter(|name| !foreign::leads_elsewhere(organization, name));
+    let mut own = names.filter(|name| !foreign::is_also(organization, name));
     own.next().unwrap_or_else(|| organization.id.to_string())
 }
 
