@@ -405,10 +405,10 @@ fn judge<'g>(
     rule(Rule::Assignment, is_denied.then_some(Reason::ConsumptionDenied))?;
     let taken = graph.taken(license, now);
     // A reservation by hand that begins later is not turned into a rule's.
-    let is_promised = |assignment: Node<'_>| {
+    let begins_later = |assignment: Node<'_>| {
         seats::holds(assignment.fields(), now) && assignment.parent(ruled::LEASED).is_none() && !candidate.reserved
     };
-    let by_rule = by_rule.filter(|_| !candidate.assignment.is_some_and(is_promised));
+    let by_rule = by_rule.filter(|_| !candidate.assignment.is_some_and(begins_later));
     // Whoever leases by a rule holds the seat from then on, whatever the model.
     let mut reserves = by_rule.is_some() && !candidate.reserved;
     if let Some(named) = model.named {

@@ -112,4 +112,12 @@ mod tests {
         assert!(poll(&mut ask()).unwrap().is_some());
         assert_eq!(all.waiting.load(Ordering::Relaxed), 0);
     }
+
+    #[test]
+    fn a_setting_may_name_more_places_than_there_can_be() {
+        assert_eq!(
+            Places::new(usize::MAX, 0).free.available_permits(),
+            Semaphore::MAX_PERMITS
+        );
+    }
 }

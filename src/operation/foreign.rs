@@ -3,7 +3,7 @@
 
 use uuid::Uuid;
 
-use super::sale;
+use super::short;
 use crate::graph::{Graph, Node};
 use crate::model::schema::{Hop, known, place};
 use crate::model::{Kind, Rel, RelationType, Value};
@@ -59,7 +59,7 @@ pub fn is_name<'g>(graph: &'g Graph, text: &str, fits: impl Fn(Node<'g>) -> bool
 
 /// Is another organization meant by a text, or might it be: by its id, its names, or its short id?
 pub fn leads_elsewhere(organization: Node<'_>, text: &str) -> bool {
-    let short = sale::by_short_id(organization.graph(), Kind::Organization, text);
+    let short = short::by_serial(organization.graph(), Kind::Organization, text);
     is_also(organization, text) || short.is_some_and(|other| other != organization)
 }
 

@@ -23,6 +23,7 @@ pub mod moving;
 pub mod refusal;
 pub mod register;
 pub mod sale;
+mod short;
 mod table;
 mod target;
 pub mod transactions;

@@ -9,7 +9,6 @@ mod account;
 mod change;
 mod look;
 mod session;
-mod short;
 
 pub use account::{Given, Property};
 pub(super) use account::{find as find_account, find_or_make as make_account, list_text, set as set_properties};
@@ -17,8 +16,8 @@ pub use change::{Change, Done, Sell, Spec, Update};
 pub(super) use look::sold as told_of;
 pub use look::{Asked, Holder, Object, Sold, Terms, User, list, may_log_in, object, of_login, one};
 pub use session::{Entered, Session};
-pub(super) use short::by_serial as by_short_id;
 
+use super::short;
 use crate::access::{Action, Permission, View, Who};
 use crate::entitlement::Refused;
 use crate::entitlement::sets;
