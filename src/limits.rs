@@ -85,7 +85,7 @@ limits! {
     queue = 4096;
     /// Bytes of answers to Idempotency-Keys that are held in memory for repeats; others are read from the database.
     replay_bytes = 64 * 1024 * 1024;
-    /// Milliseconds a request waits for a revision it asked for.
+    /// Milliseconds a request waits for a revision it asked for, or for the first request with its Idempotency-Key.
     wait_ms = 2000;
 }
 

@@ -72,7 +72,12 @@ impl Throttle {
     pub fn begin(&self, name: &str, now: Time) -> Result<(), u64> {
         let name = self.name(name);
         let mut names = self.names.lock();
-        let is_new = match names.get(&name).map(|tries| tries.until()) {
+        // A clock that was set back makes nobody wait for longer than from now on.
+        let known = names.get_mut(&name).map(|tries| {
+            tries.last = tries.last.min(now);
+            tries.until()
+        });
+        let is_new = match known {
             Some(until) if now < until => return Err((until.0 - now.0).div_euclid(1000) as u64 + 1),
             known => known.is_none(),
         };
@@ -132,6 +137,16 @@ mod tests {
             (1_000_000, Ok(())),
             (1_000_000, Ok(())),
         ]);
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_makes_nobody_wait_for_longer() {
+        let throttle = Throttle::default();
+        for _ in 0..=FREE {
+            assert_eq!(throttle.begin("x", Time(1_000_000)), Ok(()));
+        }
+        assert_eq!(throttle.begin("x", Time(0)), Err(2));
+        assert_eq!(throttle.begin("x", Time(1_000)), Ok(()));
     }
 
     #[test]

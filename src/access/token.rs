@@ -353,8 +353,10 @@ fn make(tx: &mut Transaction<'_>, new: &NewToken) -> Result<(Uuid, String), Viol
 const LOGIN: &str = "login";
 const SWEPT: usize = 16;
 
-/// Removes tokens of that name that were a profile's and have ended, a few at a time.
+/// Removes tokens of that name that were a profile's and have ended, a few at a time. Others of the profile may stand before
+/// them, so that more are looked at than go.
 pub fn sweep(tx: &mut Transaction<'_>, profile: Uuid, name: &str) -> Result<(), Violation> {
+    const LOOKED_AT: usize = 1_000;
     let now = tx.now();
     let has_ended = |token: &Node<'_>| {
         token.fields().get(NAME).and_then(Value::as_text) == Some(name)
@@ -367,8 +369,9 @@ pub fn sweep(tx: &mut Transaction<'_>, profile: Uuid, name: &str) -> Result<(), 
     let ended: Vec<Uuid> = tx
         .graph()
         .by_value(Kind::Token, PROFILE, &Value::Uuid(profile), None)
-        .take(SWEPT)
+        .take(LOOKED_AT)
         .filter(has_ended)
+        .take(SWEPT)
         .map(|token| token.id)
         .collect();
     for token in ended {

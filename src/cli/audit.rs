@@ -43,9 +43,6 @@ enum Order {
     Desc,
 }
 
-/// What every server gives on one page without being asked for a number.
-const PAGE: usize = 100;
-
 /// Changes named in a row of the table; the rest is counted.
 const NAMED: usize = 3;
 
@@ -58,18 +55,12 @@ pub fn run(common: &Common, args: &Audit) -> Result<(), Failure> {
     let mut range = args.range();
     let mut items: Vec<Value> = Vec::new();
     let more = loop {
-        // The last one may have more parts to come.
-        let left = args.limit.saturating_sub(items.len()).max(1);
-        let limit = if left < PAGE {
-            format!("&limit={left}")
-        } else {
-            String::new()
-        };
-        let mut page = reached.client.get(&format!("/audit?{filter}{range}{limit}"))?.json()?;
+        // As many as the server gives unasked: how many it would give is its own setting.
+        let mut page = reached.client.get(&format!("/audit?{filter}{range}"))?.json()?;
         let found = page["items"].as_array_mut().map(std::mem::take).unwrap_or_default();
         found.into_iter().for_each(|item| join(&mut items, item));
         let Some(cursor) = page["nextCursor"].as_str() else {
-            break false;
+            break items.len() > args.limit;
         };
         // An item in parts is had whole.
         let whole = items.last().is_none_or(|last| last.get("partial").is_none());

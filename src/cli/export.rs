@@ -28,17 +28,44 @@ pub fn run(common: &Common, args: &Export) -> Result<(), Failure> {
 }
 
 /// Under another name until it is whole: what bears the name asked for is never half of something. It is for its owner alone, as
-/// the database is: it holds what people are called, and a backup all secrets.
+/// the database is: it holds what people are called, and a backup all secrets. A link is followed, and what is no file (a pipe, a
+/// device) is written to as it is.
 pub fn to_file(from: &mut dyn Read, file: &Path, what: &str) -> Result<(), Failure> {
     let failed = |cause: std::io::Error| Failure::refused(format!("cannot write `{}`: {cause}", file.display()));
-    let (part, mut out) = part(file).map_err(failed)?;
+    if file
+        .metadata()
+        .is_ok_and(|metadata| !metadata.is_file() && !metadata.is_dir())
+    {
+        let mut out = OpenOptions::new().write(true).open(file).map_err(failed)?;
+        return copy(from, &mut out, what);
+    }
+    let file = followed(file);
+    let (part, mut out) = part(&file).map_err(failed)?;
     let done = copy(from, &mut out, what)
         .and_then(|()| out.sync_all().map_err(failed))
-        .and_then(|()| std::fs::rename(&part, file).map_err(failed));
+        .and_then(|()| std::fs::rename(&part, &file).map_err(failed))
+        .and_then(|()| synced(&file).map_err(failed));
     if done.is_err() {
         let _ = std::fs::remove_file(&part);
     }
     done
+}
+
+/// What a link leads to, which need not be there yet.
+fn followed(file: &Path) -> PathBuf {
+    if let Ok(whole) = file.canonicalize() {
+        return whole;
+    }
+    match (std::fs::read_link(file), file.parent()) {
+        (Ok(to), Some(folder)) => folder.join(to),
+        _ => file.to_owned(),
+    }
+}
+
+/// The name is as durable as the file.
+fn synced(file: &Path) -> std::io::Result<()> {
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
+    File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
 }
 
 /// A new file beside it. One that an interrupted run left is in nobody's way.

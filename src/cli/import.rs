@@ -115,6 +115,8 @@ pub fn stream(client: &Client, (source, length): Source, target: &str, dry_run: 
     let mut batch = Batch::default();
     let mut first = true;
     let mut line = Vec::new();
+    // Those with nothing on them too.
+    let mut before = 0;
     loop {
         line.clear();
         let read = source.read_until(b'\n', &mut line)?;
@@ -124,9 +126,10 @@ pub fn stream(client: &Client, (source, length): Source, target: &str, dry_run: 
             batch.whole = dry_run || !is_document(&line);
         }
         if read == 0 || batch.is_full() {
-            let done = batch.send(client, target, sum.lines)?;
+            let done = batch.send(client, target, before)?;
             sum.lines += done.lines;
             sum.changed += done.changed;
+            before += batch.lines as u64;
             batch.clear();
         }
         if read == 0 {
@@ -173,7 +176,7 @@ impl Batch {
         let answer = client
             .post(target, "application/x-ndjson", &self.body)
             .map_err(|mut failure| {
-                // Counted over the whole file; lines with nothing on them do not count.
+                // Counted over the whole file, as an editor does.
                 if let Some(line) = failure.line {
                     failure.message = format!("line {}: {}", before + line, failure.message);
                 }

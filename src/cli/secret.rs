@@ -4,6 +4,7 @@
 use std::fs::OpenOptions;
 use std::io::{ErrorKind, Write};
 use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
 
 use super::{Exit, Failure};
 use crate::model::Clock;
@@ -34,19 +35,35 @@ pub fn find(settings: &Settings) -> Result<Option<Secret>, Failure> {
 /// Made at the first start, readable by nobody else.
 fn of_file(file: &str) -> Result<Secret, Failure> {
     let failed = |what: &str, cause: &std::io::Error| Failure::refused(format!("cannot {what} `{file}`: {cause}"));
-    match OpenOptions::new().write(true).create_new(true).mode(0o600).open(file) {
-        Ok(mut made) => {
-            let text: String = Clock::secret().iter().map(|byte| format!("{byte:02x}")).collect();
-            // On the disk before anything is sealed with it.
-            made.write_all(format!("{text}\n").as_bytes())
-                .and_then(|()| made.sync_all())
-                .map_err(|cause| failed("write", &cause))?;
-        }
-        Err(cause) if cause.kind() == ErrorKind::AlreadyExists => {}
-        Err(cause) => return Err(failed("make", &cause)),
+    if Path::new(file).symlink_metadata().is_err() {
+        make(file).map_err(|cause| failed("make", &cause))?;
     }
     let text = std::fs::read_to_string(file).map_err(|cause| failed("read", &cause))?;
     Secret::new(text.trim_end()).ok_or_else(|| unfit(&format!("`{file}`, which `keys.file` names, holds no secret")))
+}
+
+/// Under another name until it is whole: one that was interrupted leaves no file without a secret. Of several that are made at once the
+/// first stays.
+fn make(file: &str) -> std::io::Result<()> {
+    let part = format!("{file}.{}", Clock::System.new_id().simple());
+    let written = || {
+        let mut made = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&part)?;
+        let text: String = Clock::secret().iter().map(|byte| format!("{byte:02x}")).collect();
+        made.write_all(format!("{text}\n").as_bytes())?;
+        // On the disk before anything is sealed with it.
+        made.sync_all()?;
+        match std::fs::hard_link(&part, file) {
+            Err(cause) if cause.kind() == ErrorKind::AlreadyExists => Ok(()),
+            linked => linked,
+        }
+    };
+    let written = written();
+    let _ = std::fs::remove_file(&part);
+    written
 }
 
 fn unfit(message: &str) -> Failure {
@@ -72,6 +89,10 @@ mod tests {
         assert_eq!(std::fs::read_to_string(&path).unwrap(), text);
         std::fs::write(&path, "short\n").unwrap();
         assert_eq!(of_file(name).err().map(|failure| failure.exit), Some(Exit::Usage));
+        // Made anew where there is none, and nothing else is left.
+        std::fs::remove_file(&path).unwrap();
+        assert!(of_file(name).is_ok());
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
         let below = path.join("nowhere");
         assert!(of_file(below.to_str().unwrap()).is_err());
     }

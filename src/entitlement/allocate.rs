@@ -375,7 +375,7 @@ fn empty(item: Node<'_>) -> Pool {
 pub fn pools(organization: Node<'_>, now: Time, visits: u64) -> Option<Vec<Pool>> {
     let mut pools: BTreeMap<Serial, Pool> = BTreeMap::new();
     let mut visited = 0;
-    for (entitlement, _) in organization.hop(Hop::forward(ENTITLEMENTS), None) {
+    for entitlement in ruled::giving(organization) {
         for (license, _) in entitlement.hop(Hop::forward(select::LICENSES), None) {
             visited += 1;
             if visited > visits {

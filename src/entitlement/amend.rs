@@ -7,6 +7,7 @@ use crate::graph::{Node, Transaction, Violation};
 use crate::model::schema::{Hop, find_relation};
 use crate::model::{Entity, Kind, RelationType, Time, Value};
 
+use super::credits;
 use super::grant::{self, time};
 use super::refused::Refused;
 use super::terms::{self, Limited};
@@ -83,6 +84,14 @@ pub fn use_time(tx: &mut Transaction<'_>, license: Uuid, ms: i64, increment: Inc
     })
 }
 
+/// A credit as it was before the change.
+struct Had {
+    id: Uuid,
+    /// `None`: it has no limit.
+    amount: Option<i64>,
+    used: i64,
+}
+
 /// The oldest credit takes up the difference; when it has not enough to give, the next ones give too. Credits without a
 /// limit get one: the sum is a number from then on.
 fn set_sum(
@@ -100,34 +109,48 @@ fn set_sum(
         return Ok(());
     };
     let node = found(tx, license)?;
-    let credits: Vec<(Uuid, Option<i64>)> = node
+    let credits: Vec<Had> = node
         .hop(Hop::forward(rel), None)
         .filter(|(credit, _)| counts(credit, now))
-        .map(|(credit, _)| (credit.id, credit.fields().get(field).and_then(Value::as_int)))
+        .map(|(credit, _)| Had {
+            id: credit.id,
+            amount: credit.fields().get(field).and_then(Value::as_int),
+            used: credits::used(&credit, limited),
+        })
         .collect();
-    let mut finite = credits.iter().filter_map(|(_, amount)| *amount);
+    let mut finite = credits.iter().filter_map(|credit| credit.amount);
     let sum = finite.try_fold(0i64, i64::checked_add).ok_or(Refused::TooMuch)?;
     let wanted = wanted(sum).ok_or(Refused::TooMuch)?;
-    let Some((oldest, _)) = credits.first() else {
+    if credits.is_empty() {
         grant::credit(tx, license, limited, Some(wanted))?;
         return Ok(());
-    };
-    let oldest = *oldest;
-    let mut left = wanted - sum;
-    for (id, amount) in credits {
-        let had = amount.unwrap_or(0);
-        let new = if id == oldest || left < 0 {
-            (had.saturating_add(left)).max(0)
-        } else {
-            had
-        };
-        left -= new - had;
-        if amount != Some(new) {
-            let fields = found(tx, id)?.fields().with(field, Some(Value::Int(new)));
-            tx.update(id, fields)?;
+    }
+    for (credit, amount) in credits.iter().zip(spread(&credits, wanted - sum)) {
+        if credit.amount != Some(amount) {
+            let fields = found(tx, credit.id)?.fields().with(field, Some(Value::Int(amount)));
+            tx.update(credit.id, fields)?;
         }
     }
     Ok(())
+}
+
+/// What each credit has, the oldest first, with so much more or less in all. What is unspent is taken first, and what was
+/// used only where the sum itself is below it.
+fn spread(credits: &[Had], more: i64) -> Vec<i64> {
+    let mut amounts: Vec<i64> = credits.iter().map(|credit| credit.amount.unwrap_or(0)).collect();
+    if let Some(oldest) = amounts.first_mut() {
+        *oldest = oldest.saturating_add(more.max(0));
+    }
+    let mut less = more.saturating_neg().max(0);
+    for takes_used in [false, true] {
+        for (amount, credit) in amounts.iter_mut().zip(credits) {
+            let stays = if takes_used { 0 } else { credit.used };
+            let part = amount.saturating_sub(stays).clamp(0, less);
+            *amount -= part;
+            less -= part;
+        }
+    }
+    amounts
 }
 
 /// Active and within its validity. A credit without a start counts from the beginning.

@@ -184,8 +184,13 @@ fn write(
             Some(Time(from)),
         )?;
     }
-    if let Some(hw) = wanted.hw.filter(|_| granted.locks) {
-        lock::remember(tx, granted.license, granted.item_of_license, hw.id)?;
+    if granted.locks {
+        // A renewal that names no device goes on with the one it has.
+        let lease = tx.graph().find(consumption);
+        let hw = lease.and_then(|lease| lease.fields().get(field::HW).cloned());
+        if let Some(hw) = hw.as_ref().and_then(Value::as_text) {
+            lock::remember(tx, granted.license, granted.item_of_license, hw)?;
+        }
     }
     Ok(Lease {
         id: lease,

@@ -65,7 +65,7 @@ pub fn all(license: Node<'_>) -> impl Iterator<Item = Node<'_>> {
 pub(super) struct Credits {
     /// The one that ends last first.
     each: SmallVec<[Credit; 4]>,
-    /// `None`: without limit.
+    /// `None`: without limit. What one is overdrawn by counts against what the others have left.
     pub total: Option<u64>,
 }
 
@@ -92,7 +92,7 @@ impl Credits {
     pub fn of(license: Node<'_>, limited: Limited, now: Time) -> Self {
         let Place { rel, amount, used } = *at(limited);
         let mut each: SmallVec<[Credit; 4]> = SmallVec::new();
-        let mut total = Some(0u64);
+        let mut debt = 0u64;
         for (credit, _) in license.hop(Hop::forward(rel), None) {
             if !is_usable(&credit, now) {
                 continue;
@@ -100,8 +100,9 @@ impl Credits {
             let number = |field: u8| credit.fields().get(field).and_then(Value::as_int);
             let positive = |number: i64| u64::try_from(number).unwrap_or(0);
             let used = used.and_then(number).map_or(0, positive);
-            let left = number(amount).map(|amount| positive(amount).saturating_sub(used));
-            total = total.zip(left).map(|(total, left)| total.saturating_add(left));
+            let amount = number(amount).map(positive);
+            let left = amount.map(|amount| amount.saturating_sub(used));
+            debt = debt.saturating_add(amount.map_or(0, |amount| used.saturating_sub(amount)));
             let end = select::end(&credit).map_or(i64::MAX, Time::millis);
             let id = credit.id;
             each.push(Credit { id, end, left, used });
@@ -109,6 +110,10 @@ impl Credits {
         // Stable, and gone through from its end where one is spent: of two that end together the older one gives first.
         each.reverse();
         each.sort_by_key(|credit| std::cmp::Reverse(credit.end));
+        settle(&mut each, debt);
+        let total = each
+            .iter()
+            .try_fold(0u64, |total, credit| Some(total.saturating_add(credit.left?)));
         Self { each, total }
     }
 
@@ -158,6 +163,21 @@ impl Credits {
         let first = before.copied().find(|(end, left)| !fits(Time(*end), *left));
         first.map_or(until, |(end, _)| Time(end))
     }
+}
+
+/// Where a number was lowered below what was used of it, the others give the rest, in the order in which they are spent.
+fn settle(each: &mut [Credit], mut debt: u64) {
+    for left in each.iter_mut().rev().filter_map(|credit| credit.left.as_mut()) {
+        let part = debt.min(*left);
+        *left -= part;
+        debt -= part;
+    }
+}
+
+/// What was used of a credit; seats are not used up.
+pub(super) fn used(credit: &Entity, limited: Limited) -> i64 {
+    let used = at(limited).used.and_then(|field| credit.fields().get(field));
+    used.and_then(Value::as_int).unwrap_or(0).max(0)
 }
 
 /// Is nothing left of the uses or the time that a license gives? Seats are not used up.

@@ -395,20 +395,17 @@ fn judge<'g>(
         _ if candidate.waits() => candidate.rule,
         _ => None,
     };
-    // A denial that begins later stays one: a use before it does not turn it into a reservation, without which there is no
-    // use by a rule.
     let denies = candidate
         .assignment
-        .is_some_and(|assignment| select::denies(&assignment, now) || seated::is_kept_back(&assignment));
+        .is_some_and(|assignment| keeps_rules_out(&assignment, now));
     let is_denied = assignment.is_some_and(|assignment| select::is_denied(&assignment, now));
     let is_denied = is_denied || by_rule.is_some() && denies;
     rule(Rule::Assignment, is_denied.then_some(Reason::ConsumptionDenied))?;
     let taken = graph.taken(license, now);
-    // A reservation by hand that begins later is not turned into a rule's.
-    let begins_later = |assignment: Node<'_>| {
-        seats::holds(assignment.fields(), now) && assignment.parent(ruled::LEASED).is_none() && !candidate.reserved
-    };
-    let by_rule = by_rule.filter(|_| !candidate.assignment.is_some_and(begins_later));
+    let is_promised = candidate
+        .assignment
+        .is_some_and(|assignment| begins_later(assignment, now));
+    let by_rule = by_rule.filter(|_| !is_promised);
     // Whoever leases by a rule holds the seat from then on, whatever the model.
     let mut reserves = by_rule.is_some() && !candidate.reserved;
     if let Some(named) = model.named {
@@ -480,9 +477,12 @@ fn judge<'g>(
             Rule::Sessions,
             (is_full || needed.is_none()).then_some(Reason::ConcurrentSessionLimit),
         )?;
-        // A device that needs the seats of another's lease holds them as well: they stay when that lease goes.
-        let needed = needed.and_then(|needed| u32::try_from(needed).ok()).unwrap_or(count);
-        count = count.max(needed);
+        // A device that needs the seats of another's lease holds them as well: they stay when that lease goes. One that
+        // goes on and asks for nothing needs no others than it had: whoever came later, or asked since, holds its own.
+        let needed = needed
+            .filter(|_| wanted.count.is_some() || had.is_none())
+            .and_then(|needed| u32::try_from(needed).ok());
+        count = count.max(needed.unwrap_or(count));
     }
     if let Some(by_rule) = by_rule.filter(|_| reserves) {
         let has_room = ruled::has_room(by_rule, now);
@@ -603,6 +603,18 @@ fn judge<'g>(
     })
 }
 
+/// Does it keep its holder from what a rule opens? A denial that begins later stays one: a use before it does not turn
+/// it into a reservation, without which there is no use by a rule. Nor does it turn one that is kept without a seat.
+pub fn keeps_rules_out(assignment: &Entity, now: Time) -> bool {
+    select::denies(assignment, now) || seated::is_kept_back(assignment)
+}
+
+/// A reservation by hand that begins later is not turned into a rule's.
+fn begins_later(assignment: Node<'_>, now: Time) -> bool {
+    let is_promised = seats::holds(assignment.fields(), now) && !select::is_reserved(&assignment, now);
+    is_promised && assignment.parent(ruled::LEASED).is_none()
+}
+
 /// Where the first use of a named seat reserves it: may it, now?
 fn may_reserve(named: Named, assignment: Option<Node<'_>>, reserved: u64, now: Time) -> bool {
     // Its own that begins later is one of those.
@@ -619,7 +631,9 @@ pub fn may_use(license: Node<'_>, profile: Node<'_>, now: Time) -> bool {
     let (model, graph) = (model::of_license(license), license.graph());
     let assignment = graph.assignment(license, profile);
     let is_named = model.named.is_none_or(|named| {
-        let by_itself = || named.auto_assign || ruled::opens(license, profile, now).is_some();
+        let is_kept = |assignment: Node<'_>| keeps_rules_out(&assignment, now) || begins_later(assignment, now);
+        let by_rule = || !assignment.is_some_and(is_kept) && ruled::opens(license, profile, now).is_some();
+        let by_itself = || named.auto_assign || by_rule();
         assignment.is_some_and(|assignment| select::is_reserved(&assignment, now))
             || may_reserve(named, assignment, graph.taken(license, now).reserved, now) && by_itself()
     });

@@ -1,5 +1,5 @@
 //! Ways to a license (`licensing.md` 2.1): who may consume from an entitlement at all, and which reservations end when a
-//! way is closed. Asks nothing of the license itself.
+//! way is closed. Of the license itself it asks only who opens it.
 
 use uuid::Uuid;
 
@@ -7,7 +7,7 @@ use crate::graph::{Graph, Node, Transaction, Violation};
 use crate::model::schema::{Hop, RelationType, known};
 use crate::model::{Fields, Kind, Rel, Time, Value, Values};
 
-use super::ruled;
+use super::{ruled, select, sets};
 
 const MEMBERSHIP: Rel = known(RelationType::Membership, Kind::Profile, Kind::ProfileGroup);
 const OPENS_GROUP: Rel = known(
@@ -52,8 +52,8 @@ pub fn reservations(group: Node<'_>, member: Option<Uuid>) -> Vec<Reservation> {
         // Those by rules first, as below: the end that a rule gave goes with the reservation.
         let mut found = Vec::new();
         by_rules(group.graph(), ruled::of_member(group, member), &mut found);
-        found.extend(of_member(member, |entitlement| {
-            entitlement.relation(Hop::forward(OPENS_GROUP), group).is_some()
+        found.extend(of_member(member, |license, entitlement| {
+            entitlement.relation(Hop::forward(OPENS_GROUP), group).is_some() && is_by(group, license, member)
         }));
         return found;
     }
@@ -62,9 +62,18 @@ pub fn reservations(group: Node<'_>, member: Option<Uuid>) -> Vec<Reservation> {
         found.extend(of_rule(rule));
     }
     for (entitlement, _) in group.hop(Hop::backward(OPENS_GROUP), None) {
-        in_entitlement(entitlement, group, &mut found);
+        in_entitlement(entitlement, group, &mut found, |license, member| {
+            is_by(group, license, member)
+        });
     }
     found
+}
+
+/// May it be by what a group opens to its members: the licenses of an entitlement, or that of a set they are in by it?
+fn is_by(group: Node<'_>, license: Node<'_>, member: Node<'_>) -> bool {
+    let is_of = |set: Node<'_>| set.parent(sets::SETS) == group.parent(ruled::GROUP_OF);
+    let is_in = |set: Node<'_>| is_of(set) && sets::fits_tags(set, member);
+    !select::is_individual(&license) || license.parent(sets::FOR_SET).is_some_and(is_in)
 }
 
 /// Those that have their way by one relation of a group: with a member, or with an entitlement.
@@ -99,24 +108,27 @@ fn by_rules(graph: &Graph, assignments: Vec<Uuid>, found: &mut Vec<Reservation>)
     }
 }
 
-/// Those of a consumer, a group or a profile, in one entitlement that it is about to lose.
+/// Those of a consumer, a group or a profile, in one entitlement that it is about to lose. That opened nothing individual.
 pub fn reservations_in(entitlement: Node<'_>, consumer: Node<'_>) -> Vec<Reservation> {
     if consumer.kind == Kind::Profile {
-        return of_member(consumer, |other| other.id == entitlement.id);
+        return of_member(consumer, |license, other| {
+            other.id == entitlement.id && !select::is_individual(&license)
+        });
     }
     let mut found = Vec::new();
-    in_entitlement(entitlement, consumer, &mut found);
+    in_entitlement(entitlement, consumer, &mut found, |license, _| {
+        !select::is_individual(&license)
+    });
     found
 }
 
 /// A profile has fewer assignments than a license, most often: from that end.
-fn of_member(profile: Node<'_>, is_meant: impl Fn(Node<'_>) -> bool) -> Vec<Reservation> {
+fn of_member<'g>(profile: Node<'g>, is_meant: impl Fn(Node<'g>, Node<'g>) -> bool) -> Vec<Reservation> {
     let mut found = Vec::new();
     for (assignment, _) in profile.hop(Hop::forward(BY_PROFILE), None) {
-        let entitlement = assignment
-            .parent(BY_LICENSE)
-            .and_then(|license| license.parent(LICENSES));
-        if let Some(entitlement) = entitlement.filter(|node| is_plain(assignment.fields()) && is_meant(*node)) {
+        let license = assignment.parent(BY_LICENSE).filter(|_| is_plain(assignment.fields()));
+        let ends = license.and_then(|license| Some((license, license.parent(LICENSES)?)));
+        if let Some((_, entitlement)) = ends.filter(|(license, entitlement)| is_meant(*license, *entitlement)) {
             found.push(Reservation {
                 assignment: assignment.id,
                 profile: profile.id,
@@ -128,13 +140,18 @@ fn of_member(profile: Node<'_>, is_meant: impl Fn(Node<'_>) -> bool) -> Vec<Rese
     found
 }
 
-fn in_entitlement(entitlement: Node<'_>, group: Node<'_>, found: &mut Vec<Reservation>) {
+fn in_entitlement<'g>(
+    entitlement: Node<'g>,
+    group: Node<'g>,
+    found: &mut Vec<Reservation>,
+    is_meant: impl Fn(Node<'g>, Node<'g>) -> bool,
+) {
     for (license, _) in entitlement.hop(Hop::forward(LICENSES), None) {
         for assignment in license.graph().reserving(license) {
             let Some(profile) = assignment.parent(BY_PROFILE).filter(|_| is_plain(assignment.fields())) else {
                 continue;
             };
-            if profile.relation(Hop::forward(MEMBERSHIP), group).is_some() {
+            if profile.relation(Hop::forward(MEMBERSHIP), group).is_some() && is_meant(license, profile) {
                 found.push(Reservation {
                     assignment: assignment.id,
                     profile: profile.id,
@@ -171,7 +188,12 @@ fn lost(graph: &Graph, reservation: &Reservation, now: Time) -> Option<Fields> {
     let profile = graph.find(reservation.profile)?;
     let entitlement = graph.find(reservation.entitlement)?;
     let license = assignment.parent(BY_LICENSE)?;
-    let is_open = || opens(entitlement, profile, now) || ruled::opens(license, profile, now).is_some();
+    let by_set = || {
+        let set = license.parent(sets::FOR_SET);
+        set.is_some_and(|set| sets::has(set, profile, now))
+    };
+    let by_way = || !select::is_individual(&license) && opens(entitlement, profile, now);
+    let is_open = || by_way() || by_set() || ruled::opens(license, profile, now).is_some();
     if !is_plain(assignment.fields()) || is_open() {
         return None;
     }

@@ -12,7 +12,7 @@ use crate::graph::{Graph, Node, Transaction, Violation};
 use crate::model::schema::{Hop, known, place};
 use crate::model::{Entity, Fields, Kind, Rel, RelationType, Time, Value};
 
-use super::{seated, select};
+use super::{sale, seated, select};
 
 const MEMBERSHIP: Rel = known(RelationType::Membership, Kind::Profile, Kind::ProfileGroup);
 pub(super) const GROUP_OF: Rel = known(RelationType::OneToMany, Kind::Organization, Kind::ProfileGroup);
@@ -91,10 +91,16 @@ pub fn record<'g>(organization: Node<'g>, profile: Node<'g>) -> Option<Node<'g>>
     records.find(|record| record.parent(RECORDS) == Some(organization))
 }
 
+/// The entitlements of which an organization may give licenses to whom it likes: all but that of what it sold one by one.
+pub(super) fn giving<'g>(organization: Node<'g>) -> impl Iterator<Item = Node<'g>> {
+    let all = organization.hop(Hop::forward(ENTITLEMENTS), None);
+    all.map(|(entitlement, _)| entitlement)
+        .filter(|entitlement| !sale::is_home(*entitlement))
+}
+
 /// The licenses of an item in all entitlements of an organization, but for those it sold one by one.
 pub fn licenses<'g>(organization: Node<'g>, item: Node<'g>) -> impl Iterator<Item = Node<'g>> {
-    let entitlements = organization.hop(Hop::forward(ENTITLEMENTS), None);
-    let all = entitlements.flat_map(move |(entitlement, _)| organization.graph().licenses(entitlement, item));
+    let all = giving(organization).flat_map(move |entitlement| organization.graph().licenses(entitlement, item));
     all.filter(|license| select::is_stock(license))
 }
 
@@ -181,7 +187,8 @@ pub fn leave(tx: &mut Transaction<'_>, assignment: Uuid) -> Result<(), Violation
 /// The rule, other than of a group that was left, by which a license is open to a profile; of several the better one.
 pub(super) fn opens<'g>(license: Node<'g>, profile: Node<'g>, now: Time) -> Option<Node<'g>> {
     let item = license.parent(OF_ITEM).filter(|_| select::is_stock(&license))?;
-    let owner = license.parent(select::LICENSES)?.parent(ENTITLEMENTS)?;
+    let entitlement = license.parent(select::LICENSES).filter(|home| !sale::is_home(*home))?;
+    let owner = entitlement.parent(ENTITLEMENTS)?;
     let assignment = license.graph().assignment(license, profile);
     let open = rules(profile, now).into_iter();
     open.filter(|ruled| ruled.item == item && ruled.organization == owner)

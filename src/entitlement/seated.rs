@@ -216,7 +216,8 @@ fn strip(tx: &mut Transaction<'_>, assignment: Uuid) -> Result<(), Violation> {
 }
 
 /// The group's assignment, made or as the terms have it now. Each member that has no assignment of the license gets one, or
-/// nobody does; who has one, or is denied the license, is left alone.
+/// nobody does; who has one, or is denied the license, is left alone. One that came from another group and
+/// has lost its seat is this group's then.
 pub fn assign_group(tx: &mut Transaction<'_>, license: Uuid, group: Uuid, terms: &Terms) -> Result<Uuid, Refused> {
     let id = put_group(tx, license, group, terms)?;
     let now = tx.now();
@@ -241,6 +242,7 @@ pub fn assign_group(tx: &mut Transaction<'_>, license: Uuid, group: Uuid, terms:
         }
         let assignment = put(tx, license, member, &of_member)?;
         if !is_ours {
+            leave_group(tx, assignment)?;
             tx.relate(BY_GROUP, id, assignment, Fields::default())?;
         }
     }

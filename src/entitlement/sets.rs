@@ -63,8 +63,12 @@ pub fn licenses<'g>(profile: Node<'g>, now: Time, mut visits: u64) -> Option<imp
 /// Is it in the set now?
 pub fn has(set: Node<'_>, profile: Node<'_>, now: Time) -> bool {
     let organization = set.parent(SETS);
-    organization.is_some_and(|organization| organizations(profile, now).has(organization))
-        && fits(set, &matching::values(profile, OF_PROFILE, TAGS))
+    organization.is_some_and(|organization| organizations(profile, now).has(organization)) && fits_tags(set, profile)
+}
+
+/// Would it be in the set, were it in a group of the set's organization?
+pub(super) fn fits_tags(set: Node<'_>, profile: Node<'_>) -> bool {
+    fits(set, &matching::values(profile, OF_PROFILE, TAGS))
 }
 
 fn organizations<'g>(profile: Node<'g>, now: Time) -> Distinct<Node<'g>> {

@@ -94,7 +94,7 @@ pub fn authenticate_basic(context: &Context, graph: &Graph) -> Result<Who, Probl
 
 fn who(context: &Context, graph: &Graph, token: &str) -> Result<Who, Problem> {
     let state = &context.state;
-    let (admin, now) = (state.options.admin.as_ref(), state.engine.clock().now());
+    let (admin, now) = (state.options.admin.as_ref(), state.engine.now());
     token::authenticate(graph, token, admin, now).map_err(|error| match error {
         AuthError::Invalid => signed(context, graph, token, now).unwrap_or_else(|| error.into()),
         error => error.into(),

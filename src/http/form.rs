@@ -30,12 +30,14 @@ fn pair(raw: &str) -> Result<(String, String), Problem> {
     let mut at = raw.find('=');
     // `/Profile[@id='…']/@id=…`: the `=` that ends the name comes after its `/@field`.
     if raw.starts_with('/') || raw.get(..3).is_some_and(|start| start.eq_ignore_ascii_case("%2f")) {
-        let ends = raw.match_indices('=').map(|(at, _)| at);
-        for end in ends {
-            if ends_in_field(&decode(&raw[..end])?) {
+        let mut from = 0;
+        for (end, _) in raw.match_indices('=') {
+            // A field has no `=`, raw or not, and no character is parted by one: what is between two of them tells.
+            if ends_in_field(&decode(&raw[from..end])?) {
                 at = Some(end);
                 break;
             }
+            from = end + 1;
         }
     }
     match at {
@@ -79,5 +81,58 @@ mod tests {
         );
         check("a=%4", Err("brokenEscape"));
         check("a=%ff", Err("notUtf8"));
+    }
+
+    #[test]
+    fn a_name_that_is_a_selector_ends_with_its_field() {
+        for (body, name, value) in [
+            ("/a=b", "/a", "b"),
+            ("/=", "/", ""),
+            ("/==", "/", "="),
+            ("/@=", "/@", ""),
+            ("/@a", "/@a", ""),
+            ("/@a=", "/@a", ""),
+            ("/@a=/@b=c", "/@a", "/@b=c"),
+            ("/@a b=/@c_1=d", "/@a b=/@c_1", "d"),
+            ("/@a+b=/@c=d+e", "/@a b=/@c", "d e"),
+            ("/x=/@=/@a=b", "/x=/@=/@a", "b"),
+            // One that is encoded ends nothing, and is no part of a field.
+            ("/x%3D/@a%3Db=/@c=d", "/x=/@a=b=/@c", "d"),
+            ("/@a%3D=b=c", "/@a=", "b=c"),
+            ("%2fx=%2F%40%61=%3D", "/x=/@a", "="),
+            ("%2F%40a=b=c", "/@a", "b=c"),
+            ("/x=/@/@a=b", "/x=/@/@a", "b"),
+            ("/x/=@a=b", "/x/", "@a=b"),
+            ("/ö='ä'/@a=ü", "/ö='ä'/@a", "ü"),
+            ("x/@a=/@b=c", "x/@a", "/@b=c"),
+        ] {
+            check(body, Ok(&[(name, value)]));
+        }
+        for (body, code) in [
+            ("/x=%4=/@a=b", "brokenEscape"),
+            ("/x%=/@a=b", "brokenEscape"),
+            ("/@a=%4", "brokenEscape"),
+            ("/x=y%zz", "brokenEscape"),
+            ("/x=%ff=/@a=b", "notUtf8"),
+            // The rest of the character is not looked for beyond the `=`.
+            ("/x=%C3=%B6/@a=b", "notUtf8"),
+            ("/@a=%ff", "notUtf8"),
+            // What comes first is told.
+            ("/%ff=%4=", "notUtf8"),
+            ("/%4=%ff=", "brokenEscape"),
+        ] {
+            check(body, Err(code));
+        }
+    }
+
+    /// A body of nothing but ends is gone through once.
+    #[test]
+    fn a_long_name_is_decoded_once() {
+        let many = 1024 * 1024;
+        let ends = "=".repeat(many);
+        check(&format!("/{ends}"), Ok(&[("/", &ends[1..])]));
+        let escaped = "%40=".repeat(many / 4);
+        let name = format!("/{}/@a", "@=".repeat(many / 4));
+        check(&format!("/{escaped}/@a=b"), Ok(&[(name.as_str(), "b")]));
     }
 }

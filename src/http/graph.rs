@@ -478,6 +478,7 @@ impl Question {
             }
             let nodes: SmallVec<[_; 2]> = row.iter().map(|(_, node)| *node).collect();
             wire::flat_row(&mut body, &nodes, view);
+            budget.answered(body.len())?;
         }
         body.extend_from_slice(close);
         Ok(Answered {

@@ -69,7 +69,7 @@ pub async fn answer(context: &Context, payload: Payload) -> Result<HttpResponse,
 /// In the order of `jwks.json`; also what has ended, until the next key is made.
 fn list(context: &Context, graph: &Graph) -> HttpResponse {
     let ring = context.state.signer.ring(graph);
-    let now = context.state.engine.clock().now();
+    let now = context.state.engine.now();
     let items: Vec<_> = ring
         .keys()
         .iter()
@@ -168,7 +168,7 @@ pub async fn well_known(context: &Context) -> Result<HttpResponse, Problem> {
         json!({"issuer": **issuer, "jwks_uri": format!("{issuer}/.well-known/jwks.json")}).to_string()
     } else {
         let ring = signer.ready(context.state.engine.snapshot(), &Algorithm::ALL).await?;
-        ring.public().jwks(context.state.engine.clock().now())
+        ring.public().jwks(context.state.engine.now())
     };
     let digest = Sha256::digest(document.as_bytes());
     let tag = format!(

@@ -520,7 +520,8 @@ fn preflight(context: &Context) -> HttpResponse {
         response.insert_header((header::ACCESS_CONTROL_ALLOW_METHODS, "GET, HEAD, POST, PUT, DELETE"));
         response.insert_header((
             header::ACCESS_CONTROL_ALLOW_HEADERS,
-            "authorization, content-type, idempotency-key, if-match, if-none-match, graph-at-least, locale, x-request-id",
+            "authorization, content-type, idempotency-key, if-match, if-none-match, graph-at-least, last-event-id, locale, \
+             x-request-id",
         ));
         response.insert_header((header::ACCESS_CONTROL_MAX_AGE, "600"));
     }

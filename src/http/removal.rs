@@ -32,7 +32,7 @@ const PAUSE: Duration = Duration::from_millis(10);
 const BESIDE: u64 = 500;
 
 pub async fn delete(context: &Context, raw: RawTarget) -> Result<HttpResponse, Problem> {
-    let (graph, who) = auth::enter(context).await?;
+    let (_, who) = auth::enter(context).await?;
     let asked = Asked::new(context, raw)?;
     let Some(selector) = asked.selector.clone() else {
         return Err(
@@ -43,6 +43,12 @@ pub async fn delete(context: &Context, raw: RawTarget) -> Result<HttpResponse, P
     let write = asked.write(context, &who, "Delete", b"")?;
     let condition = condition(&context.request)?;
     let (limits, dry_run) = (*context.limits(), asked.dry_run);
+    // Small or large, for a repeat may find less than the first does. Who waits keeps no graph.
+    let held = match &write.idempotency {
+        Some(key) if !dry_run => Some(context.state.underway.hold(key, limits.wait_ms).await?),
+        _ => None,
+    };
+    let graph = context.state.engine.snapshot();
     let (who, selector) = rehearse(graph, who, selector, limits, dry_run)
         .await
         .map_err(|problem| problem.beneath(&asked.text))?;
@@ -51,6 +57,7 @@ pub async fn delete(context: &Context, raw: RawTarget) -> Result<HttpResponse, P
         who: Arc::new(who),
         limits,
         write,
+        held,
         condition,
         begun: false,
         removed: 0,
@@ -66,12 +73,8 @@ pub async fn delete(context: &Context, raw: RawTarget) -> Result<HttpResponse, P
         Err(error) => match large(error) {
             Err(error) => Err(decided(&context.state, error)),
             Ok(rest) => {
-                let held = steps.hold()?;
                 // A caller that goes away does not end it half way.
-                let all = actix_web::rt::spawn(async move {
-                    let _held = held;
-                    steps.all(rest).await
-                });
+                let all = actix_web::rt::spawn(async move { steps.all(rest).await });
                 all.await.map_err(|_| internal("the work was cut off"))?
             }
         },
@@ -134,6 +137,8 @@ struct Steps {
     who: Arc<Who>,
     limits: Limits,
     write: Write,
+    /// Its key stands for it, though the answer comes with the last step.
+    held: Option<Held>,
     /// Of the first step.
     condition: Option<IfMatch>,
     /// A step is stored.
@@ -143,18 +148,9 @@ struct Steps {
 }
 
 impl Steps {
-    /// Its key stands for it from now on, though the answer comes with the last step.
-    fn hold(&self) -> Result<Option<Held>, Problem> {
-        let held = self.write.idempotency.as_ref().map(|asked| {
-            let held = self.state.underway.hold(asked);
-            held.ok_or_else(|| WriteError::<Error>::KeyReused.into())
-        });
-        held.transpose()
-    }
-
     async fn all(&mut self, mut rest: Rest) -> Result<Written, Problem> {
         // The key is kept with what it stands for: the last commit, whose answer is that of the whole.
-        let key = self.write.idempotency.take();
+        let mut key = self.write.idempotency.take();
         let patience = Duration::from_millis(self.limits.wait_ms);
         let mut waited = Duration::ZERO;
         let (engine, left, who) = (self.state.engine.clone(), rest.clone(), self.who.clone());
@@ -169,6 +165,11 @@ impl Steps {
             let done = match fits.map_err(|problem| self.partly(problem, &rest))? {
                 false => self.step(rest.clone(), limits).await,
                 true => match self.last(rest.clone(), limits, key.clone()).await {
+                    // The answer of a repeat at another node, which found less: what that left goes all the same.
+                    Ok(written) if written.replayed && rest.is_left(&self.state.engine.snapshot()) => {
+                        key = None;
+                        continue;
+                    }
                     Ok(written) => return Ok(written),
                     // It has grown since.
                     Err(error) => large(error),
@@ -251,7 +252,11 @@ impl Steps {
         partly.more.insert("removed".into(), json!(self.removed));
         partly.more.insert("targets".into(), json!(shown));
         partly.more.insert("targetsLeft".into(), json!(left));
-        partly.help("what is left fits together; to go on, DELETE the `targets` by their ids: the selector may not find them any more")
+        let partly = partly.help("what is left fits together; to go on, DELETE the `targets` by their ids: the selector may not find them any more");
+        if let Some(held) = &self.held {
+            held.break_off(&partly);
+        }
+        partly
     }
 }
 

@@ -20,7 +20,7 @@ use crate::engine::{Idempotency, Write, WriteError, Written};
 use crate::error::Error;
 use crate::graph::Transaction;
 use crate::limits::{Limit, Limits};
-use crate::model::Principal;
+use crate::model::{Principal, Revision};
 use crate::operation::crud::{self, IfMatch, Mode};
 use crate::operation::input::{self, ObjectInput};
 use crate::selector;
@@ -264,8 +264,10 @@ pub fn condition(request: &Request) -> Result<Option<IfMatch>, Problem> {
         (Some(tags), None) if tags == "*" => Ok(Some(IfMatch::Any)),
         (Some(tags), None) => {
             let revisions = tags.split(',').map(str::trim).filter_map(|tag| {
-                // A weak tag never matches strongly; a tag that is no revision matches nothing we have.
-                tag.strip_prefix('"')?.strip_suffix('"')?.parse().ok()
+                // A weak tag never matches strongly; a tag that is no revision, as we write it, matches nothing we have.
+                let tag = tag.strip_prefix('"')?.strip_suffix('"')?;
+                let revision: Revision = tag.parse().ok()?;
+                (revision.to_string() == tag).then_some(revision)
             });
             Ok(Some(IfMatch::Of(revisions.collect())))
         }

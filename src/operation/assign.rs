@@ -2,6 +2,7 @@
 //! may say, and the seat a reservation takes, is decided where every write of one is: in `crud`.
 
 use compact_str::CompactString;
+use uuid::Uuid;
 
 use super::crud::{self, Mode};
 use super::input::{FieldInput, ObjectInput, ReferenceInput};
@@ -9,14 +10,16 @@ use super::refusal::{Fault, OperationError};
 use super::target::{owned, reached};
 use super::{Call, Outcome};
 use crate::access::{Action, Permission};
-use crate::entitlement::ruled;
+use crate::entitlement::{ruled, seated};
 use crate::error::Error;
-use crate::graph::Node;
+use crate::graph::{Node, Transaction, Violation};
 use crate::model::schema::{RelationType, known};
-use crate::model::{Entity, Field, Kind, Rel, Time, Value};
+use crate::model::{Entity, Field, Fields, Kind, Rel, Time, Value};
 
 const BY_LICENSE: Rel = known(RelationType::OneToMany, Kind::License, Kind::Assignment);
 const BY_PROFILE: Rel = known(RelationType::OneToMany, Kind::Profile, Kind::Assignment);
+/// What is said of an assignment here.
+const SAID: [&str; 4] = ["reservationType", "validFrom", "validUntil", "grantsAccess"];
 
 pub(super) fn run(call: &mut Call<'_, '_>) -> Result<Outcome, Error> {
     let kind = call.arguments.text("reservationType");
@@ -27,9 +30,11 @@ pub(super) fn run(call: &mut Call<'_, '_>) -> Result<Outcome, Error> {
     let id = call.arguments.id("profileId").unwrap_or_default();
     let profile = reached(call.tx.graph(), call.who, Kind::Profile, id, "profileId")?;
     let now = call.tx.now();
-    let mut inputs = Vec::new();
+    let (mut inputs, mut ended) = (Vec::new(), Vec::new());
     for id in call.arguments.ids("licenseId") {
         let license = owned(call.tx.graph(), call.who, Kind::License, id, "licenseId")?;
+        let there = license.graph().assignment(license, profile);
+        ended.extend(there.filter(|there| has_ended(there, now)).map(|there| there.id));
         inputs.push(input(call, profile, license, now)?);
     }
     // What the operation may do as a whole, its steps may.
@@ -48,7 +53,30 @@ pub(super) fn run(call: &mut Call<'_, '_>) -> Result<Outcome, Error> {
             ruled::leave(call.tx, *assignment)?;
         }
     }
+    for assignment in ended {
+        forget(call.tx, assignment)?;
+    }
     Ok(Outcome::of(done.top))
+}
+
+/// Of an assignment that had ended what was said just now stays, and nothing it was before: neither its other fields, nor
+/// the rule, the group or the record it was made by.
+fn forget(tx: &mut Transaction<'_>, assignment: Uuid) -> Result<(), Violation> {
+    for rel in [ruled::LEASED, seated::BY_GROUP, ruled::ALLOCATED] {
+        let parent = tx.graph().find(assignment).and_then(|node| node.parent(rel));
+        if let Some(parent) = parent.map(|parent| parent.id) {
+            tx.unrelate(rel, parent, assignment)?;
+        }
+    }
+    let node = tx
+        .graph()
+        .find(assignment)
+        .ok_or(Violation::NotFound { id: assignment })?;
+    let said = SAID.into_iter().filter_map(|name| Kind::Assignment.field(name));
+    let fields: Fields = said
+        .filter_map(|field| Some((field, node.fields().get(field)?.clone())))
+        .collect();
+    tx.update(assignment, fields)
 }
 
 /// The assignment as the parameters say it. One that has ended counts as none: made again, it keeps its id and nothing else.
@@ -70,7 +98,7 @@ fn input(call: &Call<'_, '_>, profile: Node<'_>, license: Node<'_>, now: Time) -
     // What is reserved by hand is a rule's no longer, nor ends as that did.
     let was_rules = arguments.has("reservationType") && there.is_some_and(|node| node.parent(ruled::LEASED).is_some());
     let mut fields = Vec::new();
-    for name in ["reservationType", "validFrom", "validUntil", "grantsAccess"] {
+    for name in SAID {
         let value = given(name).or((ended || was_rules && name == "validUntil").then_some(None));
         if let (Some(value), Some(field)) = (value, Kind::Assignment.field(name)) {
             let field = Field::Own(field);

@@ -52,12 +52,17 @@ pub fn licenses<'g>(
     let by_way = by_way.filter(|license| !select::is_individual(license));
     let by_set = sets::licenses(profile, now, limits.visited).ok_or_else(|| too_many(limits))?;
     let by_set = by_set.filter(|license| license.parent(select::LICENSES).is_some_and(&is_within));
-    for license in by_way.chain(by_assignment).chain(by_set).chain(by_rule) {
+    let otherwise = by_way
+        .chain(by_assignment)
+        .chain(by_set)
+        .map(|license| (license, false));
+    for (license, by_rule) in otherwise.chain(by_rule.map(|license| (license, true))) {
         visited += 1;
         if visited > limits.visited {
             return Err(too_many(limits));
         }
-        if is_usable(license, profile, with_expired, now) && seen.insert(license.id) {
+        let is_kept_out = by_rule && is_kept_out(license, profile, now);
+        if !is_kept_out && is_usable(license, profile, with_expired, now) && seen.insert(license.id) {
             found.push(license);
         }
     }
@@ -75,6 +80,12 @@ pub(super) fn too_many(limits: &Limits) -> QueryError {
             value: limits.visited,
         }),
     }
+}
+
+/// Does its assignment keep the profile from what a rule opens, which opens it otherwise?
+fn is_kept_out(license: Node<'_>, profile: Node<'_>, now: Time) -> bool {
+    let assignment = license.graph().assignment(license, profile);
+    assignment.is_some_and(|assignment| decision::keeps_rules_out(&assignment, now))
 }
 
 fn is_usable(license: Node<'_>, profile: Node<'_>, with_expired: bool, now: Time) -> bool {

@@ -1,7 +1,11 @@
 //! Queries the server names: `/me()`, `/profile('…')`, `/emailAndProfile('…')`. They answer flat rows and are neither
 //! walked on from nor counted. A table of data; how a row is written is the edge's to say.
 
+use std::collections::HashSet;
+
+use foldhash::fast::RandomState;
 use smallvec::SmallVec;
+use uuid::Uuid;
 
 use super::budget::Budget;
 use super::condition::visible_parent;
@@ -128,7 +132,7 @@ impl<'g> Asked<'_, 'g, '_> {
         Ok(rel.and_then(|rel| visible_parent(self.view, child, rel)))
     }
 
-    fn profile_row(&self, id: uuid::Uuid) -> Result<Vec<Row<'g>>, QueryError> {
+    fn profile_row(&self, id: Uuid) -> Result<Vec<Row<'g>>, QueryError> {
         self.visit()?;
         let Some(profile) = self.view.find(id).filter(|node| node.entity().kind == Kind::Profile) else {
             return Ok(Vec::new());
@@ -161,6 +165,7 @@ fn email_and_profile<'g>(asked: &Asked<'_, 'g, '_>) -> Result<Vec<Row<'g>>, Quer
         return Ok(Vec::new());
     };
     let mut rows: Vec<Row<'g>> = Vec::new();
+    let mut named: HashSet<Uuid, RandomState> = HashSet::default();
     for address in having(asked, Kind::EmailAddress, "value", &email)? {
         let Some(contact) = asked.parent(address, Kind::ContactInformation)? else {
             continue;
@@ -168,6 +173,7 @@ fn email_and_profile<'g>(asked: &Asked<'_, 'g, '_>) -> Result<Vec<Row<'g>>, Quer
         let Some(profile) = asked.parent(contact, Kind::Profile)? else {
             continue;
         };
+        named.insert(profile.id);
         rows.push(SmallVec::from_iter([
             (Kind::EmailAddress, address),
             (Kind::Profile, profile),
@@ -184,8 +190,7 @@ fn email_and_profile<'g>(asked: &Asked<'_, 'g, '_>) -> Result<Vec<Row<'g>>, Quer
         };
         for (profile, _) in person.hop(hop, None) {
             asked.visit()?;
-            let named = rows.iter().any(|row| row.iter().any(|(_, node)| *node == profile));
-            if !named && asked.view.sees_relation(rel) && asked.view.sees(profile) {
+            if asked.view.sees_relation(rel) && asked.view.sees(profile) && named.insert(profile.id) {
                 rows.push(SmallVec::from_iter([
                     (Kind::EmailAndPassword, login),
                     (Kind::Profile, profile),

@@ -77,6 +77,15 @@ fn the_log_is_asked_from_the_shell() {
         .output()
         .expect("the program runs");
     assert_eq!(serde_json::from_slice::<Value>(&done.stdout).expect("JSON"), all);
+    let mut command = seatgraph(here, "audit --database a.db --limit 3 --output json");
+    let done = command
+        .env("SEATGRAPH_LIMITS__PAGE_MAX", "2")
+        .output()
+        .expect("the program runs");
+    let found: Value = serde_json::from_slice(&done.stdout).expect("JSON");
+    assert_eq!(revisions(&found), [1, 2, 3]);
+    let err = text(&done.stderr);
+    assert!(err.contains("there may be more: --after 3"), "{err}");
     let done = run(here, "audit --database a.db --limit 2");
     let (out, err) = (text(&done.stdout), text(&done.stderr));
     assert!(out.contains("Import") && out.contains("created LicensedItem "), "{out}");

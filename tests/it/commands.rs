@@ -216,6 +216,11 @@ fn a_world_goes_into_a_file_and_comes_out_again() {
         "",
     );
     check(here, "export again.ndjson --database b.db", 0, "", "");
+    // A link is followed, and what is no file stays what it is.
+    std::os::unix::fs::symlink("far.ndjson", here.join("near.ndjson")).expect("a link");
+    check(here, "export near.ndjson --database b.db", 0, "", "");
+    assert!(here.join("near.ndjson").is_symlink(), "the link is there");
+    check(here, "export /dev/stderr --database b.db", 0, "", "\"__objType\":\"");
     let printed = run(here, "export - --database b.db");
     let written = std::fs::read(here.join("all.ndjson")).expect("an export");
     assert!(
@@ -369,6 +374,19 @@ fn a_bad_line_stops_an_import_and_is_named() {
         "the 10000 lines before this batch are kept",
     );
     check(here, "query /Profile{count} --database a.db", 0, "20000\n", "");
+    // Lines are counted as an editor does.
+    let blank = format!(
+        "\n{}{{\"__objType\":\"Unicorn\"}}\n",
+        "{\"__objType\":\"Profile\"}\n".repeat(10_001)
+    );
+    std::fs::write(here.join("blank.ndjson"), blank).expect("a file");
+    check(
+        here,
+        "import blank.ndjson --database c.db",
+        1,
+        "",
+        "blank.ndjson: line 10003: unknown type `Unicorn`",
+    );
     let fine = "{\"__objType\":\"Profile\"}\n".repeat(7);
     std::fs::write(here.join("fine.ndjson"), fine).expect("a file");
     for (file, err) in [

@@ -277,6 +277,52 @@ fn pages_in_both_directions_are_the_whole() {
     }
 }
 
+/// A page that ends for want of time has come further, though what it went through tells nothing.
+#[test]
+fn commits_without_events_are_passed_page_by_page() {
+    let clock = Arc::new(Clock::frozen(NOW));
+    let variables = vec![("SEATGRAPH_LIMITS__VISITED".to_owned(), "4".to_owned())];
+    let settings = settings::read(&[], &variables, None).expect("settings");
+    let server = Server::start(Box::new(Memory::new()), clock.clone(), &settings);
+    let headers = [
+        ("Authorization".to_owned(), format!("Bearer {ADMIN}")),
+        ("Content-Type".to_owned(), "application/json".to_owned()),
+    ];
+    let mut made = vec![make(&server, "first")];
+    for at in 1..=40 {
+        // Ten of each millisecond: a token tells nobody anything.
+        clock.set(Time(NOW.millis() + at / 10));
+        let body = json!({"permissions": ["*.read"]}).to_string();
+        let token =
+            client::send(server.address, "POST", "/tokens", &headers, Some(body.as_bytes())).expect("an answer");
+        assert_eq!(token.status, 201, "{}", token.text());
+    }
+    made.push(make(&server, "last"));
+    let page = |place: &str| -> Vec<serde_json::Value> {
+        let target = format!("/event/get/seatgraph?{place}");
+        let answer = client::send(server.address, "GET", &target, &headers, None).expect("an answer");
+        serde_json::from_slice(&answer.body).expect("a page")
+    };
+    let follow = |mut place: String, end: fn(&[serde_json::Value]) -> &serde_json::Value| {
+        let mut found = Vec::new();
+        for _ in 0..100 {
+            let page = page(&place);
+            let events = page[1..page.len() - 1].iter();
+            found.extend(events.map(|event| event["eventObjectId"].as_str().expect("an id").to_owned()));
+            let url = end(&page)["url"].as_str().expect("a url").to_owned();
+            let (_, next) = url.split_once('?').expect("a query");
+            if next == place {
+                return found;
+            }
+            place = next.to_owned();
+        }
+        panic!("it goes on for ever at {place}");
+    };
+    assert_eq!(follow("after=0".to_owned(), |page| page.last().expect("an end")), made);
+    made.reverse();
+    assert_eq!(follow("newest=true".to_owned(), |page| &page[0]), made);
+}
+
 /// What an operation tells and no change shows: kept with a commit that is made for it alone, and there again after a restart.
 #[test]
 fn what_is_told_is_kept() {

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use seatgraph::model::{Clock, Time};
 use seatgraph::settings::Settings;
-use seatgraph::storage::{Failing, Fault, Faults, Memory};
+use seatgraph::storage::{Failing, Fault, Faults, Memory, Storage};
 use serde_json::{Value, json};
 
 use super::support::client::{self, Response};
@@ -16,6 +16,11 @@ use super::support::server::{ADMIN, Server};
 
 const ORGANIZATION: &str = "10000000-0000-4000-8000-000000000001";
 const LARGE: &str = "/graph/Organization[@name='Large']";
+const LEAVERS: &str = "/graph/Profile[@validUntil=null][@description='leaver']";
+
+/// Milliseconds a repeat waits for the first: as long as it takes, and hardly at all.
+const PATIENT: u64 = 30_000;
+const HASTY: u64 = 1;
 
 struct World {
     store: Memory,
@@ -25,24 +30,25 @@ struct World {
 }
 
 impl World {
-    fn on(store: Memory) -> Self {
+    fn on(store: Memory, wait_ms: u64) -> Self {
         let gate = Gate::default();
         gate.shut_behind(Some("Delete"));
         let (storage, faults) = Failing::new(store.another());
-        let mut settings = Settings::default();
-        settings.limits.cascade = 10;
-        let clock = Arc::new(Clock::frozen(Time(1_768_478_400_000)));
         Self {
             store,
-            server: Server::start(Box::new(Gated::new(storage, &gate)), clock, &settings),
+            server: server(Box::new(Gated::new(storage, &gate)), wait_ms),
             gate,
             faults,
         }
     }
 
-    /// An organization with forty licenses, of which a commit removes two.
     fn new() -> Self {
-        let world = Self::on(Memory::new());
+        Self::waiting(PATIENT)
+    }
+
+    /// An organization with forty licenses, of which a commit removes two.
+    fn waiting(wait_ms: u64) -> Self {
+        let world = Self::on(Memory::new(), wait_ms);
         let mut lines = vec![
             json!({"__objType": "Organization", "id": ORGANIZATION, "name": "Large"}),
             json!({"__objType": "LicensedItem", "id": "10000000-0000-4000-8000-000000000002", "name": "editor"}),
@@ -90,6 +96,25 @@ impl World {
         client::send(self.server.address, method, target, &headers, body.map(str::as_bytes)).expect("an answer")
     }
 
+    /// Two profiles that leave: one with forty denials, which a commit does not remove, and one with nothing.
+    fn with_leavers(self) -> Self {
+        let [large, small] = [1, 2].map(|number| format!("30000000-0000-4000-8000-{number:012}"));
+        let profiles = [&large, &small].map(|id| json!({"__objType": "Profile", "id": id, "description": "leaver"}));
+        let denials = (0..40).map(|number| {
+            let license = format!("20000000-0000-4000-8000-{number:012}");
+            json!({"__objType": "Assignment", "reservationType": "denied", "referenceFields": {
+                "ref_License_id": license, "ref_Profile_id": large}})
+        });
+        let lines: String = profiles
+            .into_iter()
+            .chain(denials)
+            .map(|line| format!("{line}\n"))
+            .collect();
+        let answer = self.send(ADMIN, "POST", "/import", Some(&lines));
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        self
+    }
+
     fn json(&self, target: &str) -> Value {
         serde_json::from_slice(&self.send(ADMIN, "GET", target, None).body).expect("JSON")
     }
@@ -131,6 +156,14 @@ impl World {
         assert_eq!(deletion.status, 401, "{}", deletion.text());
         serde_json::from_slice(&deletion.body).expect("JSON")
     }
+}
+
+fn server(storage: Box<dyn Storage>, wait_ms: u64) -> Server {
+    let mut settings = Settings::default();
+    settings.limits.cascade = 10;
+    settings.limits.wait_ms = wait_ms;
+    let clock = Arc::new(Clock::frozen(Time(1_768_478_400_000)));
+    Server::start(storage, clock, &settings)
 }
 
 fn until(what: &str, is_so: impl Fn() -> bool) {
@@ -286,7 +319,7 @@ fn the_next_start_goes_on_where_the_store_failed() {
         );
         let store = world.store.another();
         drop(world);
-        let world = World::on(store);
+        let world = World::on(store, PATIENT);
         world.gate.shut_behind(None);
         let graph = world.server.engine.snapshot();
         graph.check().expect("a graph that fits together");
@@ -304,7 +337,7 @@ fn the_next_start_goes_on_where_the_store_failed() {
     }
 }
 
-/// A repeat that comes while the first is under way joins in, and both have the answer that is kept.
+/// A repeat that comes while the first is under way waits for it, and both have the answer that is kept.
 #[test]
 fn a_repeat_half_way_is_answered_as_the_first() {
     let world = World::new();
@@ -313,15 +346,85 @@ fn a_repeat_half_way_is_answered_as_the_first() {
         let first = scope.spawn(keyed);
         world.gate.arrived();
         let second = scope.spawn(keyed);
-        until("it waits in the queue", || world.server.engine.health().queue == 1);
         world.gate.open();
         (first.join().expect("an answer"), second.join().expect("an answer"))
     });
     assert_eq!((first.status, second.status), (200, 200), "{}", second.text());
     assert_eq!(first.body, second.body);
     let replayed = [&first, &second].map(|answer| answer.header("idempotency-replayed") == Some("true"));
-    assert_ne!(replayed[0], replayed[1]);
+    assert_eq!(replayed, [false, true]);
     assert_eq!(world.server.engine.snapshot().len(), 1, "all but the item");
+}
+
+/// Also one that finds less than the first did, which one commit would do. It does not wait for ever.
+#[test]
+fn a_repeat_that_finds_less_does_not_answer_for_the_first() {
+    let world = World::waiting(HASTY).with_leavers();
+    let keyed = || world.send_with(ADMIN, "DELETE", LEAVERS, None, &[("Idempotency-Key", "leavers")]);
+    let (first, second) = thread::scope(|scope| {
+        let first = scope.spawn(keyed);
+        world.gate.arrived();
+        assert_eq!(
+            world.json(&format!("{LEAVERS}{{count}}"))["value"],
+            1,
+            "the large one has ended"
+        );
+        let second = scope.spawn(keyed);
+        until("it is answered, or waits", || {
+            second.is_finished() || world.server.engine.health().queue == 1
+        });
+        world.gate.open();
+        (first.join().expect("an answer"), second.join().expect("an answer"))
+    });
+    assert_eq!(
+        (first.status, second.status),
+        (200, 503),
+        "{} {}",
+        first.text(),
+        second.text()
+    );
+    let problem: Value = serde_json::from_slice(&second.body).expect("JSON");
+    assert_eq!(problem["code"], "stillUnderWay");
+    assert_eq!(second.header("retry-after"), Some("1"));
+    for (kind, left) in [("Profile", 0), ("Assignment", 0), ("License", 40)] {
+        assert_eq!(world.json(&format!("/graph/{kind}{{count}}"))["value"], left, "{kind}");
+    }
+    let third = keyed();
+    assert_eq!((third.status, &third.body), (200, &first.body));
+    assert_eq!(third.header("idempotency-replayed"), Some("true"));
+}
+
+/// At another node nobody knows of the first, and the answer of the repeat is kept. All goes, nevertheless.
+#[test]
+fn a_repeat_at_another_node_does_not_end_the_first() {
+    let world = World::new().with_leavers();
+    let other = server(Box::new(world.store.another()), PATIENT);
+    let headers = [
+        ("Authorization", format!("Bearer {ADMIN}")),
+        ("Idempotency-Key", "leavers".to_owned()),
+    ];
+    let headers = headers.map(|(name, value)| (name.to_owned(), value));
+    let keyed = |address| client::send(address, "DELETE", LEAVERS, &headers, None).expect("an answer");
+    let (first, second) = thread::scope(|scope| {
+        let first = scope.spawn(|| keyed(world.server.address));
+        world.gate.arrived();
+        let second = keyed(other.address);
+        world.gate.open();
+        (first.join().expect("an answer"), second)
+    });
+    assert_eq!(
+        (first.status, second.status),
+        (200, 200),
+        "{} {}",
+        first.text(),
+        second.text()
+    );
+    let count =
+        |answer: &Response| -> Value { serde_json::from_slice::<Value>(&answer.body).expect("JSON")["count"].clone() };
+    assert_eq!(count(&second), 1);
+    for (kind, left) in [("Profile", 0), ("Assignment", 0), ("License", 40)] {
+        assert_eq!(world.json(&format!("/graph/{kind}{{count}}"))["value"], left, "{kind}");
+    }
 }
 
 /// Its answer is not there yet, and its key is taken.

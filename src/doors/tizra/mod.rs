@@ -235,7 +235,8 @@ async fn session(context: &Context, payload: Payload, asked: &Asked) -> Result<H
     Ok(response)
 }
 
-/// `POST` with `"operation":"login"`: whether a password is right, and what its user may use.
+/// `POST` with `"operation":"login"`: whether a password is right, and what its user may use. The answer leads to the record
+/// of the user.
 async fn login(context: &Context, payload: Payload, asked: &Asked) -> Result<HttpResponse, No> {
     let (_, members) = read(context, payload).await?;
     let (name, secret) = wire::login(&members)?;
@@ -248,20 +249,27 @@ async fn login(context: &Context, payload: Payload, asked: &Asked) -> Result<Htt
     let graph = context.state.engine.snapshot();
     let who = auth::authenticate_basic(context, &graph)?;
     let entered = (graph, who);
-    let (site, revision) = (asked.site.clone(), entered.0.revision());
+    let (place, revision) = (asked.clone(), entered.0.revision());
     let looked = look(context, entered, SaleError::code, move |at| {
-        let found = sale::of_login(at.graph, at.who, &site, &verified, at.now, at.limits)?;
+        let found = sale::of_login(at.graph, at.who, &place.site, &verified, at.now, at.limits)?;
         Ok(found.map(|(user, licenses)| {
-            told::ok(told::Entered {
+            let location = place.object(&user.id);
+            let entered = told::Entered {
                 token: None,
                 user: told::user(&user),
                 licenses: licenses.iter().map(told::license).collect(),
-            })
+            };
+            let told = told::answer(200, "OK", Some(&location), entered);
+            (location, told)
         }))
     });
-    let told = looked.await??.ok_or_else(No::credentials)?;
+    let (location, told) = looked.await??.ok_or_else(No::credentials)?;
     password_was_right(context, &name);
-    Ok(shown(told, revision))
+    let mut response = shown(told, revision);
+    if let Ok(location) = header::HeaderValue::from_str(&location) {
+        response.headers_mut().insert(header::LOCATION, location);
+    }
+    Ok(response)
 }
 
 async fn object(context: &Context, asked: &Asked, id: &str) -> Result<HttpResponse, No> {

@@ -152,7 +152,7 @@ fn operation(route: &Route, path: &str) -> Value {
     let content = |schema: Value| json!({"application/json": {"schema": schema}});
     let mut responses = Map::new();
     let mut done = json!({"description": "Done, or found", "content": content(reference(route.answer))});
-    if route.status == 201 {
+    if route.status == 201 || route.id == "Login" {
         done["headers"] = json!({"Location": {"description": "As `location` has it", "schema": {"type": "string"}}});
     }
     responses.insert(route.status.to_string(), done);

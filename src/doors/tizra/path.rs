@@ -1,7 +1,10 @@
 //! Paths of the vendor: `/admin-api/{site}` and what is below it (`doors.md` C.2). Split first and decoded after, each segment
 //! once; an empty one counts for nothing.
 
-use percent_encoding::percent_decode_str;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+
+/// What is encoded in a segment of an address: an id may be any text.
+const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// What a path is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,6 +23,14 @@ pub struct Asked {
     /// The same as it was sent, for addresses in answers.
     pub raw_site: String,
     pub place: Place,
+}
+
+impl Asked {
+    /// The address of an object of the site.
+    pub fn object(&self, id: &str) -> String {
+        let id = utf8_percent_encode(id, SEGMENT);
+        format!("/admin-api/{}/objects/{id}", self.raw_site)
+    }
 }
 
 fn segments(path: &str) -> Option<impl Iterator<Item = &str>> {
@@ -90,6 +101,20 @@ mod tests {
             "/admin-api/9p2/objects/%FF",
         ] {
             check(path, None);
+        }
+    }
+
+    #[test]
+    fn an_address_leads_back_to_its_object() {
+        for (site, id, expected) in [
+            ("9p2", "pfss", "/admin-api/9p2/objects/pfss"),
+            ("a%2Fb", "alto-1", "/admin-api/a%2Fb/objects/alto-1"),
+            ("9p2", "a b/ä\r\n", "/admin-api/9p2/objects/a%20b%2F%C3%A4%0D%0A"),
+        ] {
+            let asked = read(&format!("/admin-api/{site}")).unwrap();
+            let address = asked.object(id);
+            assert_eq!(address, expected);
+            assert_eq!(read(&address).unwrap().place, Place::Object(id.to_owned()));
         }
     }
 }

@@ -25,10 +25,12 @@ use crate::engine::Reply;
 use crate::http::door::{self, Door, Look, Unread, shown, tell};
 use crate::http::write::{answer as written, beside};
 use crate::http::{Context, auth, body};
+use crate::model::Kind;
 use crate::operation::allocation::{self, Account, AllocationError, Change, Direct, Done, Rules};
+use crate::operation::foreign;
 use crate::operation::moving::Entry;
 
-/// The vendor caps a page there whatever is asked for.
+/// What a page has if nobody says how much, and of some lists the vendor's most whatever is asked for.
 const PAGE: usize = 50;
 
 pub struct UiPath;
@@ -100,11 +102,7 @@ async fn lease(context: &Context, payload: Payload, asked: &Asked) -> Result<Htt
 
 /// The portal names no account: it is the organization of the path, or the one the token is bound to.
 async fn portal(context: &Context, payload: Payload, asked: &Asked) -> Result<HttpResponse, No> {
-    let who = auth::authenticate(context, &context.state.engine.snapshot())?;
-    let bound = who.organization.map(|organization| organization.to_string());
-    let named = asked.organization.clone().or(bound);
-    // Where nobody says which, there is none.
-    let account: Account = (named.unwrap_or_default(), None);
+    let account = portal_account(context, asked)?;
     let rest = asked.rest();
     let Some(rest) = rest.strip_prefix(&["license", "accountant", "UserLicense"]) else {
         return Err(No::unknown_path());
@@ -142,6 +140,20 @@ async fn portal(context: &Context, payload: Payload, asked: &Asked) -> Result<Ht
         ["group", _, "user", _] => Err(No::method(method, "DELETE")),
         _ => Err(No::unknown_path()),
     }
+}
+
+/// Beside a bound token a name that no organization has is passed over; another organization's is refused as any.
+fn portal_account(context: &Context, asked: &Asked) -> Result<Account, No> {
+    let graph = context.state.engine.snapshot();
+    let who = auth::authenticate(context, &graph)?;
+    let bound = who.organization.map(|organization| organization.to_string());
+    let is_known = |name: &str| {
+        foreign::is_name(&graph, name, |_| true) || foreign::find(&graph, Kind::Organization, name, |_| true).is_some()
+    };
+    let named = asked.organization.clone();
+    let named = named.filter(|name| bound.is_none() || is_known(name));
+    // Where nobody says which, there is none.
+    Ok((named.or(bound).unwrap_or_default(), None))
 }
 
 /// Whoever has an organization's id finds those of its groups (`doors.md` A.8).
@@ -292,7 +304,7 @@ async fn rule(context: &Context, account: Account, group: &str) -> Result<HttpRe
 
 /// U6.
 async fn rules(context: &Context, account: Account) -> Result<HttpResponse, No> {
-    let asked = |query: &wire::Query| Ok((query.page(PAGE)?, query.order()?));
+    let asked = |query: &wire::Query| Ok((query.page(PAGE, PAGE)?, query.order()?));
     told(context, asked, move |at, (page, order)| {
         let (ruled, count) = allocation::group_rules(at.graph, at.who, &account, *page, *order, at.now, at.limits)?;
         told::rules(&ruled, count, at.limits)
@@ -301,9 +313,10 @@ async fn rules(context: &Context, account: Account) -> Result<HttpResponse, No> 
 }
 
 async fn portal_rules(context: &Context, account: Account) -> Result<HttpResponse, No> {
+    let most = context.limits().page_max as usize;
     told(
         context,
-        |query| query.page(PAGE),
+        |query| query.page(PAGE, most),
         move |at, page| {
             let order = Default::default();
             let (ruled, _) = allocation::group_rules(at.graph, at.who, &account, *page, order, at.now, at.limits)?;
@@ -340,9 +353,10 @@ async fn pools(context: &Context, account: Account) -> Result<HttpResponse, No> 
 }
 
 async fn holders(context: &Context, account: Account) -> Result<HttpResponse, No> {
+    let most = context.limits().page_max as usize;
     told(
         context,
-        |query| query.page(PAGE),
+        |query| query.page(PAGE, most),
         move |at, page| {
             let holders = allocation::holders(at.graph, at.who, &account, *page, at.now, at.limits)?;
             told::holders(&holders, at.limits)
@@ -355,7 +369,7 @@ async fn members(context: &Context, account: Account, group: &str) -> Result<Htt
     let group = group.to_owned();
     told(
         context,
-        |query| query.page(PAGE),
+        |query| query.page(PAGE, PAGE),
         move |at, page| {
             let members = allocation::members(at.graph, at.who, &account, &group, *page, at.now, at.limits)?;
             told::holders(&members, at.limits)

@@ -239,11 +239,14 @@ fn holder(holder: &allocation::Holder) -> Holder<'_> {
         last,
         display,
     } = &holder.named;
+    // Who has no address is called by its login, which stands alone: with a surname it would be read as a first name.
+    let (first, login) = (first.as_deref(), login.as_deref());
+    let alone = login.filter(|_| email.is_none());
     Holder {
         id: &holder.id,
         email: email.as_deref(),
-        name: first.as_deref().or(login.as_deref()),
-        surname: last.as_deref(),
+        name: alone.or(first).or(login),
+        surname: last.as_deref().filter(|_| alone.is_none()),
         display_name: display.as_deref(),
         last_in_use: holder.last_used.map(At),
         user_bundle_licenses: &holder.items,
@@ -319,4 +322,43 @@ pub fn entitled(names: &[String], told: &[bool]) -> Vec<u8> {
     json(&Entitled {
         is_entitled: each.collect(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_has_no_address_is_called_by_the_login() {
+        let some = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
+        for (login, email, first, last, name, surname) in [
+            ("ann", "", "Ann", "Lee", Some("ann"), None),
+            ("ann", "", "", "", Some("ann"), None),
+            ("ann", "ann@song.example", "Ann", "Lee", Some("Ann"), Some("Lee")),
+            ("ann", "ann@song.example", "", "", Some("ann"), None),
+            ("", "", "Ann", "Lee", Some("Ann"), Some("Lee")),
+            ("", "", "", "Lee", None, Some("Lee")),
+        ] {
+            let one = allocation::Holder {
+                id: "singer-77".to_owned(),
+                named: Named {
+                    login: some(login),
+                    email: some(email),
+                    first: some(first),
+                    last: some(last),
+                    display: None,
+                },
+                items: Vec::new(),
+                last_used: None,
+                external: false,
+                orphan: false,
+            };
+            let told = holder(&one);
+            assert_eq!(
+                (told.name, told.surname),
+                (name, surname),
+                "{login} {email} {first} {last}"
+            );
+        }
+    }
 }

@@ -220,10 +220,10 @@ impl Query {
         text.map(|text| text.parse().map_err(|_| wrong(&text))).transpose()
     }
 
-    /// How many to skip, and how many to answer.
-    pub fn page(&self, most: usize) -> Result<(usize, usize), No> {
+    /// How many to skip, and how many to answer: `usual` if it is not said, and no more than `most`.
+    pub fn page(&self, usual: usize, most: usize) -> Result<(usize, usize), No> {
         let (skip, top) = (self.number("skip")?, self.number("top")?);
-        Ok((skip.unwrap_or(0), top.unwrap_or(most).min(most)))
+        Ok((skip.unwrap_or(0), top.unwrap_or(usual).min(most)))
     }
 
     /// By which property, and whether it descends.
@@ -246,6 +246,29 @@ impl Query {
                 let message = format!("`sortOrder` is `{other}`: it is `asc` or `desc`");
                 Err(No::bad_request("badParameter", message))
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_is_as_long_as_it_is_asked_for_and_may_be() {
+        for (text, most, expected) in [
+            ("", 50, Some((0, 50))),
+            ("", 1000, Some((0, 50))),
+            ("", 20, Some((0, 20))),
+            ("top=200&skip=7", 50, Some((7, 50))),
+            ("top=200&skip=7", 1000, Some((7, 200))),
+            ("Top=2000", 1000, Some((0, 1000))),
+            ("top=0", 1000, Some((0, 0))),
+            ("top=ten", 1000, None),
+            ("skip=-1", 1000, None),
+        ] {
+            let page = query(text).and_then(|query| query.page(50, most));
+            assert_eq!(page.ok(), expected, "{text} {most}");
         }
     }
 }

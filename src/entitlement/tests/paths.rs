@@ -1,6 +1,7 @@
 //! Each way of `licensing.md` 2.1 to a license, and what narrows them.
 
 use super::*;
+use crate::entitlement::paths;
 
 #[test]
 fn a_way_opens_and_closes() {
@@ -160,4 +161,55 @@ fn filters() {
             ("? ann editor license=nothing", "notAuthorized"),
         ],
     );
+}
+
+/// A group loses an entitlement, or a member its group, and with it what rested on that.
+fn close(world: &mut World, from: &str, to: &str) {
+    let find = |name: &str| world.graph.find(id(name)).expect("an end");
+    let in_doubt = match find(from).kind {
+        Kind::Entitlement => paths::reservations_in(find(from), find(to)),
+        _ => paths::reservations(find(to), Some(id(from))),
+    };
+    world.tell(&format!("part {from} {to}"));
+    world
+        .commit(|tx| paths::free_lost(tx, &in_doubt))
+        .expect("no violation");
+}
+
+#[test]
+fn a_reservation_stays_whose_way_is_another() {
+    // ann is in the set, which opens two of the licenses; one of these is individual, and no relation opens it.
+    let lines = "
+        UserSet set name=set anyOf=[\"a\"] < acme
+        Property ann-tags key=AdminTags value=[\"a\"] < ann
+        License own validFrom=0 active=true individual=true < ent editor set
+        SeatCountCredit credit2 seatCount=3 active=true < own
+        License shared validFrom=0 active=true < ent editor set
+        SeatCountCredit credit3 seatCount=3 active=true < shared
+        Assignment a1 reservationType=reserved < lic ann
+        Assignment a2 reservationType=reserved < lic bob
+        Assignment a3 reservationType=reserved < own ann
+        Assignment a4 reservationType=reserved < own bob
+        Assignment a5 reservationType=reserved < shared ann
+        Assignment a6 reservationType=reserved < shared bob
+    ";
+    for (from, to, expected) in [
+        ("ent", "crew", ["0 of 2", "2 of 3", "1 of 3"]),
+        // Out of its last group in the organization, ann is in no set of it.
+        ("ann", "crew", ["1 of 2", "1 of 3", "1 of 3"]),
+        ("bob", "crew", ["1 of 2", "2 of 3", "1 of 3"]),
+    ] {
+        let mut world = World::new(lines);
+        close(&mut world, from, to);
+        let left = ["free lic", "free own", "free shared"].map(|step| world.step(step));
+        assert_eq!(left, expected, "{from} {to}");
+    }
+    // A relation of its own opened nothing individual either.
+    let mut world = World::new(&format!(
+        "{lines}
+         LicenseConsumerRelation ent zed
+         Assignment a7 reservationType=reserved < own zed"
+    ));
+    close(&mut world, "ent", "zed");
+    assert_eq!(world.step("free own"), "3 of 3");
 }

@@ -1,6 +1,7 @@
 //! Each row of `licensing.md` 2.6: the rule that says no, and what makes it say yes.
 
 use super::*;
+use crate::entitlement::amend;
 
 #[test]
 fn validity_and_suspension() {
@@ -117,6 +118,23 @@ fn named_seats() {
             ("free lic", "2 of 2"),
         ],
     );
+    // What is kept without a seat is not turned into a rule's, and is not told of as usable.
+    let kept = "AssignedLicenseConstraint named < model
+         AllocationRule rule < crew editor
+         Assignment off active=false < lic ann";
+    check(
+        kept,
+        &[("? ann editor", "consumptionDenied"), ("? bob editor", "yes lic 900")],
+    );
+    let world = World::new(kept);
+    for (who, expected) in [("ann", false), ("bob", true)] {
+        let find = |name: &str| world.graph.find(id(name)).expect("an end");
+        assert_eq!(
+            decision::may_use(find("lic"), find(who), world.time()),
+            expected,
+            "{who}"
+        );
+    }
     // A denial that is to come is not turned into a reservation.
     check(
         "AssignedLicenseConstraint named autoAssign=true < model
@@ -213,6 +231,18 @@ fn trials() {
             ("cid editor license=lic2 hw=a", "consumptionLocked"),
         ],
     );
+    // A renewal that names no device has used the trial on the one it has.
+    check(
+        "License lic2 validFrom=0 active=true < ent editor model
+         SeatCountCredit credit2 seatCount=9 active=true < lic2",
+        &[
+            ("ann editor license=lic hw=a", "new lic 900"),
+            ("ConsumptionLockConstraint lock < model", ""),
+            ("ann editor license=lic lease=ann:editor:a", "renewed lic 900"),
+            ("bob editor license=lic2 hw=a", "consumptionLocked"),
+            ("bob editor license=lic2 hw=b", "new lic2 900"),
+        ],
+    );
 }
 
 #[test]
@@ -294,6 +324,30 @@ fn devices_and_processes_on_a_seat() {
                     },
                 ),
                 ("ann editor hw=e", "concurrentSessionLimit"),
+            ],
+        );
+    }
+    // Whoever goes on and asks for nothing needs no more than it had, though another device came since: neither its end
+    // nor its answer is that of the seats that are there for the other one.
+    for times in ["allowLeaseRelease=false", "allowLeaseRelease=true"] {
+        check(
+            &format!(
+                "ConcurrentSessions cs sessionAnchors=[{{\"type\":\"hw\",\"maxCount\":1}}] < model
+                 LeaseTimeBehavior times leaseTimeCache=900000 {times} < model
+                 set credit seatCount=1
+                 SeatCountCredit short seatCount=1 validUntil=100 active=true < lic"
+            ),
+            &[
+                ("ann editor hw=a", "new lic 900"),
+                ("ann editor hw=b count=2", "new lic 100"),
+                ("at 10", ""),
+                ("ann editor hw=a", "renewed lic 910"),
+                ("free lic", "2 of 2"),
+                ("bob editor", "noSeatsAvailable"),
+                ("at 100", ""),
+                ("free lic", "1 of 1"),
+                ("ann editor hw=b", "concurrentSessionLimit"),
+                ("ann editor hw=a", "renewed lic 1000"),
             ],
         );
     }
@@ -597,6 +651,61 @@ fn uses_and_use_time() {
             ("bob editor", "new lic 120"),
             ("cid editor", "useTimeExceeded"),
         ],
+    );
+}
+
+#[test]
+fn what_was_spent_counts_whatever_each_credit_gives() {
+    let counted = "UseCountConstraint limit trackingMode=TRACK_BY_CLIENT_DECLARATION < model";
+    let mut world = World::new(&format!(
+        "{counted}
+         UseCountCredit one useCount=10 active=true < lic
+         UseCountCredit two useCount=10 active=true < lic"
+    ));
+    assert_eq!(world.step("ann editor count=8"), "new lic 900");
+    // Lowered, raised, lowered below what was used, and raised: each time one use more than there is, and what there is.
+    for (quota, more, left) in [(12, 5, 4), (13, 2, 1), (5, 1, 0), (14, 2, 1)] {
+        world
+            .commit(|tx| amend::quota(tx, id("lic"), quota))
+            .expect("another quota");
+        let told = world.step(&format!("ann editor count={more}"));
+        assert_eq!(told, "useCountExceeded", "{more} of {quota}");
+        if left > 0 {
+            let told = world.step(&format!("ann editor count={left}"));
+            assert_eq!(told, "renewed lic 900", "{left} of {quota}");
+        }
+    }
+    let timed = "
+        AggregateUseConstraint limit < model
+        UseTimeCredit one useTime=600000 active=true < lic
+        UseTimeCredit two useTime=600000 active=true < lic
+    ";
+    let mut world = World::new(timed);
+    assert_eq!(world.step("ann editor seconds=500"), "new lic 500");
+    world
+        .commit(|tx| amend::use_time(tx, id("lic"), 700_000, amend::Increment::Fair))
+        .expect("another limit");
+    assert_eq!(world.step("bob editor"), "new lic 200");
+    assert_eq!(world.step("cid editor"), "useTimeExceeded");
+    // What one is overdrawn by the others give.
+    check(
+        &format!(
+            "{counted}
+             UseCountCredit one useCount=2 useCountConsumed=8 active=true < lic
+             UseCountCredit two useCount=10 validUntil=100 active=true < lic"
+        ),
+        &[
+            ("ann editor count=5", "useCountExceeded"),
+            ("ann editor count=4", "new lic 100"),
+            ("ann editor count=1", "useCountExceeded"),
+            ("ann editor", "renewed lic 900"),
+        ],
+    );
+    check(
+        "AggregateUseConstraint limit < model
+         UseTimeCredit one useTime=1000 useTimeConsumed=401000 active=true < lic
+         UseTimeCredit two useTime=1000000 active=true < lic",
+        &[("ann editor", "new lic 600"), ("bob editor", "useTimeExceeded")],
     );
 }
 

@@ -81,7 +81,7 @@ pub async fn get(context: &Context) -> Result<HttpResponse, Problem> {
         let read = || {
             let mut log = engine.log()?;
             let mut page = Page::new(&asked, &engine, &limits);
-            page.read(&mut *log, horizon(engine.clock().now()))?;
+            page.read(&mut *log, horizon(engine.now()))?;
             Ok(page.finish())
         };
         read().map_err(|error: StorageError| unreadable(&error))
@@ -169,6 +169,8 @@ struct Page<'a> {
     found: Vec<(Place, Vec<u8>)>,
     /// The last place that was looked at.
     seen: Option<Place>,
+    /// Before the millisecond at which a way back began.
+    began: Option<Place>,
     /// Commits of one millisecond, when the way leads backwards.
     together: Vec<Commit>,
 }
@@ -192,6 +194,7 @@ impl<'a> Page<'a> {
             bytes: 0,
             found: Vec::new(),
             seen: None,
+            began: None,
             together: Vec::new(),
         }
     }
@@ -200,7 +203,8 @@ impl<'a> Page<'a> {
         let at = |place: Place| Time((place / PLACES).min(i64::MAX as u64) as i64);
         if self.asked.newest {
             let end = match self.asked.before {
-                Some(before) => first_at(log, Time(at(before).millis().saturating_add(1)))?,
+                // The millisecond of the last place that may be told is looked at.
+                Some(before) => first_at(log, Time(at(before.saturating_sub(1)).millis().saturating_add(1)))?,
                 None => Revision::MAX,
             };
             log.walk(
@@ -208,8 +212,14 @@ impl<'a> Page<'a> {
                 &mut |commit: &Commit| {
                     let goes_on = self.together.last().is_some_and(|other| other.at == commit.at);
                     // A millisecond is looked at as a whole: only then its events can be counted.
-                    if !goes_on && (self.backwards().is_break() || commit.at < horizon || self.is_spent()) {
-                        return ControlFlow::Break(());
+                    if !goes_on {
+                        if self.backwards().is_break() || commit.at < horizon {
+                            return ControlFlow::Break(());
+                        }
+                        self.comes_down_to(commit.at);
+                        if self.is_spent() {
+                            return ControlFlow::Break(());
+                        }
                     }
                     self.visited += 1 + commit.changes.len() as u64;
                     self.together.push(commit.clone());
@@ -224,12 +234,18 @@ impl<'a> Page<'a> {
         let from = first_at(log, self.asked.after.map_or(horizon, at).max(horizon))?;
         let (mut now, mut ordinal) = (Time(i64::MIN), 0);
         log.walk(Way::After(from.saturating_sub(1)), &mut |commit: &Commit| {
-            if commit.revision > self.newest || self.is_spent() {
+            let is_beyond = |before: Place| place(commit.at, 0) >= before;
+            if commit.revision > self.newest || self.asked.before.is_some_and(is_beyond) || self.is_spent() {
                 return ControlFlow::Break(());
             }
             self.visited += 1 + commit.changes.len() as u64;
             if commit.at != now {
                 (now, ordinal) = (commit.at, 0);
+                // All before this millisecond was looked at, though there may have been nothing.
+                let before = Some(place(now, 0).saturating_sub(1)).filter(|before| self.asked.is_within(*before));
+                if !self.is_full() {
+                    self.seen = self.seen.max(before);
+                }
             }
             let graph = self.engine.snapshot();
             for (index, event) in event::told(commit, &graph).enumerate() {
@@ -241,6 +257,18 @@ impl<'a> Page<'a> {
             }
             ControlFlow::Continue(())
         })
+    }
+
+    /// All after this millisecond was looked at, though there may have been nothing.
+    fn comes_down_to(&mut self, at: Time) {
+        if self.is_full() {
+            return;
+        }
+        let first = place(at, 0);
+        self.began.get_or_insert(first.saturating_sub(1));
+        let after = first.saturating_add(PLACES);
+        let bound = self.seen.or(self.asked.before).unwrap_or(Place::MAX);
+        self.seen = Some(after.min(bound));
     }
 
     /// The commits of one millisecond, the youngest first, are told from their end.
@@ -264,7 +292,7 @@ impl<'a> Page<'a> {
     }
 
     fn look(&mut self, place: Place, commit: &Commit, index: usize, event: &Event, graph: &Graph) -> ControlFlow<()> {
-        if self.found.len() == self.asked.most || self.bytes >= self.limits.answer_bytes {
+        if self.is_full() {
             return ControlFlow::Break(());
         }
         if !self.asked.is_within(place) {
@@ -280,9 +308,18 @@ impl<'a> Page<'a> {
         ControlFlow::Continue(())
     }
 
-    /// A bound was met. Never before something was looked at: each page comes further than the last.
+    /// No more events fit.
+    fn is_full(&self) -> bool {
+        self.found.len() == self.asked.most || self.bytes >= self.limits.answer_bytes
+    }
+
+    /// A bound was met. Never before something was looked at that the last page did not come to: each page comes further.
     fn is_spent(&self) -> bool {
-        self.visited > 0 && (self.visited >= self.limits.visited || Instant::now() >= self.until)
+        let has_come_further = match self.asked.newest {
+            true => self.visited > 0,
+            false => self.seen.is_some(),
+        };
+        has_come_further && (self.visited >= self.limits.visited || Instant::now() >= self.until)
     }
 
     fn finish(self) -> Done {
@@ -305,7 +342,7 @@ impl<'a> Page<'a> {
             ),
             (None, true) => (
                 seen.or(before).unwrap_or(0),
-                before.map_or(0, |before| before.saturating_sub(1)),
+                before.map_or(self.began.unwrap_or(0), |before| before.saturating_sub(1)),
             ),
         };
         Done {

@@ -102,7 +102,7 @@ impl<'i> Write<'_, '_, 'i> {
                     Self::end_name(relation.rel, false),
                     at,
                 )?;
-                self.relate(relation.rel, relation.from, relation.to, &relation.fields, at)?;
+                self.relate(relation.rel, relation.from, relation.to, &relation.fields, at, "")?;
             }
         }
         Ok(())
@@ -334,10 +334,11 @@ impl<'i> Write<'_, '_, 'i> {
         if !agrees(related.ends.0, from) || !agrees(related.ends.1, to) {
             return Err(at.member("relationAttributeObject", Refusal::EndsDisagree));
         }
-        self.relate(rel, from, to, &related.fields, at)
+        self.relate(rel, from, to, &related.fields, at, "relationAttributeObject/")
     }
 
-    /// Makes a named or many-to-many relation, or merges fields into the one there is.
+    /// Makes a named or many-to-many relation, or merges fields into the one there is. `within`: what leads from `at` to
+    /// the fields that were sent.
     fn relate(
         &mut self,
         rel: Rel,
@@ -345,6 +346,7 @@ impl<'i> Write<'_, '_, 'i> {
         to: Uuid,
         sent: &[(u8, Option<Value>)],
         at: At<'i>,
+        within: &str,
     ) -> Result<(), Failed> {
         let def = rel.def();
         let hop = Hop {
@@ -357,8 +359,13 @@ impl<'i> Write<'_, '_, 'i> {
         let graph = self.tx.graph();
         let ends = graph.find(from).zip(graph.find(to));
         let current = ends.and_then(|(near, far)| near.relation(hop, far));
-        let fields = content::merge_relation(rel, current, sent)
-            .map_err(|(name, refusal)| at.member("relationAttributeObject", refusal).below(&name))?;
+        let fields = content::merge_relation(rel, current, sent).map_err(|(name, refusal)| {
+            match sent.iter().any(|(field, _)| def.field(&name) == Some(*field)) {
+                true => at.member(&format!("{within}{name}"), refusal),
+                // It is missed, so it stands nowhere.
+                false => at.failed(refusal),
+            }
+        })?;
         if current == Some(fields.values()) {
             return Ok(());
         }
@@ -399,14 +406,6 @@ impl<'i> Write<'_, '_, 'i> {
             (_, Some(node)) => self.who.require(Permission::Kind(node.kind, Action::Update)),
             (_, None) => Err(crate::access::Denied::OutOfReach(id)),
         }
-    }
-}
-
-impl Failed {
-    fn below(mut self, name: &str) -> Self {
-        self.at.push('/');
-        self.at.push_str(name);
-        self
     }
 }
 

@@ -262,6 +262,8 @@ struct Write<'t, 'g, 'i> {
     homes: Vec<(Uuid, At<'i>)>,
     /// Entities in the place of hidden ones: such a write is refused, whatever else it says.
     intruders: Vec<Uuid>,
+    /// Those that gave up a value to another of the same body, as they were before it: as their sender read them.
+    gave_up: HashMap<Uuid, Entity, foldhash::fast::RandomState>,
 }
 
 impl<'t, 'g, 'i> Write<'t, 'g, 'i> {
@@ -281,6 +283,7 @@ impl<'t, 'g, 'i> Write<'t, 'g, 'i> {
             in_doubt: Vec::new(),
             homes: Vec::new(),
             intruders: Vec::new(),
+            gave_up: HashMap::default(),
         }
     }
 
@@ -363,7 +366,9 @@ impl<'t, 'g, 'i> Write<'t, 'g, 'i> {
         let at = self.flat.subjects[index].at();
         let restored = self.is_restored(index);
         let current = self.tx.graph().find(id).map(|node| node.entity().clone());
-        let (fields, kept) = self.merged(index, current.as_ref()).map_err(|(name, refusal)| {
+        let before = self.gave_up.remove(&id);
+        let read = before.as_ref().or(current.as_ref());
+        let (fields, kept) = self.merged(index, read).map_err(|(name, refusal)| {
             let refusal = match refusal {
                 Refusal::NotAsRead { kind, field, .. } if self.view().find(id).is_none() => {
                     Refusal::NotAsRead { kind, field, now: None }
@@ -479,16 +484,18 @@ impl<'t, 'g, 'i> Write<'t, 'g, 'i> {
             return false;
         };
         let is_kept = |fields: &Fields| fields.get(field) == current.fields().get(field);
+        let read = self.gave_up.get(&taken_by).unwrap_or(&current);
         // What else is wrong with it is said where it is written.
-        if self
-            .merged(other, Some(&current))
-            .is_ok_and(|(fields, _)| is_kept(&fields))
+        if self.merged(other, Some(read)).is_ok_and(|(fields, _)| is_kept(&fields))
             || self.may_update(taken_by).is_err()
         {
             return false;
         }
         let is_free = self.tx.update(taken_by, current.fields().with(field, None)).is_ok();
-        self.flat.subjects[other].is_touched |= is_free;
+        if is_free {
+            self.flat.subjects[other].is_touched = true;
+            self.gave_up.entry(taken_by).or_insert(current);
+        }
         is_free
     }
 

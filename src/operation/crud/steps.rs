@@ -64,6 +64,11 @@ impl Rest {
         self.left().iter().map(|target| (target.kind, target.end.id))
     }
 
+    /// Is any of them there?
+    pub fn is_left(&self, graph: &Graph) -> bool {
+        self.left().iter().any(|target| target.find(graph).is_some())
+    }
+
     /// Whoever deletes its own profile may go on with it, though nobody else comes in by that profile any more.
     pub fn ended(&self) -> Option<Uuid> {
         self.ended

@@ -203,7 +203,7 @@ pub struct Asked {
 }
 
 /// Licenses that were sold, in order of creation, and whether there are more. Goes from the user or the set that is named,
-/// else from the entitlements.
+/// else from the entitlements. A user's are those sold to it, not those that it uses by way of a set or has a seat of.
 pub fn list(
     graph: &Graph,
     who: &Who,
@@ -249,6 +249,7 @@ pub fn list(
                 let license = assignment.parent(BY_LICENSE);
                 if let Some(license) = license
                     && fits(license)?
+                    && sale::is_buyers(assignment)
                 {
                     found.push(license);
                 }

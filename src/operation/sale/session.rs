@@ -6,7 +6,7 @@ use uuid::Uuid;
 use super::account::{self, Property};
 use super::change::{Spec, made};
 use super::look::{self, Sold, User};
-use super::{SaleError, license, own_site};
+use super::{SaleError, is_sold, license, own_site};
 use crate::access::token::{self, NewToken};
 use crate::access::{Action, Permission, Who};
 use crate::entitlement::sale::Buyer;
@@ -21,7 +21,7 @@ const BY_LICENSE: Rel = known(RelationType::OneToMany, Kind::License, Kind::Assi
 const BY_PROFILE: Rel = known(RelationType::OneToMany, Kind::Profile, Kind::Assignment);
 /// How tokens and licenses of a session are called: so they are known when they have ended.
 const NAME: &str = "session";
-/// Those of a user that have ended and that one new session sweeps away.
+/// Those of a user and a site that have ended and that one new session sweeps away.
 const SWEPT: usize = 16;
 
 /// A session that is asked for.
@@ -66,7 +66,7 @@ pub(super) fn enter(tx: &mut Transaction<'_>, who: &Who, wanted: &Session) -> Re
         return Err(SaleError::AccountNotValid(wanted.user.clone()));
     }
     token::sweep(tx, profile, NAME)?;
-    sweep(tx, profile)?;
+    sweep(tx, site, profile)?;
     let until = Time(now.millis().saturating_add(SECONDS as i64 * 1000));
     let buyer = Buyer::Profile(profile);
     let mut licenses = Vec::new();
@@ -93,17 +93,18 @@ pub(super) fn enter(tx: &mut Transaction<'_>, who: &Who, wanted: &Session) -> Re
     })
 }
 
-/// Licenses of sessions that have ended open nothing any more: this only tidies.
-fn sweep(tx: &mut Transaction<'_>, profile: Uuid) -> Result<(), Violation> {
+/// Licenses of sessions that have ended open nothing any more: this only tidies. Those of another site are that one's to
+/// sweep.
+fn sweep(tx: &mut Transaction<'_>, site: Uuid, profile: Uuid) -> Result<(), Violation> {
     let now = tx.now();
-    let Some(user) = tx.graph().find(profile) else {
+    let Some((site, user)) = tx.graph().find(site).zip(tx.graph().find(profile)) else {
         return Ok(());
     };
     let held = user.hop(Hop::forward(BY_PROFILE), None);
     let licenses = held.filter_map(|(assignment, _)| assignment.parent(BY_LICENSE));
     let ended = licenses.filter(|license| {
         let name = license.fields().get(const { place(Kind::License, "name") });
-        select::is_individual(license)
+        is_sold(site, *license)
             && name.and_then(Value::as_text) == Some(NAME)
             && select::end(license).is_some_and(|until| until <= now)
     });

@@ -182,6 +182,25 @@ fn a_second_one_is_locked_out_until_the_first_is_gone() {
     Sqlite::open(&link, Migrate::Refuse).expect("opens");
 }
 
+/// So that both names are the one database from the beginning.
+#[cfg(unix)]
+#[test]
+fn a_link_to_a_database_that_is_not_there_yet_is_followed() {
+    let directory = directory();
+    let [link, between, path] = ["link.db", "between.db", "below/real.db"].map(|name| directory.path().join(name));
+    fs::create_dir(directory.path().join("below")).expect("made");
+    std::os::unix::fs::symlink("between.db", &link).expect("linked");
+    std::os::unix::fs::symlink("below/real.db", &between).expect("linked");
+    let open = Sqlite::open(&link, Migrate::Refuse).expect("opens");
+    assert!(path.is_file() && link.is_symlink() && between.is_symlink());
+    assert!(matches!(refusal(&path), StorageError::Locked(_)));
+    drop(open);
+    let circle = directory.path().join("circle.db");
+    std::os::unix::fs::symlink("circle.db", &circle).expect("linked");
+    let refused = refusal(&circle);
+    assert!(refused.to_string().contains("is a link to itself"), "{refused}");
+}
+
 #[test]
 fn what_a_killed_process_left_is_no_obstacle() {
     let directory = directory();

@@ -11,8 +11,26 @@ use std::path::{Path, PathBuf};
 use super::super::{Scratch, StorageError};
 use crate::model::Clock;
 
-/// A file's path with its links followed, so that one database has one lock.
+/// Links that lead to a link, at most: as many as Linux follows.
+const LINKS: usize = 40;
+
+/// A file's path with its links followed, so that one database has one lock. One that leads to a file that is not there yet names
+/// that file.
 pub fn resolve(path: &Path) -> Result<PathBuf, StorageError> {
+    let mut path = path.to_owned();
+    for _ in 0..LINKS {
+        match fs::read_link(&path) {
+            Ok(to) if !path.exists() => path = path.parent().map_or_else(|| to.clone(), |folder| folder.join(&to)),
+            _ => return resolve_file(&path),
+        }
+    }
+    Err(StorageError::Unavailable(format!(
+        "`{}` is a link to itself",
+        path.display()
+    )))
+}
+
+fn resolve_file(path: &Path) -> Result<PathBuf, StorageError> {
     let shown = path.display();
     let Some(name) = path.file_name() else {
         return Err(StorageError::Unavailable(format!("`{shown}` names no file")));

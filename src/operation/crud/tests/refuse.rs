@@ -34,6 +34,49 @@ fn what_does_not_fit_the_schema() {
 }
 
 #[test]
+fn a_field_of_a_relation_is_refused_where_it_stands() {
+    let first = "/rel_Relations/0/rel_RelatedObjectList/rel_RelatedObjects/0";
+    for (rel, expected) in [
+        (
+            "'validUntil':'2030-01-01'",
+            format!("endBeforeStart {first}/relationAttributeObject/validUntil"),
+        ),
+        // What is stored ends too early, and is not in the body.
+        ("'validFrom':'2032-01-02'", format!("endBeforeStart {first}")),
+        ("'validFrom':'2031-01-02'", "ok 1".to_owned()),
+    ] {
+        let mut world = World::new();
+        let membership = |rel: &str| {
+            format!("{{'T':'Profile','id':'#ann','~Membership':[{{'T':'ProfileGroup','id':'#crew','rel':{{{rel}}}}}]}}")
+        };
+        world.post(&membership("'validFrom':'2031-01-01','validUntil':'2032-01-01'"));
+        let done = world.send(&Who::server(), &membership(rel));
+        assert_eq!(told(&done, |done| done.told.count), expected, "{rel}");
+    }
+    // On a line of its own a relation has its fields beside its ends.
+    let line =
+        |fields: &str| format!("{{'T':'Membership','refs':{{'Profile':'#ann','ProfileGroup':'#crew'}},{fields}}}");
+    let until = line("'validUntil':'2030-01-01'");
+    for (lines, expected) in [
+        (
+            format!("[{}]", line("'validFrom':'2031-01-01','validUntil':'2030-01-01'")),
+            "endBeforeStart /0/validUntil",
+        ),
+        (
+            format!("[{},{until}]", line("'validFrom':'2031-01-01'")),
+            "endBeforeStart /1/validUntil",
+        ),
+        (
+            format!("[{until},{}]", line("'validFrom':'2031-01-01'")),
+            "endBeforeStart /1",
+        ),
+    ] {
+        let failed = World::new().import(&Who::server(), &lines).unwrap_err();
+        assert_eq!(told(&Err::<(), _>(failed.error), |()| 0), expected, "{lines}");
+    }
+}
+
+#[test]
 fn what_is_against_what_is_stored() {
     check("{'T':'Person','id':'#acme'}", "wrongType /id");
     check(
