@@ -64,7 +64,7 @@ pub fn run(common: &Common, args: &Audit) -> Result<(), Failure> {
         };
         // An item in parts is had whole.
         let whole = items.last().is_none_or(|last| last.get("partial").is_none());
-        if items.len() >= args.limit && whole {
+        if items.len() > args.limit || items.len() == args.limit && whole {
             break true;
         }
         range = format!("&cursor={}", encoded(cursor));

@@ -32,11 +32,8 @@ pub fn run(common: &Common, args: &Export) -> Result<(), Failure> {
 /// device) is written to as it is.
 pub fn to_file(from: &mut dyn Read, file: &Path, what: &str) -> Result<(), Failure> {
     let failed = |cause: std::io::Error| Failure::refused(format!("cannot write `{}`: {cause}", file.display()));
-    if file
-        .metadata()
-        .is_ok_and(|metadata| !metadata.is_file() && !metadata.is_dir())
-    {
-        let mut out = OpenOptions::new().write(true).open(file).map_err(failed)?;
+    if stays(file) {
+        let mut out = OpenOptions::new().append(true).open(file).map_err(failed)?;
         return copy(from, &mut out, what);
     }
     let file = followed(file);
@@ -51,21 +48,34 @@ pub fn to_file(from: &mut dyn Read, file: &Path, what: &str) -> Result<(), Failu
     done
 }
 
-/// What a link leads to, which need not be there yet.
-fn followed(file: &Path) -> PathBuf {
-    if let Ok(whole) = file.canonicalize() {
-        return whole;
-    }
-    match (std::fs::read_link(file), file.parent()) {
-        (Ok(to), Some(folder)) => folder.join(to),
-        _ => file.to_owned(),
-    }
+/// What is no file, or names one that is open: `/dev/stdout` may lead to what a shell appends to.
+fn stays(file: &Path) -> bool {
+    let names_open = ["/dev", "/proc"].iter().any(|folder| file.starts_with(folder));
+    let is_file = |metadata: std::fs::Metadata| metadata.is_file() || metadata.is_dir();
+    file.metadata().is_ok_and(|metadata| names_open || !is_file(metadata))
 }
 
-/// The name is as durable as the file.
-fn synced(file: &Path) -> std::io::Result<()> {
+/// Links that lead to a link, at most: as many as Linux follows.
+const LINKS: usize = 40;
+
+/// What a link leads to, which need not be there yet.
+fn followed(file: &Path) -> PathBuf {
+    let mut file = file.to_owned();
+    for _ in 0..LINKS {
+        let Ok(to) = std::fs::read_link(&file) else { break };
+        file = file.parent().map_or_else(|| to.clone(), |folder| folder.join(&to));
+    }
+    file
+}
+
+/// The name is as durable as the file, where the system lets a folder be synced.
+pub(super) fn synced(file: &Path) -> std::io::Result<()> {
     let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
-    File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
+    let synced = File::open(folder.unwrap_or(Path::new("."))).and_then(|folder| folder.sync_all());
+    match synced {
+        Err(cause) if matches!(cause.kind(), ErrorKind::PermissionDenied | ErrorKind::InvalidInput) => Ok(()),
+        synced => synced,
+    }
 }
 
 /// A new file beside it. One that an interrupted run left is in nobody's way.

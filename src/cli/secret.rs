@@ -6,7 +6,7 @@ use std::io::{ErrorKind, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-use super::{Exit, Failure};
+use super::{Exit, Failure, export};
 use crate::model::Clock;
 use crate::settings::Settings;
 use crate::signing::Secret;
@@ -57,9 +57,12 @@ fn make(file: &str) -> std::io::Result<()> {
         // On the disk before anything is sealed with it.
         made.sync_all()?;
         match std::fs::hard_link(&part, file) {
-            Err(cause) if cause.kind() == ErrorKind::AlreadyExists => Ok(()),
-            linked => linked,
+            Err(cause) if cause.kind() == ErrorKind::AlreadyExists => {}
+            // Some file systems know no links.
+            Err(_) => std::fs::rename(&part, file)?,
+            Ok(()) => {}
         }
+        export::synced(Path::new(file))
     };
     let written = written();
     let _ = std::fs::remove_file(&part);

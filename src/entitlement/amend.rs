@@ -134,12 +134,18 @@ fn set_sum(
     Ok(())
 }
 
-/// What each credit has, the oldest first, with so much more or less in all. What is unspent is taken first, and what was
-/// used only where the sum itself is below it.
+/// What each credit has, the oldest first, with so much more or less in all. More goes first to where more was used than
+/// there is. Of less, what is unspent is taken first, and what was used only where the sum itself is below it.
 fn spread(credits: &[Had], more: i64) -> Vec<i64> {
     let mut amounts: Vec<i64> = credits.iter().map(|credit| credit.amount.unwrap_or(0)).collect();
+    let mut gain = more.max(0);
+    for (amount, credit) in amounts.iter_mut().zip(credits) {
+        let part = credit.used.saturating_sub(*amount).clamp(0, gain);
+        *amount += part;
+        gain -= part;
+    }
     if let Some(oldest) = amounts.first_mut() {
-        *oldest = oldest.saturating_add(more.max(0));
+        *oldest = oldest.saturating_add(gain);
     }
     let mut less = more.saturating_neg().max(0);
     for takes_used in [false, true] {

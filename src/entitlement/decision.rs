@@ -478,11 +478,12 @@ fn judge<'g>(
             (is_full || needed.is_none()).then_some(Reason::ConcurrentSessionLimit),
         )?;
         // A device that needs the seats of another's lease holds them as well: they stay when that lease goes. One that
-        // goes on and asks for nothing needs no others than it had: whoever came later, or asked since, holds its own.
-        let needed = needed
-            .filter(|_| wanted.count.is_some() || had.is_none())
-            .and_then(|needed| u32::try_from(needed).ok());
-        count = count.max(needed.unwrap_or(count));
+        // goes on needs no others than it had: whoever came later, or asked since, holds its own.
+        let needed = needed.and_then(|needed| u32::try_from(needed).ok()).unwrap_or(count);
+        count = match had {
+            None => count.max(needed),
+            Some(had) => count.max(needed.min(had)),
+        };
     }
     if let Some(by_rule) = by_rule.filter(|_| reserves) {
         let has_room = ruled::has_room(by_rule, now);

@@ -158,8 +158,10 @@ fn pooled(
     };
     let mut other = None;
     for license in graph.licenses(entitlement, item) {
-        // One that opens what matches is no license of the item.
-        if matching::is_matching(&license) || license.parent(MODEL_OF_LICENSE).map(|node| node.id) != model {
+        // One that opens what matches is no license of the item, what is individual is its holder's, and what has ended is over.
+        let is_other = matching::is_matching(&license) || super::select::is_individual(&license);
+        let has_ended = time(&license, "validUntil").is_some_and(|end| end <= tx.now());
+        if is_other || has_ended || license.parent(MODEL_OF_LICENSE).map(|node| node.id) != model {
             continue;
         }
         // Left out, it begins when that license did, and a bounded validity ends as that one's.
@@ -177,12 +179,7 @@ fn pooled(
 }
 
 /// A credit of the kind the model limits; `None`: without limit.
-pub(super) fn credit(
-    tx: &mut Transaction<'_>,
-    license: Uuid,
-    limited: Limited,
-    amount: Option<i64>,
-) -> Result<Uuid, Refused> {
+pub fn credit(tx: &mut Transaction<'_>, license: Uuid, limited: Limited, amount: Option<i64>) -> Result<Uuid, Refused> {
     const fn of(kind: Kind, amount: &str) -> (Kind, Rel, u8, u8) {
         let rel = known(RelationType::OneToMany, Kind::License, kind);
         (kind, rel, place(kind, amount), place(kind, "active"))

@@ -53,7 +53,7 @@ pub fn reservations(group: Node<'_>, member: Option<Uuid>) -> Vec<Reservation> {
         let mut found = Vec::new();
         by_rules(group.graph(), ruled::of_member(group, member), &mut found);
         found.extend(of_member(member, |license, entitlement| {
-            entitlement.relation(Hop::forward(OPENS_GROUP), group).is_some() && is_by(group, license, member)
+            is_by(group, license, entitlement, member)
         }));
         return found;
     }
@@ -61,19 +61,22 @@ pub fn reservations(group: Node<'_>, member: Option<Uuid>) -> Vec<Reservation> {
     for (rule, _) in group.hop(Hop::forward(ruled::RULES), None) {
         found.extend(of_rule(rule));
     }
-    for (entitlement, _) in group.hop(Hop::backward(OPENS_GROUP), None) {
-        in_entitlement(entitlement, group, &mut found, |license, member| {
-            is_by(group, license, member)
-        });
+    for (member, _) in group.hop(Hop::backward(MEMBERSHIP), None) {
+        found.extend(of_member(member, |license, entitlement| {
+            is_by(group, license, entitlement, member)
+        }));
     }
     found
 }
 
-/// May it be by what a group opens to its members: the licenses of an entitlement, or that of a set they are in by it?
-fn is_by(group: Node<'_>, license: Node<'_>, member: Node<'_>) -> bool {
+/// May it be by what a group opens to its members: an entitlement, the licenses of a set they are in by it, or those of a rule?
+fn is_by<'g>(group: Node<'g>, license: Node<'g>, entitlement: Node<'g>, member: Node<'g>) -> bool {
+    let by_relation =
+        || !select::is_individual(&license) && entitlement.relation(Hop::forward(OPENS_GROUP), group).is_some();
     let is_of = |set: Node<'_>| set.parent(sets::SETS) == group.parent(ruled::GROUP_OF);
     let is_in = |set: Node<'_>| is_of(set) && sets::fits_tags(set, member);
-    !select::is_individual(&license) || license.parent(sets::FOR_SET).is_some_and(is_in)
+    let by_set = || license.parent(sets::FOR_SET).is_some_and(is_in);
+    by_relation() || by_set() || ruled::is_for(group, license)
 }
 
 /// Those that have their way by one relation of a group: with a member, or with an entitlement.
@@ -116,9 +119,11 @@ pub fn reservations_in(entitlement: Node<'_>, consumer: Node<'_>) -> Vec<Reserva
         });
     }
     let mut found = Vec::new();
-    in_entitlement(entitlement, consumer, &mut found, |license, _| {
-        !select::is_individual(&license)
-    });
+    for (license, _) in entitlement.hop(Hop::forward(LICENSES), None) {
+        if !select::is_individual(&license) {
+            of_license(license, entitlement, consumer, &mut found);
+        }
+    }
     found
 }
 
@@ -140,25 +145,18 @@ fn of_member<'g>(profile: Node<'g>, is_meant: impl Fn(Node<'g>, Node<'g>) -> boo
     found
 }
 
-fn in_entitlement<'g>(
-    entitlement: Node<'g>,
-    group: Node<'g>,
-    found: &mut Vec<Reservation>,
-    is_meant: impl Fn(Node<'g>, Node<'g>) -> bool,
-) {
-    for (license, _) in entitlement.hop(Hop::forward(LICENSES), None) {
-        for assignment in license.graph().reserving(license) {
-            let Some(profile) = assignment.parent(BY_PROFILE).filter(|_| is_plain(assignment.fields())) else {
-                continue;
-            };
-            if profile.relation(Hop::forward(MEMBERSHIP), group).is_some() && is_meant(license, profile) {
-                found.push(Reservation {
-                    assignment: assignment.id,
-                    profile: profile.id,
-                    entitlement: entitlement.id,
-                    by_rule: false,
-                });
-            }
+fn of_license(license: Node<'_>, entitlement: Node<'_>, group: Node<'_>, found: &mut Vec<Reservation>) {
+    for assignment in license.graph().reserving(license) {
+        let Some(profile) = assignment.parent(BY_PROFILE).filter(|_| is_plain(assignment.fields())) else {
+            continue;
+        };
+        if profile.relation(Hop::forward(MEMBERSHIP), group).is_some() {
+            found.push(Reservation {
+                assignment: assignment.id,
+                profile: profile.id,
+                entitlement: entitlement.id,
+                by_rule: false,
+            });
         }
     }
 }

@@ -184,11 +184,25 @@ pub fn leave(tx: &mut Transaction<'_>, assignment: Uuid) -> Result<(), Violation
     relink(tx, assignment, None)
 }
 
-/// The rule, other than of a group that was left, by which a license is open to a profile; of several the better one.
-pub(super) fn opens<'g>(license: Node<'g>, profile: Node<'g>, now: Time) -> Option<Node<'g>> {
+/// Has the group a rule that opens the license to its members?
+pub(super) fn is_for(group: Node<'_>, license: Node<'_>) -> bool {
+    let ruled = opened(license);
+    ruled.is_some_and(|(item, owner)| {
+        let mut rules = group.hop(Hop::forward(RULES), None);
+        group.parent(GROUP_OF) == Some(owner) && rules.any(|(rule, _)| rule.parent(RULES_FOR) == Some(item))
+    })
+}
+
+/// The item and the organization whose rules open a license, if rules do.
+fn opened(license: Node<'_>) -> Option<(Node<'_>, Node<'_>)> {
     let item = license.parent(OF_ITEM).filter(|_| select::is_stock(&license))?;
     let entitlement = license.parent(select::LICENSES).filter(|home| !sale::is_home(*home))?;
-    let owner = entitlement.parent(ENTITLEMENTS)?;
+    Some((item, entitlement.parent(ENTITLEMENTS)?))
+}
+
+/// The rule, other than of a group that was left, by which a license is open to a profile; of several the better one.
+pub(super) fn opens<'g>(license: Node<'g>, profile: Node<'g>, now: Time) -> Option<Node<'g>> {
+    let (item, owner) = opened(license)?;
     let assignment = license.graph().assignment(license, profile);
     let open = rules(profile, now).into_iter();
     open.filter(|ruled| ruled.item == item && ruled.organization == owner)

@@ -20,17 +20,22 @@ use pace::Rests;
 
 use super::door::Door;
 use super::operation::no_match;
+use super::places::Place;
 use super::problem::Problem;
 use super::write::{beside, refuse_key, still_known};
 use super::{Context, GRAPH_REVISION, auth, body, wire};
 use crate::access::{Permission, Who};
 use crate::engine::{Reply, Write, WriteError, Written};
+use crate::error::Error;
 use crate::graph::Transaction;
 use crate::limits::{Limit, Limits};
 use crate::model::Revision;
 use crate::operation::crud::{self, ImportError};
 use crate::operation::input::{self, ImportLine};
 use crate::operation::moving::{self, Entry, MovingError};
+
+/// Lines with passwords that are hashed in one go: a fraction of a second.
+const PASSWORDS: usize = 8;
 
 /// Bytes of a chunk of a streamed answer.
 const CHUNK: usize = 128 * 1024;
@@ -132,6 +137,12 @@ impl Importer<'_> {
             let alone = self.context.state.engine.is_quiet(QUIET);
             match pace::next(documents, alone, ended) {
                 0 => return Ok(()),
+                _ if self.context.state.is_stopping() => {
+                    let problem = Problem::from(WriteError::<Error>::Stopped);
+                    return Err(
+                        self.stopped(problem.help("send the lines after `committedLines` again when it is back"))
+                    );
+                }
                 count => {
                     let rest = documents.split_off(count);
                     self.commit(std::mem::replace(documents, rest)).await?;
@@ -148,17 +159,19 @@ impl Importer<'_> {
         }
         let decoded = beside(move || Ok(decode(&lines, &limits))).await?;
         let mut decoded = decoded.map_err(|(at, problem)| self.failed(&numbers, at, problem))?;
-        if decoded.iter().any(sets_password) {
-            let place = self.context.state.hashing.place().await;
-            let place = place.map_err(|problem| self.stopped(problem))?;
-            let hashed = beside(move || {
-                let hashed = hash(&mut decoded);
+        // A few at a time: whoever logs in meanwhile comes between.
+        let mut from = 0;
+        while let Some(next) = decoded[from..].iter().position(sets_password) {
+            let (at, until) = (from + next, (from + next + PASSWORDS).min(decoded.len()));
+            let place = self.context.state.hashing.patient_place().await;
+            let (lines, hashed) = beside(move || {
+                let hashed = hash(&mut decoded[at..until]);
                 drop(place);
-                Ok(hashed.map(|()| decoded))
-            });
-            decoded = hashed
-                .await?
-                .map_err(|(at, problem)| self.failed(&numbers, at, problem))?;
+                Ok((decoded, hashed))
+            })
+            .await?;
+            hashed.map_err(|(line, problem)| self.failed(&numbers, at + line, problem))?;
+            (decoded, from) = (lines, until);
         }
         let who = Arc::clone(&self.who);
         let run = move |transaction: &mut Transaction<'_>| -> Result<Reply, ImportError> {
@@ -506,12 +519,25 @@ fn is_document(line: &[u8]) -> bool {
     serde_json::from_slice::<serde::de::IgnoredAny>(line).is_ok()
 }
 
+/// A place for a copy that lies beside the database until its reader has it: so many at once.
+async fn copy(context: &Context) -> Result<Place, Problem> {
+    context.state.copies.place().await.ok_or_else(|| {
+        Problem::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "tooManyCopies",
+            "too many backups and exports are being read",
+        )
+        .help("each takes room beside the database until it is read; try again when one is")
+    })
+}
+
 /// A database file, consistent, made while the server goes on.
 pub async fn backup(context: &Context) -> Result<HttpResponse, Problem> {
     let who = auth::authenticate(context, &context.state.engine.snapshot())?;
     auth::require_unbound(&who, Permission::ServerBackup)?;
     context.parameters(&[])?;
     let state = context.state.clone();
+    let copy = copy(context).await?;
     // Each copy takes as much of the disk as the database.
     let Some(place) = state.backups.place().await else {
         return Err(Problem::new(
@@ -552,15 +578,15 @@ pub async fn backup(context: &Context) -> Result<HttpResponse, Problem> {
     .await?;
     drop(wanted);
     let rests = Rests::new(context.state.engine.clone());
-    let chunks = stream::unfold(Some((file, rests)), |reading| async {
-        let (mut file, mut rests) = reading?;
+    let chunks = stream::unfold(Some((file, rests, copy)), |reading| async {
+        let (mut file, mut rests, copy) = reading?;
         let read = actix_web::web::block(move || {
             rests.begin();
             let mut chunk = vec![0; CHUNK];
             let length = file.read(&mut chunk)?;
             chunk.truncate(length);
             rests.rest();
-            Ok::<_, std::io::Error>(((file, rests), chunk))
+            Ok::<_, std::io::Error>(((file, rests, copy), chunk))
         });
         match read.await {
             Ok(Ok((_, chunk))) if chunk.is_empty() => None,

@@ -121,6 +121,8 @@ pub type Backup = dyn Fn(&mut dyn FnMut() -> bool) -> Result<std::fs::File, Stri
 
 /// Who asks for a backup while one is made waits, so many at most.
 const BACKUPS_WAITING: usize = 4;
+/// Backups and exports that are made or read at once.
+const COPIES: usize = 8;
 
 /// What every worker shares.
 pub struct State {
@@ -144,6 +146,8 @@ pub struct State {
     backup: Option<Box<Backup>>,
     /// Copies for backups that are made.
     backups: Places,
+    /// Copies for backups and exports that lie beside the database.
+    copies: Places,
     doors: Vec<Box<dyn Door>>,
     openapi: OnceLock<Bytes>,
 }
@@ -171,6 +175,7 @@ impl State {
             options,
             backup,
             backups: Places::new(1, BACKUPS_WAITING),
+            copies: Places::new(COPIES, 0),
             doors: Vec::new(),
             openapi: OnceLock::new(),
         }

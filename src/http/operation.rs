@@ -33,9 +33,6 @@ use crate::operation::{self, Arguments, Call, Form, Mode, Operation, Outcome, Ru
 use crate::selector;
 use crate::selector::ast::Selector;
 
-/// Bytes of a user name at a login.
-const LONGEST_NAME: usize = 320;
-
 /// What was sent besides the selector.
 #[derive(Default)]
 struct Sent {
@@ -399,10 +396,6 @@ pub async fn password(
     user_name: String,
     password: String,
 ) -> Result<Result<Verified, Fault>, Problem> {
-    // No name is longer (RFC 5321): it is nobody's, and need not be remembered.
-    if user_name.len() > LONGEST_NAME {
-        return Ok(Err(Fault::InvalidCredentials));
-    }
     // A place first: who is turned away for want of one has tried nothing.
     let place = context.state.hashing.place().await?;
     let now = context.state.engine.clock().now();

@@ -1,6 +1,8 @@
 //! Where passwords are hashed: slowly and in much memory, on purpose, so few at a time. Whoever comes waits for a place;
 //! when too many wait, the next is turned away. Knows no password.
 
+use std::time::Duration;
+
 use actix_web::http::StatusCode;
 
 use super::places::{Place, Places};
@@ -10,6 +12,8 @@ use super::problem::Problem;
 const AT_ONCE: usize = 2;
 /// Requests that may wait for a place.
 const WAITING: usize = 64;
+/// How long who cannot wait in line waits beside it.
+const PAUSE: Duration = Duration::from_millis(50);
 
 pub struct Hashing(Places);
 
@@ -20,6 +24,16 @@ impl Default for Hashing {
 }
 
 impl Hashing {
+    /// For who has many to hash and comes back for each few of them: it is not turned away between two.
+    pub async fn patient_place(&self) -> Place {
+        loop {
+            match self.0.place().await {
+                Some(place) => return place,
+                None => tokio::time::sleep(PAUSE).await,
+            }
+        }
+    }
+
     pub async fn place(&self) -> Result<Place, Problem> {
         self.0.place().await.ok_or_else(|| {
             Problem::new(

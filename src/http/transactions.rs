@@ -33,8 +33,8 @@ struct Body {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Wanted {
     external_id: String,
-    #[serde(rename = "type", default = "unspecified")]
-    order_type: String,
+    #[serde(rename = "type")]
+    order_type: Option<String>,
     items: Vec<Object<WantedItem>>,
 }
 
@@ -49,10 +49,6 @@ struct WantedItem {
     #[serde(default, deserialize_with = "given")]
     license_valid_until: Option<Option<Time>>,
     lock_scope: Option<String>,
-}
-
-fn unspecified() -> String {
-    "unspecified".to_owned()
 }
 
 /// `null` clears, which is another thing than saying nothing.

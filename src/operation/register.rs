@@ -104,23 +104,23 @@ fn of_one_user(call: &Call<'_, '_>, profile: &ObjectInput) -> Result<(), Error> 
 
 /// Is there an object of the kind with this value, however deep?
 fn has(object: &ObjectInput, kind: Kind, field: &str, text: &str) -> bool {
+    texts(object, kind, field).contains(&text)
+}
+
+/// What objects of the kind say in a field, however deep they are.
+fn texts<'o>(object: &'o ObjectInput, kind: Kind, field: &str) -> Vec<&'o str> {
     let own = kind.field(field).map(Field::Own);
-    let is_it = |input: &FieldInput| {
-        Some(input.field) == own
-            && input
-                .value
-                .as_ref()
-                .and_then(Value::as_text)
-                .is_some_and(|value| value == text)
-    };
+    let mut found = Vec::new();
     let mut waiting = vec![object];
     while let Some(object) = waiting.pop() {
-        if object.kind == kind && object.fields.iter().any(is_it) {
-            return true;
-        }
+        let fields = object
+            .fields
+            .iter()
+            .filter(|input| object.kind == kind && Some(input.field) == own);
+        found.extend(fields.filter_map(|input| input.value.as_ref().and_then(Value::as_text)));
         waiting.extend(object.related.iter().map(|related| &related.object));
     }
-    false
+    found
 }
 
 /// A chain of children below an object, the last of them with one field.
@@ -182,6 +182,8 @@ pub fn confirm(objects: &[ObjectInput], confirmed: Option<&str>) -> Result<(), O
     }
 }
 
+/// There is a password, and no other.
 fn is_confirmed(object: &ObjectInput, confirmed: &str) -> bool {
-    has(object, Kind::EmailAndPassword, "passwordPlain", confirmed)
+    let passwords = texts(object, Kind::EmailAndPassword, "passwordPlain");
+    !passwords.is_empty() && passwords.iter().all(|password| *password == confirmed)
 }

@@ -36,8 +36,15 @@ pub const ITEMS: usize = 100;
 #[derive(Clone, Debug)]
 pub struct Order {
     pub external_id: String,
-    pub order_type: String,
+    /// `None` leaves what it is, or is `unspecified`.
+    pub order_type: Option<String>,
     pub items: Vec<OrderItem>,
+}
+
+impl Order {
+    fn order_type(&self) -> &str {
+        self.order_type.as_deref().unwrap_or("unspecified")
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -111,6 +118,7 @@ impl DoneItem {
     fn quantity(&self, license: Node<'_>, now: Time) -> Option<i64> {
         match share(license, self.item.id, now) {
             Ok(Share::Own { has, .. } | Share::All { has }) => has,
+            Ok(Share::Gone(_)) => Some(0),
             Ok(Share::Uncounted) | Err(_) => Some(self.item.quantity),
         }
     }
@@ -197,7 +205,7 @@ pub fn create(tx: &mut Transaction<'_>, who: &Who, owner: (Kind, Uuid), order: &
         items.push(granted(tx, who, entitlement, order, item, index)?);
     }
     Ok(Done {
-        order_type: order.order_type.clone(),
+        order_type: order.order_type().to_owned(),
         items,
         is_new: true,
     })
@@ -213,12 +221,16 @@ pub fn update(tx: &mut Transaction<'_>, who: &Who, owner: (Kind, Uuid), order: &
         return Err(at("/transaction/externalId", why));
     };
     let order_type = first.order.order_type.clone();
-    if order_type != order.order_type {
+    if order.order_type.as_ref().is_some_and(|sent| *sent != order_type) {
         return Err(at(
             "/transaction/type",
             Fault::TransactionDiffers(order.external_id.clone()),
         ));
     }
+    let order = &Order {
+        order_type: Some(order_type.clone()),
+        ..order.clone()
+    };
     let mut items = done(&there);
     for (index, item) in order.items.iter().enumerate() {
         let known = items
@@ -339,7 +351,7 @@ fn again(order: &Order, there: &[Found]) -> Result<Done, Error> {
             (external_id, product_id, quantity) == (&item.external_id, &item.product, &item.quantity)
         })
     };
-    let is_same = there.iter().all(|found| found.order.order_type == order.order_type)
+    let is_same = there.iter().all(|found| found.order.order_type == order.order_type())
         && items.len() == order.items.len()
         && order.items.iter().all(same);
     if !is_same {
@@ -347,7 +359,7 @@ fn again(order: &Order, there: &[Found]) -> Result<Done, Error> {
         return Err(at("/transaction/externalId", why));
     }
     Ok(Done {
-        order_type: order.order_type.clone(),
+        order_type: order.order_type().to_owned(),
         items,
         is_new: false,
     })
@@ -420,8 +432,10 @@ fn mark_credit(tx: &mut Transaction<'_>, license: Uuid, item: Uuid) -> Result<()
 enum Share {
     /// A credit of its own, with the field that says how much.
     Own { credit: Uuid, amount: u8, has: Option<i64> },
-    /// That credit is gone: all there is.
+    /// That credit is gone, and all there is is its order's.
     All { has: Option<i64> },
+    /// That credit is gone, and others are of other items.
+    Gone(Limited),
     /// The license is limited by use time, which no quantity says.
     Uncounted,
 }
@@ -443,6 +457,9 @@ fn share(license: Node<'_>, item: Uuid, now: Time) -> Result<Share, Refused> {
             has: has(&own),
         });
     }
+    if credits().any(|credit| of(&credit).is_some()) {
+        return Ok(Share::Gone(limited));
+    }
     let is_active = |credit: &Node<'_>| {
         let active = kind.field("active").and_then(|field| credit.fields().get(field));
         active.and_then(Value::as_bool) == Some(true) && select::is_valid(credit, now)
@@ -463,7 +480,7 @@ fn keep(tx: &mut Transaction<'_>, license: Uuid, order: &Order, item: &KeptItem)
     let there = notes.find(|note| note.fields().get(key) == Some(&name));
     let kept = there.and_then(|note| serde_json::from_str::<KeptOrder>(note.fields().get(value)?.as_text()?).ok());
     let mut kept = kept.unwrap_or_else(|| KeptOrder {
-        order_type: order.order_type.clone(),
+        order_type: order.order_type().to_owned(),
         items: Vec::new(),
     });
     match kept.items.iter_mut().find(|known| known.id == item.id) {
@@ -498,6 +515,10 @@ fn changed(tx: &mut Transaction<'_>, order: &Order, item: &OrderItem, done: &mut
                 let node = tx.graph().find(credit).ok_or(Violation::NotFound { id: credit })?;
                 let fields = node.fields().with(amount, Some(Value::Int(item.quantity)));
                 tx.update(credit, fields)?;
+            }
+            Share::Gone(limited) => {
+                grant::credit(tx, license, limited, Some(item.quantity))?;
+                mark_credit(tx, license, done.item.id)?;
             }
             Share::Uncounted if item.quantity == done.item.quantity => {}
             Share::All { .. } | Share::Uncounted => amend::quota(tx, license, item.quantity)?,

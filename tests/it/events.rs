@@ -319,6 +319,31 @@ fn commits_without_events_are_passed_page_by_page() {
         panic!("it goes on for ever at {place}");
     };
     assert_eq!(follow("after=0".to_owned(), |page| page.last().expect("an end")), made);
+    // From the end back to a place, and no further, whatever lies before it.
+    let all = page("after=0&maxEventCount=1");
+    let first = all[1]["eventObjectId"].as_str().expect("an id");
+    assert_eq!(first, made[0]);
+    let end = all.last().expect("an end")["url"].as_str().expect("a url").to_owned();
+    let (_, after) = end.split_once("after=").expect("a place");
+    let after: u64 = after
+        .split('&')
+        .next()
+        .and_then(|place| place.parse().ok())
+        .expect("a number");
+    let newest = page(&format!("newest=true&after={after}"));
+    let place = |page: &[serde_json::Value], which: usize| -> u64 {
+        let url = page[which]["url"].as_str().expect("a url");
+        let (_, place) = url.split_once('=').expect("a place");
+        place
+            .split('&')
+            .next()
+            .and_then(|place| place.parse().ok())
+            .expect("a number")
+    };
+    assert!(
+        place(&newest, 0) > after && place(&newest, newest.len() - 1) >= after,
+        "{newest:?}"
+    );
     made.reverse();
     assert_eq!(follow("newest=true".to_owned(), |page| &page[0]), made);
 }

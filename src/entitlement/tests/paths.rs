@@ -204,6 +204,22 @@ fn a_reservation_stays_whose_way_is_another() {
         let left = ["free lic", "free own", "free shared"].map(|step| world.step(step));
         assert_eq!(left, expected, "{from} {to}");
     }
+    // What a set kept when the relation went goes with the last group.
+    let mut world = World::new(lines);
+    close(&mut world, "ent", "crew");
+    close(&mut world, "ann", "crew");
+    let left = ["free lic", "free own", "free shared"].map(|step| world.step(step));
+    assert_eq!(left, ["0 of 2", "1 of 3", "0 of 3"]);
+    // One that a rule of the group opens, individual or not, goes with the group.
+    let mut world = World::new(
+        "License own validFrom=0 active=true individual=true concurrencies=3 < ent editor
+         SeatCountCredit credit2 seatCount=3 active=true < own
+         AllocationRule rule < crew editor
+         Assignment a1 reservationType=reserved < own ann
+         Assignment a2 reservationType=reserved < own bob",
+    );
+    close(&mut world, "ann", "crew");
+    assert_eq!(world.step("free own"), "1 of 3");
     // A relation of its own opened nothing individual either.
     let mut world = World::new(&format!(
         "{lines}

@@ -329,7 +329,12 @@ fn devices_and_processes_on_a_seat() {
     }
     // Whoever goes on and asks for nothing needs no more than it had, though another device came since: neither its end
     // nor its answer is that of the seats that are there for the other one.
-    for times in ["allowLeaseRelease=false", "allowLeaseRelease=true"] {
+    for (times, asks) in [
+        ("allowLeaseRelease=false", "ann editor hw=a"),
+        ("allowLeaseRelease=false", "ann editor hw=a count=1"),
+        ("allowLeaseRelease=true", "ann editor hw=a"),
+        ("allowLeaseRelease=true", "ann editor hw=a count=1"),
+    ] {
         check(
             &format!(
                 "ConcurrentSessions cs sessionAnchors=[{{\"type\":\"hw\",\"maxCount\":1}}] < model
@@ -338,10 +343,10 @@ fn devices_and_processes_on_a_seat() {
                  SeatCountCredit short seatCount=1 validUntil=100 active=true < lic"
             ),
             &[
-                ("ann editor hw=a", "new lic 900"),
+                (asks, "new lic 900"),
                 ("ann editor hw=b count=2", "new lic 100"),
                 ("at 10", ""),
-                ("ann editor hw=a", "renewed lic 910"),
+                (asks, "renewed lic 910"),
                 ("free lic", "2 of 2"),
                 ("bob editor", "noSeatsAvailable"),
                 ("at 100", ""),
@@ -687,6 +692,21 @@ fn what_was_spent_counts_whatever_each_credit_gives() {
         .expect("another limit");
     assert_eq!(world.step("bob editor"), "new lic 200");
     assert_eq!(world.step("cid editor"), "useTimeExceeded");
+    // More goes first to what is overdrawn, so that nothing is owed when that ends.
+    let mut world = World::new(&format!(
+        "{counted}
+         UseCountCredit one useCount=10 active=true < lic
+         UseCountCredit two useCount=10 validUntil=100 active=true < lic"
+    ));
+    assert_eq!(world.step("ann editor count=8"), "new lic 100");
+    for quota in [5, 15] {
+        world
+            .commit(|tx| amend::quota(tx, id("lic"), quota))
+            .expect("another quota");
+    }
+    assert_eq!(world.step("bob editor count=7"), "new lic 900");
+    assert_eq!(world.step("at 100"), "");
+    assert_eq!(world.step("cid editor count=1"), "useCountExceeded");
     // What one is overdrawn by the others give.
     check(
         &format!(

@@ -31,6 +31,7 @@ pub async fn export(context: &Context) -> Result<HttpResponse, Problem> {
     auth::require_unbound(&who, Permission::ServerExport)?;
     drop(graph);
     context.parameters(&[])?;
+    let copy = super::copy(context).await?;
     let (begun, beginning) = oneshot::channel();
     let engine = context.state.engine.clone();
     std::thread::Builder::new()
@@ -50,7 +51,10 @@ pub async fn export(context: &Context) -> Result<HttpResponse, Problem> {
     Ok(HttpResponse::Ok()
         .insert_header((GRAPH_REVISION, revision))
         .insert_header((header::CONTENT_TYPE, "application/x-ndjson"))
-        .streaming(from.chunks()))
+        .streaming(from.chunks().inspect(move |_| {
+            // Until the last of it is sent, or its reader has gone.
+            let _held = &copy;
+        })))
 }
 
 /// Where the answer finds its chunks.

@@ -14,7 +14,10 @@ const ALONE: usize = 10_000;
 /// longer for it than for its own turn at the disk.
 const BESIDE: usize = 100;
 
-/// Bytes of such a batch, which long lines, or the lists of another system, come to sooner.
+/// Bytes of a batch while nobody else writes: no more is held in memory for one.
+const ALONE_BYTES: usize = 8 * 1024 * 1024;
+
+/// Bytes of a batch beside others, which long lines, or the lists of another system, come to sooner.
 const BESIDE_BYTES: usize = 64 * 1024;
 
 /// Others are there as long as one of them came to write in this time: who comes three times in it meets a large batch
@@ -23,10 +26,13 @@ pub const QUIET: Duration = Duration::from_secs(2);
 
 /// How many of the documents make the next batch, `ended` when no more will come. 0: there is none yet.
 pub fn next(documents: &[Document], alone: bool, ended: bool) -> usize {
-    let most = if alone { ALONE } else { BESIDE };
+    let (most, most_bytes) = match alone {
+        true => (ALONE, ALONE_BYTES),
+        false => (BESIDE, BESIDE_BYTES),
+    };
     let mut bytes = 0;
     let fits = |document: &&Document| {
-        let fits = alone || bytes < BESIDE_BYTES;
+        let fits = bytes < most_bytes;
         bytes += document.bytes.len();
         fits
     };

@@ -213,7 +213,8 @@ impl<'a> Page<'a> {
                     let goes_on = self.together.last().is_some_and(|other| other.at == commit.at);
                     // A millisecond is looked at as a whole: only then its events can be counted.
                     if !goes_on {
-                        if self.backwards().is_break() || commit.at < horizon {
+                        let end = self.asked.after.map_or(horizon, at).max(horizon);
+                        if self.backwards().is_break() || commit.at < end {
                             return ControlFlow::Break(());
                         }
                         self.comes_down_to(commit.at);
@@ -266,9 +267,10 @@ impl<'a> Page<'a> {
         }
         let first = place(at, 0);
         self.began.get_or_insert(first.saturating_sub(1));
-        let after = first.saturating_add(PLACES);
+        let next = first.saturating_add(PLACES);
         let bound = self.seen.or(self.asked.before).unwrap_or(Place::MAX);
-        self.seen = Some(after.min(bound));
+        let least = self.asked.after.map_or(0, |after| after.saturating_add(1));
+        self.seen = Some(next.min(bound).max(least));
     }
 
     /// The commits of one millisecond, the youngest first, are told from their end.
@@ -342,7 +344,10 @@ impl<'a> Page<'a> {
             ),
             (None, true) => (
                 seen.or(before).unwrap_or(0),
-                before.map_or(self.began.unwrap_or(0), |before| before.saturating_sub(1)),
+                match before {
+                    Some(before) => before.saturating_sub(1),
+                    None => self.began.max(after).unwrap_or(0),
+                },
             ),
         };
         Done {
