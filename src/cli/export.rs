@@ -50,7 +50,8 @@ pub fn to_file(from: &mut dyn Read, file: &Path, what: &str) -> Result<(), Failu
 
 /// What is no file, or names one that is open: `/dev/stdout` may lead to what a shell appends to.
 fn stays(file: &Path) -> bool {
-    let names_open = ["/dev", "/proc"].iter().any(|folder| file.starts_with(folder));
+    let open = ["/dev/stdout", "/dev/stderr", "/dev/fd", "/proc"];
+    let names_open = open.iter().any(|place| file.starts_with(place));
     let is_file = |metadata: std::fs::Metadata| metadata.is_file() || metadata.is_dir();
     file.metadata().is_ok_and(|metadata| names_open || !is_file(metadata))
 }

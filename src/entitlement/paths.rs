@@ -52,9 +52,7 @@ pub fn reservations(group: Node<'_>, member: Option<Uuid>) -> Vec<Reservation> {
         // Those by rules first, as below: the end that a rule gave goes with the reservation.
         let mut found = Vec::new();
         by_rules(group.graph(), ruled::of_member(group, member), &mut found);
-        found.extend(of_member(member, |license, entitlement| {
-            is_by(group, license, entitlement, member)
-        }));
+        found.extend(of_member(member, |ends| is_by(group, ends, member)));
         return found;
     }
     let mut found = Vec::new();
@@ -62,21 +60,30 @@ pub fn reservations(group: Node<'_>, member: Option<Uuid>) -> Vec<Reservation> {
         found.extend(of_rule(rule));
     }
     for (member, _) in group.hop(Hop::backward(MEMBERSHIP), None) {
-        found.extend(of_member(member, |license, entitlement| {
-            is_by(group, license, entitlement, member)
-        }));
+        found.extend(of_member(member, |ends| is_by(group, ends, member)));
     }
     found
 }
 
+/// An assignment with what it is of, and where that lies.
+#[derive(Clone, Copy)]
+struct Ends<'g> {
+    assignment: Node<'g>,
+    license: Node<'g>,
+    entitlement: Node<'g>,
+}
+
 /// May it be by what a group opens to its members: an entitlement, the licenses of a set they are in by it, or those of a rule?
-fn is_by<'g>(group: Node<'g>, license: Node<'g>, entitlement: Node<'g>, member: Node<'g>) -> bool {
+/// What is leased by a rule is asked of that one.
+fn is_by<'g>(group: Node<'g>, ends: Ends<'g>, member: Node<'g>) -> bool {
+    let license = ends.license;
     let by_relation =
-        || !select::is_individual(&license) && entitlement.relation(Hop::forward(OPENS_GROUP), group).is_some();
+        || !select::is_individual(&license) && ends.entitlement.relation(Hop::forward(OPENS_GROUP), group).is_some();
     let is_of = |set: Node<'_>| set.parent(sets::SETS) == group.parent(ruled::GROUP_OF);
     let is_in = |set: Node<'_>| is_of(set) && sets::fits_tags(set, member);
     let by_set = || license.parent(sets::FOR_SET).is_some_and(is_in);
-    by_relation() || by_set() || ruled::is_for(group, license)
+    let by_rule = || ends.assignment.parent(ruled::LEASED).is_none() && ruled::is_for(group, license);
+    by_relation() || by_set() || by_rule()
 }
 
 /// Those that have their way by one relation of a group: with a member, or with an entitlement.
@@ -114,8 +121,8 @@ fn by_rules(graph: &Graph, assignments: Vec<Uuid>, found: &mut Vec<Reservation>)
 /// Those of a consumer, a group or a profile, in one entitlement that it is about to lose. That opened nothing individual.
 pub fn reservations_in(entitlement: Node<'_>, consumer: Node<'_>) -> Vec<Reservation> {
     if consumer.kind == Kind::Profile {
-        return of_member(consumer, |license, other| {
-            other.id == entitlement.id && !select::is_individual(&license)
+        return of_member(consumer, |ends| {
+            ends.entitlement.id == entitlement.id && !select::is_individual(&ends.license)
         });
     }
     let mut found = Vec::new();
@@ -128,16 +135,22 @@ pub fn reservations_in(entitlement: Node<'_>, consumer: Node<'_>) -> Vec<Reserva
 }
 
 /// A profile has fewer assignments than a license, most often: from that end.
-fn of_member<'g>(profile: Node<'g>, is_meant: impl Fn(Node<'g>, Node<'g>) -> bool) -> Vec<Reservation> {
+fn of_member<'g>(profile: Node<'g>, is_meant: impl Fn(Ends<'g>) -> bool) -> Vec<Reservation> {
     let mut found = Vec::new();
     for (assignment, _) in profile.hop(Hop::forward(BY_PROFILE), None) {
         let license = assignment.parent(BY_LICENSE).filter(|_| is_plain(assignment.fields()));
-        let ends = license.and_then(|license| Some((license, license.parent(LICENSES)?)));
-        if let Some((_, entitlement)) = ends.filter(|(license, entitlement)| is_meant(*license, *entitlement)) {
+        let ends = license.and_then(|license| {
+            Some(Ends {
+                assignment,
+                license,
+                entitlement: license.parent(LICENSES)?,
+            })
+        });
+        if let Some(ends) = ends.filter(|ends| is_meant(*ends)) {
             found.push(Reservation {
                 assignment: assignment.id,
                 profile: profile.id,
-                entitlement: entitlement.id,
+                entitlement: ends.entitlement.id,
                 by_rule: false,
             });
         }

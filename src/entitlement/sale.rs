@@ -48,7 +48,7 @@ pub struct Sale<'a> {
     /// `None`: those of the offer.
     pub properties: Option<&'a [(String, String)]>,
     pub name: Option<&'a str>,
-    /// Where it ends earlier than by the terms.
+    /// Where it ends earlier than by the terms. What has ended already as it is made takes no seat of the offer.
     pub until: Option<Time>,
 }
 
@@ -203,10 +203,10 @@ fn seats_of(tx: &mut Transaction<'_>, sale: &Sale<'_>, item: Uuid, most: i64) ->
         }
     }
     let left = most.saturating_sub(given);
-    if left >= 1 {
+    if left >= 1 || sale.until.is_some_and(|until| until <= now) {
         return Ok(match sale.buyer {
             Buyer::Profile(_) => 1,
-            Buyer::Set(_) => left,
+            Buyer::Set(_) => left.max(1),
         });
     }
     // One that is above the offer, because the offer was made smaller, gives none away. The credit that ends first gives: on those

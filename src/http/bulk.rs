@@ -137,13 +137,8 @@ impl Importer<'_> {
             let alone = self.context.state.engine.is_quiet(QUIET);
             match pace::next(documents, alone, ended) {
                 0 => return Ok(()),
-                _ if self.context.state.is_stopping() => {
-                    let problem = Problem::from(WriteError::<Error>::Stopped);
-                    return Err(
-                        self.stopped(problem.help("send the lines after `committedLines` again when it is back"))
-                    );
-                }
                 count => {
+                    self.goes_on()?;
                     let rest = documents.split_off(count);
                     self.commit(std::mem::replace(documents, rest)).await?;
                 }
@@ -162,6 +157,7 @@ impl Importer<'_> {
         // A few at a time: whoever logs in meanwhile comes between.
         let mut from = 0;
         while let Some(next) = decoded[from..].iter().position(sets_password) {
+            self.goes_on()?;
             let (at, until) = (from + next, (from + next + PASSWORDS).min(decoded.len()));
             let place = self.context.state.hashing.patient_place().await;
             let (lines, hashed) = beside(move || {
@@ -243,6 +239,15 @@ impl Importer<'_> {
             problem.more.insert("line".into(), json!(number));
         }
         problem
+    }
+
+    /// A server that stops waits for no import: it says how far that came.
+    fn goes_on(&self) -> Result<(), Problem> {
+        if !self.context.state.is_stopping() {
+            return Ok(());
+        }
+        let problem = Problem::from(WriteError::<Error>::Stopped);
+        Err(self.stopped(problem.help("send the lines after `committedLines` again when it is back")))
     }
 
     fn stopped(&self, mut problem: Problem) -> Problem {

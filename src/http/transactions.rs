@@ -33,7 +33,7 @@ struct Body {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Wanted {
     external_id: String,
-    #[serde(rename = "type")]
+    #[serde(rename = "type", default, deserialize_with = "sent")]
     order_type: Option<String>,
     items: Vec<Object<WantedItem>>,
 }
@@ -49,6 +49,11 @@ struct WantedItem {
     #[serde(default, deserialize_with = "given")]
     license_valid_until: Option<Option<Time>>,
     lock_scope: Option<String>,
+}
+
+/// No `null`, which says nothing.
+fn sent<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
+    String::deserialize(from).map(Some)
 }
 
 /// `null` clears, which is another thing than saying nothing.

@@ -432,16 +432,17 @@ fn mark_credit(tx: &mut Transaction<'_>, license: Uuid, item: Uuid) -> Result<()
 enum Share {
     /// A credit of its own, with the field that says how much.
     Own { credit: Uuid, amount: u8, has: Option<i64> },
-    /// That credit is gone, and all there is is its order's.
+    /// That credit is gone, and all there is is this item's.
     All { has: Option<i64> },
-    /// That credit is gone, and others are of other items.
+    /// That credit is gone: there is none, or those there are may be of others.
     Gone(Limited),
     /// The license is limited by use time, which no quantity says.
     Uncounted,
 }
 
 fn share(license: Node<'_>, item: Uuid, now: Time) -> Result<Share, Refused> {
-    let limited = terms::of_license(license)?.limited;
+    let terms = terms::of_license(license)?;
+    let limited = terms.limited;
     let (kind, amount) = limited.credit();
     let rel = find_relation(RelationType::OneToMany, Kind::License, kind);
     let (Some((rel, amount)), false) = (rel.zip(kind.field(amount)), limited == Limited::UseTime) else {
@@ -457,7 +458,8 @@ fn share(license: Node<'_>, item: Uuid, now: Time) -> Result<Share, Refused> {
             has: has(&own),
         });
     }
-    if credits().any(|credit| of(&credit).is_some()) {
+    let is_others = || terms.pool || credits().any(|credit| of(&credit).is_some());
+    if credits().next().is_none() || is_others() {
         return Ok(Share::Gone(limited));
     }
     let is_active = |credit: &Node<'_>| {

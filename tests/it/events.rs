@@ -319,18 +319,7 @@ fn commits_without_events_are_passed_page_by_page() {
         panic!("it goes on for ever at {place}");
     };
     assert_eq!(follow("after=0".to_owned(), |page| page.last().expect("an end")), made);
-    // From the end back to a place, and no further, whatever lies before it.
-    let all = page("after=0&maxEventCount=1");
-    let first = all[1]["eventObjectId"].as_str().expect("an id");
-    assert_eq!(first, made[0]);
-    let end = all.last().expect("an end")["url"].as_str().expect("a url").to_owned();
-    let (_, after) = end.split_once("after=").expect("a place");
-    let after: u64 = after
-        .split('&')
-        .next()
-        .and_then(|place| place.parse().ok())
-        .expect("a number");
-    let newest = page(&format!("newest=true&after={after}"));
+    // Nothing is after the end, and all is before it, also where the end is later than anything.
     let place = |page: &[serde_json::Value], which: usize| -> u64 {
         let url = page[which]["url"].as_str().expect("a url");
         let (_, place) = url.split_once('=').expect("a place");
@@ -340,10 +329,18 @@ fn commits_without_events_are_passed_page_by_page() {
             .and_then(|place| place.parse().ok())
             .expect("a number")
     };
-    assert!(
-        place(&newest, 0) > after && place(&newest, newest.len() - 1) >= after,
-        "{newest:?}"
-    );
+    let end = page("newest=true&maxEventCount=1");
+    let end = place(&end, end.len() - 1);
+    for after in [end, end + 1, end + 1_000_000_000] {
+        let none = page(&format!("newest=true&after={after}"));
+        assert_eq!(none.len(), 2, "{none:?}");
+        assert!(place(&none, 0) > after && place(&none, 1) == after, "{none:?}");
+        let back = follow(format!("before={}", place(&none, 0)), |page| &page[0]);
+        assert_eq!(back.first(), made.last());
+    }
+    // What is not after a place is left for whoever goes back from there.
+    let all = page(&format!("newest=true&after={}", end - 1));
+    assert_eq!((all.len(), place(&all, 0)), (3, end));
     made.reverse();
     assert_eq!(follow("newest=true".to_owned(), |page| &page[0]), made);
 }

@@ -30,7 +30,30 @@ pub fn entries(document: &Value) -> Result<Vec<Entry>, Unread> {
     } else if entries.is_empty() {
         entries.push(entry("", at("", document, one)?));
     }
-    Ok(entries)
+    Ok(without_ended(entries))
+}
+
+/// Records without an id are told apart by nothing but what they say: of an offer that somebody has again, the one that
+/// has ended is left out.
+fn without_ended(mut entries: Vec<Entry>) -> Vec<Entry> {
+    let live: Vec<Sale> = entries
+        .iter()
+        .filter_map(|entry| unnamed(entry, false))
+        .cloned()
+        .collect();
+    let is_same = |one: &Sale, other: &Sale| {
+        one.offer == other.offer && one.holder == other.holder && one.matching == other.matching
+    };
+    let is_again = |ended: &Sale| live.iter().any(|sale| is_same(sale, ended));
+    entries.retain(|entry| unnamed(entry, true).is_none_or(|ended| !is_again(ended)));
+    entries
+}
+
+fn unnamed(entry: &Entry, has_ended: bool) -> Option<&Sale> {
+    match &entry.says {
+        Step::Sale(sale) if sale.id.is_none() && sale.lasts.has_ended == has_ended => Some(sale),
+        _ => None,
+    }
 }
 
 fn entry(at: &str, says: Step) -> Entry {

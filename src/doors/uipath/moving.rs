@@ -10,7 +10,7 @@ use crate::http::door::{Unread, listed};
 use crate::http::object::Object;
 use crate::operation::allocation::Quota;
 use crate::operation::foreign::Named;
-use crate::operation::moving::{Entry, Held, Step};
+use crate::operation::moving::{Entry, Held, Member, Step};
 
 type Read<T> = Result<T, String>;
 
@@ -170,12 +170,21 @@ struct Group {
     members: Vec<Value>,
 }
 
-/// A member of a group of the directory: an id, or who is called so.
-fn member(member: &Value) -> Read<String> {
+/// A member of a group of the directory: an id, or who is called so. Whoever has no address has its login in the place
+/// of the name, or the id where it has none either.
+fn member(member: &Value) -> Read<Member> {
+    let some = |text: Option<&str>| text.filter(|text| !text.is_empty()).map(str::to_owned);
     let of = |name: &str| member.get(name).and_then(Value::as_str);
-    let id = member.as_str().or_else(|| of("identifier")).or_else(|| of("id"));
-    let id = id.filter(|id| !id.is_empty()).map(str::to_owned);
-    id.ok_or_else(|| "a member is an id, or an object with an `identifier` or an `id`".to_owned())
+    let id = some(member.as_str().or_else(|| of("identifier")).or_else(|| of("id")));
+    let user = id.ok_or_else(|| "a member is an id, or an object with an `identifier` or an `id`".to_owned())?;
+    let email = some(of("email"));
+    let named = Named {
+        login: some(of("name")).filter(|name| email.is_none() && *name != user),
+        email,
+        display: some(of("displayName")),
+        ..Named::default()
+    };
+    Ok(Member { user, named })
 }
 
 fn quoted(entry: &Value) -> Read<(Option<String>, Step)> {

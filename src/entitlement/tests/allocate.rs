@@ -336,6 +336,14 @@ fn whoever_leaves_a_group_keeps_what_another_one_gives() {
     assert_eq!((usage(&world, "rule"), usage(&world, "other")), (0, 1));
     assert_eq!(world.step("ann editor"), "new lic 1800");
     assert_eq!(world.step("bob editor"), "notAuthorized");
+    // What is held by another group's rule is that one's, also when the membership there has ended by itself.
+    world.tell("Membership zed team validUntil=1000");
+    assert_eq!(world.step("zed editor"), "new lic 1800");
+    world.tell("Membership zed crew");
+    world.now = 1900;
+    assert_eq!(world.step("free lic"), "2 of 2");
+    leave(&mut world, "zed", "crew");
+    assert_eq!(world.step("free lic"), "2 of 2");
 }
 
 #[test]

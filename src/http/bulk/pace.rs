@@ -101,6 +101,8 @@ mod tests {
         }
         const KIB: usize = 1024;
         check(9, 32 * KIB, true, false, 0);
+        check(255, 32 * KIB, true, false, 0);
+        check(257, 32 * KIB, true, false, 256);
         check(1, 64 * KIB, false, false, 0);
         check(2, 64 * KIB, false, false, 1);
         check(9, 1024 * KIB, false, false, 1);

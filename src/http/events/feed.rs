@@ -343,7 +343,9 @@ impl<'a> Page<'a> {
                 seen.or(after).unwrap_or(0),
             ),
             (None, true) => (
-                seen.or(before).unwrap_or(0),
+                seen.or(before)
+                    .or(after.map(|after| after.saturating_add(1)))
+                    .unwrap_or(0),
                 match before {
                     Some(before) => before.saturating_sub(1),
                     None => self.began.max(after).unwrap_or(0),

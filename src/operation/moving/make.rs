@@ -6,16 +6,20 @@ use uuid::Uuid;
 
 use super::Why;
 use crate::access::Who;
-use crate::entitlement::{homes, ruled};
+use crate::entitlement::{homes, ruled, seated, seats, select};
 use crate::graph::{Graph, Node, Transaction};
-use crate::model::schema::{self, Hop, known};
-use crate::model::{Field, Kind, Rel, RelationType, Value};
+use crate::model::schema::{self, Hop, known, place};
+use crate::model::{Field, Kind, Rel, RelationType, Time, Value};
 use crate::operation::allocation::{GROUPS, MEMBERSHIP};
 use crate::operation::crud;
 use crate::operation::foreign::{self, Named};
 use crate::operation::input::{FieldInput, ImportLine, ObjectInput, ReferenceInput, RelationInput};
 
 const CREDITS: Rel = known(RelationType::OneToMany, Kind::License, Kind::SeatCountCredit);
+const CREDIT_ACTIVE: u8 = place(Kind::SeatCountCredit, "active");
+const GROUP_ALIAS: u8 = place(Kind::ProfileGroup, "alias");
+const USER_NAME: u8 = place(Kind::EmailAndPassword, "userName");
+const DISPLAY: u8 = place(Kind::Profile, "displayName");
 /// Users of a list are in it, or they would be nobody's.
 const USERS: &str = "Users";
 
@@ -92,7 +96,8 @@ pub(super) fn group(tx: &mut Transaction<'_>, who: &Who, owner: Uuid, text: &str
     )
 }
 
-/// The same for a group that others may call otherwise: one of that name which has no alias yet is meant too.
+/// The same for a group that others may call otherwise: one of that name which has no alias yet is meant too. By its
+/// name alone it is known where the alias is another's.
 pub(super) fn named_group(
     tx: &mut Transaction<'_>,
     who: &Who,
@@ -100,18 +105,33 @@ pub(super) fn named_group(
     text: &str,
     name: &str,
 ) -> Result<Uuid, Why> {
-    let alias = [("alias", Value::text(text))];
     let of_it = |group: Node<'_>| group.parent(GROUPS).is_some_and(|parent| parent.id == owner);
     let is_free = |group: Node<'_>| of_it(group) && foreign::id(group) == group.id.to_string();
-    let known = foreign::find(tx.graph(), Kind::ProfileGroup, text, of_it);
-    let free = || foreign::find(tx.graph(), Kind::ProfileGroup, name, is_free);
-    match (known, free().filter(|_| known.is_none()).map(|group| group.id)) {
-        (None, Some(group)) => {
+    if let Some(known) = foreign::find(tx.graph(), Kind::ProfileGroup, text, of_it) {
+        return Ok(known.id);
+    }
+    let is_others = is_there(tx.graph(), Kind::ProfileGroup, GROUP_ALIAS, text);
+    let free = foreign::find(tx.graph(), Kind::ProfileGroup, name, is_free).map(|group| group.id);
+    match (free, is_others) {
+        (None, false) => group(tx, who, owner, text, name),
+        (None, true) => {
+            let (id, fields) = (tx.new_id(), [("name", Value::text(name))]);
+            let parents = [(Kind::Organization, owner)];
+            write(tx, who, object(Kind::ProfileGroup, id, &fields, &parents))?;
+            Ok(id)
+        }
+        (Some(group), false) => {
+            let alias = [("alias", Value::text(text))];
             write(tx, who, object(Kind::ProfileGroup, group, &alias, &[]))?;
             Ok(group)
         }
-        _ => group(tx, who, owner, text, name),
+        (Some(group), true) => Ok(group),
     }
+}
+
+/// Has anything on the server that value already?
+fn is_there(graph: &Graph, kind: Kind, field: u8, text: &str) -> bool {
+    graph.by_value(kind, field, &Value::text(text), None).next().is_some()
 }
 
 pub(super) fn member(tx: &mut Transaction<'_>, who: &Who, user: Uuid, group: Uuid) -> Result<(), Why> {
@@ -133,7 +153,7 @@ pub(super) fn member(tx: &mut Transaction<'_>, who: &Who, user: Uuid, group: Uui
 pub(super) fn user(tx: &mut Transaction<'_>, who: &Who, owner: Uuid, text: &str, named: &Named) -> Result<Uuid, Why> {
     let user = match known_user(tx, owner, text, named)? {
         Some((user, has_alias)) => {
-            if !has_alias && Uuid::try_parse(text).is_err() {
+            if !has_alias {
                 let alias = [("alias", Value::text(text))];
                 write(tx, who, object(Kind::Profile, user, &alias, &[]))?;
             }
@@ -170,6 +190,16 @@ fn among_users(tx: &mut Transaction<'_>, who: &Who, owner: Uuid, user: Uuid) -> 
 pub(super) fn person(tx: &mut Transaction<'_>, who: &Who, owner: Uuid, named: &Named) -> Result<Uuid, Why> {
     let texts = || [named.login.as_deref(), named.email.as_deref()].into_iter().flatten();
     let found = texts().find_map(|text| find_user(tx.graph(), owner, text));
+    let others = others_login(tx.graph(), named).filter(|_| found.is_none() && named.email.is_none());
+    let found = found.or_else(|| shown_user(tx.graph(), owner, others?));
+    // What is shown is then all by which the next list finds it.
+    let named = &match others {
+        Some(login) => Named {
+            display: Some(login.to_owned()),
+            ..named.clone()
+        },
+        None => named.clone(),
+    };
     let has_person = found.is_some_and(|user| user.parent(foreign::PROFILES).is_some());
     let user = found.map_or_else(|| tx.new_id(), |user| user.id);
     if !has_person {
@@ -182,7 +212,23 @@ pub(super) fn person(tx: &mut Transaction<'_>, who: &Who, owner: Uuid, named: &N
     Ok(user)
 }
 
-/// By its id; else by its login or address, and then it must not be known by another id.
+/// A login is one person's on the whole server.
+fn others_login<'n>(graph: &Graph, named: &'n Named) -> Option<&'n str> {
+    let login = named.login.as_deref();
+    login.filter(|login| is_there(graph, Kind::EmailAndPassword, USER_NAME, login))
+}
+
+/// Who has neither a login nor an address, and is called by the login it had elsewhere.
+fn shown_user<'g>(graph: &'g Graph, owner: Uuid, login: &str) -> Option<Node<'g>> {
+    let is_nameless = |user: Node<'g>| {
+        let known = foreign::named(user);
+        known.login.is_none() && known.email.is_none()
+    };
+    let mut all = graph.by_value(Kind::Profile, DISPLAY, &Value::text(login), None);
+    all.find(|user| is_of(*user, owner) && is_nameless(*user))
+}
+
+/// By its id; else by its login or address, and then it must have no other alias. Gives whether the id is known.
 fn known_user(tx: &Transaction<'_>, owner: Uuid, text: &str, named: &Named) -> Result<Option<(Uuid, bool)>, Why> {
     let find = |text: &str| find_user(tx.graph(), owner, text);
     if let Some(found) = find(text) {
@@ -198,12 +244,11 @@ fn known_user(tx: &Transaction<'_>, owner: Uuid, text: &str, named: &Named) -> R
         return Ok(None);
     };
     let is = foreign::id(found);
-    let has_alias = is != found.id.to_string();
-    if has_alias || Uuid::try_parse(text).is_ok() {
+    if is != found.id.to_string() {
         let user = text.to_owned();
         return Err(Why::OtherAlias { user, is });
     }
-    Ok(Some((found.id, has_alias)))
+    Ok(Some((found.id, false)))
 }
 
 fn new_user(tx: &mut Transaction<'_>, who: &Who, text: &str) -> Result<Uuid, Why> {
@@ -212,7 +257,8 @@ fn new_user(tx: &mut Transaction<'_>, who: &Who, text: &str) -> Result<Uuid, Why
     foreign_object(tx, who, Kind::Profile, text, &[], &[(Kind::Person, person)])
 }
 
-/// What is not known of a user yet. A list of members tells of an id alone, which another list may complete.
+/// What is not known of a user yet. A list of members may tell of an id alone, which another list completes. A login
+/// that another person has here is no more than a name to show.
 fn complete(tx: &mut Transaction<'_>, who: &Who, user: Uuid, named: &Named) -> Result<(), Why> {
     let Some(profile) = tx.graph().find(user) else {
         return Ok(());
@@ -223,7 +269,9 @@ fn complete(tx: &mut Transaction<'_>, who: &Who, user: Uuid, named: &Named) -> R
         let told = told.as_deref().filter(|_| known.is_none());
         told.map(Value::text)
     };
-    if let Some(display) = missing(&known.display, &named.display) {
+    let others = others_login(tx.graph(), named).filter(|_| known.login.is_none());
+    let shown = named.display.clone().or_else(|| others.map(str::to_owned));
+    if let Some(display) = missing(&known.display, &shown) {
         write(tx, who, object(Kind::Profile, user, &[("displayName", display)], &[]))?;
     }
     if let Some(person) = person {
@@ -235,7 +283,7 @@ fn complete(tx: &mut Transaction<'_>, who: &Who, user: Uuid, named: &Named) -> R
                 write(tx, who, object(Kind::Person, person, &[(field, name)], &[]))?;
             }
         }
-        if let Some(login) = missing(&known.login, &named.login) {
+        if let Some(login) = missing(&known.login, &named.login).filter(|_| others.is_none()) {
             let login = object(
                 Kind::EmailAndPassword,
                 tx.new_id(),
@@ -299,18 +347,36 @@ pub(super) fn item(tx: &mut Transaction<'_>, who: &Who, code: &str, display: Opt
     Ok(id)
 }
 
-/// One license of the item with one credit is what a list speaks of; where there is none it is made, valid from now on.
+/// The credits of seats that count now.
+fn counting(license: Node<'_>, now: Time) -> impl Iterator<Item = Node<'_>> {
+    let credits = license.hop(Hop::forward(CREDITS), None).map(|(credit, _)| credit);
+    credits.filter(move |credit| {
+        credit.fields().get(CREDIT_ACTIVE) == Some(&Value::Bool(true)) && select::is_valid(credit, now)
+    })
+}
+
+/// Gives it seats now, to whom its organization likes? One that limits something else gives any number.
+fn is_shared(license: Node<'_>, now: Time) -> bool {
+    let gives = || counting(license, now).next().is_some() || seats::for_sharing(license, now).total.is_none();
+    seated::is_usable(license, now) && !select::is_individual(&license) && gives()
+}
+
+/// One license of the item that can be used now, with one credit that counts, is what a list speaks of; where there is
+/// none it is made, valid from now on. What has ended, and what is somebody's own, is not meant.
 pub(super) fn pool(tx: &mut Transaction<'_>, who: &Who, owner: Uuid, code: &str, seats: u64) -> Result<(), Why> {
     let item = item(tx, who, code, None)?;
     let count = [("seatCount", Value::Int(i64::try_from(seats).unwrap_or(i64::MAX)))];
     let ends = tx.graph().find(owner).zip(tx.graph().find(item));
+    let now = tx.now();
     let licenses: Vec<Node<'_>> = ends
-        .map(|(owner, item)| ruled::licenses(owner, item).collect())
+        .map(|(owner, item)| {
+            ruled::licenses(owner, item)
+                .filter(|license| is_shared(*license, now))
+                .collect()
+        })
         .unwrap_or_default();
-    let credits = licenses
-        .iter()
-        .flat_map(|license| license.hop(Hop::forward(CREDITS), None));
-    let credits: Vec<Uuid> = credits.map(|(credit, _)| credit.id).collect();
+    let credits = licenses.iter().flat_map(|license| counting(*license, now));
+    let credits: Vec<Uuid> = credits.map(|credit| credit.id).collect();
     match (licenses.len(), credits.as_slice()) {
         (0, _) => {}
         (1, [credit]) => return write(tx, who, object(Kind::SeatCountCredit, *credit, &count, &[])),

@@ -10,13 +10,14 @@ use std::borrow::Cow;
 
 use super::allocation::{AllocationError, Change, Direct, Quota, Rules};
 use super::crud;
-use super::foreign::Named;
+use super::foreign::{self, Named};
 use super::licenses::LicenseError;
 use super::sale::SaleError;
 use crate::access::{Permission, Who};
 use crate::error::{Class, Error};
 use crate::graph::{Transaction, Violation};
 use crate::limits::Limits;
+use crate::model::Kind;
 
 pub use sale::{Account, Lasts, Sale, Thing};
 use sold::Came;
@@ -43,7 +44,7 @@ pub enum Step {
     Group {
         group: String,
         name: String,
-        members: Vec<String>,
+        members: Vec<Member>,
     },
     User {
         user: String,
@@ -66,6 +67,13 @@ pub enum Step {
     Sale(Sale),
     Account(Account),
     Thing(Thing),
+}
+
+/// A member of a group: its id, and what else is told of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Member {
+    pub user: String,
+    pub named: Named,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -208,12 +216,19 @@ pub fn take(
         limits,
         came: Came::default(),
     };
-    for (index, entries) in documents.iter().enumerate() {
-        for entry in entries {
-            let organization = organization.or(entry.organization.as_deref());
-            let taken = taking.step(organization, &entry.says);
-            taken.map_err(|why| failed(index, &entry.at, why))?;
-        }
+    let all = || {
+        let indexed = documents.iter().enumerate();
+        indexed.flat_map(|(index, entries)| entries.iter().map(move |entry| (index, entry)))
+    };
+    for (index, entry) in all() {
+        let organization = organization.or(entry.organization.as_deref());
+        let ended = taking.end(organization, &entry.says);
+        ended.map_err(|why| failed(index, &entry.at, why))?;
+    }
+    for (index, entry) in all() {
+        let organization = organization.or(entry.organization.as_deref());
+        let taken = taking.step(organization, &entry.says);
+        taken.map_err(|why| failed(index, &entry.at, why))?;
     }
     Ok(crud::count(taking.tx))
 }
@@ -227,6 +242,19 @@ struct Taking<'t, 'g> {
 }
 
 impl Taking<'_, '_> {
+    /// What ends by an entry ends before all others are taken.
+    fn end(&mut self, organization: Option<&str>, says: &Step) -> Result<(), Why> {
+        let (Step::Sale(told), Some(text)) = (says, organization) else {
+            return Ok(());
+        };
+        let Self { tx, who, .. } = self;
+        let site = foreign::find(tx.graph(), Kind::Organization, text, |_| true).map(|site| site.id);
+        match site {
+            Some(site) => sale::end(tx, who, site, told),
+            None => Ok(()),
+        }
+    }
+
     /// An entry of a license that is here already need not say whose it is.
     fn step(&mut self, organization: Option<&str>, says: &Step) -> Result<(), Why> {
         let Self { tx, who, limits, came } = self;
@@ -241,8 +269,8 @@ impl Taking<'_, '_> {
             Step::Group { group, name, members } => {
                 let owner = whose?;
                 let group = make::group(tx, who, owner, group, name)?;
-                for member in members {
-                    let user = make::user(tx, who, owner, member, &Named::default())?;
+                for Member { user, named } in members {
+                    let user = make::user(tx, who, owner, user, named)?;
                     make::member(tx, who, user, group)?;
                 }
             }

@@ -4,8 +4,8 @@
 use uuid::Uuid;
 
 use super::{Why, make};
-use crate::access::Who;
-use crate::entitlement::{Refused, amend, sale, select, sold};
+use crate::access::{Action, Permission, Who};
+use crate::entitlement::{Refused, amend, sale, select, sets, sold};
 use crate::graph::{Graph, Node, Transaction, Violation};
 use crate::model::schema::{Hop, known, place};
 use crate::model::{Kind, Rel, RelationType, Time, Value, Values};
@@ -174,23 +174,10 @@ pub(super) fn license(tx: &mut Transaction<'_>, who: &Who, site: Uuid, told: &Sa
     let license = match found(tx, who, site, offer, told)? {
         Some(license) => license,
         None => {
-            let (user, set) = match &told.holder {
-                Holder::User(name) => (Some(name.clone()), String::new()),
-                Holder::Set(name) => (None, name.clone()),
+            let made = match told.lasts.has_ended {
+                true => keep(tx, who, site, offer, told)?,
+                false => sell(tx, who, site, offer, told)?,
             };
-            let sell = Change::Sell(Sell {
-                site: site.to_string(),
-                user,
-                set,
-                spec: Spec {
-                    offer: offer.to_string(),
-                    matching: told.matching.clone(),
-                    properties: Some(told.properties.clone()),
-                },
-            });
-            let made = sell.run(tx, who)?.license.map(|made| made.serial);
-            let made = made.and_then(|serial| tx.graph().by_serial(Kind::License, serial));
-            let made = made.ok_or_else(|| SaleError::UnknownLicense(told.offer.clone()))?.id;
             if let Some(id) = &told.id {
                 let alias = [("alias", Value::text(id))];
                 make::write(tx, who, make::object(Kind::License, made, &alias, &[]))?;
@@ -201,7 +188,72 @@ pub(super) fn license(tx: &mut Transaction<'_>, who: &Who, site: Uuid, told: &Sa
     say(tx, who, license, told)
 }
 
-/// The license that is meant: by its id, or, without one, by its buyer, its offer and what matches.
+/// What has ended gives its seat back before anything else asks for one, wherever it stands in the list.
+pub(super) fn end(tx: &mut Transaction<'_>, who: &Who, site: Uuid, told: &Sale) -> Result<(), Why> {
+    if !told.lasts.has_ended || told.id.is_none() {
+        return Ok(());
+    }
+    let offer = foreign::find(tx.graph(), Kind::ProductPackage, &told.offer, |_| true);
+    let Some(offer) = offer.map(|offer| offer.id) else {
+        return Ok(());
+    };
+    match found(tx, who, site, offer, told)? {
+        Some(license) => say(tx, who, license, told),
+        None => Ok(()),
+    }
+}
+
+fn sell(tx: &mut Transaction<'_>, who: &Who, site: Uuid, offer: Uuid, told: &Sale) -> Result<Uuid, Why> {
+    let (user, set) = match &told.holder {
+        Holder::User(name) => (Some(name.clone()), String::new()),
+        Holder::Set(name) => (None, name.clone()),
+    };
+    let sell = Change::Sell(Sell {
+        site: site.to_string(),
+        user,
+        set,
+        spec: Spec {
+            offer: offer.to_string(),
+            matching: told.matching.clone(),
+            properties: Some(told.properties.clone()),
+        },
+    });
+    let made = sell.run(tx, who)?.license.map(|made| made.serial);
+    let made = made.and_then(|serial| tx.graph().by_serial(Kind::License, serial));
+    Ok(made.ok_or_else(|| SaleError::UnknownLicense(told.offer.clone()))?.id)
+}
+
+/// One that has ended is over as it is made, so that it takes nobody's seat.
+fn keep(tx: &mut Transaction<'_>, who: &Who, site: Uuid, offer: Uuid, told: &Sale) -> Result<Uuid, Why> {
+    who.require(Permission::Kind(Kind::License, Action::Create))?;
+    let buyer = match &told.holder {
+        Holder::User(name) => sale::Buyer::Profile(make_account(tx, who, site, name)?),
+        Holder::Set(name) => {
+            let of_site = |set: Node<'_>| set.parent(sets::SETS).is_some_and(|parent| parent.id == site);
+            let set = foreign::find(tx.graph(), Kind::UserSet, name, of_site);
+            sale::Buyer::Set(set.ok_or_else(|| SaleError::UnknownSet(name.clone()))?.id)
+        }
+    };
+    let matching = told.matching.as_ref();
+    let matching = matching.map(|(property, values)| (property.as_str(), list_text(values)));
+    let over = sale::Sale {
+        offer,
+        organization: site,
+        buyer,
+        matching: matching.as_ref().map(|(property, values)| (*property, values.as_str())),
+        properties: Some(told.properties.as_slice()),
+        name: None,
+        until: Some(tx.now()),
+    };
+    let made = sale::sell(tx, &over).map_err(|why| SaleError::NotSold {
+        offer: told.offer.clone(),
+        why,
+    });
+    Ok(made?)
+}
+
+/// The license that is meant: by its id, or, without one, by its buyer, its offer and what matches. Of several it is
+/// one that has ended if that is told, and else one that has not.
 fn found(tx: &Transaction<'_>, who: &Who, site: Uuid, offer: Uuid, told: &Sale) -> Result<Option<Uuid>, Why> {
     let graph = tx.graph();
     let Some(of_site) = graph.find(site) else {
@@ -237,9 +289,14 @@ fn found(tx: &Transaction<'_>, who: &Who, site: Uuid, offer: Uuid, told: &Sale) 
             .flat_map(|user| user.hop(Hop::forward(BY_PROFILE), None));
         licenses = Box::new(held.filter_map(|(assignment, _)| assignment.parent(BY_LICENSE)));
     }
-    let meant =
-        licenses.find(|license| is_it(*license) && told_of(*license, |_| true, tx.now()).matching == told.matching);
-    Ok(meant.map(|license| license.id))
+    let now = tx.now();
+    let is_meant = |license: &Node<'_>| is_it(*license) && told_of(*license, |_| true, now).matching == told.matching;
+    let has_ended = |license: Node<'_>| select::end(&license).is_some_and(|until| until <= now);
+    let meant: Vec<Node<'_>> = licenses.filter(is_meant).collect();
+    let same = meant
+        .iter()
+        .find(|license| has_ended(**license) == told.lasts.has_ended);
+    Ok(same.or(meant.first()).map(|license| license.id))
 }
 
 /// A user may be named by any of its names.
