@@ -217,8 +217,7 @@ fn strip(tx: &mut Transaction<'_>, assignment: Uuid) -> Result<(), Violation> {
 
 /// The group's assignment, made or as the terms have it now. Each member that has no assignment of the license gets
 /// one, or nobody does; who has one, or is denied the license, is left alone. One that came from another group and has
-/// lost its seat is this group's then. One that is this group's has its terms, but where they are carried over: then it
-/// may have been told of by itself.
+/// lost its seat is this group's then.
 pub fn assign_group(tx: &mut Transaction<'_>, license: Uuid, group: Uuid, terms: &Terms) -> Result<Uuid, Refused> {
     let id = put_group(tx, license, group, terms)?;
     let now = tx.now();
@@ -234,7 +233,7 @@ pub fn assign_group(tx: &mut Transaction<'_>, license: Uuid, group: Uuid, terms:
             Some(there) => {
                 let is_ours = there.parent(BY_GROUP).is_some_and(|by| by.id == id);
                 let is_others = is_assigned(&there, now) || select::denies(&there, now);
-                (is_ours, is_others && (!is_ours || terms.carried_over))
+                (is_ours, is_others && !is_ours)
             }
             None => (false, false),
         };

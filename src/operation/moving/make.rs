@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::Why;
 use crate::access::Who;
-use crate::entitlement::{homes, ruled, seated, seats, select};
+use crate::entitlement::{homes, ruled, select};
 use crate::graph::{Graph, Node, Transaction};
 use crate::model::schema::{self, Hop, known, place};
 use crate::model::{Field, Kind, Rel, RelationType, Time, Value};
@@ -16,7 +16,8 @@ use crate::operation::foreign::{self, Named};
 use crate::operation::input::{FieldInput, ImportLine, ObjectInput, ReferenceInput, RelationInput};
 
 const CREDITS: Rel = known(RelationType::OneToMany, Kind::License, Kind::SeatCountCredit);
-const CREDIT_ACTIVE: u8 = place(Kind::SeatCountCredit, "active");
+const ALIAS: u8 = place(Kind::Profile, "alias");
+const GROUP_NAME: u8 = place(Kind::ProfileGroup, "name");
 const GROUP_ALIAS: u8 = place(Kind::ProfileGroup, "alias");
 const USER_NAME: u8 = place(Kind::EmailAndPassword, "userName");
 const DISPLAY: u8 = place(Kind::Profile, "displayName");
@@ -112,9 +113,11 @@ pub(super) fn named_group(
     }
     let is_others = is_there(tx.graph(), Kind::ProfileGroup, GROUP_ALIAS, text);
     let free = foreign::find(tx.graph(), Kind::ProfileGroup, name, is_free).map(|group| group.id);
+    let is_new = is_others && !is_called(tx.graph(), owner, name);
     match (free, is_others) {
-        (None, false) => group(tx, who, owner, text, name),
-        (None, true) => {
+        // Refused where the alias is another's: of several of that name none is meant.
+        (None, _) if !is_new => group(tx, who, owner, text, name),
+        (None, _) => {
             let (id, fields) = (tx.new_id(), [("name", Value::text(name))]);
             let parents = [(Kind::Organization, owner)];
             write(tx, who, object(Kind::ProfileGroup, id, &fields, &parents))?;
@@ -127,6 +130,12 @@ pub(super) fn named_group(
         }
         (Some(group), true) => Ok(group),
     }
+}
+
+/// Has the organization a group of that name?
+fn is_called(graph: &Graph, owner: Uuid, name: &str) -> bool {
+    let mut all = graph.by_value(Kind::ProfileGroup, GROUP_NAME, &Value::text(name), None);
+    all.any(|group| group.parent(GROUPS).is_some_and(|parent| parent.id == owner))
 }
 
 /// Has anything on the server that value already?
@@ -154,7 +163,8 @@ pub(super) fn user(tx: &mut Transaction<'_>, who: &Who, owner: Uuid, text: &str,
     let user = match known_user(tx, owner, text, named)? {
         Some((user, has_alias)) => {
             if !has_alias {
-                let alias = [("alias", Value::text(text))];
+                let id = Uuid::try_parse(text).map(|id| id.to_string());
+                let alias = [("alias", Value::text(id.as_deref().unwrap_or(text)))];
                 write(tx, who, object(Kind::Profile, user, &alias, &[]))?;
             }
             user
@@ -224,11 +234,14 @@ fn shown_user<'g>(graph: &'g Graph, owner: Uuid, login: &str) -> Option<Node<'g>
         let known = foreign::named(user);
         known.login.is_none() && known.email.is_none()
     };
-    let mut all = graph.by_value(Kind::Profile, DISPLAY, &Value::text(login), None);
-    all.find(|user| is_of(*user, owner) && is_nameless(*user))
+    let has_no_alias = |user: &Node<'g>| foreign::id(*user) == user.id.to_string();
+    let all = graph.by_value(Kind::Profile, DISPLAY, &Value::text(login), None);
+    let mut meant = all.filter(|user| is_of(*user, owner) && is_nameless(*user) && has_no_alias(user));
+    // Of several none is.
+    meant.next().filter(|_| meant.next().is_none())
 }
 
-/// By its id; else by its login or address, and then it must have no other alias. Gives whether the id is known.
+/// By its id; else by its login or address, and then it must have no other alias. Gives whether it has its own already.
 fn known_user(tx: &Transaction<'_>, owner: Uuid, text: &str, named: &Named) -> Result<Option<(Uuid, bool)>, Why> {
     let find = |text: &str| find_user(tx.graph(), owner, text);
     if let Some(found) = find(text) {
@@ -244,7 +257,8 @@ fn known_user(tx: &Transaction<'_>, owner: Uuid, text: &str, named: &Named) -> R
         return Ok(None);
     };
     let is = foreign::id(found);
-    if is != found.id.to_string() {
+    let has_alias = found.fields().get(ALIAS).is_some();
+    if has_alias {
         let user = text.to_owned();
         return Err(Why::OtherAlias { user, is });
     }
@@ -254,7 +268,17 @@ fn known_user(tx: &Transaction<'_>, owner: Uuid, text: &str, named: &Named) -> R
 fn new_user(tx: &mut Transaction<'_>, who: &Who, text: &str) -> Result<Uuid, Why> {
     let person = tx.new_id();
     write(tx, who, object(Kind::Person, person, &[], &[]))?;
-    foreign_object(tx, who, Kind::Profile, text, &[], &[(Kind::Person, person)])
+    // Also where the id is its own: so it is told from who was here before.
+    let own = Uuid::try_parse(text).ok();
+    let alias = own.map(|id| ("alias", Value::text(&id.to_string())));
+    foreign_object(
+        tx,
+        who,
+        Kind::Profile,
+        text,
+        alias.as_slice(),
+        &[(Kind::Person, person)],
+    )
 }
 
 /// What is not known of a user yet. A list of members may tell of an id alone, which another list completes. A login
@@ -347,22 +371,12 @@ pub(super) fn item(tx: &mut Transaction<'_>, who: &Who, code: &str, display: Opt
     Ok(id)
 }
 
-/// The credits of seats that count now.
-fn counting(license: Node<'_>, now: Time) -> impl Iterator<Item = Node<'_>> {
-    let credits = license.hop(Hop::forward(CREDITS), None).map(|(credit, _)| credit);
-    credits.filter(move |credit| {
-        credit.fields().get(CREDIT_ACTIVE) == Some(&Value::Bool(true)) && select::is_valid(credit, now)
-    })
+fn has_ended(node: Node<'_>, now: Time) -> bool {
+    select::end(&node).is_some_and(|end| end <= now)
 }
 
-/// Gives it seats now, to whom its organization likes? One that limits something else gives any number.
-fn is_shared(license: Node<'_>, now: Time) -> bool {
-    let gives = || counting(license, now).next().is_some() || seats::for_sharing(license, now).total.is_none();
-    seated::is_usable(license, now) && !select::is_individual(&license) && gives()
-}
-
-/// One license of the item that can be used now, with one credit that counts, is what a list speaks of; where there is
-/// none it is made, valid from now on. What has ended, and what is somebody's own, is not meant.
+/// One license of the item with one credit is what a list speaks of; where there is none it is made, valid from now on. What has
+/// ended, and what is somebody's own, is not meant.
 pub(super) fn pool(tx: &mut Transaction<'_>, who: &Who, owner: Uuid, code: &str, seats: u64) -> Result<(), Why> {
     let item = item(tx, who, code, None)?;
     let count = [("seatCount", Value::Int(i64::try_from(seats).unwrap_or(i64::MAX)))];
@@ -371,12 +385,15 @@ pub(super) fn pool(tx: &mut Transaction<'_>, who: &Who, owner: Uuid, code: &str,
     let licenses: Vec<Node<'_>> = ends
         .map(|(owner, item)| {
             ruled::licenses(owner, item)
-                .filter(|license| is_shared(*license, now))
+                .filter(|license| !has_ended(*license, now) && !select::is_individual(license))
                 .collect()
         })
         .unwrap_or_default();
-    let credits = licenses.iter().flat_map(|license| counting(*license, now));
-    let credits: Vec<Uuid> = credits.map(|credit| credit.id).collect();
+    let credits = licenses
+        .iter()
+        .flat_map(|license| license.hop(Hop::forward(CREDITS), None));
+    let credits = credits.filter(|(credit, _)| !has_ended(*credit, now));
+    let credits: Vec<Uuid> = credits.map(|(credit, _)| credit.id).collect();
     match (licenses.len(), credits.as_slice()) {
         (0, _) => {}
         (1, [credit]) => return write(tx, who, object(Kind::SeatCountCredit, *credit, &count, &[])),

@@ -197,9 +197,11 @@ pub(super) fn end(tx: &mut Transaction<'_>, who: &Who, site: Uuid, told: &Sale) 
     let Some(offer) = offer.map(|offer| offer.id) else {
         return Ok(());
     };
-    match found(tx, who, site, offer, told)? {
-        Some(license) => say(tx, who, license, told),
-        None => Ok(()),
+    match found(tx, who, site, offer, told) {
+        Ok(Some(license)) => say(tx, who, license, told),
+        // An entry before it may still say whose it is.
+        Ok(None) | Err(Why::OtherLicense(_)) => Ok(()),
+        Err(other) => Err(other),
     }
 }
 
