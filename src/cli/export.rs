@@ -9,6 +9,7 @@ use clap::Args;
 
 use super::place::Place;
 use super::{Common, Failure, progress};
+use crate::storage::followed;
 
 #[derive(Args)]
 pub struct Export {
@@ -36,12 +37,12 @@ pub fn to_file(from: &mut dyn Read, file: &Path, what: &str) -> Result<(), Failu
         let mut out = OpenOptions::new().append(true).open(file).map_err(failed)?;
         return copy(from, &mut out, what);
     }
-    let file = followed(file);
+    let file = followed(file).ok_or_else(|| failed(std::io::Error::other("it is a link to itself")))?;
     let (part, mut out) = part(&file).map_err(failed)?;
     let done = copy(from, &mut out, what)
         .and_then(|()| out.sync_all().map_err(failed))
         .and_then(|()| std::fs::rename(&part, &file).map_err(failed))
-        .and_then(|()| synced(&file).map_err(failed));
+        .and_then(|()| settle(&file).map_err(failed));
     if done.is_err() {
         let _ = std::fs::remove_file(&part);
     }
@@ -56,26 +57,13 @@ fn stays(file: &Path) -> bool {
     file.metadata().is_ok_and(|metadata| names_open || !is_file(metadata))
 }
 
-/// Links that lead to a link, at most: as many as Linux follows.
-const LINKS: usize = 40;
-
-/// What a link leads to, which need not be there yet.
-fn followed(file: &Path) -> PathBuf {
-    let mut file = file.to_owned();
-    for _ in 0..LINKS {
-        let Ok(to) = std::fs::read_link(&file) else { break };
-        file = file.parent().map_or_else(|| to.clone(), |folder| folder.join(&to));
-    }
-    file
-}
-
-/// The name is as durable as the file, where the system lets a folder be synced.
-pub(super) fn synced(file: &Path) -> std::io::Result<()> {
+/// What was made or removed in a file's folder is so after a loss of power too, where the system lets a folder be synced.
+pub(super) fn settle(file: &Path) -> std::io::Result<()> {
     let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
-    let synced = File::open(folder.unwrap_or(Path::new("."))).and_then(|folder| folder.sync_all());
-    match synced {
+    let settled = File::open(folder.unwrap_or(Path::new("."))).and_then(|folder| folder.sync_all());
+    match settled {
         Err(cause) if matches!(cause.kind(), ErrorKind::PermissionDenied | ErrorKind::InvalidInput) => Ok(()),
-        synced => synced,
+        settled => settled,
     }
 }
 

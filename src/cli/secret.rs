@@ -10,6 +10,7 @@ use super::{Exit, Failure, export};
 use crate::model::Clock;
 use crate::settings::Settings;
 use crate::signing::Secret;
+use crate::storage::followed;
 
 const VARIABLE: &str = "SEATGRAPH_KEY_SECRET";
 
@@ -35,8 +36,8 @@ pub fn find(settings: &Settings) -> Result<Option<Secret>, Failure> {
 /// Made at the first start, readable by nobody else.
 fn of_file(file: &str) -> Result<Secret, Failure> {
     let failed = |what: &str, cause: &std::io::Error| Failure::refused(format!("cannot {what} `{file}`: {cause}"));
-    if Path::new(file).symlink_metadata().is_err() {
-        make(file).map_err(|cause| failed("make", &cause))?;
+    if let Some(whole) = followed(Path::new(file)).filter(|whole| !whole.exists()) {
+        make(&whole).map_err(|cause| failed("make", &cause))?;
     }
     let text = std::fs::read_to_string(file).map_err(|cause| failed("read", &cause))?;
     Secret::new(text.trim_end()).ok_or_else(|| unfit(&format!("`{file}`, which `keys.file` names, holds no secret")))
@@ -44,8 +45,8 @@ fn of_file(file: &str) -> Result<Secret, Failure> {
 
 /// Under another name until it is whole: one that was interrupted leaves no file without a secret. Of several that are made at once the
 /// first stays.
-fn make(file: &str) -> std::io::Result<()> {
-    let part = format!("{file}.{}", Clock::System.new_id().simple());
+fn make(file: &Path) -> std::io::Result<()> {
+    let part = file.with_added_extension(Clock::System.new_id().simple().to_string());
     let written = || {
         let mut made = OpenOptions::new()
             .write(true)
@@ -62,7 +63,7 @@ fn make(file: &str) -> std::io::Result<()> {
             Err(_) => std::fs::rename(&part, file)?,
             Ok(()) => {}
         }
-        export::synced(Path::new(file))
+        export::settle(file)
     };
     let written = written();
     let _ = std::fs::remove_file(&part);
@@ -96,6 +97,11 @@ mod tests {
         std::fs::remove_file(&path).unwrap();
         assert!(of_file(name).is_ok());
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+        // A link to where it is to be is followed.
+        let (link, real) = (folder.path().join("link"), folder.path().join("real"));
+        std::os::unix::fs::symlink("real", &link).unwrap();
+        assert!(of_file(link.to_str().unwrap()).is_ok());
+        assert!(real.is_file() && link.is_symlink());
         let below = path.join("nowhere");
         assert!(of_file(below.to_str().unwrap()).is_err());
     }

@@ -12,6 +12,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::client::Client;
+use super::export::settle;
 use super::{Common, Exit, Failure, import, log, open, secret};
 use crate::access::token::AdminToken;
 use crate::doors;
@@ -307,12 +308,6 @@ fn whole(engine: &Engine, settings: &Settings) -> Result<(), Failure> {
         "remove the database and start again, or remove `{}` to keep what is there",
         mark.display()
     )))
-}
-
-/// What was made or removed in its folder is so after a loss of power too.
-fn settle(mark: &Path) -> std::io::Result<()> {
-    let folder = mark.parent().filter(|folder| !folder.as_os_str().is_empty());
-    std::fs::File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
 }
 
 fn marked(mark: &Path, done: std::io::Result<()>) -> Result<(), Failure> {

@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use crate::graph::{Node, Transaction, Violation};
 use crate::model::schema::{Hop, find_relation};
-use crate::model::{Entity, Kind, RelationType, Time, Value};
+use crate::model::{Kind, RelationType, Time, Value};
 
 use super::credits;
 use super::grant::{self, time};
@@ -111,7 +111,7 @@ fn set_sum(
     let node = found(tx, license)?;
     let credits: Vec<Had> = node
         .hop(Hop::forward(rel), None)
-        .filter(|(credit, _)| counts(credit, now))
+        .filter(|(credit, _)| credits::is_usable(credit, now))
         .map(|(credit, _)| Had {
             id: credit.id,
             amount: credit.fields().get(field).and_then(Value::as_int),
@@ -157,12 +157,4 @@ fn spread(credits: &[Had], more: i64) -> Vec<i64> {
         }
     }
     amounts
-}
-
-/// Active and within its validity. A credit without a start counts from the beginning.
-fn counts(credit: &Entity, now: Time) -> bool {
-    let active = credit.kind.field("active").and_then(|field| credit.fields().get(field));
-    active.and_then(Value::as_bool).unwrap_or(false)
-        && time(credit, "validFrom").is_none_or(|from| from <= now)
-        && time(credit, "validUntil").is_none_or(|until| now < until)
 }

@@ -186,8 +186,8 @@ pub fn is_used_up(license: Node<'_>, now: Time) -> bool {
     limited != Limited::Seats && Credits::of(license, limited, now).total == Some(0)
 }
 
-/// Active and within its validity.
-pub(super) fn is_usable(credit: &Entity, now: Time) -> bool {
+/// Active and within its validity. A credit without a start counts from the beginning.
+pub fn is_usable(credit: &Entity, now: Time) -> bool {
     let active = credit.kind.field("active").and_then(|field| credit.fields().get(field));
     active == Some(&Value::Bool(true)) && select::is_valid(credit, now)
 }

@@ -14,7 +14,7 @@ use super::target::owned;
 use crate::access::{Action, Denied, Permission, Who};
 use crate::entitlement::grant::{self, Grant};
 use crate::entitlement::terms::{self, Limited};
-use crate::entitlement::{Refused, amend, homes, select};
+use crate::entitlement::{Refused, amend, credits, homes};
 use crate::error::Error;
 use crate::graph::{Graph, Kept, Node, Transaction, Violation};
 use crate::model::schema::{Hop, RelationType, find_relation, known};
@@ -462,11 +462,7 @@ fn share(license: Node<'_>, item: Uuid, now: Time) -> Result<Share, Refused> {
     if credits().next().is_none() || is_others() {
         return Ok(Share::Gone(limited));
     }
-    let is_active = |credit: &Node<'_>| {
-        let active = kind.field("active").and_then(|field| credit.fields().get(field));
-        active.and_then(Value::as_bool) == Some(true) && select::is_valid(credit, now)
-    };
-    let mut valid = credits().filter(is_active);
+    let mut valid = credits().filter(|credit| credits::is_usable(credit, now));
     let sum = valid.try_fold(0i64, |sum, credit| has(&credit).map(|more| sum.saturating_add(more)));
     Ok(Share::All { has: sum })
 }

@@ -51,7 +51,7 @@ use std::sync::Arc;
 pub use chain::Link;
 pub use failing::{Failing, Fault, Faults};
 pub use memory::Memory;
-pub use sqlite::{Migrate, Reader, Report, Sqlite, Still};
+pub use sqlite::{Migrate, Reader, Report, Sqlite, Still, followed};
 
 use crate::model::*;
 

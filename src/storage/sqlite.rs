@@ -42,6 +42,7 @@ use checkpoint::{At, Checkpoints};
 pub use migrate::Migrate;
 use migrate::{MIGRATIONS, Migration, migrate};
 pub(super) use place::Target;
+pub use place::followed;
 use place::{Lock, beside, refused, resolve};
 use read::Totals;
 pub use reader::{Reader, Still};

@@ -14,24 +14,22 @@ use crate::model::Clock;
 /// Links that lead to a link, at most: as many as Linux follows.
 const LINKS: usize = 40;
 
-/// A file's path with its links followed, so that one database has one lock. One that leads to a file that is not there yet names
-/// that file.
-pub fn resolve(path: &Path) -> Result<PathBuf, StorageError> {
+/// What a link leads to, which need not be there yet. `None`: to itself.
+pub fn followed(path: &Path) -> Option<PathBuf> {
     let mut path = path.to_owned();
     for _ in 0..LINKS {
-        match fs::read_link(&path) {
-            Ok(to) if !path.exists() => path = path.parent().map_or_else(|| to.clone(), |folder| folder.join(&to)),
-            _ => return resolve_file(&path),
-        }
+        let Ok(to) = fs::read_link(&path) else {
+            return Some(path);
+        };
+        path = path.parent().map_or_else(|| to.clone(), |folder| folder.join(&to));
     }
-    Err(StorageError::Unavailable(format!(
-        "`{}` is a link to itself",
-        path.display()
-    )))
+    None
 }
 
-fn resolve_file(path: &Path) -> Result<PathBuf, StorageError> {
+/// A file's path with its links followed, so that one database has one lock.
+pub fn resolve(path: &Path) -> Result<PathBuf, StorageError> {
     let shown = path.display();
+    let path = &followed(path).ok_or_else(|| StorageError::Unavailable(format!("`{shown}` is a link to itself")))?;
     let Some(name) = path.file_name() else {
         return Err(StorageError::Unavailable(format!("`{shown}` names no file")));
     };
