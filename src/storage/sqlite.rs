@@ -13,6 +13,7 @@ mod read;
 mod reader;
 mod rows;
 mod state;
+mod totals;
 mod verify;
 mod write;
 
@@ -44,8 +45,8 @@ use migrate::{MIGRATIONS, Migration, migrate};
 pub(super) use place::Target;
 pub use place::followed;
 use place::{Lock, beside, refused, resolve};
-use read::Totals;
 pub use reader::{Reader, Still};
+use totals::{Others, Totals};
 pub use verify::Report;
 use write::Writer;
 
@@ -73,6 +74,7 @@ pub struct Sqlite {
     encoder: Encoder,
     decoder: Decoder,
     totals: Totals,
+    others: Others,
     /// What the hash chain covers of the dictionary.
     words: (u64, Hash),
     holds_head: bool,
@@ -132,6 +134,7 @@ impl Sqlite {
             decoder: Decoder::new(&words),
             words: Dictionary::new(&words).last(),
             totals,
+            others: Others::default(),
             checkpoints: Checkpoints::new(&path),
             db,
             _lock: lock,
@@ -171,6 +174,7 @@ impl Sqlite {
         }
         let transaction = self.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let bound = [up_to as i64];
+        self.others.wrote_nothing(&transaction, &self.totals)?;
         let link = prove::link(&transaction, &self.totals, up_to)?;
         transaction.execute("DELETE FROM commit_log WHERE revision <= ?1", bound)?;
         transaction.execute("DELETE FROM commit_more WHERE revision <= ?1", bound)?;
@@ -179,7 +183,7 @@ impl Sqlite {
             forgotten_chain: link.hash,
             ..self.totals
         };
-        write::head(&transaction, &self.totals, &totals)?;
+        totals.write(&transaction)?;
         transaction.commit()?;
         self.totals = totals;
         self.checkpoint()
@@ -213,12 +217,9 @@ impl Sqlite {
             buffers: &mut self.buffers,
             statements: &self.statements,
         };
-        let before = writer.totals;
         self.totals = write::at_once(&self.db, || {
-            commits.iter().try_for_each(|commit| writer.commit(commit))?;
-            writer.flush_all()?;
-            writer.forget_replays()?;
-            write::head(&self.db, &before, &writer.totals)?;
+            self.others.wrote_nothing(&self.db, &writer.totals)?;
+            writer.commits(commits)?;
             Ok(writer.totals)
         })?;
         Ok(())
@@ -434,7 +435,7 @@ fn create(path: &Path, migrations: &[Migration]) -> Result<(), StorageError> {
 fn fill(target: &Target, migrations: &[Migration]) -> Result<(), StorageError> {
     let mut db = connect(target.path())?;
     migrate::begin(&mut db, migrations)?;
-    write::first_head(&db)
+    Totals::write_first(&db)
 }
 
 /// One file with no WAL.

@@ -46,6 +46,11 @@ pub const MIGRATIONS: &[Migration] = &[
         sql: include_str!("../schema/sqlite/0003_events.sql"),
         fill: None,
     },
+    Migration {
+        name: "0004_totals",
+        sql: include_str!("../schema/sqlite/0004_totals.sql"),
+        fill: None,
+    },
 ];
 
 /// In the file's header: `Seat`.

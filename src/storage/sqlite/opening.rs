@@ -215,44 +215,44 @@ fn what_a_killed_process_left_is_no_obstacle() {
 fn schemas_of_other_programs_are_told_apart() {
     let directory = directory();
     let (path, mut world) = sample(directory.path());
-    let fourth = Migration {
-        name: "0004_more",
+    let fifth = Migration {
+        name: "0005_more",
         sql: "CREATE TABLE more (x); ALTER TABLE word ADD COLUMN y TEXT",
         fill: None,
     };
-    let four = [MIGRATIONS, &[fourth]].concat();
+    let five = [MIGRATIONS, &[fifth]].concat();
     let open = |how, migrations: &[Migration]| Sqlite::open_with(&path, how, migrations);
     assert_eq!(
-        open(Migrate::Refuse, &four).map(drop),
-        Err(StorageError::Older { found: 3, known: 4 })
+        open(Migrate::Refuse, &five).map(drop),
+        Err(StorageError::Older { found: 4, known: 5 })
     );
     let broken = Migration {
         sql: "CREATE TABLE more (x); CREATE TABLE more (y)",
-        ..fourth
+        ..fifth
     };
     let unfilled = Migration {
         fill: Some(|_| Err(StorageError::Damaged("nothing to fill in".to_owned()))),
-        ..fourth
+        ..fifth
     };
     for wrong in [broken, unfilled] {
         let failed = open(Migrate::Apply, &[MIGRATIONS, &[wrong]].concat()).map(drop);
         assert!(
-            matches!(&failed, Err(StorageError::Damaged(why)) if why.contains("0004_more")),
+            matches!(&failed, Err(StorageError::Damaged(why)) if why.contains("0005_more")),
             "{failed:?}"
         );
     }
     // The half that worked is undone, and the right one can follow.
-    let mut open_now = open(Migrate::Apply, &four).expect("migrates");
+    let mut open_now = open(Migrate::Apply, &five).expect("migrates");
     assert_eq!(loaded(&mut open_now, Time(0)), Ok((world.head, world.state(Time(0)))));
     put(&mut open_now, &[world.commit(5)]).expect("commits");
     drop(open_now);
-    open(Migrate::Refuse, &four).expect("opens");
-    let newer = StorageError::Newer { found: 4, known: 3 };
+    open(Migrate::Refuse, &five).expect("opens");
+    let newer = StorageError::Newer { found: 5, known: 4 };
     assert_eq!(open(Migrate::Apply, MIGRATIONS).map(drop), Err(newer.clone()));
     assert_eq!(Reader::open(&path).map(drop), Err(newer));
     let changed = open(Migrate::Apply, &[MIGRATIONS, &[broken]].concat()).map(drop);
     assert!(
-        matches!(&changed, Err(StorageError::Damaged(why)) if why.contains("0004_more")),
+        matches!(&changed, Err(StorageError::Damaged(why)) if why.contains("0005_more")),
         "{changed:?}"
     );
 }
@@ -261,7 +261,7 @@ fn schemas_of_other_programs_are_told_apart() {
 #[test]
 fn migrations_are_what_they_were() {
     let names: Vec<_> = MIGRATIONS.iter().map(|migration| migration.name).collect();
-    assert_eq!(names, ["0001_commits", "0002_chain", "0003_events"]);
+    assert_eq!(names, ["0001_commits", "0002_chain", "0003_events", "0004_totals"]);
     for (number, name) in (1..).zip(names) {
         assert!(name.starts_with(&format!("{number:04}_")), "{name}");
     }
@@ -291,7 +291,11 @@ fn a_full_disk_stops_writing_for_good_and_loses_nothing() {
 
 #[test]
 fn somebody_elses_write_stops_the_store() {
-    let spoils: [fn(&Connection); 3] = [
+    let spoils: [fn(&Connection); 4] = [
+        |db| {
+            db.execute_batch("DELETE FROM commit_log WHERE revision = (SELECT max(revision) FROM commit_log)")
+                .expect("written")
+        },
         |db| {
             db.execute_batch("UPDATE head SET revision = revision + 1")
                 .expect("written")
@@ -312,6 +316,20 @@ fn somebody_elses_write_stops_the_store() {
             "{refused:?}"
         );
         assert!(matches!(open.begin(), Err(StorageError::Io(_))));
+    }
+}
+
+#[test]
+fn somebody_elses_write_that_leaves_the_head_stops_nothing() {
+    let directory = directory();
+    let (path, mut world) = sample(directory.path());
+    let mut open = Sqlite::open(&path, Migrate::Refuse).expect("opens");
+    let other = Connection::open(&path).expect("opens");
+    for table in ["one", "two"] {
+        other
+            .execute_batch(&format!("CREATE TABLE {table} (x)"))
+            .expect("written");
+        put(&mut open, &[world.commit(5)]).expect("goes on");
     }
 }
 

@@ -5,8 +5,9 @@ use rusqlite::{Connection, OptionalExtension, Row};
 
 use super::super::StorageError;
 use super::super::chain::{BEGINNING, Dictionary, Hash, Link, Linking};
-use super::read::{self, IN_PIECES, Totals, sum_of};
+use super::read::{self, IN_PIECES};
 use super::reader::Reader;
+use super::totals::{Totals, sum_of};
 use crate::model::{Revision, Time};
 
 /// What `linked` reads of a row, in this order.
@@ -89,17 +90,33 @@ pub fn link(db: &Connection, totals: &Totals, revision: Revision) -> Result<Link
     Ok(Link { revision, hash })
 }
 
-/// Follows the chain over the whole log and tells of each place where it does not hold.
-pub fn prove(db: &Connection, totals: &Totals, tell: &mut dyn FnMut(String)) -> Result<(), StorageError> {
-    if totals.forgotten == 0 && totals.forgotten_chain != BEGINNING {
+/// Follows the chain over the whole log, from where the table `head` has it begin to where the log ends, if that is known, and
+/// tells of each place where it does not hold.
+pub fn prove(
+    db: &Connection,
+    table: &Totals,
+    end: Option<Link>,
+    tell: &mut dyn FnMut(String),
+) -> Result<(), StorageError> {
+    let beginning = Link {
+        revision: table.forgotten,
+        hash: table.forgotten_chain,
+    };
+    if table.forgotten == 0 && table.forgotten_chain != BEGINNING {
         tell("the chain hangs on a commit before the first".to_owned());
+    }
+    let known = table.link();
+    if known.revision < beginning.revision || known.revision == beginning.revision && known != beginning {
+        tell(format!(
+            "the chain begins at {beginning}, and the table of the head says {known}"
+        ));
     }
     let dictionary = Dictionary::new(&read::words(db)?);
     let mut statement = db.prepare(&format!(
         "SELECT {COLUMNS}, words, chain FROM commit_log ORDER BY revision"
     ))?;
     let mut rows = statement.query(())?;
-    let (mut revision, mut chain) = (totals.forgotten, totals.forgotten_chain);
+    let (mut revision, mut chain) = (beginning.revision, beginning.hash);
     while let Some(row) = rows.next()? {
         let found = row.get_ref(0)?.as_i64()? as u64;
         if found != revision.wrapping_add(1) {
@@ -116,12 +133,16 @@ pub fn prove(db: &Connection, totals: &Totals, tell: &mut dyn FnMut(String)) -> 
                 "commit {revision} does not fit the chain: it is not what was written, or not after that commit"
             ));
         }
+        if revision == known.revision && stored != Some(known.hash) {
+            tell(format!(
+                "the chain has another commit {revision} than the table of the head"
+            ));
+        }
         // Going on from what is there, each break is told once.
         chain = stored.unwrap_or(BEGINNING);
     }
-    if (revision, chain) != (totals.head.revision, totals.chain) {
-        let head = totals.link();
-        tell(format!("the chain ends at commit {revision}, and the head says {head}"));
+    if let Some(end) = end.filter(|end| (revision, chain) != (end.revision, end.hash)) {
+        tell(format!("the chain ends at commit {revision}, and the head says {end}"));
     }
     Ok(())
 }

@@ -1,141 +1,18 @@
-//! Reading a database over any connection to it: the head, the dictionary, the state and the log. Writes nothing.
+//! Reading a database over any connection to it: the dictionary, the state and the log. Writes nothing.
 
 use std::ops::ControlFlow;
 
 use rusqlite::Connection;
 
-use super::super::chain::{BEGINNING, Hash, Link};
 use super::super::checksum::Checksum;
-use super::super::codec::{Decoder, Key, carried_checksum};
+use super::super::codec::{Decoder, Key};
 use super::super::words::{Code, Words};
-use super::super::{ANSWER_BYTES, Head, Loaded, REPLAYS_KEPT_MS, StorageError, Way};
+use super::super::{ANSWER_BYTES, Loaded, REPLAYS_KEPT_MS, StorageError, Way};
+use super::totals::Totals;
 use crate::model::{Commit, Revision, Serial, Time};
 
 /// Stands in `commit_log` for a body that lies in pieces in `commit_more`; no row starts so, as versions start at 1.
 pub const IN_PIECES: &[u8] = &[0];
-
-/// The row of table `head`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Totals {
-    pub head: Head,
-    /// The revision before the oldest commit of the log.
-    pub forgotten: Revision,
-    pub entities: u64,
-    pub relations: u64,
-    pub replays: u64,
-    /// The sum of the checksums of all entities, relations and replays: it finds rows that went missing.
-    pub digest: u64,
-    /// Of the last commit, and of the last one that is forgotten.
-    pub chain: Hash,
-    pub forgotten_chain: Hash,
-}
-
-impl Totals {
-    pub const EMPTY: Self = Self {
-        head: Head::EMPTY,
-        forgotten: 0,
-        entities: 0,
-        relations: 0,
-        replays: 0,
-        digest: 0,
-        chain: BEGINNING,
-        forgotten_chain: BEGINNING,
-    };
-
-    /// Those columns of the head that are numbers, in the order of the table.
-    pub fn numbers(&self) -> [u64; 8] {
-        [
-            self.head.revision,
-            self.head.at.0 as u64,
-            self.head.next_serial,
-            self.forgotten,
-            self.entities,
-            self.relations,
-            self.replays,
-            self.digest,
-        ]
-    }
-
-    pub fn checksum(&self) -> i64 {
-        let sum = sum_of(&self.numbers());
-        i64::from(sum.bytes(&self.chain).bytes(&self.forgotten_chain).sum())
-    }
-
-    pub fn read(db: &Connection) -> Result<Self, StorageError> {
-        let mut statement = db.prepare_cached(
-            "SELECT revision, at, next_serial, forgotten, entities, relations, replays, digest, chain, forgotten_chain,
-                 checksum FROM head WHERE id = 1",
-        )?;
-        let mut rows = statement.query(())?;
-        let Some(row) = rows.next()? else {
-            return Err(StorageError::Damaged("the head is missing".to_owned()));
-        };
-        let number = |at: usize| row.get::<_, i64>(at).map(|number| number as u64);
-        let unfit = || StorageError::Damaged("the checksum of the head does not fit".to_owned());
-        let hash = |at: usize| -> Result<Hash, StorageError> {
-            Hash::try_from(row.get_ref(at)?.as_blob()?).map_err(|_| unfit())
-        };
-        let totals = Self {
-            head: Head {
-                revision: number(0)?,
-                at: Time(number(1)? as i64),
-                next_serial: number(2)?,
-            },
-            forgotten: number(3)?,
-            entities: number(4)?,
-            relations: number(5)?,
-            replays: number(6)?,
-            digest: number(7)?,
-            chain: hash(8)?,
-            forgotten_chain: hash(9)?,
-        };
-        match totals.checksum() == row.get::<_, i64>(10)? {
-            true => Ok(totals),
-            false => Err(unfit()),
-        }
-    }
-
-    pub fn link(&self) -> Link {
-        Link {
-            revision: self.head.revision,
-            hash: self.chain,
-        }
-    }
-
-    /// The same head, before any row was counted.
-    pub fn of_nothing(&self) -> Self {
-        Self {
-            entities: 0,
-            relations: 0,
-            replays: 0,
-            digest: 0,
-            ..*self
-        }
-    }
-
-    /// What was counted is what the head says.
-    pub fn must_be(&self, said: &Self) -> Result<(), StorageError> {
-        match self == said {
-            true => Ok(()),
-            false => Err(StorageError::Damaged(format!(
-                "rows are missing or too many: {} entities of {}, {} relations of {}, {} kept answers of {}",
-                self.entities, said.entities, self.relations, said.relations, self.replays, said.replays
-            ))),
-        }
-    }
-
-    pub fn add(&mut self, row: &[u8]) {
-        self.digest = self.digest.wrapping_add(u64::from(carried_checksum(row)));
-    }
-
-    pub fn subtract(&mut self, row: &[u8]) {
-        self.digest = self.digest.wrapping_sub(u64::from(carried_checksum(row)));
-    }
-}
-
-pub fn sum_of(numbers: &[u64]) -> Checksum {
-    numbers.iter().fold(Checksum::new(), |sum, number| sum.number(*number))
-}
 
 pub fn word_checksum(code: u64, word: &str) -> i64 {
     i64::from(Checksum::new().number(code).bytes(word.as_bytes()).sum())

@@ -13,7 +13,8 @@ use super::super::codec::Decoder;
 use super::super::{Head, Link, Loaded, Log, Logs, Scratch, Stated, Storage, StorageError, Wanted, Way};
 use super::migrate::{MIGRATIONS, Migrate, migrate};
 use super::place::{Target, beside, refused, resolve, scratch};
-use super::read::{self, Totals};
+use super::read;
+use super::totals::Totals;
 use super::{connect, connect_still, is_readonly, named, single_file, state};
 use crate::model::{Clock, Commit, Revision, Time};
 

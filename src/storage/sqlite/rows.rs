@@ -15,6 +15,7 @@ use super::super::chain::Hash;
 use super::super::codec::Key;
 use super::super::{StorageError, unfit};
 use super::error::is_constraint;
+use super::totals::Carried;
 use super::write::{Writer, column};
 use crate::model::{Revision, Time};
 
@@ -44,7 +45,7 @@ impl Table {
         match self {
             Self::Entity => 2,
             Self::Relation => 4,
-            Self::Log => 6,
+            Self::Log => 7,
         }
     }
 
@@ -54,8 +55,12 @@ impl Table {
             LazyLock::new(|| statements(Table::Entity, "entity (serial, body)"));
         static RELATIONS: LazyLock<[String; MANY.len()]> =
             LazyLock::new(|| statements(Table::Relation, "relation (to_serial, rel, from_serial, body)"));
-        static LOG: LazyLock<[String; MANY.len()]> =
-            LazyLock::new(|| statements(Table::Log, "commit_log (revision, at, operation, body, words, chain)"));
+        static LOG: LazyLock<[String; MANY.len()]> = LazyLock::new(|| {
+            statements(
+                Table::Log,
+                "commit_log (revision, at, operation, body, words, chain, totals)",
+            )
+        });
         match self {
             Self::Entity => &ENTITIES,
             Self::Relation => &RELATIONS,
@@ -80,6 +85,7 @@ pub struct Line {
     pub operation: CompactString,
     pub words: u64,
     pub chain: Hash,
+    pub totals: Option<Carried>,
 }
 
 #[derive(Debug)]
@@ -225,6 +231,8 @@ fn bind(insert: &mut Statement<'_>, after: usize, row: &Row, body: &[u8]) -> Res
             insert.raw_bind_parameter(after + 4, body)?;
             insert.raw_bind_parameter(after + 5, column(line.words)?)?;
             insert.raw_bind_parameter(after + 6, line.chain)?;
+            let totals = line.totals.as_ref().map_or(&[][..], |carried| &carried[..]);
+            insert.raw_bind_parameter(after + 7, totals)?;
         }
         (key @ (Key::Commit(_) | Key::Replay(_)), _) => return Err(unfit(key)),
     }

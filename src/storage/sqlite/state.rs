@@ -9,7 +9,8 @@ use rusqlite::{CachedStatement, Connection, OptionalExtension};
 use super::super::codec::{Decoder, Key};
 use super::super::words::Code;
 use super::super::{Stated, StorageError, Wanted};
-use super::read::{Raw, Totals, relation_code, scan};
+use super::read::{Raw, relation_code, scan};
+use super::totals::Totals;
 use crate::model::{End, Entity, Kind, Rel, Relation, RelationType, Serial};
 
 /// What one scan learns: whose turn it is when.

@@ -10,8 +10,9 @@ use super::super::StorageError;
 use super::super::chain::Link;
 use super::super::codec::{Bad, Decoder, Encoder, Key, carried_checksum};
 use super::prove::prove;
-use super::read::{self, Raw, Totals};
+use super::read::{self, Raw};
 use super::reader::Reader;
+use super::totals::Totals;
 use crate::model::{Change, Commit, Revision, Serial, Time};
 
 /// How many problems are told apart; the rest is only counted.
@@ -69,13 +70,18 @@ impl Reader {
         if let Err(error) = integrity(&transaction, report) {
             report.problem(error);
         }
-        let totals = Totals::read(&transaction)?;
-        report.revision = totals.head.revision;
-        report.forgotten = totals.forgotten;
-        report.chain = Some(totals.link());
-        if let Err(error) = prove(&transaction, &totals, &mut |problem| report.problem(problem)) {
+        let table = Totals::of_table(&transaction)?;
+        let totals = Totals::read(&transaction);
+        report.forgotten = table.forgotten;
+        report.chain = totals.as_ref().ok().map(Totals::link);
+        // Of a log whose end cannot be read it still tells where it was altered.
+        if let Err(error) = prove(&transaction, &table, report.chain, &mut |problem| {
+            report.problem(problem)
+        }) {
             report.problem(format_args!("the chain cannot be followed: {error}"));
         }
+        let totals = totals?;
+        report.revision = totals.head.revision;
         // The sums compare what rows mean, not their bytes, which another version may have written.
         let mut words = read::words(&transaction)?;
         words.add_missing();

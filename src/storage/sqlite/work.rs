@@ -52,6 +52,36 @@ fn related(from: u64, to: u64) -> Change {
     }
 }
 
+fn commit(revision: Revision, changes: Vec<Change>) -> Commit {
+    Commit {
+        revision,
+        at: Time(1),
+        changes,
+        by: Principal::default(),
+        operation: "Test".into(),
+        request_id: "r".into(),
+        whose: Whose::default(),
+        events: Vec::new(),
+        replay: None,
+    }
+}
+
+/// What a lone write waits for is the disk, for each page of it.
+#[test]
+fn a_small_commit_writes_two_pages() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut store = Sqlite::open(&folder.path().join("work.db"), Migrate::Refuse).expect("opens");
+    for revision in 1..8 {
+        let before = store.wal_frames.load(Ordering::Relaxed);
+        store.begin().expect("the turn");
+        store
+            .commit(&[commit(revision, vec![made(revision)])])
+            .expect("commits");
+        let written = store.wal_frames.load(Ordering::Relaxed) - before;
+        assert_eq!(written, 2, "its row, and its line in the log");
+    }
+}
+
 #[test]
 fn a_commit_takes_as_many_statements_as_it_must() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -62,17 +92,7 @@ fn a_commit_takes_as_many_statements_as_it_must() {
             .iter()
             .map(|changes| {
                 revision += 1;
-                Commit {
-                    revision,
-                    at: Time(1),
-                    changes: changes.clone(),
-                    by: Principal::default(),
-                    operation: "Test".into(),
-                    request_id: "r".into(),
-                    whose: Whose::default(),
-                    events: Vec::new(),
-                    replay: None,
-                }
+                commit(revision, changes.clone())
             })
             .collect();
         let before = store.statements.get();

@@ -3,16 +3,17 @@
 use std::cell::Cell;
 use std::ops::Range;
 
-use rusqlite::{CachedStatement, Connection, OptionalExtension, Statement};
+use rusqlite::{CachedStatement, Connection, OptionalExtension};
 
 use super::super::chain::{Hash, Linking};
 use super::super::codec::{Decoder, Encoder, Key};
 use super::super::words::Code;
 use super::super::{REPLAYS_KEPT_MS, StorageError, follows, unfit};
-use super::read::{IN_PIECES, Totals};
+use super::read::IN_PIECES;
 use super::rows::{Line, Waiting};
+use super::totals::Totals;
 use crate::leisure::breathe;
-use crate::model::{Change, Commit, Entity, Relation};
+use crate::model::{Change, Commit, Entity, Relation, Time};
 
 /// How many kept answers one batch forgets at most, so that the first write after a long rest is not a slow one.
 const FORGET_AT_ONCE: usize = 10_000;
@@ -56,7 +57,18 @@ impl<'a> Writer<'a> {
         self.db.prepare_cached(sql)
     }
 
-    pub fn commit(&mut self, commit: &Commit) -> Result<(), StorageError> {
+    /// All of a transaction, whose last commit carries the totals.
+    pub fn commits(&mut self, commits: &[Commit]) -> Result<(), StorageError> {
+        let Some((last, before)) = commits.split_last() else {
+            return Ok(());
+        };
+        self.forget_replays(last.at)?;
+        before.iter().try_for_each(|commit| self.commit(commit, false))?;
+        self.commit(last, true)?;
+        self.flush_all()
+    }
+
+    fn commit(&mut self, commit: &Commit, is_last: bool) -> Result<(), StorageError> {
         follows(self.totals.head, commit)?;
         let Buffers { body, told, .. } = &mut *self.buffers;
         self.encoder.commit(commit, body, told);
@@ -67,10 +79,7 @@ impl<'a> Writer<'a> {
                 Change::Relation { before, after } => self.relation(before.as_deref(), after.as_deref(), at)?,
             }
         }
-        self.log(commit)?;
-        self.totals.head.revision = commit.revision;
-        self.totals.head.at = commit.at;
-        Ok(())
+        self.log(commit, is_last)
     }
 
     fn entity(&mut self, before: Option<&Entity>, after: Option<&Entity>, at: usize) -> Result<(), StorageError> {
@@ -183,7 +192,7 @@ impl<'a> Writer<'a> {
         })
     }
 
-    fn log(&mut self, commit: &Commit) -> Result<(), StorageError> {
+    fn log(&mut self, commit: &Commit, is_last: bool) -> Result<(), StorageError> {
         let revision = column(commit.revision)?;
         let (words, dictionary) = self.words;
         let operation = commit.operation.as_bytes();
@@ -200,15 +209,9 @@ impl<'a> Writer<'a> {
             }
             IN_PIECES
         };
-        let line = Line {
-            at: commit.at,
-            operation: commit.operation.clone(),
-            words,
-            chain,
-        };
-        self.new_line(commit.revision, line, body)?;
-        self.buffers.body = whole;
         self.totals.chain = chain;
+        self.totals.head.revision = commit.revision;
+        self.totals.head.at = commit.at;
         if let Some(replay) = &commit.replay {
             self.encoder.replay(commit.revision, replay, &mut self.buffers.other);
             let mut insert = self.prepared("INSERT INTO replay (revision, at, body) VALUES (?1, ?2, ?3)")?;
@@ -216,15 +219,24 @@ impl<'a> Writer<'a> {
             self.totals.replays += 1;
             self.totals.add(&self.buffers.other);
         }
+        let line = Line {
+            at: commit.at,
+            operation: commit.operation.clone(),
+            words,
+            chain,
+            totals: is_last.then(|| self.totals.carried()),
+        };
+        self.new_line(commit.revision, line, body)?;
+        self.buffers.body = whole;
         Ok(())
     }
 
     /// Forgets kept answers of commits that are too old now. Revisions and times grow together, so those are first.
-    pub fn forget_replays(&mut self) -> Result<(), StorageError> {
+    fn forget_replays(&mut self, now: Time) -> Result<(), StorageError> {
         if self.totals.replays == 0 {
             return Ok(());
         }
-        let too_old = self.totals.head.at.0.saturating_sub(REPLAYS_KEPT_MS);
+        let too_old = now.0.saturating_sub(REPLAYS_KEPT_MS);
         let mut last = None;
         let mut statement = self.prepared("SELECT revision, at, body FROM replay ORDER BY revision")?;
         let mut rows = statement.query(())?;
@@ -257,45 +269,6 @@ pub fn at_once<T>(db: &Connection, write: impl FnOnce() -> Result<T, StorageErro
         let _ = db.execute_batch("ROLLBACK");
     }
     done
-}
-
-/// Moves the head, unless somebody else did since.
-pub fn head(db: &Connection, from: &Totals, to: &Totals) -> Result<(), StorageError> {
-    let mut update = db.prepare_cached(
-        "UPDATE head SET revision = ?1, at = ?2, next_serial = ?3, forgotten = ?4, entities = ?5, relations = ?6,
-             replays = ?7, digest = ?8, chain = ?9, forgotten_chain = ?10, checksum = ?11
-         WHERE id = 1 AND checksum = ?12 AND revision = ?13 AND chain = ?14",
-    )?;
-    bind_head(&mut update, to)?;
-    update.raw_bind_parameter(12, from.checksum())?;
-    update.raw_bind_parameter(13, from.head.revision as i64)?;
-    update.raw_bind_parameter(14, from.chain)?;
-    match update.raw_execute()? {
-        1 => Ok(()),
-        _ => Err(StorageError::Io("another program wrote to the database".to_owned())),
-    }
-}
-
-/// The head of a new database.
-pub fn first_head(db: &Connection) -> Result<(), StorageError> {
-    let mut insert = db.prepare(
-        "INSERT INTO head (revision, at, next_serial, forgotten, entities, relations, replays, digest, chain,
-             forgotten_chain, checksum, id) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, 1)",
-    )?;
-    bind_head(&mut insert, &Totals::EMPTY)?;
-    insert.raw_execute()?;
-    Ok(())
-}
-
-/// The first eleven parameters.
-fn bind_head(statement: &mut Statement<'_>, totals: &Totals) -> Result<(), StorageError> {
-    for (at, number) in (1..).zip(totals.numbers()) {
-        statement.raw_bind_parameter(at, number as i64)?;
-    }
-    statement.raw_bind_parameter(9, totals.chain)?;
-    statement.raw_bind_parameter(10, totals.forgotten_chain)?;
-    statement.raw_bind_parameter(11, totals.checksum())?;
-    Ok(())
 }
 
 /// SQLite's integers are signed.
