@@ -1,5 +1,6 @@
 //! What the tables must add up to, and where the log stands. The last commit of a transaction carries it; the row of table
-//! `head` has it where no later commit does, and alone has where the log begins. So a commit writes no page for it.
+//! `head` has it where no later commit does, and alone has where the log begins. So a commit writes no page for it, but for
+//! a large one, behind whose body SQLite would have to look for it page by page.
 
 use rusqlite::{Connection, Row, Statement};
 
@@ -27,6 +28,8 @@ pub struct Totals {
 /// What a commit carries: five numbers and a checksum, low bytes first.
 pub type Carried = [u8; NUMBERS * 8 + 4];
 const NUMBERS: usize = 5;
+/// Of the body of a commit that carries them.
+pub const CARRYING_BYTES: usize = 64 * 1024;
 
 impl Totals {
     pub const EMPTY: Self = Self {
@@ -42,13 +45,11 @@ impl Totals {
 
     pub fn read(db: &Connection) -> Result<Self, StorageError> {
         let base = Self::of_table(db)?;
-        let mut last =
-            db.prepare_cached("SELECT revision, at, chain, totals FROM commit_log ORDER BY revision DESC LIMIT 1")?;
-        let mut rows = last.query(())?;
-        match rows.next()? {
-            Some(row) if row.get_ref(0)?.as_i64()? as u64 > base.head.revision => base.after(row),
-            _ => Ok(base),
-        }
+        let mut later = db.prepare_cached(
+            "SELECT revision, at, chain, totals FROM commit_log WHERE revision > ?1 ORDER BY revision DESC LIMIT 1",
+        )?;
+        let mut rows = later.query([base.head.revision as i64])?;
+        rows.next()?.map_or(Ok(base), |row| base.after(row))
     }
 
     /// What the table `head` says, which may be of a while ago.
@@ -314,6 +315,16 @@ mod tests {
             "nothing is written there"
         );
 
+        let large = world.commit(4000);
+        open.begin().expect("the turn");
+        open.commit(&[large]).expect("commits");
+        assert_eq!(
+            Totals::of_table(&open.db),
+            Ok(open.totals),
+            "a large commit carries nothing"
+        );
+        assert_eq!(Totals::read(&open.db), Ok(open.totals));
+
         // What is forgotten, the table tells; what came after it, the log.
         open.forget(4).expect("forgets");
         let at_forget = open.totals;
@@ -321,22 +332,22 @@ mod tests {
         open.begin().expect("the turn");
         open.commit(&[world.commit(5)]).expect("commits");
         assert_eq!(Totals::read(&open.db), Ok(open.totals));
-        assert_eq!((open.totals.head.revision, open.totals.forgotten), (77, 4));
-        open.forget(77).expect("forgets");
+        assert_eq!((open.totals.head.revision, open.totals.forgotten), (78, 4));
+        open.forget(78).expect("forgets");
         assert_eq!(Totals::read(&open.db), Ok(open.totals), "with no log left");
 
         // The end of a transaction that went missing is not taken for the end of the log.
         open.begin().expect("the turn");
         open.commit(&[world.commit(5), world.commit(5)]).expect("commits");
         for (alter, refused) in [
-            ("UPDATE commit_log SET totals = zeroblob(44)", unfit_carried(79)),
-            ("UPDATE commit_log SET totals = x'00'", unfit_carried(79)),
-            ("UPDATE commit_log SET at = at + 1", unfit_carried(79)),
-            ("UPDATE commit_log SET chain = zeroblob(32)", unfit_carried(79)),
-            ("DELETE FROM commit_log", cut_off(78)),
+            ("UPDATE commit_log SET totals = zeroblob(44)", unfit_carried(80)),
+            ("UPDATE commit_log SET totals = x'00'", unfit_carried(80)),
+            ("UPDATE commit_log SET at = at + 1", unfit_carried(80)),
+            ("UPDATE commit_log SET chain = zeroblob(32)", unfit_carried(80)),
+            ("DELETE FROM commit_log", cut_off(79)),
         ] {
             let change = open.db.unchecked_transaction().expect("begun");
-            let done = change.execute(&format!("{alter} WHERE revision = 79"), ());
+            let done = change.execute(&format!("{alter} WHERE revision = 80"), ());
             assert_eq!(done, Ok(1), "{alter}");
             assert_eq!(Totals::read(&change), Err(refused), "{alter}");
         }

@@ -11,7 +11,7 @@ use super::super::words::Code;
 use super::super::{REPLAYS_KEPT_MS, StorageError, follows, unfit};
 use super::read::IN_PIECES;
 use super::rows::{Line, Waiting};
-use super::totals::Totals;
+use super::totals::{CARRYING_BYTES, Totals};
 use crate::leisure::breathe;
 use crate::model::{Change, Commit, Entity, Relation, Time};
 
@@ -57,7 +57,7 @@ impl<'a> Writer<'a> {
         self.db.prepare_cached(sql)
     }
 
-    /// All of a transaction, whose last commit carries the totals.
+    /// All of a transaction, whose last commit carries the totals, or leaves them to the head if it is large.
     pub fn commits(&mut self, commits: &[Commit]) -> Result<(), StorageError> {
         let Some((last, before)) = commits.split_last() else {
             return Ok(());
@@ -219,16 +219,20 @@ impl<'a> Writer<'a> {
             self.totals.replays += 1;
             self.totals.add(&self.buffers.other);
         }
+        let carries = whole.len() <= CARRYING_BYTES;
         let line = Line {
             at: commit.at,
             operation: commit.operation.clone(),
             words,
             chain,
-            totals: is_last.then(|| self.totals.carried()),
+            totals: (is_last && carries).then(|| self.totals.carried()),
         };
         self.new_line(commit.revision, line, body)?;
         self.buffers.body = whole;
-        Ok(())
+        match is_last && !carries {
+            true => self.totals.write(self.db),
+            false => Ok(()),
+        }
     }
 
     /// Forgets kept answers of commits that are too old now. Revisions and times grow together, so those are first.
