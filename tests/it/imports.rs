@@ -206,3 +206,34 @@ fn a_slow_reader_of_an_export_holds_nobody_up() {
         "{left:?}"
     );
 }
+
+/// Each lies beside the database until it is read.
+#[test]
+fn no_more_exports_are_read_at_once_than_may_be() {
+    let server = serve();
+    let line = format!(
+        "{{\"__objType\":\"Profile\",\"displayName\":\"{}\"}}\n",
+        "x".repeat(1000)
+    );
+    assert_eq!(send(&server, "/import", &line.repeat(20_000)).0, 200);
+    // Whoever just left may have its place a little longer.
+    let begin = || {
+        (0..500).find_map(|_| {
+            let begun = Lingering::begin(&server);
+            if begun.1.starts_with(b"HTTP/1.1 200") {
+                return Some(begun);
+            }
+            thread::sleep(std::time::Duration::from_millis(10));
+            None
+        })
+    };
+    let mut slow: Vec<_> = (0..8).filter_map(|_| begin()).collect();
+    for leave in [|slow: Lingering| drop(slow.end()), drop] {
+        assert_eq!(slow.len(), 8);
+        let refused = Lingering::begin(&server).end();
+        assert_eq!(refused.status, 503);
+        assert!(refused.text().contains("\"tooManyCopies\""), "{}", refused.text());
+        leave(slow.remove(0));
+        slow.extend(begin());
+    }
+}
