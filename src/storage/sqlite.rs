@@ -75,6 +75,10 @@ pub struct Sqlite {
     decoder: Decoder,
     totals: Totals,
     others: Others,
+    /// What the table `head` has.
+    written_down: Revision,
+    /// The next commit brings it up to date.
+    write_down: bool,
     /// What the hash chain covers of the dictionary.
     words: (u64, Hash),
     holds_head: bool,
@@ -135,6 +139,8 @@ impl Sqlite {
             words: Dictionary::new(&words).last(),
             totals,
             others: Others::default(),
+            written_down: Totals::of_table(&db).map_err(named)?.head.revision,
+            write_down: false,
             checkpoints: Checkpoints::new(&path),
             db,
             _lock: lock,
@@ -186,6 +192,7 @@ impl Sqlite {
         totals.write(&transaction)?;
         transaction.commit()?;
         self.totals = totals;
+        self.written_down = totals.head.revision;
         self.checkpoint()
     }
 
@@ -199,7 +206,21 @@ impl Sqlite {
     pub(super) fn into_single_file(mut self) -> Result<(), StorageError> {
         // Its thread's connection would keep the WAL.
         self.checkpoints = Checkpoints::new(&self.path);
+        self.write_down_now()?;
         single_file(&self.db, &self.path)
+    }
+
+    /// Brings the table `head` up to date.
+    fn write_down_now(&mut self) -> Result<(), StorageError> {
+        if self.written_down == self.totals.head.revision {
+            return Ok(());
+        }
+        write::at_once(&self.db, || {
+            self.others.wrote_nothing(&self.db, &self.totals)?;
+            self.totals.write(&self.db)
+        })?;
+        self.written_down = self.totals.head.revision;
+        Ok(())
     }
 
     fn write(&mut self, commits: &[Commit]) -> Result<(), StorageError> {
@@ -220,8 +241,14 @@ impl Sqlite {
         self.totals = write::at_once(&self.db, || {
             self.others.wrote_nothing(&self.db, &writer.totals)?;
             writer.commits(commits)?;
+            if self.write_down {
+                writer.totals.write(&self.db)?;
+            }
             Ok(writer.totals)
         })?;
+        if std::mem::take(&mut self.write_down) {
+            self.written_down = self.totals.head.revision;
+        }
         Ok(())
     }
 
@@ -245,6 +272,7 @@ impl Sqlite {
                 if checkpoint::left(&self.db)? >= self.checkpoint_frames {
                     self.checkpoint_asked = frames.saturating_add(self.checkpoint_frames / 4);
                     self.checkpoints.ask()?;
+                    self.write_down = true;
                 }
             }
             At::Nothing => {}
@@ -346,7 +374,10 @@ impl Drop for Sqlite {
     fn drop(&mut self) {
         self.checkpoints.settle();
         let failed = self.checkpoints.fault();
-        let _ = self.seal(failed);
+        if self.seal(failed).is_ok() && self.health.check().is_ok() {
+            let failed = self.write_down_now();
+            let _ = self.seal(failed);
+        }
     }
 }
 

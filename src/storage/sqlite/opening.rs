@@ -308,6 +308,7 @@ fn somebody_elses_write_stops_the_store() {
         let (path, mut world) = sample(directory.path());
         let mut open = Sqlite::open(&path, Migrate::Refuse).expect("opens");
         open.db.busy_timeout(std::time::Duration::ZERO).expect("set");
+        put(&mut open, &[world.commit(5)]).expect("commits");
         let other = Connection::open(&path).expect("opens");
         spoil(&other);
         let refused = put(&mut open, &[world.commit(5)]);

@@ -113,7 +113,7 @@ pub fn prove(
     }
     let dictionary = Dictionary::new(&read::words(db)?);
     let mut statement = db.prepare(&format!(
-        "SELECT {COLUMNS}, words, chain FROM commit_log ORDER BY revision"
+        "SELECT {COLUMNS}, words, chain, totals FROM commit_log ORDER BY revision"
     ))?;
     let mut rows = statement.query(())?;
     let (mut revision, mut chain) = (beginning.revision, beginning.hash);
@@ -132,6 +132,13 @@ pub fn prove(
             tell(format!(
                 "commit {revision} does not fit the chain: it is not what was written, or not after that commit"
             ));
+        }
+        let carried = row.get_ref(6)?.as_blob()?;
+        let at = Time(row.get_ref(1)?.as_i64()?);
+        if let Some(stored) = stored.filter(|_| !carried.is_empty())
+            && table.carried_by(revision, at, stored, carried).is_err()
+        {
+            tell(format!("the totals that commit {revision} carries do not fit it"));
         }
         if revision == known.revision && stored != Some(known.hash) {
             tell(format!(

@@ -213,6 +213,7 @@ impl Reader {
                 }
             }
             drop(backup);
+            totals.write(&copy)?;
             single_file(&copy, target.path())?;
             match Totals::read(&copy)? == *totals {
                 true => Ok(totals.head),

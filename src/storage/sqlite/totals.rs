@@ -1,6 +1,9 @@
 //! What the tables must add up to, and where the log stands. The last commit of a transaction carries it; the row of table
 //! `head` has it where no later commit does, and alone has where the log begins. So a commit writes no page for it, but for
 //! a large one, behind whose body SQLite would have to look for it page by page.
+//!
+//! The table is brought up to date now and then all the same, and when a database is closed or copied: it lies apart from
+//! the log, so that it tells of an end of the log that went missing, whatever that end came to.
 
 use rusqlite::{Connection, Row, Statement};
 
@@ -29,7 +32,7 @@ pub struct Totals {
 pub type Carried = [u8; NUMBERS * 8 + 4];
 const NUMBERS: usize = 5;
 /// Of the body of a commit that carries them.
-pub const CARRYING_BYTES: usize = 64 * 1024;
+pub const CARRYING_BYTES: usize = if cfg!(test) { 1024 } else { 64 * 1024 };
 
 impl Totals {
     pub const EMPTY: Self = Self {
@@ -85,42 +88,64 @@ impl Totals {
 
     /// What a later commit carries: revision, at, chain, totals.
     fn after(&self, row: &Row<'_>) -> Result<Self, StorageError> {
-        let carried = row.get_ref(3)?.as_blob()?;
-        let revision = row.get_ref(0)?.as_i64()? as u64;
-        if carried.is_empty() {
-            return Err(cut_off(revision));
+        let (revision, at) = (row.get_ref(0)?.as_i64()? as u64, Time(row.get_ref(1)?.as_i64()?));
+        match row.get_ref(3)?.as_blob()? {
+            [] => Err(cut_off(revision)),
+            carried => self.carried_by(revision, at, hash(row, 2)?, carried),
         }
+    }
+
+    /// # Errors
+    /// It does not fit the commit.
+    pub fn carried_by(&self, revision: Revision, at: Time, chain: Hash, carried: &[u8]) -> Result<Self, StorageError> {
         let number = |at: usize| {
             let bytes = carried.get(at * 8..at * 8 + 8)?;
             Some(u64::from_le_bytes(bytes.try_into().ok()?))
         };
+        let numbers = [0, 1, 2, 3, 4].map(number);
         let [
             Some(next_serial),
             Some(entities),
             Some(relations),
             Some(replays),
             Some(digest),
-        ] = [0, 1, 2, 3, 4].map(number)
+        ] = numbers
         else {
             return Err(unfit_carried(revision));
         };
         let totals = Self {
             head: Head {
                 revision,
-                at: Time(row.get_ref(1)?.as_i64()?),
+                at,
                 next_serial,
             },
             entities,
             relations,
             replays,
             digest,
-            chain: hash(row, 2)?,
+            chain,
             ..*self
         };
         match carried == totals.carried() {
             true => Ok(totals),
             false => Err(unfit_carried(revision)),
         }
+    }
+
+    /// Where the log ends, when what its last commit carries cannot be read. The sums are not known then.
+    pub fn of_end(&self, db: &Connection) -> Result<Self, StorageError> {
+        let mut last = db.prepare("SELECT revision, at, chain FROM commit_log ORDER BY revision DESC LIMIT 1")?;
+        let mut rows = last.query(())?;
+        let Some(row) = rows.next()? else { return Ok(*self) };
+        Ok(Self {
+            head: Head {
+                revision: row.get_ref(0)?.as_i64()? as u64,
+                at: Time(row.get_ref(1)?.as_i64()?),
+                ..self.head
+            },
+            chain: hash(row, 2)?,
+            ..*self
+        })
     }
 
     /// For the last commit of a transaction.
@@ -252,10 +277,13 @@ impl Others {
             .prepare_cached("PRAGMA data_version")?
             .query_row((), |row| row.get(0))?;
         if self.version != Some(version) {
-            if Totals::read(db) != Ok(*totals) {
-                return Err(StorageError::Io("another program wrote to the database".to_owned()));
+            match Totals::read(db) {
+                Ok(found) if found == *totals => self.version = Some(version),
+                Ok(_) | Err(StorageError::Damaged(_)) => {
+                    return Err(StorageError::Io("another program wrote to the database".to_owned()));
+                }
+                Err(error) => return Err(error),
             }
-            self.version = Some(version);
         }
         Ok(())
     }
@@ -285,8 +313,8 @@ fn unfit() -> StorageError {
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::Storage;
     use super::super::super::samples::World;
+    use super::super::super::{Log, Storage};
     use super::super::{Migrate, Sqlite};
     use super::*;
 
@@ -297,7 +325,7 @@ mod tests {
         let mut world = World::new(3);
         let mut open = Sqlite::open(&path, Migrate::Refuse).expect("opens");
         for commits in [1, 3, 70, 2] {
-            let commits: Vec<_> = (0..commits).map(|_| world.commit(5)).collect();
+            let commits: Vec<_> = (0..commits).map(|_| world.commit(1)).collect();
             open.begin().expect("the turn");
             open.commit(&commits).expect("commits");
             assert_eq!(Totals::read(&open.db), Ok(open.totals));
@@ -315,7 +343,7 @@ mod tests {
             "nothing is written there"
         );
 
-        let large = world.commit(4000);
+        let large = world.commit(200);
         open.begin().expect("the turn");
         open.commit(&[large]).expect("commits");
         assert_eq!(
@@ -325,29 +353,45 @@ mod tests {
         );
         assert_eq!(Totals::read(&open.db), Ok(open.totals));
 
+        // What is closed is written down, and so is what is copied.
+        let totals = open.totals;
+        open.begin().expect("the turn");
+        open.commit(&[world.commit(1)]).expect("commits");
+        let (copy, last) = (directory.path().join("copy.db"), open.totals);
+        assert_eq!(Totals::of_table(&open.db), Ok(totals));
+        open.reader()
+            .and_then(|mut reader| reader.backup(&copy, &mut |_, _| ()))
+            .expect("copied");
+        drop(open);
+        for path in [&copy, &path] {
+            let db = Connection::open(path).expect("opens");
+            assert_eq!(Totals::of_table(&db), Ok(last), "{}", path.display());
+        }
+        let mut open = Sqlite::open(&path, Migrate::Refuse).expect("opens");
+
         // What is forgotten, the table tells; what came after it, the log.
         open.forget(4).expect("forgets");
         let at_forget = open.totals;
         assert_eq!(Totals::of_table(&open.db), Ok(at_forget));
         open.begin().expect("the turn");
-        open.commit(&[world.commit(5)]).expect("commits");
+        open.commit(&[world.commit(1)]).expect("commits");
         assert_eq!(Totals::read(&open.db), Ok(open.totals));
-        assert_eq!((open.totals.head.revision, open.totals.forgotten), (78, 4));
-        open.forget(78).expect("forgets");
+        assert_eq!((open.totals.head.revision, open.totals.forgotten), (79, 4));
+        open.forget(79).expect("forgets");
         assert_eq!(Totals::read(&open.db), Ok(open.totals), "with no log left");
 
         // The end of a transaction that went missing is not taken for the end of the log.
         open.begin().expect("the turn");
-        open.commit(&[world.commit(5), world.commit(5)]).expect("commits");
+        open.commit(&[world.commit(1), world.commit(1)]).expect("commits");
         for (alter, refused) in [
-            ("UPDATE commit_log SET totals = zeroblob(44)", unfit_carried(80)),
-            ("UPDATE commit_log SET totals = x'00'", unfit_carried(80)),
-            ("UPDATE commit_log SET at = at + 1", unfit_carried(80)),
-            ("UPDATE commit_log SET chain = zeroblob(32)", unfit_carried(80)),
-            ("DELETE FROM commit_log", cut_off(79)),
+            ("UPDATE commit_log SET totals = zeroblob(44)", unfit_carried(81)),
+            ("UPDATE commit_log SET totals = x'00'", unfit_carried(81)),
+            ("UPDATE commit_log SET at = at + 1", unfit_carried(81)),
+            ("UPDATE commit_log SET chain = zeroblob(32)", unfit_carried(81)),
+            ("DELETE FROM commit_log", cut_off(80)),
         ] {
             let change = open.db.unchecked_transaction().expect("begun");
-            let done = change.execute(&format!("{alter} WHERE revision = 80"), ());
+            let done = change.execute(&format!("{alter} WHERE revision = 81"), ());
             assert_eq!(done, Ok(1), "{alter}");
             assert_eq!(Totals::read(&change), Err(refused), "{alter}");
         }

@@ -1,4 +1,4 @@
 -- The last commit of each transaction carries what the other tables add up to after it, so that no page is written for the
--- head alone. The table `head` tells it only where no later commit does: in a new database, after a migration, after a
--- large commit, and after a part of the log was dropped. What was dropped is told by `head` alone.
+-- head alone. The table `head` tells it where no later commit does; it is brought up to date now and then, and when the
+-- database is closed. Where the log begins is told by `head` alone.
 ALTER TABLE commit_log ADD COLUMN totals BLOB NOT NULL DEFAULT x'';
