@@ -25,6 +25,7 @@ pub(super) const ACTOR_OF: Rel = owned(Kind::Organization, Kind::TechnicalActor)
 pub(super) const ENTITLEMENT_OF: Rel = owned(Kind::Organization, Kind::Entitlement);
 pub(super) const ASSIGNED_LICENSE: Rel = owned(Kind::License, Kind::Assignment);
 pub(super) const ASSIGNED_PROFILE: Rel = owned(Kind::Profile, Kind::Assignment);
+pub(super) const ALLOCATED: Rel = owned(Kind::DirectRecord, Kind::Assignment);
 pub(super) const CONSUMED: Rel = owned(Kind::Assignment, Kind::Consumption);
 pub(super) const PERSON_OF: Rel = owned(Kind::Person, Kind::Profile);
 pub(super) const MEMBERSHIP: Rel = known(RelationType::Membership, Kind::Profile, Kind::ProfileGroup);

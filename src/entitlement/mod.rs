@@ -30,6 +30,7 @@ pub mod sold;
 pub mod sound;
 pub mod terms;
 pub mod texts;
+pub mod ties;
 pub mod version;
 pub mod why;
 

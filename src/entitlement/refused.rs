@@ -136,6 +136,9 @@ impl Refused {
             Self::NotGranted(Reason::ReleaseNotAllowed) => {
                 "it is free again when it ends; who may delete a `Consumption` of somebody else can end it before"
             }
+            Self::NotGranted(Reason::QuotaExceeded) => {
+                "take the seat of another member back, or raise `quota` of the AllocationRule"
+            }
             Self::NotGranted(_) => {
                 "ask `/authz` with `explain=true`: it tells every license that was tried, and the rule that stopped it"
             }

@@ -12,6 +12,8 @@ use crate::graph::{Graph, Node, Transaction, Violation};
 use crate::model::schema::{Hop, known, place};
 use crate::model::{Entity, Fields, Kind, Rel, RelationType, Time, Value};
 
+use super::reason::Reason;
+use super::refused::Refused;
 use super::{sale, seated, select};
 
 const MEMBERSHIP: Rel = known(RelationType::Membership, Kind::Profile, Kind::ProfileGroup);
@@ -111,8 +113,21 @@ pub fn usage(rule: Node<'_>, now: Time) -> u64 {
 
 /// May one more member lease by it? Without a quota any number may.
 pub fn has_room(rule: Node<'_>, now: Time) -> bool {
-    let quota = rule.fields().get(QUOTA).and_then(Value::as_int);
-    quota.is_none_or(|quota| usage(rule, now) < u64::try_from(quota).unwrap_or(0))
+    quota(rule).is_none_or(|quota| usage(rule, now) < quota)
+}
+
+fn quota(rule: Node<'_>) -> Option<u64> {
+    let quota = rule.fields().get(QUOTA).and_then(Value::as_int)?;
+    Some(u64::try_from(quota).unwrap_or(0))
+}
+
+/// Asked once a new reservation by the rule is in. Where none is new, more may hold one than the quota says: it can be lowered below
+/// what is in use.
+pub fn fits(rule: Node<'_>, now: Time) -> Result<(), Refused> {
+    match quota(rule).is_some_and(|quota| quota < usage(rule, now)) {
+        true => Err(Refused::NotGranted(Reason::QuotaExceeded)),
+        false => Ok(()),
+    }
 }
 
 /// Of two rules that open the same license, the one by which it is held already; else one that has room.

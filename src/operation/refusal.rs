@@ -63,13 +63,19 @@ pub enum Refusal {
     WrongType { id: Uuid, is: Kind, wanted: Kind },
     #[error("the `{}` `{id}` belongs to another owner", kind.name())]
     OtherOwner { kind: Kind, id: Uuid },
+    #[error("`{name}` names `{id}`, which is not {wanted}")]
+    Misfit {
+        name: String,
+        id: Uuid,
+        wanted: &'static str,
+    },
     #[error("the organization `{0}` has a group of type `employees` already")]
     EmployeesExists(Uuid),
     /// Whose, is not said.
     #[error("an organization is called `{0}` already")]
     NameOfAnother(String),
-    #[error("the license `{license}` and the profile `{profile}` have an assignment already")]
-    AssignmentExists { license: Uuid, profile: Uuid },
+    #[error("{}", tie_exists(*kind, ends))]
+    TieExists { kind: Kind, ends: [(Kind, Uuid); 2] },
     #[error("the ends named in `relationAttributeObject` are not those of the relation it stands in")]
     EndsDisagree,
     #[error("`{0}` cannot be related to itself")]
@@ -109,10 +115,14 @@ impl Refusal {
             Self::DanglingReference { .. } => "danglingReference",
             Self::IdNotUsable(_) => "idNotUsable",
             Self::WrongType { .. } => "wrongType",
-            Self::OtherOwner { .. } => "otherOwner",
+            Self::OtherOwner { .. } | Self::Misfit { .. } => "otherOwner",
             Self::EmployeesExists(_) => "employeesExists",
             Self::NameOfAnother(_) => "notUnique",
-            Self::AssignmentExists { .. } => "assignmentExists",
+            Self::TieExists { kind, .. } => match kind {
+                Kind::DirectRecord => "recordExists",
+                Kind::AllocationRule => "ruleExists",
+                _ => "assignmentExists",
+            },
             Self::EndsDisagree => "endsDisagree",
             Self::SelfRelation(_) => "selfRelation",
             Self::LeaseStays => "leaseStays",
@@ -146,10 +156,11 @@ impl Refusal {
             | Self::SelfRelation(_) => Class::Unprocessable,
             Self::WrongType { .. }
             | Self::OtherOwner { .. }
+            | Self::Misfit { .. }
             | Self::EmployeesExists(_)
             | Self::NameOfAnother(_)
             | Self::LeaseStays
-            | Self::AssignmentExists { .. } => Class::Conflict,
+            | Self::TieExists { .. } => Class::Conflict,
             Self::OutsideOrganization { .. } | Self::NotOrganizations { .. } => Class::Forbidden,
             Self::Stale | Self::NotNew => Class::Stale,
             Self::PasswordNotHashed => Class::Internal,
@@ -178,9 +189,10 @@ impl Refusal {
             Self::SelfRelation(_) => "name another object at one of the ends",
             Self::IdNotUsable(_) => "leave the id out, and the server gives one",
             Self::OtherOwner { .. } => "what is owned stays with its owner: create it anew at the other one",
+            Self::Misfit { .. } => "what a license is given by belongs to whoever owns it: name one that does",
             Self::EmployeesExists(_) => "use that group, or give the new one another type",
             Self::NameOfAnother(_) => "send another one, or use a token that is bound to no organization",
-            Self::AssignmentExists { .. } => "send the id of that assignment to change it",
+            Self::TieExists { .. } => "send the id of that one to change it",
             Self::LeaseStays => "delete it, and let the other one consume",
             Self::EndsDisagree => "leave the ends out: the place in the body says them",
             Self::PasswordNotHashed => "report the requestId",
@@ -198,6 +210,12 @@ impl Refusal {
             Self::Graph(violation) => violation_help(violation),
         }
     }
+}
+
+fn tie_exists(kind: Kind, ends: &[(Kind, Uuid); 2]) -> String {
+    let [(one, id), (other, other_id)] = ends;
+    let (kind, one, other) = (kind.name(), one.name(), other.name());
+    format!("the `{one}` `{id}` and the `{other}` `{other_id}` have a `{kind}` already")
 }
 
 fn not_as_read(kind: Kind, field: &str, now: Option<&str>) -> String {

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use uuid::Uuid;
 
 use crate::access::{Action, Denied, Permission};
-use crate::entitlement::paths;
+use crate::entitlement::{paths, ruled, seats, ties};
 use crate::graph::{Node, Violation};
 use crate::model::schema::{Hop, Role};
 use crate::model::{Direction, Fields, Kind, Rel, RelationType, Value};
@@ -17,7 +17,7 @@ use super::flat::Listed;
 use super::{At, Failed, Write, content};
 
 /// A parent as the body names it; `None` unlinks.
-struct Named<'i> {
+pub(super) struct Named<'i> {
     child: Uuid,
     rel: Rel,
     parent: Option<Uuid>,
@@ -26,8 +26,18 @@ struct Named<'i> {
     by: Option<&'i ReferenceInput>,
 }
 
-impl Named<'_> {
-    fn failed(&self, why: impl Into<Refusal>) -> Failed {
+impl<'i> Named<'i> {
+    fn of(child: Uuid, at: At<'i>, reference: &'i ReferenceInput) -> Self {
+        Self {
+            child,
+            rel: reference.rel,
+            parent: reference.parent,
+            at,
+            by: Some(reference),
+        }
+    }
+
+    pub(super) fn failed(&self, why: impl Into<Refusal>) -> Failed {
         match self.by {
             None => self.at.failed(why),
             Some(ReferenceInput { entry: Some(entry), .. }) => {
@@ -78,6 +88,8 @@ impl<'i> Write<'_, '_, 'i> {
         }
         for moved in &moves {
             self.stays_with_owner(moved)?;
+            self.fits_parent(moved)?;
+            self.leaves_nobody(moved)?;
         }
         for listed in self.flat.listed.clone() {
             if listed.related.hop.rel.def().relation_type != RelationType::OneToMany {
@@ -154,13 +166,8 @@ impl<'i> Write<'_, '_, 'i> {
         let mut all: Vec<Named<'i>> = Vec::new();
         for subject in &self.flat.subjects {
             for occurrence in &subject.occurrences {
-                all.extend(occurrence.object.references.iter().map(|reference| Named {
-                    child: subject.id,
-                    rel: reference.rel,
-                    parent: reference.parent,
-                    at: occurrence.at(),
-                    by: Some(reference),
-                }));
+                let references = occurrence.object.references.iter();
+                all.extend(references.map(|reference| Named::of(subject.id, occurrence.at(), reference)));
             }
         }
         for Listed {
@@ -225,6 +232,15 @@ impl<'i> Write<'_, '_, 'i> {
         Ok(once)
     }
 
+    /// Where the body says that a child has no such parent, if it does.
+    pub(super) fn unlinked(&self, child: Uuid, is_meant: impl Fn(Rel) -> bool) -> Option<Named<'i>> {
+        self.subject(child)?.occurrences.iter().find_map(|occurrence| {
+            let mut references = occurrence.object.references.iter();
+            let reference = references.find(|reference| reference.parent.is_none() && is_meant(reference.rel))?;
+            Some(Named::of(child, occurrence.at(), reference))
+        })
+    }
+
     /// What naming this parent changes, if anything, and whether it may.
     fn plan(&self, named: Named<'i>) -> Result<Option<Move<'i>>, Failed> {
         let Named { child, rel, parent, .. } = named;
@@ -266,9 +282,16 @@ impl<'i> Write<'_, '_, 'i> {
         if def.to == Kind::Consumption && !is_new {
             return Err(named.failed(Refusal::LeaseStays));
         }
-        // An assignment is the tie of these two; one between others is another.
-        let is_bound = def.to == Kind::Assignment || (def.from == Kind::Organization && parent.is_some());
-        if is_move && is_bound && def.role != Role::Owner {
+        // Each of these is the tie of two; one between others is another.
+        let is_tie = matches!(
+            def.to,
+            Kind::Assignment | Kind::DirectRecord | Kind::AllocationRule | Kind::GroupAssignment
+        );
+        let is_bound = match def.role {
+            Role::Owner => is_tie && parent.is_some(),
+            _ => is_tie || (def.from == Kind::Organization && parent.is_some()),
+        };
+        if is_move && is_bound {
             return Err(named.failed(Refusal::OtherOwner {
                 kind: def.to,
                 id: child,
@@ -293,6 +316,47 @@ impl<'i> Write<'_, '_, 'i> {
             kind: node.kind,
             id: node.id,
         }))
+    }
+
+    /// What a license is given by belongs to its owner, and a rule gives its group no more seats than its quota. What was exported
+    /// was so already.
+    fn fits_parent(&self, moved: &Move<'_>) -> Result<(), Failed> {
+        let Named { child, rel, parent, .. } = moved.named;
+        let graph = self.tx.graph();
+        let parent = parent.filter(|_| ties::ALL.contains(&rel));
+        let Some((parent, node)) = parent.and_then(|parent| Some((graph.find(parent)?, graph.find(child)?))) else {
+            return Ok(());
+        };
+        let index = self.flat.by_id.get(&child);
+        if index.is_some_and(|index| self.is_restored(*index)) {
+            return Ok(());
+        }
+        if let Some(wanted) = ties::misfit(rel, parent, node) {
+            let name = Self::reference_name(rel);
+            let id = parent.id;
+            return Err(moved.named.failed(Refusal::Misfit { name, id, wanted }));
+        }
+        let now = self.tx.now();
+        if rel == ruled::LEASED && seats::holds(node.fields(), now) {
+            ruled::fits(parent, now).map_err(|refused| moved.named.failed(refused))?;
+        }
+        Ok(())
+    }
+
+    /// A person goes with its last profile. Without one it is out of the reach of a bound token, which could neither remove it nor
+    /// take it back.
+    fn leaves_nobody(&self, moved: &Move<'_>) -> Result<(), Failed> {
+        let (rel, def) = (moved.named.rel, moved.named.rel.def());
+        let left = moved
+            .from
+            .filter(|_| def.last_child_takes_parent && self.who.organization.is_some());
+        match left.and_then(|left| self.tx.graph().find(left)) {
+            Some(left) if left.hop_count(Hop::forward(rel)) == 0 => {
+                let (kind, id) = (left.kind, left.id);
+                Err(moved.named.failed(Refusal::OutsideOrganization { kind, id }))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The far end of a reference is in the body, or stored and visible.

@@ -6,8 +6,8 @@ use std::collections::HashSet;
 use uuid::Uuid;
 
 use crate::access::Denied;
-use crate::entitlement::{Refused, consume, paths, reserve, seats, sound};
-use crate::graph::Node;
+use crate::entitlement::{Refused, consume, paths, reserve, ruled, seated, seats, sound};
+use crate::graph::{Node, Violation};
 use crate::model::schema::{Hop, RelationType, Role, known};
 use crate::model::{Direction, Entity, Kind, Rel, Value};
 use crate::operation::consume::tell_use;
@@ -20,6 +20,14 @@ use super::{At, Failed, Mode, Write};
 const GROUPS: Rel = known(RelationType::OneToMany, Kind::Organization, Kind::ProfileGroup);
 const BY_LICENSE: Rel = known(RelationType::OneToMany, Kind::License, Kind::Assignment);
 const BY_PROFILE: Rel = known(RelationType::OneToMany, Kind::Profile, Kind::Assignment);
+
+/// Kinds that tie one parent to another, and by which relations: two have one of a kind between them.
+const TIES: [(Kind, Rel, Rel); 4] = [
+    (Kind::Assignment, BY_LICENSE, BY_PROFILE),
+    (Kind::DirectRecord, ruled::RECORDS, ruled::RECORDS_OF),
+    (Kind::AllocationRule, ruled::RULES, ruled::RULES_FOR),
+    (Kind::GroupAssignment, seated::GROUPS, seated::OF_GROUP),
+];
 
 const fn forward(rel: Rel) -> Hop {
     Hop {
@@ -34,12 +42,22 @@ impl<'i> Write<'_, '_, 'i> {
         self.within_reach()?;
         self.tx.validate_since(self.start).map_err(|violation| {
             let id = refusal::about(&violation);
-            let at = self.subject(id).map_or(At { line: 0, pointer: "" }, Subject::at);
-            self.at_violation(at, violation)
+            let is_missed = |rel: Rel| match &violation {
+                Violation::NoOwner { .. } => rel.def().role == Role::Owner,
+                Violation::NoParent { rel: missed, .. } => rel == *missed,
+                _ => false,
+            };
+            match self.unlinked(id, is_missed) {
+                Some(named) => named.failed(violation),
+                None => {
+                    let at = self.subject(id).map_or(At { line: 0, pointer: "" }, Subject::at);
+                    self.at_violation(at, violation)
+                }
+            }
         })?;
         self.own_names()?;
         self.one_employees_group()?;
-        self.one_assignment_a_pair()?;
+        self.one_tie_a_pair()?;
         let in_doubt = std::mem::take(&mut self.in_doubt);
         paths::free_lost(self.tx, &in_doubt).map_err(|violation| At { line: 0, pointer: "" }.failed(violation))?;
         self.free_seats()?;
@@ -102,27 +120,30 @@ impl<'i> Write<'_, '_, 'i> {
         Ok(())
     }
 
-    fn one_assignment_a_pair(&self) -> Result<(), Failed> {
-        for (subject, assignment) in self.touched(Kind::Assignment).filter(|(subject, _)| subject.is_new) {
-            let ends = assignment.parent(BY_LICENSE).zip(assignment.parent(BY_PROFILE));
-            let Some((license, profile)) = ends else { continue };
-            // From whichever end has fewer to look at.
-            let (by_license, by_profile) = (forward(BY_LICENSE), forward(BY_PROFILE));
-            let twin = if license.hop_count(by_license) < profile.hop_count(by_profile) {
-                license
-                    .hop(by_license, None)
-                    .any(|(other, _)| other != assignment && other.parent(BY_PROFILE) == Some(profile))
-            } else {
-                profile
-                    .hop(by_profile, None)
-                    .any(|(other, _)| other != assignment && other.parent(BY_LICENSE) == Some(license))
+    fn one_tie_a_pair(&self) -> Result<(), Failed> {
+        for subject in self.flat.subjects.iter().filter(|subject| subject.is_new) {
+            let Some((kind, one, other)) = TIES.into_iter().find(|(kind, ..)| *kind == subject.kind) else {
+                continue;
             };
-            if twin {
-                let why = Refusal::AssignmentExists {
-                    license: license.id,
-                    profile: profile.id,
-                };
-                return Err(subject.at().failed(why));
+            let tie = self.tx.graph().find(subject.id);
+            let Some((tie, (first, second))) = tie.and_then(|tie| Some((tie, tie.parent(one).zip(tie.parent(other))?)))
+            else {
+                continue;
+            };
+            // From whichever end has fewer to look at.
+            let (by_first, by_second) = (Hop::forward(one), Hop::forward(other));
+            let is_twin = if first.hop_count(by_first) < second.hop_count(by_second) {
+                first
+                    .hop(by_first, None)
+                    .any(|(twin, _)| twin != tie && twin.parent(other) == Some(second))
+            } else {
+                second
+                    .hop(by_second, None)
+                    .any(|(twin, _)| twin != tie && twin.parent(one) == Some(first))
+            };
+            if is_twin {
+                let ends = [(first.kind, first.id), (second.kind, second.id)];
+                return Err(subject.at().failed(Refusal::TieExists { kind, ends }));
             }
         }
         Ok(())
@@ -137,6 +158,10 @@ impl<'i> Write<'_, '_, 'i> {
             if !seats::holds(assignment.fields(), now) {
                 continue;
             }
+            let failed = |refused: Refused| subject.at().member("reservationType", refused);
+            if let Some(rule) = assignment.parent(ruled::LEASED) {
+                ruled::fits(rule, now).map_err(failed)?;
+            }
             let takes_seat = subject.takes_seat;
             let Some(license) = assignment
                 .parent(BY_LICENSE)
@@ -144,8 +169,7 @@ impl<'i> Write<'_, '_, 'i> {
             else {
                 continue;
             };
-            reserve::fits(license, takes_seat, now)
-                .map_err(|refused| subject.at().member("reservationType", refused))?;
+            reserve::fits(license, takes_seat, now).map_err(failed)?;
         }
         Ok(())
     }

@@ -453,3 +453,23 @@ fn a_delete_may_have_a_precondition() {
         assert_eq!(told(&done, |done| done.told.count), expected, "{names:?} {if_match:?}");
     }
 }
+
+/// Without a profile a person is nobody's: neither could a bound token remove it, nor take it back.
+#[test]
+fn a_person_is_not_left_behind() {
+    let at = "outsideOrganization /referenceFields/ref_Person_id";
+    let acme = who(&["*.*"], Some("acme"), None);
+    let unlink = "{'T':'Profile','id':'#ann','refs':{'Person':null}}";
+    let replace = "[{'T':'Person','id':'#p'},{'T':'Profile','id':'#ann','refs':{'Person':'#p'}}]";
+    let pass_on =
+        "[{'T':'Profile','id':'#ann','refs':{'Person':null}},{'T':'Profile','id':'#bob','refs':{'Person':'#mann'}}]";
+    for (who, short, expected) in [
+        (&acme, unlink, at),
+        (&acme, replace, "outsideOrganization /1/referenceFields/ref_Person_id"),
+        (&acme, pass_on, "ok 0"),
+        (&Who::server(), unlink, "ok 0"),
+    ] {
+        let done = World::new().send(who, short);
+        assert_eq!(told(&done, |_| 0), expected, "{short}");
+    }
+}

@@ -123,7 +123,7 @@ fn parents() {
     check("{'T':'License','refs':{'Entitlement':'#ent'}}", "parentMissing ");
     check(
         "{'T':'ProfileGroup','id':'#crew','refs':{'Organization':null}}",
-        "ownerMissing ",
+        "ownerMissing /referenceFields/ref_Organization_id",
     );
     check(
         "{'T':'ProfileGroup','name':'G','refs':{'Organization':'#nobody'}}",
@@ -420,6 +420,8 @@ fn minimal(kind: Kind) -> ObjectInput {
     for rel in owner.into_iter().chain(required) {
         let parent = match rel.def().from {
             Kind::Organization => "acme",
+            // Of the organization whose license it is.
+            Kind::ProfileGroup if kind == Kind::GroupAssignment => "pack",
             Kind::ProfileGroup => "crew",
             Kind::Profile => "ann",
             Kind::Person => "mann",

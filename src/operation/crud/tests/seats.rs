@@ -223,3 +223,142 @@ fn a_license_carries_its_reservations_along() {
         "the group no longer opened it"
     );
 }
+
+/// `#acme` gives its license `#lic` by a rule of `#crew` with a quota of one, a record of `#ann`, a set and to `#crew`; `#zoo` has the
+/// like.
+const GIVEN: &str = "[
+    {'T':'LicensedItem','id':'#other','name':'other'},
+    {'T':'AllocationRule','id':'#allow','quota':1,'refs':{'ProfileGroup':'#crew','LicensedItem':'#app'}},
+    {'T':'AllocationRule','id':'#allow2','refs':{'ProfileGroup':'#crew','LicensedItem':'#other'}},
+    {'T':'DirectRecord','id':'#record','refs':{'Organization':'#acme','Profile':'#ann'}},
+    {'T':'UserSet','id':'#set','name':'S','refs':{'Organization':'#acme'}},
+    {'T':'GroupAssignment','id':'#given','refs':{'License':'#lic','ProfileGroup':'#crew'}},
+    {'T':'License','id':'#lic2','refs':{'Entitlement':'#ent','LicensedItem':'#app'}},
+    {'T':'AllocationRule','id':'#zallow','refs':{'ProfileGroup':'#pack','LicensedItem':'#app'}},
+    {'T':'DirectRecord','id':'#zrecord','refs':{'Organization':'#zoo','Profile':'#ann'}},
+    {'T':'UserSet','id':'#zset','name':'S','refs':{'Organization':'#zoo'}},
+    {'T':'Assignment','id':'#a','refs':{'License':'#lic','Profile':'#ann'}},
+    {'T':'Assignment','id':'#b','refs':{'License':'#lic','Profile':'#bob'}}
+]";
+
+#[test]
+fn what_gives_a_license_is_its_owners() {
+    let put = |kind: &str, name: &str, reference: &str, to: &str, expected: &str| {
+        let mut world = World::new();
+        world.post(GIVEN);
+        let short = format!("{{'T':'{kind}','id':'#{name}','refs':{{'{reference}':'#{to}'}}}}");
+        let place = format!("otherOwner /referenceFields/ref_{reference}_id");
+        let expected = if expected.is_empty() { &place } else { expected };
+        assert_eq!(told(&world.send(&Who::server(), &short), |_| 0), *expected, "{short}");
+    };
+    for (kind, name, reference, to, expected) in [
+        ("Assignment", "a", "DirectRecord", "record", "ok 0"),
+        ("Assignment", "a", "DirectRecord", "zrecord", ""),
+        ("Assignment", "b", "DirectRecord", "record", ""),
+        ("Assignment", "a", "AllocationRule", "allow", "ok 0"),
+        ("Assignment", "a", "AllocationRule", "allow2", ""),
+        ("Assignment", "a", "AllocationRule", "zallow", ""),
+        ("Assignment", "a", "GroupAssignment", "given", "ok 0"),
+        ("License", "lic", "UserSet", "set", "ok 0"),
+        ("License", "lic", "UserSet", "zset", ""),
+        // Each of these is the tie of two, and stays with them.
+        ("DirectRecord", "record", "Profile", "bob", ""),
+        ("DirectRecord", "record", "Organization", "zoo", ""),
+        ("AllocationRule", "allow", "LicensedItem", "other", ""),
+        ("AllocationRule", "allow", "ProfileGroup", "guests", ""),
+        ("GroupAssignment", "given", "ProfileGroup", "guests", ""),
+        ("GroupAssignment", "given", "License", "lic2", ""),
+    ] {
+        put(kind, name, reference, to, expected);
+    }
+    for (short, expected) in [
+        (
+            "{'T':'GroupAssignment','refs':{'License':'#lic','ProfileGroup':'#pack'}}",
+            "otherOwner /referenceFields/ref_ProfileGroup_id",
+        ),
+        (
+            "{'T':'Assignment','refs':{'License':'#lic2','Profile':'#ann','GroupAssignment':'#given'}}",
+            "otherOwner /referenceFields/ref_GroupAssignment_id",
+        ),
+        (
+            "{'T':'AllocationRule','id':'#zallow','~OneToMany':[{'T':'Assignment','id':'#a'}]}",
+            "otherOwner /rel_Relations/0/rel_RelatedObjectList/rel_RelatedObjects/0",
+        ),
+        (
+            "{'T':'DirectRecord','refs':{'Organization':'#acme','Profile':'#ann'}}",
+            "recordExists ",
+        ),
+        (
+            "{'T':'AllocationRule','refs':{'ProfileGroup':'#crew','LicensedItem':'#app'}}",
+            "ruleExists ",
+        ),
+        (
+            "{'T':'GroupAssignment','refs':{'License':'#lic','ProfileGroup':'#crew'}}",
+            "assignmentExists ",
+        ),
+        (
+            "{'T':'DirectRecord','refs':{'Organization':'#acme','Profile':'#bob'}}",
+            "ok 0",
+        ),
+    ] {
+        let mut world = World::new();
+        world.post(GIVEN);
+        assert_eq!(told(&world.send(&Who::server(), short), |_| 0), expected, "{short}");
+    }
+}
+
+/// What was exported so is put back so, and what it allocates to others is not taken from them even then.
+#[test]
+fn a_record_takes_back_what_is_its_organizations() {
+    let line = "[{'T':'Assignment','id':'#z','serial':900,'reservationType':'reserved','refs':{'License':'#zlic','Profile':'#ann','DirectRecord':'#record'}}]";
+    let acme = who(&["*.*"], Some("acme"), None);
+    for (is_imported, expected) in [(false, "ok 0"), (true, "readOnly")] {
+        let mut world = World::new();
+        world.post(GIVEN);
+        if is_imported {
+            world.import(&Who::server(), line).unwrap();
+        }
+        let done = world.remove(&acme, &["record"]);
+        assert_eq!(told(&done, |_| 0), expected, "{is_imported}");
+    }
+}
+
+/// Bodies one after the other, whatever they count.
+fn tell(steps: &[(&str, &str)]) {
+    let mut world = World::new();
+    for (short, expected) in steps {
+        let done = world.send(&Who::server(), short);
+        assert_eq!(told(&done, |_| 0), *expected, "{short}");
+    }
+}
+
+#[test]
+fn a_rule_gives_its_group_no_more_than_its_quota() {
+    let none = "quotaExceeded /reservationType";
+    let by_rule = |name: &str| format!("{{'T':'Assignment','id':'#{name}','refs':{{'AllocationRule':'#allow'}}}}");
+    let reserved = |name: &str| format!("{{'T':'Assignment','id':'#{name}','reservationType':'reserved'}}");
+    let allow = |quota: &str| format!("{{'T':'AllocationRule','id':'#allow','quota':{quota}}}");
+    let both = format!("[{},{}]", reserved("b"), allow("2"));
+    tell(&[
+        (GIVEN, "ok 0"),
+        (&by_rule("a"), "ok 0"),
+        (&by_rule("b"), "ok 0"),
+        (&reserved("a"), "ok 0"),
+        (&reserved("b"), none),
+        (&both, "ok 0"),
+        // It may be lowered below what is in use, and whoever has a seat keeps it.
+        (&allow("0"), "ok 0"),
+        ("{'T':'Assignment','id':'#b','metadata':1}", "ok 0"),
+        (&reserved("a").replace("'reserved'", "''"), "ok 0"),
+        (&reserved("a"), none),
+        (&allow("null"), "ok 0"),
+        (&reserved("a"), "ok 0"),
+    ]);
+    tell(&[
+        (GIVEN, "ok 0"),
+        (&reserved("a"), "ok 0"),
+        (&reserved("b"), "ok 0"),
+        (&by_rule("a"), "ok 0"),
+        (&by_rule("b"), "quotaExceeded /referenceFields/ref_AllocationRule_id"),
+    ]);
+}
