@@ -52,7 +52,9 @@ pub(super) fn asked(
         if targets.len() > 1 {
             return Err(refused(Refusal::IfMatchNeedsOne).into());
         }
-        if !if_match.holds(targets.first().and_then(|id| view.find(*id))) {
+        // Who may delete it knows of it, even without reading it.
+        let known = |node: &Node<'_>| view.sees(*node) || view.may_touch(*node, Action::Delete).is_ok();
+        if !if_match.holds(targets.first().and_then(|id| graph.find(*id)).filter(known)) {
             return Err(refused(if_match.failure()).into());
         }
     }

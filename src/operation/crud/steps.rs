@@ -4,8 +4,10 @@
 //!
 //! What is selected is decided once. May it go, and what hangs on it, is asked in each step anew: others write in between.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
+use foldhash::fast::RandomState;
 use uuid::Uuid;
 
 use crate::access::{View, Who};
@@ -20,6 +22,7 @@ use crate::model::{Change, Kind, Value};
 use crate::selector::ast::Selector;
 
 use super::remove::{Target, asked, in_doubt, may_go, take};
+use super::told::told_of;
 use super::{Deleted, IfMatch, deletion, targets, told};
 
 const UNTIL: u8 = place(Kind::Profile, "validUntil");
@@ -206,7 +209,17 @@ pub fn step(
     }
     let changes = tx.changes();
     rest.removed += changes.iter().filter(|change| is_removal(change)).count();
-    Ok((rest, told(tx, who).count))
+    // That a profile ends before it goes, or loses a relation, is no change beside that it goes.
+    let going: HashSet<Uuid, RandomState> = rest.targets().map(|(_, id)| id).collect();
+    let is_told = |change: &Change| match change {
+        Change::Entity {
+            before: Some(_),
+            after: Some(after),
+        } => !going.contains(&after.id),
+        _ => true,
+    };
+    let count = told_of(tx, who, is_told).count;
+    Ok((rest, count))
 }
 
 fn is_removal(change: &Change) -> bool {

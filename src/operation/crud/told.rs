@@ -17,7 +17,13 @@ pub struct Told {
 
 /// What this transaction did so far, as this caller may know it.
 pub fn told(tx: &mut Transaction<'_>, who: &Who) -> Told {
-    let changes = tx.changes();
+    told_of(tx, who, |_| true)
+}
+
+/// The same, of some of the changes.
+pub(super) fn told_of(tx: &mut Transaction<'_>, who: &Who, is_meant: impl Fn(&Change) -> bool) -> Told {
+    let mut changes = tx.changes();
+    changes.retain(is_meant);
     let mut judged: Vec<Option<Judged>> = vec![None; changes.len()];
     let judge = |graph: &Graph, judged: &mut [Option<Judged>], all: bool| {
         let view = View::new(graph, who);
