@@ -247,16 +247,20 @@ impl<'c> Scene<'c> {
         events: &mut Vec<Event>,
     ) {
         let Some(one) = after.or(before) else { return };
-        let (was, is) = (reservation(before), reservation(after));
+        // As it was left: what had ended by then was told to have.
+        let was = before.map_or("", |before| reservation(before, before.updated));
+        let is = after.map_or("", |after| reservation(after, self.now));
+        // One that has ended by itself since is another one now.
+        let goes_on = was == is && !before.is_some_and(|before| has_ended(before, self.now));
         // Each state that ends is told before the one that begins.
         let ended = match was {
-            _ if was == is => None,
+            _ if goes_on => None,
             "reserved" => Some("LicenseReservationReleased"),
             "denied" => Some("LicenseConsumptionAllowed"),
             _ => None,
         };
         let begun = match is {
-            _ if was == is => None,
+            _ if goes_on => None,
             "reserved" => Some("LicenseReserved"),
             "denied" => Some("LicenseConsumeDenied"),
             _ => None,
@@ -326,8 +330,13 @@ fn add(facts: &mut Facts, (name, fact): (CompactString, Fact)) {
     }
 }
 
-/// `reserved`, `denied`, or nothing.
-fn reservation(assignment: Option<&Entity>) -> &str {
-    let state = assignment.and_then(|assignment| value(assignment, "reservationType"));
+/// `reserved`, `denied`, or nothing; by its date it may be that no longer.
+fn reservation(assignment: &Entity, at: Time) -> &str {
+    let state = value(assignment, "reservationType").filter(|_| !has_ended(assignment, at));
     state.and_then(Value::as_text).unwrap_or_default()
+}
+
+fn has_ended(assignment: &Entity, at: Time) -> bool {
+    let until = value(assignment, "validUntil").and_then(Value::as_time);
+    until.is_some_and(|until| until <= at)
 }

@@ -228,6 +228,9 @@ fn seats_are_reserved_denied_and_freed() {
         "new Assignment seat reservationType=reserved < pro ann",
         "new Assignment seat reservationType=denied < pro ann",
     );
+    // Before it was made, and before it is changed.
+    let over = "new Assignment seat reservationType=reserved validUntil=1 < pro ann";
+    let ended = "new Assignment seat reservationType=reserved validUntil=3 < pro ann";
     let reserved = told("LicenseReserved", "reserved");
     let denied = told("LicenseConsumeDenied", "denied");
     let released = told("LicenseReservationReleased", "reserved");
@@ -249,6 +252,15 @@ fn seats_are_reserved_denied_and_freed() {
         ),
         (Some(deny), "set seat reservationType=", vec![&allowed]),
         (Some(reserve), "set seat validUntil=9", vec![]),
+        // By its date it ends when that is written, or else is told to have ended when somebody changes it.
+        (Some(reserve), "set seat validUntil=1", vec![&released]),
+        (Some(deny), "set seat validUntil=1", vec![&allowed]),
+        (Some(over), "set seat validUntil=9", vec![&reserved]),
+        (Some(over), "set seat reservationType=", vec![]),
+        (Some(over), "end seat", vec![]),
+        (Some(ended), "set seat validUntil=9", vec![&released, &reserved]),
+        (Some(ended), "set seat fulfilled=true", vec![&released]),
+        (Some(ended), "end seat", vec![&released]),
         // What is gone is told as it was.
         (Some(reserve), "end seat", vec![&released]),
         (Some(deny), "end pro", vec![&allowed]),
