@@ -55,6 +55,22 @@ pub async fn read(request: &Request, payload: &mut Payload, limit: Limit) -> Res
     Ok(body)
 }
 
+/// Where none is read, one that was sent would be lost without a word.
+pub async fn refuse(request: &Request, payload: &mut Payload) -> Result<(), Problem> {
+    let refused = Problem::bad_request("bodyNotAllowed", "a DELETE of `/graph` takes no body")
+        .help("what is to go is said by the selector; leave the body out");
+    if length(request).is_some_and(|length| length > 0) {
+        return Err(refused);
+    }
+    // In chunks it has no length, and may be empty.
+    match tokio::time::timeout(BODY_DEADLINE, payload.next()).await {
+        Ok(None) => Ok(()),
+        Ok(Some(Ok(_))) => Err(refused),
+        Ok(Some(Err(error))) => Err(broken(&error)),
+        Err(_) => Err(slow()),
+    }
+}
+
 /// What some editors write looks like JSON and is none: a mark stands before it, or each letter has two bytes.
 pub fn refuse_mark(body: &[u8]) -> Result<(), Problem> {
     let why = match body {

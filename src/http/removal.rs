@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::HttpResponse;
+use actix_web::dev::Payload;
 use serde_json::json;
 use tokio::sync::oneshot;
 
@@ -15,7 +16,7 @@ use super::problem::{Problem, internal};
 use super::target::RawTarget;
 use super::underway::Held;
 use super::write::{Asked, answer, beside, condition, decided, still_known};
-use super::{Context, State, auth};
+use super::{Context, State, auth, body};
 use crate::access::{View, Who, token};
 use crate::engine::{Idempotency, Reply, Write, WriteError, Written};
 use crate::error::Error;
@@ -31,7 +32,7 @@ const PAUSE: Duration = Duration::from_millis(10);
 /// then (`bulk::pace`), so that whoever meets a step waits little longer than for its own turn at the disk.
 const BESIDE: u64 = 500;
 
-pub async fn delete(context: &Context, raw: RawTarget) -> Result<HttpResponse, Problem> {
+pub async fn delete(context: &Context, mut payload: Payload, raw: RawTarget) -> Result<HttpResponse, Problem> {
     let (_, who) = auth::enter(context).await?;
     let asked = Asked::new(context, raw)?;
     let Some(selector) = asked.selector.clone() else {
@@ -40,6 +41,7 @@ pub async fn delete(context: &Context, raw: RawTarget) -> Result<HttpResponse, P
                 .help("for example `DELETE /graph/License[@id='…']`"),
         );
     };
+    body::refuse(&context.request, &mut payload).await?;
     let write = asked.write(context, &who, "Delete", b"")?;
     let condition = condition(&context.request)?;
     let (limits, dry_run) = (*context.limits(), asked.dry_run);

@@ -39,7 +39,7 @@ pub async fn write(context: &Context, payload: Payload) -> Result<HttpResponse, 
             operation::answer(context, Some(payload), raw).await
         }
         Method::POST | Method::PUT => upsert(context, payload, raw).await,
-        Method::DELETE => removal::delete(context, raw).await,
+        Method::DELETE => removal::delete(context, payload, raw).await,
         _ => Err(Problem::method_not_allowed(
             method.as_str(),
             "GET, HEAD, POST, PUT, DELETE",

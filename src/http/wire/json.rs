@@ -29,6 +29,8 @@ pub enum Json<'a> {
 /// One level short of where serde_json itself gives up, whatever the settings say.
 const DEEPEST: u64 = 126;
 
+const TWO_TO_63: f64 = 9_223_372_036_854_775_808.0;
+
 /// Objects with more members look for repeated ones in a set: the plain search is quadratic.
 const FEW: usize = 16;
 
@@ -54,6 +56,7 @@ impl<'a> Json<'a> {
         let context = Context {
             deepest: limits.json_depth.min(DEEPEST),
             fault: RefCell::new(None),
+            numbers: RefCell::new(Numbers::of(text)),
         };
         let mut reader = serde_json::Deserializer::from_str(text);
         let read = Seed {
@@ -145,18 +148,70 @@ struct Fault {
 enum What {
     TooDeep,
     Repeated(String),
+    Lost(String),
 }
 enum Step {
     Key(String),
     Index(usize),
 }
 
-struct Context {
+struct Context<'t> {
     deepest: u64,
     fault: RefCell<Option<Fault>>,
+    numbers: RefCell<Numbers<'t>>,
 }
 
-impl Context {
+/// The numbers of a text as they are written, in their order. What reads the text tells only what it made of them.
+struct Numbers<'t> {
+    left: &'t str,
+    /// Those that were read since one was last asked for.
+    passed: usize,
+}
+
+impl<'t> Numbers<'t> {
+    fn of(text: &'t str) -> Self {
+        Self { left: text, passed: 0 }
+    }
+
+    /// The one that was read last.
+    fn latest(&mut self) -> &'t str {
+        let mut found = "";
+        for _ in 0..std::mem::take(&mut self.passed) {
+            found = self.next().unwrap_or_default();
+        }
+        found
+    }
+
+    /// A text that is read to here is JSON to here.
+    fn next(&mut self) -> Option<&'t str> {
+        loop {
+            let at = self
+                .left
+                .find(|char: char| char == '"' || char == '-' || char.is_ascii_digit())?;
+            self.left = &self.left[at..];
+            let Some(text) = self.left.strip_prefix('"') else {
+                let is_part = |char: char| char.is_ascii_digit() || matches!(char, '+' | '-' | '.' | 'e' | 'E');
+                let end = self.left.find(|char: char| !is_part(char)).unwrap_or(self.left.len());
+                let (number, left) = self.left.split_at(end);
+                self.left = left;
+                return Some(number);
+            };
+            let mut is_escaped = false;
+            let end = text.find(|char: char| {
+                let ends = char == '"' && !is_escaped;
+                is_escaped = char == '\\' && !is_escaped;
+                ends
+            })?;
+            self.left = &text[end + 1..];
+        }
+    }
+}
+
+impl Context<'_> {
+    fn passed_number(&self) {
+        self.numbers.borrow_mut().passed += 1;
+    }
+
     fn fail<E: Error>(&self, what: What) -> E {
         *self.fault.borrow_mut() = Some(Fault {
             what,
@@ -211,6 +266,11 @@ impl Context {
                     format!("the body nests deeper than {} levels", self.deepest),
                 )
             },
+            What::Lost(number) => {
+                let message = format!("the integer `{}` is too large to be kept as it is", shown(&number));
+                BodyError::new("valueDoesNotFit", &At::Root, message)
+                    .help("send it as a text, or as a number with an exponent")
+            }
             What::Repeated(name) => {
                 let message = format!("the member `{}` is given twice", shown(&name));
                 push_key(&mut pointer, &name);
@@ -223,7 +283,7 @@ impl Context {
 
 #[derive(Clone, Copy)]
 struct Seed<'s> {
-    context: &'s Context,
+    context: &'s Context<'s>,
     depth: u64,
 }
 
@@ -263,14 +323,25 @@ impl<'de> Visitor<'de> for Seed<'_> {
     }
 
     fn visit_i64<E: Error>(self, number: i64) -> Result<Json<'de>, E> {
+        self.context.passed_number();
         Ok(Json::Int(number))
     }
 
     fn visit_u64<E: Error>(self, number: u64) -> Result<Json<'de>, E> {
+        self.context.passed_number();
         Ok(i64::try_from(number).map_or(Json::Large(number), Json::Int))
     }
 
     fn visit_f64<E: Error>(self, number: f64) -> Result<Json<'de>, E> {
+        self.context.passed_number();
+        // An integer of more than 64 bits comes as the nearest number there is.
+        if number.abs() >= TWO_TO_63 {
+            let written = self.context.numbers.borrow_mut().latest();
+            let is_integer = written.bytes().all(|byte| byte == b'-' || byte.is_ascii_digit());
+            if is_integer && written != format!("{number:.0}") {
+                return Err(self.context.fail(What::Lost(written.to_owned())));
+            }
+        }
         Ok(Json::Float(number))
     }
 
@@ -402,6 +473,19 @@ mod tests {
             (b"{\"a\":[{\"b/c\":{\"d\":1}}]}", "bodyTooDeep", "/a/0/b~1c", None),
             (b"{\"a\":{\"b\":1,\"\\u0062\":2}}", "repeatedMember", "/a/b", None),
             (many.as_bytes(), "repeatedMember", "/k7", None),
+            (
+                b"{\"1\":[-1,\"2\\\"3\",4e30,18446744073709551615,12345678901234567890123]}",
+                "valueDoesNotFit",
+                "/1/4",
+                None,
+            ),
+            (b"{\"a\":-9223372036854775809}", "valueDoesNotFit", "/a", None),
+            (
+                b"[1e22,10000000000000000000000,-9223372036854775808,1.5e300]",
+                "",
+                "",
+                None,
+            ),
         ] {
             let error = Json::parse(body, &limits).err();
             let text = String::from_utf8_lossy(body);

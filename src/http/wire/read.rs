@@ -87,7 +87,8 @@ fn each<T>(json: &Json<'_>, read: impl Fn(&Json<'_>, &At<'_>) -> Read<T>) -> Rea
                     ("Items", _) => return Err(wrong_shape(&at, value, "an array of objects")),
                     ("__objType", Json::Text(class)) if names::short(class).ends_with(LIST) => {}
                     ("__objType", _) => return Err(wrong_shape(&at, value, "an ArrayList")),
-                    ("nextCursor", Json::Text(_)) => {}
+                    ("nextCursor", Json::Text(_) | Json::Null) => {}
+                    ("nextCursor", _) => return Err(wrong_shape(&at, value, "a cursor")),
                     _ => {
                         return Err(unknown_member(
                             name,

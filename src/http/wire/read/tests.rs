@@ -124,6 +124,7 @@ fn bodies_are_one_object_or_a_list() {
             "{'__objType':'ArrayList','Items':[{'__objType':'Person'}],'nextCursor':'x'}",
             "Person@/Items/0",
         ),
+        ("{'Items':[],'nextCursor':null}", ""),
         ("{'Items':[]}", ""),
     ] {
         check(text, expected);
@@ -480,6 +481,10 @@ fn what_is_unknown_is_refused_with_its_place() {
         (
             "{'__objType':'ArrayList','items':[]}",
             "unknownField /items: unknown member `items` in an ArrayList | did you mean `Items`?",
+        ),
+        (
+            "{'__objType':'ArrayList','Items':[],'nextCursor':7}",
+            "wrongShape /nextCursor: `7` stands where a cursor is expected",
         ),
         (
             "{'__objType':'ArrayList','Items':[],'total':7}",
