@@ -282,14 +282,15 @@ impl<'i> Write<'_, '_, 'i> {
         if def.to == Kind::Consumption && !is_new {
             return Err(named.failed(Refusal::LeaseStays));
         }
-        // Each of these is the tie of two; one between others is another.
+        // Each of these is the tie of two; one between others is another. What an assignment was given by it may leave, and stay.
         let is_tie = matches!(
             def.to,
             Kind::Assignment | Kind::DirectRecord | Kind::AllocationRule | Kind::GroupAssignment
         );
         let is_bound = match def.role {
             Role::Owner => is_tie && parent.is_some(),
-            _ => is_tie || (def.from == Kind::Organization && parent.is_some()),
+            Role::Required => is_tie,
+            _ => (is_tie || def.from == Kind::Organization) && parent.is_some(),
         };
         if is_move && is_bound {
             return Err(named.failed(Refusal::OtherOwner {

@@ -346,6 +346,16 @@ fn a_rule_gives_its_group_no_more_than_its_quota() {
         (&reserved("a"), "ok 0"),
         (&reserved("b"), none),
         (&both, "ok 0"),
+        (
+            "{'T':'Assignment','id':'#b','refs':{'AllocationRule':'#allow2'}}",
+            "otherOwner /referenceFields/ref_AllocationRule_id",
+        ),
+        // It may leave the rule, and is counted again when it comes back.
+        (&by_rule("b").replace("'#allow'", "null"), "ok 0"),
+        (&allow("1"), "ok 0"),
+        (&by_rule("b"), "quotaExceeded /referenceFields/ref_AllocationRule_id"),
+        (&allow("2"), "ok 0"),
+        (&by_rule("b"), "ok 0"),
         // It may be lowered below what is in use, and whoever has a seat keeps it.
         (&allow("0"), "ok 0"),
         ("{'T':'Assignment','id':'#b','metadata':1}", "ok 0"),
