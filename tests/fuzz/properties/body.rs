@@ -13,7 +13,8 @@ pub fn body(data: &[u8]) {
     let document = import_document(data, &limits);
     let all = objects(data, &limits);
 
-    let (mut places, mut repeated) = (Vec::new(), false);
+    // What `json` does not have: a member that is given twice, an integer of more than 64 bits.
+    let (mut places, mut lost) = (Vec::new(), false);
     if let Ok(line) = &line {
         place_of_line(line, &mut places);
         // A line that is no list is a document of one.
@@ -29,13 +30,13 @@ pub fn body(data: &[u8]) {
         .flatten()
     {
         refused(error, data, json.as_ref());
-        repeated |= error.code == "repeatedMember";
+        lost |= error.code == "repeatedMember" || error.message.contains("too large to be kept");
     }
     for place in places {
         let found = json.as_ref().and_then(|json| json.pointer(&place));
         assert!(found.is_some_and(Value::is_object), "an object at {place:?}");
     }
-    if let (Some(json), false) = (&json, repeated) {
+    if let (Some(json), false) = (&json, lost) {
         let told = serde_json::to_vec_pretty(json).expect("a value is JSON");
         assert_eq!(import_line(&told, &limits).is_ok(), line.is_ok());
         assert_eq!(import_document(&told, &limits).is_ok(), document.is_ok());
