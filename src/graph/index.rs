@@ -81,6 +81,14 @@ pub(super) fn folded(kind: Kind, field: u8, value: &Value) -> Value {
     }
 }
 
+/// Nearly all that is indexed is text, compared as such without a look at what else it might be.
+fn order(key: &Key, value: &Value) -> Ordering {
+    match (&key.value, value) {
+        (Value::Text(one), Value::Text(other)) => one.as_str().cmp(other),
+        (one, other) => one.cmp(other),
+    }
+}
+
 /// As one number, not as a list of bytes with its length.
 fn hash(hasher: &RandomState, id: Uuid) -> u64 {
     hasher.hash_one(id.as_u128())
@@ -110,16 +118,20 @@ impl Index {
 
     /// Equality, in order of serial. The value is folded already.
     pub fn equal(&self, kind: Kind, field: u8, value: &Value, after: Option<Serial>) -> Option<Range<'_, Key>> {
-        // Nearly all that is indexed is text, compared as such without a look at what else it might be.
-        let order = |key: &Key| match (&key.value, value) {
-            (Value::Text(one), Value::Text(other)) => one.as_str().cmp(other),
-            (one, other) => one.cmp(other),
-        };
-        let before = |key: &Key| match order(key) {
+        let before = |key: &Key| match order(key, value) {
             Ordering::Equal => after.is_some_and(|after| key.serial <= after),
             order => order.is_lt(),
         };
-        Some(self.values(kind, field)?.range(before, |key| order(key).is_le()))
+        Some(self.values(kind, field)?.range(before, |key| order(key, value).is_le()))
+    }
+
+    /// As `equal`, up to a serial that is none of them.
+    pub fn equal_before(&self, kind: Kind, field: u8, value: &Value, end: Serial) -> Option<Range<'_, Key>> {
+        let within = |key: &Key| match order(key, value) {
+            Ordering::Equal => key.serial < end,
+            order => order.is_lt(),
+        };
+        Some(self.values(kind, field)?.range(|key| order(key, value).is_lt(), within))
     }
 
     /// The bounds are folded already.

@@ -143,6 +143,13 @@ impl Graph {
         members.map(|member| Node::new(self, member.slot))
     }
 
+    /// All of a kind, the newest first, before one if given.
+    pub fn of_kind_back(&self, kind: Kind, before: Option<Serial>) -> impl Iterator<Item = Node<'_>> {
+        let members = self.index.members(kind);
+        let members = members.range(|_| false, |member| before.is_none_or(|before| member.serial < before));
+        members.rev().map(|member| Node::new(self, member.slot))
+    }
+
     /// All of a kind in order of serial but for the first so many, which cost nothing.
     pub fn of_kind_from(&self, kind: Kind, skip: usize) -> impl Iterator<Item = Node<'_>> {
         let members = self.index.members(kind).iter().skipping(skip);
@@ -171,6 +178,19 @@ impl Graph {
     ) -> impl DoubleEndedIterator<Item = Node<'g>> + use<'g> {
         let keys = self.index.equal(kind, field, &folded(kind, field, value), after);
         keys.into_iter().flatten().map(|key| Node::new(self, key.slot))
+    }
+
+    /// What `by_value` gives, the newest first, before one if given.
+    pub fn by_value_back<'g>(
+        &'g self,
+        kind: Kind,
+        field: u8,
+        value: &Value,
+        before: Option<Serial>,
+    ) -> impl Iterator<Item = Node<'g>> + use<'g> {
+        let end = before.unwrap_or(Serial::MAX);
+        let keys = self.index.equal_before(kind, field, &folded(kind, field, value), end);
+        keys.into_iter().flatten().rev().map(|key| Node::new(self, key.slot))
     }
 
     /// What `by_value` gives but for the first so many, which cost nothing.

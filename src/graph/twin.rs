@@ -494,6 +494,16 @@ impl Twin {
                 all.iter().map(|entity| entity.id).collect::<Vec<_>>()
             );
             prop_assert_eq!(graph.kind_count(*kind), all.len());
+            let middle = all.get(all.len() / 2).map(|entity| entity.serial);
+            for before in [None, middle] {
+                let older = all
+                    .iter()
+                    .filter(|entity| before.is_none_or(|before| entity.serial < before));
+                prop_assert_eq!(
+                    ids(&mut graph.of_kind_back(*kind, before)),
+                    older.rev().map(|entity| entity.id).collect::<Vec<_>>()
+                );
+            }
             for number in 0..*most {
                 let id = id(*kind, number);
                 let found = graph.find(id);
@@ -535,6 +545,15 @@ impl Twin {
                         ids(&mut graph.by_value(*kind, field, &one, None)),
                         some(&|value| value == spelt)
                     );
+                    for before in [None, middle] {
+                        let older = sorted.iter().filter(|(value, serial, _)| {
+                            *value == spelt && before.is_none_or(|before| *serial < before)
+                        });
+                        prop_assert_eq!(
+                            ids(&mut graph.by_value_back(*kind, field, &one, before)),
+                            older.rev().map(|(.., id)| *id).collect::<Vec<_>>()
+                        );
+                    }
                     prop_assert_eq!(
                         graph.value_count(*kind, field, &one).0,
                         some(&|value| value == spelt).len()
@@ -584,6 +603,10 @@ impl Twin {
                     rest.iter()
                         .eq(far[far.len() / 2 + 1..].iter().map(|(serial, ..)| serial))
                 );
+                let older = far[..far.len() / 2].iter().map(|(serial, ..)| *serial);
+                let back = node.hop_before(hop, *middle);
+                prop_assert!(back.clone().rev().map(|(far, _)| far.serial).eq(older.clone().rev()));
+                prop_assert!(back.ends_back().map(|far| far.serial()).eq(older.rev()));
             }
             if direction == Direction::Backward && rel.def().relation_type == RelationType::OneToMany {
                 prop_assert_eq!(

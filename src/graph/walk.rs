@@ -84,15 +84,7 @@ impl<'g> Node<'g> {
                 Some(spokes) => Ends::Many(spokes.after(|spoke| after.is_some_and(|after| spoke.serial <= after))),
                 None => Ends::Few(SmallVec::new().into_iter()),
             },
-            None => {
-                let mut few: SmallVec<[Spoke; 8]> = topology
-                    .few_of(self.slot, hop)
-                    .map(|(edge, slot)| topology.spoke(edge, slot))
-                    .filter(|spoke| after.is_none_or(|after| spoke.serial > after))
-                    .collect();
-                few.sort_unstable();
-                Ends::Few(few.into_iter())
-            }
+            None => self.few_in_order(hop, |serial| after.is_none_or(|after| serial > after)),
         };
         Hops {
             graph: self.graph,
@@ -109,6 +101,32 @@ impl<'g> Node<'g> {
             Ends::Many(many) => *many = many.clone().skipping(skip),
         }
         hops
+    }
+
+    /// What `hop` gives up to a serial that is none of them; from the other end the newest come first.
+    pub fn hop_before(self, hop: Hop, end: Serial) -> Hops<'g> {
+        let topology = &self.graph.topology;
+        let ends = match topology.hub(self.slot).map(|hub| hub.side(hop.rel, hop.direction)) {
+            Some(Some(spokes)) => Ends::Many(spokes.range(|_| false, |spoke| spoke.serial < end)),
+            Some(None) => Ends::Few(SmallVec::new().into_iter()),
+            None => self.few_in_order(hop, |serial| serial < end),
+        };
+        Hops {
+            graph: self.graph,
+            rel: hop.rel,
+            ends,
+        }
+    }
+
+    fn few_in_order(self, hop: Hop, wanted: impl Fn(Serial) -> bool) -> Ends<'g> {
+        let topology = &self.graph.topology;
+        let mut few: SmallVec<[Spoke; 8]> = topology
+            .few_of(self.slot, hop)
+            .map(|(edge, slot)| topology.spoke(edge, slot))
+            .filter(|spoke| wanted(spoke.serial))
+            .collect();
+        few.sort_unstable();
+        Ends::Few(few.into_iter())
     }
 
     /// How many `hop` would give; no walk at a hub.
@@ -273,6 +291,18 @@ impl<'g> Hops<'g> {
         std::iter::from_fn(move || self.next_spoke().map(Far))
     }
 
+    /// As `ends`, the last first.
+    pub fn ends_back(mut self) -> impl Iterator<Item = Far> + 'g {
+        std::iter::from_fn(move || self.last_spoke().map(Far))
+    }
+
+    fn last_spoke(&mut self) -> Option<Spoke> {
+        match &mut self.ends {
+            Ends::Few(few) => few.next_back(),
+            Ends::Many(many) => many.next_back().copied(),
+        }
+    }
+
     fn next_spoke(&mut self) -> Option<Spoke> {
         match &mut self.ends {
             Ends::Few(few) => few.next(),
@@ -299,10 +329,7 @@ impl<'g> Iterator for Hops<'g> {
 
 impl DoubleEndedIterator for Hops<'_> {
     fn next_back(&mut self) -> Option<Self::Item> {
-        let spoke = match &mut self.ends {
-            Ends::Few(few) => few.next_back(),
-            Ends::Many(many) => many.next_back().copied(),
-        }?;
+        let spoke = self.last_spoke()?;
         Some(self.end(spoke))
     }
 }
