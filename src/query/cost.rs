@@ -27,6 +27,8 @@ pub(super) enum Want<'a> {
 pub(super) enum Order {
     /// By serial: most sources give it for nothing.
     Serial,
+    /// By serial, the last first: what is in order is walked from its other end.
+    Newest,
     /// The start is walked along the index that has the order asked for.
     Index { field: u8, descending: bool },
     /// All matches are looked at, and the first kept.
@@ -48,8 +50,9 @@ pub(super) struct Way {
     pub visits: SmallVec<[f64; 4]>,
 }
 
-/// The way that should cost least. It may count on matches being spread evenly, and stop with the page; where that could
-/// turn out far worse than a way that counts on nothing, that one is taken after so many visits.
+/// The way that should cost least. It may count on matches being spread evenly, stop with the page, and check but a few of
+/// many relations; where that could turn out far worse than a way that counts on nothing, that one is taken after so many
+/// visits.
 pub(super) struct Choice {
     pub way: Way,
     pub instead: Option<(u64, Box<Way>)>,
@@ -60,6 +63,15 @@ const UNINDEXED: f64 = 1.0 / 3.0;
 const BESIDES: f64 = 0.5;
 /// From so many entities at most a page is merged from their relations in order; from more, all are looked at.
 pub(super) const MERGED: usize = 1024;
+
+/// How the matches of a part lie among the others of its kind.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Spread {
+    /// As often here as there: a check comes upon one as soon as their share promises.
+    Even,
+    /// Where they are looked for last: a check looks at every relation.
+    Worst,
+}
 
 /// A way on paper.
 struct Trial<'a> {
@@ -96,6 +108,7 @@ const NEARBY: f64 = 50.0;
 pub(super) fn choose(parts: &[Part], links: &[Link], want: Want<'_>, view: &View<'_>) -> Choice {
     let target = parts.len() - 1;
     let order = match want {
+        Want::Page { sort: [key], .. } if key.field == Field::Serial && key.descending => Order::Newest,
         Want::Page { sort: [_, ..], .. } => Order::Top,
         _ => Order::Serial,
     };
@@ -169,7 +182,7 @@ fn nearby(
         .map(from)
         .min_by(|(.., one), (.., other)| all(one).total_cmp(&all(other)))
         .filter(|(.., visits)| all(visits) <= NEARBY)?;
-    if let (Want::Page { need, .. }, Order::Serial, [.., before, last]) = (want, order, &mut visits[..])
+    if let (Want::Page { need, .. }, Order::Serial | Order::Newest, [.., before, last]) = (want, order, &mut visits[..])
         && start < links.len()
     {
         *last = last.min(*before + need);
@@ -226,10 +239,13 @@ pub(super) fn fan(node: Option<Node<'_>>, hop: Hop, view: &View<'_>) -> f64 {
 fn trials<'a>(paper: &Paper<'_>, found: &'a [Found<'_>], order: Order, want: Want<'_>) -> SmallVec<[Trial<'a>; 4]> {
     let target = found.len() - 1;
     let trial = |start, source, exact, order, given, early: bool, besides: [f64; 2]| {
-        let mut visits = paper.visits(start, given, if early { paper.need } else { f64::INFINITY });
+        let given = if paper.is_length(source, exact) { 1.0 } else { given };
+        let need = if early { paper.need } else { f64::INFINITY };
+        let mut visits = paper.visits(start, given, need, Spread::Even);
         visits[start] += besides[0];
         let hoped = visits.iter().sum();
-        let sure = paper.visits(start, given, f64::INFINITY).iter().sum::<f64>() + besides[1];
+        let worst = paper.visits(start, given, f64::INFINITY, Spread::Worst);
+        let sure = worst.iter().sum::<f64>() + besides[1];
         Trial {
             start,
             source,
@@ -241,9 +257,15 @@ fn trials<'a>(paper: &Paper<'_>, found: &'a [Found<'_>], order: Order, want: Wan
         }
     };
     let mut trials = SmallVec::new();
+    let gives_order = |source: &Source| match order {
+        Order::Serial => source.is_ordered(),
+        Order::Newest => source.is_reversible(),
+        Order::Index { .. } | Order::Top => false,
+    };
+    let by_serial = gives_order(&Source::KIND);
     for (start, found) in found.iter().enumerate() {
         // A walk in the order of the answer ends with the page.
-        let early = order == Order::Serial && (start < target || found.source.is_ordered());
+        let early = by_serial && (start < target || gives_order(&found.source));
         trials.push(trial(
             start,
             &found.source,
@@ -255,7 +277,7 @@ fn trials<'a>(paper: &Paper<'_>, found: &'a [Found<'_>], order: Order, want: Wan
         ));
     }
     let whole = paper.whole[target];
-    if order == Order::Serial && !found[target].source.is_ordered() {
+    if by_serial && !gives_order(&found[target].source) {
         trials.push(trial(target, &Source::KIND, false, order, whole, true, [0.0; 2]));
     }
     let kind = paper.parts[target].kind;
@@ -269,15 +291,8 @@ fn trials<'a>(paper: &Paper<'_>, found: &'a [Found<'_>], order: Order, want: Wan
         };
         match &found[target].source {
             source @ Source::Range { field: of, .. } if *of == field => {
-                trials.push(trial(
-                    target,
-                    source,
-                    false,
-                    order,
-                    found[target].estimate,
-                    true,
-                    [0.0; 2],
-                ));
+                let Found { exact, estimate, .. } = found[target];
+                trials.push(trial(target, source, exact, order, estimate, true, [0.0; 2]));
             }
             _ => {
                 // The unset ones come first when descending, and no index lists them.
@@ -289,7 +304,8 @@ fn trials<'a>(paper: &Paper<'_>, found: &'a [Found<'_>], order: Order, want: Wan
                     unset if key.descending && unset > 0.0 => [(paper.need * whole / unset).min(whole), whole],
                     _ => [0.0; 2],
                 };
-                trials.push(trial(target, &Source::KIND, false, order, whole, true, besides));
+                let exact = found[target].exact && found[target].source == Source::KIND;
+                trials.push(trial(target, &Source::KIND, exact, order, whole, true, besides));
             }
         }
     }
@@ -307,10 +323,11 @@ struct Paper<'a> {
     meeting: SmallVec<[f64; 4]>,
     /// The one entity a part can be, where there is but one.
     only: SmallVec<[Option<Node<'a>>; 2]>,
+    /// Of those, the ones to which the parts on the left lead as well: of the last part, the matches.
+    reached: SmallVec<[f64; 4]>,
     /// Matches needed before stopping.
     need: f64,
     count: bool,
-    result: f64,
 }
 
 impl<'a> Paper<'a> {
@@ -341,20 +358,30 @@ impl<'a> Paper<'a> {
             whole,
             meeting,
             only,
+            reached: SmallVec::with_capacity(parts.len()),
             need,
             count,
-            result: 0.0,
         };
-        paper.result = (0..parts.len())
-            .map(|start| paper.results_from(start))
-            .fold(f64::INFINITY, f64::min);
+        let mut reached = f64::INFINITY;
+        for at in 0..parts.len() {
+            let led = match at.checked_sub(1) {
+                Some(left) => reached * paper.fan_right(left) * paper.share(at),
+                None => reached,
+            };
+            reached = led.min(paper.meeting[at]);
+            paper.reached.push(reached);
+        }
         paper
     }
 
     /// What share of its kind meets a part's conditions.
     fn share(&self, at: usize) -> f64 {
+        self.share_of(self.meeting[at], at)
+    }
+
+    fn share_of(&self, some: f64, at: usize) -> f64 {
         if self.whole[at] > 0.0 {
-            (self.meeting[at] / self.whole[at]).min(1.0)
+            (some / self.whole[at]).min(1.0)
         } else {
             0.0
         }
@@ -370,31 +397,23 @@ impl<'a> Paper<'a> {
         fan(self.only[from], self.links[from - 1].back(), self.view)
     }
 
-    fn results_from(&self, start: usize) -> f64 {
-        let mut results = self.meeting[start];
-        for at in start..self.links.len() {
-            results = (results * self.fan_right(at) * self.share(at + 1)).min(self.meeting[at + 1]);
-        }
-        results
-    }
-
     /// Visits by part, starting at one with a source that gives so many, and ending with so many matches.
-    fn visits(&self, start: usize, given: f64, need: f64) -> SmallVec<[f64; 4]> {
+    fn visits(&self, start: usize, given: f64, need: f64, spread: Spread) -> SmallVec<[f64; 4]> {
         let target = self.parts.len() - 1;
         let mut visits: SmallVec<[f64; 4]> = SmallVec::from_elem(0.0, self.parts.len());
         let mut given = given;
         if start == target {
-            given = given.min(need * given / self.result.max(f64::MIN_POSITIVE));
+            given = given.min(need * given / self.reached[target].max(f64::MIN_POSITIVE));
         }
         visits[start] = given;
         let mut alive = self.meeting[start].min(given);
         for at in (0..start).rev() {
             let links = self.fan_left(at + 1);
-            // A check ends with the first that will do; a pinned one is looked up.
-            let tries = if self.parts[at].pinned.is_some() {
-                1.0
-            } else {
-                links.min(1.0 / self.share(at).max(1e-9))
+            // A check ends with the first that will do, if there is one; a pinned one is looked up.
+            let tries = match spread {
+                _ if self.parts[at].pinned.is_some() => 1.0,
+                Spread::Even => links.min(1.0 / self.share_of(self.reached[at], at).max(1e-9)),
+                Spread::Worst => links,
             };
             visits[at] = alive * tries;
             // What was checked once is remembered.
@@ -416,11 +435,21 @@ impl<'a> Paper<'a> {
         visits
     }
 
+    /// Is a count just what the source numbers?
+    fn is_length(&self, source: &Source, exact: bool) -> bool {
+        self.count && is_length(source, exact, self.parts, self.view)
+    }
+
     /// Can the relations to the last part be counted without a look at what they lead to?
     fn is_counted(&self) -> bool {
         let target = self.parts.len() - 1;
         is_counted(self.parts, self.links, target, self.view)
     }
+}
+
+/// Is what a selector of one part matches just what its source numbers, and known without a walk?
+pub(super) fn is_length(source: &Source, exact: bool, parts: &[Part], view: &View<'_>) -> bool {
+    matches!(parts, [only] if exact && source.is_countable() && view.sees_all(only.kind))
 }
 
 /// Nothing is asked of the last part and its relation, and nothing of its kind is hidden.
@@ -430,18 +459,48 @@ pub(super) fn is_counted(parts: &[Part], links: &[Link], target: usize, view: &V
         && target.checked_sub(1).is_none_or(|link| links[link].conds.is_empty())
 }
 
+/// The choice for a first page, where it can pass over so many matches and give so many after them; with what that costs.
+pub(super) fn passing(
+    mut first: Choice,
+    parts: &[Part],
+    links: &[Link],
+    [offset, most]: [u64; 2],
+    view: &View<'_>,
+) -> Option<Choice> {
+    let (way, target) = (&mut first.way, parts.len() - 1);
+    // One hub has its relations in order; those of several are merged.
+    let is_one = way.start == target || way.visits[way.start] <= 1.0;
+    if !is_one || !is_passable(way, parts, links, view) {
+        return None;
+    }
+    if let (Order::Index { field, .. }, Source::Kind { .. }) = (way.order, &way.source) {
+        // Those without a value come last, and are found among all of the kind.
+        let (graph, kind) = (view.graph(), parts[target].kind);
+        let whole = graph.kind_count(kind) as f64;
+        let set = graph.range_count(kind, field, Bound::Unbounded, Bound::Unbounded) as f64;
+        let (offset, end) = (offset as f64, offset as f64 + most as f64);
+        if end > set && set < whole {
+            let among = if offset < whole { end.min(whole) - set } else { 0.0 };
+            way.visits[target] = (set - offset).max(0.0) + among * whole / (whole - set);
+        }
+    }
+    Some(first)
+}
+
 /// Are the matches just what an index or a hub has in order, so that the first so many can be passed over by their number?
 pub(super) fn is_passable(way: &Way, parts: &[Part], links: &[Link], view: &View<'_>) -> bool {
     let target = parts.len() - 1;
     if way.start < target {
-        return way.order == Order::Serial && target == 1 && is_counted(parts, links, target, view);
+        return matches!(way.order, Order::Serial | Order::Newest)
+            && target == 1
+            && is_counted(parts, links, target, view);
     }
     let is_all = (way.exact || parts[target].conds.is_empty()) && view.sees_all(parts[target].kind);
     is_all
         && target == 0
         && way.only.is_none()
         && match way.order {
-            Order::Serial => way.source.is_ordered(),
+            Order::Serial | Order::Newest => way.source.is_passing(),
             Order::Index { descending, .. } => !descending,
             Order::Top => false,
         }

@@ -40,7 +40,7 @@ pub fn evaluate<'g>(
     after: Option<&Position>,
 ) -> Result<Answer<'g>, QueryError> {
     if plan.is_count() {
-        return Run::new(plan, &plan.way, view, budget).count().map(Answer::Count);
+        return tried(plan, view, budget, |run| run.count()).map(Answer::Count);
     }
     if let Some(after) = after {
         after.fits(&plan.sort, plan.result_kind())?;
@@ -85,7 +85,7 @@ pub fn all<'g>(plan: &Plan, view: &View<'g>, budget: &mut Budget, at_most: u64) 
     Ok(nodes)
 }
 
-/// The first matches after a place, by the way that should cost least, or by the other if it does not.
+/// The first matches after a place.
 fn page<'g>(
     plan: &Plan,
     view: &View<'g>,
@@ -94,15 +94,25 @@ fn page<'g>(
     offset: usize,
     most: usize,
 ) -> Result<Vec<Node<'g>>, QueryError> {
+    tried(plan, view, budget, |run| run.page(after, offset, most))
+}
+
+/// What comes of the way that should cost least, or of the other if that does not.
+fn tried<'g, T>(
+    plan: &Plan,
+    view: &View<'g>,
+    budget: &mut Budget,
+    answer: impl Fn(&mut Run<'_, 'g>) -> Result<T, QueryError>,
+) -> Result<T, QueryError> {
     let Some((patience, instead)) = &plan.instead else {
-        return Run::new(plan, &plan.way, view, budget).page(after, offset, most);
+        return answer(&mut Run::new(plan, &plan.way, view, budget));
     };
     budget.lend(*patience);
-    let page = Run::new(plan, &plan.way, view, budget).page(after, offset, most);
+    let answered = answer(&mut Run::new(plan, &plan.way, view, budget));
     if budget.reclaim() {
-        return Run::new(plan, instead, view, budget).page(after, offset, most);
+        return answer(&mut Run::new(plan, instead, view, budget));
     }
-    page
+    answered
 }
 
 /// Room for so many entities is made at once: few selectors lead to more.
@@ -150,7 +160,7 @@ impl<'p, 'g> Run<'p, 'g> {
 
     fn page(&mut self, after: Option<&Position>, offset: usize, most: usize) -> Result<Vec<Node<'g>>, QueryError> {
         match self.way.order {
-            Order::Serial => self.by_serial(after, offset, most),
+            Order::Serial | Order::Newest => self.by_serial(after, offset, most),
             Order::Index { field, descending } => self.by_index(field, descending, after, offset, most),
             Order::Top => {
                 let feed = self.feed()?;
@@ -164,45 +174,59 @@ impl<'p, 'g> Run<'p, 'g> {
     }
 
     fn by_serial(&mut self, after: Option<&Position>, offset: usize, most: usize) -> Result<Vec<Node<'g>>, QueryError> {
+        let (order, source) = (self.way.order, &self.way.source);
         let feed = self.feed()?;
         let ordered = match &feed {
-            Feed::Source => self.way.source.is_ordered(),
+            Feed::Source if order == Order::Newest => source.is_reversible(),
+            Feed::Source => source.is_ordered(),
             Feed::Relations(from) => from.len() <= MERGED,
         };
         if !ordered {
             return self.ranked(&feed, after, offset, most);
         }
-        let mut nodes = Vec::with_capacity(most.min(SOME));
-        if offset > 0 && after.is_none() && cost::is_passable(self.way, &self.plan.parts, &self.plan.links, self.view) {
-            let (kind, view) = (self.kind(self.plan.target()), self.view);
-            let passed: Option<Candidates<'_, 'g>> = match &feed {
-                Feed::Source => self.way.source.passing(kind, view, offset),
-                Feed::Relations(from) => match from.as_slice() {
-                    [only] => {
-                        let hop = self.plan.links[self.plan.target() - 1].hop;
-                        Some(Box::new(only.hop_from(hop, offset).map(|(node, _)| node)))
-                    }
-                    _ => None,
-                },
-            };
-            if let Some(passed) = passed {
-                return self.first(passed, most);
-            }
+        if offset > 0
+            && after.is_none()
+            && cost::is_passable(self.way, &self.plan.parts, &self.plan.links, self.view)
+            && let Some(nodes) = self.passing(&feed, offset, most)?
+        {
+            return Ok(nodes);
         }
+        let mut nodes = Vec::with_capacity(most.min(SOME));
         let mut skip = offset;
-        self.each(&feed, true, after.map(|after| after.serial), &mut |node| {
-            if skip > 0 {
-                skip -= 1;
-                return ControlFlow::Continue(());
-            }
-            nodes.push(node);
-            if nodes.len() >= most {
-                ControlFlow::Break(())
-            } else {
-                ControlFlow::Continue(())
-            }
+        self.each(&feed, order, after.map(|after| after.serial), &mut |node| {
+            taken(node, &mut skip, &mut nodes, most)
         })?;
         Ok(nodes)
+    }
+
+    /// The page after so many matches that are passed over by their number, counted from the end where the last come first.
+    fn passing(&mut self, feed: &Feed<'g>, offset: usize, most: usize) -> Result<Option<Vec<Node<'g>>>, QueryError> {
+        let (way, view, target) = (self.way, self.view, self.plan.target());
+        let (kind, is_back) = (self.kind(target), way.order == Order::Newest);
+        let hub = match feed {
+            Feed::Source => None,
+            Feed::Relations(from) => match from.as_slice() {
+                [only] => Some((*only, self.plan.links[target - 1].hop)),
+                _ => return Ok(None),
+            },
+        };
+        let (skip, take) = if is_back {
+            let all = hub.map_or_else(|| way.source.count(kind, view), |(only, hop)| only.hop_count(hop));
+            let end = all.saturating_sub(offset);
+            (end.saturating_sub(most), end.min(most))
+        } else {
+            (offset, most)
+        };
+        let passed: Option<Candidates<'_, 'g>> = match hub {
+            Some((only, hop)) => Some(Box::new(only.hop_from(hop, skip).map(|(node, _)| node))),
+            None => way.source.passing(kind, view, skip),
+        };
+        let Some(passed) = passed else { return Ok(None) };
+        let mut nodes = self.first(passed, take)?;
+        if is_back {
+            nodes.reverse();
+        }
+        Ok(Some(nodes))
     }
 
     /// The first so many, all of which are matches.
@@ -224,7 +248,7 @@ impl<'p, 'g> Run<'p, 'g> {
     ) -> Result<Vec<Node<'g>>, QueryError> {
         let (view, sort) = (self.view, &self.plan.sort);
         let mut top = Top::new(sort, offset.saturating_add(most));
-        self.each(feed, false, None, &mut |node| {
+        self.each(feed, Order::Top, None, &mut |node| {
             let ranked = Ranked::new(sort, node, view);
             if after.is_none_or(|after| ranked.is_after(sort, after)) {
                 top.add(ranked);
@@ -264,39 +288,30 @@ impl<'p, 'g> Run<'p, 'g> {
             // and the page lie on either side of such a group if one beside their border is in none.
             let border = all(offset - 1).take(2).any(|node| self.long_key(node).is_none());
             let page = || all(offset).take(most);
-            // Where all have a value nothing follows what the index has.
-            let is_within = all_set || offset.saturating_add(most) <= count;
-            if is_within && (border || offset >= count) && page().all(|node| self.long_key(node).is_none()) {
-                return self.first(page(), most);
+            if (border || offset >= count) && page().all(|node| self.long_key(node).is_none()) {
+                let mut nodes = self.first(page(), most)?;
+                // All of the kind are matches where some have no value: how many those are is known.
+                let mut skip = offset.saturating_sub(count);
+                let left = graph.kind_count(kind).saturating_sub(count).saturating_sub(skip);
+                let most = most.min(nodes.len().saturating_add(left));
+                if nodes.len() < most && !all_set {
+                    self.unset(field, None, &mut |node| taken(node, &mut skip, &mut nodes, most))?
+                        .is_break();
+                }
+                return Ok(nodes);
             }
         }
         let mut nodes = Vec::new();
         let mut skip = offset;
-        let mut sink = |node| {
-            if skip > 0 {
-                skip -= 1;
-                return ControlFlow::Continue(());
-            }
-            nodes.push(node);
-            if nodes.len() >= most {
-                ControlFlow::Break(())
-            } else {
-                ControlFlow::Continue(())
-            }
-        };
+        let mut sink = |node| taken(node, &mut skip, &mut nodes, most);
         let value = after.map(|after| after.keys.first().cloned().flatten());
         let serial = after.map(|after| after.serial);
         let unset = |run: &mut Self, after: Option<Serial>, sink: Sink<'_, 'g>| {
             if all_set {
-                return Ok(ControlFlow::Continue(()));
+                Ok(ControlFlow::Continue(()))
+            } else {
+                run.unset(field, after, sink)
             }
-            for node in graph.of_kind(kind, after) {
-                run.budget.visit(run.plan.target())?;
-                if node.entity().fields().get(field).is_none() && run.offer(node, sink)?.is_break() {
-                    return Ok(ControlFlow::Break(()));
-                }
-            }
-            Ok(ControlFlow::Continue(()))
         };
         // What is left of the value where the last page ended, then all beyond it.
         let mut passed = None;
@@ -391,6 +406,18 @@ impl<'p, 'g> Run<'p, 'g> {
         Ok(nodes)
     }
 
+    /// Those of a kind that no index lists, since they have no value, in order of serial.
+    fn unset(&mut self, field: u8, after: Option<Serial>, sink: Sink<'_, 'g>) -> Result<ControlFlow<()>, QueryError> {
+        let target = self.plan.target();
+        for node in self.view.graph().of_kind(self.kind(target), after) {
+            self.budget.visit(target)?;
+            if node.entity().fields().get(field).is_none() && self.offer(node, sink)?.is_break() {
+                return Ok(ControlFlow::Break(()));
+            }
+        }
+        Ok(ControlFlow::Continue(()))
+    }
+
     /// What orders it, if others may be ordered alike though their texts differ.
     fn long_key(&self, node: Node<'g>) -> Option<Value> {
         let key = self.plan.sort.first()?;
@@ -448,9 +475,7 @@ impl<'p, 'g> Run<'p, 'g> {
         let target = plan.target();
         let feed = self.feed()?;
         match &feed {
-            Feed::Source
-                if target == 0 && way.exact && view.sees_all(plan.result_kind()) && way.source.is_countable() =>
-            {
+            Feed::Source if cost::is_length(&way.source, way.exact, &plan.parts, view) => {
                 self.budget.visit(target)?;
                 return Ok(way.source.count(plan.result_kind(), view) as u64);
             }
@@ -468,7 +493,7 @@ impl<'p, 'g> Run<'p, 'g> {
             _ => {}
         }
         let mut count = 0;
-        self.each(&feed, false, None, &mut |_| {
+        self.each(&feed, Order::Top, None, &mut |_| {
             count += 1;
             ControlFlow::Continue(())
         })?;
@@ -497,19 +522,33 @@ impl<'p, 'g> Run<'p, 'g> {
         Ok(Feed::Relations(from))
     }
 
-    /// Every match once; `ordered` by serial and from one on, which only some feeds can.
+    /// Every match once; in order of serial, forward or backward, and from one on, which only some feeds can.
     fn each(
         &mut self,
         feed: &Feed<'g>,
-        ordered: bool,
-        after: Option<Serial>,
+        order: Order,
+        past: Option<Serial>,
         sink: Sink<'_, 'g>,
     ) -> Result<(), QueryError> {
-        match feed {
-            Feed::Source => self.walk_source(after, sink),
-            Feed::Relations(from) if ordered => self.in_order(from, after, sink),
-            Feed::Relations(from) => self.walk_relations(self.plan.target() - 1, from, sink),
+        match (feed, order) {
+            (Feed::Source, Order::Newest) => self.walk_back(past, sink),
+            (Feed::Source, _) => self.walk_source(past, sink),
+            (Feed::Relations(from), Order::Serial) => self.in_order(from, past, sink),
+            (Feed::Relations(from), Order::Newest) => self.in_order_back(from, past, sink),
+            (Feed::Relations(from), _) => self.walk_relations(self.plan.target() - 1, from, sink),
         }
+    }
+
+    /// The matches of the start from the other end of its source.
+    fn walk_back(&mut self, before: Option<Serial>, sink: Sink<'_, 'g>) -> Result<(), QueryError> {
+        let (way, view, at) = (self.way, self.view, self.way.start);
+        for node in way.source.backward(self.kind(at), view, before).into_iter().flatten() {
+            self.budget.visit(at)?;
+            if self.offer(node, sink)?.is_break() {
+                break;
+            }
+        }
+        Ok(())
     }
 
     /// The matches of the start, from its source.
@@ -597,23 +636,57 @@ impl<'p, 'g> Run<'p, 'g> {
 
     /// What the last link leads to, in order of serial.
     fn in_order(&mut self, from: &[Node<'g>], after: Option<Serial>, sink: Sink<'_, 'g>) -> Result<(), QueryError> {
-        let (at, graph) = (self.plan.target(), self.view.graph());
-        let link = &self.plan.links[at - 1];
+        let hop = self.plan.links[self.plan.target() - 1].hop;
         let mut few = Vec::with_capacity(4 * SOME);
         let mut many = Vec::new();
-        graph::touch_relations(from, link.hop.direction);
+        graph::touch_relations(from, hop.direction);
         for left in from {
-            match left.few_ends(link.hop) {
+            match left.few_ends(hop) {
                 Some(ends) => few.extend(
                     ends.filter(|far| after.is_none_or(|after| far.serial() > after))
                         .map(|far| (far, left)),
                 ),
-                None => many.push(left.hop(link.hop, after).ends().map(move |far| (far, left))),
+                None => many.push(left.hop(hop, after).ends().map(move |far| (far, left))),
             }
         }
+        let serial = |(far, _): &(Far, &Node<'g>)| far.serial();
+        self.merged(Merge::new(few, many.into_iter(), serial), sink)
+    }
+
+    /// The same backward: what counts down counts up as what is left to the greatest serial.
+    fn in_order_back(
+        &mut self,
+        from: &[Node<'g>],
+        before: Option<Serial>,
+        sink: Sink<'_, 'g>,
+    ) -> Result<(), QueryError> {
+        let hop = self.plan.links[self.plan.target() - 1].hop;
+        let end = before.unwrap_or(Serial::MAX);
+        let (mut few, mut many) = (Vec::new(), Vec::new());
+        for left in from {
+            match left.few_ends(hop) {
+                Some(ends) => few.extend(ends.filter(|far| far.serial() < end).map(|far| (far, left))),
+                None => many.push(left.hop_before(hop, end).ends_back().map(move |far| (far, left))),
+            }
+        }
+        let left = |(far, _): &(Far, &Node<'g>)| Serial::MAX - far.serial();
+        self.merged(Merge::new(few, many.into_iter(), left), sink)
+    }
+
+    /// Far ends of the last link that come in an order, each perhaps several times in a row.
+    fn merged<'n>(
+        &mut self,
+        ends: impl Iterator<Item = (Far, &'n Node<'g>)>,
+        sink: Sink<'_, 'g>,
+    ) -> Result<(), QueryError>
+    where
+        'g: 'n,
+    {
+        let (at, graph) = (self.plan.target(), self.view.graph());
+        let link = &self.plan.links[at - 1];
         let (plain, free) = (link.conds.is_empty(), self.free[at]);
         let mut last = None;
-        for (far, left) in Merge::new(few, many.into_iter(), |(far, _): &(Far, &Node<'g>)| far.serial()) {
+        for (far, left) in ends {
             self.budget.visit(at)?;
             let (left, (right, fields)) = (*left, far.reach(graph, link.hop.rel));
             if last == Some(right.slot())
@@ -698,6 +771,20 @@ impl<'p, 'g> Run<'p, 'g> {
         let valid = self.is_here(at, node)? && self.is_reached(at, node)?;
         self.memo[at].insert(node.slot(), valid);
         Ok(valid)
+    }
+}
+
+/// One more match for a page that begins after so many: more are wanted until it is full.
+fn taken<'g>(node: Node<'g>, skip: &mut usize, page: &mut Vec<Node<'g>>, most: usize) -> ControlFlow<()> {
+    if *skip > 0 {
+        *skip -= 1;
+        return ControlFlow::Continue(());
+    }
+    page.push(node);
+    if page.len() >= most {
+        ControlFlow::Break(())
+    } else {
+        ControlFlow::Continue(())
     }
 }
 

@@ -18,7 +18,7 @@ use crate::selector::ast::Selector;
 pub struct Plan {
     query: Prepared,
     pub(super) way: Way,
-    /// What to do after so many visits that led too few matches.
+    /// What to do after so many visits that led to too few matches, or to no count yet.
     pub(super) instead: Option<(u64, Box<Way>)>,
 }
 
@@ -50,9 +50,10 @@ impl Plan {
             cost::choose(&query.parts, &query.links, want, view)
         };
         // Where what comes before a page is passed over by its number, it costs what a first page does.
-        let passing = (query.offset > 0 && !query.count)
-            .then(|| choose(0))
-            .filter(|choice| cost::is_passable(&choice.way, &query.parts, &query.links, view));
+        let passing = (query.offset > 0 && !query.count).then(|| choose(0)).and_then(|first| {
+            let most = query.rows.saturating_add(1);
+            cost::passing(first, &query.parts, &query.links, [query.offset, most], view)
+        });
         let cost::Choice { way, instead } = passing.unwrap_or_else(|| choose(query.offset));
         Self { query, way, instead }
     }
@@ -122,6 +123,7 @@ impl Plan {
                     "in order of the index {}, {way}",
                     target.def().fields[usize::from(field)].name
                 )
+            Order::Newest => out.write_str("in order of serial, backward"),
             }
             Order::Top => {
                 out.write_str("the first by ")?;

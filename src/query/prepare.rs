@@ -218,10 +218,11 @@ struct Paging {
 fn paging(params: &Params, target: Option<&Part>, limits: &Limits) -> Result<Paging, QueryError> {
     let kind = target.map_or(Kind::Profile, |part| part.kind);
     let mut sort: Vec<SortKey> = Vec::new();
+    let is_unique = |key: &SortKey| matches!(key.field, Field::Id | Field::Serial);
     for by in &params.sort {
         let found = resolve::entity_field(kind, &by.field)?;
-        // Named again a field decides nothing, and would make a cursor longer.
-        if sort.iter().all(|key| key.field != found.field) {
+        // Named again a field decides nothing, and would make a cursor longer; nor does any after one that no two share.
+        if sort.iter().all(|key| key.field != found.field && !is_unique(key)) {
             sort.push(SortKey {
                 field: found.field,
                 folded: found.folded,
@@ -229,6 +230,8 @@ fn paging(params: &Params, target: Option<&Part>, limits: &Limits) -> Result<Pag
             });
         }
     }
+    // What is alike is in order of serial anyway.
+    sort.pop_if(|last| last.field == Field::Serial && !last.descending);
     let rows = params.rows.unwrap_or(limits.page.min(limits.page_max));
     if params.rows == Some(0) && !params.count {
         return Err(

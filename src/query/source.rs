@@ -75,6 +75,19 @@ impl Source {
         }
     }
 
+    /// Can it give its entities the other way round?
+    pub fn is_reversible(&self) -> bool {
+        matches!(self, Self::Kind { .. } | Self::Equal { .. } | Self::Children { .. })
+    }
+
+    /// Can the first so many of its entities, in order of serial, be passed over?
+    pub fn is_passing(&self) -> bool {
+        matches!(
+            self,
+            Self::Kind { after: None, to: None } | Self::Equal { .. } | Self::Children { .. }
+        )
+    }
+
     /// Could it give an entity twice, and not one right after the other?
     pub fn may_repeat(&self) -> bool {
         matches!(self, Self::Union(_) | Self::Below) && !self.is_ordered()
@@ -132,6 +145,37 @@ impl Source {
                     Box::new(all.collect::<Vec<_>>().into_iter().flatten())
                 }
             }
+        }
+    }
+
+    /// Its entities, the newest first, before a serial if one is given: of those that are reversible.
+    pub fn backward<'p, 'g: 'p>(
+        &'p self,
+        kind: Kind,
+        view: &View<'g>,
+        before: Option<Serial>,
+    ) -> Option<Candidates<'p, 'g>> {
+        let graph = view.graph();
+        match self {
+            Self::Kind { after, to } => {
+                let end = to.map_or(Serial::MAX, |to| to.saturating_add(1));
+                let end = before.map_or(end, |before| before.min(end));
+                let nodes = graph.of_kind_back(kind, Some(end));
+                Some(Box::new(
+                    nodes.take_while(move |node| after.is_none_or(|after| node.serial() > after)),
+                ))
+            }
+            Self::Equal { field, value } => Some(Box::new(graph.by_value_back(kind, *field, value, before))),
+            Self::Children { rel, parent } => {
+                let hop = Hop {
+                    rel: *rel,
+                    direction: Direction::Forward,
+                };
+                let end = before.unwrap_or(Serial::MAX);
+                let children = parent_of(view, *rel, *parent).map(|parent| parent.hop_before(hop, end).rev());
+                Some(Box::new(children.into_iter().flatten().map(|(child, _)| child)))
+            }
+            _ => None,
         }
     }
 
@@ -217,17 +261,18 @@ pub(super) fn cheapest<'g>(conds: &[Cond<Field>], kind: Kind, view: &View<'g>) -
             exact: true,
         };
     }
-    let whole = || Found {
-        estimate: Source::KIND.count(kind, view) as f64,
-        source: Source::KIND,
-        first: None,
-        exact: conds.is_empty(),
-    };
+    let whole = Source::KIND.count(kind, view) as f64;
     let best = match of_all(conds, kind, view) {
         // An id is as good as it gets; what else is true of it does not matter.
         Some(found) if found.estimate <= 1.0 => return found,
-        Some(found) if found.estimate < Source::KIND.count(kind, view) as f64 => found,
-        _ => whole(),
+        Some(found) if found.estimate < whole => found,
+        found => Found {
+            source: Source::KIND,
+            estimate: whole,
+            first: None,
+            // What an index has of all of the kind, all of the kind meets.
+            exact: conds.is_empty() || found.is_some_and(|found| found.exact && found.source.is_countable()),
+        },
     };
     if view.sees_all(kind) {
         return best;
@@ -345,6 +390,8 @@ fn bounds(what: &What) -> Option<(Bound<Value>, Bound<Value>)> {
         What::LessOrEqual(value) => (Bound::Unbounded, Bound::Included(value.clone())),
         What::Greater(value) => (Bound::Excluded(value.clone()), Bound::Unbounded),
         What::GreaterOrEqual(value) => (Bound::Included(value.clone()), Bound::Unbounded),
+        // Those without a value are in no index.
+        What::Set => (Bound::Unbounded, Bound::Unbounded),
         _ => return None,
     })
 }

@@ -117,7 +117,7 @@ fn planned_is_naive() {
 }
 
 /// What plans say of themselves. A way that no random selector takes would not be tested.
-const SAYINGS: [&str; 16] = [
+const SAYINGS: [&str; 17] = [
     "by id '",
     " ids (",
     "by all of its kind",
@@ -130,6 +130,7 @@ const SAYINGS: [&str; 16] = [
     "check ~",
     "walk ~",
     "in order of serial",
+    "in order of serial, backward",
     "forward",
     "backward",
     "the first by",

@@ -247,6 +247,9 @@ fn a_page_costs_a_page_wherever_it_is() {
         "/License{r=20}",
         "/License{r=20,s=name}",
         "/License{r=20,s=name-}",
+        "/License{r=20,s=serial-}",
+        "/LicensedItem[@id='#LicensedItem.1']/~OneToMany/License{r=20,s=serial-}",
+        "/License[@ref_LicensedItem_id='#LicensedItem.1']{r=20,s=serial-}",
         "/Organization[@name*'Organization']/~OneToMany/Entitlement/~OneToMany/License{r=20}",
         "/License[@ref_LicensedItem_id='#LicensedItem.1']{r=20}",
         "/Person[@firstName='First 3']{r=20}",
@@ -305,6 +308,9 @@ fn what_costs_too_much_ends_by_its_budget() {
         ),
         ("/License{s=active}".to_owned(), true),
         ("/License{count}".to_owned(), false),
+        ("/License[@name>'']{count}".to_owned(), false),
+        ("/License{s=serial-,r=5}".to_owned(), false),
+        ("/License{s=name,s=serial,r=5}".to_owned(), false),
     ] {
         let selector = seatgraph::selector::parse(&asked, &limits).unwrap_or_else(|error| panic!("{asked}: {error}"));
         let plan = query::plan(&selector, &view, &limits).unwrap();

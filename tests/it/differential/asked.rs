@@ -153,6 +153,9 @@ fn sorted_by(dice: &mut Dice, kind: Kind) -> String {
         .filter(|field| field.indexed)
         .map(|field| field.name)
         .collect();
+    if dice.in_hundred(20) {
+        return "serial".to_owned();
+    }
     match dice.pick(&indexed) {
         Some(name) if dice.in_hundred(60) => (*name).to_owned(),
         _ => field(dice, kind),
