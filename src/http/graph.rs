@@ -329,7 +329,8 @@ impl Question {
         if let Planned::Query(plan, tree) = planned {
             let mut visits = plan.estimate();
             if !tree.is_empty() {
-                let nested = plan.expected_rows() as f64 * tree.fan(&View::new(&self.graph, &self.who));
+                let view = View::new(&self.graph, &self.who);
+                let nested = plan.expected_rows() as f64 * tree.fan(plan.only(&view), &view);
                 visits = visits.saturating_add(nested as u64);
             }
             if visits > INLINE_VISITS || self.explain {
@@ -359,7 +360,7 @@ impl Question {
             Planned::Named(selector) => return self.answer_named(selector, &view, budget),
         };
         if self.explain {
-            let explanation = query::explain(plan, tree, &view, self.limits(), self.after.as_ref())?;
+            let explanation = query::explain(plan, tree, &view, budget, self.after.as_ref())?;
             return Ok(Answered {
                 body: explained(&explanation),
                 tag: None,
@@ -666,7 +667,7 @@ mod tests {
     fn a_slow_query_is_logged_without_what_it_asked_for() {
         let graph = Arc::new(world());
         let limits = Limits::default();
-        let question = |text: &str, slow| Question {
+        let question = |text: &str, explain, slow| Question {
             state: state(Some(slow)),
             graph: Arc::clone(&graph),
             who: Who::server(),
@@ -676,13 +677,13 @@ mod tests {
             include_texts: vec!["/~OneToMany/ProfileGroup[@name='secret']".to_owned()],
             wrap: true,
             signed: false,
-            explain: false,
+            explain,
             after: None,
             request_id: "r-1".into(),
         };
-        let logged = |text: &str, slow| {
+        let logged = |text: &str, explain, slow| {
             logged::during(|| {
-                let question = question(text, slow);
+                let question = question(text, explain, slow);
                 let asked = Asked::Parsed(selector::parse(text, &limits).expect("a selector"));
                 match question.begin(asked, None, &RefCell::new(Statements::new(&limits)), &Sender::new(None)) {
                     Ok(answered) => drop(answered),
@@ -692,8 +693,13 @@ mod tests {
         };
         let short = "/Organization[@name='hub']/~OneToMany/ProfileGroup{r=10}";
         let long = "/ProfileGroup[@description!='secret']{count}";
-        for (text, visited) in [(short, "visited=12"), (long, "visited=12000")] {
-            let line = logged(text, Duration::ZERO);
+        for (text, explain, visited) in [
+            (short, false, "visited=12"),
+            (short, true, "visited=12"),
+            (long, false, "visited=12000"),
+            (long, true, "visited=12000"),
+        ] {
+            let line = logged(text, explain, Duration::ZERO);
             for part in [
                 "slow query",
                 "request_id=r-1",
@@ -706,7 +712,7 @@ mod tests {
                 assert!(line.contains(part), "{part}: {line}");
             }
             assert!(!line.contains("hub") && !line.contains("secret"), "{line}");
-            assert_eq!(logged(text, Duration::from_secs(3600)), "");
+            assert_eq!(logged(text, explain, Duration::from_secs(3600)), "");
         }
     }
 
@@ -727,8 +733,12 @@ mod tests {
             ("/Organization{r=1000}", Some(groups), false),
             ("/Organization{r=1000,count}", Some(groups), true),
             (other.as_str(), Some(groups), true),
-            // Found out.
+            // The one there is has twelve thousand.
             (hub.as_str(), Some(groups), false),
+            // Found out.
+            ("/Organization{r=1,s=serial-}", Some(groups), false),
+            // As many, and nobody looks at them.
+            ("/ProfileGroup{count}", None, true),
             ("/Person", None, true),
             (likes.as_str(), None, false),
         ] {

@@ -9,7 +9,6 @@ use super::page::Position;
 use super::plan::Plan;
 use crate::access::View;
 use crate::graph::Node;
-use crate::limits::Limits;
 
 #[derive(Clone, Debug)]
 pub struct Explanation {
@@ -35,26 +34,21 @@ pub fn explain<'g>(
     plan: &Plan,
     tree: &IncludeTree,
     view: &View<'g>,
-    limits: &Limits,
+    budget: &mut Budget,
     after: Option<&Position>,
 ) -> Result<Explanation, QueryError> {
-    let mut budget = Budget::new(limits);
     // What is counted has nothing nested in it.
-    let (count, nodes) = match evaluate(plan, view, &mut budget, after)? {
+    let (count, nodes) = match evaluate(plan, view, budget, after)? {
         Answer::Count(count) => (count, Vec::new()),
         Answer::Page { nodes, .. } => (nodes.len() as u64, nodes),
     };
     let found = budget.clone();
     let mut nested = Vec::new();
-    nest(
-        tree,
-        "",
-        &nodes,
-        plan.expected_rows() as f64,
-        view,
-        &mut budget,
-        &mut nested,
-    )?;
+    let expected = Expected {
+        objects: plan.expected_rows() as f64,
+        only: plan.only(view),
+    };
+    nest(tree, "", &nodes, expected, view, budget, &mut nested)?;
     let micros = u64::try_from(budget.elapsed().as_micros()).unwrap_or(u64::MAX);
     let mut steps = Vec::new();
     let mut way = &plan.way;
@@ -93,13 +87,21 @@ pub fn explain<'g>(
     })
 }
 
+/// What is thought to be there to nest something in.
+#[derive(Clone, Copy)]
+struct Expected<'g> {
+    objects: f64,
+    /// The one there is, where it is known.
+    only: Option<Node<'g>>,
+}
+
 /// An include at a time and what is nested under it, as deep as the longest include, which `include_hops` bounds. `path` is
-/// what led here, `expected` how many objects were thought to be here.
+/// what led here.
 fn nest<'g>(
     tree: &IncludeTree,
     path: &str,
     nodes: &[Node<'g>],
-    expected: f64,
+    expected: Expected<'g>,
     view: &View<'g>,
     budget: &mut Budget,
     steps: &mut Vec<ExplainedStep>,
@@ -110,12 +112,15 @@ fn nest<'g>(
         for node in nodes {
             ends.extend(related(*node, child, view, budget)?.into_iter().map(|(end, _)| end));
         }
-        let expected = expected * child.fan(view);
+        let expected = Expected {
+            objects: expected.objects * child.fan(expected.only, view),
+            only: None,
+        };
         let after = budget.spent();
         let path = format!("{path} {child}");
         steps.push(ExplainedStep {
             step: format!("include{path}"),
-            estimated: expected.ceil() as u64,
+            estimated: expected.objects.ceil() as u64,
             spent: Spent {
                 visited: after.visited - before.visited,
                 texts: after.texts - before.texts,

@@ -1,7 +1,10 @@
 //! Related objects a query wants nested in its answer: `?/~ManyToOne/Person&/~OneToMany/ContactInformation`. Chains that
 //! begin alike become one tree. Does not write the answer.
 
+use std::collections::HashSet;
 use std::fmt;
+
+use foldhash::fast::RandomState;
 
 use super::budget::Budget;
 use super::condition::{EntitySubject, hold};
@@ -41,17 +44,18 @@ impl IncludeTree {
         self.children.is_empty()
     }
 
-    /// How many objects it is expected to nest under each.
-    pub fn fan(&self, view: &View<'_>) -> f64 {
-        let under = |child: &IncludeNode| child.fan(view) * (1.0 + child.tree.fan(view));
+    /// How many objects it is expected to nest under each: under this one, or one of its kind on average.
+    pub fn fan(&self, node: Option<Node<'_>>, view: &View<'_>) -> f64 {
+        let under = |child: &IncludeNode| child.fan(node, view) * (1.0 + child.tree.fan(None, view));
         self.children.iter().map(under).sum()
     }
 }
 
 impl IncludeNode {
-    /// How many relations are expected to lead from one object.
-    pub(super) fn fan(&self, view: &View<'_>) -> f64 {
-        cost::fan(None, self.hop, view)
+    /// How many relations are expected to lead from this object, or from one of its kind on average.
+    pub(super) fn fan(&self, node: Option<Node<'_>>, view: &View<'_>) -> f64 {
+        // How many of one entity's are hidden is nobody's to know.
+        cost::fan(node.filter(|_| view.sees_all(self.part.kind)), self.hop, view)
     }
 }
 
@@ -120,6 +124,9 @@ fn add(tree: &mut IncludeTree, chain: &[Step], from: Kind) -> Result<(), QueryEr
     add(&mut tree.children[at].tree, rest, kind)
 }
 
+/// So many relations are looked at, whosever they are.
+const MANY: usize = 64;
+
 /// The far ends to nest under one object, in order of serial, each with the relation's own fields.
 pub fn related<'g>(
     node: Node<'g>,
@@ -132,8 +139,7 @@ pub fn related<'g>(
         return Ok(ends);
     }
     let open = view.sees_all(include.part.kind);
-    for (other, fields) in node.hop(include.hop, None) {
-        budget.visit(0)?;
+    let mut nest = |other: Node<'g>, fields: Values<'g>, budget: &mut Budget| {
         let subject = EntitySubject { node: other, view };
         if is_linked(&include.link, node, other, fields, budget, 0)?
             && (open || view.sees(other))
@@ -141,6 +147,27 @@ pub fn related<'g>(
         {
             ends.push((other, fields));
         }
+        Ok::<(), QueryError>(())
+    };
+    let count = node.hop_count(include.hop);
+    // What is hidden should cost nothing: where that is most of a hub, one's own is gone through instead.
+    if !open && count > MANY && count as f64 > view.below(include.part.kind).about() {
+        let mut seen = HashSet::with_hasher(RandomState::default());
+        for step in view.below(include.part.kind) {
+            budget.visit(0)?;
+            let Some(other) = step.filter(|other| seen.insert(other.slot())) else {
+                continue;
+            };
+            if let Some(fields) = node.relation(include.hop, other) {
+                nest(other, fields, budget)?;
+            }
+        }
+        ends.sort_unstable_by_key(|(other, _)| other.serial());
+        return Ok(ends);
+    }
+    for (other, fields) in node.hop(include.hop, None) {
+        budget.visit(0)?;
+        nest(other, fields, budget)?;
     }
     Ok(ends)
 }

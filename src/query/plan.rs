@@ -10,6 +10,7 @@ use super::error::QueryError;
 use super::prepare::{Link, Part, Prepared, prepare};
 use super::source::ShownSource;
 use crate::access::View;
+use crate::graph::Node;
 use crate::limits::Limits;
 use crate::selector::ast::Selector;
 
@@ -68,6 +69,12 @@ impl Plan {
         if self.count { 0 } else { self.estimate().min(self.rows) }
     }
 
+    /// The one object it answers, where it began with that and nothing else.
+    pub fn only<'g>(&self, view: &View<'g>) -> Option<Node<'g>> {
+        let id = self.way.only.filter(|_| self.way.start == self.target())?;
+        view.find(id)
+    }
+
     /// What is done, in the order of doing: the part it is about, in words, with what it is expected to cost.
     pub(super) fn stages(&self, way: &Way) -> Vec<(usize, String, u64)> {
         let stage = |at: usize, word: &str, link| {
@@ -116,6 +123,7 @@ impl Plan {
         let target = self.result_kind();
         match way.order {
             Order::Serial => out.write_str("in order of serial"),
+            Order::Newest => out.write_str("in order of serial, backward"),
             Order::Index { field, descending } => {
                 let way = if descending { "backward" } else { "forward" };
                 write!(
@@ -123,7 +131,6 @@ impl Plan {
                     "in order of the index {}, {way}",
                     target.def().fields[usize::from(field)].name
                 )
-            Order::Newest => out.write_str("in order of serial, backward"),
             }
             Order::Top => {
                 out.write_str("the first by ")?;

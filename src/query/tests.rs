@@ -617,7 +617,7 @@ fn an_explanation_counts_what_was_done() {
     )
     .unwrap();
     let plan = plan(&selector, &view, &limits).unwrap();
-    let told = explain(&plan, &IncludeTree::default(), &view, &limits, None).unwrap();
+    let told = explain(&plan, &IncludeTree::default(), &view, &mut Budget::new(&limits), None).unwrap();
     assert_eq!(told.plan, plan.to_string());
     assert_eq!(
         told.steps.iter().map(|step| step.spent.visited).collect::<Vec<_>>(),
@@ -646,7 +646,7 @@ fn an_explanation_counts_what_includes_nest() {
             .map(|text| parse_include(text, &limits).unwrap())
             .collect();
         let tree = includes(&chains, plan.result_kind(), &limits).unwrap();
-        let told = explain(&plan, &tree, &view, &limits, None).map_err(|error| error.code);
+        let told = explain(&plan, &tree, &view, &mut Budget::new(&limits), None).map_err(|error| error.code);
         let nested = told.map(|told| {
             let all: u64 = told.steps.iter().map(|step| step.spent.visited).sum();
             assert_eq!(all, told.spent.visited, "{asked}");
@@ -783,7 +783,7 @@ fn a_long_text_is_folded_once_and_paid_for_each_time() {
     assert_eq!(texts("/Person{s=lastName}", &all), Ok(0));
     let view = View::new(&graph, &who);
     let likes_two = plan(&parse(&likes(2), &all).unwrap(), &view, &all).unwrap();
-    let told = explain(&likes_two, &IncludeTree::default(), &view, &all, None).unwrap();
+    let told = explain(&likes_two, &IncludeTree::default(), &view, &mut Budget::new(&all), None).unwrap();
     let both = Spent {
         visited: 1,
         texts: 3000,

@@ -238,6 +238,7 @@ impl Case<'_> {
         self.pages_by_cursor(dice, &selector, &expected);
         self.pages_by_index(dice, &selector, &expected);
         self.takes_all(&selector, &expected);
+        self.nests(dice, &expected);
         tally.given_up += self.given_up.get();
         for (all, said) in tally.said.iter_mut().zip(self.said.get()) {
             *all += said;
@@ -350,6 +351,40 @@ impl Case<'_> {
                 Some(&plan),
                 &format!("{next:?} after {{i={index},r={rows}}} of {}", expected.len()),
             );
+        }
+    }
+
+    /// What an include nests under one of them, most likely the oldest: that is where hubs are.
+    fn nests(&self, dice: &mut Dice, expected: &[Node<'_>]) {
+        let node = if dice.in_hundred(50) {
+            expected.first()
+        } else {
+            dice.pick(expected)
+        };
+        let Some(node) = node.and_then(|node| self.view.find(node.id)) else {
+            return;
+        };
+        let Some(hop) = dice.pick(node.kind.hops()).filter(|hop| !hop.to().def().internal) else {
+            return;
+        };
+        let text = format!("/~{}/{}", hop.word(), hop.to().name());
+        let tree = seatgraph::selector::parse_include(&text, &self.limits)
+            .map_err(|error| error.to_string())
+            .and_then(|chain| query::includes(&[chain], node.kind, &self.limits).map_err(|error| error.to_string()))
+            .unwrap_or_else(|error| self.fail(None, &format!("{text}: {error}")));
+        let mut budget = Budget::new(&self.limits);
+        let nested = query::related(node, &tree.children()[0], self.view, &mut budget);
+        let nested: Option<Vec<_>> = nested
+            .ok()
+            .map(|ends| ends.iter().map(|(end, fields)| (end.serial, fields.len())).collect());
+        let hop = tree.children()[0].hop;
+        let seen = node.hop(hop, None).filter(|(end, _)| self.view.sees(*end));
+        let seen: Vec<_> = seen
+            .filter(|_| self.view.sees_relation(hop.rel))
+            .map(|(end, fields)| (end.serial, fields.len()))
+            .collect();
+        if nested.as_ref() != Some(&seen) {
+            self.fail(None, &format!("{node:?}?{text}: {nested:?} instead of {seen:?}"));
         }
     }
 

@@ -180,7 +180,7 @@ fn told(asked: &str, view: &View<'_>, limits: &Limits) -> String {
     for line in without_ids(&plan.to_string()).lines() {
         let _ = writeln!(told, "  {line}");
     }
-    match query::explain(&plan, &IncludeTree::default(), view, limits, None) {
+    match query::explain(&plan, &IncludeTree::default(), view, &mut Budget::new(limits), None) {
         Ok(done) => {
             let _ = writeln!(told, "  visited {}, answer {}", done.spent.visited, done.count);
         }
@@ -375,6 +375,68 @@ fn a_hope_that_fails_costs_little() {
         }
     }
     assert!(given_up > 5, "{given_up} given up");
+}
+
+/// A small customer of many licenses of few items: whatever is hoped for on the way from the items back to it, the answer
+/// costs no more than a few times what the customer has.
+#[test]
+fn the_licenses_of_others_cost_little() {
+    let graph = world();
+    let who = everybody();
+    let view = View::new(&graph, &who);
+    let limits = Limits::default();
+    for organization in [2, 7, 52] {
+        for asked in [
+            format!("/Organization[@name='Organization {organization:02}']/~OneToMany/Entitlement/~OneToMany/License"),
+            format!(
+                "/Organization[@id='{}']/~OneToMany/Entitlement/~OneToMany/License",
+                id(Kind::Organization, organization)
+            ),
+            format!(
+                "/Entitlement[@id='{}']/~OneToMany/License",
+                id(Kind::Entitlement, organization)
+            ),
+            format!(
+                "/Entitlement[@ref_Organization_id='{}']/~OneToMany/License",
+                id(Kind::Organization, organization)
+            ),
+        ] {
+            for rest in ["", "{count}", "{s=name}", "{s=serial-}"] {
+                let asked = format!("{asked}/~ManyToOne/LicensedItem{rest}");
+                let selector = seatgraph::selector::parse(&asked, &limits).unwrap();
+                let plan = query::plan(&selector, &view, &limits).unwrap();
+                let mut budget = Budget::new(&limits);
+                query::evaluate(&plan, &view, &mut budget, None).unwrap();
+                assert!(budget.visited() < 10, "{asked}: {} visited\n{plan}", budget.visited());
+            }
+        }
+    }
+}
+
+/// What an include nests for a bound token costs what is its own, however much of a hub is not.
+#[test]
+fn a_hub_of_others_is_not_gone_through() {
+    let graph = world();
+    let (everybody, bound) = (everybody(), bound());
+    let limits = Limits::default();
+    let item = graph.find(id(Kind::LicensedItem, 1)).unwrap();
+    let chain = seatgraph::selector::parse_include("/~OneToMany/License", &limits).unwrap();
+    let tree = query::includes(&[chain], Kind::LicensedItem, &limits).unwrap();
+    let nested = |who: &Who| {
+        let view = View::new(&graph, who);
+        let mut budget = Budget::new(&limits);
+        let ends = query::related(item, &tree.children()[0], &view, &mut budget).unwrap();
+        let serials: Vec<_> = ends.iter().map(|(end, _)| end.serial).collect();
+        (serials, budget.visited())
+    };
+    let (all, visited) = nested(&everybody);
+    assert_eq!((all.len(), visited), (1002, 1002));
+    let (own, visited) = nested(&bound);
+    let view = View::new(&graph, &bound);
+    let hop = tree.children()[0].hop;
+    let seen = item.hop(hop, None).filter(|(end, _)| view.sees(*end));
+    assert_eq!(own, seen.map(|(end, _)| end.serial).collect::<Vec<_>>());
+    assert_eq!((own.len(), visited), (2, 4));
 }
 
 /// Five hundred selectors nobody planned for.
