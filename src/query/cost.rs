@@ -321,10 +321,10 @@ struct Paper<'a> {
     whole: SmallVec<[f64; 4]>,
     /// Entities that meet each part's own conditions.
     meeting: SmallVec<[f64; 4]>,
-    /// The one entity a part can be, where there is but one.
-    only: SmallVec<[Option<Node<'a>>; 2]>,
     /// Of those, the ones to which the parts on the left lead as well: of the last part, the matches.
     reached: SmallVec<[f64; 4]>,
+    /// The one entity a part can be, where there is but one.
+    only: SmallVec<[Option<Node<'a>>; 2]>,
     /// Matches needed before stopping.
     need: f64,
     count: bool,
@@ -357,8 +357,8 @@ impl<'a> Paper<'a> {
             view,
             whole,
             meeting,
-            only,
             reached: SmallVec::with_capacity(parts.len()),
+            only,
             need,
             count,
         };
@@ -379,6 +379,7 @@ impl<'a> Paper<'a> {
         self.share_of(self.meeting[at], at)
     }
 
+    /// What share so many are of a part's kind.
     fn share_of(&self, some: f64, at: usize) -> f64 {
         if self.whole[at] > 0.0 {
             (some / self.whole[at]).min(1.0)

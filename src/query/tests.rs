@@ -288,6 +288,29 @@ fn order_is_chosen() {
     check("/License{s=validUntil-}", &[43, 42, 44, 41]);
     check("/License{s=active-,s=name+}", &[41, 44, 43, 42]);
     check("/License{s=ref_Entitlement_id-}", &[44, 41, 42, 43]);
+    check("/License{s=serial}", &[41, 42, 43, 44]);
+    check("/License{s=serial-}", &[44, 43, 42, 41]);
+    check("/License{s=serial-,s=name}", &[44, 43, 42, 41]);
+    check("/License{s=name-,s=serial+}", &[43, 42, 41, 44]);
+    check("/License{s=name-,s=serial-}", &[43, 42, 44, 41]);
+    check("/License{s=id-,s=name}", &[44, 43, 42, 41]);
+    check("/License{s=serial-,i=1,r=2}", &[43, 42]);
+    check("/License{s=serial-,i=3,r=2}", &[41]);
+    check("/License{s=serial-,i=4,r=2}", &[]);
+    check("/License[@name='L1']{s=serial-}", &[44, 41]);
+    check("/License[@name='L1']{s=serial-,i=1}", &[41]);
+    check("/License[@validUntil!=null]{s=serial-,r=2}", &[44, 42]);
+    check("/License[@serial>15][@serial<=17]{s=serial-}", &[43, 42]);
+    check("/Entitlement/~OneToMany/License{s=serial-,r=3}", &[44, 43, 42]);
+    check(
+        "/LicensedItem[@name='editor']/~OneToMany/License{s=serial-,i=1,r=1}",
+        &[43],
+    );
+    check("/ProfileGroup/~Membership/Profile{s=serial-}", &[32, 31]);
+    check("/License{s=validUntil,i=2,r=1}", &[42]);
+    check("/License{s=validUntil,i=2,r=2}", &[42, 43]);
+    check("/License{s=validUntil,i=3,r=2}", &[43]);
+    check("/License{s=validUntil,i=4,r=2}", &[]);
     check("/License{i=1,r=2}", &[42, 43]);
     check("/License{i=9,r=2}", &[]);
     check("/License{r=0,count}", &[4]);
