@@ -249,7 +249,8 @@ impl<'c> Scene<'c> {
         let Some(one) = after.or(before) else { return };
         // As it was left: what had ended by then was told to have.
         let was = before.map_or("", |before| reservation(before, before.updated));
-        let is = after.map_or("", |after| reservation(after, self.now));
+        // As it is left now, which is the same but for what an import brings with its times.
+        let is = after.map_or("", |after| reservation(after, after.updated));
         // One that has ended by itself since is another one now.
         let goes_on = was == is && !before.is_some_and(|before| has_ended(before, self.now));
         // Each state that ends is told before the one that begins.

@@ -30,11 +30,18 @@ pub(super) fn run(call: &mut Call<'_, '_>) -> Result<Outcome, Error> {
     let id = call.arguments.id("profileId").unwrap_or_default();
     let profile = reached(call.tx.graph(), call.who, Kind::Profile, id, "profileId")?;
     let now = call.tx.now();
-    let (mut inputs, mut ended) = (Vec::new(), Vec::new());
+    let (mut inputs, mut ended, mut leaving) = (Vec::new(), Vec::new(), Vec::new());
     for id in call.arguments.ids("licenseId") {
         let license = owned(call.tx.graph(), call.who, Kind::License, id, "licenseId")?;
         let there = license.graph().assignment(license, profile);
         ended.extend(there.filter(|there| has_ended(there, now)).map(|there| there.id));
+        // What is said of it is by hand from now on.
+        let by_hand = call.arguments.has("reservationType");
+        leaving.extend(
+            there
+                .filter(|there| by_hand || has_ended(there, now))
+                .map(|there| there.id),
+        );
         inputs.push(input(call, profile, license, now)?);
     }
     // What the operation may do as a whole, its steps may.
@@ -47,12 +54,11 @@ pub(super) fn run(call: &mut Call<'_, '_>) -> Result<Outcome, Error> {
         ]
         .map(|(kind, action)| Permission::Kind(kind, action)),
     );
-    let done = crud::upsert(call.tx, &who, &inputs, Mode::Post, None).map_err(of_parameter)?;
-    if call.arguments.has("reservationType") {
-        for assignment in &done.top {
-            ruled::leave(call.tx, *assignment)?;
-        }
+    // Before it is judged, since a rule's quota bounds what is the rule's only.
+    for assignment in leaving {
+        ruled::leave(call.tx, assignment)?;
     }
+    let done = crud::upsert(call.tx, &who, &inputs, Mode::Post, None).map_err(of_parameter)?;
     for assignment in ended {
         forget(call.tx, assignment)?;
     }

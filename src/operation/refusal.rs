@@ -86,6 +86,8 @@ pub enum Refusal {
     PasswordNotHashed,
     #[error("the `{}` `{id}` does not belong to the organization the token is bound to", kind.name())]
     OutsideOrganization { kind: Kind, id: Uuid },
+    #[error("the `{}` would be left without anything within the organization's reach", kind.name())]
+    LeftBehind { kind: Kind },
     #[error("a token bound to the organization `{organization}` creates no such `{}`", kind.name())]
     NotOrganizations { kind: Kind, organization: Uuid },
     #[error("what is stored is not what `If-Match` names")]
@@ -127,7 +129,7 @@ impl Refusal {
             Self::SelfRelation(_) => "selfRelation",
             Self::LeaseStays => "leaseStays",
             Self::PasswordNotHashed => "internal",
-            Self::OutsideOrganization { .. } => "outsideOrganization",
+            Self::OutsideOrganization { .. } | Self::LeftBehind { .. } => "outsideOrganization",
             Self::NotOrganizations { .. } => "readOnly",
             Self::Stale | Self::NotNew => "stale",
             Self::IfMatchNeedsOne => "ifMatchNeedsOne",
@@ -161,7 +163,9 @@ impl Refusal {
             | Self::NameOfAnother(_)
             | Self::LeaseStays
             | Self::TieExists { .. } => Class::Conflict,
-            Self::OutsideOrganization { .. } | Self::NotOrganizations { .. } => Class::Forbidden,
+            Self::OutsideOrganization { .. } | Self::LeftBehind { .. } | Self::NotOrganizations { .. } => {
+                Class::Forbidden
+            }
             Self::Stale | Self::NotNew => Class::Stale,
             Self::PasswordNotHashed => Class::Internal,
             Self::Denied(denied) => denied_class(denied),
@@ -200,6 +204,7 @@ impl Refusal {
                 kind: Kind::Organization,
                 ..
             } => "use a token that is bound to no organization",
+            Self::LeftBehind { .. } => "let another profile have it in the same request, or delete the profile",
             Self::OutsideOrganization { .. } => "link it, in the same request, to what belongs to the organization",
             Self::NotOrganizations { .. } => "use a token that is bound to no organization",
             Self::Stale => "read it again, and send the ETag you get then",

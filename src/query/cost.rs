@@ -470,7 +470,7 @@ pub(super) fn passing(
 ) -> Option<Choice> {
     let (way, target) = (&mut first.way, parts.len() - 1);
     // One hub has its relations in order; those of several are merged.
-    let is_one = way.start == target || way.visits[way.start] <= 1.0;
+    let is_one = way.start == target || way.visits[way.start] <= 1.0 && way.source != Source::Below;
     if !is_one || !is_passable(way, parts, links, view) {
         return None;
     }

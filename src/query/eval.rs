@@ -662,7 +662,8 @@ impl<'p, 'g> Run<'p, 'g> {
     ) -> Result<(), QueryError> {
         let hop = self.plan.links[self.plan.target() - 1].hop;
         let end = before.unwrap_or(Serial::MAX);
-        let (mut few, mut many) = (Vec::new(), Vec::new());
+        let (mut few, mut many) = (Vec::with_capacity(4 * SOME), Vec::new());
+        graph::touch_relations(from, hop.direction);
         for left in from {
             match left.few_ends(hop) {
                 Some(ends) => few.extend(ends.filter(|far| far.serial() < end).map(|far| (far, left))),

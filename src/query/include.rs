@@ -139,35 +139,42 @@ pub fn related<'g>(
         return Ok(ends);
     }
     let open = view.sees_all(include.part.kind);
-    let mut nest = |other: Node<'g>, fields: Values<'g>, budget: &mut Budget| {
+    let is_nested = |other: Node<'g>, fields: Values<'g>, budget: &mut Budget| {
         let subject = EntitySubject { node: other, view };
-        if is_linked(&include.link, node, other, fields, budget, 0)?
-            && (open || view.sees(other))
-            && hold(&include.part.conds, &subject, budget, 0)?
-        {
-            ends.push((other, fields));
-        }
-        Ok::<(), QueryError>(())
+        Ok::<bool, QueryError>(
+            is_linked(&include.link, node, other, fields, budget, 0)?
+                && (open || view.sees(other))
+                && hold(&include.part.conds, &subject, budget, 0)?,
+        )
     };
-    let count = node.hop_count(include.hop);
-    // What is hidden should cost nothing: where that is most of a hub, one's own is gone through instead.
-    if !open && count > MANY && count as f64 > view.below(include.part.kind).about() {
+    // What is hidden should cost little: where that may be most of a hub, one's own is gone through instead, as far as that is
+    // less.
+    let count = if open { 0 } else { node.hop_count(include.hop) };
+    if count > MANY && count as f64 > view.below(include.part.kind).about() {
         let mut seen = HashSet::with_hasher(RandomState::default());
-        for step in view.below(include.part.kind) {
+        let mut own = view.below(include.part.kind);
+        for step in own.by_ref().take(count) {
             budget.visit(0)?;
             let Some(other) = step.filter(|other| seen.insert(other.slot())) else {
                 continue;
             };
-            if let Some(fields) = node.relation(include.hop, other) {
-                nest(other, fields, budget)?;
+            if let Some(fields) = node.relation(include.hop, other)
+                && is_nested(other, fields, budget)?
+            {
+                ends.push((other, fields));
             }
         }
-        ends.sort_unstable_by_key(|(other, _)| other.serial());
-        return Ok(ends);
+        if own.next().is_none() {
+            ends.sort_unstable_by_key(|(other, _)| other.serial());
+            return Ok(ends);
+        }
+        ends.clear();
     }
     for (other, fields) in node.hop(include.hop, None) {
         budget.visit(0)?;
-        nest(other, fields, budget)?;
+        if is_nested(other, fields, budget)? {
+            ends.push((other, fields));
+        }
     }
     Ok(ends)
 }

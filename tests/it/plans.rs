@@ -439,6 +439,48 @@ fn a_hub_of_others_is_not_gone_through() {
     assert_eq!((own.len(), visited), (2, 4));
 }
 
+/// What an organization has lies in its last entitlement, and its first ones tell nothing of it.
+#[test]
+fn what_is_ones_own_is_gone_through_no_further_than_the_hub() {
+    use Kind::*;
+    use RelationType::*;
+    let clock = Clock::frozen(Time(EPOCH));
+    let mut graph = Graph::new();
+    let mut transaction = Transaction::new(&mut graph, 1, clock.now(), &clock);
+    let mut make = Maker {
+        transaction: &mut transaction,
+    };
+    make.entity(Organization, 2, &[("name", Value::text("Late"))]);
+    for number in 1..=2 {
+        make.entity(
+            LicensedItem,
+            number,
+            &[("name", Value::text(&format!("item {number}")))],
+        );
+    }
+    for entitlement in 1..=17 {
+        make.entity(Entitlement, entitlement, &[("name", Value::text("Main"))]);
+        make.relate(OneToMany, (Organization, 2), (Entitlement, entitlement));
+    }
+    for license in 1..=1000 {
+        make.entity(License, license, &[]);
+        make.relate(OneToMany, (Entitlement, 17), (License, license));
+        make.relate(
+            OneToMany,
+            (LicensedItem, 1 + usize::from(license % 10 == 0)),
+            (License, license),
+        );
+    }
+    transaction.finish().expect("a world within the rules");
+    let (limits, bound) = (Limits::default(), bound());
+    let chain = seatgraph::selector::parse_include("/~OneToMany/License", &limits).unwrap();
+    let tree = query::includes(&[chain], LicensedItem, &limits).unwrap();
+    let mut budget = Budget::new(&limits);
+    let item = graph.find(id(LicensedItem, 2)).unwrap();
+    let ends = query::related(item, &tree.children()[0], &View::new(&graph, &bound), &mut budget).unwrap();
+    assert_eq!((ends.len(), budget.visited()), (100, 200));
+}
+
 /// Five hundred selectors nobody planned for.
 #[test]
 fn random_selectors_stay_within_their_budget() {

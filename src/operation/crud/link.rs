@@ -353,8 +353,8 @@ impl<'i> Write<'_, '_, 'i> {
             .filter(|_| def.last_child_takes_parent && self.who.organization.is_some());
         match left.and_then(|left| self.tx.graph().find(left)) {
             Some(left) if left.hop_count(Hop::forward(rel)) == 0 => {
-                let (kind, id) = (left.kind, left.id);
-                Err(moved.named.failed(Refusal::OutsideOrganization { kind, id }))
+                // Which one it is, its caller may not read.
+                Err(moved.named.failed(Refusal::LeftBehind { kind: left.kind }))
             }
             _ => Ok(()),
         }

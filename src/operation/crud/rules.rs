@@ -121,7 +121,11 @@ impl<'i> Write<'_, '_, 'i> {
     }
 
     fn one_tie_a_pair(&self) -> Result<(), Failed> {
-        for subject in self.flat.subjects.iter().filter(|subject| subject.is_new) {
+        for (index, subject) in self.flat.subjects.iter().enumerate() {
+            // Of assignments there were never two; of the others an export may bring what was.
+            if !subject.is_new || subject.kind != Kind::Assignment && self.is_restored(index) {
+                continue;
+            }
             let Some((kind, one, other)) = TIES.into_iter().find(|(kind, ..)| *kind == subject.kind) else {
                 continue;
             };

@@ -210,14 +210,23 @@ pub fn step(
     let changes = tx.changes();
     rest.removed += changes.iter().filter(|change| is_removal(change)).count();
     // That a profile ends before it goes, or loses a relation, is no change beside that it goes.
-    let going: HashSet<Uuid, RandomState> = rest.targets().map(|(_, id)| id).collect();
-    let is_told = |change: &Change| match change {
+    let updated = |change: &Change| match change {
         Change::Entity {
             before: Some(_),
             after: Some(after),
-        } => !going.contains(&after.id),
-        _ => true,
+        } => Some(after.id),
+        _ => None,
     };
+    let changed: HashSet<Uuid, RandomState> = changes.iter().filter_map(updated).collect();
+    // Few are, of the many that may be left.
+    let going: HashSet<Uuid, RandomState> = match changed.is_empty() {
+        true => HashSet::default(),
+        false => {
+            let left = rest.targets().map(|(_, id)| id);
+            left.filter(|id| changed.contains(id)).collect()
+        }
+    };
+    let is_told = |change: &Change| updated(change).is_none_or(|id| !going.contains(&id));
     let count = told_of(tx, who, is_told).count;
     Ok((rest, count))
 }

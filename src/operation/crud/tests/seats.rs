@@ -307,7 +307,7 @@ fn what_gives_a_license_is_its_owners() {
     }
 }
 
-/// What was exported so is put back so, and what it allocates to others is not taken from them even then.
+/// What was exported so is put back so, and what it allocates to others is not taken from them by who deletes it even then.
 #[test]
 fn a_record_takes_back_what_is_its_organizations() {
     let line = "[{'T':'Assignment','id':'#z','serial':900,'reservationType':'reserved','refs':{'License':'#zlic','Profile':'#ann','DirectRecord':'#record'}}]";
