@@ -95,10 +95,12 @@ pub fn record(tx: &mut Transaction<'_>, organization: Uuid, profile: Uuid) -> Re
 
 /// Takes back all that was allocated directly, and the record with it: rules count again.
 pub fn forget(tx: &mut Transaction<'_>, organization: Uuid, profile: Uuid) -> Result<(), OfItem> {
-    let Some(record) = ruled::record(found(tx, organization)?, found(tx, profile)?) else {
-        return Ok(());
-    };
-    remove_record(tx, record.id)
+    // An import may have brought two.
+    while let Some(record) = ruled::record(found(tx, organization)?, found(tx, profile)?) {
+        let record = record.id;
+        remove_record(tx, record)?;
+    }
+    Ok(())
 }
 
 /// Whoever removes a record takes back what it allocates.

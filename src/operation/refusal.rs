@@ -204,7 +204,9 @@ impl Refusal {
                 kind: Kind::Organization,
                 ..
             } => "use a token that is bound to no organization",
-            Self::LeftBehind { .. } => "let another profile have it in the same request, or delete the profile",
+            Self::LeftBehind { .. } => {
+                "let another profile have it in the same request, or leave the reference as it is"
+            }
             Self::OutsideOrganization { .. } => "link it, in the same request, to what belongs to the organization",
             Self::NotOrganizations { .. } => "use a token that is bound to no organization",
             Self::Stale => "read it again, and send the ETag you get then",

@@ -323,6 +323,18 @@ fn a_record_takes_back_what_is_its_organizations() {
     }
 }
 
+#[test]
+fn what_was_twice_is_put_back_twice() {
+    for (serial, fits) in [("", false), (",'serial':900", true)] {
+        let mut world = World::new();
+        world.post(GIVEN);
+        let twin = format!(
+            "[{{'T':'DirectRecord','id':'#second'{serial},'refs':{{'Organization':'#acme','Profile':'#ann'}}}}]"
+        );
+        assert_eq!(world.import(&Who::server(), &twin).is_ok(), fits, "{serial}");
+    }
+}
+
 /// Bodies one after the other, whatever they count.
 fn tell(steps: &[(&str, &str)]) {
     let mut world = World::new();
