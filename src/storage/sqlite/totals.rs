@@ -31,7 +31,7 @@ pub struct Totals {
 /// What a commit carries: five numbers and a checksum, low bytes first.
 pub type Carried = [u8; NUMBERS * 8 + 4];
 const NUMBERS: usize = 5;
-/// Of the body of a commit that carries them.
+/// The longest body of a commit that carries them.
 pub const CARRYING_BYTES: usize = if cfg!(test) { 1024 } else { 64 * 1024 };
 
 impl Totals {
