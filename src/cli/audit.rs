@@ -73,7 +73,7 @@ pub fn run(common: &Common, args: &Audit) -> Result<(), Failure> {
     items.truncate(args.limit);
     match common.output {
         Output::Json => output::json(&Value::from(items.clone()))?,
-        Output::Table if items.is_empty() => eprintln!("nothing matches"),
+        Output::Table if items.is_empty() => output::aside("nothing matches"),
         Output::Table => output::line(&output::table(&items.iter().map(row).collect::<Vec<_>>()))?,
     }
     if let (true, Some(last)) = (more, items.last()) {
@@ -82,7 +82,7 @@ pub fn run(common: &Common, args: &Audit) -> Result<(), Failure> {
         } else {
             "--before"
         };
-        eprintln!("there may be more: {on} {}", last["revision"]);
+        output::aside(&format!("there may be more: {on} {}", last["revision"]));
     }
     Ok(())
 }

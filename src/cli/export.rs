@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use super::place::Place;
+use super::place::{Missing, Place};
 use super::{Common, Failure, progress};
 use crate::storage::followed;
 
@@ -20,12 +20,30 @@ pub struct Export {
 }
 
 pub fn run(common: &Common, args: &Export) -> Result<(), Failure> {
-    let reached = args.place.reach(common, false)?;
+    let file = args.file.as_deref().filter(|file| *file != Path::new("-"));
+    if let Some(file) = file.filter(|file| is_database(file)) {
+        return Err(Failure::refused(format!("`{}` is a database", file.display())).help(
+            "the file is where the export goes, and it replaces no database; --database names the one that is exported",
+        ));
+    }
+    let reached = args.place.reach(common, Missing::Refused)?;
     let mut answer = reached.client.get("/export")?.reader();
-    match args.file.as_deref().filter(|file| *file != Path::new("-")) {
+    match file {
         Some(file) => to_file(&mut answer, file, "exporting"),
         None => copy(&mut answer, &mut std::io::stdout().lock(), "exporting"),
     }
+}
+
+/// By its first bytes, as SQLite's documentation of its file format has them.
+fn is_database(file: &Path) -> bool {
+    const MAGIC: &[u8; 16] = b"SQLite format 3\0";
+    let mut first = [0; MAGIC.len()];
+    let is_file = file.metadata().is_ok_and(|metadata| metadata.is_file());
+    is_file
+        && File::open(file)
+            .and_then(|mut file| file.read_exact(&mut first))
+            .is_ok()
+        && first == *MAGIC
 }
 
 /// Under another name until it is whole: what bears the name asked for is never half of something. It is for its owner alone, as

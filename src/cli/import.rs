@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::client::Client;
 use super::output::{self, Output};
-use super::place::Place;
+use super::place::{Missing, Place};
 use super::{Common, Failure, progress};
 
 /// Where worlds are taken in.
@@ -42,15 +42,19 @@ pub struct Import {
 }
 
 pub fn run(common: &Common, args: &Import) -> Result<(), Failure> {
-    let reached = args.place.reach(common, true)?;
+    // Before a database is made for them.
+    let opened: Vec<Source> = args.files.iter().map(|file| open(file)).collect::<Result<_, _>>()?;
+    let missing = match args.dry_run {
+        true => Missing::InMemory,
+        false => Missing::Made,
+    };
+    let reached = args.place.reach(common, missing)?;
     let target = target(args);
     let mut sum = Sum::default();
-    for file in &args.files {
-        let taken = open(file).and_then(|opened| {
-            stream(&reached.client, opened, &target, args.dry_run).map_err(|mut failure| {
-                failure.message = format!("{}: {}", file.display(), failure.message);
-                failure
-            })
+    for (file, opened) in args.files.iter().zip(opened) {
+        let taken = stream(&reached.client, opened, &target, args.dry_run).map_err(|mut failure| {
+            failure.message = format!("{}: {}", file.display(), failure.message);
+            failure
         });
         let one = taken.map_err(|mut failure| {
             if sum.lines > 0 && !args.dry_run {

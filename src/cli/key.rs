@@ -4,7 +4,7 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 
 use super::output::{self, Output};
-use super::place::Place;
+use super::place::{Missing, Place};
 use super::{Common, Failure};
 
 #[derive(Subcommand)]
@@ -41,13 +41,13 @@ pub fn run(common: &Common, args: &Key) -> Result<(), Failure> {
 }
 
 fn list(common: &Common, args: &List) -> Result<(), Failure> {
-    let reached = args.place.reach(common, false)?;
+    let reached = args.place.reach(common, Missing::Refused)?;
     let answer = reached.client.get("/keys")?.json()?;
     let keys = answer["items"].as_array().cloned().unwrap_or_default();
     match common.output {
         Output::Json => output::json(&answer["items"]),
         Output::Table if keys.is_empty() => {
-            eprintln!("no keys: they are made when the first token is signed");
+            output::aside("no keys: they are made when the first token is signed");
             Ok(())
         }
         Output::Table => output::line(&output::table(&keys)),
@@ -59,7 +59,7 @@ fn rotate(common: &Common, args: &Rotate) -> Result<(), Failure> {
     if let Some(days) = args.keep {
         wanted["keepDays"] = json!(days);
     }
-    let reached = args.place.reach(common, false)?;
+    let reached = args.place.reach(common, Missing::Refused)?;
     let made = reached
         .client
         .post("/keys", "application/json", wanted.to_string().as_bytes())?

@@ -26,6 +26,8 @@ where
     let lines = tracing_subscriber::fmt()
         .with_writer(writer)
         .with_env_filter(filter)
+        // A line that cannot be written is nobody's to hear: to say so on standard error would panic where that is what is gone.
+        .log_internal_errors(false)
         .with_target(false);
     let unread = Unread {
         is_told: matches!(log.level.as_str(), "debug" | "trace"),

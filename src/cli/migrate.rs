@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::{Common, Failure, open, place};
+use super::{Common, Failure, open, output, place};
 
 #[derive(Args)]
 pub struct Migrate {
@@ -15,6 +15,6 @@ pub fn run(common: &Common, args: &Migrate) -> Result<(), Failure> {
     let settings = common.settings(&[("database", args.database.clone())])?;
     place::must_exist(&settings.database)?;
     drop(open::storage(&settings.database, open::Use::Migrate)?);
-    eprintln!("`{}` has the schema of this program", settings.database);
+    output::aside(&format!("`{}` has the schema of this program", settings.database));
     Ok(())
 }

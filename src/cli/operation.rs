@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::client::{self, encoded};
 use super::output::{self, Output};
-use super::place::Place;
+use super::place::{Missing, Place};
 use super::{Common, Exit, Failure};
 use crate::operation::{OPERATIONS, Road, named};
 
@@ -48,7 +48,7 @@ pub fn run(common: &Common, args: &Operation) -> Result<(), Failure> {
         form.push_str("&dryRun=true");
     }
     let path = format!("/graph{}", encoded(selector.unwrap_or_default()));
-    let reached = args.place.reach(common, false)?;
+    let reached = args.place.reach(common, Missing::Refused)?;
     let answer = match &args.body {
         None => reached
             .client
@@ -131,7 +131,7 @@ fn table(answer: &Value) -> Result<(), Failure> {
     let objects = rows(&answer["objects"]["Items"]);
     let shown = if answer["dryRun"] == true { &changes } else { &objects };
     if shown.is_empty() {
-        eprintln!("done");
+        output::aside("done");
         return Ok(());
     }
     output::line(&output::table(shown))

@@ -15,6 +15,11 @@ pub enum Output {
     Json,
 }
 
+/// A word to who runs the command, on standard error. That it cannot be written there is nobody's to hear.
+pub fn aside(text: &str) {
+    let _ = std::io::stderr().lock().write_all(format!("{text}\n").as_bytes());
+}
+
 /// A line of its own.
 pub fn line(text: &str) -> Result<(), Failure> {
     let mut out = std::io::stdout().lock();

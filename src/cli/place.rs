@@ -35,18 +35,34 @@ impl Drop for Reached {
     }
 }
 
+impl Reached {
+    /// A cursor is of one server, and one inside a command ends with it.
+    pub fn takes_cursors(&self) -> bool {
+        self.inside.is_none()
+    }
+}
+
+/// What becomes of a database that does not exist.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Missing {
+    /// A mistyped name must not become an empty database that answers nothing.
+    Refused,
+    Made,
+    /// One in memory stands for it, since nothing will be kept.
+    InMemory,
+}
+
 impl Place {
-    /// `may_create`: a database that does not exist is made, rather than missed.
-    pub fn reach(&self, common: &Common, may_create: bool) -> Result<Reached, Failure> {
-        self.reach_for(common, may_create, open::Use::Write)
+    pub fn reach(&self, common: &Common, missing: Missing) -> Result<Reached, Failure> {
+        self.reach_for(common, missing, open::Use::Write)
     }
 
     /// For a command that only asks: a database that cannot be written will do.
     pub fn reach_to_read(&self, common: &Common) -> Result<Reached, Failure> {
-        self.reach_for(common, false, open::Use::Read)
+        self.reach_for(common, Missing::Refused, open::Use::Read)
     }
 
-    fn reach_for(&self, common: &Common, may_create: bool, what: open::Use) -> Result<Reached, Failure> {
+    fn reach_for(&self, common: &Common, missing: Missing, what: open::Use) -> Result<Reached, Failure> {
         let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
         if self.database.is_none()
             && let Some(server) = self.server.clone().or_else(|| variable("SEATGRAPH_SERVER"))
@@ -54,12 +70,14 @@ impl Place {
             let client = Client::new(&server, variable("SEATGRAPH_TOKEN"))?;
             return Ok(Reached { client, inside: None });
         }
-        let settings = common.settings(&[("database", self.database.clone())])?;
-        if !may_create {
-            must_exist(&settings.database)?;
+        let mut settings = common.settings(&[("database", self.database.clone())])?;
+        match missing {
+            Missing::Refused => must_exist(&settings.database)?,
+            Missing::InMemory if must_exist(&settings.database).is_err() => settings.database = "memory:".to_owned(),
+            Missing::InMemory | Missing::Made => {}
         }
         let engine = open::engine(&settings, what)?;
-        let (inside, client) = Inside::start(engine.clone(), &settings)?;
+        let (inside, client) = Inside::start(engine.clone(), &settings, what)?;
         Ok(Reached {
             client,
             inside: Some((inside, engine)),

@@ -59,7 +59,10 @@ pub fn run(common: &Common, args: &Query) -> Result<(), Failure> {
         Output::Table => table(&answer)?,
     }
     if let Some(cursor) = answer["nextCursor"].as_str() {
-        eprintln!("there is more: --cursor {cursor}");
+        output::aside(&match reached.takes_cursors() {
+            true => format!("there is more: --cursor {cursor}"),
+            false => "there is more: ask for a larger page, `{r=…}`, or for one further on, `{i=…}`".to_owned(),
+        });
     }
     Ok(())
 }
@@ -122,7 +125,7 @@ fn table(answer: &Value) -> Result<(), Failure> {
 fn rows(items: &Value) -> Result<(), Failure> {
     match items.as_array().map(Vec::as_slice) {
         None | Some([]) => {
-            eprintln!("nothing matches");
+            output::aside("nothing matches");
             Ok(())
         }
         Some(items) => output::line(&output::table(items)),

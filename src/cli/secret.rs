@@ -6,6 +6,7 @@ use std::io::{ErrorKind, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
+use super::open::Use;
 use super::{Exit, Failure, export};
 use crate::model::Clock;
 use crate::settings::Settings;
@@ -14,8 +15,8 @@ use crate::storage::followed;
 
 const VARIABLE: &str = "SEATGRAPH_KEY_SECRET";
 
-/// `None`: the operator gives none.
-pub fn find(settings: &Settings) -> Result<Option<Secret>, Failure> {
+/// `None`: the operator gives none, or names a file that is not there where nothing may be made (`Use::Read`).
+pub fn find(settings: &Settings, what: Use) -> Result<Option<Secret>, Failure> {
     match (std::env::var_os(VARIABLE), &settings.keys_file) {
         (None, None) => Ok(None),
         (Some(_), Some(file)) => Err(Failure::new(
@@ -29,6 +30,7 @@ pub fn find(settings: &Settings) -> Result<Option<Secret>, Failure> {
                 .map(Some)
                 .ok_or_else(|| unfit(&format!("{VARIABLE} is not a secret")))
         }
+        (None, Some(file)) if what == Use::Read && !Path::new(file).exists() => Ok(None),
         (None, Some(file)) => of_file(file).map(Some),
     }
 }

@@ -13,6 +13,7 @@ use serde_json::json;
 
 use super::client::Client;
 use super::export::settle;
+use super::open::Use;
 use super::{Common, Exit, Failure, import, log, open, secret};
 use crate::access::token::AdminToken;
 use crate::doors;
@@ -24,6 +25,8 @@ use crate::http::signing::Setup;
 use crate::model::{Clock, Kind};
 use crate::operation::consume::{self, TIDIED};
 use crate::settings::Settings;
+use crate::signing::Secret;
+use crate::storage::followed;
 
 #[derive(Args)]
 pub struct Serve {
@@ -45,14 +48,15 @@ pub fn run(common: &Common, args: &Serve) -> Result<(), Failure> {
     let settings = common.settings(&[("listen", args.listen.clone()), ("database", args.database.clone())])?;
     log::start(&settings.log);
     let admin = admin_token()?;
-    if secret::find(&settings)?.is_none() {
+    let secret = secret::find(&settings, Use::Write)?;
+    if secret.is_none() {
         tracing::warn!(
             "private signing keys will lie open in the database and in its backups: set SEATGRAPH_KEY_SECRET or `keys.file`"
         );
     }
     let what = match args.auto_migrate {
-        true => open::Use::Migrate,
-        false => open::Use::Write,
+        true => Use::Migrate,
+        false => Use::Write,
     };
     let listener = bind(&settings.listen)?;
     let engine = open::engine(&settings, what)?;
@@ -67,7 +71,7 @@ pub fn run(common: &Common, args: &Serve) -> Result<(), Failure> {
         None
     };
     let address = listener.local_addr()?;
-    let state = Arc::new(state(engine.clone(), &settings, admin, address)?);
+    let state = Arc::new(state(engine.clone(), &settings, admin, address, secret)?);
     state.signer().ring(&engine.snapshot());
     let served = System::new().block_on(serve(engine.clone(), state, listener, || {
         announce(address, &settings, token.as_deref())
@@ -92,6 +96,9 @@ fn note(engine: &Engine, when: &str) {
     }
 }
 
+/// As Linux numbers it, on all but a few processors.
+const SIGXFSZ: i32 = 25;
+
 /// Serves until a signal comes, then says it is not ready, answers what it began, and returns.
 async fn serve(
     engine: Engine,
@@ -101,6 +108,8 @@ async fn serve(
 ) -> Result<(), Failure> {
     let mut terminated = signal::unix::signal(signal::unix::SignalKind::terminate())?;
     let mut interrupted = signal::unix::signal(signal::unix::SignalKind::interrupt())?;
+    // A write beyond the size that files may have (`ulimit -f`) fails as one to a full disk does, and ends no process.
+    let _too_large = signal::unix::signal(signal::unix::SignalKind::from_raw(SIGXFSZ))?;
     let server = http::server(state.clone(), listener, workers())?;
     let handle = server.handle();
     let checks = Arc::clone(&state);
@@ -258,6 +267,7 @@ fn state(
     settings: &Settings,
     admin: Option<AdminToken>,
     address: SocketAddr,
+    secret: Option<Secret>,
 ) -> Result<http::State, Failure> {
     let options = http::Options {
         limits: settings.limits,
@@ -272,7 +282,7 @@ fn state(
     };
     let setup = Setup {
         issuer: url(settings, address).into(),
-        secret: secret::find(settings)?,
+        secret,
         ..Setup::default()
     };
     let state = http::State::new(engine, options, open::backup(&settings.database));
@@ -289,7 +299,16 @@ fn url(settings: &Settings, address: SocketAddr) -> String {
 
 /// Lies beside a database while a seed goes in, which takes many commits: nobody would notice what is missing of one that holds a part.
 fn seeding(settings: &Settings) -> Option<PathBuf> {
-    open::is_file(&settings.database).then(|| PathBuf::from(format!("{}.seeding", settings.database)))
+    if !open::is_file(&settings.database) {
+        return None;
+    }
+    // Whatever links lead to it, one database has one mark.
+    let database = Path::new(&settings.database);
+    let mut name = followed(database)
+        .unwrap_or_else(|| database.to_owned())
+        .into_os_string();
+    name.push(".seeding");
+    Some(name.into())
 }
 
 /// A database that holds a part of a seed is not served.
@@ -327,7 +346,7 @@ fn sow(engine: &Engine, settings: &Settings, seed: &Path) -> Result<(), Failure>
         let made = std::fs::File::create(mark).and_then(|file| file.sync_all());
         marked(mark, made.and_then(|()| settle(mark)))?;
     }
-    let (inside, client) = Inside::start(engine.clone(), settings)?;
+    let (inside, client) = Inside::start(engine.clone(), settings, Use::Write)?;
     let done = import::stream(&client, source, import::PATH, false).map_err(|mut failure| {
         failure.message = format!("{}: {}", seed.display(), failure.message);
         failure
@@ -348,7 +367,7 @@ fn first_token(engine: &Engine, settings: &Settings) -> Result<Option<String>, F
     if engine.snapshot().kind_count(Kind::Token) > 0 {
         return Ok(None);
     }
-    let (_inside, client) = Inside::start(engine.clone(), settings)?;
+    let (_inside, client) = Inside::start(engine.clone(), settings, Use::Write)?;
     let wanted = json!({"permissions": ["*.*"], "name": "administrator"}).to_string();
     let made = client.post("/tokens", "application/json", wanted.as_bytes())?.json()?;
     Ok(made["token"].as_str().map(str::to_owned))
@@ -381,13 +400,14 @@ pub struct Inside {
 }
 
 impl Inside {
-    pub fn start(engine: Engine, settings: &Settings) -> Result<(Self, Client), Failure> {
+    pub fn start(engine: Engine, settings: &Settings, what: Use) -> Result<(Self, Client), Failure> {
         let text: String = Clock::secret().iter().map(|byte| format!("{byte:02x}")).collect();
         let listener = bind("127.0.0.1:0")?;
         let address = listener.local_addr()?;
         let mut settings = settings.clone();
         settings.log.slow_ms = 0;
-        let state = Arc::new(state(engine, &settings, AdminToken::new(&text), address)?);
+        let secret = secret::find(&settings, what)?;
+        let state = Arc::new(state(engine, &settings, AdminToken::new(&text), address, secret)?);
         let (tell, told) = mpsc::channel();
         let thread = std::thread::Builder::new().name("inside".to_owned()).spawn(move || {
             System::new().block_on(async move {

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::output::{self, Output};
-use super::place::Place;
+use super::place::{Missing, Place};
 use super::{Common, Failure};
 use crate::model::{Clock, Time};
 
@@ -60,7 +60,7 @@ pub fn run(common: &Common, args: &Token) -> Result<(), Failure> {
         Token::List(args) => list(common, args),
         Token::Revoke(args) => args
             .place
-            .reach(common, false)?
+            .reach(common, Missing::Refused)?
             .client
             .delete(&format!("/tokens/{}", args.id))
             .map(drop),
@@ -91,7 +91,7 @@ fn create(common: &Common, args: &Create) -> Result<(), Failure> {
             wanted[name] = json!(value);
         }
     }
-    let reached = args.place.reach(common, false)?;
+    let reached = args.place.reach(common, Missing::Refused)?;
     let made = reached
         .client
         .post("/tokens", "application/json", wanted.to_string().as_bytes())?
@@ -103,7 +103,7 @@ fn create(common: &Common, args: &Create) -> Result<(), Failure> {
 }
 
 fn list(common: &Common, args: &List) -> Result<(), Failure> {
-    let reached = args.place.reach(common, false)?;
+    let reached = args.place.reach(common, Missing::Refused)?;
     let mut tokens: Vec<Value> = Vec::new();
     let mut target = "/tokens".to_owned();
     loop {
@@ -117,7 +117,7 @@ fn list(common: &Common, args: &List) -> Result<(), Failure> {
     match common.output {
         Output::Json => output::json(&Value::from(tokens)),
         Output::Table if tokens.is_empty() => {
-            eprintln!("no tokens");
+            output::aside("no tokens");
             Ok(())
         }
         Output::Table => output::line(&output::table(&tokens)),

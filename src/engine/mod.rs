@@ -481,8 +481,8 @@ impl Drop for Inner {
 impl Shared {
     /// Stops all writing. The first reason is the one that is told.
     fn fail(&self, reason: String) {
+        let _ = self.fault.set(reason.clone());
         tracing::error!(%reason, "nothing will be written any more");
-        let _ = self.fault.set(reason);
     }
 }
 

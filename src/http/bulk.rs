@@ -5,18 +5,20 @@ mod export;
 mod pace;
 
 use std::io::Read;
+use std::pin::pin;
 use std::sync::Arc;
 
 use actix_web::HttpResponse;
 use actix_web::dev::Payload;
 use actix_web::http::{StatusCode, header};
 use actix_web::web::{Bytes, BytesMut};
+use futures_util::future::{Either, select};
 use futures_util::{StreamExt, stream};
 use serde_json::json;
 
 pub use export::export;
 pub use pace::QUIET;
-use pace::Rests;
+use pace::{DRY_BYTES, Rests};
 
 use super::door::Door;
 use super::operation::no_match;
@@ -74,10 +76,12 @@ pub async fn import(context: &Context, mut payload: Payload) -> Result<HttpRespo
     };
     let mut lines = Lines::new(limits.body_bytes);
     loop {
-        let chunk = match tokio::time::timeout(body::BODY_DEADLINE, payload.next()).await {
-            Err(_) => return Err(importer.stopped(body::slow())),
-            Ok(None) => break,
-            Ok(Some(chunk)) => chunk.map_err(|error| importer.stopped(body::broken(&error)))?,
+        let next = pin!(tokio::time::timeout(body::BODY_DEADLINE, payload.next()));
+        let chunk = match select(next, pin!(context.state.stops())).await {
+            Either::Left((Err(_), _)) => return Err(importer.stopped(body::slow())),
+            Either::Left((Ok(None), _)) => break,
+            Either::Left((Ok(Some(chunk)), _)) => chunk.map_err(|error| importer.stopped(body::broken(&error)))?,
+            Either::Right(_) => return Err(importer.ends()),
         };
         lines.push(&chunk).map_err(|problem| importer.stopped(problem))?;
         if !dry_run {
@@ -93,6 +97,13 @@ pub async fn import(context: &Context, mut payload: Payload) -> Result<HttpRespo
                 "a dry run takes fewer lines",
             )
             .limit(limit)
+            .help("try a part of them: without `dryRun` they go in several commits"));
+        } else if lines.bytes > DRY_BYTES {
+            return Err(Problem::new(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "tooManyLines",
+                format!("the lines of a dry run have at most {DRY_BYTES} bytes"),
+            )
             .help("try a part of them: without `dryRun` they go in several commits"));
         }
     }
@@ -246,8 +257,12 @@ impl Importer<'_> {
         if !self.context.state.is_stopping() {
             return Ok(());
         }
+        Err(self.ends())
+    }
+
+    fn ends(&self) -> Problem {
         let problem = Problem::from(WriteError::<Error>::Stopped);
-        Err(self.stopped(problem.help("send the lines after `committedLines` again when it is back")))
+        self.stopped(problem.help("send the lines after `committedLines` again when it is back"))
     }
 
     fn stopped(&self, mut problem: Problem) -> Problem {
@@ -336,6 +351,8 @@ pub struct Lines {
     /// Bytes of `rest` that were looked at.
     seen: usize,
     pub complete: Vec<Document>,
+    /// Of all documents so far.
+    bytes: usize,
     /// Lines or elements before `rest`.
     number: u64,
     /// Bytes a document may have.
@@ -367,6 +384,7 @@ impl Lines {
             rest: BytesMut::new(),
             seen: 0,
             complete: Vec::new(),
+            bytes: 0,
             number: 0,
             limit,
             shape: Shape::Unknown,
@@ -462,6 +480,7 @@ impl Lines {
         self.number += 1;
         self.within_limit(self.number, bytes.len())?;
         if !bytes.trim_ascii().is_empty() {
+            self.bytes += bytes.len();
             self.complete.push(Document {
                 number: self.number,
                 bytes: bytes.freeze(),

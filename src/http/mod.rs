@@ -62,6 +62,7 @@ use actix_web::web::Bytes;
 use actix_web::{HttpMessage, HttpResponse};
 use compact_str::CompactString;
 use futures_util::FutureExt;
+use tokio::sync::Notify;
 
 use self::connection::Outgoing;
 use self::connection::sender::Sender;
@@ -131,6 +132,8 @@ pub struct State {
     cursors: Cursors,
     metrics: Metrics,
     stopping: AtomicBool,
+    /// Who waits for that.
+    stops: Notify,
     request_ids: RequestIds,
     throttle: Throttle,
     hashing: Hashing,
@@ -162,6 +165,7 @@ impl State {
             metrics,
             refusals: Arc::new(refusals::Refusals::new(options.limits.refusals, untold)),
             stopping: AtomicBool::new(false),
+            stops: Notify::new(),
             request_ids: RequestIds::new(Clock::secret()),
             throttle: Throttle::default(),
             hashing: Hashing::default(),
@@ -225,6 +229,16 @@ impl State {
     /// From now on the server says it is not ready, so that a balancer sends its requests elsewhere.
     pub fn stop(&self) {
         self.stopping.store(true, Ordering::SeqCst);
+        self.stops.notify_waiters();
+    }
+
+    /// When the server stops.
+    async fn stops(&self) {
+        // It counts from when it was made, so that none comes between.
+        let told = self.stops.notified();
+        if !self.is_stopping() {
+            told.await;
+        }
     }
 }
 

@@ -1,13 +1,11 @@
 //! Signing keys come and go (`licensing.md` 1.4): one of each algorithm signs, those before it are believed until they end. Whose
 //! turn it is, is decided in the transaction that says so.
 
-use uuid::Uuid;
-
 use crate::access::{Denied, Permission, Who};
 use crate::error::Error;
 use crate::graph::{Graph, Kept, Transaction};
 use crate::model::{Entity, Kind, Revision, Time};
-use crate::signing::{Key, Keyring, NewKey, Secret, retired};
+use crate::signing::{Key, Keyring, NewKey, Secret, ending, retired};
 
 /// When the keys of a graph were changed last: with the same revision they are the same. There are a handful, so this is asked at each
 /// signature. None goes but in a commit that makes one, so it never runs backwards.
@@ -44,25 +42,24 @@ pub fn may_manage(who: &Who) -> Result<(), Denied> {
     }
 }
 
-/// The new key signs from now on. The one before it is believed until `ends_at`, and forgets its private half; those that have ended
-/// go.
+/// The new key signs from now on. The one before it forgets its private half, and none before it is believed for longer than until
+/// `ends_at`; those that have ended go.
 pub fn rotate(tx: &mut Transaction<'_>, who: &Who, new: &NewKey, ends_at: Time) -> Result<(), Error> {
     may_manage(who)?;
     let now = tx.now();
-    let (ended, replaced): (Vec<Uuid>, Vec<Uuid>) = {
-        let all: Vec<Key> = keys(tx.graph()).collect();
-        let ids = |chosen: &dyn Fn(&Key) -> bool| all.iter().filter(|key| chosen(key)).map(|key| key.id).collect();
-        (
-            ids(&|key| key.ends_at.is_some_and(|end| end <= now)),
-            ids(&|key| key.is_active() && key.algorithm == new.algorithm),
-        )
-    };
-    for id in ended {
-        tx.remove(id)?;
-    }
-    for id in replaced {
-        if let Some(fields) = tx.graph().find(id).map(|node| retired(node.fields(), now, ends_at)) {
-            tx.update(id, fields)?;
+    let before: Vec<Key> = keys(tx.graph()).collect();
+    for key in before {
+        if key.ends_at.is_some_and(|end| end <= now) {
+            tx.remove(key.id)?;
+        } else if key.algorithm == new.algorithm
+            && key.ends_at.is_none_or(|end| end > ends_at)
+            && let Some(node) = tx.graph().find(key.id)
+        {
+            let fields = match key.is_active() {
+                true => retired(node.fields(), now, ends_at),
+                false => ending(node.fields(), ends_at),
+            };
+            tx.update(key.id, fields)?;
         }
     }
     tx.create(new.id, Kind::SigningKey, new.fields.clone(), Kept::default())?;
@@ -110,7 +107,10 @@ mod tests {
         assert_eq!(step(2000, 3, Some(5000)), ("3 1-".to_owned(), 3));
         assert_eq!(step(4000, 4, Some(9000)), ("4 3- 1-".to_owned(), 4));
         assert_eq!(step(5000, 5, Some(9000)), ("5 4- 3-".to_owned(), 5));
-        assert_eq!(step(9000, 6, Some(9001)), ("6 5-".to_owned(), 6));
+        assert_eq!(step(9000, 6, Some(20_000)), ("6 5-".to_owned(), 6));
+        // The one that was replaced before ends with the one that is now.
+        assert_eq!(step(9500, 7, Some(9600)), ("7 6- 5-".to_owned(), 7));
+        assert_eq!(step(9600, 8, Some(30_000)), ("8 7-".to_owned(), 8));
     }
 
     #[test]

@@ -14,7 +14,7 @@ mod verify;
 mod forgeries;
 
 pub use key::{Algorithm, Pair, generate};
-pub use ring::{Key, Keyring, NewKey, retired};
+pub use ring::{Key, Keyring, NewKey, ending, retired};
 pub use seal::Secret;
 pub use verify::{Expected, Forged, PublicKeys};
 

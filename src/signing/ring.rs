@@ -93,6 +93,11 @@ pub fn retired(key: Values<'_>, now: Time, ends_at: Time) -> Fields {
         .with(ENDS_AT, Some(Value::Time(ends_at)))
 }
 
+/// The same of one that is retired already.
+pub fn ending(key: Values<'_>, ends_at: Time) -> Fields {
+    key.with(ENDS_AT, Some(Value::Time(ends_at)))
+}
+
 /// All keys, and those that sign, ready to.
 pub struct Keyring {
     keys: Vec<Key>,

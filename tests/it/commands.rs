@@ -1,8 +1,10 @@
 //! The program as a shell sees it: what it prints where, how it ends, and what is on the disk afterwards.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
 
 use crate::support;
 
@@ -149,6 +151,12 @@ fn what_the_command_line_does_not_mean_is_said() {
         "no answer from `http://127.0.0.1:9`",
     );
     check("import none.ndjson --database new.db", 1, "cannot read `none.ndjson`");
+    assert!(!folder.path().join("new.db").exists());
+    check(
+        "generate --organizations 18446744073709551615",
+        2,
+        "is not in 0..=4294967295",
+    );
     let mut serve = seatgraph(folder.path(), "serve --database memory:");
     let done = serve.env("SEATGRAPH_PAGE_MAX", "7").output().expect("the program runs");
     assert_eq!(done.status.code(), Some(2));
@@ -177,7 +185,7 @@ fn a_world_goes_into_a_file_and_comes_out_again() {
         "268 lines would change 470\n",
         "",
     );
-    check(here, "query /Organization{count} --database a.db", 0, "0\n", "");
+    assert!(!here.join("a.db").exists());
     check(
         here,
         "import demo.ndjson --database a.db",
@@ -316,6 +324,113 @@ fn what_is_written_is_its_owners_and_what_was_left_is_in_nobodys_way() {
 }
 
 #[test]
+fn what_is_written_replaces_no_database_and_is_no_part_of_another() {
+    let folder = folder();
+    let here = folder.path();
+    assert!(
+        run(here, "import small.ndjson --database seatgraph.db")
+            .status
+            .success()
+    );
+    std::os::unix::fs::symlink("seatgraph.db", here.join("link.ndjson")).expect("a link");
+    for line in ["export seatgraph.db", "export link.ndjson"] {
+        check(here, line, 1, "", "is a database");
+    }
+    check(here, "query /Organization{count}", 0, "2\n", "");
+    // One is killed, and its database removed, but not its log.
+    for suffix in ["-wal", "-shm", ".lock"] {
+        let left = here.join(format!("copy.db{suffix}"));
+        std::fs::write(&left, "left").expect("a file");
+        check(here, "backup copy.db", 1, "", &format!("copy.db{suffix}` is there"));
+        assert!(!here.join("copy.db").exists());
+        std::fs::remove_file(left).expect("it is there");
+    }
+    check(here, "backup copy.db", 0, "", "");
+    // By two names two processes could write it.
+    std::fs::hard_link(here.join("copy.db"), here.join("other.db")).expect("a link");
+    for name in ["copy.db", "other.db"] {
+        let import = format!("import small.ndjson --database {name}");
+        check(here, &import, 4, "", "has 2 names (hard links)");
+    }
+    std::fs::remove_file(here.join("other.db")).expect("it is there");
+    check(
+        here,
+        "import small.ndjson --database copy.db",
+        0,
+        "45 lines changed 0\n",
+        "",
+    );
+}
+
+#[test]
+fn a_log_that_nobody_can_be_told_stops_nothing() {
+    let folder = folder();
+    let here = folder.path();
+    let full = || {
+        std::fs::OpenOptions::new()
+            .write(true)
+            .open("/dev/full")
+            .expect("Linux has one")
+    };
+    let mut command = seatgraph(here, "serve --listen 127.0.0.1:0 --database served.db");
+    command
+        .env("SEATGRAPH_ADMIN_TOKEN", ADMIN)
+        .env("SEATGRAPH_LOG__REQUESTS", "true")
+        .env("SEATGRAPH_LOG__SLOW_MS", "1");
+    let serving = Serving::start_telling(&mut command, full().into());
+    for _ in 0..5 {
+        let mut import = seatgraph(here, &format!("import demo.ndjson --server {}", serving.url));
+        let done = import.env("SEATGRAPH_TOKEN", ADMIN).output().expect("the program runs");
+        assert_eq!(done.status.code(), Some(0), "{}", text(&done.stderr));
+    }
+    serving.signal("-TERM");
+    assert_eq!(serving.ended(), Some(0));
+    for (line, exit) in [
+        ("migrate --database served.db", 0),
+        ("query /Organization[@name='nobody'] --database served.db", 0),
+        ("query /Organisation --database served.db", 1),
+    ] {
+        let told = seatgraph(here, line)
+            .stderr(full())
+            .stdout(Stdio::null())
+            .status()
+            .expect("the program runs");
+        assert_eq!(told.code(), Some(exit), "{line}");
+    }
+}
+
+#[test]
+fn an_import_that_meets_a_stop_says_how_far_it_came() {
+    let folder = folder();
+    let serve = "serve --listen 127.0.0.1:0 --database memory:";
+    let serving = Serving::start(seatgraph(folder.path(), serve).env("SEATGRAPH_ADMIN_TOKEN", ADMIN));
+    let address = &serving.url["http://".len()..];
+    let mut client = TcpStream::connect(address).expect("it listens");
+    client
+        .set_read_timeout(Some(Duration::from_secs(30)))
+        .expect("a timeout");
+    let head = format!(
+        "POST /import HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer {ADMIN}\r\n\
+         Transfer-Encoding: chunked\r\nExpect: 100-continue\r\n\r\n"
+    );
+    client.write_all(head.as_bytes()).expect("it is read");
+    let mut asked = [0; 25];
+    client.read_exact(&mut asked).expect("it asks for the lines");
+    assert_eq!(text(&asked), "HTTP/1.1 100 Continue\r\n\r\n");
+    // Whoever sends them takes his time.
+    client
+        .write_all(b"18\r\n{\"__objType\":\"Profile\"}\n\r\n")
+        .expect("it is read");
+    serving.signal("-TERM");
+    let mut answer = String::new();
+    client.read_to_string(&mut answer).expect("an answer");
+    assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
+    let said = ["\"code\":\"stopping\"", "\"committedLines\":0"];
+    assert!(said.iter().all(|said| answer.contains(said)), "{answer}");
+    assert_eq!(serving.ended(), Some(0));
+}
+
+#[test]
 fn a_part_of_a_seed_is_not_served() {
     let folder = folder();
     let here = folder.path();
@@ -332,6 +447,10 @@ fn a_part_of_a_seed_is_not_served() {
     seed(&bad);
     check(here, serve, 1, "", "line 10001");
     check(here, serve, 1, "", "`served.db` holds a part of a seed");
+    // By whatever name.
+    std::os::unix::fs::symlink("served.db", here.join("link.db")).expect("a link");
+    let linked = serve.replace("served.db", "link.db");
+    check(here, &linked, 1, "", "`link.db` holds a part of a seed");
     seed(&good);
     check(here, serve, 1, "", "remove the database and start again");
     for name in ["served.db", "served.db-wal", "served.db-shm"] {
@@ -398,11 +517,12 @@ fn a_bad_line_stops_an_import_and_is_named() {
             "long.ndjson",
             "\n  the 7 lines of the files before it are kept\n  the 10000 lines before this batch are kept\n",
         ),
-        ("none.ndjson", "\n  the 7 lines of the files before it are kept\n"),
+        // Nothing is sent before all are open.
+        ("none.ndjson", "cannot read `none.ndjson`"),
     ] {
         check(here, &format!("import fine.ndjson {file} --database b.db"), 1, "", err);
     }
-    check(here, "query /Profile{count} --database b.db", 0, "10021\n", "");
+    check(here, "query /Profile{count} --database b.db", 0, "10014\n", "");
     std::fs::write(here.join("empty.db"), "").expect("a file");
     let err = "empty.db` is empty\n  remove it to start a new database";
     check(here, "query /Profile --database empty.db", 4, "", err);

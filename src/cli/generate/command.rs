@@ -3,6 +3,7 @@
 use std::io::{BufWriter, Write};
 
 use clap::Args;
+use clap::builder::RangedU64ValueParser;
 
 use super::World;
 use crate::cli::{Failure, progress};
@@ -10,20 +11,25 @@ use crate::cli::{Failure, progress};
 #[derive(Args)]
 pub struct Generate {
     /// Customers, beside the vendor
-    #[arg(long, value_name = "N", default_value_t = 100)]
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = many())]
     organizations: u64,
     /// People, over all customers
-    #[arg(long, value_name = "N", default_value_t = 10_000)]
+    #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = many())]
     users: u64,
     /// Licenses, over all customers
-    #[arg(long, value_name = "N", default_value_t = 10_000)]
+    #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = many())]
     licenses: u64,
     /// One customer more, with so many licenses of one entitlement and so many users in one group
-    #[arg(long, value_name = "N", default_value_t = 0)]
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = many())]
     hub: u64,
     /// The same number makes the same world
     #[arg(long, value_name = "NUMBER", default_value_t = 1)]
     seed: u64,
+}
+
+/// A graph numbers its entities by 32 bits.
+fn many() -> RangedU64ValueParser {
+    RangedU64ValueParser::new().range(..=u64::from(u32::MAX))
 }
 
 /// Writes the world to standard output.

@@ -91,7 +91,18 @@ pub struct Lock {
 }
 
 impl Lock {
+    /// A database with several names (hard links) would have a lock by each, so it has none.
     pub fn of(database: &Path) -> Result<Self, StorageError> {
+        if let Ok(found) = database.metadata()
+            && names(&found) > 1
+        {
+            return Err(StorageError::Unavailable(format!(
+                "`{}` has {} names (hard links), and by another name another process could write it: keep one of them, or make a \
+                 copy that is a file of its own",
+                database.display(),
+                names(&found)
+            )));
+        }
         let path = beside(database, ".lock");
         // Each turn but the last, a holder went away at that very moment.
         for _ in 0..1000 {
@@ -144,6 +155,17 @@ fn same_file(file: &File, path: &Path) -> bool {
         (Ok(held), Ok(named)) => (held.dev(), held.ino()) == (named.dev(), named.ino()),
         _ => false,
     }
+}
+
+#[cfg(unix)]
+fn names(file: &fs::Metadata) -> u64 {
+    std::os::unix::fs::MetadataExt::nlink(file)
+}
+
+/// Not told by the standard library.
+#[cfg(not(unix))]
+fn names(_: &fs::Metadata) -> u64 {
+    1
 }
 
 /// Where an open file cannot be removed, it is still the one of that name.
