@@ -72,6 +72,8 @@ limits! {
     check_events = 8192;
     /// Refused consumptions of one consumer that are told as events in ten seconds; further ones are answered alike, and counted by a metric.
     refusals = 100;
+    /// Keys of metadata, or of properties, that one body of a door says. An import may bring more.
+    metadata = 1000;
     /// Bytes of what a client calls a device or a process.
     anchor_bytes = 256;
     /// Streams of events that may be open.

@@ -7,9 +7,9 @@ use crate::graph::{Kept, Node, Transaction};
 use crate::model::schema::{Hop, RelationType, known, place};
 use crate::model::{Entity, Fields, Kind, Rel, Time, Value};
 
-use super::matching;
 use super::refused::Refused;
 use super::terms::{self, Limited, Terms};
+use super::{matching, notes};
 
 pub(super) const ITEMS: Rel = known(RelationType::ManyToMany, Kind::ProductPackage, Kind::LicensedItem);
 pub(super) const MODEL_OF_PACKAGE: Rel = known(RelationType::OneToMany, Kind::LicenseModel, Kind::ProductPackage);
@@ -20,7 +20,6 @@ const VALID_FROM: u8 = place(Kind::License, "validFrom");
 const VALID_UNTIL: u8 = place(Kind::License, "validUntil");
 const ACTIVE: u8 = place(Kind::License, "active");
 const LOCK_SCOPE: u8 = place(Kind::License, "lockScope");
-const METADATA: Rel = known(RelationType::OneToMany, Kind::License, Kind::LicenseMetadata);
 
 /// What is granted, and how much of it.
 #[derive(Clone, Debug, Default)]
@@ -95,9 +94,8 @@ pub fn grant(tx: &mut Transaction<'_>, grant: &Grant<'_>) -> Result<Vec<Uuid>, R
             }
         };
         credit(tx, license, terms.limited, Some(amount))?;
-        for (key, value) in grant.metadata {
-            note(tx, license, key, value)?;
-        }
+        // A pool's second grant says the newest.
+        notes::write(tx, license, grant.metadata.iter().copied())?;
         licenses.push(license);
     }
     Ok(licenses)
@@ -191,29 +189,6 @@ pub fn credit(tx: &mut Transaction<'_>, license: Uuid, limited: Limited, amount:
     };
     let fields = [(field, amount.map(Value::Int)), (active, Some(Value::Bool(true)))];
     child(tx, rel, license, kind, &fields)
-}
-
-/// Metadata by its key, which is one a license: a pool's second grant says the newest.
-pub(super) fn note(tx: &mut Transaction<'_>, license: Uuid, key: &str, value: &str) -> Result<(), Refused> {
-    let field = Kind::LicenseMetadata.field("key");
-    let there = tx.graph().find(license).and_then(|license| {
-        let mut all = license.hop(Hop::forward(METADATA), None).map(|(note, _)| note);
-        all.find(|note| field.and_then(|field| note.fields().get(field)?.as_text()) == Some(key))
-    });
-    let value = Value::text(value);
-    match (there, Kind::LicenseMetadata.field("value")) {
-        (Some(note), Some(field)) => {
-            let (id, fields) = (note.id, note.fields().with(field, Some(value)));
-            Ok(tx.update(id, fields)?)
-        }
-        _ => {
-            let fields = [
-                (const { place(Kind::LicenseMetadata, "key") }, Some(Value::text(key))),
-                (const { place(Kind::LicenseMetadata, "value") }, Some(value)),
-            ];
-            child(tx, METADATA, license, Kind::LicenseMetadata, &fields).map(drop)
-        }
-    }
 }
 
 pub(super) fn child(

@@ -14,6 +14,7 @@ pub mod localized;
 mod lock;
 pub mod matching;
 pub mod model;
+pub mod notes;
 pub mod paths;
 pub mod reason;
 pub mod refused;

@@ -15,7 +15,7 @@ use super::grant::{self, MODEL_OF_LICENSE, MODEL_OF_PACKAGE};
 use super::reason::Reason;
 use super::refused::Refused;
 use super::terms::{self, Limited};
-use super::{credits, homes, matching, reserve, ruled, seats, select, sets};
+use super::{credits, homes, matching, notes, reserve, ruled, seats, select, sets};
 
 /// From an offer to what was made of it.
 pub const SOLD: Rel = known(RelationType::OneToMany, Kind::ProductPackage, Kind::License);
@@ -123,9 +123,8 @@ pub fn sell(tx: &mut Transaction<'_>, sale: &Sale<'_>) -> Result<Uuid, Refused> 
         tx.relate(MODEL_OF_LICENSE, model, license, Fields::default())?;
     }
     grant::credit(tx, license, terms.limited, amount)?;
-    for (key, value) in &properties {
-        grant::note(tx, license, key, value)?;
-    }
+    let properties = properties.iter().map(|(key, value)| (key.as_str(), value.as_str()));
+    notes::write(tx, license, properties)?;
     match sale.buyer {
         Buyer::Profile(profile) => assign(tx, license, profile, terms.limited == Limited::Seats)?,
         Buyer::Set(set) => tx.relate(sets::FOR_SET, set, license, Fields::default())?,

@@ -2,19 +2,20 @@
 //! each change of one leaves a record. They lie in an entitlement that opens to nobody, so that only who is assigned one
 //! may use it.
 
+use std::collections::HashSet;
+
 use uuid::Uuid;
 
 use crate::graph::{Kept, Node, Transaction, Violation};
-use crate::model::schema::{Hop, known, place};
+use crate::model::schema::{known, place};
 use crate::model::{Fields, Kind, Rel, RelationType, Time, Value};
 
 use super::refused::Refused;
 use super::terms::{Limited, Terms};
-use super::{amend, grant, homes, seats};
+use super::{amend, grant, homes, notes, seats};
 
 const LICENSES: Rel = known(RelationType::OneToMany, Kind::Entitlement, Kind::License);
 const OF_ITEM: Rel = known(RelationType::OneToMany, Kind::LicensedItem, Kind::License);
-const NOTES: Rel = known(RelationType::OneToMany, Kind::License, Kind::LicenseMetadata);
 const HISTORY: Rel = known(RelationType::OneToMany, Kind::License, Kind::LicenseHistory);
 
 const NAME: u8 = place(Kind::License, "name");
@@ -23,8 +24,6 @@ const UNTIL: u8 = place(Kind::License, "validUntil");
 const ACTIVE: u8 = place(Kind::License, "active");
 const ALIAS: u8 = place(Kind::License, "alias");
 const TYPE: u8 = place(Kind::License, "type");
-const KEY: u8 = place(Kind::LicenseMetadata, "key");
-const TOLD: u8 = place(Kind::LicenseMetadata, "value");
 
 /// The entitlement they lie in. Made when it is not there; whoever opens it to a group means it.
 const HOME: &str = "Assigned licenses";
@@ -114,19 +113,21 @@ pub fn create(
     let license = child(tx, LICENSES, home, fields.collect())?;
     tx.relate(OF_ITEM, item, license, Fields::default())?;
     grant::credit(tx, license, Limited::Seats, Some(i64::from(new.seats)))?;
-    for (key, text) in new.notes {
-        note(tx, license, key, text)?;
-    }
+    notes::write(tx, license, pairs(new.notes))?;
     keep(tx, license, record)?;
     Ok(license)
 }
 
-/// `notes` of keys that `replaces` says yes to are those given, and no others.
+fn pairs(notes: &[(String, String)]) -> impl Iterator<Item = (&str, &str)> {
+    notes.iter().map(|(key, text)| (key.as_str(), text.as_str()))
+}
+
+/// Notes of keys that `replaces` says yes to are those given, and no others.
 pub fn update(
     tx: &mut Transaction<'_>,
     license: Uuid,
     change: &Change<'_>,
-    notes: &[(String, String)],
+    given: &[(String, String)],
     replaces: &dyn Fn(&str) -> bool,
     record: Record<'_>,
 ) -> Result<(), NotSold> {
@@ -154,38 +155,17 @@ pub fn update(
     if let Some(count) = seats {
         amend::seats(tx, license, i64::from(count))?;
     }
-    let given = |key: &str| notes.iter().any(|(known, _)| known == key);
-    let gone: Vec<Uuid> = told(found(tx, license)?)
-        .filter(|(key, _, _)| replaces(key) && !given(key))
+    let stays: HashSet<&str> = pairs(given).map(|(key, _)| key).collect();
+    let gone: Vec<Uuid> = notes::told(found(tx, license)?)
+        .filter(|(key, _, _)| replaces(key) && !stays.contains(key))
         .map(|(_, _, note)| note.id)
         .collect();
     for note in gone {
         tx.remove(note)?;
     }
-    for (key, text) in notes {
-        note(tx, license, key, text)?;
-    }
+    notes::write(tx, license, pairs(given))?;
     keep(tx, license, record)?;
     Ok(())
-}
-
-/// What is noted of a license: key, text and the note itself.
-pub fn told<'g>(license: Node<'g>) -> impl Iterator<Item = (&'g str, &'g str, Node<'g>)> {
-    license.hop(Hop::forward(NOTES), None).filter_map(|(note, _)| {
-        let text = |field: u8| note.entity().fields().get(field).and_then(Value::as_text);
-        Some((text(KEY)?, text(TOLD).unwrap_or_default(), note))
-    })
-}
-
-fn note(tx: &mut Transaction<'_>, license: Uuid, key: &str, text: &str) -> Result<(), Violation> {
-    let there = told(found(tx, license)?).find(|(known, _, _)| *known == key);
-    if let Some((id, fields)) = there.map(|(_, _, note)| (note.id, note.fields().to_fields())) {
-        return tx.update(id, fields.with(TOLD, Some(Value::text(text))));
-    }
-    let fields: Fields = [(KEY, Value::text(key)), (TOLD, Value::text(text))]
-        .into_iter()
-        .collect();
-    child(tx, NOTES, license, fields).map(drop)
 }
 
 /// Each change is on record, one that changed nothing too.

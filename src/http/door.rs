@@ -14,7 +14,7 @@ use super::Context;
 use crate::operation::moving::Entry;
 
 pub use asked::{read, write};
-pub use pairs::pairs;
+pub use pairs::{pairs, within};
 pub use told::{At, Entered, Look, Members, anybody, json, list, look, shown, tell};
 
 pub trait Door: Send + Sync {

@@ -18,7 +18,7 @@ fn depth(limits: &Limits) -> u64 {
 
 /// What a license says: the members that creating and updating share. Whether `metadata` was among them.
 fn says(fields: &mut Fields, usual: &str, limits: &Limits) -> (Amendment, bool) {
-    let metadata = fields.object("metadata", depth(limits));
+    let metadata = fields.few("metadata", depth(limits), limits.metadata);
     let config = fields.object("enrollment_config", depth(limits));
     let source = fields.text("source");
     let says = Amendment {

@@ -9,21 +9,25 @@ use super::fields::Fields;
 use super::reason::No;
 use crate::http::problem::Problem;
 use crate::http::{body, door};
+use crate::limits::Limits;
 
-pub fn fields(request: &Request, bytes: &Bytes) -> Result<Fields, No> {
+pub fn fields(request: &Request, bytes: &Bytes, limits: &Limits) -> Result<Fields, No> {
     body::refuse_encoding(request)?;
     match body::media_type(request).as_deref() {
         None => json(bytes),
         Some(kind) if kind == "application/json" || kind.ends_with("+json") => json(bytes),
         Some("application/x-www-form-urlencoded") => {
             let text = std::str::from_utf8(bytes).map_err(|_| No::bad_request("notUtf8", "the form is not UTF-8"))?;
-            pairs(text.trim_end_matches(['\r', '\n'])).map(Fields::of_pairs)
+            let pairs = door::pairs(text.trim_end_matches(['\r', '\n']), limits.parameters)?;
+            Ok(Fields::of_pairs(pairs))
         }
         Some("multipart/form-data") => {
             let sent = request.headers().get(header::CONTENT_TYPE);
             let boundary = sent.and_then(|value| boundary(value.to_str().ok()?));
             let boundary = boundary.ok_or_else(|| broken("the Content-Type names no boundary"))?;
-            parts(bytes, &boundary).map(Fields::of_pairs)
+            let parts = parts(bytes, &boundary)?;
+            door::within(parts.len(), limits.parameters)?;
+            Ok(Fields::of_pairs(parts))
         }
         Some(other) => {
             let detail = format!("a body of type `{other}` is not understood here");
@@ -41,11 +45,6 @@ fn json(bytes: &[u8]) -> Result<Fields, No> {
         Ok(_) => Err(No::whole("Invalid data. Expected a JSON object.")),
         Err(error) => Err(No::bad_request("badBody", format!("JSON parse error - {error}"))),
     }
-}
-
-/// Of a query or a form.
-pub fn pairs(raw: &str) -> Result<Vec<(String, String)>, No> {
-    door::pairs(raw).ok_or_else(|| No::bad_request("notUtf8", "a parameter is not UTF-8"))
 }
 
 fn broken(why: &str) -> No {

@@ -157,6 +157,16 @@ impl Fields {
         }
     }
 
+    /// The same, of no more than so many members.
+    pub fn few(&mut self, name: &'static str, depth: u64, most: u64) -> Option<Map<String, Value>> {
+        match self.object(name, depth) {
+            Some(object) if object.len() as u64 > most => {
+                self.wrong(name, &format!("Ensure this field has no more than {most} elements."))
+            }
+            object => object,
+        }
+    }
+
     /// Without it nothing is done.
     pub fn required<T>(&mut self, name: &'static str, given: Option<T>) -> Option<T> {
         given.or_else(|| self.wrong(name, REQUIRED))

@@ -99,12 +99,12 @@ async fn answer(context: &Context, payload: Payload) -> Result<HttpResponse, No>
         }
         Route::Assignments(family) if method == Method::POST => {
             let (bytes, fields) = read(context, payload).await?;
-            let asked = ask::assign(fields, query::fields(context.query())?, family, &limits)?;
+            let asked = ask::assign(fields, queried(context)?, family, &limits)?;
             change(context, &bytes, asked, family).await
         }
         Route::Groups(family) if method == Method::POST => {
             let (bytes, fields) = read(context, payload).await?;
-            let asked = ask::group(fields, query::fields(context.query())?, family, &limits)?;
+            let asked = ask::group(fields, queried(context)?, family, &limits)?;
             change(context, &bytes, asked, family).await
         }
         Route::Assignments(family) if method == Method::DELETE => {
@@ -121,16 +121,20 @@ async fn answer(context: &Context, payload: Payload) -> Result<HttpResponse, No>
     }
 }
 
+fn queried(context: &Context) -> Result<Fields, No> {
+    query::fields(context.query(), context.limits())
+}
+
 /// Whose request it is is asked before anything is read.
 fn query_of(context: &Context) -> Result<Fields, No> {
     auth::authenticate_by(context, &context.state.engine.snapshot(), SCHEMES)?;
-    query::fields(context.query())
+    queried(context)
 }
 
 async fn read(context: &Context, payload: Payload) -> Result<(Bytes, Fields), No> {
     auth::authenticate_by(context, &context.state.engine.snapshot(), SCHEMES)?;
     let bytes = door::read(context, payload).await?;
-    let fields = body::fields(&context.request, &bytes)?;
+    let fields = body::fields(&context.request, &bytes, context.limits())?;
     Ok((bytes, fields))
 }
 
@@ -156,7 +160,7 @@ async fn change(context: &Context, bytes: &[u8], change: Change, family: Family)
 
 async fn list(context: &Context, family: Family) -> Result<HttpResponse, No> {
     let entered = enter(context).await?;
-    let mut fields = query::fields(context.query())?;
+    let mut fields = queried(context)?;
     let page = Numbered::read(&mut fields, context.limits());
     let order = query::order(&mut fields, "-id", query::LICENSES)?;
     let verbose = fields.flag("verbose").unwrap_or(false) && family.is_assigned();
@@ -172,7 +176,7 @@ async fn list(context: &Context, family: Family) -> Result<HttpResponse, No> {
 
 async fn assignments(context: &Context, family: Family) -> Result<HttpResponse, No> {
     let entered = enter(context).await?;
-    let mut fields = query::fields(context.query())?;
+    let mut fields = queried(context)?;
     let page = Numbered::read(&mut fields, context.limits());
     let order = query::order(&mut fields, "id", query::ASSIGNMENTS)?;
     let (license, pick) = (query::license(&mut fields), query::pick(&mut fields));
@@ -188,7 +192,7 @@ async fn assignments(context: &Context, family: Family) -> Result<HttpResponse, 
 
 async fn groups(context: &Context, family: Family) -> Result<HttpResponse, No> {
     let entered = enter(context).await?;
-    let mut fields = query::fields(context.query())?;
+    let mut fields = queried(context)?;
     let page = Numbered::read(&mut fields, context.limits());
     let order = query::order(&mut fields, "id", query::GROUPS)?;
     let (license, pick) = (query::license(&mut fields), query::pick(&mut fields));
@@ -262,7 +266,7 @@ fn link(context: &Context, number: usize) -> String {
 
 /// Anybody may ask whether an address has a license of a user: yes is 200, no is 404.
 async fn check(context: &Context) -> Result<HttpResponse, No> {
-    let mut fields = query::fields(context.query())?;
+    let mut fields = queried(context)?;
     let address = fields.address("email");
     let address = fields.required("email", address);
     fields.finish()?;

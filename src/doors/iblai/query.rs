@@ -1,16 +1,18 @@
 //! What the vendor's lists are asked by: filters, an order, and a page by its number (`doors.md` B.3).
 
-use super::body::pairs;
 use super::fields::Fields;
 use super::notes;
 use super::path::Family;
 use super::reason::No;
+use crate::http::door;
 use crate::limits::Limits;
 use crate::operation::licenses::{Filter, LicenseId, Order, Organizations, Page, Pick};
 
 /// Parameters that say nothing are not there.
-pub fn fields(raw: &str) -> Result<Fields, No> {
-    let said = pairs(raw)?.into_iter().filter(|(_, value)| !value.is_empty());
+pub fn fields(raw: &str, limits: &Limits) -> Result<Fields, No> {
+    let said = door::pairs(raw, limits.parameters)?
+        .into_iter()
+        .filter(|(_, value)| !value.is_empty());
     Ok(Fields::of_pairs(said))
 }
 

@@ -126,7 +126,7 @@ async fn change(
 /// `POST licenses`: the offer's terms become a license.
 async fn sell(context: &Context, payload: Payload, asked: Asked) -> Result<HttpResponse, No> {
     let (bytes, members) = read(context, payload).await?;
-    let wanted = wire::sell(&asked.site, &members)?;
+    let wanted = wire::sell(&asked.site, &members, context.limits())?;
     change(context, Some(&bytes), Change::Sell(wanted), move |done| {
         let made = done.license.as_ref().map(|sold| told::Made {
             tizra_id: &sold.id,
@@ -164,7 +164,7 @@ async fn one(context: &Context, asked: &Asked, id: &str) -> Result<HttpResponse,
 
 async fn list(context: &Context, asked: &Asked) -> Result<HttpResponse, No> {
     let entered = auth::enter_by(context, auth::authenticate_basic).await?;
-    let query = wire::query(context.query())?;
+    let query = wire::query(context.query(), context.limits())?;
     let text = |name: &str| {
         query
             .iter()
@@ -217,7 +217,7 @@ async fn session(context: &Context, payload: Payload, asked: &Asked) -> Result<H
         "a repeat would have to keep its token: begin another session",
     )?;
     let (_, members) = read(context, payload).await?;
-    let (wanted, path) = wire::session(&asked.site, &members, context.limits().items)?;
+    let (wanted, path) = wire::session(&asked.site, &members, context.limits())?;
     let mut response = change(context, None, Change::Begin(wanted), move |done| {
         let session = done.session.as_ref().map(|entered| told::Entered {
             token: Some(&entered.token),
@@ -285,8 +285,8 @@ async fn object(context: &Context, asked: &Asked, id: &str) -> Result<HttpRespon
 async fn edit(context: &Context, payload: Payload, asked: &Asked, id: &str) -> Result<HttpResponse, No> {
     let (bytes, members) = read(context, payload).await?;
     let update = match *context.request.method() {
-        Method::PUT => wire::metadata(members)?,
-        _ => wire::update(&members)?,
+        Method::PUT => wire::metadata(members, context.limits())?,
+        _ => wire::update(&members, context.limits())?,
     };
     let (site, object) = (asked.site.clone(), id.to_owned());
     let wanted = Change::Edit { site, object, update };

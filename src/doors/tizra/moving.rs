@@ -6,6 +6,7 @@ use serde_json::Value;
 use super::reason::No;
 use super::wire::{self, Object};
 use crate::http::door::{Unread, listed};
+use crate::limits::Limits;
 use crate::operation::moving::{Account, Entry, Lasts, Sale, Step, Thing};
 use crate::operation::sale::{Given, Holder, Property};
 
@@ -141,7 +142,11 @@ fn license(members: &Object, buyer: Option<&str>) -> Result<Sale, No> {
     };
     usual(["offer-id", "offer"], item.as_deref());
     usual(["user-name", "user-set-name"], buyer);
-    let asked = wire::sell("", &members)?;
+    let limits = Limits {
+        metadata: u64::MAX,
+        ..Limits::default()
+    };
+    let asked = wire::sell("", &members, &limits)?;
     let active = members.get("active").ok_or_else(|| wire::missing("active"))?;
     let active = active.as_bool().ok_or_else(|| wire::wrong("active", "true or false"))?;
     let none = Object::new();

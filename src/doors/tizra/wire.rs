@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 
 use super::reason::No;
 use crate::http::door;
+use crate::limits::Limits;
 use crate::operation::sale::{Given, Property, Sell, Session, Spec, Update};
 
 /// No name is longer (RFC 5321).
@@ -70,7 +71,7 @@ fn offer(members: &Object) -> Result<String, No> {
 }
 
 /// A license specification, without for whom it is.
-fn spec(members: &Object) -> Result<Spec, No> {
+fn spec(members: &Object, limits: &Limits) -> Result<Spec, No> {
     let offer = offer(members)?;
     let matches = match members.get("match-objects") {
         None => false,
@@ -91,7 +92,7 @@ fn spec(members: &Object) -> Result<Spec, No> {
         }
     };
     let properties = members.get("props").map(|props| {
-        let each = entries("props", props)?.iter().map(|(key, value)| match value {
+        let each = few("props", props, limits)?.iter().map(|(key, value)| match value {
             Value::String(value) => Ok((key.clone(), value.clone())),
             _ => Err(wrong(&format!("props/{key}"), "a text")),
         });
@@ -113,9 +114,22 @@ pub fn entries<'v>(name: &str, value: &'v Value) -> Result<&'v Object, No> {
     }
 }
 
+/// The same, of no more than so many members.
+fn few<'v>(name: &str, value: &'v Value, limits: &Limits) -> Result<&'v Object, No> {
+    let members = entries(name, value)?;
+    let most = limits.metadata;
+    match members.len() as u64 > most {
+        true => {
+            let message = format!("`{name}` has {} members, and {most} at most are taken", members.len());
+            Err(No::semantics("tooManyItems", message))
+        }
+        false => Ok(members),
+    }
+}
+
 /// For a user or for a user set.
-pub fn sell(site: &str, members: &Object) -> Result<Sell, No> {
-    let spec = spec(members)?;
+pub fn sell(site: &str, members: &Object, limits: &Limits) -> Result<Sell, No> {
+    let spec = spec(members, limits)?;
     let (user, set) = (user_name(members, "user-name")?, text(members, "user-set-name")?);
     let set = match (&user, set) {
         (Some(_), Some(_)) => {
@@ -134,19 +148,21 @@ pub fn sell(site: &str, members: &Object) -> Result<Sell, No> {
 }
 
 /// A session, and where it leads.
-pub fn session(site: &str, members: &Object, most: u64) -> Result<(Session, Option<String>), No> {
+pub fn session(site: &str, members: &Object, limits: &Limits) -> Result<(Session, Option<String>), No> {
     let specs = |name: &str| match members.get(name) {
         None => Ok(Vec::new()),
         Some(Value::Array(items)) => {
             let one = |item: &Value| {
                 let members = item.as_object();
-                spec(members.ok_or_else(|| wrong(name, "a list of license specifications"))?)
+                let members = members.ok_or_else(|| wrong(name, "a list of license specifications"))?;
+                spec(members, limits)
             };
             items.iter().map(one).collect::<Result<Vec<_>, No>>()
         }
         Some(_) => Err(wrong(name, "a list of license specifications")),
     };
     let (temporary, permanent) = (specs("licenses")?, specs("permanent-licenses")?);
+    let most = limits.items;
     if (temporary.len() + permanent.len()) as u64 > most {
         return Err(No::semantics(
             "tooManyItems",
@@ -162,7 +178,7 @@ pub fn session(site: &str, members: &Object, most: u64) -> Result<(Session, Opti
         user: user_name(members, "user-name")?.ok_or_else(|| missing("user-name"))?,
         properties: match members.get("props") {
             None => Vec::new(),
-            Some(props) => properties(entries("props", props)?)?,
+            Some(props) => properties(few("props", props, limits)?)?,
         },
         temporary,
         permanent,
@@ -208,29 +224,27 @@ pub fn properties(members: &Object) -> Result<Vec<Property>, No> {
 }
 
 /// The metadata fields of a PUT: the members themselves, or those below `props`.
-pub fn metadata(mut members: Object) -> Result<Update, No> {
+pub fn metadata(mut members: Object, limits: &Limits) -> Result<Update, No> {
     members.retain(|name, _| !TOLD.contains(&name.as_str()));
     let below = match members.remove("props") {
-        Some(props) => properties(entries("props", &props)?)?,
-        None => Vec::new(),
+        Some(props) => entries("props", &props)?.clone(),
+        None => Object::new(),
     };
-    let mut all = properties(entries("body", &Value::Object(members))?)?;
-    all.retain(|property| !below.iter().any(|known| known.key == property.key));
-    all.extend(below);
-    Ok(Update::Set(all))
+    members.extend(below);
+    Ok(Update::Set(properties(few("body", &Value::Object(members), limits)?)?))
 }
 
 /// The parameters of a query that say anything.
-pub fn query(raw: &str) -> Result<Vec<(String, String)>, No> {
-    let mut pairs = door::pairs(raw).ok_or_else(|| No::bad_parameter("the query is not UTF-8"))?;
+pub fn query(raw: &str, limits: &Limits) -> Result<Vec<(String, String)>, No> {
+    let mut pairs = door::pairs(raw, limits.parameters)?;
     pairs.retain(|(_, value)| !value.is_empty());
     Ok(pairs)
 }
 
 /// An update by the name of what it does.
-pub fn update(members: &Object) -> Result<Update, No> {
+pub fn update(members: &Object, limits: &Limits) -> Result<Update, No> {
     let operation = required(members, "operation")?;
-    let props = entries("props", members.get("props").ok_or_else(|| missing("props"))?)?;
+    let props = few("props", members.get("props").ok_or_else(|| missing("props"))?, limits)?;
     let lists = || {
         let each = props.iter().map(|(key, value)| Ok((key.clone(), texts(key, value)?)));
         each.collect::<Result<Vec<_>, No>>()

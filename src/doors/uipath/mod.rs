@@ -188,7 +188,7 @@ async fn told<A: Send + 'static>(
     told: impl Fn(Look<'_>, &A) -> Result<Vec<u8>, AllocationError> + Send + 'static,
 ) -> Result<HttpResponse, No> {
     let entered = auth::enter(context).await?;
-    let asked = asked(&wire::query(context.query())?)?;
+    let asked = asked(&wire::query(context.query(), context.limits())?)?;
     Ok(tell(context, entered, AllocationError::code, move |at| told(at, &asked)).await??)
 }
 
@@ -381,7 +381,7 @@ async fn members(context: &Context, account: Account, group: &str) -> Result<Htt
 /// U7.
 async fn entitled(context: &Context, payload: Payload, account: Account) -> Result<HttpResponse, No> {
     let (_, names) = read(context, payload, wire::names).await?;
-    let user = wire::query(context.query())?.one("userId");
+    let user = wire::query(context.query(), context.limits())?.one("userId");
     wire::bound(1, names.len(), context.limits().checks)?;
     let (graph, who) = auth::enter(context).await?;
     let (now, revision) = (context.state.engine.now(), graph.revision());

@@ -7,6 +7,7 @@ use serde_json::Number;
 use super::reason::No;
 use crate::http::door;
 use crate::http::object::Object;
+use crate::limits::Limits;
 use crate::operation::allocation::{Direct, Order, Quota, Rules};
 
 /// Absent is one thing, `null` is none.
@@ -187,11 +188,8 @@ pub fn bound(users: usize, items: usize, most: u64) -> Result<(), No> {
 /// The parameters of a query that are read, whatever their case; others are passed over.
 pub struct Query(Vec<(String, String)>);
 
-pub fn query(raw: &str) -> Result<Query, No> {
-    let pairs = door::pairs(raw);
-    pairs
-        .map(Query)
-        .ok_or_else(|| No::bad_request("badParameter", "the query is not UTF-8"))
+pub fn query(raw: &str, limits: &Limits) -> Result<Query, No> {
+    Ok(Query(door::pairs(raw, limits.parameters)?))
 }
 
 impl Query {
@@ -267,7 +265,7 @@ mod tests {
             ("top=ten", 1000, None),
             ("skip=-1", 1000, None),
         ] {
-            let page = query(text).and_then(|query| query.page(50, most));
+            let page = query(text, &Limits::default()).and_then(|query| query.page(50, most));
             assert_eq!(page.ok(), expected, "{text} {most}");
         }
     }

@@ -2,8 +2,14 @@
 
 use percent_encoding::percent_decode_str;
 
-/// Each pair, decoded once, `+` as a space; a name that stands alone says nothing. `None`: it is not UTF-8.
-pub fn pairs(raw: &str) -> Option<Vec<(String, String)>> {
+use crate::http::parameters::Parameters;
+use crate::http::problem::Problem;
+
+/// Each pair, decoded once, `+` as a space; a name that stands alone says nothing.
+///
+/// # Errors
+/// There are more than `most`, which is `limits.parameters`, or one is not UTF-8.
+pub fn pairs(raw: &str, most: u64) -> Result<Vec<(String, String)>, Problem> {
     let decoded = |text: &str| {
         let text = text.replace('+', " ");
         percent_decode_str(&text)
@@ -11,11 +17,20 @@ pub fn pairs(raw: &str) -> Option<Vec<(String, String)>> {
             .ok()
             .map(|text| text.into_owned())
     };
-    let pairs = raw.split('&').filter(|pair| !pair.is_empty()).map(|pair| {
+    let sent: Vec<&str> = raw.split('&').filter(|pair| !pair.is_empty()).collect();
+    within(sent.len(), most)?;
+    let pairs = sent.into_iter().map(|pair| {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
         Some((decoded(name)?, decoded(value)?))
     });
-    pairs.collect()
+    let pairs: Option<_> = pairs.collect();
+    pairs.ok_or_else(|| Problem::bad_request("notUtf8", "a parameter is not UTF-8"))
+}
+
+/// # Errors
+/// So many parameters are more than `most`.
+pub fn within(number: usize, most: u64) -> Result<(), Problem> {
+    Parameters::within(number, most)
 }
 
 #[cfg(test)]
@@ -25,20 +40,21 @@ mod tests {
     #[test]
     fn pairs_are_decoded_once() {
         for (raw, expected) in [
-            ("", Some(vec![])),
-            ("&&", Some(vec![])),
-            ("a=b&a=c", Some(vec![("a", "b"), ("a", "c")])),
-            ("a", Some(vec![("a", "")])),
-            ("a=b=c", Some(vec![("a", "b=c")])),
-            ("a+b=c+%2B%252B", Some(vec![("a b", "c +%2B")])),
-            ("a=%FF", None),
-            ("%FF=a", None),
+            ("", Ok(vec![])),
+            ("&&", Ok(vec![])),
+            ("a=b&a=c", Ok(vec![("a", "b"), ("a", "c")])),
+            ("a", Ok(vec![("a", "")])),
+            ("a=b=c", Ok(vec![("a", "b=c")])),
+            ("a+b=c+%2B%252B", Ok(vec![("a b", "c +%2B")])),
+            ("a=%FF", Err("notUtf8")),
+            ("%FF=a", Err("notUtf8")),
+            ("a&b&c", Err("tooManyParameters")),
         ] {
-            let expected: Option<Vec<(String, String)>> = expected.map(|pairs| {
+            let expected = expected.map(|pairs| {
                 let owned = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
-                pairs.into_iter().map(owned).collect()
+                pairs.into_iter().map(owned).collect::<Vec<_>>()
             });
-            assert_eq!(pairs(raw), expected, "{raw}");
+            assert_eq!(pairs(raw, 2).map_err(|problem| problem.code), expected, "{raw}");
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Licenses and their assignments as they are, filtered, sorted and cut to a page by how many to skip. Of a snapshot.
 
+use std::collections::HashSet;
+
 use super::LicenseError;
 use super::meant::{
     self, BY_LICENSE, BY_PROFILE, ENTITLEMENTS, Found, LICENSES, LicenseId, OF_ITEM, Organizations, Sold,
@@ -8,7 +10,7 @@ use super::told::{
     ACTIVE, Assigned, FROM, Grouped, Listed, UNTIL, assigned, grouped, holder, listed, named, seen, text,
 };
 use crate::access::{Action, Permission, View, Who};
-use crate::entitlement::{seated, seats, sold};
+use crate::entitlement::{notes, seated, seats};
 use crate::graph::{Graph, Node};
 use crate::limits::Limits;
 use crate::model::schema::Hop;
@@ -136,7 +138,12 @@ pub fn list(at: Look<'_>, filter: &Filter, page: Page, with_sums: bool) -> Resul
         visits.take(1)?;
         let fits = sold.is(license) && view.reaches(license);
         let found = Found::of(license).filter(|found| fits && items.iter().all(|item| *item == found.item));
-        Ok(found.is_some_and(|found| is_listed(found, organization, filter)))
+        let fits = found.is_some_and(|found| is_listed(found, organization, filter));
+        if !fits || filter.notes.is_empty() {
+            return Ok(fits);
+        }
+        visits.take(license.hop_count(Hop::forward(notes::OF_LICENSE)))?;
+        Ok(is_noted(license, filter))
     };
     match organization.or(bound) {
         Some(organization) => {
@@ -173,6 +180,7 @@ pub fn list(at: Look<'_>, filter: &Filter, page: Page, with_sums: bool) -> Resul
     let (shown, count) = page.cut(all, |license, order| license_key(license, order, now));
     let mut told = Vec::with_capacity(shown.len());
     for license in shown {
+        visits.take(license.hop_count(Hop::forward(notes::OF_LICENSE)))?;
         if with_sums {
             visits.take(license.hop_count(Hop::forward(BY_LICENSE)))?;
         }
@@ -191,10 +199,6 @@ fn is_listed(found: Found<'_>, organization: Option<Node<'_>>, filter: &Filter) 
             .iter()
             .any(|text| fold(text).contains(part.as_str()))
     };
-    let is_noted = |(key, texts): &(String, Vec<String>)| {
-        let mut notes = sold::told(license);
-        notes.any(|(known, text, _)| known == key && texts.iter().any(|wanted| wanted == text))
-    };
     organization.is_none_or(|organization| organization == found.organization)
         && filter
             .active
@@ -202,7 +206,13 @@ fn is_listed(found: Found<'_>, organization: Option<Node<'_>>, filter: &Filter) 
         && (filter.alias.is_none() || text(license, meant::ALIAS) == filter.alias)
         && filter.name.as_ref().is_none_or(|wanted| *wanted == name())
         && filter.contains.as_ref().is_none_or(contains)
-        && filter.notes.iter().all(is_noted)
+}
+
+/// Its notes are read once, for however many of them are asked.
+fn is_noted(license: Node<'_>, filter: &Filter) -> bool {
+    let known: HashSet<(&str, &str)> = notes::told(license).map(|(key, text, _)| (key, text)).collect();
+    let mut wanted = filter.notes.iter();
+    wanted.all(|(key, texts)| texts.iter().any(|text| known.contains(&(key.as_str(), text.as_str()))))
 }
 
 fn license_key(license: Node<'_>, order: Order, now: Time) -> Key {

@@ -3,7 +3,7 @@
 
 use super::meant::{self, BY_LICENSE, BY_PROFILE, Found};
 use crate::access::{Action, Permission, View};
-use crate::entitlement::{seated, seats, sold};
+use crate::entitlement::{notes, seated, seats};
 use crate::graph::Node;
 use crate::model::schema::{Hop, place};
 use crate::model::{Kind, Time, Value};
@@ -130,7 +130,7 @@ pub(in crate::operation) fn listed(found: Found<'_>, with_sums: bool, now: Time)
     let license = found.license;
     let time = |field: u8| license.fields().get(field).and_then(Value::as_time);
     let seats = seats::for_sharing(license, now);
-    let notes = sold::told(license).map(|(key, text, _)| (key.to_owned(), text.to_owned()));
+    let notes = notes::told(license).map(|(key, text, _)| (key.to_owned(), text.to_owned()));
     Listed {
         seen: seen(found),
         created: license.created,

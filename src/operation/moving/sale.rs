@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::{Why, make};
 use crate::access::{Action, Permission, Who};
-use crate::entitlement::{Refused, amend, sale, select, sets, sold};
+use crate::entitlement::{Refused, amend, notes, sale, select, sets};
 use crate::graph::{Graph, Node, Transaction, Violation};
 use crate::model::schema::{Hop, known, place};
 use crate::model::{Kind, Rel, RelationType, Time, Value, Values};
@@ -22,6 +22,7 @@ const BY_PROFILE: Rel = known(RelationType::OneToMany, Kind::Profile, Kind::Assi
 const ALIAS: u8 = place(Kind::License, "alias");
 const FROM: u8 = place(Kind::License, "validFrom");
 const UNTIL: u8 = place(Kind::License, "validUntil");
+const NOTED: u8 = place(Kind::LicenseMetadata, "value");
 const USER_UNTIL: u8 = place(Kind::Profile, "validUntil");
 
 /// A license.
@@ -322,9 +323,7 @@ fn say(tx: &mut Transaction<'_>, who: &Who, license: Uuid, told: &Sale) -> Resul
     };
     let lasts = lasts(node.fields(), told.lasts, now);
     let is = told_of(node, |_| true, now);
-    let notes: Vec<(String, String, Uuid)> = sold::told(node)
-        .map(|(key, text, note)| (key.to_owned(), text.to_owned(), note.id))
-        .collect();
+    let noted = notes::by_key(node, notes::OF_LICENSE);
     let mut fields = Vec::new();
     if is.active != told.active {
         fields.push(("active", Value::Bool(told.active)));
@@ -344,9 +343,10 @@ fn say(tx: &mut Transaction<'_>, who: &Who, license: Uuid, told: &Sale) -> Resul
     amend::validity(tx, license, Some(from), Some(until)).map_err(no)?;
     for (key, text) in &told.properties {
         let value = ("value", Value::text(text));
-        let line = match notes.iter().find(|(known, _, _)| known == key) {
-            Some((_, known, _)) if known == text => continue,
-            Some((_, _, note)) => make::object(Kind::LicenseMetadata, *note, &[value], &[]),
+        let known = noted.get(key).and_then(|note| tx.graph().find(*note));
+        let line = match known {
+            Some(note) if note.fields().get(NOTED) == Some(&value.1) => continue,
+            Some(note) => make::object(Kind::LicenseMetadata, note.id, &[value], &[]),
             None => {
                 let fields = [("key", Value::text(key)), value];
                 make::object(Kind::LicenseMetadata, tx.new_id(), &fields, &[(Kind::License, license)])

@@ -8,8 +8,8 @@ use uuid::Uuid;
 
 use super::{Why, make};
 use crate::access::Who;
+use crate::entitlement::notes;
 use crate::entitlement::seated::{self, Terms};
-use crate::entitlement::sold;
 use crate::graph::{Graph, Node, Transaction};
 use crate::limits::Limits;
 use crate::model::schema::{known, place};
@@ -81,7 +81,7 @@ impl Came {
             let mut all: HashMap<String, Vec<Uuid>> = HashMap::new();
             for note in graph.by_value(Kind::LicenseMetadata, KEY, &Value::text(CAME_AS), None) {
                 let Some(license) = note.parent(NOTES) else { continue };
-                for (_, text, _) in sold::told(license).filter(|(key, _, _)| *key == CAME_AS) {
+                for (_, text, _) in notes::told(license).filter(|(key, _, _)| *key == CAME_AS) {
                     all.entry(text.to_owned()).or_default().push(license.id);
                 }
             }

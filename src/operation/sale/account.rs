@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::{GROUPS, MEMBERSHIP, SaleError, is_member};
 use crate::access::{Action, Permission, View, Who};
-use crate::entitlement::{matching, texts};
+use crate::entitlement::{matching, notes, texts};
 use crate::graph::{Kept, Node, Transaction, Violation};
 use crate::model::schema::{Hop, known, place};
 use crate::model::{Fields, Kind, Rel, RelationType, Value};
@@ -138,31 +138,30 @@ pub(in crate::operation) fn set(
     of: Uuid,
     wanted: &[Property],
 ) -> Result<(), SaleError> {
+    let node = found(tx, of)?;
+    let Some(rel) = properties_of(node.kind).filter(|_| !wanted.is_empty()) else {
+        return Ok(());
+    };
+    View::new(tx.graph(), who).owns(node)?;
+    let mut there = notes::by_key(node, rel);
     for Property { key, value } in wanted {
-        let node = found(tx, of)?;
-        let Some(rel) = properties_of(node.kind) else {
-            continue;
-        };
-        View::new(tx.graph(), who).owns(node)?;
-        let mut all = node.hop(Hop::forward(rel), None).map(|(property, _)| property);
-        let there = all.find(|property| property.fields().get(KEY).and_then(Value::as_text) == Some(key));
-        let there = there.map(|property| (property.id, property.fields().to_fields()));
         let may = |action| who.require(Permission::Kind(Kind::Property, action));
         let text = match value {
             Given::Text(text) => text.clone(),
             Given::List(list) => list_text(list),
             Given::Nothing => {
-                if let Some((property, _)) = there {
+                if let Some(property) = there.remove(key) {
                     may(Action::Delete)?;
                     tx.remove(property)?;
                 }
                 continue;
             }
         };
-        match there {
-            Some((property, fields)) => {
+        match there.get(key) {
+            Some(property) => {
                 may(Action::Update)?;
-                tx.update(property, fields.with(VALUE, Some(Value::text(&text))))?;
+                let fields = found(tx, *property)?.fields().with(VALUE, Some(Value::text(&text)));
+                tx.update(*property, fields)?;
             }
             None => {
                 may(Action::Create)?;
@@ -172,6 +171,7 @@ pub(in crate::operation) fn set(
                     .collect();
                 tx.create(id, Kind::Property, fields, Kept::default())?;
                 tx.relate(rel, of, id, Fields::default())?;
+                there.insert(key.clone(), id);
             }
         }
     }

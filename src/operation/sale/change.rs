@@ -1,5 +1,7 @@
 //! Sales that are written, taken back, and properties of what is sold to whom.
 
+use std::collections::{HashMap, HashSet};
+
 use uuid::Uuid;
 
 use super::account::{self, Given, Property};
@@ -176,27 +178,28 @@ fn edit(
         Update::Add(lists) => (&lists[..], true),
         Update::Take(lists) => (&lists[..], false),
     };
+    let mut known: HashMap<&str, &Given> = HashMap::new();
+    for property in &had {
+        known.entry(&property.key).or_insert(&property.value);
+    }
     let mut changed = Vec::new();
     for (key, values) in lists {
-        let mut list = match had
-            .iter()
-            .find(|property| property.key == *key)
-            .map(|property| &property.value)
-        {
-            None | Some(Given::Nothing) => Vec::new(),
-            Some(Given::List(list)) => list.clone(),
+        let list = match known.get(key.as_str()) {
+            None | Some(Given::Nothing) => &[],
+            Some(Given::List(list)) => list.as_slice(),
             Some(Given::Text(_)) => return Err(SaleError::NoList(key.clone())),
         };
-        match adds {
+        let list: Vec<String> = match adds {
             true => {
-                for value in values {
-                    if !list.contains(value) {
-                        list.push(value.clone());
-                    }
-                }
+                let mut has: HashSet<&String> = list.iter().collect();
+                let added = values.iter().filter(|value| has.insert(value));
+                list.iter().cloned().chain(added.cloned()).collect()
             }
-            false => list.retain(|value| !values.contains(value)),
-        }
+            false => {
+                let gone: HashSet<&String> = values.iter().collect();
+                list.iter().filter(|value| !gone.contains(value)).cloned().collect()
+            }
+        };
         let value = Given::List(list);
         changed.push(Property {
             key: key.clone(),

@@ -4,7 +4,7 @@ use super::account::{self, Property};
 use super::change::OBJECTS;
 use super::{SaleError, is_of, is_sold, license, short, site};
 use crate::access::{Action, Permission, View, Who};
-use crate::entitlement::{matching, sale, select, sets};
+use crate::entitlement::{matching, notes, sale, select, sets};
 use crate::error::Error;
 use crate::graph::{Graph, Node};
 use crate::limits::Limits;
@@ -18,7 +18,6 @@ use crate::operation::login::{self, Verified};
 const OF_ITEM: Rel = known(RelationType::OneToMany, Kind::LicensedItem, Kind::License);
 const BY_LICENSE: Rel = known(RelationType::OneToMany, Kind::License, Kind::Assignment);
 const BY_PROFILE: Rel = known(RelationType::OneToMany, Kind::Profile, Kind::Assignment);
-const METADATA: Rel = known(RelationType::OneToMany, Kind::License, Kind::LicenseMetadata);
 
 /// For whom a license is, as others call it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -96,13 +95,7 @@ pub(in crate::operation) fn sold<'g>(license: Node<'g>, is_told: impl Fn(Node<'g
     };
     let user = || buyer().map(account_name).map(Holder::User);
     let holder = set.map(Holder::Set).or_else(user);
-    let properties = license.hop(Hop::forward(METADATA), None).filter_map(|(note, _)| {
-        let key = text(note, const { place(Kind::LicenseMetadata, "key") })?;
-        Some((
-            key,
-            text(note, const { place(Kind::LicenseMetadata, "value") }).unwrap_or_default(),
-        ))
-    });
+    let properties = notes::told(license).map(|(key, text, _)| (key.to_owned(), text.to_owned()));
     Sold {
         id: short::id(license),
         serial: license.serial,
@@ -268,9 +261,17 @@ pub fn list(
     }
     found.sort_unstable_by_key(|license| license.serial);
     let more = found.len() > asked.most;
+    found.truncate(asked.most);
+    let notes = found
+        .iter()
+        .map(|license| license.hop_count(Hop::forward(notes::OF_LICENSE)) as u64);
+    if visited + notes.sum::<u64>() > limits.visited {
+        return Err(Error::from(available::too_many(limits)).into());
+    }
     let view = View::new(graph, who);
-    let page = found.into_iter().take(asked.most);
-    let told = page.map(|license| sold(license, |buyer| view.sees(buyer), now));
+    let told = found
+        .into_iter()
+        .map(|license| sold(license, |buyer| view.sees(buyer), now));
     Ok((told.collect(), more))
 }
 

@@ -1,0 +1,66 @@
+//! Texts by their keys that hang on an entity: the metadata of a license, the properties of users and of what is sold. They
+//! are read once, however many of them are written.
+
+use std::collections::HashMap;
+
+use uuid::Uuid;
+
+use crate::graph::{Kept, Node, Transaction, Violation};
+use crate::model::schema::{Hop, known, place};
+use crate::model::{Fields, Kind, Rel, RelationType, Value};
+
+/// The metadata of a license.
+pub const OF_LICENSE: Rel = known(RelationType::OneToMany, Kind::License, Kind::LicenseMetadata);
+
+const KEY: u8 = place(Kind::LicenseMetadata, "key");
+const TEXT: u8 = place(Kind::LicenseMetadata, "value");
+
+/// What hangs on the entity by `rel`, by its `key`; of several of one key the first.
+pub fn by_key(of: Node<'_>, rel: Rel) -> HashMap<String, Uuid> {
+    let mut all = HashMap::new();
+    let Some(key) = rel.def().to.field("key") else {
+        return all;
+    };
+    for (note, _) in of.hop(Hop::forward(rel), None) {
+        if let Some(key) = note.fields().get(key).and_then(Value::as_text) {
+            all.entry(key.to_owned()).or_insert(note.id);
+        }
+    }
+    all
+}
+
+/// What is noted of a license: key, text and the note itself.
+pub fn told<'g>(license: Node<'g>) -> impl Iterator<Item = (&'g str, &'g str, Node<'g>)> {
+    license.hop(Hop::forward(OF_LICENSE), None).filter_map(|(note, _)| {
+        let text = |field: u8| note.entity().fields().get(field).and_then(Value::as_text);
+        Some((text(KEY)?, text(TEXT).unwrap_or_default(), note))
+    })
+}
+
+/// Each key of a license has the text given, and other keys stay: a key is one a license.
+pub(super) fn write<'n>(
+    tx: &mut Transaction<'_>,
+    license: Uuid,
+    notes: impl IntoIterator<Item = (&'n str, &'n str)>,
+) -> Result<(), Violation> {
+    let mut notes = notes.into_iter().peekable();
+    if notes.peek().is_none() {
+        return Ok(());
+    }
+    let of = tx.graph().find(license).ok_or(Violation::NotFound { id: license })?;
+    let mut there = by_key(of, OF_LICENSE);
+    for (key, text) in notes {
+        let text = Value::text(text);
+        if let Some(note) = there.get(key).and_then(|id| tx.graph().find(*id)) {
+            let (id, fields) = (note.id, note.fields().with(TEXT, Some(text)));
+            tx.update(id, fields)?;
+            continue;
+        }
+        let id = tx.new_id();
+        let fields: Fields = [(KEY, Value::text(key)), (TEXT, text)].into_iter().collect();
+        tx.create(id, Kind::LicenseMetadata, fields, Kept::default())?;
+        tx.relate(OF_LICENSE, license, id, Fields::default())?;
+        there.insert(key.to_owned(), id);
+    }
+    Ok(())
+}
