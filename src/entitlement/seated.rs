@@ -215,10 +215,46 @@ fn strip(tx: &mut Transaction<'_>, assignment: Uuid) -> Result<(), Violation> {
     tx.update(assignment, fields)
 }
 
+/// What a group's assignment says, which it says of each member.
+struct Said {
+    active: Option<Value>,
+    fulfilled: Option<Value>,
+    redirect_to: Option<Value>,
+}
+
+impl Said {
+    fn by_group(assignment: &Entity) -> Self {
+        let said = |field: u8| assignment.fields().get(field).cloned();
+        Self {
+            active: said(GROUP_ACTIVE),
+            fulfilled: said(GROUP_FULFILLED),
+            redirect_to: said(GROUP_REDIRECT),
+        }
+    }
+
+    /// The new terms for a member of whom this was said: what was decided of the member alone since is so still.
+    fn becomes(&self, terms: &Terms, member: &Entity) -> Terms {
+        let is = |field: u8| member.fields().get(field);
+        let flag = |field: u8, said: &Option<Value>, new: bool| match is(field) {
+            Some(Value::Bool(own)) if is(field) != said.as_ref() => *own,
+            _ => new,
+        };
+        let is_redirected_alone = is(REDIRECT) != self.redirect_to.as_ref();
+        Terms {
+            active: flag(ACTIVE, &self.active, terms.active),
+            fulfilled: flag(FULFILLED, &self.fulfilled, terms.fulfilled),
+            redirect_to: terms.redirect_to.clone().filter(|_| !is_redirected_alone),
+            ..terms.clone()
+        }
+    }
+}
+
 /// The group's assignment, made or as the terms have it now. Each member that has no assignment of the license gets
-/// one, or nobody does; who has one, or is denied the license, is left alone. One that came from another group and has
-/// lost its seat is this group's then.
+/// one, or nobody does; who has one, or is denied the license, is left alone. Those that the group's assignment made say what
+/// it says, but for what was decided of the member alone, and one that is inactive by itself is left alone. One that came
+/// from another group and has lost its seat is this group's then.
 pub fn assign_group(tx: &mut Transaction<'_>, license: Uuid, group: Uuid, terms: &Terms) -> Result<Uuid, Refused> {
+    let former = of_group(found(tx, license)?, found(tx, group)?).map(|there| Said::by_group(&there));
     let id = put_group(tx, license, group, terms)?;
     let now = tx.now();
     let members: Vec<Uuid> = members(found(tx, group)?, now).map(|member| member.id).collect();
@@ -229,18 +265,18 @@ pub fn assign_group(tx: &mut Transaction<'_>, license: Uuid, group: Uuid, terms:
     };
     for member in members {
         let there = tx.graph().assignment(found(tx, license)?, found(tx, member)?);
-        let (is_ours, is_others) = match there {
-            Some(there) => {
-                let is_ours = there.parent(BY_GROUP).is_some_and(|by| by.id == id);
-                let is_others = is_assigned(&there, now) || select::denies(&there, now);
-                (is_ours, is_others && !is_ours)
-            }
-            None => (false, false),
-        };
-        if is_others || !(terms.active || is_ours) {
+        if there.is_some_and(|there| select::denies(&there, now)) {
             continue;
         }
-        let assignment = put(tx, license, member, &of_member)?;
+        let ours = there.filter(|there| there.parent(BY_GROUP).is_some_and(|by| by.id == id));
+        let terms = match ours.zip(former.as_ref()) {
+            Some((ours, former)) if is_kept_back(&ours) && former.active != Some(Value::Bool(false)) => continue,
+            Some((ours, former)) => former.becomes(&of_member, &ours),
+            None if !terms.active || there.is_some_and(|there| is_assigned(&there, now)) => continue,
+            None => of_member.clone(),
+        };
+        let is_ours = ours.is_some();
+        let assignment = put(tx, license, member, &terms)?;
         if !is_ours {
             leave_group(tx, assignment)?;
             tx.relate(BY_GROUP, id, assignment, Fields::default())?;
