@@ -49,6 +49,8 @@ pub enum SaleError {
     UnknownObject(String),
     #[error("the organization has no user `{0}`")]
     UnknownUser(String),
+    #[error("several users of the organization are called `{0}`")]
+    SeveralUsers(String),
     #[error("the account of `{0}` is not valid now")]
     AccountNotValid(String),
     #[error("`{0}` is no list")]
@@ -66,6 +68,7 @@ impl SaleError {
             Self::UnknownOffer(_) => "unknownOffer",
             Self::UnknownSet(_) => "unknownUserSet",
             Self::UnknownUser(_) => "unknownUser",
+            Self::SeveralUsers(_) => "severalUsers",
             Self::AccountNotValid(_) => "accountNotValid",
             Self::NoList(_) => "noList",
             Self::NotSold { why, .. } => super::refusal::refused_code(why),
@@ -79,6 +82,7 @@ impl SaleError {
             Self::UnknownOffer(_)
             | Self::UnknownSet(_)
             | Self::UnknownUser(_)
+            | Self::SeveralUsers(_)
             | Self::AccountNotValid(_)
             | Self::NoList(_) => Class::Unprocessable,
             Self::NotSold { why, .. } => super::refusal::refused_class(why),
@@ -94,6 +98,7 @@ impl SaleError {
             Self::UnknownLicense(_) => Some("a license is known by its id, its alias or its number"),
             Self::UnknownObject(_) => Some("an object is known by its id, its alias or its name"),
             Self::UnknownUser(_) => Some("a user is known by id, alias, login or e-mail address"),
+            Self::SeveralUsers(_) => Some("name it by its id, its alias or its login"),
             Self::AccountNotValid(_) => Some("change `validFrom` and `validUntil` of its Profile first"),
             Self::NoList(_) => Some("set it to a list first"),
             Self::NotSold { why, .. } => Some(super::refusal::refused_help(why)),
