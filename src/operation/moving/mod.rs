@@ -7,6 +7,9 @@ mod sale;
 mod sold;
 
 use std::borrow::Cow;
+use std::collections::HashSet;
+
+use uuid::Uuid;
 
 use super::allocation::{AllocationError, Change, Direct, Quota, Rules};
 use super::crud;
@@ -215,6 +218,7 @@ pub fn take(
         who,
         limits,
         came: Came::default(),
+        taken: HashSet::new(),
     };
     let all = || {
         let indexed = documents.iter().enumerate();
@@ -225,7 +229,11 @@ pub fn take(
         let ended = taking.end(organization, &entry.says);
         ended.map_err(|why| failed(index, &entry.at, why))?;
     }
+    let mut last = None;
     for (index, entry) in all() {
+        if last.replace(index) != Some(index) {
+            taking.taken.clear();
+        }
         let organization = organization.or(entry.organization.as_deref());
         let taken = taking.step(organization, &entry.says);
         taken.map_err(|why| failed(index, &entry.at, why))?;
@@ -239,6 +247,8 @@ struct Taking<'t, 'g> {
     who: &'t Who,
     limits: &'t Limits,
     came: Came,
+    /// Licenses that the document's sales came to so far.
+    taken: HashSet<Uuid>,
 }
 
 impl Taking<'_, '_> {
@@ -257,7 +267,13 @@ impl Taking<'_, '_> {
 
     /// An entry of a license that is here already need not say whose it is.
     fn step(&mut self, organization: Option<&str>, says: &Step) -> Result<(), Why> {
-        let Self { tx, who, limits, came } = self;
+        let Self {
+            tx,
+            who,
+            limits,
+            came,
+            taken,
+        } = self;
         let owner = match organization {
             Some(organization) => Some(make::organization(tx, who, organization)?),
             None => None,
@@ -307,7 +323,7 @@ impl Taking<'_, '_> {
             }
             Step::License(told) => sold::license(tx, who, came, whose?, told)?,
             Step::Assigned(told) => sold::assigned(tx, who, came, owner, told)?,
-            Step::Sale(told) => sale::license(tx, who, whose?, told)?,
+            Step::Sale(told) => sale::license(tx, who, whose?, told, taken)?,
             Step::Account(told) => sale::account(tx, who, whose?, told)?,
             Step::Thing(told) => sale::thing(tx, who, told)?,
             Step::Grouped(told) => sold::grouped(tx, who, came, owner, told, limits)?,

@@ -1,6 +1,8 @@
 //! What was sold one by one, as another system lists it (`doors.md` C.4): users, objects, offers, and licenses made of offers.
 //! Ids become aliases. A license that is not here is sold by the same rules as any other, and then says what the list says.
 
+use std::collections::HashSet;
+
 use uuid::Uuid;
 
 use super::{Why, make};
@@ -170,9 +172,16 @@ fn offer(tx: &mut Transaction<'_>, who: &Who, told: &Sale) -> Result<Uuid, Why> 
     Ok(offer)
 }
 
-pub(super) fn license(tx: &mut Transaction<'_>, who: &Who, site: Uuid, told: &Sale) -> Result<(), Why> {
+/// `taken` are the licenses that records of the same answer came to: each of several that say the same is one of its own.
+pub(super) fn license(
+    tx: &mut Transaction<'_>,
+    who: &Who,
+    site: Uuid,
+    told: &Sale,
+    taken: &mut HashSet<Uuid>,
+) -> Result<(), Why> {
     let offer = offer(tx, who, told)?;
-    let license = match found(tx, who, site, offer, told)? {
+    let license = match found(tx, who, site, offer, told, taken)? {
         Some(license) => license,
         None => {
             let made = match told.lasts.has_ended {
@@ -186,6 +195,7 @@ pub(super) fn license(tx: &mut Transaction<'_>, who: &Who, site: Uuid, told: &Sa
             made
         }
     };
+    taken.insert(license);
     say(tx, who, license, told)
 }
 
@@ -198,7 +208,7 @@ pub(super) fn end(tx: &mut Transaction<'_>, who: &Who, site: Uuid, told: &Sale) 
     let Some(offer) = offer.map(|offer| offer.id) else {
         return Ok(());
     };
-    match found(tx, who, site, offer, told) {
+    match found(tx, who, site, offer, told, &HashSet::new()) {
         Ok(Some(license)) => say(tx, who, license, told),
         // An entry before it may still say whose it is.
         Ok(None) | Err(Why::OtherLicense(_)) => Ok(()),
@@ -256,20 +266,27 @@ fn keep(tx: &mut Transaction<'_>, who: &Who, site: Uuid, offer: Uuid, told: &Sal
 }
 
 /// The license that is meant: by its id, or, without one, by its buyer, its offer and what matches. Of several it is
-/// one that has ended if that is told, and else one that has not.
-fn found(tx: &Transaction<'_>, who: &Who, site: Uuid, offer: Uuid, told: &Sale) -> Result<Option<Uuid>, Why> {
+/// one that has ended if that is told, and else one that has not. `taken` are those of records before it in the answer.
+fn found(
+    tx: &Transaction<'_>,
+    who: &Who,
+    site: Uuid,
+    offer: Uuid,
+    told: &Sale,
+    taken: &HashSet<Uuid>,
+) -> Result<Option<Uuid>, Why> {
     let graph = tx.graph();
     let Some(of_site) = graph.find(site) else {
         return Ok(None);
     };
     let is_it = |license: Node<'_>| {
+        if !is_sold(of_site, license) || license.parent(sale::SOLD).is_none_or(|of| of.id != offer) {
+            return false;
+        }
         let is: Sold = told_of(license, |_| true, tx.now());
-        is_sold(of_site, license)
-            && license.parent(sale::SOLD).is_some_and(|of| of.id == offer)
-            && is
-                .holder
-                .as_ref()
-                .is_some_and(|holder| is_same(holder, &told.holder, license, who, of_site))
+        is.holder
+            .as_ref()
+            .is_some_and(|holder| is_same(holder, &told.holder, license, who, of_site))
             && is.matching.is_some() == told.matching.is_some()
     };
     if let Some(id) = &told.id {
@@ -293,7 +310,9 @@ fn found(tx: &Transaction<'_>, who: &Who, site: Uuid, offer: Uuid, told: &Sale) 
         licenses = Box::new(held.filter_map(|(assignment, _)| assignment.parent(BY_LICENSE)));
     }
     let now = tx.now();
-    let is_meant = |license: &Node<'_>| is_it(*license) && told_of(*license, |_| true, now).matching == told.matching;
+    let is_meant = |license: &Node<'_>| {
+        !taken.contains(&license.id) && is_it(*license) && told_of(*license, |_| true, now).matching == told.matching
+    };
     let has_ended = |license: Node<'_>| select::end(&license).is_some_and(|until| until <= now);
     let meant: Vec<Node<'_>> = licenses.filter(is_meant).collect();
     let same = meant
@@ -357,8 +376,8 @@ fn say(tx: &mut Transaction<'_>, who: &Who, license: Uuid, told: &Sale) -> Resul
     Ok(())
 }
 
-/// From when, and until when. What is so already stays; a time that is told counts from now, or has just run out.
-/// `None`: there are no such times.
+/// From when, and until when. What is so already stays, and so does what has ended since it was told of; a time that is told
+/// counts from now, or has just run out. `None`: there are no such times.
 fn lasts(fields: Values<'_>, told: Lasts, now: Time) -> Option<(Option<Time>, Option<Time>)> {
     let time = |field: u8| fields.get(field).and_then(Value::as_time);
     let (from, until) = (time(FROM), time(UNTIL));
@@ -366,7 +385,12 @@ fn lasts(fields: Values<'_>, told: Lasts, now: Time) -> Option<(Option<Time>, Op
         .zip(until)
         .map(|(from, until)| until.millis().saturating_sub(from.millis()));
     let is_over = until.is_some_and(|until| until <= now);
-    if is_over == told.has_ended && (length == told.ms || (is_over && told.ms.is_none())) {
+    let is_so = match (told.ms, told.has_ended) {
+        (None, has_ended) => is_over == has_ended && (is_over || until.is_none()),
+        (_, false) => length == told.ms,
+        (_, true) => is_over && length == told.ms,
+    };
+    if is_so {
         return Some((from, until));
     }
     let shifted = |ms: i64| Time::from_millis(now.millis().saturating_add(ms));
