@@ -1,6 +1,8 @@
 //! Licenses that open what matches (`doors.md` C.3 and C.6): not one item, but every item with a property that is equal to any
 //! of some values, or is a list that has any of them. Asked at each decision, so that a new item is open at once.
 
+use std::collections::HashSet;
+
 use compact_str::CompactString;
 
 use crate::graph::Node;
@@ -26,10 +28,20 @@ pub fn is_matching(license: &Entity) -> bool {
     license.fields().get(PROPERTY).is_some()
 }
 
+/// So many bytes of texts that are compared cost a decision one look.
+const LOOK_BYTES: usize = 256;
+
+/// How many looks it costs to go through texts of so many bytes, beside the one at whatever has them.
+pub(super) fn looks(bytes: usize) -> usize {
+    bytes / LOOK_BYTES
+}
+
 /// What a license opens by.
 pub struct Matching<'g> {
     pub property: &'g str,
     pub values: Vec<CompactString>,
+    /// Of the values, as they are kept.
+    bytes: usize,
 }
 
 /// `None`: it opens its own item.
@@ -37,31 +49,50 @@ pub fn of_license(license: Node<'_>) -> Option<Matching<'_>> {
     let text = |field: u8| license.entity().fields().get(field).and_then(Value::as_text);
     let property = text(PROPERTY)?;
     // A list that cannot be read has nothing in it.
-    let values = text(VALUES).and_then(texts::read).unwrap_or_default();
-    Some(Matching { property, values })
+    let kept = text(VALUES).unwrap_or_default();
+    let values = texts::read(kept).unwrap_or_default();
+    Some(Matching {
+        property,
+        values,
+        bytes: kept.len(),
+    })
 }
 
 impl Matching<'_> {
-    pub fn opens(&self, item: Node<'_>) -> bool {
-        let found = values(item, OF_ITEM, self.property);
-        found.iter().any(|value| self.values.contains(value))
+    /// The property of an item, as it is kept.
+    pub fn text_of<'i>(&self, item: Node<'i>) -> Option<&'i str> {
+        text_of(item, OF_ITEM, self.property)
+    }
+
+    /// What comparing with it costs.
+    pub fn looks(&self, text: Option<&str>) -> usize {
+        looks(self.bytes + text.unwrap_or_default().len())
+    }
+
+    /// Is it one of the values, or a list that has one?
+    pub fn has(&self, text: Option<&str>) -> bool {
+        match values(text).as_slice() {
+            [one] => self.values.contains(one),
+            several => {
+                let wanted: HashSet<&CompactString> = self.values.iter().collect();
+                several.iter().any(|value| wanted.contains(value))
+            }
+        }
     }
 }
 
-/// The values of a property: those of a list, or the one it is.
-pub fn values(node: Node<'_>, properties: Rel, key: &str) -> Vec<CompactString> {
-    let text = |property: &Entity, field: u8| {
-        property
-            .fields()
-            .get(field)
-            .and_then(Value::as_text)
-            .map(CompactString::new)
-    };
+/// A property as it is kept.
+pub fn text_of<'g>(node: Node<'g>, properties: Rel, key: &str) -> Option<&'g str> {
+    let text = |property: Node<'g>, field: u8| property.entity().fields().get(field).and_then(Value::as_text);
     let mut all = node.hop(Hop::forward(properties), None).map(|(property, _)| property);
-    let found = all.find(|property| property.fields().get(KEY).and_then(Value::as_text) == Some(key));
-    let value = found.and_then(|property| text(property.entity(), VALUE));
-    match value {
+    let found = all.find(|property| text(*property, KEY) == Some(key));
+    found.and_then(|property| text(property, VALUE))
+}
+
+/// The values of a property: those of a list, or the one it is.
+pub fn values(text: Option<&str>) -> Vec<CompactString> {
+    match text {
         None => Vec::new(),
-        Some(value) => texts::read(&value).unwrap_or_else(|| vec![value]),
+        Some(text) => texts::read(text).unwrap_or_else(|| vec![CompactString::new(text)]),
     }
 }

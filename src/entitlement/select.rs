@@ -164,7 +164,11 @@ impl<'a> Budget<'a> {
     }
 
     pub fn spend(&mut self) -> Result<(), Reason> {
-        let less = |left: usize| left.checked_sub(1).ok_or(Reason::TooManyLicenses);
+        self.spend_all(1)
+    }
+
+    pub fn spend_all(&mut self, looks: usize) -> Result<(), Reason> {
+        let less = |left: usize| left.checked_sub(looks).ok_or(Reason::TooManyLicenses);
         self.own = less(self.own)?;
         if let Some(Looks(all)) = self.all {
             all.set(less(all.get())?);
@@ -323,7 +327,7 @@ fn gather<'g>(
             found.push(candidate(license, item, Path::Assignment(assignment), profile, now));
         }
     }
-    for set in sets::of_profile(profile, now, || budget.spend())? {
+    for set in sets::of_profile(profile, now, |looks| budget.spend_all(looks))? {
         for (license, _) in set.hop(Hop::forward(sets::FOR_SET), None) {
             budget.spend()?;
             let Some(item) = fitting(license, items, filters, &mut budget)? else {
@@ -422,8 +426,9 @@ pub(super) fn fitting<'g>(
         return Ok(license.parent(OF_ITEM).filter(|item| items.has(*item)));
     };
     for item in items.all() {
-        budget.spend()?;
-        if matching.opens(*item) {
+        let text = matching.text_of(*item);
+        budget.spend_all(1 + matching.looks(text))?;
+        if matching.has(text) {
             return Ok(Some(*item));
         }
     }

@@ -1,6 +1,8 @@
 //! User sets (`doors.md` C.4): who is in one is computed from the tags of each user, and listed nowhere. A set is an
 //! organization's, and only whoever is in a group of that organization is in a set of it.
 
+use std::collections::HashSet;
+
 use compact_str::CompactString;
 use smallvec::SmallVec;
 
@@ -18,29 +20,36 @@ pub const TAGS: &str = "AdminTags";
 pub const SETS: Rel = known(RelationType::OneToMany, Kind::Organization, Kind::UserSet);
 /// From a set to the licenses for its members.
 pub const FOR_SET: Rel = known(RelationType::OneToMany, Kind::UserSet, Kind::License);
+/// All of one, any of another, none of a third.
+const LISTS: [u8; 3] = [
+    place(Kind::UserSet, "allOf"),
+    place(Kind::UserSet, "anyOf"),
+    place(Kind::UserSet, "noneOf"),
+];
 const OF_PROFILE: Rel = matching::properties_of(Kind::Profile);
 const MEMBERSHIP: Rel = known(RelationType::Membership, Kind::Profile, Kind::ProfileGroup);
 const GROUP_OF: Rel = known(RelationType::OneToMany, Kind::Organization, Kind::ProfileGroup);
 
 /// The sets a profile is in now, of all organizations it is in a group of.
 ///
-/// `look` is asked before each set is looked at.
+/// `look` is asked before each set is looked at, with how many looks that costs.
 ///
 /// # Errors
 /// Those of `look`.
 pub(super) fn of_profile<'g, E>(
     profile: Node<'g>,
     now: Time,
-    mut look: impl FnMut() -> Result<(), E>,
+    mut look: impl FnMut(usize) -> Result<(), E>,
 ) -> Result<SmallVec<[Node<'g>; 4]>, E> {
     let mut found = SmallVec::new();
     if profile.graph().kind_count(Kind::UserSet) == 0 {
         return Ok(found);
     }
-    let tags = matching::values(profile, OF_PROFILE, TAGS);
+    let tags = tags(profile);
     for organization in organizations(profile, now).all() {
         for (set, _) in organization.hop(Hop::forward(SETS), None) {
-            look()?;
+            let texts = LISTS.iter().filter_map(|list| text(set, *list));
+            look(1 + matching::looks(texts.map(str::len).sum()))?;
             if fits(set, &tags) {
                 found.push(set);
             }
@@ -51,8 +60,8 @@ pub(super) fn of_profile<'g, E>(
 
 /// The licenses of all those sets. `None`: there are more sets than may be visited.
 pub fn licenses<'g>(profile: Node<'g>, now: Time, mut visits: u64) -> Option<impl Iterator<Item = Node<'g>> + use<'g>> {
-    let look = || -> Result<(), ()> {
-        visits = visits.checked_sub(1).ok_or(())?;
+    let look = |looks: usize| -> Result<(), ()> {
+        visits = visits.checked_sub(looks as u64).ok_or(())?;
         Ok(())
     };
     let sets = of_profile(profile, now, look).ok()?;
@@ -68,7 +77,17 @@ pub fn has(set: Node<'_>, profile: Node<'_>, now: Time) -> bool {
 
 /// Would it be in the set, were it in a group of the set's organization?
 pub(super) fn fits_tags(set: Node<'_>, profile: Node<'_>) -> bool {
-    fits(set, &matching::values(profile, OF_PROFILE, TAGS))
+    fits(set, &tags(profile))
+}
+
+fn tags(profile: Node<'_>) -> HashSet<CompactString> {
+    matching::values(matching::text_of(profile, OF_PROFILE, TAGS))
+        .into_iter()
+        .collect()
+}
+
+fn text<'g>(set: Node<'g>, list: u8) -> Option<&'g str> {
+    set.entity().fields().get(list).and_then(Value::as_text)
 }
 
 fn organizations<'g>(profile: Node<'g>, now: Time) -> Distinct<Node<'g>> {
@@ -79,15 +98,12 @@ fn organizations<'g>(profile: Node<'g>, now: Time) -> Distinct<Node<'g>> {
 
 /// All of one list, any of another, none of a third. An empty list asks for nothing, and where nothing is asked nobody is
 /// in the set; nor where a list cannot be read.
-fn fits(set: Node<'_>, tags: &[CompactString]) -> bool {
-    let list = |field: u8| match set.fields().get(field).and_then(Value::as_text) {
+fn fits(set: Node<'_>, tags: &HashSet<CompactString>) -> bool {
+    let [all, any, none] = LISTS.map(|list| match text(set, list) {
         None => Some(Vec::new()),
         Some(text) => texts::read(text),
-    };
-    let lists = list(const { place(Kind::UserSet, "allOf") })
-        .zip(list(const { place(Kind::UserSet, "anyOf") }))
-        .zip(list(const { place(Kind::UserSet, "noneOf") }));
-    let Some(((all, any), none)) = lists else {
+    });
+    let (Some(all), Some(any), Some(none)) = (all, any, none) else {
         return false;
     };
     let has = |tag: &CompactString| tags.contains(tag);

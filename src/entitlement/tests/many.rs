@@ -99,6 +99,28 @@ fn more_licenses_than_one_decision_looks_at_are_none() {
 }
 
 #[test]
+fn long_lists_that_are_compared_are_looked_at() {
+    let list = |bytes: usize| format!("[\"{}\"]", "x".repeat(bytes - 4));
+    let (most, half) = (list(256 * select::LOOKED_AT), list(128 * select::LOOKED_AT));
+    let values =
+        |list: &str| format!("License m matchProperty=tags matchValues={list} validFrom=0 active=true < ent editor");
+    let set = |list: &str| format!("UserSet set name=set anyOf={list} < acme");
+    for (lines, expected) in [
+        (values(&most), "tooManyLicenses"),
+        (values(&half), "new lic 900"),
+        (set(&most), "tooManyLicenses"),
+        (set(&half), "new lic 900"),
+        // A list of the item costs as much.
+        (
+            format!("{}\nProperty p key=tags value={half} < editor", values(&half)),
+            "tooManyLicenses",
+        ),
+    ] {
+        check(&lines, &[("ann editor", expected)]);
+    }
+}
+
+#[test]
 fn decisions_of_one_request_share_what_they_look_at() {
     let world = World::new(&licenses(select::LOOKED_AT - 10));
     let ask = |looks: Option<&select::Looks>, license: Option<&str>| {
