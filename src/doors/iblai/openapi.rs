@@ -15,7 +15,6 @@ struct Route {
     /// Parts of names of shapes: `Create` is `IblAiProgramCreate`. Empty: none.
     body: &'static str,
     answer: &'static str,
-    has_404: bool,
 }
 
 const FILTERS: &[&str] = &[
@@ -79,7 +78,6 @@ const LICENSES: &[Route] = &[
         query: FILTERS,
         body: "",
         answer: "Page",
-        has_404: false,
     },
     Route {
         method: "post",
@@ -89,7 +87,6 @@ const LICENSES: &[Route] = &[
         query: &[],
         body: "Create",
         answer: "",
-        has_404: true,
     },
     Route {
         method: "post",
@@ -99,7 +96,6 @@ const LICENSES: &[Route] = &[
         query: &[],
         body: "Update",
         answer: "",
-        has_404: true,
     },
 ];
 
@@ -113,7 +109,6 @@ const ASSIGNMENTS: &[Route] = &[
         query: PICKS,
         body: "",
         answer: "AssignmentPage",
-        has_404: false,
     },
     Route {
         method: "post",
@@ -123,7 +118,6 @@ const ASSIGNMENTS: &[Route] = &[
         query: MEANT,
         body: "AssignmentCreate",
         answer: "Assignment",
-        has_404: true,
     },
     Route {
         method: "delete",
@@ -133,7 +127,6 @@ const ASSIGNMENTS: &[Route] = &[
         query: GONE,
         body: "",
         answer: "Nothing",
-        has_404: true,
     },
     Route {
         method: "get",
@@ -143,7 +136,6 @@ const ASSIGNMENTS: &[Route] = &[
         query: GROUP_PICKS,
         body: "",
         answer: "GroupAssignmentPage",
-        has_404: false,
     },
     Route {
         method: "post",
@@ -153,7 +145,6 @@ const ASSIGNMENTS: &[Route] = &[
         query: MEANT,
         body: "GroupAssignmentCreate",
         answer: "GroupAssignment",
-        has_404: true,
     },
     Route {
         method: "delete",
@@ -163,7 +154,6 @@ const ASSIGNMENTS: &[Route] = &[
         query: GROUP_GONE,
         body: "",
         answer: "Nothing",
-        has_404: true,
     },
 ];
 
@@ -175,7 +165,6 @@ const CHECK: Route = Route {
     query: &["email! string"],
     body: "",
     answer: "Nothing",
-    has_404: true,
 };
 
 const MOUNTS: [(&str, &str); 2] = [("/api/catalog/licenses", ""), ("/dm/api/catalog/licenses", "Dm")];
@@ -246,10 +235,12 @@ fn operation(family: Family, route: &Route, suffix: &str) -> Value {
     let is_public = route.id == CHECK.id;
     let mut refusals = match is_public {
         true => vec![400, 404, 405],
-        false => vec![400, 401, 403, 405, 503],
+        false => vec![400, 401, 403, 404, 405, 503],
     };
-    if route.has_404 && !is_public {
-        refusals.push(404);
+    match route.method {
+        _ if is_public => {}
+        "get" => refusals.push(413),
+        _ => refusals.push(422),
     }
     if !route.body.is_empty() {
         refusals.extend([408, 413, 415]);
@@ -280,11 +271,12 @@ fn why(status: u16) -> &'static str {
         400 => "Cannot be read, or is refused: no free seat, a count below its use, a name that is taken",
         401 => "No key, or a bad one",
         403 => "The key lacks the permission",
-        404 => "There is no such thing, or it is another platform's",
+        404 => "There is no such thing or page, or it is another platform's",
         405 => "Not a method of this path",
         408 => "The body did not arrive in time",
-        413 => "The body is too large",
+        413 => "The body, or the answer, is too large",
         415 => "The body is of a type that is not understood",
+        422 => "The Idempotency-Key was sent with another request",
         _ => "Try again",
     }
 }
@@ -488,8 +480,12 @@ mod tests {
         let mut ids = HashSet::new();
         for (path, methods) in paths {
             assert!(super::super::path::read(path).is_some(), "{path}");
-            for operation in methods.as_object().unwrap().values() {
+            for (method, operation) in methods.as_object().unwrap() {
                 assert!(ids.insert(operation["operationId"].to_string()), "{path}");
+                let is_told = |status: &str| operation["responses"].get(status).is_some();
+                let (is_read, is_public) = (method == "get", path.ends_with("/check/"));
+                let told = (is_told("404"), is_told("413") || !is_read, is_told("422"));
+                assert_eq!(told, (true, !is_public, !is_read), "{method} {path}");
             }
         }
         // `doors.md` B.2: 19 paths and 31 operations, on each mount.

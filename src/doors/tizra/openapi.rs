@@ -177,13 +177,15 @@ fn operation(route: &Route, path: &str) -> Value {
 
 fn why(status: u16) -> &'static str {
     match status {
-        400 => "Cannot be parsed, or is not worth another try: no JSON, too large, of another type",
+        400 => {
+            "Cannot be parsed, or is not worth another try: no JSON, too large, of another type; or the answer is too large"
+        }
         401 => "No token, or a bad one",
         403 => "The token lacks the permission; of a login: the password is wrong",
         404 => "No such site, license or object",
         405 => "Not a method of this path",
         406 => {
-            "Makes no sense: a member is missing or of another type, or names what is not there; or the offer is used up"
+            "Makes no sense: a member is missing or of another type, or names what is not there; the offer is used up; or the Idempotency-Key was sent with another request"
         }
         408 => "The body did not arrive in time",
         429 => "Too many wrong passwords",

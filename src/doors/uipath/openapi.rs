@@ -282,6 +282,12 @@ fn operation(route: &Route, method: &str, path: &str, prefix: usize) -> Value {
     responses.insert("200".to_owned(), done);
     let mut refusals = vec![400, 401, 403, 405, 503];
     refusals.extend(route.refusals);
+    match method {
+        "get" => refusals.push(413),
+        // It writes nothing.
+        _ if route.id == "IsEntitled" => {}
+        _ => refusals.push(422),
+    }
     if !route.body.is_empty() {
         refusals.extend([408, 413, 415]);
     }
@@ -308,8 +314,9 @@ fn why(status: u16) -> &'static str {
         405 => "Not a method of this path",
         408 => "The body did not arrive in time",
         409 => "Not so many units, or a quota below its use",
-        413 => "The body is too large",
+        413 => "The body, or the answer, is too large",
         415 => "The body is no JSON",
+        422 => "The Idempotency-Key was sent with another request",
         _ => "Try again",
     }
 }
