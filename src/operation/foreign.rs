@@ -4,6 +4,7 @@
 use uuid::Uuid;
 
 use super::short;
+use super::users::Several;
 use crate::graph::{Graph, Node};
 use crate::model::schema::{Hop, known, place};
 use crate::model::{Kind, Rel, RelationType, Value};
@@ -17,29 +18,68 @@ const ADDRESSES: Rel = known(RelationType::OneToMany, Kind::ContactInformation, 
 /// The one that is meant among those that fit, so that what another organization calls its own is in nobody's way. Of several
 /// of the same name none is; of organizations, whose names they may write themselves, an alias is no better than a name.
 pub fn find<'g>(graph: &'g Graph, kind: Kind, text: &str, fits: impl Fn(Node<'g>) -> bool) -> Option<Node<'g>> {
+    look(graph, kind, text, fits).ok().flatten()
+}
+
+/// The same, for whom it is not all one whether there is none or there are several.
+pub fn look<'g>(
+    graph: &'g Graph,
+    kind: Kind,
+    text: &str,
+    fits: impl Fn(Node<'g>) -> bool,
+) -> Result<Option<Node<'g>>, Several> {
+    let value = Value::text(text);
     if let Ok(id) = Uuid::try_parse(text)
         && let Some(node) = graph.find(id).filter(|node| node.kind == kind && fits(*node))
     {
-        return Some(node);
+        return Ok(Some(node));
     }
-    let value = Value::text(text);
     if kind == Kind::Organization {
-        return only(called(graph, text).filter(|node| fits(*node)));
+        return only(called(graph, text).filter(|node| fits(*node)), text);
     }
-    if let Some(alias) = kind.field("alias")
-        && let Some(node) = graph
-            .by_value(kind, alias, &value, None)
-            .next()
-            .filter(|node| fits(*node))
-    {
-        return Some(node);
+    if let Some(node) = aliased(graph, kind, text).find(|node| fits(*node)) {
+        return Ok(Some(node));
     }
     if kind == Kind::Profile {
-        return only(logins(graph, &value).filter(|node| fits(*node)))
-            .or_else(|| only(addressed(graph, &value).filter(|node| fits(*node))));
+        let login = only(logins(graph, &value).filter(|node| fits(*node)), text)?;
+        return match login {
+            Some(_) => Ok(login),
+            None => only(addressed(graph, &value).filter(|node| fits(*node)), text),
+        };
     }
-    let name = kind.field("name").or_else(|| kind.field("title"))?;
-    only(graph.by_value(kind, name, &value, None).filter(|node| fits(*node)))
+    match kind.field("name").or_else(|| kind.field("title")) {
+        Some(name) => only(
+            graph.by_value(kind, name, &value, None).filter(|node| fits(*node)),
+            text,
+        ),
+        None => Ok(None),
+    }
+}
+
+fn only<'g>(mut found: impl Iterator<Item = Node<'g>>, text: &str) -> Result<Option<Node<'g>>, Several> {
+    let first = found.next();
+    match found.all(|other| Some(other) == first) {
+        true => Ok(first),
+        false => Err(Several(text.to_owned())),
+    }
+}
+
+/// Every profile that is called so, whosever it is: some more than once.
+pub fn profiles<'g>(graph: &'g Graph, text: &str) -> impl Iterator<Item = Node<'g>> + use<'g> {
+    let value = Value::text(text);
+    let named = logins(graph, &value).chain(addressed(graph, &value));
+    aliased(graph, Kind::Profile, text).chain(named)
+}
+
+/// Those of that alias, which may be a UUID in any spelling.
+fn aliased<'g>(graph: &'g Graph, kind: Kind, text: &str) -> impl Iterator<Item = Node<'g>> + use<'g> {
+    let canonical = Uuid::try_parse(text).ok().map(|id| Value::text(&id.to_string()));
+    let spellings = [Some(Value::text(text)), canonical].into_iter().flatten();
+    let alias = kind.field("alias").into_iter();
+    alias.flat_map(move |alias| {
+        let spellings = spellings.clone();
+        spellings.flat_map(move |value| graph.by_value(kind, alias, &value, None))
+    })
 }
 
 /// The fields by which an organization is found.
@@ -72,19 +112,15 @@ pub fn is_also(organization: Node<'_>, text: &str) -> bool {
     all.any(|other| other != organization)
 }
 
-fn only<'g>(mut found: impl Iterator<Item = Node<'g>>) -> Option<Node<'g>> {
-    let first = found.next()?;
-    found.all(|other| other == first).then_some(first)
-}
-
-fn logins<'g>(graph: &'g Graph, name: &Value) -> impl Iterator<Item = Node<'g>> {
+fn logins<'g>(graph: &'g Graph, name: &Value) -> impl Iterator<Item = Node<'g>> + use<'g> {
     const USER_NAME: u8 = place(Kind::EmailAndPassword, "userName");
     let logins = graph.by_value(Kind::EmailAndPassword, USER_NAME, name, None);
     let people = logins.filter_map(|login| login.parent(LOGINS));
     people.flat_map(|person| person.hop(Hop::forward(PROFILES), None).map(|(profile, _)| profile))
 }
 
-fn addressed<'g>(graph: &'g Graph, address: &Value) -> impl Iterator<Item = Node<'g>> {
+/// Everybody with that address, the oldest address first.
+pub(super) fn addressed<'g>(graph: &'g Graph, address: &Value) -> impl Iterator<Item = Node<'g>> + use<'g> {
     const ADDRESS: u8 = place(Kind::EmailAddress, "value");
     let addresses = graph.by_value(Kind::EmailAddress, ADDRESS, address, None);
     addresses.filter_map(|address| address.parent(ADDRESSES)?.parent(CONTACTS))
@@ -150,5 +186,7 @@ fn addresses(profile: Node<'_>) -> impl Iterator<Item = Node<'_>> {
 
 /// Is a text what an entity is called, its id or its alias, and not what is known of it?
 pub fn is_key(node: Node<'_>, text: &str) -> bool {
-    Uuid::try_parse(text) == Ok(node.id) || alias(node) == Some(text)
+    let canonical = Uuid::try_parse(text).ok().map(|id| id.to_string());
+    let is_alias = |alias: &str| alias == text || canonical.as_deref() == Some(alias);
+    Uuid::try_parse(text) == Ok(node.id) || alias(node).is_some_and(is_alias)
 }

@@ -28,6 +28,7 @@ mod table;
 mod target;
 pub mod transactions;
 mod visits;
+mod users;
 
 pub use arguments::{Argument, Arguments};
 pub use table::{OPERATIONS, named};

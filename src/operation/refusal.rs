@@ -479,6 +479,8 @@ pub enum Fault {
     ProfileExists(Uuid),
     #[error("a registration without a token makes at most {most} objects")]
     TooManyObjects { most: usize },
+    #[error("a registration without a token takes no alias")]
+    AliasNotAllowed,
     #[error("a registration without a token needs a login with a password")]
     PasswordMissing,
     #[error("the two passwords are not the same")]
@@ -531,6 +533,7 @@ impl Fault {
             Self::ItemCount(_) => "badItemCount",
             Self::ProfileExists(_) => "profileExists",
             Self::TooManyObjects { .. } => "tooManyObjects",
+            Self::AliasNotAllowed => "aliasNotAllowed",
             Self::PasswordMissing => "passwordMissing",
             Self::PasswordsDiffer => "passwordsDiffer",
             Self::TermsNotAccepted => "termsNotAccepted",
@@ -575,6 +578,7 @@ impl Fault {
             | Self::UnknownReservationType(_)
             | Self::ClientDataNotJson(_)
             | Self::TooManyObjects { .. }
+            | Self::AliasNotAllowed
             | Self::PasswordMissing
             | Self::PasswordsDiffer
             | Self::TermsNotAccepted
@@ -630,6 +634,7 @@ impl Fault {
             Self::ItemCount(_) => "send several transactions",
             Self::ProfileExists(_) => "leave the id out, or choose a new one",
             Self::TooManyObjects { .. } => "register with the login and the addresses, and add the rest afterwards",
+            Self::AliasNotAllowed => "leave it out: whoever keeps the users gives it",
             Self::PasswordMissing => "nest an EmailAndPassword with `userName` and `passwordPlain` below the Person",
             Self::PasswordsDiffer => "send the same text as `passwordPlain` and `confirmedPassword`",
             Self::TermsNotAccepted => "send `acceptsTsAndCs=true` once the user accepts them",

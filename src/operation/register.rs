@@ -157,13 +157,18 @@ fn add(object: &mut ObjectInput, kinds: &[Kind], field: &str, text: &str) {
 /// Objects that somebody without a token may make in one registration.
 const BY_ANYBODY: usize = 32;
 
-/// How large a registration without a token may be. How many there can be is bounded by the slow hash of the password that
-/// each must have.
+/// How large a registration without a token may be, and that it takes no alias, which is how others call an entity. How many
+/// there can be is bounded by the slow hash of the password that each must have.
 pub fn by_anybody(objects: &[ObjectInput]) -> Result<(), OperationError> {
     let mut count = 0;
     let mut waiting: Vec<&ObjectInput> = objects.iter().collect();
     while let Some(object) = waiting.pop() {
         count += 1;
+        let alias = object.kind.field("alias").map(Field::Own);
+        let is_alias = |input: &FieldInput| Some(input.field) == alias && input.value.is_some();
+        if object.fields.iter().any(is_alias) {
+            return Err(Fault::AliasNotAllowed.into());
+        }
         waiting.extend(object.related.iter().map(|related| &related.object));
     }
     if count > BY_ANYBODY {

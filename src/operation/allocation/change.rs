@@ -6,7 +6,7 @@ use foldhash::fast::RandomState;
 use uuid::Uuid;
 
 use super::look::{Ruled, ruled_group};
-use super::{Account, AllocationError, WRITE, group_of, items, licensed, users};
+use super::{Account, AllocationError, WRITE, group_of, items, licensed, meant};
 use crate::access::{View, Who};
 use crate::entitlement::allocate::{self, OfItem, Ruling};
 use crate::graph::{Graph, Node, Transaction};
@@ -98,7 +98,7 @@ fn owned<'g>(graph: &'g Graph, who: &Who, named: &Account) -> Result<Node<'g>, A
 
 fn direct(tx: &mut Transaction<'_>, who: &Who, wanted: &Direct) -> Result<Done, AllocationError> {
     let organization = owned(tx.graph(), who, &wanted.account)?;
-    let users = users(organization, who, &wanted.users)?;
+    let users = meant(organization, who, &wanted.users)?;
     let items = items(tx.graph(), &wanted.items)?;
     let organization = organization.id;
     let ids = |all: &[(Uuid, String)]| all.iter().map(|(id, _)| *id).collect::<Vec<_>>();
@@ -114,7 +114,7 @@ fn direct(tx: &mut Transaction<'_>, who: &Who, wanted: &Direct) -> Result<Done, 
 
 fn add(tx: &mut Transaction<'_>, who: &Who, account: &Account, named: &[String]) -> Result<Done, AllocationError> {
     let organization = owned(tx.graph(), who, account)?;
-    let users = users(organization, who, named)?;
+    let users = meant(organization, who, named)?;
     let organization = organization.id;
     for (profile, _) in users {
         allocate::record(tx, organization, profile)?;
@@ -124,7 +124,7 @@ fn add(tx: &mut Transaction<'_>, who: &Who, account: &Account, named: &[String])
 
 fn forget(tx: &mut Transaction<'_>, who: &Who, account: &Account, named: &[String]) -> Result<Done, AllocationError> {
     let organization = owned(tx.graph(), who, account)?;
-    let users = users(organization, who, named)?;
+    let users = meant(organization, who, named)?;
     let organization = organization.id;
     for (profile, _) in users {
         allocate::forget(tx, organization, profile).map_err(|no| told(no, &[], tx.graph()))?;
@@ -224,7 +224,7 @@ fn release(
 ) -> Result<Done, AllocationError> {
     let organization = owned(tx.graph(), who, account)?;
     let group = group_of(organization, group)?.id;
-    let users = users(organization, who, &[user.to_owned()])?;
+    let users = meant(organization, who, &[user.to_owned()])?;
     for (profile, _) in users {
         allocate::release(tx, group, profile)?;
     }

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use foldhash::fast::RandomState;
 use uuid::Uuid;
 
-use super::{Account, AllocationError, GROUPS, MEMBERSHIP, READ, account, group_of, users};
+use super::{Account, AllocationError, GROUPS, MEMBERSHIP, READ, account, group_of, meant};
 use crate::access::{Action, Permission, View, Who};
 use crate::entitlement::allocate::{self, Pool as Seats};
 use crate::entitlement::decision::{self, Decision, Wanted};
@@ -363,7 +363,7 @@ pub fn entitled(
 ) -> Result<Vec<bool>, AllocationError> {
     let organization = account(graph, who, &named.0, named.1.as_deref())?;
     let profile = user.map(|user| -> Result<Option<Uuid>, AllocationError> {
-        let found = users(organization, who, &[user.to_owned()])?;
+        let found = meant(organization, who, &[user.to_owned()])?;
         Ok(found.first().map(|(id, _)| *id))
     });
     if !who.may(READ) {

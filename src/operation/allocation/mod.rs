@@ -13,13 +13,13 @@ pub use look::{
 
 use uuid::Uuid;
 
-use super::foreign;
+use super::{foreign, users};
 use crate::access::{Action, Permission, View, Who};
 use crate::entitlement::Refused;
 use crate::entitlement::{allocate, ruled};
 use crate::error::{Class, Error};
 use crate::graph::{Graph, Node};
-use crate::model::schema::{Hop, known};
+use crate::model::schema::known;
 use crate::model::{Kind, Rel, RelationType};
 
 pub(super) const GROUPS: Rel = known(RelationType::OneToMany, Kind::Organization, Kind::ProfileGroup);
@@ -90,7 +90,7 @@ impl AllocationError {
         match self {
             Self::UnknownAccount(_) => Some("an organization is known by its id, its alias or its name"),
             Self::NoLicenses(_) | Self::UnknownItem(_) => Some("grant the organization a license first"),
-            Self::UnknownUsers(_) => Some("a user is known by id, alias, login or e-mail address"),
+            Self::UnknownUsers(_) => Some(users::KNOWN_BY),
             Self::UnknownGroup(_) => Some("a group is known by its id, its alias or its name"),
             Self::QuotaWithoutItem(_) => Some("leave the quota out, or add the item"),
             Self::QuotaTooSmall { .. } => Some("leave the quota out, and any number may"),
@@ -149,29 +149,23 @@ fn group_of<'g>(organization: Node<'g>, text: &str) -> Result<Node<'g>, Allocati
 /// What an organization was called, and what else it may have been called at the same time.
 pub type Account = (String, Option<String>);
 
-/// A user of the organization: in a group of it, or, for a token that is bound to none, in nobody's. Whom it has given
-/// something stays one.
-pub(super) fn is_user(organization: Node<'_>, who: &Who, profile: Node<'_>) -> bool {
-    if ruled::record(organization, profile).is_some() {
-        return true;
-    }
-    let mut groups = profile.hop(Hop::forward(MEMBERSHIP), None).peekable();
-    if groups.peek().is_none() {
-        return who.organization.is_none();
-    }
-    groups.any(|(group, _)| group.parent(GROUPS) == Some(organization))
+/// Whom the organization has given something by a direct record stays its user.
+pub(super) fn is_holder(organization: Node<'_>, profile: Node<'_>) -> bool {
+    ruled::record(organization, profile).is_some()
 }
 
 /// Each once, in the order and the spelling of the first mention.
-fn users(organization: Node<'_>, who: &Who, texts: &[String]) -> Result<Vec<(Uuid, String)>, AllocationError> {
+fn meant(organization: Node<'_>, who: &Who, texts: &[String]) -> Result<Vec<(Uuid, String)>, AllocationError> {
     let (mut found, mut unknown): (Vec<(Uuid, String)>, Vec<String>) = (Vec::new(), Vec::new());
     let mut seen = std::collections::HashSet::new();
     let view = View::new(organization.graph(), who);
     for text in texts {
         // Who has something here and is another organization's since is known by the id that lists tell of, and by nothing else.
-        let user = foreign::find(organization.graph(), Kind::Profile, text, |profile| {
-            is_user(organization, who, profile) && (view.reaches(profile) || foreign::is_key(profile, text))
-        });
+        let standing = |profile: Node<'_>| {
+            let standing = users::standing(organization, who, profile, || is_holder(organization, profile))?;
+            (view.reaches(profile) || foreign::is_key(profile, text)).then_some(standing)
+        };
+        let user = users::find(organization, text, standing).ok().flatten();
         match user {
             Some(profile) if seen.insert(profile.id) => found.push((profile.id, text.clone())),
             Some(_) => {}

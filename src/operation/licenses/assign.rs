@@ -10,7 +10,7 @@ use crate::entitlement::seated;
 use crate::graph::{Graph, Node, Transaction};
 use crate::limits::{Limit, Limits};
 use crate::model::Kind;
-use crate::operation::foreign;
+use crate::operation::users;
 
 pub use crate::entitlement::seated::Terms;
 
@@ -27,24 +27,29 @@ pub struct User {
 
 impl User {
     fn one(&self, tx: &mut Transaction<'_>, who: &Who, organization: Uuid) -> Result<Uuid, LicenseError> {
-        let unknown = |name: String| LicenseError::UnknownUser(name);
+        let unknown = LicenseError::UnknownUser;
         let found = tx.graph().find(organization);
         let organization = found.ok_or_else(|| LicenseError::UnknownOrganization(organization.to_string()))?;
-        let fits = |profile: Node<'_>| meant::is_user(organization, who, profile);
+        let stands = |profile: Node<'_>| meant::standing(organization, who, profile);
         if let Some(serial) = self.serial {
             let found = tx.graph().by_serial(Kind::Profile, serial);
-            let found = found.filter(|profile| fits(*profile));
+            let found = found.filter(|profile| stands(*profile).is_some());
             return found
                 .map(|profile| profile.id)
                 .ok_or_else(|| unknown(serial.to_string()));
         }
-        let named = self.name.as_deref();
-        let named = named.and_then(|name| foreign::find(tx.graph(), Kind::Profile, name, fits));
+        let named = match self.name.as_deref() {
+            Some(name) => users::find(organization, name, stands)?,
+            None => None,
+        };
         let Some(address) = &self.address else {
             let name = self.name.clone().ok_or(LicenseError::UserMissing)?;
             return named.map(|profile| profile.id).ok_or_else(|| unknown(name));
         };
-        let known = named.or_else(|| meant::by_address(organization, who, address));
+        let known = match named {
+            Some(named) => Some(named),
+            None => meant::by_address(organization, who, address)?,
+        };
         match known.map(|profile| profile.id) {
             Some(profile) => Ok(profile),
             None => meant::email_only(tx, address),

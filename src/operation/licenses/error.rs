@@ -5,6 +5,7 @@ use crate::entitlement::sold::NotSold;
 use crate::error::{Class, Error};
 use crate::limits::Limit;
 use crate::operation::refusal::{refused_class, refused_code, refused_help};
+use crate::operation::users::{KNOWN_BY, Several};
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LicenseError {
@@ -88,7 +89,8 @@ impl LicenseError {
                 Some("an organization is known by its id, its alias or its name")
             }
             Self::UnknownItem(_) => Some("make the licensed item first"),
-            Self::UnknownUser(_) | Self::UserMissing => Some("name a user, or an e-mail address"),
+            Self::UnknownUser(_) => Some(KNOWN_BY),
+            Self::UserMissing => Some("name a user, or an e-mail address"),
             Self::AliasTaken(_) => Some("send another one, or change that license"),
             Self::CountBelowUse { .. } => Some("take assignments back first"),
             Self::TooManyMembers { .. } => Some("assign a smaller group, or raise `limits.targets`"),
@@ -102,6 +104,12 @@ impl LicenseError {
             Self::UnknownGroup(_) => Some("a group is known by its id, its alias or its number"),
             Self::UnknownAssignment(_) => Some("an assignment is known by its id or its number"),
         }
+    }
+}
+
+impl From<Several> for LicenseError {
+    fn from(Several(name): Several) -> Self {
+        Self::UnknownUser(name)
     }
 }
 

@@ -318,7 +318,7 @@ pub fn group_assignments(
     Ok((told, count))
 }
 
-/// Has whoever is reached at an address such a license now? Anybody may ask: it tells yes or no.
+/// Has anybody of that alias, login or address such a license now? Anybody may ask: it tells yes or no.
 pub fn is_assigned_to(
     graph: &Graph,
     sold: Sold,
@@ -326,9 +326,8 @@ pub fn is_assigned_to(
     now: Time,
     limits: &Limits,
 ) -> Result<bool, LicenseError> {
-    let login = foreign::find(graph, Kind::Profile, address, |_| true);
     let mut visits = Visits::new(limits);
-    for profile in meant::addressed(graph, address).chain(login) {
+    for profile in foreign::profiles(graph, address) {
         for (assignment, _) in profile.hop(Hop::forward(BY_PROFILE), None) {
             visits.take(1)?;
             let license = assignment.parent(BY_LICENSE);

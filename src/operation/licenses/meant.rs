@@ -9,6 +9,7 @@ use crate::entitlement::{seated, select};
 use crate::graph::{Graph, Kept, Node, Transaction};
 use crate::model::schema::{Hop, known, place};
 use crate::model::{Fields, Kind, Rel, RelationType, Value};
+use crate::operation::users::{self, Several, Standing};
 use crate::operation::{allocation, foreign};
 
 pub const ENTITLEMENTS: Rel = known(RelationType::OneToMany, Kind::Organization, Kind::Entitlement);
@@ -20,7 +21,6 @@ const PROFILES: Rel = known(RelationType::OneToMany, Kind::Person, Kind::Profile
 const CONTACTS: Rel = known(RelationType::OneToMany, Kind::Profile, Kind::ContactInformation);
 const ADDRESSES: Rel = known(RelationType::OneToMany, Kind::ContactInformation, Kind::EmailAddress);
 const GROUP_OF: Rel = known(RelationType::OneToMany, Kind::Organization, Kind::ProfileGroup);
-const MEMBERSHIP: Rel = known(RelationType::Membership, Kind::Profile, Kind::ProfileGroup);
 const TYPE: u8 = place(Kind::License, "type");
 pub const ALIAS: u8 = place(Kind::License, "alias");
 const ADDRESS: u8 = place(Kind::EmailAddress, "value");
@@ -139,9 +139,12 @@ pub fn license<'g>(graph: &'g Graph, who: &Who, sold: Sold, id: &LicenseId) -> R
 
 /// A user of the organization, or one whom it has assigned something and who is still within the caller's reach: somebody
 /// else's is known here by no name.
-pub fn is_user(organization: Node<'_>, who: &Who, profile: Node<'_>) -> bool {
-    View::new(organization.graph(), who).reaches(profile)
-        && (allocation::is_user(organization, who, profile) || assigned(organization, profile).next().is_some())
+pub fn standing(organization: Node<'_>, who: &Who, profile: Node<'_>) -> Option<Standing> {
+    let holds = || allocation::is_holder(organization, profile) || assigned(organization, profile).next().is_some();
+    let standing = users::standing(organization, who, profile, holds)?;
+    View::new(organization.graph(), who)
+        .reaches(profile)
+        .then_some(standing)
 }
 
 /// What an organization has assigned to somebody.
@@ -165,29 +168,30 @@ pub fn is_email_only(profile: Node<'_>) -> bool {
     profile.parent(PROFILES).is_none() && alias.is_none() && foreign::only_address(profile).is_some()
 }
 
-/// By login, alias or address. By the last also who is another organization's since a license was assigned to it, and one
-/// that is nobody's and nothing but the address, which is anybody's.
-pub fn by_address<'g>(organization: Node<'g>, who: &Who, address: &str) -> Option<Node<'g>> {
-    let graph = organization.graph();
-    let known = foreign::find(graph, Kind::Profile, address, |profile| {
-        !is_email_only(profile) && is_user(organization, who, profile)
-    });
-    known.or_else(|| {
-        let nobody = || addressed(graph, address).filter(|profile| is_email_only(*profile));
-        let is_in_none = |profile: &Node<'_>| profile.hop_count(Hop::forward(MEMBERSHIP)) == 0;
-        let ours = nobody().find(|profile| !is_in_none(profile) && is_user(organization, who, *profile));
-        let is_by_it = |profile: &Node<'g>| {
-            assigned(organization, *profile).any(|assignment| assigned_address(assignment, *profile).is_some())
-        };
-        let theirs = || addressed(graph, address).find(is_by_it);
-        ours.or_else(theirs).or_else(|| nobody().find(is_in_none))
-    })
-}
-
-/// Everybody with that address, the oldest address first.
-pub fn addressed<'g>(graph: &'g Graph, address: &str) -> impl Iterator<Item = Node<'g>> + use<'g> {
-    let addresses = graph.by_value(Kind::EmailAddress, ADDRESS, &Value::text(address), None);
-    addresses.filter_map(|address| address.parent(ADDRESSES)?.parent(CONTACTS))
+/// By alias, login or address, the nearest first. By the last also who is another organization's since a license was assigned
+/// to it, and one that is nobody's and nothing but the address, which is anybody's.
+pub fn by_address<'g>(organization: Node<'g>, who: &Who, address: &str) -> Result<Option<Node<'g>>, Several> {
+    let addressed = || foreign::addressed(organization.graph(), &Value::text(address));
+    let stands = |profile: Node<'g>| standing(organization, who, profile);
+    let of = |wanted: Standing| -> Result<Option<Node<'g>>, Several> {
+        let known = |profile: Node<'g>| stands(profile).filter(|_| !is_email_only(profile));
+        let found = users::of_standing(organization, address, wanted, known)?;
+        let bare = |profile: &Node<'g>| is_email_only(*profile) && stands(*profile) == Some(wanted);
+        Ok(found.or_else(|| addressed().find(bare)))
+    };
+    for wanted in [Standing::Member, Standing::Holder] {
+        if let Some(user) = of(wanted)? {
+            return Ok(Some(user));
+        }
+    }
+    let is_by_it = |profile: &Node<'g>| {
+        assigned(organization, *profile).any(|assignment| assigned_address(assignment, *profile).is_some())
+    };
+    if let Some(user) = addressed().find(is_by_it) {
+        return Ok(Some(user));
+    }
+    let is_anybodys = |profile: &Node<'g>| is_email_only(*profile) && users::is_nobodys(*profile);
+    Ok(of(Standing::Nobodys)?.or_else(|| addressed().find(is_anybodys)))
 }
 
 /// A profile that is nothing but an address, until somebody gives it a person with a login.

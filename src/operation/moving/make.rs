@@ -14,6 +14,7 @@ use crate::operation::allocation::{GROUPS, MEMBERSHIP};
 use crate::operation::crud;
 use crate::operation::foreign::{self, Named};
 use crate::operation::input::{FieldInput, ImportLine, ObjectInput, ReferenceInput, RelationInput};
+use crate::operation::users;
 
 const CREDITS: Rel = known(RelationType::OneToMany, Kind::License, Kind::SeatCountCredit);
 const ALIAS: u8 = place(Kind::Profile, "alias");
@@ -160,7 +161,7 @@ pub(super) fn member(tx: &mut Transaction<'_>, who: &Who, user: Uuid, group: Uui
 
 /// In a group of the organization afterwards.
 pub(super) fn user(tx: &mut Transaction<'_>, who: &Who, owner: Uuid, text: &str, named: &Named) -> Result<Uuid, Why> {
-    let user = match known_user(tx, owner, text, named)? {
+    let user = match known_user(tx, who, owner, text, named)? {
         Some((user, has_alias)) => {
             if !has_alias {
                 let id = Uuid::try_parse(text).map(|id| id.to_string());
@@ -177,29 +178,30 @@ pub(super) fn user(tx: &mut Transaction<'_>, who: &Who, owner: Uuid, text: &str,
 }
 
 fn is_of(user: Node<'_>, owner: Uuid) -> bool {
-    let mut groups = user.hop(Hop::forward(MEMBERSHIP), None);
-    groups.any(|(group, _)| group.parent(GROUPS).is_some_and(|parent| parent.id == owner))
+    user.graph()
+        .find(owner)
+        .is_some_and(|owner| users::is_member(owner, user))
 }
 
 /// Among the organization's users, then among nobody's: what another organization calls its own is not meant.
-fn find_user<'g>(graph: &'g Graph, owner: Uuid, text: &str) -> Option<Node<'g>> {
-    let is_nobodys = |user: Node<'g>| user.hop_count(Hop::forward(MEMBERSHIP)) == 0;
-    let of_it = foreign::find(graph, Kind::Profile, text, |user| is_of(user, owner));
-    of_it.or_else(|| foreign::find(graph, Kind::Profile, text, is_nobodys))
+fn find_user<'g>(graph: &'g Graph, who: &Who, owner: Uuid, text: &str) -> Option<Node<'g>> {
+    let owner = graph.find(owner)?;
+    let found = users::find(owner, text, |user| users::standing(owner, who, user, || false));
+    found.ok().flatten()
 }
 
 fn among_users(tx: &mut Transaction<'_>, who: &Who, owner: Uuid, user: Uuid) -> Result<(), Why> {
     if tx.graph().find(user).is_some_and(|user| is_of(user, owner)) {
         return Ok(());
     }
-    let users = users(tx, who, owner)?;
-    member(tx, who, user, users)
+    let group = users_group(tx, who, owner)?;
+    member(tx, who, user, group)
 }
 
 /// The same where users have no ids but their logins and addresses.
 pub(super) fn person(tx: &mut Transaction<'_>, who: &Who, owner: Uuid, named: &Named) -> Result<Uuid, Why> {
     let texts = || [named.login.as_deref(), named.email.as_deref()].into_iter().flatten();
-    let found = texts().find_map(|text| find_user(tx.graph(), owner, text));
+    let found = texts().find_map(|text| find_user(tx.graph(), who, owner, text));
     let others = others_login(tx.graph(), named).filter(|_| found.is_none() && named.email.is_none());
     let found = found.or_else(|| shown_user(tx.graph(), owner, others?));
     // What is shown is then all by which the next list finds it.
@@ -242,8 +244,14 @@ fn shown_user<'g>(graph: &'g Graph, owner: Uuid, login: &str) -> Option<Node<'g>
 }
 
 /// By its id; else by its login or address, and then it must have no other alias. Gives whether it has its own already.
-fn known_user(tx: &Transaction<'_>, owner: Uuid, text: &str, named: &Named) -> Result<Option<(Uuid, bool)>, Why> {
-    let find = |text: &str| find_user(tx.graph(), owner, text);
+fn known_user(
+    tx: &Transaction<'_>,
+    who: &Who,
+    owner: Uuid,
+    text: &str,
+    named: &Named,
+) -> Result<Option<(Uuid, bool)>, Why> {
+    let find = |text: &str| find_user(tx.graph(), who, owner, text);
     if let Some(found) = find(text) {
         return Ok(Some((found.id, true)));
     }
@@ -334,7 +342,7 @@ fn complete(tx: &mut Transaction<'_>, who: &Who, user: Uuid, named: &Named) -> R
     Ok(())
 }
 
-fn users(tx: &mut Transaction<'_>, who: &Who, owner: Uuid) -> Result<Uuid, Why> {
+fn users_group(tx: &mut Transaction<'_>, who: &Who, owner: Uuid) -> Result<Uuid, Why> {
     let name = Kind::ProfileGroup.field("name").map(Field::Own);
     let is_users = |group: &Node<'_>| {
         let Some(Field::Own(name)) = name else { return false };

@@ -113,7 +113,10 @@ pub(super) fn thing(tx: &mut Transaction<'_>, who: &Who, told: &Thing) -> Result
 
 pub(super) fn account(tx: &mut Transaction<'_>, who: &Who, site: Uuid, told: &Account) -> Result<(), Why> {
     let of_site = tx.graph().find(site).ok_or(Violation::NotFound { id: site })?;
-    let known = find_account(of_site, who, &told.id).or_else(|| find_account(of_site, who, &told.name));
+    let known = match find_account(of_site, who, &told.id)? {
+        None => find_account(of_site, who, &told.name)?,
+        known => known,
+    };
     let user = match known.map(|user| (user.id, foreign::id(user))) {
         Some((user, is)) if is != told.id && is != user.to_string() => {
             let user = told.id.clone();
@@ -303,7 +306,7 @@ fn found(
         .flat_map(|offer| offer.hop(Hop::forward(sale::SOLD), None));
     let mut licenses: Box<dyn Iterator<Item = Node<'_>>> = Box::new(licenses.map(|(license, _)| license));
     if let Holder::User(name) = &told.holder {
-        let user = find_account(of_site, who, name);
+        let user = find_account(of_site, who, name)?;
         let held = user
             .into_iter()
             .flat_map(|user| user.hop(Hop::forward(BY_PROFILE), None));
@@ -328,7 +331,7 @@ fn is_same(is: &Holder, told: &Holder, license: Node<'_>, who: &Who, site: Node<
         (Holder::User(_), Holder::User(told)) => {
             let first = license.hop(Hop::forward(BY_LICENSE), None).next();
             let user = first.and_then(|(assignment, _)| assignment.parent(BY_PROFILE));
-            user.is_some() && user == find_account(site, who, told)
+            user.is_some() && find_account(site, who, told) == Ok(user)
         }
         _ => false,
     }

@@ -1,17 +1,15 @@
 //! Users as an organization's accounts: found by name, made when there is none, and their properties. One that is made is
 //! a profile with that name as its e-mail address, and no login; nobody else's user is taken for it.
 
-use std::cell::Cell;
-
 use uuid::Uuid;
 
-use super::{GROUPS, MEMBERSHIP, SaleError, is_member};
+use super::{GROUPS, MEMBERSHIP, SaleError};
 use crate::access::{Action, Permission, View, Who};
 use crate::entitlement::{matching, notes, texts};
 use crate::graph::{Kept, Node, Transaction, Violation};
 use crate::model::schema::{Hop, known, place};
 use crate::model::{Fields, Kind, Rel, RelationType, Value};
-use crate::operation::foreign;
+use crate::operation::users::{self, Several};
 
 const CONTACTS: Rel = known(RelationType::OneToMany, Kind::Profile, Kind::ContactInformation);
 const ADDRESSES: Rel = known(RelationType::OneToMany, Kind::ContactInformation, Kind::EmailAddress);
@@ -42,35 +40,9 @@ fn found<'t>(tx: &'t Transaction<'_>, id: Uuid) -> Result<Node<'t>, Violation> {
 }
 
 /// The user of that name: of the organization, or, for a token that is bound to none, nobody's yet. A name is no short id: it
-/// may look like that of somebody else. Of several none is.
-pub(in crate::operation) fn find<'g>(site: Node<'g>, who: &Who, name: &str) -> Option<Node<'g>> {
-    one(site, who, name).ok().flatten()
-}
-
-/// Several have that name, and none of them is meant more than another.
-struct Several;
-
-fn one<'g>(site: Node<'g>, who: &Who, name: &str) -> Result<Option<Node<'g>>, Several> {
-    let unbound = who.organization.is_none();
-    let is_nobodys = |profile: Node<'g>| unbound && profile.hop_count(Hop::forward(MEMBERSHIP)) == 0;
-    match only(site, name, |profile| is_member(site, profile))? {
-        Some(profile) => Ok(Some(profile)),
-        None => only(site, name, is_nobodys),
-    }
-}
-
-/// Where some fit and none is found there are several.
-fn only<'g>(site: Node<'g>, name: &str, fits: impl Fn(Node<'g>) -> bool) -> Result<Option<Node<'g>>, Several> {
-    let fitted = Cell::new(false);
-    let fits = |profile: Node<'g>| {
-        let fits = fits(profile);
-        fitted.set(fitted.get() || fits);
-        fits
-    };
-    match foreign::find(site.graph(), Kind::Profile, name, fits) {
-        None if fitted.get() => Err(Several),
-        found => Ok(found),
-    }
+/// may look like that of somebody else.
+pub(in crate::operation) fn find<'g>(site: Node<'g>, who: &Who, name: &str) -> Result<Option<Node<'g>>, Several> {
+    users::find(site, name, |profile| users::standing(site, who, profile, || false))
 }
 
 /// The same, made when there is none at all.
@@ -81,8 +53,8 @@ pub(in crate::operation) fn find_or_make(
     name: &str,
 ) -> Result<Uuid, SaleError> {
     let of_site = found(tx, site)?;
-    let known = one(of_site, who, name).map_err(|Several| SaleError::SeveralUsers(name.to_owned()))?;
-    if let Some(profile) = known.filter(|profile| is_member(of_site, *profile)) {
+    let known = find(of_site, who, name)?;
+    if let Some(profile) = known.filter(|profile| users::is_member(of_site, *profile)) {
         return Ok(profile.id);
     }
     who.require(Permission::Kind(Kind::Profile, Action::Create))?;

@@ -14,6 +14,7 @@ use crate::operation::available;
 use crate::operation::consume::Consumer;
 use crate::operation::foreign;
 use crate::operation::login::{self, Verified};
+use crate::operation::users;
 
 const OF_ITEM: Rel = known(RelationType::OneToMany, Kind::LicensedItem, Kind::License);
 const BY_LICENSE: Rel = known(RelationType::OneToMany, Kind::License, Kind::Assignment);
@@ -154,7 +155,7 @@ pub(super) fn find<'g>(graph: &'g Graph, who: &Who, site_text: &str, text: &str)
     let site = site(graph, who, site_text)?;
     let view = View::new(graph, who);
     let fits = |node: Node<'g>| match node.kind {
-        Kind::Profile => super::is_member(site, node),
+        Kind::Profile => users::is_member(site, node),
         _ => view.reaches(node),
     };
     // What one kind calls so comes before what happens to be another's short id.
@@ -219,7 +220,7 @@ pub fn list(
             // By a name or an address nobody is found whose name the caller may not read: an answer would confirm it.
             let view = View::new(graph, who);
             let found =
-                account::find(site, who, name).filter(|found| foreign::is_key(*found, name) || view.sees(*found));
+                account::find(site, who, name).ok().flatten().filter(|found| foreign::is_key(*found, name) || view.sees(*found));
             Some(found.ok_or_else(|| SaleError::UnknownUser(name.clone()))?)
         }
     };
@@ -312,7 +313,7 @@ pub fn of_login(
 ) -> Result<Option<(User, Vec<Sold>)>, SaleError> {
     let site = site(graph, who, site_text)?;
     let mut profiles = login::profiles(graph, verified);
-    let profile = profiles.find(|profile| super::is_member(site, *profile) && select::is_valid(profile, now));
+    let profile = profiles.find(|profile| users::is_member(site, *profile) && select::is_valid(profile, now));
     match profile {
         // Whose password was right is told its own name.
         Some(profile) => Ok(Some((user(profile, now), usable(site, profile, now, limits)?))),

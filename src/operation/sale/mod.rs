@@ -17,13 +17,13 @@ pub(super) use look::sold as told_of;
 pub use look::{Asked, Holder, Object, Sold, Terms, User, list, may_log_in, object, of_login, one};
 pub use session::{Entered, Session};
 
-use super::short;
+use super::{short, users};
 use crate::access::{Action, Permission, View, Who};
 use crate::entitlement::Refused;
 use crate::entitlement::sets;
 use crate::error::{Class, Error};
 use crate::graph::{Graph, Node};
-use crate::model::schema::{Hop, known};
+use crate::model::schema::known;
 use crate::model::{Kind, Rel, RelationType};
 
 const GROUPS: Rel = known(RelationType::OneToMany, Kind::Organization, Kind::ProfileGroup);
@@ -97,7 +97,7 @@ impl SaleError {
             Self::UnknownSet(_) => Some("make a UserSet of the organization first"),
             Self::UnknownLicense(_) => Some("a license is known by its id, its alias or its number"),
             Self::UnknownObject(_) => Some("an object is known by its id, its alias or its name"),
-            Self::UnknownUser(_) => Some("a user is known by id, alias, login or e-mail address"),
+            Self::UnknownUser(_) => Some(users::KNOWN_BY),
             Self::SeveralUsers(_) => Some("name it by its id, its alias or its login"),
             Self::AccountNotValid(_) => Some("change `validFrom` and `validUntil` of its Profile first"),
             Self::NoList(_) => Some("set it to a list first"),
@@ -162,8 +162,8 @@ fn is_of(site: Node<'_>, license: Node<'_>) -> bool {
     entitlement.and_then(|entitlement| entitlement.parent(ENTITLEMENTS)) == Some(site)
 }
 
-/// In a group of the organization.
-fn is_member(site: Node<'_>, profile: Node<'_>) -> bool {
-    let mut groups = profile.hop(Hop::forward(MEMBERSHIP), None);
-    groups.any(|(group, _)| group.parent(GROUPS) == Some(site))
+impl From<users::Several> for SaleError {
+    fn from(several: users::Several) -> Self {
+        Self::SeveralUsers(several.0)
+    }
 }
