@@ -11,7 +11,8 @@ use crate::access::{Action, Permission, View};
 use crate::error::Error;
 use crate::model::{Field, Kind, Value, schema};
 
-/// What a registration makes by right of the operation.
+/// What a registration makes by right of the operation. No Property: by those of its users an organization says to whom it
+/// gives licenses (`entitlement::sets`).
 const OWN: &[Kind] = &[
     Kind::Profile,
     Kind::Person,
@@ -23,7 +24,6 @@ const OWN: &[Kind] = &[
     Kind::WebAddress,
     Kind::RecoveryEmailAddress,
     Kind::Account,
-    Kind::Property,
 ];
 
 /// What is registered. Asked before anything is made of it, too.
