@@ -17,7 +17,7 @@ use super::graph::refuse_format;
 use super::problem::Problem;
 use super::target::RawTarget;
 use super::wire::FieldError;
-use super::write::{answer as written, beside, idempotency, still_known};
+use super::write::{answer as written, beside, idempotency, slowly, still_known};
 use super::{Context, GRAPH_REVISION, auth, body, form, wire};
 use crate::access::{Action, Permission, View, Who};
 use crate::engine::{Reply, Write, WriteError};
@@ -173,14 +173,20 @@ async fn run(context: &Context, asked: Asked, body: &[u8], text: &str) -> Result
     let (operation, dry_run) = (asked.operation, asked.dry_run);
     let is_login = matches!(asked.form.run, Run::Login);
     let user_name = asked.arguments.text("userName").filter(|_| is_login).map(str::to_owned);
+    let mut key = match dry_run || is_login {
+        true => None,
+        false => idempotency(context, asked.who.principal, body)?,
+    };
+    if let Prepared::Objects(objects) = &asked.prepared
+        && input::passwords(objects) > 0
+    {
+        key = slowly(context, key).await?;
+    }
     let write = Write {
         by: asked.who.principal,
         operation: operation.name.into(),
         request_id: context.request_id.clone(),
-        idempotency: match dry_run || is_login {
-            true => None,
-            false => idempotency(context, asked.who.principal, body)?,
-        },
+        idempotency: key,
         dry_run,
     };
     let limits = *context.limits();

@@ -72,7 +72,7 @@ async fn upsert(context: &Context, mut payload: Payload, raw: RawTarget) -> Resu
     )
     .await?;
     let condition = condition(&context.request)?;
-    let write = asked.write(context, &who, operation, &bytes)?;
+    let mut write = asked.write(context, &who, operation, &bytes)?;
     let decode = move || -> Result<_, Problem> {
         let mut objects = wire::objects(&bytes, &limits)?;
         bound_passwords(&objects, &limits)?;
@@ -97,6 +97,7 @@ async fn upsert(context: &Context, mut payload: Payload, raw: RawTarget) -> Resu
             Ok(objects)
         })
         .await?;
+        write.idempotency = slowly(context, write.idempotency).await?;
     }
     let dry_run = asked.dry_run;
     let run = move |transaction: &mut Transaction<'_>| {
@@ -230,6 +231,24 @@ pub fn idempotency(context: &Context, who: Principal, body: &[u8]) -> Result<Opt
         return Err(WriteError::<Error>::KeyReused.into());
     }
     Ok(Some(asked))
+}
+
+/// The same for a request that sets passwords: its fingerprint is kept with the answer, and whoever reads the database should
+/// not try out passwords on it faster than on their own hashes.
+pub async fn slowly(context: &Context, key: Option<Idempotency>) -> Result<Option<Idempotency>, Problem> {
+    let Some(mut key) = key else { return Ok(None) };
+    let place = context.state.hashing.place().await?;
+    beside(move || {
+        let mut salt = Sha256::new();
+        for part in [&key.scope, &key.key] {
+            salt.update((part.len() as u64).to_le_bytes());
+            salt.update(part.as_bytes());
+        }
+        key.fingerprint = input::slow_fingerprint(&key.fingerprint, &salt.finalize().into())?;
+        drop(place);
+        Ok(Some(key))
+    })
+    .await
 }
 
 /// Where no answer is kept, a client that sends a key must not believe that its repeat is safe.

@@ -85,7 +85,7 @@ pub struct Replay {
     /// Whose key it is: one principal never meets another's keys.
     pub scope: CompactString,
     pub key: CompactString,
-    /// SHA-256 over method, target and body.
+    /// SHA-256 over method, target and body; of a body that sets passwords Argon2id of that.
     pub fingerprint: [u8; 32],
     pub at: Time,
     pub status: u16,

@@ -155,6 +155,18 @@ pub fn may_set_passwords(objects: &[ObjectInput], who: &Who) -> Result<(), Input
     Ok(())
 }
 
+/// What a request with passwords is known by: as slow to try out as a password's own hash, since the rest of the request is no
+/// secret. `salt` is what tells it from others.
+pub fn slow_fingerprint(fingerprint: &[u8; 32], salt: &[u8; 32]) -> Result<[u8; 32], InputError> {
+    let mut slow = [0; 32];
+    let hashed = Argon2::default().hash_password_into(fingerprint, salt, &mut slow);
+    let failed = |_| InputError {
+        at: String::new(),
+        why: Refusal::PasswordNotHashed,
+    };
+    hashed.map(|()| slow).map_err(failed)
+}
+
 /// Argon2id with the crate's parameters, which are those OWASP recommends, as a PHC string.
 pub(super) fn hash_password(plain: &str) -> Result<CompactString, Refusal> {
     if plain.is_empty() {

@@ -1,14 +1,20 @@
 //! The table of operations against the server: without a token, with each permission alone, and with another
 //! organization's ids in every place that takes one. An operation that joins the table is asked here without a word more.
 
+use std::sync::Arc;
+
 use seatgraph::access::{Permission, Permissions};
-use seatgraph::model::{FieldType, Kind};
+use seatgraph::model::{Clock, FieldType, Kind, Time};
 use seatgraph::operation::{Form, Mode, Needs, OPERATIONS, Operation, Parameter, ParameterType, Road, Run, Target};
+use seatgraph::settings::Settings;
+use seatgraph::storage::{Memory, Storage};
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use crate::matrix::{Tenant, World, token, told};
-use crate::support::server::ADMIN;
+use crate::support::client;
+use crate::support::server::{ADMIN, Server};
 
 /// Of each named operation each of its ways.
 fn forms() -> impl Iterator<Item = (&'static Operation, &'static Form)> {
@@ -305,4 +311,45 @@ fn places<'w>(each: (&'static Operation, &'static Form), world: &'w World, id: U
         }
     }
     all
+}
+
+/// What is kept beside an Idempotency-Key tells nobody quickly whether a password is the right one.
+#[test]
+fn a_keyed_password_is_kept_as_no_quick_hash() {
+    let mut store = Memory::new();
+    let clock = Arc::new(Clock::frozen(Time(1_768_478_400_000)));
+    let server = Server::start(Box::new(store.another()), clock, &Settings::default());
+    let target = "/graph?operation=RegisterUser";
+    let login = "/Profile/~ManyToOne/Person/~OneToMany/EmailAndPassword";
+    for (key, body, is_quick) in [
+        ("plain", "/Profile/@displayName=Maja".to_owned(), true),
+        (
+            "secret",
+            format!("{login}/@userName=maja&{login}/@passwordPlain=swordfish"),
+            false,
+        ),
+    ] {
+        let headers = [
+            ("Authorization", format!("Bearer {ADMIN}")),
+            ("Content-Type", "application/x-www-form-urlencoded".to_owned()),
+            ("Idempotency-Key", key.to_owned()),
+        ]
+        .map(|(name, value)| (name.to_owned(), value));
+        let answer = client::send(server.address, "POST", target, &headers, Some(body.as_bytes())).expect("an answer");
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        let mut quick = Sha256::new();
+        for part in ["POST", target, &body] {
+            quick.update((part.len() as u64).to_le_bytes());
+            quick.update(part);
+        }
+        let commits = store.since(0, 100).expect("the log");
+        let kept = commits.last().and_then(|commit| commit.replay.as_ref());
+        let kept = kept.expect("an answer that is kept");
+        assert_eq!((&*kept.key, kept.status), (key, 200));
+        assert_eq!(
+            kept.fingerprint == <[u8; 32]>::from(quick.finalize()),
+            is_quick,
+            "{key}"
+        );
+    }
 }
