@@ -9,7 +9,7 @@ use crate::query::Position;
 /// Bytes of the authentication code kept in a cursor.
 const MAC: usize = 16;
 
-/// Of selectors. The key is the process's own: cursors end with it, and a client that comes back with an old one starts over.
+/// Of selectors, and of lists that pass over what is hidden. The key is the process's own: cursors end with it, and a client that comes back with an old one starts over.
 pub struct Cursors {
     /// Of nothing yet: each code goes on from here.
     keyed: Hmac<Sha256>,
@@ -22,6 +22,39 @@ impl Cursors {
 
     pub fn seal(&self, position: &Position, selector: &str, who: Principal) -> String {
         sealed(&self.keyed, &position.encode(), &bound(selector, who))
+    }
+
+    /// The same for a place that may be of something its holder does not see, so that nothing is read from it either.
+    pub fn hide(&self, place: [u64; 2], asked: &str, who: Principal) -> String {
+        let mut bytes = [0; 16];
+        bytes[..8].copy_from_slice(&place[0].to_be_bytes());
+        bytes[8..].copy_from_slice(&place[1].to_be_bytes());
+        let code = code(&self.keyed, &bytes, &bound(asked, who));
+        hex(&[self.masked(bytes, &code), code].concat())
+    }
+
+    /// `None` for anything this server did not hide for this question and this principal.
+    pub fn find(&self, cursor: &str, asked: &str, who: Principal) -> Option<[u64; 2]> {
+        let bytes = unhex(cursor)?;
+        let ([hidden, sent], []) = bytes.as_chunks::<MAC>() else {
+            return None;
+        };
+        let place = self.masked(*hidden, sent);
+        let known = code(&self.keyed, &place, &bound(asked, who));
+        let (numbers, _) = place.as_chunks::<8>();
+        let is_ours = bool::from(subtle::ConstantTimeEq::ct_eq(&sent[..], &known[..]));
+        is_ours.then(|| [u64::from_be_bytes(numbers[0]), u64::from_be_bytes(numbers[1])])
+    }
+
+    /// Each place has a code of its own, and each code a mask: so the same mask is on no two places.
+    fn masked(&self, mut bytes: [u8; 16], code: &[u8; MAC]) -> [u8; 16] {
+        let mut mac = self.keyed.clone();
+        // No length that `code` begins with reads so.
+        mac.update(b"the mask");
+        mac.update(code);
+        let mask = mac.finalize().into_bytes();
+        bytes.iter_mut().zip(mask).for_each(|(byte, mask)| *byte ^= mask);
+        bytes
     }
 
     /// `None` for anything this server did not seal for this selector and this principal.
@@ -122,6 +155,34 @@ fn unhex(text: &str) -> Option<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_hidden_place_is_read_by_nobody_else() {
+        let cursors = Cursors::new([7; 32]);
+        let who = Principal::default();
+        let cursor = cursors.hide([3, 4], "asked", who);
+        assert_eq!(cursors.find(&cursor, "asked", who), Some([3, 4]));
+        assert_eq!(cursors.find(&cursor, "askedd", who), None);
+        let other = Principal {
+            token: Some(uuid::Uuid::from_u128(1)),
+            ..who
+        };
+        assert_eq!(cursors.find(&cursor, "asked", other), None);
+        assert_eq!(Cursors::new([8; 32]).find(&cursor, "asked", who), None);
+        // Places next to each other look nothing alike.
+        let next = cursors.hide([3, 5], "asked", who);
+        assert_ne!(cursor[..16], next[..16]);
+        assert_ne!(cursor[..16], "0000000000000003"[..]);
+        for at in 0..cursor.len() {
+            let mut bytes = cursor.clone().into_bytes();
+            bytes[at] = if bytes[at] == b'0' { b'1' } else { b'0' };
+            let altered = String::from_utf8(bytes).expect("digits");
+            assert_eq!(cursors.find(&altered, "asked", who), None, "{altered}");
+        }
+        for nonsense in ["", "0", "zz", &cursor[2..], &format!("{cursor}00")] {
+            assert_eq!(cursors.find(nonsense, "asked", who), None, "{nonsense}");
+        }
+    }
 
     #[test]
     fn a_lasting_cursor_is_for_one_caller_and_one_question() {

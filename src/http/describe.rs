@@ -4,7 +4,6 @@
 use actix_web::HttpResponse;
 use actix_web::http::header;
 
-use super::cursor::Lasting;
 use super::problem::Problem;
 use super::wire::text;
 use super::write::beside;
@@ -26,7 +25,6 @@ pub async fn answer(
     let (graph, who) = auth::enter(context).await?;
     let limits = *context.limits();
     let cursor = arguments.text("cursor").map(str::to_owned);
-    let cursors = Lasting::new(auth::bearer(context).unwrap_or_default());
     let rows = match arguments.int("limit") {
         None => limits.page.min(limits.page_max),
         Some(rows) => u64::try_from(rows)
@@ -35,16 +33,14 @@ pub async fn answer(
             .ok_or_else(|| mistyped("limit", &rows.to_string(), "it is a number from 1 to `limits.page_max`"))?,
     };
     let (now, revision) = (context.state.engine.now(), graph.revision());
+    let state = context.state.clone();
     let found = beside(move || {
         let run = || -> Result<Vec<u8>, Answered> {
             let view = View::new(&graph, &who);
             let selector = selector.ok_or_else(|| Error::from(Fault::SelectorMissing("License".to_owned())))?;
             let license = describe::license(&view, &selector, &limits)?;
             let asked = format!("DescribeConsumers {}", license.id);
-            let opened = |text: &str| {
-                let place = cursors.open(text, &asked)?;
-                Place::read(std::str::from_utf8(&place).ok()?)
-            };
+            let opened = |text: &str| Place::read(state.cursors.find(text, &asked, who.principal)?);
             let not_given = "it is a `nextCursor` of this operation, for this license and this caller";
             let after = match &cursor {
                 None => None,
@@ -75,7 +71,8 @@ pub async fn answer(
             }
             out.push(b']');
             if let Some(next) = next {
-                let next = cursors.seal(next.to_string().as_bytes(), &asked);
+                // Hidden, for where a page ends those may be who are hidden.
+                let next = state.cursors.hide(next.written(), &asked, who.principal);
                 out.extend_from_slice(format!(",\"nextCursor\":\"{next}\"").as_bytes());
             }
             out.extend_from_slice(b"}}");

@@ -7,7 +7,6 @@ use actix_web::http::{Method, header};
 use uuid::Uuid;
 
 use super::authz::tell_changes;
-use super::cursor::Lasting;
 use super::operation::no_match;
 use super::problem::Problem;
 use super::wire::text;
@@ -52,13 +51,15 @@ async fn list(context: &Context) -> Result<HttpResponse, Problem> {
         item: parameters.text("item").map(str::to_owned),
     };
     let rows = parameters.rows(context.limits())? as usize;
-    // Of a caller and a question: a place says how many there are of what it may not see.
-    let cursors = Lasting::new(auth::bearer(context).unwrap_or_default());
+    // Of a caller and a question, and hidden: a place may be at what the caller does not see.
     let question = format!("leases {:?}", (asked.profile, asked.license, &asked.item));
-    let after = parameters
-        .text("cursor")
-        .map(|text| opened(&cursors, text, &question).ok_or_else(bad_cursor))
-        .transpose()?;
+    let state = context.state.clone();
+    let opened = |text| {
+        let place = state.cursors.find(text, &question, who.principal);
+        let [assignment, lease] = place.ok_or_else(bad_cursor)?;
+        Ok::<_, Problem>(Place { assignment, lease })
+    };
+    let after = parameters.text("cursor").map(opened).transpose()?;
     let (now, revision, visits) = (context.state.engine.now(), graph.revision(), context.limits().visited);
     let run = move || -> Result<Vec<u8>, Problem> {
         let view = View::new(&graph, &who);
@@ -73,8 +74,7 @@ async fn list(context: &Context) -> Result<HttpResponse, Problem> {
         }
         out.push(b']');
         if let Some(Place { assignment, lease }) = next {
-            let place = [assignment.to_be_bytes(), lease.to_be_bytes()].concat();
-            let cursor = cursors.seal(&place, &question);
+            let cursor = state.cursors.hide([assignment, lease], &question, who.principal);
             out.extend_from_slice(format!(",\"nextCursor\":\"{cursor}\"").as_bytes());
         }
         out.push(b'}');
@@ -90,15 +90,6 @@ async fn list(context: &Context) -> Result<HttpResponse, Problem> {
 
 fn of_list(error: Error) -> Problem {
     error.into()
-}
-
-fn opened(cursors: &Lasting, cursor: &str, question: &str) -> Option<Place> {
-    let bytes = cursors.open(cursor, question)?;
-    let (assignment, lease) = bytes.split_first_chunk()?;
-    Some(Place {
-        assignment: u64::from_be_bytes(*assignment),
-        lease: u64::from_be_bytes(lease.try_into().ok()?),
-    })
 }
 
 fn bad_cursor() -> Problem {

@@ -1,9 +1,7 @@
 //! DescribeConsumers: who could consume a license, by which ways, and who holds it now (design 16). The reverse of a check,
 //! page by page in order of the profiles, so that an organization of a million costs no more than a page of it.
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
-
+use super::merged::{List, Merged};
 use super::refusal::{Fault, OperationError};
 use super::target;
 use crate::access::View;
@@ -66,22 +64,18 @@ pub enum Place {
 }
 
 impl Place {
-    pub fn read(text: &str) -> Option<Self> {
-        let (part, serial) = text.split_once('.')?;
-        let serial = serial.parse().ok()?;
-        match part {
-            "w" => Some(Self::Ways(serial)),
-            "a" => Some(Self::Assignments(serial)),
+    pub fn read(numbers: [u64; 2]) -> Option<Self> {
+        match numbers {
+            [0, serial] => Some(Self::Ways(serial)),
+            [1, serial] => Some(Self::Assignments(serial)),
             _ => None,
         }
     }
-}
 
-impl std::fmt::Display for Place {
-    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+    pub fn written(self) -> [u64; 2] {
         match self {
-            Self::Ways(serial) => write!(out, "w.{serial}"),
-            Self::Assignments(serial) => write!(out, "a.{serial}"),
+            Self::Ways(serial) => [0, serial],
+            Self::Assignments(serial) => [1, serial],
         }
     }
 }
@@ -122,7 +116,7 @@ pub fn consumers<'g>(
             _ => None,
         };
         let mut last = serial.unwrap_or(0);
-        for profile in Merged::of(license, entitlement, serial) {
+        for profile in reached(license, entitlement, serial) {
             visited += 1;
             if visited > visits {
                 return (found, Some(Place::Ways(last)));
@@ -255,68 +249,24 @@ fn ruled_groups<'g>(license: Node<'g>, entitlement: Node<'g>) -> impl Iterator<I
 }
 
 /// The profiles of all ways to an entitlement in order of their serial, each once.
-struct Merged<'g> {
-    lists: Vec<Box<dyn Iterator<Item = Node<'g>> + 'g>>,
-    /// The next of each list.
-    heads: BinaryHeap<Reverse<(Serial, usize)>>,
-    nodes: Vec<Option<Node<'g>>>,
-    last: Serial,
-}
-
-impl<'g> Merged<'g> {
-    fn of(license: Node<'g>, entitlement: Node<'g>, after: Option<Serial>) -> Self {
-        let mut lists: Vec<Box<dyn Iterator<Item = Node<'g>> + 'g>> = Vec::new();
-        let owner = entitlement.parent(PERSONAL);
+fn reached<'g>(license: Node<'g>, entitlement: Node<'g>, after: Option<Serial>) -> Merged<'g> {
+    let mut lists: Vec<List<'g>> = Vec::new();
+    let owner = entitlement.parent(PERSONAL).into_iter();
+    lists.push(Box::new(
+        owner.filter(move |owner| after.is_none_or(|after| owner.serial > after)),
+    ));
+    lists.push(Box::new(
+        entitlement
+            .hop(Hop::forward(OPENS_PROFILE), after)
+            .map(|(profile, _)| profile),
+    ));
+    let opened = entitlement.hop(Hop::forward(OPENS_GROUP), None).map(|(group, _)| group);
+    let opened = opened.filter(|_| !select::is_individual(&license));
+    let ruled = ruled_groups(license, entitlement);
+    for group in opened.chain(ruled).chain(groups_of_set(license)) {
         lists.push(Box::new(
-            owner
-                .into_iter()
-                .filter(move |owner| after.is_none_or(|after| owner.serial > after)),
+            group.hop(Hop::backward(MEMBERSHIP), after).map(|(profile, _)| profile),
         ));
-        lists.push(Box::new(
-            entitlement
-                .hop(Hop::forward(OPENS_PROFILE), after)
-                .map(|(profile, _)| profile),
-        ));
-        let opened = entitlement.hop(Hop::forward(OPENS_GROUP), None).map(|(group, _)| group);
-        let opened = opened.filter(|_| !select::is_individual(&license));
-        let ruled = ruled_groups(license, entitlement);
-        for group in opened.chain(ruled).chain(groups_of_set(license)) {
-            lists.push(Box::new(
-                group.hop(Hop::backward(MEMBERSHIP), after).map(|(profile, _)| profile),
-            ));
-        }
-        let mut merged = Self {
-            nodes: vec![None; lists.len()],
-            heads: BinaryHeap::new(),
-            last: 0,
-            lists,
-        };
-        for list in 0..merged.lists.len() {
-            merged.pull(list);
-        }
-        merged
-    }
-
-    fn pull(&mut self, list: usize) {
-        self.nodes[list] = self.lists[list].next();
-        if let Some(node) = self.nodes[list] {
-            self.heads.push(Reverse((node.serial, list)));
-        }
     }
 }
-
-impl<'g> Iterator for Merged<'g> {
-    type Item = Node<'g>;
-
-    fn next(&mut self) -> Option<Node<'g>> {
-        loop {
-            let Reverse((serial, list)) = self.heads.pop()?;
-            let node = self.nodes[list].take();
-            self.pull(list);
-            if serial > self.last {
-                self.last = serial;
-                return node;
-            }
-        }
-    }
-}
+    Merged::of(lists)

@@ -3,6 +3,7 @@
 
 use uuid::Uuid;
 
+use super::merged::{List, Merged};
 use super::refusal::OperationError;
 use super::target::reached;
 use crate::access::{Action, Permission, View};
@@ -12,6 +13,7 @@ use crate::graph::Node;
 use crate::model::schema::{Hop, known};
 use crate::model::{Kind, Rel, RelationType, Serial, Time};
 
+const ENTITLEMENTS: Rel = known(RelationType::OneToMany, Kind::Organization, Kind::Entitlement);
 const LEASES: Rel = known(RelationType::OneToMany, Kind::Assignment, Kind::Consumption);
 const BY_LICENSE: Rel = known(RelationType::OneToMany, Kind::License, Kind::Assignment);
 const BY_PROFILE: Rel = known(RelationType::OneToMany, Kind::Profile, Kind::Assignment);
@@ -39,6 +41,18 @@ pub struct Listed<'g> {
     pub license: Node<'g>,
     /// Unless it is out of the caller's reach, as a partner's user is who consumes by a license of one's own.
     pub profile: Option<Node<'g>>,
+}
+
+/// The assignments of each of its licenses, after a serial.
+fn of_organization<'g>(organization: Option<Node<'g>>, from: Serial) -> impl Iterator<Item = List<'g>> {
+    let entitlements = organization
+        .into_iter()
+        .flat_map(|one| one.hop(Hop::forward(ENTITLEMENTS), None));
+    let licenses = entitlements.flat_map(|(entitlement, _)| entitlement.hop(Hop::forward(select::LICENSES), None));
+    licenses.map(move |(license, _)| -> List<'g> {
+        let assignments = license.hop(Hop::forward(BY_LICENSE), Some(from));
+        Box::new(assignments.map(|(assignment, _)| assignment))
+    })
 }
 
 /// Up to `most` of them from a place on, and the place to go on from where there may be more. Looks at `visits`
@@ -80,11 +94,15 @@ pub fn list<'g>(
     };
     let from = after.map_or(0, |after| after.assignment).saturating_sub(1);
     // From the end that has fewer of them, or both ends at once.
-    let assignments: Box<dyn Iterator<Item = Node<'g>> + 'g> = match (profile, license) {
+    let assignments: List<'g> = match (profile, license) {
         (Some(profile), Some(license)) => Box::new(graph.assignment(license, profile).into_iter()),
         (Some(profile), None) => Box::new(profile.hop(Hop::forward(BY_PROFILE), Some(from)).map(|(node, _)| node)),
         (None, Some(license)) => Box::new(license.hop(Hop::forward(BY_LICENSE), Some(from)).map(|(node, _)| node)),
-        (None, None) => Box::new(graph.of_kind(Kind::Assignment, Some(from))),
+        // Of a bound token those of its organization's licenses: others' neither cost it anything nor cut its pages.
+        (None, None) => match who.organization {
+            Some(bound) => Box::new(Merged::of(of_organization(graph.find(bound), from).collect())),
+            None => Box::new(graph.of_kind(Kind::Assignment, Some(from))),
+        },
     };
     let mut found = Vec::new();
     let mut visited = 0;

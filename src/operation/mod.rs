@@ -18,6 +18,7 @@ pub mod keys;
 pub mod leases;
 pub mod licenses;
 pub mod login;
+mod merged;
 mod moves;
 pub mod moving;
 pub mod refusal;
@@ -27,8 +28,8 @@ mod short;
 mod table;
 mod target;
 pub mod transactions;
-mod visits;
 mod users;
+mod visits;
 
 pub use arguments::{Argument, Arguments};
 pub use table::{OPERATIONS, named};
