@@ -854,6 +854,12 @@ fn iblai(route: &str) -> Option<(&'static str, String, Option<Value>, Needs)> {
 }
 
 /// Whoever may do any of these to a property edits objects.
+const OBJECTS: &[Permission] = &[
+    Permission::Kind(Kind::Profile, Action::Read),
+    Permission::Kind(Kind::LicensedItem, Action::Read),
+    Permission::Kind(Kind::ProductPackage, Action::Read),
+];
+
 const EDITS: &[Permission] = &[
     Permission::Kind(Kind::Property, Action::Create),
     Permission::Kind(Kind::Property, Action::Update),
@@ -881,7 +887,7 @@ fn tizra(route: &str, organization: Uuid) -> Option<(&'static str, String, Optio
             Needs::Several,
         ),
         "Login" => ("POST", site, Some(json!({"operation": "x"})), Needs::Token),
-        "GetObject" => ("GET", format!("{site}/objects/x"), None, Needs::Token),
+        "GetObject" => ("GET", format!("{site}/objects/x"), None, Needs::Either(OBJECTS)),
         "SetMetadata" => (
             "PUT",
             format!("{site}/objects/x"),

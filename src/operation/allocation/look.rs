@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use foldhash::fast::RandomState;
 use uuid::Uuid;
 
-use super::{Account, AllocationError, GROUPS, MEMBERSHIP, READ, account, group_of, meant};
+use super::{Account, AllocationError, GROUPS, MEMBERSHIP, READ, account, group_of, is_holder, meant};
 use crate::access::{Action, Permission, View, Who};
 use crate::entitlement::allocate::{self, Pool as Seats};
 use crate::entitlement::decision::{self, Decision, Wanted};
@@ -18,6 +18,7 @@ use crate::model::schema::{Hop, known, place};
 use crate::model::{Kind, Rel, RelationType, Serial, Time, Value};
 use crate::operation::consume::{self, Purpose};
 use crate::operation::foreign::{self, Named};
+use crate::operation::users;
 use crate::operation::visits::{TooMany, Visits};
 use crate::query::{Code, QueryError};
 
@@ -352,7 +353,7 @@ fn holder<'g>(profile: Node<'g>, held: &[Node<'g>], view: &View<'g>, now: Time) 
 }
 
 /// May the organization, or this user of it, use each of these? Of oneself it is asked like any check; of others it asks for
-/// the permission to read licenses, or to check them.
+/// the permission to read licenses, or to check them. Whoever has neither is told of nothing but one's own organizations.
 pub fn entitled(
     graph: &Graph,
     who: &Who,
@@ -361,20 +362,29 @@ pub fn entitled(
     names: &[String],
     now: Time,
 ) -> Result<Vec<bool>, AllocationError> {
-    let organization = account(graph, who, &named.0, named.1.as_deref())?;
-    let profile = user.map(|user| -> Result<Option<Uuid>, AllocationError> {
-        let found = meant(organization, who, &[user.to_owned()])?;
-        Ok(found.first().map(|(id, _)| *id))
-    });
+    let find = || -> Result<(Node<'_>, Option<Node<'_>>), AllocationError> {
+        let organization = account(graph, who, &named.0, named.1.as_deref())?;
+        let found = user.map(|user| meant(organization, who, &[user.to_owned()]));
+        let found = found.transpose()?.unwrap_or_default();
+        Ok((organization, found.first().and_then(|(id, _)| graph.find(*id))))
+    };
+    let found = find();
     if !who.may(READ) {
-        // Whoever may not ask of a user is not told whether there is one.
-        let may_ask = |profile| consume::consumer(graph, who, Some(profile), "userId", Purpose::Check).is_ok();
-        let is_asked = matches!(&profile, Some(Ok(Some(profile))) if may_ask(*profile));
-        if !is_asked {
+        // Whoever may check oneself alone is told of organizations that one has to do with: nobody's user is one of any.
+        let is_its = |organization: Node<'_>, profile: Node<'_>| {
+            users::is_member(organization, profile) || is_holder(organization, profile)
+        };
+        let may_ask = |(organization, profile): &(Node<'_>, Option<Node<'_>>)| {
+            profile.is_some_and(|profile| {
+                (who.may(Permission::LicenseCheck) || is_its(*organization, profile))
+                    && consume::consumer(graph, who, Some(profile.id), "userId", Purpose::Check).is_ok()
+            })
+        };
+        if !found.as_ref().is_ok_and(may_ask) {
             who.require(READ)?;
         }
     }
-    let profile = profile.transpose()?.flatten();
+    let (organization, profile) = found?;
     let wanted = Wanted {
         filters: select::Filters {
             owner_organization: Some(organization.id),
@@ -391,7 +401,7 @@ pub fn entitled(
                 let owns = allocate::owns(organization, item, now);
                 owns.map_err(|reason| AllocationError::Other(Refused::NotGranted(reason).into()))
             }
-            Some(profile) => Ok(is_granted(graph, profile, item, &wanted, now)),
+            Some(profile) => Ok(is_granted(graph, profile.id, item, &wanted, now)),
         }
     });
     each.collect()

@@ -169,13 +169,19 @@ pub(super) fn find<'g>(graph: &'g Graph, who: &Who, site_text: &str, text: &str)
         .ok_or_else(|| SaleError::UnknownObject(text.to_owned()))
 }
 
-/// The same, for who may see it.
+/// The same, for who may see it. Who may read no type of them is told of oneself, and otherwise not even whether there is such
+/// an organization.
 pub fn object(graph: &Graph, who: &Who, site: &str, text: &str, now: Time) -> Result<Object, SaleError> {
-    let node = find(graph, who, site, text)?;
-    match View::new(graph, who).sees(node) {
-        true => Ok(shown(node, now)),
-        false => Err(SaleError::UnknownObject(text.to_owned())),
+    let view = View::new(graph, who);
+    let found = find(graph, who, site, text);
+    if let Some(node) = found.as_ref().ok().filter(|node| view.sees(**node)) {
+        return Ok(shown(*node, now));
     }
+    let read = |kind: Kind| Permission::Kind(kind, Action::Read);
+    if !OBJECTS.iter().any(|kind| who.may(read(*kind))) {
+        who.require(read(Kind::Profile))?;
+    }
+    found.and(Err(SaleError::UnknownObject(text.to_owned())))
 }
 
 pub fn one(graph: &Graph, who: &Who, site_text: &str, text: &str, now: Time) -> Result<Sold, SaleError> {
