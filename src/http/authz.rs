@@ -36,7 +36,7 @@ use crate::model::{Change, Revision};
 use crate::operation::consume::{self, Consumer, Purpose};
 use crate::operation::crud;
 use crate::signing::Algorithm;
-pub use told::{explanation, path};
+pub use told::{explanation, paths};
 
 use asked::{Asked, Item};
 use token::Ahead;

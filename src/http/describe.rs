@@ -60,12 +60,7 @@ pub async fn answer(
                 out.extend_from_slice(b",\"state\":");
                 text::string(&mut out, consumer.state.name());
                 out.extend_from_slice(b",\"paths\":[");
-                for (at, path) in consumer.paths.iter().enumerate() {
-                    if at > 0 {
-                        out.push(b',');
-                    }
-                    authz::path(&mut out, &view, consumer.profile, *path, license);
-                }
+                authz::paths(&mut out, &view, consumer.profile, &consumer.paths, license);
                 out.extend_from_slice(b"]}");
                 budget.answered(out.len()).map_err(Error::from)?;
             }

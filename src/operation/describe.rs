@@ -6,7 +6,7 @@ use super::refusal::{Fault, OperationError};
 use super::target;
 use crate::access::View;
 use crate::entitlement::select::{self, Path};
-use crate::entitlement::{ruled, sets};
+use crate::entitlement::{decision, ruled, sets};
 use crate::error::Error;
 use crate::graph::Node;
 use crate::limits::Limits;
@@ -224,7 +224,9 @@ fn by_rules<'g>(
     now: Time,
 ) -> impl Iterator<Item = Path<'g>> {
     let (item, owner) = (license.parent(OF_ITEM), entitlement.parent(OWNER));
-    let rules = ruled::rules(profile, now).into_iter();
+    let assignment = license.graph().assignment(license, profile);
+    let is_kept_out = assignment.is_some_and(|assignment| decision::keeps_rules_out(&assignment, now));
+    let rules = ruled::rules(profile, now).into_iter().filter(move |_| !is_kept_out);
     rules
         .filter(move |open| select::is_stock(&license) && item == Some(open.item) && owner == Some(open.organization))
         .map(|open| Path::Rule(open.rule))
@@ -268,5 +270,5 @@ fn reached<'g>(license: Node<'g>, entitlement: Node<'g>, after: Option<Serial>) 
             group.hop(Hop::backward(MEMBERSHIP), after).map(|(profile, _)| profile),
         ));
     }
-}
     Merged::of(lists)
+}

@@ -1,7 +1,7 @@
 //! The answers of `/authz`, written straight into the body (`licensing.md` 1.3 and 1.5): a flat object an item, or `true`
 //! and `false`.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use foldhash::fast::RandomState;
 use uuid::Uuid;
@@ -322,11 +322,24 @@ fn is_seen(why: &Why<'_>, view: &View<'_>) -> bool {
     })
 }
 
-/// From a profile to a license, as a selector would walk it: an array of its parts.
-pub fn path(out: &mut Vec<u8>, view: &View<'_>, profile: Node<'_>, path: Path<'_>, license: Node<'_>) {
-    let mut steps = Steps::new(out, view);
-    steps.license(profile, path, license);
-    steps.end();
+/// From a profile to a license, as a selector would walk it: of each path an array of its parts. Ways that differ in what is
+/// hidden are one to the caller, who is not told how many of them there are.
+pub fn paths(out: &mut Vec<u8>, view: &View<'_>, profile: Node<'_>, paths: &[Path<'_>], license: Node<'_>) {
+    let mut told: HashSet<Vec<u8>, RandomState> = HashSet::default();
+    for path in paths {
+        let mut one = Vec::new();
+        let mut steps = Steps::new(&mut one, view);
+        steps.license(profile, *path, license);
+        steps.end();
+        if told.contains(&one) {
+            continue;
+        }
+        if !told.is_empty() {
+            out.push(b',');
+        }
+        out.extend_from_slice(&one);
+        told.insert(one);
+    }
 }
 
 /// A path part by part.
