@@ -8,7 +8,7 @@ use super::problem::Problem;
 use super::wire::text;
 use super::write::beside;
 use super::{Context, GRAPH_REVISION, auth};
-use crate::entitlement::{homes, localized, seats, select};
+use crate::entitlement::{homes, localized, matching, seats, select};
 use crate::error::Error;
 use crate::graph::Node;
 use crate::model::schema::{Hop, known, place};
@@ -123,7 +123,10 @@ fn field<'e>(entity: &'e Entity, name: &str) -> Option<&'e Value> {
 
 fn shown(out: &mut Vec<u8>, license: Node<'_>, locale: Option<&str>, now: Time) {
     let entitlement = license.parent(select::LICENSES);
-    let (item, model) = (license.parent(OF_ITEM), license.parent(OF_MODEL));
+    let matching = matching::of_license(license);
+    // What matches is opened in place of the offer's own item.
+    let item = license.parent(OF_ITEM).filter(|_| matching.is_none());
+    let model = license.parent(OF_MODEL);
     // The sum of the credits (`licensing.md` 2.5), also where uses or time are limited and there are none.
     let seats = seats::of_license(license, now);
     let mut object = Object::begin(out);
@@ -140,6 +143,19 @@ fn shown(out: &mut Vec<u8>, license: Node<'_>, locale: Option<&str>, now: Time) 
         let display_name = localized::display_name(&item, locale);
         inner.value("displayName", display_name.map(Value::Text).as_ref());
         inner.end();
+    }
+    if let Some(matching) = &matching {
+        object.value("licensedItem", None);
+        text::string(object.name("matchProperty"), matching.property);
+        let out = object.name("matchValues");
+        out.push(b'[');
+        for (at, value) in matching.values.iter().enumerate() {
+            if at > 0 {
+                out.push(b',');
+            }
+            text::string(out, value);
+        }
+        out.push(b']');
     }
     object.id("licenseModelId", model.map(|model| model.id));
     object.value(

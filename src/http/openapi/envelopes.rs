@@ -316,7 +316,9 @@ pub fn envelopes() -> Vec<(&'static str, Value)> {
                     "type": "object",
                     "properties": {
                         "id": id, "validFrom": time, "validUntil": {"type": ["string", "null"], "format": "date-time"},
-                        "active": {"type": "boolean"}, "entitlementId": id, "licensedItem": sides, "licenseModelId": {"type": ["string", "null"]},
+                        "active": {"type": "boolean"}, "entitlementId": id,
+                        "licensedItem": {"type": ["object", "null"], "description": "`null`: it opens what matches"},
+                        "matchProperty": string, "matchValues": {"type": "array", "items": string}, "licenseModelId": {"type": ["string", "null"]},
                         "licenseModelName": {"type": ["string", "null"]}, "seatsTaken": count, "seatsReserved": count,
                         "seatsTotal": {"type": ["integer", "null"], "description": "`null`: without limit"},
                         "seatCountCredits": {"type": "array", "items": sides}, "owner": sides,
