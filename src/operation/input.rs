@@ -47,7 +47,24 @@ pub struct RelatedInput {
     /// The relation's own fields, from `relationAttributeObject`.
     pub fields: Vec<(u8, Option<Value>)>,
     /// The ends `relationAttributeObject` names (from, to): they must agree with where the object stands.
-    pub ends: (Option<Uuid>, Option<Uuid>),
+    pub ends: (Option<EndInput>, Option<EndInput>),
+}
+
+impl RelatedInput {
+    /// The end that is sent as null, if one is, and whether it is the first: the two are unlinked.
+    pub fn unlinks(&self) -> Option<(EndInput, bool)> {
+        let ends = [(self.ends.0, true), (self.ends.1, false)];
+        let mut ends = ends.into_iter().filter_map(|(end, is_from)| Some((end?, is_from)));
+        ends.find(|(end, _)| end.id.is_none())
+    }
+}
+
+/// An end as the relation object names it; `None` unlinks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EndInput {
+    pub id: Option<Uuid>,
+    /// As of a reference.
+    pub entry: Option<u32>,
 }
 
 /// Import only: a relation by its ends.

@@ -78,6 +78,12 @@ pub enum Refusal {
     TieExists { kind: Kind, ends: [(Kind, Uuid); 2] },
     #[error("the ends named in `relationAttributeObject` are not those of the relation it stands in")]
     EndsDisagree,
+    #[error("the relation is listed and unlinked in one body")]
+    LinkedToo,
+    #[error("the `{}` `{id}` does not exist, so nothing is linked to it", kind.name())]
+    NothingToUnlink { kind: Kind, id: Uuid },
+    #[error("`{0}` is set on a relation that is unlinked")]
+    OfNoRelation(&'static str),
     #[error("`{0}` cannot be related to itself")]
     SelfRelation(Uuid),
     #[error("a lease stays with the assignment it was granted by")]
@@ -114,7 +120,7 @@ impl Refusal {
             Self::ValueNotAllowed { .. } => "valueNotAllowed",
             Self::EndBeforeStart => "endBeforeStart",
             Self::TwoParents { .. } | Self::TwoOwners { .. } => "twoParents",
-            Self::DanglingReference { .. } => "danglingReference",
+            Self::DanglingReference { .. } | Self::NothingToUnlink { .. } => "danglingReference",
             Self::IdNotUsable(_) => "idNotUsable",
             Self::WrongType { .. } => "wrongType",
             Self::OtherOwner { .. } | Self::Misfit { .. } => "otherOwner",
@@ -125,7 +131,8 @@ impl Refusal {
                 Kind::AllocationRule => "ruleExists",
                 _ => "assignmentExists",
             },
-            Self::EndsDisagree => "endsDisagree",
+            Self::EndsDisagree | Self::LinkedToo => "endsDisagree",
+            Self::OfNoRelation(_) => "valueNotAllowed",
             Self::SelfRelation(_) => "selfRelation",
             Self::LeaseStays => "leaseStays",
             Self::PasswordNotHashed => "internal",
@@ -153,8 +160,11 @@ impl Refusal {
             | Self::TwoParents { .. }
             | Self::TwoOwners { .. }
             | Self::DanglingReference { .. }
+            | Self::NothingToUnlink { .. }
             | Self::IdNotUsable(_)
             | Self::EndsDisagree
+            | Self::LinkedToo
+            | Self::OfNoRelation(_)
             | Self::SelfRelation(_) => Class::Unprocessable,
             Self::WrongType { .. }
             | Self::OtherOwner { .. }
@@ -199,6 +209,9 @@ impl Refusal {
             Self::TieExists { .. } => "send the id of that one to change it",
             Self::LeaseStays => "delete it, and let the other one consume",
             Self::EndsDisagree => "leave the ends out: the place in the body says them",
+            Self::LinkedToo => "say one of the two",
+            Self::NothingToUnlink { .. } => "what is unlinked has to be stored, and readable by this token",
+            Self::OfNoRelation(_) => "send the reference alone to unlink, or leave it out",
             Self::PasswordNotHashed => "report the requestId",
             Self::OutsideOrganization {
                 kind: Kind::Organization,

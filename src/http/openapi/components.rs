@@ -157,7 +157,10 @@ fn schemas() -> Map<String, Value> {
         all.insert(kind.name().to_owned(), objects::object(kind));
     }
     for relation in RelationType::NAMED {
-        all.insert(relation.name().to_owned(), objects::named_relation(*relation));
+        all.insert(
+            relation.name().to_owned(),
+            objects::relation_object(*relation, relation.name()),
+        );
     }
     all.extend(operations::schemas());
     all.extend(

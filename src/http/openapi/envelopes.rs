@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 use crate::model::{Kind, RelationType};
 
 use super::components::schema;
+use super::objects::relation_object;
 
 pub fn envelopes() -> Vec<(&'static str, Value)> {
     let string = json!({"type": "string"});
@@ -23,6 +24,8 @@ pub fn envelopes() -> Vec<(&'static str, Value)> {
         .into_iter()
         .chain(named.iter().cloned())
         .collect();
+    let plain = relation_object(RelationType::ManyToMany, "ObjectRelation");
+    let attributes: Vec<Value> = named.iter().cloned().chain([plain]).collect();
     let external_id = json!({"type": "string", "minLength": 1, "maxLength": 200});
     let order = |item: Value| {
         json!({
@@ -188,7 +191,11 @@ pub fn envelopes() -> Vec<(&'static str, Value)> {
         ),
         (
             "RelationAttributeObject",
-            json!({"anyOf": named, "description": "The relation object by which a listed object hangs on its relation"}),
+            json!({
+                "anyOf": attributes,
+                "description": "The relation object by which a listed object hangs on its relation. One whose `referenceFields` name an end \
+                                as null removes the relation, and both objects stay; other attributes do not go with that",
+            }),
         ),
         (
             "ManyToMany",

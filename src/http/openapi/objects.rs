@@ -110,12 +110,10 @@ fn reference_fields(names: &[String]) -> Value {
     json!({"anyOf": [schema("HashMap"), {"type": "object", "properties": plain, "additionalProperties": false}]})
 }
 
-pub fn named_relation(relation_type: RelationType) -> Value {
+/// `class`: what it calls itself.
+pub fn relation_object(relation_type: RelationType, class: &str) -> Value {
     let mut properties = Map::new();
-    properties.insert(
-        "__objType".into(),
-        json!({"type": "string", "const": relation_type.name()}),
-    );
+    properties.insert("__objType".into(), json!({"type": "string", "const": class}));
     let mut names = Vec::new();
     for rel in tables::relations().filter(|rel| rel.def().relation_type == relation_type) {
         own_fields(&mut properties, rel.def().fields);

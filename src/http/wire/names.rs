@@ -70,6 +70,14 @@ pub(super) fn multiplicity(relation_type: RelationType, direction: Direction) ->
     }
 }
 
+/// What the object of a relation calls itself: that of one without a name is no more than a relation.
+pub(super) fn relation_object(relation_type: RelationType) -> &'static str {
+    match relation_type.is_named() {
+        true => relation_type.name(),
+        false => "ObjectRelation",
+    }
+}
+
 /// What comes after the last dot: any prefix is welcome.
 pub(super) fn short(class: &str) -> &str {
     class.rsplit_once('.').map_or(class, |(_, name)| name)
@@ -129,9 +137,9 @@ static RELS: LazyLock<Vec<RelNames>> = LazyLock::new(|| {
             )
             .into_bytes()
         };
-        let type_name = def.relation_type.name();
+        let type_name = relation_object(def.relation_type);
         let line = match multiplicity(def.relation_type, Direction::Forward) {
-            Some(multiplicity) => format!("\"__objType\":\"ObjectRelation\",\"multiplicity\":\"{multiplicity}\""),
+            Some(multiplicity) => format!("\"__objType\":\"{type_name}\",\"multiplicity\":\"{multiplicity}\""),
             None => format!("\"__objType\":\"{type_name}\""),
         };
         RelNames {

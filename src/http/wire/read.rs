@@ -7,7 +7,9 @@ use uuid::Uuid;
 use crate::limits::Limits;
 use crate::model::schema::{self, Hop};
 use crate::model::{Field, Kind, RelationType};
-use crate::operation::input::{FieldInput, ImportLine, ObjectInput, ReferenceInput, RelatedInput, RelationInput};
+use crate::operation::input::{
+    EndInput, FieldInput, ImportLine, ObjectInput, ReferenceInput, RelatedInput, RelationInput,
+};
 
 use super::json::Json;
 use super::names;
@@ -487,18 +489,20 @@ fn related(json: &Json<'_>, link: &Link<'_>, relation_at: &At<'_>, at: &At<'_>) 
     let here = At::Key(at, "relationAttributeObject");
     let members = match json.member("relationAttributeObject") {
         None | Some(Json::Null) => return Ok(input),
-        Some(_) if !hop.rel.def().relation_type.is_named() => {
+        Some(_) if hop.rel.def().relation_type == RelationType::OneToMany => {
             let message = format!("a relation `~{}` has no attributes", hop.word());
-            return Err(BodyError::new("wrongShape", &here, message));
+            return Err(BodyError::new("wrongShape", &here, message)
+                .help("to unlink, send the `ref_…_id` in the child's `referenceFields` as null"));
         }
         Some(Json::Object(members)) => members,
         Some(other) => return Err(wrong_shape(&here, other, "a relation object")),
     };
-    let relation_type = hop.rel.def().relation_type.name();
+    let relation_type = hop.rel.def().relation_type;
+    let known = [relation_type.name(), names::relation_object(relation_type)];
     if let Some(named) = type_name(json.member("relationAttributeObject").unwrap_or(json), &here)?
-        && named != relation_type
+        && !known.contains(&named)
     {
-        let message = format!("`{}` stands on a relation `{relation_type}`", shown(named));
+        let message = format!("`{}` stands on a relation `{}`", shown(named), relation_type.name());
         return Err(BodyError::new("wrongShape", &At::Key(&here, "__objType"), message));
     }
     relation_members(members, hop, &here, &mut input)?;
@@ -517,11 +521,12 @@ fn relation_members(members: Members<'_, '_>, hop: Hop, at: &At<'_>, input: &mut
         }
         match name.as_ref() {
             "__objType" => {}
-            "referenceFields" => references(member, &here, |name, id, _, at| {
+            "referenceFields" => references(member, &here, |name, id, entry, at| {
+                let end = Some(EndInput { id, entry });
                 if name == known.ends.0 {
-                    input.ends.0 = id;
+                    input.ends.0 = end;
                 } else if name == known.ends.1 {
-                    input.ends.1 = id;
+                    input.ends.1 = end;
                 } else {
                     let owner = format!("references of `{}`", def.relation_type.name());
                     return Err(unknown_member(name, &owner, &[&known.ends.0, &known.ends.1], at));

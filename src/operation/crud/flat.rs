@@ -52,6 +52,15 @@ pub(super) struct Listed<'i> {
     pub line: usize,
 }
 
+impl<'i> Listed<'i> {
+    pub fn at(&self) -> At<'i> {
+        At {
+            line: self.line,
+            pointer: &self.related.object.at,
+        }
+    }
+}
+
 impl<'i> Occurrence<'i> {
     pub fn at(self) -> At<'i> {
         At {

@@ -10,7 +10,7 @@ use crate::entitlement::{paths, ruled, seats, ties};
 use crate::graph::{Node, Violation};
 use crate::model::schema::{Hop, Role};
 use crate::model::{Direction, Fields, Kind, Rel, RelationType, Value};
-use crate::operation::input::{ReferenceInput, RelationInput};
+use crate::operation::input::{EndInput, ReferenceInput, RelationInput};
 use crate::operation::refusal::Refusal;
 
 use super::flat::Listed;
@@ -40,14 +40,19 @@ impl<'i> Named<'i> {
     pub(super) fn failed(&self, why: impl Into<Refusal>) -> Failed {
         match self.by {
             None => self.at.failed(why),
-            Some(ReferenceInput { entry: Some(entry), .. }) => {
-                self.at.member(&format!("referenceFields/Entries/{entry}/value"), why)
-            }
-            Some(ReferenceInput { rel, .. }) => {
+            Some(ReferenceInput { rel, entry, .. }) => {
                 let name = Write::reference_name(*rel);
-                self.at.member(&format!("referenceFields/{name}"), why)
+                self.at.member(&reference_place(*entry, &name), why)
             }
         }
+    }
+}
+
+/// Where a reference stands below what has it: in a map of entries, or under its name.
+fn reference_place(entry: Option<u32>, name: &str) -> String {
+    match entry {
+        Some(entry) => format!("referenceFields/Entries/{entry}/value"),
+        None => format!("referenceFields/{name}"),
     }
 }
 
@@ -170,29 +175,15 @@ impl<'i> Write<'_, '_, 'i> {
                 all.extend(references.map(|reference| Named::of(subject.id, occurrence.at(), reference)));
             }
         }
-        for Listed {
-            under,
-            subject,
-            related,
-            line,
-        } in &self.flat.listed
-        {
-            let (outer, inner) = (self.flat.subjects[*under].id, self.flat.subjects[*subject].id);
-            let Hop { rel, direction } = related.hop;
-            let (child, parent) = match direction {
-                Direction::Forward => (inner, outer),
-                Direction::Backward => (outer, inner),
-            };
+        for listed in &self.flat.listed {
+            let rel = listed.related.hop.rel;
+            let (parent, child) = self.listed_ends(listed);
             if rel.def().relation_type == RelationType::OneToMany {
-                let at = At {
-                    line: *line,
-                    pointer: &related.object.at,
-                };
                 all.push(Named {
                     child,
                     rel,
                     parent: Some(parent),
-                    at,
+                    at: listed.at(),
                     by: None,
                 });
             }
@@ -378,28 +369,130 @@ impl<'i> Write<'_, '_, 'i> {
         if from { one } else { other }
     }
 
-    fn relate_listed(&mut self, listed: Listed<'i>) -> Result<(), Failed> {
-        let Listed {
-            under,
-            subject,
-            related,
-            line,
-        } = listed;
-        let (outer, inner) = (self.flat.subjects[under].id, self.flat.subjects[subject].id);
-        let Hop { rel, direction } = related.hop;
-        let (from, to) = match direction {
+    /// From where to where an object that is listed is related.
+    fn listed_ends(&self, listed: &Listed<'i>) -> (Uuid, Uuid) {
+        let (outer, inner) = (
+            self.flat.subjects[listed.under].id,
+            self.flat.subjects[listed.subject].id,
+        );
+        match listed.related.hop.direction {
             Direction::Forward => (outer, inner),
             Direction::Backward => (inner, outer),
-        };
-        let at = At {
-            line,
-            pointer: &related.object.at,
-        };
-        let agrees = |named: Option<Uuid>, is: Uuid| named.is_none_or(|named| named == is);
+        }
+    }
+
+    /// What is unlinked is there, and has no attributes, and nothing else in the body links it.
+    pub(super) fn unlinkable(&self) -> Result<(), Failed> {
+        let mut unlinked: HashMap<(Rel, Uuid, Uuid), Failed, foldhash::fast::RandomState> = HashMap::default();
+        for listed in &self.flat.listed {
+            let related = listed.related;
+            let Some((end, is_from)) = related.unlinks() else {
+                continue;
+            };
+            let rel = related.hop.rel;
+            let failed = |why| {
+                let place = reference_place(end.entry, &Self::end_name(rel, is_from));
+                listed.at().member(&format!("relationAttributeObject/{place}"), why)
+            };
+            let both = [listed.subject, listed.under].map(|index| &self.flat.subjects[index]);
+            if let Some(new) = both.into_iter().find(|subject| subject.is_new) {
+                return Err(failed(Refusal::NothingToUnlink {
+                    kind: new.kind,
+                    id: new.id,
+                }));
+            }
+            if let Some((field, _)) = related.fields.first() {
+                let name = rel.def().fields[usize::from(*field)].name;
+                let at = format!("relationAttributeObject/{name}");
+                return Err(listed.at().member(&at, Refusal::OfNoRelation(name)));
+            }
+            let (from, to) = self.listed_ends(listed);
+            unlinked.insert((rel, from, to), failed(Refusal::LinkedToo));
+        }
+        if unlinked.is_empty() {
+            return Ok(());
+        }
+        let listed = self
+            .flat
+            .listed
+            .iter()
+            .filter(|listed| listed.related.unlinks().is_none());
+        let listed = listed.map(|listed| {
+            let (from, to) = self.listed_ends(listed);
+            (listed.related.hop.rel, from, to)
+        });
+        let alone = self.flat.relations.iter();
+        let mut linked = listed.chain(alone.map(|(_, relation)| (relation.rel, relation.from, relation.to)));
+        linked
+            .find_map(|relation| unlinked.remove(&relation))
+            .map_or(Ok(()), Err)
+    }
+
+    fn relate_listed(&mut self, listed: Listed<'i>) -> Result<(), Failed> {
+        let (from, to) = self.listed_ends(&listed);
+        let (related, at) = (listed.related, listed.at());
+        let agrees = |end: Option<EndInput>, is: Uuid| end.and_then(|end| end.id).is_none_or(|named| named == is);
         if !agrees(related.ends.0, from) || !agrees(related.ends.1, to) {
             return Err(at.member("relationAttributeObject", Refusal::EndsDisagree));
         }
-        self.relate(rel, from, to, &related.fields, at, "relationAttributeObject/")
+        match related.unlinks() {
+            Some(_) => self.unrelate(related.hop.rel, from, to, at),
+            None => self.relate(
+                related.hop.rel,
+                from,
+                to,
+                &related.fields,
+                at,
+                "relationAttributeObject/",
+            ),
+        }
+    }
+
+    /// Removes a relation, if it is there. Who loses a way by it loses the reservation, as by the named operations.
+    fn unrelate(&mut self, rel: Rel, from: Uuid, to: Uuid, at: At<'i>) -> Result<(), Failed> {
+        // Asked in any case: whether it is there is not told to whoever may not remove it.
+        self.may_relate(rel, from, to, Action::Delete, at)?;
+        let graph = self.tx.graph();
+        let ends = graph.find(from).zip(graph.find(to));
+        if ends
+            .and_then(|(near, far)| near.relation(Hop::forward(rel), far))
+            .is_none()
+        {
+            return Ok(());
+        }
+        self.doubt(rel, from, to);
+        self.tx.unrelate(rel, from, to).map_err(|why| at.failed(why))
+    }
+
+    /// The permission on the relation; whose it is is asked at the end.
+    fn may_relate(&mut self, rel: Rel, from: Uuid, to: Uuid, action: Action, at: At<'i>) -> Result<(), Failed> {
+        let relation_type = rel.def().relation_type;
+        if relation_type.is_named() {
+            self.who
+                .require(Permission::Relation(relation_type, action))
+                .map_err(|denied| at.failed(denied))?;
+        } else {
+            // A plain relation is nothing by itself: it changes both of its ends.
+            for id in [from, to] {
+                self.may_change_kind(id).map_err(|denied| at.failed(denied))?;
+            }
+        }
+        self.homes.push((home(rel, from, to), at));
+        Ok(())
+    }
+
+    /// What has its way to a license by this relation, which is about to end.
+    fn doubt(&mut self, rel: Rel, from: Uuid, to: Uuid) {
+        let graph = self.tx.graph();
+        let Some((near, far)) = graph.find(from).zip(graph.find(to)) else {
+            return;
+        };
+        let in_doubt = match rel.def().relation_type {
+            RelationType::Membership => paths::reservations(far, Some(near.id)),
+            RelationType::LicenseConsumerRelation => paths::reservations_in(near, far),
+            _ => Vec::new(),
+        };
+        self.in_doubt.extend(in_doubt);
     }
 
     /// Makes a named or many-to-many relation, or merges fields into the one there is. `within`: what leads from `at` to
@@ -434,31 +527,14 @@ impl<'i> Write<'_, '_, 'i> {
         if current == Some(fields.values()) {
             return Ok(());
         }
-        let action = if current.is_some() {
-            Action::Update
-        } else {
-            Action::Create
-        };
-        if def.relation_type.is_named() {
-            self.who
-                .require(Permission::Relation(def.relation_type, action))
-                .map_err(|denied| at.failed(denied))?;
-        } else {
-            // A plain relation is nothing by itself: it changes both of its ends.
-            for id in [from, to] {
-                self.may_change_kind(id).map_err(|denied| at.failed(denied))?;
-            }
-        }
-        self.homes.push((home(rel, from, to), at));
-        if current.is_none() {
+        let is_there = current.is_some();
+        let action = if is_there { Action::Update } else { Action::Create };
+        self.may_relate(rel, from, to, action, at)?;
+        if !is_there {
             return self.tx.relate(rel, from, to, fields).map_err(|why| at.failed(why));
         }
         // A membership may be given an end: then what it opened is closed.
-        if def.relation_type == RelationType::Membership
-            && let Some(group) = self.tx.graph().find(to)
-        {
-            self.in_doubt.extend(paths::reservations(group, Some(from)));
-        }
+        self.doubt(rel, from, to);
         self.tx
             .update_relation(rel, from, to, fields)
             .map_err(|why| at.failed(why))

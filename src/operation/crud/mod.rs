@@ -301,6 +301,7 @@ impl<'t, 'g, 'i> Write<'t, 'g, 'i> {
         for index in 0..self.flat.subjects.len() {
             self.admit(index)?;
         }
+        self.unlinkable()?;
         for index in 0..self.flat.subjects.len() {
             self.write(index)?;
         }

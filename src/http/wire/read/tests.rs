@@ -53,7 +53,8 @@ fn shown_object(input: &ObjectInput) -> String {
             text += &format!(" ~{name}={}", shown_value(value.as_ref()));
         }
         if related.ends != (None, None) {
-            text += &format!(" ~{}-{}", short_id(related.ends.0), short_id(related.ends.1));
+            let end = |end: Option<EndInput>| end.map_or_else(|| "any".to_owned(), |end| short_id(end.id));
+            text += &format!(" ~{}-{}", end(related.ends.0), end(related.ends.1));
         }
         text += "]";
     }
@@ -373,7 +374,7 @@ fn related_objects_hang_on_their_relation() {
         (groups, "[]", "Organization@#A".to_owned()),
         (groups, "null", "Organization@#A".to_owned()),
         (groups, "[{'__objType':'Entitlement'}]", format!("wrongShape {member}/__objType: `Entitlement` is listed among objects of type `ProfileGroup`")),
-        (groups, "[{'relationAttributeObject':{}}]", format!("wrongShape {member}/relationAttributeObject: a relation `~OneToMany` has no attributes")),
+        (groups, "[{'relationAttributeObject':{}}]", format!("wrongShape {member}/relationAttributeObject: a relation `~OneToMany` has no attributes | to unlink, send the `ref_…_id` in the child's `referenceFields` as null")),
         (groups, "[{'nmae':'Crew'}]", format!("unknownField {member}/nmae: unknown field `nmae` on `ProfileGroup` | did you mean `name`?")),
         (groups, "{}", "wrongShape /rel_Relations/0/rel_RelatedObjectList/rel_RelatedObjects: `{…}` stands where an array of objects is expected".to_owned()),
         ("{'multiplicity':'ONE_TO_MANY'}", "[{}]", format!("wrongShape {member}: the object has no `__objType` | name its type: `\"__objType\":\"Organization\"`")),
@@ -437,7 +438,26 @@ fn named_relations_carry_their_own_fields() {
         "{'__objType':'OrganizationRole','rel_Relations':[{'rel_Relation':{'relationType':'Implies'},\
          'rel_RelatedObjectList':{'rel_RelatedObjects':[{'__objType':'OrganizationRole','relationAttributeObject':\
          {'__objType':'Implies','referenceFields':{'ref_OrganizationRole_id2':'$B'}}}]}}]}",
-        "OrganizationRole@ [~Implies OrganizationRole@/rel_Relations/0/rel_RelatedObjectList/rel_RelatedObjects/0 ~null-B]",
+        "OrganizationRole@ [~Implies OrganizationRole@/rel_Relations/0/rel_RelatedObjectList/rel_RelatedObjects/0 ~any-B]",
+    );
+    // One that is null unlinks; a plain relation has nothing else.
+    check(
+        &profile("{'referenceFields':{'ref_ProfileGroup_id':null}}"),
+        &format!("Profile@#A [~Membership {group} ~any-null]"),
+    );
+    check(
+        "{'__objType':'LicensedItem','rel_Relations':[{'rel_Relation':{'multiplicity':'MANY_TO_MANY'},\
+         'rel_RelatedObjectList':{'rel_RelatedObjects':[{'__objType':'ProductPackage','relationAttributeObject':\
+         {'__objType':'ObjectRelation','referenceFields':{'ref_ProductPackage_id':null}}}]}}]}",
+        "LicensedItem@ [~ManyToMany ProductPackage@/rel_Relations/0/rel_RelatedObjectList/rel_RelatedObjects/0 ~null-any]",
+    );
+    check(
+        "{'__objType':'LicensedItem','rel_Relations':[{'rel_Relation':{'multiplicity':'MANY_TO_MANY'},\
+         'rel_RelatedObjectList':{'rel_RelatedObjects':[{'__objType':'ProductPackage','relationAttributeObject':\
+         {'validUntil':null}}]}}]}",
+        &format!(
+            "unknownField {at}/validUntil: unknown member `validUntil` in a `ManyToMany` | known here: referenceFields"
+        ),
     );
 }
 

@@ -86,6 +86,27 @@ fn permissions_are_those_of_what_changes() {
             "{'T':'Profile','id':'#ann','~ManyToMany':[{'T':'OrganizationRole','id':'#role'}]}",
             "ok 1",
         ),
+        // To remove one is another permission, whether it is there or not.
+        (
+            &["*.read", "Membership.delete"],
+            "{'T':'Profile','id':'#ann','~Membership':[{'T':'ProfileGroup','id':'#crew','rel':{'refs':{'Profile':null}}}]}",
+            "ok 1",
+        ),
+        (
+            &["*.read", "Membership.update", "Profile.*", "ProfileGroup.*"],
+            "{'T':'Profile','id':'#ann','~Membership':[{'T':'ProfileGroup','id':'#guests','rel':{'refs':{'Profile':null}}}]}",
+            "permissionMissing /rel_Relations/0/rel_RelatedObjectList/rel_RelatedObjects/0",
+        ),
+        (
+            &["*.read", "ProductPackage.update", "LicensedItem.update"],
+            "{'T':'ProductPackage','id':'#pack1','~ManyToMany':[{'T':'LicensedItem','id':'#app','rel':{'refs':{'LicensedItem':null}}}]}",
+            "ok 1",
+        ),
+        (
+            &["*.read", "ProductPackage.*"],
+            "{'T':'ProductPackage','id':'#pack1','~ManyToMany':[{'T':'LicensedItem','id':'#app','rel':{'refs':{'LicensedItem':null}}}]}",
+            "permissionMissing /rel_Relations/0/rel_RelatedObjectList/rel_RelatedObjects/0",
+        ),
         (
             &["*.read", "Profile.create", "OrganizationRole.update"],
             "{'T':'Profile','~ManyToMany':[{'T':'OrganizationRole','id':'#role'}]}",
@@ -130,6 +151,10 @@ fn a_bound_token_writes_what_is_its_organizations() {
             "{'T':'OrganizationRole','id':'#role','~Implies':[{'T':'OrganizationRole','id':'#template'}]}",
             "ok 1",
         ),
+        (
+            "{'T':'Profile','id':'#mix','~Membership':[{'T':'ProfileGroup','id':'#crew','rel':{'refs':{'Profile':null}}}]}",
+            "ok 1",
+        ),
         // New, and nobody's or somebody else's.
         ("{'T':'Organization','name':'O'}", "outsideOrganization "),
         ("{'T':'Profile','displayName':'stray'}", "outsideOrganization "),
@@ -158,6 +183,10 @@ fn a_bound_token_writes_what_is_its_organizations() {
         ("{'T':'OrganizationRole','id':'#template','name':'x'}", "readOnly "),
         (
             "{'T':'LicensedItem','id':'#app','~ManyToMany':[{'T':'ProductPackage','id':'#pack2','title':'p'}]}",
+            &format!("readOnly {listed}"),
+        ),
+        (
+            "{'T':'ProductPackage','id':'#pack1','~ManyToMany':[{'T':'LicensedItem','id':'#app','rel':{'refs':{'LicensedItem':null}}}]}",
             &format!("readOnly {listed}"),
         ),
         // What is read may be sent back.

@@ -267,6 +267,55 @@ fn relations_between_others() {
 }
 
 #[test]
+fn what_is_unlinked_is_there_and_nothing_else_is_said_of_it() {
+    let attributes = "/rel_Relations/0/rel_RelatedObjectList/rel_RelatedObjects/0/relationAttributeObject";
+    let unlinked = "'rel':{'refs':{'ref_Profile_id':null}}";
+    for (short, expected) in [
+        // One end is new, or the other.
+        (
+            format!("{{'T':'Profile','id':'#new','~Membership':[{{'T':'ProfileGroup','id':'#crew',{unlinked}}}]}}"),
+            format!("danglingReference {attributes}/referenceFields/ref_Profile_id"),
+        ),
+        (
+            "{'T':'ProductPackage','id':'#pack1','~ManyToMany':[{'T':'LicensedItem','rel':{'refs':\
+             {'Entries':[{'key':'ref_ProductPackage_id','value':'#pack1'},{'key':'ref_LicensedItem_id','value':null}]}}}]}"
+                .replace("'refs'", "'referenceFields'"),
+            format!("danglingReference {attributes}/referenceFields/Entries/1/value"),
+        ),
+        (
+            "{'T':'Profile','id':'#ann','~Membership':[{'T':'ProfileGroup','id':'#crew','rel':{'validUntil':null,'refs':{'ref_Profile_id':null}}}]}".to_owned(),
+            format!("valueNotAllowed {attributes}/validUntil"),
+        ),
+        (
+            "{'T':'Profile','id':'#ann','~Membership':[{'T':'ProfileGroup','id':'#crew','rel':{'refs':{'ref_Profile_id':'#bob','ref_ProfileGroup_id':null}}}]}".to_owned(),
+            format!("endsDisagree {attributes}"),
+        ),
+        // Linked from the other end.
+        (
+            format!(
+                "[{{'T':'Profile','id':'#ann','~Membership':[{{'T':'ProfileGroup','id':'#crew',{unlinked}}}]}},\
+                  {{'T':'ProfileGroup','id':'#crew','~Membership':[{{'T':'Profile','id':'#ann'}}]}}]"
+            ),
+            format!("endsDisagree /0{attributes}/referenceFields/ref_Profile_id"),
+        ),
+        // It may be said from both.
+        (
+            format!(
+                "[{{'T':'Profile','id':'#ann','~Membership':[{{'T':'ProfileGroup','id':'#crew',{unlinked}}}]}},\
+                  {{'T':'ProfileGroup','id':'#crew','~Membership':[{{'T':'Profile','id':'#ann',{unlinked}}}]}}]"
+            ),
+            "ok 1".to_owned(),
+        ),
+        (
+            format!("{{'T':'Profile','id':'#ann','~Membership':[{{'T':'ProfileGroup','id':'#guests',{unlinked}}}]}}"),
+            "ok 0".to_owned(),
+        ),
+    ] {
+        check(&short, &expected);
+    }
+}
+
+#[test]
 fn leases_are_made_by_consuming() {
     let mut world = World::new();
     world.post("{'T':'Assignment','id':'#a','refs':{'License':'#lic','Profile':'#ann'}}");
