@@ -234,6 +234,11 @@ mod tests {
         assert!(taken.contains(&loose));
         let consumed = &document["components"]["schemas"]["SeatCountCredit"]["properties"]["seatsConsumed"];
         assert!(consumed["description"].is_string());
+        // An operation that only reads is refused there too, and the body that a DELETE must not have is waited for.
+        for (method, status) in [("get", "409"), ("delete", "408")] {
+            let answers = &document["paths"]["/graph/{selector}"][method]["responses"];
+            assert!(answers.get(status).is_some(), "{method} {status}");
+        }
     }
 
     #[test]

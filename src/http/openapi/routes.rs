@@ -163,7 +163,7 @@ pub const ROUTES: &[Route] = &[
                 headers: &["Graph-Revision", "ETag"],
             },
         ],
-        problems: &[400, 401, 403, 404, 405, 406, 413, 414, 422, 503],
+        problems: &[400, 401, 403, 404, 405, 406, 409, 413, 414, 422, 503],
         open: false,
     },
     Route {
@@ -182,7 +182,7 @@ pub const ROUTES: &[Route] = &[
             schema: "DeleteResult",
             headers: WRITE_HEADERS,
         }],
-        problems: &[400, 401, 403, 405, 406, 409, 412, 413, 414, 422, 503],
+        problems: &[400, 401, 403, 405, 406, 408, 409, 412, 413, 414, 422, 503],
         open: false,
     },
     Route {
