@@ -85,7 +85,7 @@ pub fn prepare(selector: &Selector, caller: Principal, limits: &Limits) -> Resul
         && !selector.params.count
         && match &selector.head {
             Head::Me(_) => true,
-            Head::Object(object) => object.predicates.len() == 1 && parts.iter().all(|part| part.pinned.is_some()),
+            Head::Object(_) => parts.iter().all(|part| part.pinned.is_some()),
             Head::Named(_) => false,
         };
     let Paging { sort, offset, rows } = paging(&selector.params, parts.last(), limits)?;

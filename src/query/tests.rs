@@ -459,6 +459,10 @@ fn a_selector_may_name_one() {
         ("/License[@name='L2']", false),
         (&format!("{one}/~ManyToOne/Entitlement"), false),
         (&format!("{one}{{count}}"), false),
+        // Conditions that all hold are one however they are written.
+        (&format!("/License[@id='{}' and @name='L2']", id(41)), true),
+        (&format!("{one}[@name='L2']"), true),
+        (&format!("/License[@name='L2'][@id='{}']", id(41)), true),
         (&format!("/License[@id='{}' or @id='{}']", id(41), id(42)), false),
     ] {
         let parsed = parse(selector, &limits).unwrap();
