@@ -9,7 +9,7 @@ use super::refusal::{Fault, OperationError};
 use super::{Call, Outcome};
 use crate::access::{Action, Permission, View};
 use crate::error::Error;
-use crate::model::{Field, Kind, Value, schema};
+use crate::model::{Field, Kind, Value, schema, value};
 
 /// What a registration makes by right of the operation. No Property: by those of its users an organization says to whom it
 /// gives licenses (`entitlement::sets`).
@@ -102,9 +102,11 @@ fn of_one_user(call: &Call<'_, '_>, profile: &ObjectInput) -> Result<(), Error> 
     }
 }
 
-/// Is there an object of the kind with this value, however deep?
+/// Is there an object of the kind with this value, however deep and in whatever case?
 fn has(object: &ObjectInput, kind: Kind, field: &str, text: &str) -> bool {
-    texts(object, kind, field).contains(&text)
+    texts(object, kind, field)
+        .iter()
+        .any(|said| value::fold(said) == value::fold(text))
 }
 
 /// What objects of the kind say in a field, however deep they are.
