@@ -40,6 +40,14 @@ pub fn gives_back(before: Values<'_>, after: Values<'_>, now: Time) -> bool {
     is_earlier || !seats::holds(after, now)
 }
 
+/// The field by which it does: the assignment's type, or else its end.
+pub fn ended_by(before: Values<'_>, after: Values<'_>) -> &'static str {
+    let is_same = Kind::Assignment
+        .field("reservationType")
+        .is_some_and(|field| before.get(field) == after.get(field));
+    if is_same { "validUntil" } else { "reservationType" }
+}
+
 /// Asked when a reservation that holds a seat is about to be given back by somebody's wish. One that ends by itself, or
 /// with its license or its holder, is not asked about.
 pub fn may_release(license: Node<'_>) -> Result<(), Refused> {

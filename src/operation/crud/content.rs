@@ -88,7 +88,7 @@ pub fn merge<'i>(
         }
     }
     let fields = collect(values);
-    in_order(defs, fields.values())?;
+    in_order(defs, current.map(Entity::fields), fields.values())?;
     Ok((fields, kept))
 }
 
@@ -108,7 +108,7 @@ pub fn merge_relation(
         }
     }
     let fields = collect(values);
-    in_order(defs, fields.values())?;
+    in_order(defs, current, fields.values())?;
     Ok(fields)
 }
 
@@ -220,14 +220,19 @@ fn checked(def: &FieldDef, value: &Option<Value>) -> Result<Option<Value>, Refus
     }
 }
 
-fn in_order(defs: &[FieldDef], fields: Values<'_>) -> Result<(), FieldRefusal> {
-    let time = |name: &str| -> Option<Time> {
+/// Where not, it is about the end, unless that is what it was.
+fn in_order(defs: &[FieldDef], before: Option<Values<'_>>, fields: Values<'_>) -> Result<(), FieldRefusal> {
+    let time = |fields: Values<'_>, name: &str| -> Option<Time> {
         fields
             .get(defs.iter().position(|def| def.name == name)? as u8)?
             .as_time()
     };
-    match (time("validFrom"), time("validUntil")) {
-        (Some(from), Some(until)) if until < from => Err(("validUntil".to_owned(), Refusal::EndBeforeStart)),
+    match (time(fields, "validFrom"), time(fields, "validUntil")) {
+        (Some(from), Some(until)) if until < from => {
+            let had = before.and_then(|before| time(before, "validUntil"));
+            let name = if had == Some(until) { "validFrom" } else { "validUntil" };
+            Err((name.to_owned(), Refusal::EndBeforeStart))
+        }
         _ => Ok(()),
     }
 }

@@ -94,6 +94,14 @@ impl<'i> Subject<'i> {
             .map(|occurrence| occurrence.at())
     }
 
+    /// A refusal about a field stands where the body says it; one that it says nowhere, at the object.
+    pub fn failed(&self, name: &str, why: impl Into<Refusal>) -> Failed {
+        match self.field_at(name) {
+            Some(at) => at.member(name, why),
+            None => self.at().failed(why),
+        }
+    }
+
     /// The body says `null` of the field.
     pub fn clears(&self, name: &str) -> bool {
         let mut inputs = self

@@ -223,11 +223,11 @@ impl<'i> Write<'_, '_, 'i> {
         Ok(once)
     }
 
-    /// Where the body says that a child has no such parent, if it does.
-    pub(super) fn unlinked(&self, child: Uuid, is_meant: impl Fn(Rel) -> bool) -> Option<Named<'i>> {
+    /// The reference of a child that is meant, if the body has one.
+    pub(super) fn reference(&self, child: Uuid, is_meant: impl Fn(&ReferenceInput) -> bool) -> Option<Named<'i>> {
         self.subject(child)?.occurrences.iter().find_map(|occurrence| {
             let mut references = occurrence.object.references.iter();
-            let reference = references.find(|reference| reference.parent.is_none() && is_meant(reference.rel))?;
+            let reference = references.find(|reference| is_meant(reference))?;
             Some(Named::of(child, occurrence.at(), reference))
         })
     }

@@ -34,6 +34,7 @@ use crate::entitlement::{reserve, seats};
 use crate::error::Error;
 use crate::graph::{Kept, Node, Savepoint, Transaction, Violation};
 use crate::limits::Limits;
+use crate::model::schema::Role;
 use crate::model::{Change, Entity, Field, Fields, Kind, Rel, Revision};
 use crate::query::{self, Budget, Plan};
 use crate::selector::ast::Selector;
@@ -376,11 +377,7 @@ impl<'t, 'g, 'i> Write<'t, 'g, 'i> {
                 }
                 refusal => refusal,
             };
-            match self.flat.subjects[index].field_at(&name) {
-                Some(at) => at.member(&name, refusal),
-                // It is missed, so it stands nowhere.
-                None => at.failed(refusal),
-            }
+            self.flat.subjects[index].failed(&name, refusal)
         })?;
         let now = self.tx.now();
         let Some(current) = current else {
@@ -403,12 +400,9 @@ impl<'t, 'g, 'i> Write<'t, 'g, 'i> {
             if let Some(license) =
                 reserve::reserved(node, now).filter(|_| reserve::gives_back(node.fields(), fields.values(), now))
             {
-                let member = if seats::holds(fields.values(), now) {
-                    "validUntil"
-                } else {
-                    "reservationType"
-                };
-                reserve::may_release(license).map_err(|refused| at.member(member, refused))?;
+                let ended_by = reserve::ended_by(node.fields(), fields.values());
+                let failed = |refused| self.flat.subjects[index].failed(ended_by, refused);
+                reserve::may_release(license).map_err(failed)?;
             }
             let (takes_seat, reserves) = (!seats::occupies(node, now), !seats::holds(node.fields(), now));
             let subject = &mut self.flat.subjects[index];
@@ -458,15 +452,7 @@ impl<'t, 'g, 'i> Write<'t, 'g, 'i> {
                 taken
             }
         };
-        taken.map_err(|violation| {
-            let subject = &self.flat.subjects[index];
-            // The object may be there in several places; the value is what one of them says.
-            let said = match &violation {
-                Violation::NotUnique { field, .. } => subject.field_at(field),
-                _ => None,
-            };
-            self.at_violation(said.unwrap_or_else(|| subject.at()), violation)
-        })
+        taken.map_err(|violation| self.at_violation(self.flat.subjects[index].id, violation))
     }
 
     /// Has whoever has the value another one, or none, after this request? Then it has none from now on.
@@ -512,12 +498,28 @@ impl<'t, 'g, 'i> Write<'t, 'g, 'i> {
         })
     }
 
-    /// A violation of a unique field stands at the field, and one about the serial at that.
-    fn at_violation(&self, at: At<'i>, violation: Violation) -> Failed {
-        match &violation {
-            Violation::NotUnique { field, .. } => at.member(field, violation),
-            Violation::SerialOutOfRange { .. } | Violation::SerialTaken { .. } => at.member("serial", violation),
-            _ => at.failed(violation),
+    /// A violation stands at what brought it about: at the field that is not unique or the reference that brought it to where
+    /// it is not, at the serial, at the parent that was taken away; else at the object.
+    fn at_violation(&self, id: Uuid, violation: Violation) -> Failed {
+        let Some(subject) = self.subject(id) else {
+            return At { line: 0, pointer: "" }.failed(violation);
+        };
+        let owns = |rel: Rel| rel.def().role == Role::Owner;
+        let named = match &violation {
+            Violation::NotUnique { field, .. } if subject.field_at(field).is_some() => {
+                return subject.failed(field, violation);
+            }
+            Violation::SerialOutOfRange { .. } | Violation::SerialTaken { .. } => {
+                return subject.failed("serial", violation);
+            }
+            Violation::NotUnique { .. } => self.reference(id, |named| named.parent.is_some() && owns(named.rel)),
+            Violation::NoOwner { .. } => self.reference(id, |named| named.parent.is_none() && owns(named.rel)),
+            Violation::NoParent { rel, .. } => self.reference(id, |named| named.parent.is_none() && named.rel == *rel),
+            _ => None,
+        };
+        match named {
+            Some(named) => named.failed(violation),
+            None => subject.at().failed(violation),
         }
     }
 

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use crate::access::Denied;
 use crate::entitlement::{Refused, consume, paths, reserve, ruled, seated, seats, sound};
-use crate::graph::{Node, Violation};
+use crate::graph::Node;
 use crate::model::schema::{Hop, RelationType, Role, known};
 use crate::model::{Direction, Entity, Kind, Rel, Value};
 use crate::operation::consume::tell_use;
@@ -40,21 +40,9 @@ impl<'i> Write<'_, '_, 'i> {
     pub(super) fn rules(&mut self) -> Result<(), Failed> {
         // The reach first: what the other rules say of an entity that is out of reach may tell of a hidden one beside it.
         self.within_reach()?;
-        self.tx.validate_since(self.start).map_err(|violation| {
-            let id = refusal::about(&violation);
-            let is_missed = |rel: Rel| match &violation {
-                Violation::NoOwner { .. } => rel.def().role == Role::Owner,
-                Violation::NoParent { rel: missed, .. } => rel == *missed,
-                _ => false,
-            };
-            match self.unlinked(id, is_missed) {
-                Some(named) => named.failed(violation),
-                None => {
-                    let at = self.subject(id).map_or(At { line: 0, pointer: "" }, Subject::at);
-                    self.at_violation(at, violation)
-                }
-            }
-        })?;
+        self.tx
+            .validate_since(self.start)
+            .map_err(|violation| self.at_violation(refusal::about(&violation), violation))?;
         self.own_names()?;
         self.one_employees_group()?;
         self.one_tie_a_pair()?;
@@ -114,7 +102,7 @@ impl<'i> Write<'_, '_, 'i> {
             };
             let mut groups = organization.hop(forward(GROUPS), None);
             if groups.any(|(other, _)| other != group && is_employees(&other)) {
-                return Err(subject.at().member("type", Refusal::EmployeesExists(organization.id)));
+                return Err(subject.failed("type", Refusal::EmployeesExists(organization.id)));
             }
         }
         Ok(())
@@ -162,7 +150,10 @@ impl<'i> Write<'_, '_, 'i> {
             if !seats::holds(assignment.fields(), now) {
                 continue;
             }
-            let failed = |refused: Refused| subject.at().member("reservationType", refused);
+            // One that had ended is one again by its end alone.
+            let says_type = subject.field_at("reservationType").is_some();
+            let said = if says_type { "reservationType" } else { "validUntil" };
+            let failed = |refused: Refused| subject.failed(said, refused);
             if let Some(rule) = assignment.parent(ruled::LEASED) {
                 ruled::fits(rule, now).map_err(failed)?;
             }

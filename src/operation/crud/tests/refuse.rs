@@ -41,8 +41,11 @@ fn a_field_of_a_relation_is_refused_where_it_stands() {
             "'validUntil':'2030-01-01'",
             format!("endBeforeStart {first}/relationAttributeObject/validUntil"),
         ),
-        // What is stored ends too early, and is not in the body.
-        ("'validFrom':'2032-01-02'", format!("endBeforeStart {first}")),
+        // What is stored ends too early: what was sent begins too late.
+        (
+            "'validFrom':'2032-01-02'",
+            format!("endBeforeStart {first}/relationAttributeObject/validFrom"),
+        ),
         ("'validFrom':'2031-01-02'", "ok 1".to_owned()),
     ] {
         let mut world = World::new();
@@ -68,7 +71,7 @@ fn a_field_of_a_relation_is_refused_where_it_stands() {
         ),
         (
             format!("[{until},{}]", line("'validFrom':'2031-01-01'")),
-            "endBeforeStart /1",
+            "endBeforeStart /1/validFrom",
         ),
     ] {
         let failed = World::new().import(&Who::server(), &lines).unwrap_err();
@@ -101,6 +104,10 @@ fn what_is_against_what_is_stored() {
         "{'T':'ProfileGroup','id':'#guests','type':'employees'}",
         "employeesExists /type",
     );
+    check(
+        "[{'T':'ProfileGroup','id':'#guests','name':'G'},{'T':'ProfileGroup','id':'#guests','type':'employees'}]",
+        "employeesExists /1/type",
+    );
     check("{'T':'ProfileGroup','id':'#crew','type':'employees'}", "ok 0");
     check(
         "[{'T':'ProfileGroup','id':'#guests','type':'employees'},{'T':'ProfileGroup','id':'#crew','type':null}]",
@@ -114,6 +121,26 @@ fn what_is_against_what_is_stored() {
         "{'T':'Organization','id':'#acme','~OneToMany':[{'T':'Property','key':'k'},{'T':'Property','key':'k'}]}",
         "notUnique /rel_Relations/0/rel_RelatedObjectList/rel_RelatedObjects/0/key",
     );
+    // Nobody sent the key: it is where it is sent that it is not unique.
+    let mut world = World::new();
+    let property = |id: &str, group: &str| {
+        format!("{{'T':'Property','id':'#{id}','key':'k','refs':{{'ProfileGroup':'#{group}'}}}}")
+    };
+    world.post(&format!("[{},{}]", property("one", "crew"), property("two", "guests")));
+    for (short, expected) in [
+        (
+            "{'T':'Property','id':'#two','refs':{'ProfileGroup':'#crew'}}",
+            "notUnique /referenceFields/ref_ProfileGroup_id",
+        ),
+        (
+            "{'T':'ProfileGroup','id':'#crew','~OneToMany':[{'T':'Property','id':'#two','refs':{'ProfileGroup':'#crew'}}]}",
+            "notUnique /rel_Relations/0/rel_RelatedObjectList/rel_RelatedObjects/0/referenceFields/ref_ProfileGroup_id",
+        ),
+        (&property("two", "crew"), "notUnique /key"),
+    ] {
+        let done = world.send(&Who::server(), short);
+        assert_eq!(told(&done, |done| done.told.count), expected, "{short}");
+    }
 }
 
 #[test]

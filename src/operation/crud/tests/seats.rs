@@ -77,8 +77,14 @@ fn a_seat_is_promised_for_later_too() {
             "{'T':'Assignment','id':'#b','reservationType':'reserved','validUntil':'2020-01-01','refs':{'License':'#lic','Profile':'#bob'}}",
             "ok 3",
         ),
-        ("{'T':'Assignment','id':'#b','validUntil':'2099-01-01'}", none),
-        ("{'T':'Assignment','id':'#b','validUntil':null}", none),
+        (
+            "{'T':'Assignment','id':'#b','validUntil':'2099-01-01'}",
+            "noSeatsAvailable /validUntil",
+        ),
+        (
+            "{'T':'Assignment','id':'#b','reservationType':'reserved','validUntil':null}",
+            none,
+        ),
     ]);
 }
 
