@@ -73,6 +73,8 @@ pub fn would_lie_open(graph: &Graph, secret: Option<&Secret>) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use uuid::Uuid;
+
     use super::*;
     use crate::graph::Violation;
     use crate::model::Clock;

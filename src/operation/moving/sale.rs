@@ -113,8 +113,8 @@ pub(super) fn thing(tx: &mut Transaction<'_>, who: &Who, told: &Thing) -> Result
 
 pub(super) fn account(tx: &mut Transaction<'_>, who: &Who, site: Uuid, told: &Account) -> Result<(), Why> {
     let of_site = tx.graph().find(site).ok_or(Violation::NotFound { id: site })?;
-    let known = match find_account(of_site, who, &told.id)? {
-        None => find_account(of_site, who, &told.name)?,
+    let known = match find_account(of_site, who, &told.id).map_err(SaleError::from)? {
+        None => find_account(of_site, who, &told.name).map_err(SaleError::from)?,
         known => known,
     };
     let user = match known.map(|user| (user.id, foreign::id(user))) {
@@ -306,7 +306,7 @@ fn found(
         .flat_map(|offer| offer.hop(Hop::forward(sale::SOLD), None));
     let mut licenses: Box<dyn Iterator<Item = Node<'_>>> = Box::new(licenses.map(|(license, _)| license));
     if let Holder::User(name) = &told.holder {
-        let user = find_account(of_site, who, name)?;
+        let user = find_account(of_site, who, name).map_err(SaleError::from)?;
         let held = user
             .into_iter()
             .flat_map(|user| user.hop(Hop::forward(BY_PROFILE), None));

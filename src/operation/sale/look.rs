@@ -225,8 +225,10 @@ pub fn list(
         Some(name) => {
             // By a name or an address nobody is found whose name the caller may not read: an answer would confirm it.
             let view = View::new(graph, who);
-            let found =
-                account::find(site, who, name).ok().flatten().filter(|found| foreign::is_key(*found, name) || view.sees(*found));
+            let found = account::find(site, who, name)
+                .ok()
+                .flatten()
+                .filter(|found| foreign::is_key(*found, name) || view.sees(*found));
             Some(found.ok_or_else(|| SaleError::UnknownUser(name.clone()))?)
         }
     };
