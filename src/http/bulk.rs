@@ -74,7 +74,7 @@ pub async fn import(context: &Context, mut payload: Payload) -> Result<HttpRespo
         changed: 0,
         revision: 0,
     };
-    let mut lines = Lines::new(limits.body_bytes);
+    let mut lines = Lines::new(limits.body_bytes, from.is_some());
     loop {
         let next = pin!(tokio::time::timeout(body::BODY_DEADLINE, payload.next()));
         let chunk = match select(next, pin!(context.state.stops())).await {
@@ -338,13 +338,14 @@ fn hash(lines: &mut [ImportLine]) -> Result<(), (usize, Problem)> {
 
 /// A part of an import that is JSON by itself.
 pub struct Document {
-    /// Its line, blank ones counted too; in an array, which of its elements. From 1.
+    /// Its line, blank ones counted too; in an array, which of its elements, after which counting goes on. From 1.
     pub number: u64,
     pub bytes: Bytes,
 }
 
 /// Cuts a stream of bytes into documents: one a line; or the elements of an array, wherever its lines end; or, where the
-/// first line is no document, the whole as one. No more is held than those that are complete and the one under way.
+/// first line is no document, the whole as one. What follows an array is cut in the same way where each may be an answer of
+/// another system. No more is held than those that are complete and the one under way.
 pub struct Lines {
     /// Of the document under way.
     rest: BytesMut,
@@ -355,8 +356,12 @@ pub struct Lines {
     bytes: usize,
     /// Lines or elements before `rest`.
     number: u64,
+    /// Those before the array under way.
+    before: u64,
     /// Bytes a document may have.
     limit: u64,
+    /// May something follow an array?
+    are_answers: bool,
     shape: Shape,
 }
 
@@ -379,28 +384,36 @@ struct Element {
 }
 
 impl Lines {
-    pub fn new(limit: u64) -> Self {
+    pub fn new(limit: u64, are_answers: bool) -> Self {
         Self {
             rest: BytesMut::new(),
             seen: 0,
             complete: Vec::new(),
             bytes: 0,
             number: 0,
+            before: 0,
             limit,
+            are_answers,
             shape: Shape::Unknown,
         }
     }
 
     pub fn push(&mut self, chunk: &[u8]) -> Result<(), Problem> {
         self.rest.extend_from_slice(chunk);
-        if let Shape::Unknown = self.shape {
-            self.recognise()?;
-        }
-        match self.shape {
-            Shape::Unknown | Shape::Whole => {}
-            Shape::Lines => self.cut_lines()?,
-            Shape::Array(_) => self.cut_elements()?,
-            Shape::Closed => self.nothing_more()?,
+        loop {
+            if let Shape::Unknown = self.shape {
+                self.recognise()?;
+            }
+            match self.shape {
+                Shape::Unknown | Shape::Whole => break,
+                Shape::Lines => break self.cut_lines()?,
+                Shape::Closed => break self.nothing_more()?,
+                Shape::Array(_) => self.cut_elements()?,
+            }
+            // An array that goes on waits for more of it; what follows one that has ended is looked at.
+            if let Shape::Array(_) = self.shape {
+                break;
+            }
         }
         self.within_limit(self.number + 1, self.rest.len())
     }
@@ -409,10 +422,13 @@ impl Lines {
         body::refuse_mark(&self.rest)?;
         let blank = self.rest.len() - self.rest.trim_ascii_start().len();
         let skipped = self.rest.split_to(blank);
-        self.number += skipped.iter().filter(|byte| **byte == b'\n').count() as u64;
+        // After an array it is elements that are counted.
+        if self.before == 0 {
+            self.number += skipped.iter().filter(|byte| **byte == b'\n').count() as u64;
+        }
         if self.rest.first() == Some(&b'[') {
             let _ = self.rest.split_to(1);
-            self.number = 0;
+            self.number = self.before;
             self.shape = Shape::Array(Element::default());
         } else if let Some(end) = self.rest.iter().position(|byte| *byte == b'\n') {
             self.shape = if is_document(&self.rest[..end]) {
@@ -451,19 +467,21 @@ impl Lines {
                 return Err(not_json("`}` closes what is an array"));
             }
             let is_empty = bytes.trim_ascii().is_empty();
-            if closes == b']' {
-                self.shape = Shape::Closed;
-                if is_empty && self.number == 0 {
-                    break;
-                }
-            }
-            if is_empty {
+            let has_none = is_empty && closes == b']' && self.number == self.before;
+            if is_empty && !has_none {
                 return Err(not_json("an element of the array is missing"));
             }
-            self.document(bytes)?;
-        }
-        if let Shape::Closed = self.shape {
-            self.nothing_more()?;
+            if !has_none {
+                self.document(bytes)?;
+            }
+            if closes == b']' {
+                self.before = self.number;
+                self.shape = if self.are_answers {
+                    Shape::Unknown
+                } else {
+                    Shape::Closed
+                };
+            }
         }
         Ok(())
     }
@@ -635,7 +653,10 @@ mod tests {
 
     /// What is cut from a text that comes in chunks of such a size: each with its number.
     fn cut(text: &[u8], size: usize, limit: u64) -> Result<Vec<(u64, String)>, &'static str> {
-        let mut lines = Lines::new(limit);
+        cut_by(Lines::new(limit, false), text, size)
+    }
+
+    fn cut_by(mut lines: Lines, text: &[u8], size: usize) -> Result<Vec<(u64, String)>, &'static str> {
         for chunk in text.chunks(size.max(1)) {
             lines.push(chunk).map_err(|problem| problem.code)?;
         }
@@ -674,6 +695,30 @@ mod tests {
             "[\"],[\", \"\\\"],\", {\"}\":[[\"\\\\\"]]}]",
             &[(1, "\"],[\""), (2, "\"\\\"],\""), (3, "{\"}\":[[\"\\\\\"]]}")],
         );
+    }
+
+    #[test]
+    fn answers_follow_an_array_of_answers() {
+        let check = |text: &str, expected: Result<&[(u64, &str)], &str>| {
+            for size in 1..=text.len() {
+                let documents = cut_by(Lines::new(1000, true), text.as_bytes(), size);
+                let documents = documents.as_ref().map(|documents| {
+                    let documents = documents.iter();
+                    documents.map(|(at, text)| (*at, text.as_str())).collect::<Vec<_>>()
+                });
+                let documents = documents.as_deref().map_err(|code| **code);
+                assert_eq!(documents, expected, "{text:?} in chunks of {size}");
+            }
+        };
+        check(
+            "[{\"a\":1}, {\"b\":2}]\n\n{\"c\":3}\n[{\"d\":4}]\n",
+            Ok(&[(1, "{\"a\":1}"), (2, "{\"b\":2}"), (3, "{\"c\":3}"), (4, "[{\"d\":4}]")]),
+        );
+        check("[]\n[1]\n[2]", Ok(&[(1, "1"), (2, "2")]));
+        check("[1]\n{\n\"c\":3\n}\n", Ok(&[(1, "1"), (2, "{\n\"c\":3\n}")]));
+        check("[1]\n[2", Err("notJson"));
+        // In a world's own lines nothing follows.
+        assert_eq!(cut(b"[1]\n{}", 3, 1000), Err("notJson"));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //! bundles have `code` and `total`, users a `userId` or an e-mail address, rules a list of bundles, groups of the directory
 //! their members. Leases of a group's members are not carried over: each leases again when it next uses a bundle.
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 use super::wire::whole;
@@ -49,7 +49,7 @@ fn says(entry: &Value) -> Read<(Option<String>, Step)> {
         };
         return Ok((user.organization_id, says));
     }
-    if ["email", "surname", "lastInUse", "inheritedFromGroup"]
+    if ["email", "surname", "userName", "lastInUse", "inheritedFromGroup"]
         .into_iter()
         .any(has)
     {
@@ -75,8 +75,18 @@ fn held(items: Vec<String>, external: Option<bool>) -> Held {
     Held { items, external }
 }
 
+/// What something is found by again.
+fn filled<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
+    let text = String::deserialize(from)?;
+    match text.is_empty() {
+        false => Ok(text),
+        true => Err(serde::de::Error::custom("an id or a code is empty")),
+    }
+}
+
 #[derive(Deserialize)]
 struct Pool {
+    #[serde(deserialize_with = "filled")]
     code: String,
     #[serde(deserialize_with = "whole")]
     total: i64,
@@ -85,6 +95,7 @@ struct Pool {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Direct {
+    #[serde(deserialize_with = "filled")]
     user_id: String,
     organization_id: Option<String>,
     user_bundle_codes: Vec<String>,
@@ -95,6 +106,7 @@ struct Direct {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct User {
+    #[serde(deserialize_with = "filled")]
     id: String,
     email: Option<String>,
     user_name: Option<String>,
@@ -116,8 +128,7 @@ impl User {
         if email.is_none() && last.is_none() && login.is_none() {
             login = first.take();
         }
-        let inherits = |from: &Value| !matches!(from, Value::Null | Value::Bool(false));
-        let is_inherited = self.inherited_from_group.as_ref().is_some_and(inherits);
+        let is_inherited = self.inherited_from_group.as_ref().is_some_and(says_something);
         let direct = self.user_bundle_licenses.filter(|_| !is_inherited);
         Step::User {
             user: self.id,
@@ -133,10 +144,22 @@ impl User {
     }
 }
 
+/// Is it more than another way to say no?
+fn says_something(value: &Value) -> bool {
+    match value {
+        Value::Null => false,
+        Value::Bool(yes) => *yes,
+        Value::Number(number) => number.as_f64() != Some(0.0),
+        Value::String(text) => !["", "false"].contains(&text.as_str()),
+        Value::Array(all) => !all.is_empty(),
+        Value::Object(all) => !all.is_empty(),
+    }
+}
+
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Ruled {
-    #[serde(alias = "groupId")]
+    #[serde(alias = "groupId", deserialize_with = "filled")]
     id: String,
     organization_id: Option<String>,
     name: Option<String>,
@@ -164,6 +187,7 @@ struct QuotaMember {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Group {
+    #[serde(deserialize_with = "filled")]
     id: String,
     name: String,
     display_name: Option<String>,
