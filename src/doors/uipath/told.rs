@@ -135,7 +135,6 @@ pub fn rules(all: &[Ruled], count: usize, limits: &Limits) -> Result<Vec<u8>, Al
 
 fn listed_rule(ruled: &Ruled) -> ListedRuleOf<'_> {
     let leases = ruled.held.iter().map(|held| (held.item.as_str(), held.usage));
-    let unavailable = ruled.held.iter().filter(|held| held.exhausted);
     ListedRuleOf {
         id: &ruled.id,
         name: &ruled.name,
@@ -143,7 +142,7 @@ fn listed_rule(ruled: &Ruled) -> ListedRuleOf<'_> {
         user_bundle_leases: leases.collect(),
         use_external_license: ruled.external,
         orphan: false,
-        user_license_bundles_unavailable: unavailable.map(|held| held.item.as_str()).collect(),
+        user_license_bundles_unavailable: ruled.unavailable.iter().map(String::as_str).collect(),
     }
 }
 

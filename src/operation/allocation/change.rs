@@ -13,6 +13,7 @@ use crate::graph::{Graph, Node, Transaction};
 use crate::limits::Limits;
 use crate::model::Kind;
 use crate::operation::foreign;
+use crate::operation::visits::Visits;
 
 /// What each of these users shall have, and nothing else.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -169,14 +170,13 @@ fn rules(tx: &mut Transaction<'_>, who: &Who, wanted: &Rules) -> Result<Done, Al
         })
         .collect();
     allocate::rules(tx, organization, group, &rulings).map_err(|no| told(no, &items, tx.graph()))?;
-    let graph = tx.graph();
-    let ruled = graph.find(organization).zip(graph.find(group));
     // What was written is told, however much there is of it.
-    let all = Limits {
+    let mut visits = Visits::new(&Limits {
         visited: u64::MAX,
         ..Limits::default()
-    };
-    let ruled = ruled.map(|(organization, group)| ruled_group(organization, group, tx.now(), &all));
+    });
+    let group = tx.graph().find(group);
+    let ruled = group.map(|group| ruled_group(group, tx.now(), &mut visits));
     Ok(Done {
         users: Vec::new(),
         items: items.into_iter().map(|(_, text)| text).collect(),

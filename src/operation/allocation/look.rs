@@ -46,6 +46,8 @@ pub struct Ruled {
     pub name: String,
     pub held: Vec<Held>,
     pub external: bool,
+    /// The items no seat is free of. Told in lists alone: all licenses of an item are looked at for it.
+    pub unavailable: Vec<String>,
 }
 
 /// One of its rules.
@@ -55,8 +57,6 @@ pub struct Held {
     pub quota: Option<u64>,
     /// Members that hold a license by it.
     pub usage: u64,
-    /// No seat is free.
-    pub exhausted: bool,
 }
 
 /// A user with what it holds.
@@ -132,23 +132,8 @@ pub fn pools(
     Ok(shown.collect())
 }
 
-pub(super) fn ruled_group<'g>(
-    organization: Node<'g>,
-    group: Node<'g>,
-    now: Time,
-    limits: &Limits,
-) -> Result<Ruled, AllocationError> {
-    ruled_of(organization, group, &mut HashMap::new(), now, &mut Visits::new(limits))
-}
-
-/// `exhausted` keeps what is known of the pools: the groups of one list have rules for the same few items.
-fn ruled_of<'g>(
-    organization: Node<'g>,
-    group: Node<'g>,
-    exhausted: &mut HashMap<Node<'g>, bool>,
-    now: Time,
-    visits: &mut Visits,
-) -> Result<Ruled, AllocationError> {
+/// Of one group, whatever seats there are.
+pub(super) fn ruled_group(group: Node<'_>, now: Time, visits: &mut Visits) -> Result<Ruled, TooMany> {
     let (mut external, mut held) = (false, Vec::new());
     for (rule, _) in group.hop(Hop::forward(ruled::RULES), None) {
         visits.take(1)?;
@@ -157,7 +142,34 @@ fn ruled_of<'g>(
         };
         external |= rule.fields().get(EXTERNAL) == Some(&Value::Bool(true));
         let quota = rule.fields().get(QUOTA).and_then(Value::as_int);
-        let exhausted = match exhausted.get(&item) {
+        held.push(Held {
+            item: foreign::code(item),
+            quota: quota.and_then(|quota| u64::try_from(quota).ok()),
+            usage: ruled::usage(rule, now),
+        });
+    }
+    Ok(Ruled {
+        id: foreign::id(group),
+        name: text(group, "name").unwrap_or_default(),
+        held,
+        external,
+        unavailable: Vec::new(),
+    })
+}
+
+/// The items of a group's rules no seat is free of. `exhausted` keeps what is known of the pools: the groups of one list have
+/// rules for the same few items.
+fn unavailable<'g>(
+    organization: Node<'g>,
+    group: Node<'g>,
+    exhausted: &mut HashMap<Node<'g>, bool>,
+    now: Time,
+    visits: &mut Visits,
+) -> Result<Vec<String>, TooMany> {
+    let mut found = Vec::new();
+    let rules = group.hop(Hop::forward(ruled::RULES), None);
+    for item in rules.filter_map(|(rule, _)| rule.parent(ruled::RULES_FOR)) {
+        let is_exhausted = match exhausted.get(&item) {
             Some(known) => *known,
             None => {
                 let pool = allocate::pool(organization, item, now, &mut visits.left);
@@ -166,19 +178,11 @@ fn ruled_of<'g>(
                 is_exhausted
             }
         };
-        held.push(Held {
-            item: foreign::code(item),
-            quota: quota.and_then(|quota| u64::try_from(quota).ok()),
-            usage: ruled::usage(rule, now),
-            exhausted,
-        });
+        if is_exhausted {
+            found.push(foreign::code(item));
+        }
     }
-    Ok(Ruled {
-        id: foreign::id(group),
-        name: text(group, "name").unwrap_or_default(),
-        held,
-        external,
-    })
+    Ok(found)
 }
 
 fn text(node: Node<'_>, name: &str) -> Option<String> {
@@ -196,7 +200,8 @@ pub fn group_rule(
     limits: &Limits,
 ) -> Result<Ruled, AllocationError> {
     let organization = read(graph, who, account)?;
-    ruled_group(organization, group_of(organization, group)?, now, limits)
+    let group = group_of(organization, group)?;
+    Ok(ruled_group(group, now, &mut Visits::new(limits))?)
 }
 
 /// A page of the groups that have rules, and how many there are.
@@ -229,7 +234,10 @@ pub fn group_rules(
     let mut exhausted = HashMap::new();
     let mut page = Vec::with_capacity(top.min(count));
     for group in ruling.into_iter().skip(skip).take(top) {
-        page.push(ruled_of(organization, group, &mut exhausted, now, &mut visits)?);
+        page.push(Ruled {
+            unavailable: unavailable(organization, group, &mut exhausted, now, &mut visits)?,
+            ..ruled_group(group, now, &mut visits)?
+        });
     }
     Ok((page, count))
 }
