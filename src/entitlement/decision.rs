@@ -581,9 +581,9 @@ fn judge<'g>(
     }
     let kept_until = ended.map_or(until, |ended| until.max(floor(ended, model.limited, &model.lease, now)));
     let term = until.millis().saturating_sub(now.millis()).max(0);
-    // Of a lease that is shorter than the model's, as of one whose model does not say: three quarters of it.
-    let said = refresh_ms.filter(|refresh| *refresh < term || term >= longest_ms);
-    let refresh = said.unwrap_or(term / 4 * 3 + term % 4 * 3 / 4).min(term);
+    // Where the model does not say, or says a time that is no sooner than the end: three quarters of the lease.
+    let said = refresh_ms.filter(|refresh| *refresh < term);
+    let refresh = said.unwrap_or(term / 4 * 3 + term % 4 * 3 / 4);
     Ok(Granted {
         license: license.id,
         item: asked.id,

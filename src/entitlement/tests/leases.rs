@@ -435,3 +435,18 @@ fn what_has_ended_is_tidied_in_order_and_in_parts() {
     assert_eq!(world.step("expire"), "0");
     assert_eq!(world.step("free lic"), "1 of any");
 }
+
+#[test]
+fn a_refresh_comes_before_the_end() {
+    for (times, expected) in [
+        ("1000000 refreshTimeCache=400000", 400_000),
+        ("1000000 refreshTimeCache=1000000", 750_000),
+    ] {
+        let world = World::new(&format!("LeaseTimeBehavior times leaseTimeCache={times} < model"));
+        let decision = decision::decide(&world.graph, id("ann"), "editor", &Wanted::default(), world.time());
+        assert!(
+            matches!(decision, Decision::Granted(granted) if granted.refresh == Time(expected)),
+            "{times}: {decision:?}"
+        );
+    }
+}
