@@ -322,8 +322,16 @@ fn end(tx: &mut Transaction<'_>, rule: Uuid) -> Result<(), Violation> {
 }
 
 /// What one member leases by the rules of a group is given back; the next use leases again.
-pub fn release(tx: &mut Transaction<'_>, group: Uuid, profile: Uuid) -> Result<(), Violation> {
+pub fn release(tx: &mut Transaction<'_>, group: Uuid, profile: Uuid) -> Result<(), OfItem> {
     for assignment in ruled::of_member(found(tx, group)?, found(tx, profile)?) {
+        let node = found(tx, assignment)?;
+        let item = node.parent(BY_LICENSE).and_then(|license| license.parent(OF_ITEM));
+        if node.parent(ALLOCATED).is_none() {
+            may_end(node, tx.now()).map_err(|why| OfItem {
+                item: item.map(|item| item.id),
+                why,
+            })?;
+        }
         ruled::give_back(tx, assignment)?;
     }
     Ok(())

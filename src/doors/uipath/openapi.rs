@@ -199,7 +199,7 @@ const PORTAL: &[Route] = &[
         query: &[],
         body: "",
         answer: "",
-        refusals: &[404],
+        refusals: &[404, 409],
     },
 ];
 
@@ -313,7 +313,7 @@ fn why(status: u16) -> &'static str {
         404 => "No such organization, user or group, or no licenses at all",
         405 => "Not a method of this path",
         408 => "The body did not arrive in time",
-        409 => "Not so many units, or a quota below its use",
+        409 => "Not so many units, a quota below its use, or a seat that may not be given back",
         413 => "The body, or the answer, is too large",
         415 => "The body is no JSON",
         422 => "The Idempotency-Key was sent with another request",

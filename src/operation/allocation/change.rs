@@ -226,7 +226,7 @@ fn release(
     let group = group_of(organization, group)?.id;
     let users = meant(organization, who, &[user.to_owned()])?;
     for (profile, _) in users {
-        allocate::release(tx, group, profile)?;
+        allocate::release(tx, group, profile).map_err(|no| told(no, &[], tx.graph()))?;
     }
     Ok(Done::default())
 }
