@@ -260,7 +260,7 @@ pub struct Ruling {
     pub item: Uuid,
     /// `None` leaves the quota there is; `Some(None)`: without.
     pub quota: Option<Option<u64>>,
-    /// `None` leaves it as it is.
+    /// `None` leaves it as it is: of a rule that is new, as the group's rules have it.
     pub external: Option<bool>,
 }
 
@@ -270,7 +270,9 @@ pub fn rules(tx: &mut Transaction<'_>, organization: Uuid, group: Uuid, wanted: 
     let mut there: BTreeMap<Uuid, Uuid> = BTreeMap::new();
     let mut gone = Vec::new();
     let stay: HashSet<Uuid, RandomState> = wanted.iter().map(|ruling| ruling.item).collect();
+    let mut external = false;
     for (rule, _) in found(tx, group)?.hop(Hop::forward(RULES), None) {
+        external |= rule.fields().get(RULE_EXTERNAL) == Some(&Value::Bool(true));
         let item = rule.parent(RULES_FOR).map(|item| item.id);
         match item.filter(|item| stay.contains(item) && !there.contains_key(item)) {
             Some(item) => drop(there.insert(item, rule.id)),
@@ -289,7 +291,7 @@ pub fn rules(tx: &mut Transaction<'_>, organization: Uuid, group: Uuid, wanted: 
                     return Err(of(ruling.item)(Refused::NothingToAllocate(ruling.item)));
                 }
                 let id = tx.new_id();
-                let fields: Fields = [(RULE_EXTERNAL, Value::Bool(false))].into_iter().collect();
+                let fields: Fields = [(RULE_EXTERNAL, Value::Bool(external))].into_iter().collect();
                 tx.create(id, Kind::AllocationRule, fields, Kept::default())?;
                 tx.relate(RULES, group, id, Fields::default())?;
                 tx.relate(RULES_FOR, ruling.item, id, Fields::default())?;
