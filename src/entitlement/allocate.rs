@@ -17,7 +17,7 @@ use super::reason::Reason;
 use super::refused::Refused;
 use super::ruled::{self, ALLOCATED, ENTITLEMENTS, RECORDS, RECORDS_OF, RULES, RULES_FOR};
 use super::select::{self, Candidate};
-use super::{decision, reserve, seated, seats};
+use super::{decision, ended, reserve, seated, seats};
 
 const OF_ITEM: Rel = known(RelationType::OneToMany, Kind::LicensedItem, Kind::License);
 const BY_LICENSE: Rel = known(RelationType::OneToMany, Kind::License, Kind::Assignment);
@@ -117,9 +117,9 @@ pub fn may_take_back(record: Node<'_>, now: Time) -> Result<(), Refused> {
     all.try_for_each(|(assignment, _)| may_end(assignment, now))
 }
 
-/// What was assigned by itself, or sold, is its holder's still, and what is leased by a rule as well goes on as that.
+/// What was assigned by itself, or sold, is its holder's still.
 fn may_end(assignment: Node<'_>, now: Time) -> Result<(), Refused> {
-    if assignment.parent(ruled::LEASED).is_some() || seated::stays(assignment) {
+    if seated::stays(assignment) {
         return Ok(());
     }
     reserve::reserved(assignment, now).map_or(Ok(()), reserve::may_release)
@@ -188,6 +188,8 @@ fn allocate(
     Err(refusal)
 }
 
+/// What there is of the license and the user becomes the record's, and is a rule's no longer: what a rule counts ends when it is
+/// idle, and this does not. An end that somebody else gave what is the user's otherwise stays, for it stays after the record.
 fn reserved(
     tx: &mut Transaction<'_>,
     record: Uuid,
@@ -201,12 +203,16 @@ fn reserved(
             .with(ruled::RESERVATION, Some(Value::text("reserved")))
             .with(ruled::GRANTS_ACCESS, Some(Value::Bool(true)))
             .with(ruled::FROM, None)
-            .with(ruled::UNTIL, None)
     };
     let takes_seat = match assignment {
         Some(id) => {
+            ended::forget(tx, id)?;
+            ruled::leave(tx, id)?;
             let node = found(tx, id)?;
-            let (takes_seat, fields) = (!seats::occupies(node, now), fields(node.fields().to_fields()));
+            let (takes_seat, mut fields) = (!seats::occupies(node, now), fields(node.fields().to_fields()));
+            if !seated::stays(node) {
+                fields = fields.with(ruled::UNTIL, None);
+            }
             let other = node.parent(ALLOCATED).map(|other| other.id);
             tx.update(id, fields)?;
             // Of another organization it can only be while the license was that one's.
@@ -230,28 +236,14 @@ fn reserved(
     reserve::fits(found(tx, license)?, takes_seat, now)
 }
 
-/// A direct allocation ends. What its user leases by a rule as well goes on as that, and what was assigned by itself as that.
+/// A direct allocation ends; what was assigned by itself, or sold, goes on as that.
 fn take_back(tx: &mut Transaction<'_>, assignment: Uuid) -> Result<(), Refused> {
     let node = found(tx, assignment)?;
-    let record = node.parent(ALLOCATED).map(|record| record.id);
-    let (by_rule, is_denial) = (node.parent(ruled::LEASED).is_some(), ruled::is_denial(&node));
-    let stays = seated::stays(node);
     may_end(node, tx.now())?;
-    let fields = node
-        .fields()
-        .with(ruled::GRANTS_ACCESS, None)
-        .with(ruled::UNTIL, Some(Value::Time(ruled::idle(tx.now()))));
-    if let Some(record) = record {
+    if let Some(record) = node.parent(ALLOCATED).map(|record| record.id) {
         tx.unrelate(ALLOCATED, record, assignment)?;
     }
-    if stays {
-        return Ok(());
-    }
-    match by_rule && !is_denial {
-        true => tx.update(assignment, fields)?,
-        false => ruled::clear(tx, assignment)?,
-    }
-    Ok(())
+    Ok(ruled::give_back(tx, assignment)?)
 }
 
 /// A rule as it shall be.

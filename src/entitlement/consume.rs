@@ -12,6 +12,7 @@ use crate::model::{Fields, Kind, Rel, RelationType, Time, Value};
 
 use super::credits;
 use super::decision::{self, Decision, Granted, Refusal, Wanted};
+use super::ended;
 use super::lock;
 use super::model;
 use super::reason::Reason;
@@ -204,8 +205,8 @@ fn write(
 fn assign(tx: &mut Transaction<'_>, profile: Uuid, granted: &Granted) -> Result<Uuid, Violation> {
     let assignment = assigned(tx, profile, granted)?;
     match granted.rule {
-        Some(rule) if granted.reserves => ruled::lease(tx, assignment, rule)?,
-        Some(_) => ruled::used(tx, assignment)?,
+        Some(rule) if granted.reserves => ruled::lease(tx, assignment, rule, granted.kept_until)?,
+        Some(_) => ruled::used(tx, assignment, granted.kept_until)?,
         None => {}
     }
     Ok(assignment)
@@ -223,20 +224,15 @@ fn assigned(tx: &mut Transaction<'_>, profile: Uuid, granted: &Granted) -> Resul
         tx.relate(BY_PROFILE, profile, id, Fields::default())?;
         return Ok(id);
     };
-    let there = tx.graph().find(id).ok_or(Violation::NotFound { id })?;
-    let has_ended = select::end(&there).is_some_and(|until| until <= tx.now());
-    // One that has ended counts as none: made again, it keeps its id and nothing else.
-    let mut fields = if has_ended {
-        Fields::default()
-    } else {
-        there.fields().to_fields()
-    };
+    ended::forget(tx, id)?;
     if let Some(reserved) = reserved {
-        fields = fields
+        let there = tx.graph().find(id).ok_or(Violation::NotFound { id })?;
+        let fields = there
+            .fields()
             .with(reservation, Some(reserved))
             .with(place(Kind::Assignment, "validFrom"), None);
+        tx.update(id, fields)?;
     }
-    tx.update(id, fields)?;
     Ok(id)
 }
 

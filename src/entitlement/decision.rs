@@ -313,7 +313,7 @@ fn choose<'g>(
         let renews = renews
             .filter(|lease| license(*lease) == Some(candidate.license))
             .or_else(|| same_lease(candidate, asked, wanted, now));
-        match judge(candidate, asked, wanted, renews, now, &mut |rule, reason| {
+        match judge(candidate, profile, asked, wanted, renews, now, &mut |rule, reason| {
             tell(candidate, rule, reason)
         }) {
             Ok(granted) => return Decision::Granted(granted),
@@ -372,6 +372,7 @@ fn same_lease<'g>(candidate: &Candidate<'g>, asked: Node<'g>, wanted: &Wanted<'_
 /// Every rule in its order, up to the first that says no.
 fn judge<'g>(
     candidate: &Candidate<'g>,
+    profile: Node<'g>,
     asked: Node<'g>,
     wanted: &Wanted<'_>,
     renews: Option<Node<'g>>,
@@ -393,7 +394,11 @@ fn judge<'g>(
         Path::Rule(rule) => Some(rule),
         // Whatever way was found first.
         _ if candidate.waits() => candidate.rule,
-        _ => None,
+        // What hangs on a rule is used by it, too.
+        _ => candidate.rule.filter(|rule| {
+            let reserved = candidate.assignment.filter(|_| candidate.reserved);
+            reserved.and_then(|assignment| assignment.parent(ruled::LEASED)) == Some(*rule)
+        }),
     };
     let denies = candidate
         .assignment
@@ -486,7 +491,7 @@ fn judge<'g>(
         };
     }
     if let Some(by_rule) = by_rule.filter(|_| reserves) {
-        let has_room = ruled::has_room(by_rule, now);
+        let has_room = ruled::has_room(by_rule, license, profile, now);
         rule(Rule::Quota, (!has_room).then_some(Reason::QuotaExceeded))?;
     }
     let (longest_ms, refresh_ms) = model.lease.of(wanted.mode);

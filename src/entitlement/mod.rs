@@ -8,6 +8,7 @@ pub mod consume;
 pub mod credits;
 pub mod decision;
 mod distinct;
+pub mod ended;
 pub mod grant;
 pub mod homes;
 pub mod localized;

@@ -7,7 +7,7 @@ use crate::graph::{Graph, Node, Transaction, Violation};
 use crate::model::schema::{Hop, RelationType, known};
 use crate::model::{Fields, Kind, Rel, Time, Value, Values};
 
-use super::{ruled, select, sets};
+use super::{ruled, seats, select, sets};
 
 const MEMBERSHIP: Rel = known(RelationType::Membership, Kind::Profile, Kind::ProfileGroup);
 const OPENS_GROUP: Rel = known(
@@ -41,15 +41,15 @@ pub struct Reservation {
     assignment: Uuid,
     profile: Uuid,
     entitlement: Uuid,
-    /// It is held by the rule of a group.
-    by_rule: bool,
+    /// The rule of a group by which it was held.
+    rule: Option<Uuid>,
 }
 
 /// The reservations of a group's members (or of one of them) in what the group opens; asked before the way is closed.
 /// An assignment that grants access by itself needs no way, so it is not among them.
 pub fn reservations(group: Node<'_>, member: Option<Uuid>) -> Vec<Reservation> {
     if let Some(member) = member.and_then(|id| group.graph().find(id)) {
-        // Those by rules first, as below: the end that a rule gave goes with the reservation.
+        // Those by rules first, as below: once a rule has gone, nothing else tells what it gave.
         let mut found = Vec::new();
         by_rules(group.graph(), ruled::of_member(group, member), &mut found);
         found.extend(of_member(member, |ends| is_by(group, ends, member)));
@@ -104,15 +104,15 @@ pub fn of_rule(rule: Node<'_>) -> Vec<Reservation> {
 }
 
 fn by_rules(graph: &Graph, assignments: Vec<Uuid>, found: &mut Vec<Reservation>) {
-    for id in assignments {
-        let ends = graph.find(id).and_then(ruled::ends);
+    for assignment in assignments.into_iter().filter_map(|id| graph.find(id)) {
+        let ends = ruled::ends(assignment);
         let entitlement = ends.and_then(|(license, _)| license.parent(LICENSES));
         if let Some(((_, profile), entitlement)) = ends.zip(entitlement) {
             found.push(Reservation {
-                assignment: id,
+                assignment: assignment.id,
                 profile: profile.id,
                 entitlement: entitlement.id,
-                by_rule: true,
+                rule: assignment.parent(ruled::LEASED).map(|rule| rule.id),
             });
         }
     }
@@ -151,7 +151,7 @@ fn of_member<'g>(profile: Node<'g>, is_meant: impl Fn(Ends<'g>) -> bool) -> Vec<
                 assignment: assignment.id,
                 profile: profile.id,
                 entitlement: ends.entitlement.id,
-                by_rule: false,
+                rule: None,
             });
         }
     }
@@ -168,7 +168,7 @@ fn of_license(license: Node<'_>, entitlement: Node<'_>, group: Node<'_>, found: 
                 assignment: assignment.id,
                 profile: profile.id,
                 entitlement: entitlement.id,
-                by_rule: false,
+                rule: None,
             });
         }
     }
@@ -180,25 +180,64 @@ fn is_plain(assignment: Values<'_>) -> bool {
         && field("grantsAccess").and_then(Value::as_bool) != Some(true)
 }
 
-/// Ends those whose profile has no way left; the assignment stays, as one of a floating seat. Leases run on.
+/// Ends those whose profile has no way left; the assignment stays, as one of a floating seat. What a rule gave goes with the rule
+/// or its group, whatever other way there is, unless another rule takes it over. Leases run on.
 pub fn free_lost(tx: &mut Transaction<'_>, reservations: &[Reservation]) -> Result<(), Violation> {
     for reservation in reservations {
-        if let Some(fields) = lost(tx.graph(), reservation, tx.now()) {
-            ruled::relink(tx, reservation.assignment, None)?;
-            tx.update(reservation.assignment, fields)?;
-        } else if let Some(rule) = passed_on(tx.graph(), reservation, tx.now()) {
-            ruled::relink(tx, reservation.assignment, rule)?;
+        match outcome(tx.graph(), reservation, tx.now()) {
+            Outcome::Stays => {}
+            Outcome::Floats(fields) => tx.update(reservation.assignment, fields)?,
+            Outcome::PassedOn(rule) => ruled::hang(tx, reservation.assignment, rule)?,
+            Outcome::GivenBack => ruled::give_back(tx, reservation.assignment)?,
         }
     }
     Ok(())
 }
 
+enum Outcome {
+    Stays,
+    /// The fields without the reservation.
+    Floats(Fields),
+    /// To another rule.
+    PassedOn(Uuid),
+    GivenBack,
+}
+
+fn outcome(graph: &Graph, reservation: &Reservation, now: Time) -> Outcome {
+    let find = |id| graph.find(id);
+    let found = find(reservation.assignment).zip(find(reservation.profile));
+    let found = found.and_then(|(assignment, profile)| Some((assignment, profile, assignment.parent(BY_LICENSE)?)));
+    let Some((assignment, profile, license)) = found else {
+        return Outcome::Stays;
+    };
+    let rule = assignment.parent(ruled::LEASED);
+    let went = reservation.rule.filter(|rule| find(*rule).is_none());
+    if rule.is_none() && went.is_none() {
+        let fields = lost(reservation, assignment, license, profile, now);
+        return fields.map_or(Outcome::Stays, Outcome::Floats);
+    }
+    let group = rule.and_then(ruled::group);
+    let membership = group.and_then(|group| profile.relation(Hop::forward(MEMBERSHIP), group));
+    if membership.is_some_and(|membership| is_valid(membership, now)) {
+        return Outcome::Stays;
+    }
+    let takes_over = |rule: &Node<'_>| ruled::has_room(*rule, license, profile, now);
+    let other = ruled::opens(license, profile, now).filter(|_| seats::holds(assignment.fields(), now));
+    match other.filter(takes_over) {
+        Some(rule) => Outcome::PassedOn(rule.id),
+        None => Outcome::GivenBack,
+    }
+}
+
 /// The assignment's fields without the reservation, if it has to go.
-fn lost(graph: &Graph, reservation: &Reservation, now: Time) -> Option<Fields> {
-    let assignment = graph.find(reservation.assignment)?;
-    let profile = graph.find(reservation.profile)?;
-    let entitlement = graph.find(reservation.entitlement)?;
-    let license = assignment.parent(BY_LICENSE)?;
+fn lost(
+    reservation: &Reservation,
+    assignment: Node<'_>,
+    license: Node<'_>,
+    profile: Node<'_>,
+    now: Time,
+) -> Option<Fields> {
+    let entitlement = license.graph().find(reservation.entitlement)?;
     let by_set = || {
         let set = license.parent(sets::FOR_SET);
         set.is_some_and(|set| sets::has(set, profile, now))
@@ -208,31 +247,5 @@ fn lost(graph: &Graph, reservation: &Reservation, now: Time) -> Option<Fields> {
     if !is_plain(assignment.fields()) || is_open() {
         return None;
     }
-    let fields = assignment
-        .fields()
-        .with(Kind::Assignment.field("reservationType")?, None);
-    // An end that a rule gave it says nothing about a floating seat.
-    match reservation.by_rule {
-        true => Some(fields.with(Kind::Assignment.field("validUntil")?, None)),
-        false => Some(fields),
-    }
-}
-
-/// One that stays by another way counts for its group's rule no longer, but for that of the other way, if it is one.
-fn passed_on(graph: &Graph, reservation: &Reservation, now: Time) -> Option<Option<Uuid>> {
-    let assignment = graph.find(reservation.assignment)?;
-    let profile = graph.find(reservation.profile)?;
-    match assignment.parent(ruled::LEASED) {
-        Some(rule) => {
-            let membership = profile.relation(Hop::forward(MEMBERSHIP), ruled::group(rule)?);
-            if membership.is_some_and(|membership| is_valid(membership, now)) {
-                return None;
-            }
-        }
-        // The rule itself has gone.
-        None if reservation.by_rule => {}
-        None => return None,
-    }
-    let license = assignment.parent(BY_LICENSE)?;
-    Some(ruled::opens(license, profile, now).map(|rule| rule.id))
+    Some(assignment.fields().with(ruled::RESERVATION, None))
 }

@@ -1,7 +1,8 @@
 //! Rules of groups (`doors.md` A.7): the members of a group lease licenses of an item from their group's organization, each
 //! when it first uses one. A rule itself takes no seat, and its cost is the same however many members the group has.
 //!
-//! What is leased so is a reservation that refers to the rule. It ends when it was not used for three months, when the
+//! What is leased so is a reservation that refers to the rule, one of each rule and member: on another license it is one instead
+//! of the one there was, so that a rule's quota counts members. It ends when it was not used for three months, when the
 //! member leaves the group, and with the rule; live leases run out. A direct record of the organization, even an empty
 //! one, masks the rules: then only what the record allocates is open to the user.
 
@@ -14,7 +15,7 @@ use crate::model::{Entity, Fields, Kind, Rel, RelationType, Time, Value};
 
 use super::reason::Reason;
 use super::refused::Refused;
-use super::{sale, seated, select};
+use super::{reserve, sale, seated, seats, select};
 
 const MEMBERSHIP: Rel = known(RelationType::Membership, Kind::Profile, Kind::ProfileGroup);
 pub(super) const GROUP_OF: Rel = known(RelationType::OneToMany, Kind::Organization, Kind::ProfileGroup);
@@ -106,14 +107,34 @@ pub fn licenses<'g>(organization: Node<'g>, item: Node<'g>) -> impl Iterator<Ite
     all.filter(|license| select::is_stock(license))
 }
 
-/// How many members hold a license by the rule.
+/// How many members hold a license by the rule; whoever holds two, one of which may not be given back, is two.
 pub fn usage(rule: Node<'_>, now: Time) -> u64 {
     rule.graph().taken(rule, now).reserved
 }
 
-/// May one more member lease by it? Without a quota any number may.
-pub fn has_room(rule: Node<'_>, now: Time) -> bool {
-    quota(rule).is_none_or(|quota| usage(rule, now) < quota)
+/// May the member lease the license by it? Without a quota any number may; whoever holds another license by it may have this one
+/// instead.
+pub fn has_room(rule: Node<'_>, license: Node<'_>, profile: Node<'_>, now: Time) -> bool {
+    quota(rule).is_none_or(|quota| usage(rule, now) < quota || !others(rule, license, profile, now).is_empty())
+}
+
+/// What the member holds by the rule on other licenses, and gives back for this one. A seat that its model does not let go stays
+/// while its license can be used.
+fn others(rule: Node<'_>, license: Node<'_>, profile: Node<'_>, now: Time) -> Vec<Uuid> {
+    let may_go = |other: Node<'_>| !seated::is_usable(other, now) || reserve::may_release(other).is_ok();
+    let is_other = |assignment: &Node<'_>| {
+        let of = ends(*assignment).filter(|_| assignment.parent(LEASED) == Some(rule));
+        let of = of.filter(|(other, holder)| *other != license && *holder == profile);
+        of.is_some_and(|(other, _)| seats::holds(assignment.fields(), now) && may_go(other))
+    };
+    let (by_rule, by_profile) = (Hop::forward(LEASED), Hop::forward(BY_PROFILE));
+    // From whichever end has fewer to look at.
+    let all = match rule.hop_count(by_rule) < profile.hop_count(by_profile) {
+        true => rule.hop(by_rule, None),
+        false => profile.hop(by_profile, None),
+    };
+    let all = all.map(|(assignment, _)| assignment).filter(is_other);
+    all.map(|assignment| assignment.id).collect()
 }
 
 fn quota(rule: Node<'_>) -> Option<u64> {
@@ -130,18 +151,26 @@ pub fn fits(rule: Node<'_>, now: Time) -> Result<(), Refused> {
     }
 }
 
-/// Of two rules that open the same license, the one by which it is held already; else one that has room.
-pub(super) fn is_better(rule: Node<'_>, other: Node<'_>, assignment: Option<Node<'_>>, now: Time) -> bool {
+/// Of two rules that open the same license to a profile, the one by which it is held already; else one that has room.
+pub(super) fn is_better(rule: Node<'_>, other: Node<'_>, license: Node<'_>, profile: Node<'_>, now: Time) -> bool {
+    let assignment = license.graph().assignment(license, profile);
     let held = assignment.filter(|assignment| select::is_reserved(assignment, now));
+    let has_room = |rule| has_room(rule, license, profile, now);
     match held.and_then(|assignment| assignment.parent(LEASED)) {
         Some(by) if by == other => false,
         Some(by) if by == rule => true,
-        _ => !has_room(other, now) && has_room(rule, now),
+        _ => !has_room(other) && has_room(rule),
     }
 }
 
-/// Makes an assignment, as its fields say now, one that is leased by the rule, from now on.
-pub(super) fn lease(tx: &mut Transaction<'_>, assignment: Uuid, rule: Uuid) -> Result<(), Violation> {
+/// Makes an assignment, as its fields say now, one that is leased by the rule, from now on. It lasts as long as the lease for
+/// which it is made.
+pub(super) fn lease(
+    tx: &mut Transaction<'_>,
+    assignment: Uuid,
+    rule: Uuid,
+    leased_until: Time,
+) -> Result<(), Violation> {
     let node = tx
         .graph()
         .find(assignment)
@@ -150,20 +179,33 @@ pub(super) fn lease(tx: &mut Transaction<'_>, assignment: Uuid, rule: Uuid) -> R
         .fields()
         .with(RESERVATION, Some(Value::text("reserved")))
         .with(FROM, None)
-        .with(UNTIL, Some(Value::Time(idle(tx.now()))));
+        .with(UNTIL, Some(Value::Time(idle(tx.now()).max(leased_until))));
     tx.update(assignment, fields)?;
-    relink(tx, assignment, Some(rule))
+    hang(tx, assignment, rule)
 }
 
-/// Used again: the three months begin anew. Written once a day at most, or every renewal would be one write more.
-pub(super) fn used(tx: &mut Transaction<'_>, assignment: Uuid) -> Result<(), Violation> {
+/// It counts for this rule from now on, in place of what its holder had by that.
+pub(super) fn hang(tx: &mut Transaction<'_>, assignment: Uuid, rule: Uuid) -> Result<(), Violation> {
+    relink(tx, assignment, Some(rule))?;
+    let graph = tx.graph();
+    let of = graph.find(assignment).and_then(ends).zip(graph.find(rule));
+    let others = of.map(|((license, profile), rule)| others(rule, license, profile, tx.now()));
+    for other in others.unwrap_or_default() {
+        give_back(tx, other)?;
+    }
+    Ok(())
+}
+
+/// Used again: the three months begin anew. Written once a day at most, or every renewal would be one write more, but for a lease
+/// that would last longer.
+pub(super) fn used(tx: &mut Transaction<'_>, assignment: Uuid, leased_until: Time) -> Result<(), Violation> {
     let node = tx
         .graph()
         .find(assignment)
         .ok_or(Violation::NotFound { id: assignment })?;
     let until = node.fields().get(UNTIL).and_then(Value::as_time);
-    let next = idle(tx.now());
-    let is_old = until.is_some_and(|until| until.millis() <= next.millis() - DAY_MS);
+    let next = idle(tx.now()).max(leased_until);
+    let is_old = until.is_some_and(|until| until.millis() <= next.millis() - DAY_MS || until < leased_until);
     if node.parent(LEASED).is_none() || !is_old {
         return Ok(());
     }
@@ -171,7 +213,7 @@ pub(super) fn used(tx: &mut Transaction<'_>, assignment: Uuid) -> Result<(), Vio
     tx.update(assignment, fields)
 }
 
-pub(super) fn idle(now: Time) -> Time {
+fn idle(now: Time) -> Time {
     Time::from_millis(now.millis().saturating_add(IDLE_MS)).unwrap_or(now)
 }
 
@@ -218,12 +260,11 @@ fn opened(license: Node<'_>) -> Option<(Node<'_>, Node<'_>)> {
 /// The rule, other than of a group that was left, by which a license is open to a profile; of several the better one.
 pub(super) fn opens<'g>(license: Node<'g>, profile: Node<'g>, now: Time) -> Option<Node<'g>> {
     let (item, owner) = opened(license)?;
-    let assignment = license.graph().assignment(license, profile);
     let open = rules(profile, now).into_iter();
     open.filter(|ruled| ruled.item == item && ruled.organization == owner)
         .map(|ruled| ruled.rule)
         .reduce(|best, rule| {
-            if is_better(rule, best, assignment, now) {
+            if is_better(rule, best, license, profile, now) {
                 rule
             } else {
                 best

@@ -12,7 +12,7 @@ use super::reason::Reason;
 use super::refused::Refused;
 use super::ruled::{self, ALLOCATED};
 use super::select;
-use super::{decision, reserve, sale, seats};
+use super::{decision, ended, reserve, sale, seats};
 
 const BY_LICENSE: Rel = known(RelationType::OneToMany, Kind::License, Kind::Assignment);
 const BY_PROFILE: Rel = known(RelationType::OneToMany, Kind::Profile, Kind::Assignment);
@@ -118,6 +118,10 @@ fn leave_group(tx: &mut Transaction<'_>, assignment: Uuid) -> Result<(), Violati
 
 fn put(tx: &mut Transaction<'_>, license: Uuid, profile: Uuid, terms: &Terms) -> Result<Uuid, Refused> {
     let now = tx.now();
+    let there = tx.graph().assignment(found(tx, license)?, found(tx, profile)?);
+    if let Some(there) = there.map(|there| there.id) {
+        ended::forget(tx, there)?;
+    }
     let node = found(tx, license)?;
     let there = tx.graph().assignment(node, found(tx, profile)?);
     let before = there.map(|there| there.fields().to_fields()).unwrap_or_default();
@@ -268,6 +272,8 @@ pub fn assign_group(tx: &mut Transaction<'_>, license: Uuid, group: Uuid, terms:
         if there.is_some_and(|there| select::denies(&there, now)) {
             continue;
         }
+        // Of one that has ended nothing is left.
+        let there = there.filter(|there| !ended::has_ended(there, now));
         let ours = there.filter(|there| there.parent(BY_GROUP).is_some_and(|by| by.id == id));
         let terms = match ours.zip(former.as_ref()) {
             Some((ours, former)) if is_kept_back(&ours) && former.active != Some(Value::Bool(false)) => continue,
@@ -275,9 +281,8 @@ pub fn assign_group(tx: &mut Transaction<'_>, license: Uuid, group: Uuid, terms:
             None if !terms.active || there.is_some_and(|there| is_assigned(&there, now)) => continue,
             None => of_member.clone(),
         };
-        let is_ours = ours.is_some();
         let assignment = put(tx, license, member, &terms)?;
-        if !is_ours {
+        if found(tx, assignment)?.parent(BY_GROUP).is_none_or(|by| by.id != id) {
             leave_group(tx, assignment)?;
             tx.relate(BY_GROUP, id, assignment, Fields::default())?;
         }

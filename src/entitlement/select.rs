@@ -123,6 +123,13 @@ impl Candidate<'_> {
     pub fn waits(&self) -> bool {
         !self.reserved && self.model.named.is_some_and(|named| !named.auto_assign)
     }
+
+    /// Its reservation was made by the rule of a group.
+    fn hangs_on_rule(&self) -> bool {
+        let has_rules = || self.license.graph().kind_count(Kind::AllocationRule) > 0;
+        let is_leased = |assignment: Node<'_>| assignment.parent(ruled::LEASED).is_some();
+        self.reserved && has_rules() && self.assignment.is_some_and(is_leased)
+    }
 }
 
 pub type Candidates<'g> = SmallVec<[Candidate<'g>; 2]>;
@@ -357,7 +364,7 @@ fn gather<'g>(
                     let Some(known) = found.get_mut(*at.get()) else {
                         continue;
                     };
-                    let is_better = |other| ruled::is_better(ruled.rule, other, known.assignment, now);
+                    let is_better = |other| ruled::is_better(ruled.rule, other, license, profile, now);
                     if known.rule.is_none_or(is_better) {
                         known.rule = Some(ruled.rule);
                         if let Path::Rule(path) = &mut known.path {
@@ -405,7 +412,7 @@ fn named<'g>(
         return Ok(None);
     };
     let mut found = candidate(license, item, path, profile, now);
-    if found.waits() {
+    if found.waits() || found.hangs_on_rule() {
         found.rule = found.rule.or_else(by_rule);
     }
     Ok(Some(found))

@@ -2,7 +2,6 @@
 //! may say, and the seat a reservation takes, is decided where every write of one is: in `crud`.
 
 use compact_str::CompactString;
-use uuid::Uuid;
 
 use super::crud::{self, Mode};
 use super::input::{FieldInput, ObjectInput, ReferenceInput};
@@ -10,16 +9,16 @@ use super::refusal::{Fault, OperationError};
 use super::target::{owned, reached};
 use super::{Call, Outcome};
 use crate::access::{Action, Permission};
-use crate::entitlement::{ruled, seated};
+use crate::entitlement::{ended, ruled};
 use crate::error::Error;
-use crate::graph::{Node, Transaction, Violation};
+use crate::graph::Node;
 use crate::model::schema::{RelationType, known};
-use crate::model::{Entity, Field, Fields, Kind, Rel, Time, Value};
+use crate::model::{Field, Kind, Rel, Time, Value};
 
 const BY_LICENSE: Rel = known(RelationType::OneToMany, Kind::License, Kind::Assignment);
 const BY_PROFILE: Rel = known(RelationType::OneToMany, Kind::Profile, Kind::Assignment);
 /// What is said of an assignment here.
-const SAID: [&str; 4] = ["reservationType", "validFrom", "validUntil", "grantsAccess"];
+const SAID: [&str; 3] = ["reservationType", "validFrom", "validUntil"];
 
 pub(super) fn run(call: &mut Call<'_, '_>) -> Result<Outcome, Error> {
     let kind = call.arguments.text("reservationType");
@@ -30,19 +29,14 @@ pub(super) fn run(call: &mut Call<'_, '_>) -> Result<Outcome, Error> {
     let id = call.arguments.id("profileId").unwrap_or_default();
     let profile = reached(call.tx.graph(), call.who, Kind::Profile, id, "profileId")?;
     let now = call.tx.now();
-    let (mut inputs, mut ended, mut leaving) = (Vec::new(), Vec::new(), Vec::new());
+    // What something is said of is by hand from now on.
+    let by_hand = SAID.into_iter().any(|name| call.arguments.has(name));
+    let (mut inputs, mut there) = (Vec::new(), Vec::new());
     for id in call.arguments.ids("licenseId") {
         let license = owned(call.tx.graph(), call.who, Kind::License, id, "licenseId")?;
-        let there = license.graph().assignment(license, profile);
-        ended.extend(there.filter(|there| has_ended(there, now)).map(|there| there.id));
-        // What is said of it is by hand from now on.
-        let by_hand = call.arguments.has("reservationType");
-        leaving.extend(
-            there
-                .filter(|there| by_hand || has_ended(there, now))
-                .map(|there| there.id),
-        );
-        inputs.push(input(call, profile, license, now)?);
+        let known = license.graph().assignment(license, profile);
+        there.extend(known.map(|known| known.id));
+        inputs.push(input(call, profile, license, by_hand, now)?);
     }
     // What the operation may do as a whole, its steps may.
     let who = call.who.with(
@@ -54,42 +48,28 @@ pub(super) fn run(call: &mut Call<'_, '_>) -> Result<Outcome, Error> {
         ]
         .map(|(kind, action)| Permission::Kind(kind, action)),
     );
-    // Before it is judged, since a rule's quota bounds what is the rule's only.
-    for assignment in leaving {
-        ruled::leave(call.tx, assignment)?;
+    for assignment in there {
+        ended::forget(call.tx, assignment)?;
+        // Before it is judged, since a rule's quota bounds what is the rule's only.
+        if by_hand {
+            ruled::leave(call.tx, assignment)?;
+        }
     }
     let done = crud::upsert(call.tx, &who, &inputs, Mode::Post, None).map_err(of_parameter)?;
-    for assignment in ended {
-        forget(call.tx, assignment)?;
-    }
     Ok(Outcome::of(done.top))
 }
 
-/// Of an assignment that had ended what was said just now stays, and nothing it was before: neither its other fields, nor
-/// the rule, the group or the record it was made by.
-fn forget(tx: &mut Transaction<'_>, assignment: Uuid) -> Result<(), Violation> {
-    for rel in [ruled::LEASED, seated::BY_GROUP, ruled::ALLOCATED] {
-        let parent = tx.graph().find(assignment).and_then(|node| node.parent(rel));
-        if let Some(parent) = parent.map(|parent| parent.id) {
-            tx.unrelate(rel, parent, assignment)?;
-        }
-    }
-    let node = tx
-        .graph()
-        .find(assignment)
-        .ok_or(Violation::NotFound { id: assignment })?;
-    let said = SAID.into_iter().filter_map(|name| Kind::Assignment.field(name));
-    let fields: Fields = said
-        .filter_map(|field| Some((field, node.fields().get(field)?.clone())))
-        .collect();
-    tx.update(assignment, fields)
-}
-
-/// The assignment as the parameters say it. One that has ended counts as none: made again, it keeps its id and nothing else.
-fn input(call: &Call<'_, '_>, profile: Node<'_>, license: Node<'_>, now: Time) -> Result<ObjectInput, Error> {
+/// The assignment as the parameters say it. One that has ended counts as none.
+fn input(
+    call: &Call<'_, '_>,
+    profile: Node<'_>,
+    license: Node<'_>,
+    by_hand: bool,
+    now: Time,
+) -> Result<ObjectInput, Error> {
     let there = license.graph().assignment(license, profile);
-    let ended = there.is_some_and(|node| has_ended(&node, now));
-    if (there.is_none() || ended) && !call.arguments.flag("createAssignment") {
+    let lasts = there.is_some_and(|node| !ended::has_ended(&node, now));
+    if !lasts && !call.arguments.flag("createAssignment") {
         let (license, profile) = (license.id, profile.id);
         return Err(OperationError::at("licenseId", Fault::AssignmentMissing { license, profile }).into());
     }
@@ -101,11 +81,11 @@ fn input(call: &Call<'_, '_>, profile: Node<'_>, license: Node<'_>, now: Time) -
             _ => None,
         }
     };
-    // What is reserved by hand is a rule's no longer, nor ends as that did.
-    let was_rules = arguments.has("reservationType") && there.is_some_and(|node| node.parent(ruled::LEASED).is_some());
+    // What is a rule's no longer does not end as that did.
+    let was_rules = by_hand && there.is_some_and(|node| node.parent(ruled::LEASED).is_some());
     let mut fields = Vec::new();
     for name in SAID {
-        let value = given(name).or((ended || was_rules && name == "validUntil").then_some(None));
+        let value = given(name).or((was_rules && name == "validUntil").then_some(None));
         if let (Some(value), Some(field)) = (value, Kind::Assignment.field(name)) {
             let field = Field::Own(field);
             fields.push(FieldInput { field, value });
@@ -128,21 +108,11 @@ fn input(call: &Call<'_, '_>, profile: Node<'_>, license: Node<'_>, now: Time) -
     })
 }
 
-fn has_ended(assignment: &Entity, now: Time) -> bool {
-    let until = assignment
-        .kind
-        .field("validUntil")
-        .and_then(|field| assignment.fields().get(field));
-    until.and_then(Value::as_time).is_some_and(|until| until <= now)
-}
-
 /// A refusal of the write names the member of a body; here it is the parameter of that name.
 fn of_parameter(error: Error) -> Error {
     let Error::Input(input) = &error else { return error };
     let member = input.at.rsplit('/').next().unwrap_or_default();
-    let parameter = ["reservationType", "validFrom", "validUntil"]
-        .into_iter()
-        .find(|name| *name == member);
+    let parameter = SAID.into_iter().find(|name| *name == member);
     let parameter = parameter.unwrap_or("licenseId");
     OperationError::at(parameter, Fault::Write(input.why.clone())).into()
 }

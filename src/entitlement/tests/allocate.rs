@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::entitlement::allocate::{self, Ruling};
-use crate::entitlement::paths;
+use crate::entitlement::{paths, ruled, seated};
 
 const RULED: &str = "part ent crew
     AllocationRule rule < crew editor";
@@ -306,6 +306,277 @@ fn rules_replace_rules() {
     assert_eq!(world.step("ann editor"), "notAuthorized");
 }
 
+fn leave(world: &mut World, who: &str, group: &str) {
+    let (who, group) = (id(who), id(group));
+    world.commit(|tx| {
+        let in_doubt = paths::reservations(tx.graph().find(group).unwrap(), Some(who));
+        let rel = crate::model::schema::known(RelationType::Membership, Kind::Profile, Kind::ProfileGroup);
+        tx.unrelate(rel, who, group).unwrap();
+        paths::free_lost(tx, &in_doubt).unwrap();
+    });
+}
+
+fn usage(world: &World, rule: &str) -> u64 {
+    ruled::usage(world.graph.find(id(rule)).unwrap(), world.time())
+}
+
+/// The only assignment there is.
+fn seat(world: &World) -> crate::graph::Node<'_> {
+    let mut all = world.graph.of_kind(Kind::Assignment, None);
+    all.next().filter(|_| all.next().is_none()).expect("one assignment")
+}
+
+/// Somebody gives it an end by hand.
+fn end_seat(world: &mut World, at: i64) {
+    let id = seat(world).id;
+    let until = Kind::Assignment.field("validUntil").unwrap();
+    world.commit(|tx| {
+        let fields = tx
+            .graph()
+            .find(id)
+            .unwrap()
+            .fields()
+            .with(until, Some(Value::Time(Time(at * 1000))));
+        tx.update(id, fields).unwrap();
+    });
+}
+
+fn assign(world: &mut World, who: &str) {
+    let terms = seated::Terms {
+        active: true,
+        direct: true,
+        ..seated::Terms::default()
+    };
+    world.commit(|tx| seated::assign(tx, id("lic"), id(who), &terms).expect("a seat"));
+}
+
+#[test]
+fn what_has_ended_is_nobodys_and_stays_so() {
+    // Its seat is another's by the time the record goes.
+    let mut world = World::new(&format!("{RULED}\nset credit seatCount=1"));
+    assert_eq!(world.step("ann editor"), "new lic 900");
+    assert_eq!(direct(&mut world, &["ann"], &["editor"]), "");
+    end_seat(&mut world, 1000);
+    world.now = 1000;
+    assert_eq!(world.step("bob editor"), "new lic 1900");
+    assert_eq!(direct(&mut world, &["ann"], &[]), "");
+    assert_eq!(world.step("free lic"), "1 of 1");
+    assert_eq!(world.step("bob editor"), "renewed lic 1900");
+    // One of a record, made again by a use or as a row of its own, is no record's.
+    for again in ["use", "row"] {
+        let mut world = World::new("");
+        assert_eq!(direct(&mut world, &["ann"], &["editor"]), "");
+        end_seat(&mut world, 100);
+        world.now = 100;
+        match again {
+            "use" => assert_eq!(world.step("ann editor"), "new lic 1000"),
+            _ => assign(&mut world, "ann"),
+        }
+        assert!(seat(&world).parent(ruled::ALLOCATED).is_none(), "{again}");
+        assert_eq!(direct(&mut world, &["ann"], &[]), "");
+        assert_eq!(world.step("free lic"), "1 of 2", "{again}");
+    }
+    // What was a row of its own and has ended is the record's, and goes with it.
+    let mut world = World::new("");
+    assign(&mut world, "ann");
+    end_seat(&mut world, 100);
+    world.now = 100;
+    assert_eq!(direct(&mut world, &["ann"], &["editor"]), "");
+    assert!(!seated::is_own(&seat(&world)));
+    assert_eq!(direct(&mut world, &["ann"], &[]), "");
+    assert_eq!(world.step("free lic"), "0 of 2");
+}
+
+#[test]
+fn a_row_that_stays_after_a_record_keeps_its_end() {
+    let mut world = World::new("");
+    assign(&mut world, "ann");
+    end_seat(&mut world, 5000);
+    assert_eq!(direct(&mut world, &["ann"], &["editor"]), "");
+    assert_eq!(direct(&mut world, &["ann"], &[]), "");
+    world.now = 4999;
+    assert_eq!(world.step("free lic"), "1 of 2");
+    world.now = 5000;
+    assert_eq!(world.step("free lic"), "0 of 2");
+}
+
+#[test]
+fn a_group_assigns_anew_what_had_ended() {
+    let mut world = World::new("end cid");
+    let terms = seated::Terms {
+        active: true,
+        ..seated::Terms::default()
+    };
+    let assign = |world: &mut World| {
+        world.commit(|tx| seated::assign_group(tx, id("lic"), id("crew"), &terms).expect("seats"));
+        let by_group = |one: &crate::graph::Node<'_>| one.parent(seated::BY_GROUP).is_some();
+        world.graph.of_kind(Kind::Assignment, None).filter(by_group).count()
+    };
+    assert_eq!(assign(&mut world), 2);
+    let ids: Vec<Uuid> = world.graph.of_kind(Kind::Assignment, None).map(|one| one.id).collect();
+    let until = Kind::Assignment.field("validUntil").unwrap();
+    world.commit(|tx| {
+        for id in ids {
+            let fields = tx
+                .graph()
+                .find(id)
+                .unwrap()
+                .fields()
+                .with(until, Some(Value::Time(Time(1000))));
+            tx.update(id, fields).unwrap();
+        }
+    });
+    world.now = 1;
+    assert_eq!(world.step("free lic"), "0 of 2");
+    assert_eq!(assign(&mut world), 2);
+    assert_eq!(world.step("free lic"), "2 of 2");
+}
+
+#[test]
+fn a_record_takes_over_what_a_rule_gave() {
+    let mut world = World::new("part ent crew\nAllocationRule rule quota=1 < crew editor");
+    assert_eq!(world.step("ann editor"), "new lic 900");
+    assert_eq!(direct(&mut world, &["ann"], &["editor"]), "");
+    assert_eq!((usage(&world, "rule"), world.step("free lic").as_str()), (0, "1 of 2"));
+    assert_eq!(world.step("bob editor"), "new lic 900");
+    assert_eq!(direct(&mut world, &["ann"], &[]), "");
+    world.now = 900;
+    assert_eq!((usage(&world, "rule"), world.step("free lic").as_str()), (1, "1 of 2"));
+    assert_eq!(world.commit(|tx| allocate::forget(tx, id("acme"), id("ann"))), Ok(()));
+    assert_eq!(world.step("ann editor"), "quotaExceeded");
+    // One that went idle is no rule's either.
+    world.now = 7_776_000;
+    assert_eq!(world.step("ann editor"), "new lic 7776900");
+    assert_eq!(direct(&mut world, &["bob"], &["editor"]), "");
+    assert_eq!(direct(&mut world, &["bob"], &[]), "");
+    assert_eq!((usage(&world, "rule"), world.step("free lic").as_str()), (1, "1 of 2"));
+}
+
+#[test]
+fn a_unit_that_may_not_be_given_back_is_not() {
+    let mut world = World::new(&format!(
+        "{RULED}\nAssignedLicenseConstraint named allowRelease=false < model"
+    ));
+    assert_eq!(world.step("ann editor"), "new lic 900");
+    world.now = 900;
+    let release = |world: &mut World| {
+        let done = world.commit(|tx| allocate::release(tx, id("crew"), id("ann")));
+        done.map_or_else(|no| (no.item, no.why.code()), |()| (None, ""))
+    };
+    assert_eq!(release(&mut world), (Some(id("editor")), "releaseNotAllowed"));
+    assert_eq!(world.step("free lic"), "1 of 2");
+    world.tell("set named allowRelease=true");
+    assert_eq!(release(&mut world), (None, ""));
+    assert_eq!(world.step("free lic"), "0 of 2");
+}
+
+#[test]
+fn a_quota_counts_members() {
+    let two = "part ent crew
+        AllocationRule rule quota=1 < crew editor
+        LicenseModel keeping name=keeping
+        AssignedLicenseConstraint named allowRelease=false < keeping
+        License next validFrom=0 active=true < ent editor
+        SeatCountCredit credit2 seatCount=2 active=true < next";
+    // Its unit is on a license that has ended, is suspended, or is not the one it asks for.
+    for (over, asked) in [
+        ("set lic validUntil=900", "ann editor"),
+        ("set lic active=false", "ann editor"),
+        ("set lic active=true", "ann editor license=next"),
+    ] {
+        let mut world = World::new(two);
+        assert_eq!(world.step("ann editor license=lic"), "new lic 900");
+        world.tell(over);
+        world.now = 900;
+        assert_eq!(world.step(&format!("? {asked}")), "yes next 1800", "{over}");
+        assert_eq!(world.step(asked), "new next 1800", "{over}");
+        assert_eq!(usage(&world, "rule"), 1, "{over}");
+        assert_eq!(
+            (world.step("free lic"), world.step("free next")),
+            ("0 of 2".to_owned(), "1 of 2".to_owned())
+        );
+        assert_eq!(world.step("bob editor"), "quotaExceeded", "{over}");
+    }
+    // A seat that its model does not let go is not exchanged while its license can be used.
+    let mut world = World::new(&format!("{two}\npart model lic"));
+    assert_eq!(world.step("ann editor license=lic"), "new lic 900");
+    world.commit(|tx| {
+        let rel = find_relation(RelationType::OneToMany, Kind::LicenseModel, Kind::License).unwrap();
+        tx.relate(rel, id("keeping"), id("lic"), Fields::default()).unwrap();
+    });
+    assert_eq!(world.step("ann editor license=next"), "quotaExceeded");
+    world.tell("set lic active=false");
+    assert_eq!(world.step("ann editor"), "new next 900");
+    assert_eq!(usage(&world, "rule"), 1);
+}
+
+#[test]
+fn a_unit_lasts_while_it_is_used_whatever_way_there_is() {
+    for asked in ["ann editor", "ann editor license=lic"] {
+        let mut world = World::new("AllocationRule rule < crew editor\nAssignedLicenseConstraint named < model");
+        assert_eq!(world.step("ann editor"), "new lic 900");
+        world.now = 50 * 86_400;
+        assert_eq!(world.step(asked), "new lic 4320900");
+        world.now = 90 * 86_400;
+        assert_eq!(world.step("free lic"), "1 of 2", "{asked}");
+    }
+    // A lease that lasts longer than three months holds the unit as long.
+    let mut world = World::new(&format!(
+        "{RULED}\nLeaseTimeBehavior times leaseTimeCheckOut=17280000000 < model"
+    ));
+    assert_eq!(world.step("ann editor mode=checkout"), "new lic 17280000");
+    world.now = 86_400;
+    assert_eq!(world.step("ann editor mode=checkout"), "renewed lic 17366400");
+    world.now = 17_366_399;
+    assert_eq!(usage(&world, "rule"), 1);
+    world.now = 17_366_400;
+    assert_eq!(usage(&world, "rule"), 0);
+}
+
+#[test]
+fn a_unit_goes_with_its_rule_whatever_way_is_left() {
+    let with_way = format!("{RULED}\nset rule quota=2");
+    let mut world = World::new(&with_way);
+    assert_eq!(world.step("ann editor"), "new lic 900");
+    world.tell("LicenseConsumerRelation ent ann");
+    world.now = 900;
+    leave(&mut world, "ann", "crew");
+    assert_eq!(world.step("free lic"), "0 of 2");
+    // Another rule takes it over if it has room.
+    for (quota, left) in [(1, 2), (2, 3)] {
+        let mut world = World::new(&format!(
+            "{with_way}
+             set credit seatCount=5
+             ProfileGroup team name=Team < acme
+             AllocationRule other quota={quota} < team editor
+             Membership cid team"
+        ));
+        assert_eq!(world.step("ann editor"), "new lic 900");
+        assert_eq!(world.step("bob editor"), "new lic 900");
+        assert_eq!(world.step("cid editor"), "new lic 900");
+        world.now = 900;
+        world.tell("Membership ann team");
+        leave(&mut world, "ann", "crew");
+        assert_eq!(world.step("free lic"), format!("{left} of 5"));
+        assert_eq!(usage(&world, "other"), quota);
+        assert_eq!(usage(&world, "rule"), 1);
+    }
+    // A record masks the rule, and what it gave lasts until it is idle, also when another way goes.
+    let mut world = World::new(&with_way);
+    assert_eq!(world.step("ann editor"), "new lic 900");
+    world.tell("LicenseConsumerRelation ent ann\nDirectRecord record < acme ann");
+    world.now = 900;
+    world.commit(|tx| {
+        let rel = crate::model::schema::known(RelationType::LicenseConsumerRelation, Kind::Entitlement, Kind::Profile);
+        let in_doubt = paths::reservations_in(tx.graph().find(id("ent")).unwrap(), tx.graph().find(id("ann")).unwrap());
+        tx.unrelate(rel, id("ent"), id("ann")).unwrap();
+        paths::free_lost(tx, &in_doubt).unwrap();
+    });
+    assert_eq!(world.step("free lic"), "1 of 2");
+    world.now = 7_776_000;
+    assert_eq!(world.step("free lic"), "0 of 2");
+}
+
 #[test]
 fn whoever_leaves_a_group_keeps_what_another_one_gives() {
     let mut world = World::new(&format!(
@@ -314,25 +585,12 @@ fn whoever_leaves_a_group_keeps_what_another_one_gives() {
          Membership ann team
          AllocationRule other < team editor"
     ));
-    let leave = |world: &mut World, who: &str, group: &str| {
-        let (who, group) = (id(who), id(group));
-        world.commit(|tx| {
-            let in_doubt = paths::reservations(tx.graph().find(group).unwrap(), Some(who));
-            let rel = crate::model::schema::known(RelationType::Membership, Kind::Profile, Kind::ProfileGroup);
-            tx.unrelate(rel, who, group).unwrap();
-            paths::free_lost(tx, &in_doubt).unwrap();
-        });
-    };
     assert_eq!(world.step("ann editor"), "new lic 900");
     assert_eq!(world.step("bob editor"), "new lic 900");
     leave(&mut world, "ann", "crew");
     leave(&mut world, "bob", "crew");
     world.now = 900;
     assert_eq!(world.step("free lic"), "1 of 2");
-    let usage = |world: &World, rule: &str| {
-        let rule = world.graph.find(id(rule)).unwrap();
-        crate::entitlement::ruled::usage(rule, world.time())
-    };
     assert_eq!((usage(&world, "rule"), usage(&world, "other")), (0, 1));
     assert_eq!(world.step("ann editor"), "new lic 1800");
     assert_eq!(world.step("bob editor"), "notAuthorized");

@@ -1,5 +1,6 @@
 //! No seat is given twice, now or later: whatever consumers ask for and give back, at every time to come no more seats are held
-//! than the credits give that last so long. Counted here from the leases themselves, by nothing of what decides.
+//! than the credits give that last so long. Counted here from the leases themselves, by nothing of what decides. Nor is one sold
+//! twice by rules, records, rows and groups that are left, whatever ends in between.
 
 use std::collections::HashMap;
 
@@ -7,7 +8,8 @@ use proptest::prelude::*;
 use proptest::sample::select;
 
 use super::*;
-use crate::entitlement::seated;
+use crate::entitlement::{allocate, paths, ruled, seated};
+use crate::model::schema::known;
 
 /// Seconds within which everything begins and ends.
 const END: i64 = 40;
@@ -99,17 +101,25 @@ fn reserve(world: &mut World, who: &str, active: bool) -> String {
         direct: true,
         ..seated::Terms::default()
     };
+    attempt(world, |tx| {
+        let done = seated::assign(tx, id("lic"), id(who), &terms);
+        done.map(drop).map_err(|refused| refused.code())
+    })
+}
+
+/// In one transaction, of which nothing is left where it is refused.
+fn attempt(world: &mut World, write: impl FnOnce(&mut Transaction<'_>) -> Result<(), &'static str>) -> String {
     let (revision, now) = (world.graph.revision() + 1, world.time());
     let mut tx = Transaction::new(&mut world.graph, revision, now, &world.clock);
-    match seated::assign(&mut tx, id("lic"), id(who), &terms) {
-        Ok(_) => {
+    match write(&mut tx) {
+        Ok(()) => {
             tx.finish().expect("a sound world");
             world.graph.set_revision(revision);
             "done".to_owned()
         }
-        Err(refused) => {
+        Err(code) => {
             tx.abandon();
-            refused.code().to_owned()
+            code.to_owned()
         }
     }
 }
@@ -159,5 +169,109 @@ proptest! {
                 prop_assert!(held <= there, "at {} {} seats of {}\n{}\n{}", at, held, there, lines, told.join("\n"));
             }
         }
+    }
+    #[test]
+    fn no_seat_is_given_twice(with_way in any::<bool>(), steps in proptest::collection::vec(any_allocation(), 1..40)) {
+        let mut world = World::new(TWO_GROUPS);
+        if with_way {
+            world.tell("part ent crew");
+        }
+        let mut told = Vec::new();
+        for step in &steps {
+            let said = allocated(&mut world, step);
+            told.push(format!("{} {step}: {said}", world.now));
+            let now = world.time();
+            for name in ["lic", "next"] {
+                let seats = crate::entitlement::seats::of_license(world.graph.find(id(name)).expect("a license"), now);
+                prop_assert!(!seats.overdrawn(), "{}: {:?}\n{}", name, seats, told.join("\n"));
+            }
+            for rule in ["rule", "other"] {
+                let rule = world.graph.find(id(rule)).expect("a rule");
+                let units = ruled::leased(&world.graph, rule.id).into_iter().filter_map(|unit| world.graph.find(unit));
+                let units = units.filter(|unit| crate::entitlement::seats::holds(unit.fields(), now));
+                let mut holders: Vec<_> = units.filter_map(|unit| Some(ruled::ends(unit)?.1.id)).collect();
+                let count = holders.len();
+                holders.sort_unstable();
+                holders.dedup();
+                prop_assert_eq!(holders.len(), count, "one of each rule and member\n{}", told.join("\n"));
+                prop_assert!(count as i64 <= number(&rule, "quota").expect("a quota"), "{}", told.join("\n"));
+            }
+        }
+    }
+}
+
+/// Two licenses, and two groups with rules for them.
+const TWO_GROUPS: &str = "License next validFrom=0 active=true < ent editor
+    SeatCountCredit credit2 seatCount=1 active=true < next
+    ProfileGroup team name=Team < acme
+    Membership ann team
+    Membership cid team
+    AllocationRule rule quota=2 < crew editor
+    AllocationRule other quota=1 < team editor";
+
+fn any_allocation() -> impl Strategy<Value = String> {
+    let who = || select(vec!["ann", "bob", "cid"]);
+    let group = || select(vec!["crew", "team"]);
+    let license = || select(vec!["lic", "next"]);
+    prop_oneof![
+        4 => (who(), select(vec!["", " license=lic", " license=next"])).prop_map(|(who, more)| format!("{who} editor{more}")),
+        2 => select(vec![1, 900, 86_400, 7_776_000]).prop_map(|seconds| format!("later {seconds}")),
+        2 => who().prop_map(|who| format!("direct {who}")),
+        2 => who().prop_map(|who| format!("nothing {who}")),
+        1 => who().prop_map(|who| format!("forget {who}")),
+        1 => who().prop_map(|who| format!("hold {who}")),
+        1 => who().prop_map(|who| format!("free {who}")),
+        2 => (who(), license(), select(vec![0, 1, 1000])).prop_map(|(who, of, later)| format!("until {who} {of} {later}")),
+        1 => (who(), group()).prop_map(|(who, group)| format!("join {who} {group}")),
+        1 => (who(), group()).prop_map(|(who, group)| format!("leave {who} {group}")),
+        1 => (who(), group()).prop_map(|(who, group)| format!("release {who} {group}")),
+        1 => license().prop_map(|license| format!("set {license} active=false")),
+        1 => license().prop_map(|license| format!("set {license} active=true")),
+    ]
+}
+
+fn allocated(world: &mut World, step: &str) -> String {
+    const MEMBERSHIP: crate::model::Rel = known(RelationType::Membership, Kind::Profile, Kind::ProfileGroup);
+    let code = |no: allocate::OfItem| no.why.code();
+    let words: Vec<&str> = step.split(' ').collect();
+    match words[..] {
+        ["later", seconds] => {
+            world.now += seconds.parse::<i64>().expect("seconds");
+            String::new()
+        }
+        ["direct", who] => attempt(world, |tx| {
+            allocate::direct(tx, id("acme"), &[id(who)], &[id("editor")], false).map_err(code)
+        }),
+        ["nothing", who] => attempt(world, |tx| {
+            allocate::direct(tx, id("acme"), &[id(who)], &[], false).map_err(code)
+        }),
+        ["forget", who] => attempt(world, |tx| allocate::forget(tx, id("acme"), id(who)).map_err(code)),
+        ["hold", who] => reserve(world, who, true),
+        ["free", who] => reserve(world, who, false),
+        ["release", who, group] => attempt(world, |tx| allocate::release(tx, id(group), id(who)).map_err(code)),
+        ["until", who, license, later] => {
+            let until = Time((world.now + later.parse::<i64>().expect("seconds")) * 1000);
+            attempt(world, |tx| {
+                let ends = tx.graph().find(id(license)).zip(tx.graph().find(id(who)));
+                let there = ends.and_then(|(license, profile)| tx.graph().assignment(license, profile));
+                // An end that has passed is not moved: that would make a new one of what is none.
+                let there = there
+                    .filter(|one| !crate::entitlement::ended::has_ended(one, tx.now()))
+                    .ok_or("none")?;
+                let field = Kind::Assignment.field("validUntil").expect("a field");
+                let (id, fields) = (there.id, there.fields().with(field, Some(Value::Time(until))));
+                tx.update(id, fields).map_err(|_| "violation")
+            })
+        }
+        ["join", who, group] => attempt(world, |tx| {
+            tx.relate(MEMBERSHIP, id(who), id(group), Fields::default())
+                .map_err(|_| "violation")
+        }),
+        ["leave", who, group] => attempt(world, |tx| {
+            let in_doubt = paths::reservations(tx.graph().find(id(group)).expect("a group"), Some(id(who)));
+            tx.unrelate(MEMBERSHIP, id(who), id(group)).map_err(|_| "violation")?;
+            paths::free_lost(tx, &in_doubt).map_err(|_| "violation")
+        }),
+        _ => world.step(step),
     }
 }

@@ -1,0 +1,32 @@
+//! An assignment whose end has passed is none: it holds no seat, opens nothing, and was made by nobody. Whoever makes one of
+//! the same license and profile makes it of that: it keeps its id and its leases, and nothing else (`licensing.md` 3).
+
+use uuid::Uuid;
+
+use crate::graph::{Transaction, Violation};
+use crate::model::{Entity, Fields, Time};
+
+use super::ruled::{ALLOCATED, LEASED};
+use super::seated::BY_GROUP;
+use super::select;
+
+pub fn has_ended(assignment: &Entity, now: Time) -> bool {
+    select::end(assignment).is_some_and(|until| until <= now)
+}
+
+/// Leaves nothing of one that has ended: neither a field, nor the rule, the record or the group it was made by. To be called
+/// before anything is written over it; one that lasts stays as it is.
+pub fn forget(tx: &mut Transaction<'_>, assignment: Uuid) -> Result<(), Violation> {
+    let found = tx.graph().find(assignment);
+    let node = found.ok_or(Violation::NotFound { id: assignment })?;
+    if !has_ended(&node, tx.now()) {
+        return Ok(());
+    }
+    for rel in [LEASED, ALLOCATED, BY_GROUP] {
+        let parent = tx.graph().find(assignment).and_then(|node| node.parent(rel));
+        if let Some(parent) = parent.map(|parent| parent.id) {
+            tx.unrelate(rel, parent, assignment)?;
+        }
+    }
+    tx.update(assignment, Fields::default())
+}
