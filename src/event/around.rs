@@ -5,6 +5,14 @@ use uuid::Uuid;
 use super::{ENTITLEMENT_OF, PERSONAL};
 use crate::model::{Entity, Fact, Facts, Rel, Value};
 
+pub const ITEM_NAME: &str = "licensedItemName";
+
+/// Whose an entitlement may be, and the name of that.
+pub const OWNERS: [(Rel, &str); 2] = [
+    (ENTITLEMENT_OF, "licenseOwnerOrganizationId"),
+    (PERSONAL, "licenseOwnerUserId"),
+];
+
 /// The entitlement, its owner and the item, as far as they are known.
 pub fn of_owners(
     facts: &mut Facts,
@@ -12,13 +20,9 @@ pub fn of_owners(
     item: Option<Uuid>,
     parent: impl Fn(Uuid, Rel) -> Option<Uuid>,
 ) {
-    let owner = |rel: Rel| parent(entitlement?, rel);
-    for (name, id) in [
-        ("entitlementId", entitlement),
-        ("licenseOwnerOrganizationId", owner(ENTITLEMENT_OF)),
-        ("licenseOwnerUserId", owner(PERSONAL)),
-        ("licensedItemId", item),
-    ] {
+    let owners = OWNERS.map(|(rel, name)| (name, entitlement.and_then(|id| parent(id, rel))));
+    let all = [("entitlementId", entitlement)].into_iter().chain(owners);
+    for (name, id) in all.chain([("licensedItemId", item)]) {
         if let Some(id) = id {
             facts.push((name.into(), Value::Uuid(id).into()));
         }
@@ -42,7 +46,7 @@ pub fn of_anchors(facts: &mut Facts, hw: Option<&str>, process: Option<&str>) {
 }
 
 pub fn of_item(facts: &mut Facts, item: Option<&Entity>) {
-    copy(facts, item, &[("name", "licensedItemName")]);
+    copy(facts, item, &[("name", ITEM_NAME)]);
 }
 
 pub fn of_license(facts: &mut Facts, license: &Entity) {

@@ -8,7 +8,7 @@ use foldhash::fast::RandomState;
 use uuid::Uuid;
 
 use super::around::{self, value};
-use super::{LICENSE_OF, LICENSED, event};
+use super::{LICENSE_OF, LICENSED, context, event};
 use crate::graph::Graph;
 use crate::model::schema::{Hop, known};
 use crate::model::{Change, Entity, Event, Fact, Facts, Kind, Rel, RelationType, Serial, Time, Value, Whose};
@@ -63,6 +63,7 @@ pub fn kept(graph: &Graph, changes: &[Change], whose: &Whose, now: Time, events:
         }
         events.push(note);
     }
+    context::keep(graph, changes, events);
 }
 
 /// By their ids, as they were.

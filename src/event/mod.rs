@@ -1,7 +1,8 @@
 //! What a commit tells those who follow the events (`licensing.md` 5.2). Reads commits, and decides nothing.
 //!
 //! Most of it is told by the commit's own changes, and is found when somebody reads: Created, Updated and Deleted, licenses that are
-//! provisioned, groups that are let in. That costs a write nothing. What the changes alone do not tell is found when the commit is made,
+//! provisioned, groups that are let in. That costs a write nothing, but for whose an entitlement is and what an item is called, which
+//! are kept where the commit does not tell them (`context`). What the changes alone do not tell is found when the commit is made,
 //! while the graph still has it, and is kept with the commit (`kept`): of a license that is suspended whose it is and of which item, of a
 //! seat that is reserved on which license and for whom. So what was there then is told also after it is gone. And some of it is no change at
 //! all (`asked`): that a license was refused, or only asked for.
@@ -11,19 +12,19 @@
 
 mod around;
 mod asked;
+mod context;
 mod kept;
 
 use std::borrow::Cow;
-use std::cell::OnceCell;
-use std::collections::HashMap;
 
 use compact_str::CompactString;
-use foldhash::fast::RandomState;
 use uuid::Uuid;
 
 use crate::graph::Graph;
 use crate::model::schema::known;
-use crate::model::{Change, Commit, Entity, Event, Fact, Facts, Kind, Rel, Relation, RelationType, Serial, Value};
+use crate::model::{Change, Commit, End, Entity, Event, Fact, Facts, Kind, Rel, Relation, RelationType, Serial, Value};
+
+use context::Context;
 
 pub use asked::{Asked, checked, error, refused};
 pub use kept::kept;
@@ -43,7 +44,8 @@ const PERSONAL: Rel = known(RelationType::OneToMany, Kind::Profile, Kind::Entitl
 
 /// How many events a commit has.
 pub fn count(commit: &Commit) -> usize {
-    commit.changes.iter().map(of_change).sum::<usize>() + commit.events.len()
+    let kept = commit.events.iter().filter(|event| !context::is_context(event));
+    commit.changes.iter().map(of_change).sum::<usize>() + kept.count()
 }
 
 fn of_change(change: &Change) -> usize {
@@ -61,15 +63,13 @@ fn of_change(change: &Change) -> usize {
     }
 }
 
-/// All of them, in order. The names of what they are about are those of `graph`, the present one, where the commit has none.
+/// All of them, in order. What a commit of an earlier version did not keep is that of `graph`, the present one.
 pub fn told<'c>(commit: &'c Commit, graph: &'c Graph) -> impl Iterator<Item = Cow<'c, Event>> {
-    let parents = Parents {
-        commit,
-        found: OnceCell::new(),
-    };
+    let context = Context::new(&commit.changes, &commit.events, graph);
     let changes = commit.changes.iter().zip(commit.whose.iter());
-    let derived = changes.flat_map(move |(change, whose)| derive(change, whose, &parents, graph));
-    derived.map(Cow::Owned).chain(commit.events.iter().map(Cow::Borrowed))
+    let derived = changes.flat_map(move |(change, whose)| derive(change, whose, &context));
+    let kept = commit.events.iter().filter(|event| !context::is_context(event));
+    derived.map(Cow::Owned).chain(kept.map(Cow::Borrowed))
 }
 
 /// The facts without those that are ids and hidden, as deep as they stand.
@@ -86,7 +86,7 @@ pub fn without(facts: &Facts, hides: &dyn Fn(Uuid) -> bool) -> Facts {
     told.collect()
 }
 
-fn derive(change: &Change, whose: Option<Serial>, parents: &Parents<'_>, graph: &Graph) -> Vec<Event> {
+fn derive(change: &Change, whose: Option<Serial>, context: &Context<'_>) -> Vec<Event> {
     if of_change(change) == 0 {
         return Vec::new();
     }
@@ -97,7 +97,7 @@ fn derive(change: &Change, whose: Option<Serial>, parents: &Parents<'_>, graph: 
             };
             let mut events = vec![audited(entity, before.as_ref(), after.as_ref(), whose)];
             if before.is_none() && entity.kind == Kind::License {
-                events.push(provisioned(entity, whose, parents, graph));
+                events.push(provisioned(entity, whose, context));
             }
             events
         }
@@ -105,7 +105,7 @@ fn derive(change: &Change, whose: Option<Serial>, parents: &Parents<'_>, graph: 
             let Some(relation) = after.as_ref().or(before.as_ref()) else {
                 return Vec::new();
             };
-            vec![let_in(relation, after.is_some(), whose, graph)]
+            vec![let_in(relation, after.is_some(), whose, context)]
         }
     }
 }
@@ -164,53 +164,38 @@ fn differences(before: &Entity, after: &Entity) -> Facts {
     facts
 }
 
-fn provisioned(license: &Entity, whose: Option<Serial>, parents: &Parents<'_>, graph: &Graph) -> Event {
+fn provisioned(license: &Entity, whose: Option<Serial>, context: &Context<'_>) -> Event {
     let mut facts: Facts = vec![("licenseId".into(), Value::Uuid(license.id).into())];
-    let (entitlement, item) = (parents.of(license.id, LICENSE_OF), parents.of(license.id, LICENSED));
-    around::of_owners(&mut facts, entitlement, item, |id, rel| {
-        parents
-            .of(id, rel)
-            .or_else(|| graph.find(id)?.parent(rel).map(|parent| parent.id))
+    let (entitlement, item) = (
+        context.parent(license.id, LICENSE_OF),
+        context.parent(license.id, LICENSED),
+    );
+    let owner = entitlement.and_then(|end| context.owner(end));
+    let id = |end: Option<End>| end.map(|end| end.id);
+    around::of_owners(&mut facts, id(entitlement), id(item), |_, rel| {
+        owner.filter(|(by, _)| *by == rel).map(|(_, id)| id)
     });
-    around::of_item(&mut facts, item.and_then(|id| graph.find(id)).map(|node| node.entity()));
+    if let Some(name) = item.and_then(|end| context.item_name(end)) {
+        facts.push((around::ITEM_NAME.into(), name.into()));
+    }
     around::of_license(&mut facts, license);
     event("LicenseProvisioned", Kind::License, license.id, whose, facts)
 }
 
-fn let_in(relation: &Relation, in_now: bool, whose: Option<Serial>, graph: &Graph) -> Event {
+fn let_in(relation: &Relation, in_now: bool, whose: Option<Serial>, context: &Context<'_>) -> Event {
     let name = match in_now {
         true => "EntitlementGrantedToOrganizationGroup",
         false => "EntitlementRevokedFromOrganizationGroup",
     };
-    let (entitlement, group) = (relation.from.id, relation.to.id);
+    let (entitlement, group) = (relation.from, relation.to);
     let mut facts: Facts = vec![
-        ("entitlementId".into(), Value::Uuid(entitlement).into()),
-        ("organizationGroupId".into(), Value::Uuid(group).into()),
+        ("entitlementId".into(), Value::Uuid(entitlement.id).into()),
+        ("organizationGroupId".into(), Value::Uuid(group.id).into()),
     ];
-    let owner = graph.find(entitlement).and_then(|node| node.parent(ENTITLEMENT_OF));
-    if let Some(owner) = owner {
-        facts.push(("organizationId".into(), Value::Uuid(owner.id).into()));
+    if let Some((ENTITLEMENT_OF, owner)) = context.owner(entitlement) {
+        facts.push(("organizationId".into(), Value::Uuid(owner).into()));
     }
-    event(name, Kind::Entitlement, entitlement, whose, facts)
-}
-
-/// The parents that a commit itself gives to what it creates; looked for once, if anybody asks.
-struct Parents<'c> {
-    commit: &'c Commit,
-    found: OnceCell<HashMap<(Uuid, Rel), Uuid, RandomState>>,
-}
-
-impl Parents<'_> {
-    fn of(&self, id: Uuid, rel: Rel) -> Option<Uuid> {
-        let found = self.found.get_or_init(|| {
-            let relations = self.commit.changes.iter().filter_map(|change| match change {
-                Change::Relation { after: Some(is), .. } => Some(((is.to.id, is.rel), is.from.id)),
-                _ => None,
-            });
-            relations.collect()
-        });
-        found.get(&(id, rel)).copied()
-    }
+    event(name, Kind::Entitlement, entitlement.id, whose, facts)
 }
 
 #[cfg(test)]

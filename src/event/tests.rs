@@ -469,7 +469,80 @@ fn groups_are_let_in_and_out() {
     check(
         &["link main staff"],
         &["end main"],
-        &[&format!("EntitlementRevokedFromOrganizationGroup {facts}")],
+        &[&format!(
+            "EntitlementRevokedFromOrganizationGroup {facts} organizationId=acme"
+        )],
+    );
+}
+
+#[test]
+fn what_stood_around_is_told_when_it_is_gone_and_its_ids_are_taken_again() {
+    let mut graph = Graph::new();
+    commit(&mut graph, 1, WORLD);
+    let new = commit(
+        &mut graph,
+        2,
+        &[
+            "new License more < main editor",
+            "new License less < hers editor",
+            "link main staff",
+        ],
+    );
+    // As a commit of an earlier version.
+    let old = Commit {
+        events: Vec::new(),
+        ..new.clone()
+    };
+    let facts = |commit: &Commit, graph: &Graph| -> Vec<String> {
+        assert_eq!(told(commit, graph).count(), count(commit));
+        let events = told(commit, graph).filter(|event| event.name != "Created");
+        events.map(|event| written(&Fact::Group(event.facts.clone()))).collect()
+    };
+    let expected = [
+        format!("(licenseId=more {ACME})"),
+        "(licenseId=less entitlementId=hers licenseOwnerUserId=ann licensedItemId=editor licensedItemName=editor)"
+            .to_owned(),
+        "(entitlementId=main organizationGroupId=staff organizationId=acme)".to_owned(),
+    ];
+    assert_eq!(facts(&new, &graph), expected);
+    assert_eq!(facts(&old, &graph), expected);
+    let others = [
+        "end main",
+        "end hers",
+        "end editor",
+        "new Organization other name=Other",
+        "new Entitlement main < other",
+        "new Entitlement hers < other",
+        "new LicensedItem editor name=another",
+    ];
+    for (revision, step) in (3..).zip(others) {
+        commit(&mut graph, revision, &[step]);
+    }
+    assert_eq!(facts(&new, &graph), expected);
+    assert_eq!(
+        facts(&old, &graph),
+        [
+            "(licenseId=more entitlementId=main licensedItemId=editor)",
+            "(licenseId=less entitlementId=hers licensedItemId=editor)",
+            "(entitlementId=main organizationGroupId=staff)",
+        ]
+    );
+    // What the commit itself tells is kept no second time.
+    let whole = commit(
+        &mut graph,
+        20,
+        &[
+            "new Entitlement own < other",
+            "new LicensedItem viewer name=viewer",
+            "new License whole < own viewer",
+        ],
+    );
+    assert_eq!(whole.events, []);
+    assert_eq!(
+        facts(&whole, &graph),
+        [
+            "(licenseId=whole entitlementId=own licenseOwnerOrganizationId=other licensedItemId=viewer licensedItemName=viewer)"
+        ]
     );
 }
 
