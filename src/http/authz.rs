@@ -20,6 +20,7 @@ use futures_util::future::join;
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
+use super::operation::no_match;
 use super::problem::{Problem, internal};
 use super::signing::Promise;
 use super::write::{idempotency, still_known};
@@ -119,6 +120,7 @@ pub async fn answer(context: &Context, payload: Payload) -> Result<HttpResponse,
         };
         return Ok(response(form, revision, body));
     }
+    no_match(context)?;
     // Who may not, does not keep the committer busy.
     consumer(&graph, &who, asked.on_behalf_of, Purpose::Consume)?;
     let operation = if asked.releases { "Release" } else { "Consume" };

@@ -13,7 +13,7 @@ use serde_json::Value;
 use super::Context;
 use crate::operation::moving::Entry;
 
-pub use asked::{read, write};
+pub use asked::{may_be_dry, read, write};
 pub use pairs::{pairs, within};
 pub use told::{At, Entered, Look, Members, anybody, json, list, look, shown, tell};
 

@@ -1,16 +1,25 @@
-//! What a door asks for: a body within its limit, and one write that is decided and done in one transaction.
+//! What a door asks for: a body within its limit, and one write that is decided and done in one transaction, or only tried.
+
+use std::sync::Arc;
 
 use actix_web::dev::Payload;
 use actix_web::web::Bytes;
 
+use serde_json::{Value, json};
+
+use super::pairs;
 use crate::access::Who;
 use crate::engine::{Reply, Write, WriteError, Written};
 use crate::error::Error;
 use crate::graph::Transaction;
+use crate::http::authz::tell_changes;
+use crate::http::operation::no_match;
+use crate::http::parameters::Parameters;
 use crate::http::problem::Problem;
 use crate::http::write::{idempotency, still_known};
 use crate::http::{Context, body};
 use crate::limits::Limit;
+use crate::operation::crud;
 
 pub async fn read(context: &Context, mut payload: Payload) -> Result<Bytes, Problem> {
     let limit = Limit {
@@ -20,7 +29,8 @@ pub async fn read(context: &Context, mut payload: Payload) -> Result<Bytes, Prob
     body::read(&context.request, &mut payload, limit).await
 }
 
-/// `bytes` are the body, by which a repeat is known; without them the answer is kept under no key.
+/// `bytes` are the body, by which a repeat is known; without them the answer is kept under no key. A dry run answers with the changes
+/// it would make in place of the vendor's answer.
 pub async fn write<E: From<Error> + Send + 'static>(
     context: &Context,
     who: Who,
@@ -28,20 +38,55 @@ pub async fn write<E: From<Error> + Send + 'static>(
     bytes: Option<&[u8]>,
     run: impl FnOnce(&mut Transaction<'_>, &Who) -> Result<Reply, E> + Send + 'static,
 ) -> Result<Result<Written, WriteError<E>>, Problem> {
+    no_match(context)?;
+    let dry_run = dry_run(context)?;
     context.arrived().await?;
     let write = Write {
         by: who.principal,
         operation: operation.into(),
         request_id: context.request_id.clone(),
         idempotency: match bytes {
-            Some(bytes) => idempotency(context, who.principal, bytes)?,
-            None => None,
+            Some(bytes) if !dry_run => idempotency(context, who.principal, bytes)?,
+            _ => None,
         },
-        dry_run: false,
+        dry_run,
     };
     let done = context.state.engine.write(write, move |tx| {
         still_known(tx, &who)?;
-        run(tx, &who)
+        let reply = run(tx, &who)?;
+        if !dry_run {
+            return Ok(reply);
+        }
+        let mut body = b"{}".to_vec();
+        tell_changes(&mut body, &crud::told(tx, &who).changes);
+        Ok(Reply {
+            status: 200,
+            body: Arc::from(body),
+        })
     });
     Ok(done.await)
+}
+
+/// The one parameter of every door that is not its vendor's.
+fn dry_run(context: &Context) -> Result<bool, Problem> {
+    let pairs = pairs(context.query()).ok_or_else(|| Problem::bad_request("notUtf8", "the query is not UTF-8"))?;
+    let own = pairs.into_iter().filter(|(name, _)| name == "dryRun").collect();
+    Parameters::new(own, &["dryRun"], context.limits().parameters)?.flag("dryRun", false)
+}
+
+/// Adds that to a write of a door's part of `/openapi.json`.
+pub fn may_be_dry(operation: &mut Value) {
+    if let Some(parameters) = operation["parameters"].as_array_mut() {
+        parameters.push(json!({"$ref": "#/components/parameters/dryRun"}));
+    }
+    let answer = &mut operation["responses"]["200"];
+    if answer.is_null() {
+        *answer = json!({"description": "What would change, of a dry run"});
+    }
+    let schema = &mut answer["content"]["application/json"]["schema"];
+    let dry = json!({"$ref": "#/components/schemas/DryRun"});
+    *schema = match schema.take() {
+        Value::Null => dry,
+        done => json!({"anyOf": [done, dry]}),
+    };
 }
