@@ -13,7 +13,8 @@ use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use actix_web::rt;
-use rustix::net::{Shutdown, shutdown};
+use rustix::io::Errno;
+use rustix::net::{RecvFlags, Shutdown, recv, shutdown};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
@@ -104,6 +105,20 @@ enum State {
 impl Outgoing {
     fn is_open(&self) -> bool {
         !self.waiting.borrow().is_left
+    }
+
+    /// Its client takes a stream, and was gone when the connections were last looked at.
+    pub(super) fn has_left(&self) -> bool {
+        self.marks.has_left()
+    }
+
+    /// The client sends no more, and all that it sent is read.
+    fn is_closed(&self) -> bool {
+        let mut byte = [0];
+        match recv(self, &mut byte, RecvFlags::PEEK | RecvFlags::DONTWAIT) {
+            Ok((_, length)) => length == 0,
+            Err(cause) => cause != Errno::AGAIN && cause != Errno::INTR,
+        }
     }
 
     fn is_unsent(&self) -> bool {

@@ -338,3 +338,29 @@ fn a_connection_on_which_nothing_goes_on_is_ended() {
         }
     });
 }
+
+#[test]
+fn a_stream_is_marked_when_its_client_has_left() {
+    rt::System::new().block_on(async {
+        let (sender, watch) = (Rc::new(Sender::new(None)), Rc::new(Watch::default()));
+        let (mut connection, mut client) = watched(&sender, &watch).await;
+        let outgoing = connection.outgoing();
+        let look = || {
+            watch.look();
+            outgoing.has_left()
+        };
+        assert!(!look());
+        let streamed = UnderWay::new(connection.outgoing()).streams(BoxBody::new(()));
+        assert!(!look());
+        client.write_all(b"G").await.expect("sent");
+        drop(client);
+        assert!(!look(), "what it sent is not read yet");
+        connection.read_exact(&mut [0]).await.expect("read");
+        let _ = connection.read(&mut [0]).await.expect("its end");
+        assert!(look());
+        // Of another answer somebody who sends no more may take what was asked for.
+        drop(streamed);
+        let _under_way = UnderWay::new(connection.outgoing());
+        assert!(!look());
+    });
+}

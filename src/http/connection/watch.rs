@@ -42,6 +42,8 @@ pub(super) struct Marks {
     is_stream: Cell<bool>,
     /// A body without a length is not read to its end.
     owes_body: Cell<bool>,
+    /// It is a stream, and its client has closed the connection, or its own end of it.
+    has_left: Cell<bool>,
     /// A writer waits for the client.
     pub(super) is_blocked: Cell<bool>,
     /// Something was read or written since the last look.
@@ -58,6 +60,10 @@ impl Marks {
 
     pub(super) fn wrote(&self) {
         self.has_moved.set(true);
+    }
+
+    pub(super) fn has_left(&self) -> bool {
+        self.has_left.get()
     }
 
     /// Whether it is to be ended. `is_unsent`: an answer waits for the client.
@@ -188,6 +194,11 @@ impl Watch {
             };
             // What is left of one that is gone has its own time.
             let is_over = outgoing.is_open() && outgoing.marks.look(outgoing.is_unsent());
+            // Nothing else notices it before something is sent, twice.
+            outgoing
+                .marks
+                .has_left
+                .set(outgoing.marks.is_stream.get() && outgoing.is_closed());
             if is_over {
                 outgoing.fail(ErrorKind::TimedOut.into());
             }

@@ -3,6 +3,7 @@
 //! and nothing else.
 
 use std::ops::ControlFlow;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -15,6 +16,7 @@ use super::{Audience, envelope, first_at, horizon, unreadable};
 use crate::access::token;
 use crate::engine::{Engine, StorageError, Way};
 use crate::event;
+use crate::http::connection::Outgoing;
 use crate::http::places::Place;
 use crate::http::problem::Problem;
 use crate::http::write::beside;
@@ -24,7 +26,7 @@ use crate::model::{Commit, Revision, Time};
 
 /// A comment line after so long without an event tells the client, and whatever stands between, that the stream is alive.
 const COMMENT_AFTER: Duration = Duration::from_secs(15);
-/// How long a stream sleeps before it looks whether the server stops.
+/// How long a stream sleeps before it looks whether the server stops, or its client has gone.
 const NAP: Duration = Duration::from_secs(1);
 /// What is sent at once, at most: a piece is read in one go.
 const PIECE_BYTES: usize = 256 * 1024;
@@ -128,6 +130,7 @@ pub async fn follow(context: &Context) -> Result<HttpResponse, Problem> {
         audience,
         next,
         greeted: false,
+        connection: context.request.conn_data::<Rc<Outgoing>>().cloned(),
         _place: place,
     };
     let pieces = stream::unfold(follower, |mut follower| async move {
@@ -144,6 +147,8 @@ struct Follower {
     audience: Audience,
     next: Next,
     greeted: bool,
+    /// Where it goes: whoever is gone keeps no place.
+    connection: Option<Rc<Outgoing>>,
     _place: Place,
 }
 
@@ -156,7 +161,8 @@ impl Follower {
         }
         let since = Instant::now();
         loop {
-            if self.state.is_stopping() || !self.is_known() {
+            let has_left = self.connection.as_ref().is_some_and(|connection| connection.has_left());
+            if has_left || self.state.is_stopping() || !self.is_known() {
                 return None;
             }
             // Also where much happens that is not for this reader.
