@@ -575,9 +575,10 @@ async fn copy(context: &Context) -> Result<Place, Problem> {
 
 /// A database file, consistent, made while the server goes on.
 pub async fn backup(context: &Context) -> Result<HttpResponse, Problem> {
-    let who = auth::authenticate(context, &context.state.engine.snapshot())?;
+    let (graph, who) = auth::enter(context).await?;
     auth::require_unbound(&who, Permission::ServerBackup)?;
     context.parameters(&[])?;
+    drop(graph);
     let state = context.state.clone();
     let copy = copy(context).await?;
     // Each copy takes as much of the disk as the database.
@@ -591,7 +592,7 @@ pub async fn backup(context: &Context) -> Result<HttpResponse, Problem> {
     };
     let wanted = Arc::new(());
     let asked = Arc::downgrade(&wanted);
-    let file = beside(move || {
+    let (file, revision) = beside(move || {
         let _place = place;
         let Some(backup) = &state.backup else {
             return Err(Problem::new(
@@ -601,13 +602,15 @@ pub async fn backup(context: &Context) -> Result<HttpResponse, Problem> {
             )
             .help("`GET /export` gives what it holds"));
         };
+        // What the copy has, and perhaps more.
+        let revision = state.engine.revision();
         let mut rests = Rests::new(state.engine.clone());
         // Whoever asked may be gone, and then nobody holds `wanted`.
         let goes_on = || {
             rests.rest();
             asked.strong_count() > 0 && !state.is_stopping()
         };
-        backup(&mut { goes_on }).map_err(|why| {
+        let file = backup(&mut { goes_on }).map_err(|why| {
             tracing::error!(%why, "a backup failed");
             Problem::new(
                 StatusCode::SERVICE_UNAVAILABLE,
@@ -615,7 +618,8 @@ pub async fn backup(context: &Context) -> Result<HttpResponse, Problem> {
                 "the backup could not be made",
             )
             .help("the server's log says why: perhaps the disk has no room for it")
-        })
+        })?;
+        Ok((file, revision))
     })
     .await?;
     drop(wanted);
@@ -638,6 +642,7 @@ pub async fn backup(context: &Context) -> Result<HttpResponse, Problem> {
         }
     });
     Ok(HttpResponse::Ok()
+        .insert_header((GRAPH_REVISION, revision))
         .insert_header((header::CONTENT_TYPE, "application/vnd.sqlite3"))
         .insert_header((header::CONTENT_DISPOSITION, "attachment; filename=\"seatgraph.db\""))
         .streaming(chunks))

@@ -19,7 +19,7 @@ use crate::http::parameters::Parameters;
 use crate::http::problem::Problem;
 use crate::http::wire::text;
 use crate::http::write::beside;
-use crate::http::{Context, auth};
+use crate::http::{Context, GRAPH_REVISION, auth};
 use crate::limits::{Limit, Limits};
 use crate::model::{Commit, Event, Kind, Revision, Time};
 
@@ -90,6 +90,7 @@ pub async fn get(context: &Context) -> Result<HttpResponse, Problem> {
     let host: &str = context.state.signer().issuer();
     let url = format!("{}{path}", host.split_once("://").map_or(host, |(_, host)| host));
     Ok(HttpResponse::Ok()
+        .insert_header((GRAPH_REVISION, page.revision))
         .insert_header((header::CONTENT_TYPE, "application/json"))
         .insert_header((header::CACHE_CONTROL, "no-store"))
         .body(page.written(&url, parameters.text("maxEventCount"))))
@@ -180,6 +181,8 @@ struct Done {
     events: Vec<(Place, Vec<u8>)>,
     older: Place,
     newer: Place,
+    /// The last that was looked for.
+    revision: Revision,
 }
 
 impl<'a> Page<'a> {
@@ -356,6 +359,7 @@ impl<'a> Page<'a> {
             events: self.found,
             older,
             newer,
+            revision: self.newest,
         }
     }
 }

@@ -112,7 +112,7 @@ const EVENT_PAGE: &[Answer] = &[Answer {
     description: "An instruction, events, an instruction",
     media: JSON,
     schema: "EventPage",
-    headers: &[],
+    headers: &["Graph-Revision"],
 }];
 
 /// Every route of the server, in the order people meet them.
@@ -586,15 +586,15 @@ pub const ROUTES: &[Route] = &[
         id: "backup",
         tag: "data",
         summary: "A copy of the database",
-        description: "Consistent, made while the server goes on; one at a time. Of the newest revision, which the file itself tells.",
-        parameters: &[],
+        description: "Consistent, made while the server goes on; one at a time. Of the revision of the answer or a later one, which the file itself tells.",
+        parameters: &["GraphAtLeast"],
         bodies: &[],
         answers: &[Answer {
             status: 200,
             description: "A database file",
             media: "application/vnd.sqlite3",
             schema: "",
-            headers: &[],
+            headers: &["Graph-Revision"],
         }],
         problems: &[400, 401, 403, 405, 409, 503],
         open: false,
