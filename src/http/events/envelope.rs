@@ -70,7 +70,7 @@ fn start(out: &mut Vec<u8>, name: &str) {
     out.push(b':');
 }
 
-/// A changed field of type JSON is told as what it is, and not as its text.
+/// A field of type JSON is told as what it is, and not as its text.
 fn of_event(out: &mut Vec<u8>, event: &Event, facts: &Facts) {
     let kind = Kind::named(&event.object_type);
     let is_json = |name: &str| {
@@ -78,7 +78,7 @@ fn of_event(out: &mut Vec<u8>, event: &Event, facts: &Facts) {
         field.is_some_and(|field| field.field_type == FieldType::Json)
     };
     for (name, fact) in facts {
-        let Some(fields) = modified(name, fact) else {
+        let Some(fields) = of_object(name, fact) else {
             member(out, name, fact);
             continue;
         };
@@ -97,9 +97,10 @@ fn of_event(out: &mut Vec<u8>, event: &Event, facts: &Facts) {
     }
 }
 
-fn modified<'f>(name: &str, fact: &'f Fact) -> Option<&'f Facts> {
+/// Fields of what the event is about.
+fn of_object<'f>(name: &str, fact: &'f Fact) -> Option<&'f Facts> {
     match fact {
-        Fact::Group(fields) if name == "modifiedFields" => Some(fields),
+        Fact::Group(fields) if ["modifiedFields", "oldFields", "previousState"].contains(&name) => Some(fields),
         _ => None,
     }
 }
