@@ -14,6 +14,7 @@ mod around;
 mod asked;
 mod context;
 mod kept;
+pub mod source;
 
 use std::borrow::Cow;
 

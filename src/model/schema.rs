@@ -308,6 +308,10 @@ kinds! {
     ConsumptionLock ENTITLEMENT [
         text("hw").indexed().server_owned(), uuid("licenseId").server_owned(), uuid("licensedItemId").server_owned(),
     ] internal true;
+    // Whose events are told of an organization that is no more (`licensing.md` 5.2).
+    RemovedOrganization IDENTITY [
+        uuid("organizationId").indexed().server_owned(), count("organizationSerial").indexed().server_owned(),
+    ] internal true;
 }
 
 impl Kind {

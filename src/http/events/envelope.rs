@@ -28,9 +28,8 @@ pub fn write(out: &mut Vec<u8>, commit: &Commit, index: usize, event: &Event, gr
     out.extend_from_slice(b",\"eventObjectType\":");
     text::string(out, &event.object_type);
     out.extend_from_slice(b",\"eventSourceId\":");
-    let source = event.whose.and_then(|whose| graph.by_serial(Kind::Organization, whose));
-    match source {
-        Some(organization) => text::uuid(out, organization.id),
+    match event.whose.and_then(|whose| event::source::id_of(graph, whose)) {
+        Some(organization) => text::uuid(out, organization),
         None => text::string(out, SERVER),
     }
     out.extend_from_slice(b",\"eventReceived\":");

@@ -11,7 +11,7 @@ use actix_web::HttpResponse;
 use actix_web::http::{StatusCode, header};
 use uuid::Uuid;
 
-use super::{Audience, SERVER, envelope, first_at, horizon, serial, unreadable};
+use super::{Audience, SERVER, envelope, first_at, horizon, unreadable};
 use crate::engine::{Engine, Log, StorageError, Way};
 use crate::event;
 use crate::graph::Graph;
@@ -117,7 +117,9 @@ fn source(path: &str, audience: Audience, graph: &Graph) -> Result<(Audience, Op
     if rest == SERVER {
         return Ok((audience, None));
     }
-    let organization = Uuid::try_parse(rest).ok().and_then(|id| serial(graph, id));
+    let organization = Uuid::try_parse(rest)
+        .ok()
+        .and_then(|id| event::source::serial_of(graph, id));
     let own = Audience::Of(organization.ok_or_else(unknown)?);
     match audience == Audience::All || audience == own {
         true => Ok((own, None)),

@@ -7,6 +7,7 @@ use crate::access::{Action, Denied, View, Who, token};
 use crate::entitlement::paths::Reservation;
 use crate::entitlement::{allocate, paths, reserve};
 use crate::error::Error;
+use crate::event;
 use crate::graph::{Graph, Node, Transaction};
 use crate::model::schema::{Hop, RelationType, known};
 use crate::model::{End, Kind, Rel};
@@ -108,6 +109,9 @@ pub(super) fn take(tx: &mut Transaction<'_>, who: &Who, targets: &[Target]) -> R
                     why: no.why.into(),
                 })?,
                 _ => drop(tx.remove_cascading(target.end.id)?),
+            }
+            if target.kind == Kind::Organization {
+                event::source::remember(tx, target.end)?;
             }
         }
         token::revoke_of(tx, target.kind, target.end.id)?;

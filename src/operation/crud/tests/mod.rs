@@ -155,6 +155,15 @@ impl World {
         world
     }
 
+    /// Goes on from a graph, with ids beyond those it was made with: two of one graph give the same.
+    pub fn of(graph: Graph) -> Self {
+        let clock = Clock::frozen(NOW);
+        for _ in 0..10_000 {
+            clock.new_id();
+        }
+        Self { graph, clock }
+    }
+
     /// As the engine does it: all or nothing, one revision after the other.
     pub fn write<T>(&mut self, run: impl FnOnce(&mut Transaction<'_>) -> Result<T, Error>) -> Result<T, Error> {
         let revision = self.graph.revision() + 1;

@@ -15,10 +15,7 @@ use crate::selector;
 /// `#p1` have reservations by it, and `#p2` one by a relation of its own.
 fn large() -> World {
     static LARGE: LazyLock<Graph> = LazyLock::new(|| made().graph);
-    World {
-        graph: LARGE.clone(),
-        clock: Clock::frozen(NOW),
-    }
+    World::of(LARGE.clone())
 }
 
 fn made() -> World {
@@ -561,7 +558,7 @@ proptest! {
         for (who, objects) in &bodies {
             let _ = whole.write(|tx| upsert(tx, who, objects, Mode::Post, None));
         }
-        let mut parted = World { graph: whole.graph.clone(), clock: Clock::frozen(NOW) };
+        let (mut whole, mut parted) = (World::of(whole.graph.clone()), World::of(whole.graph));
         let selector = read(&format!("/{}", kind.name()));
         let (one, _, refused) = delete(&mut whole, &Who::server(), &selector, None, 1_000_000, |_, _| ());
         prop_assume!(refused.is_none());
