@@ -69,9 +69,10 @@ pub async fn write<E: From<Error> + Send + 'static>(
 
 /// The one parameter of every door that is not its vendor's.
 fn dry_run(context: &Context) -> Result<bool, Problem> {
-    let pairs = pairs(context.query()).ok_or_else(|| Problem::bad_request("notUtf8", "the query is not UTF-8"))?;
-    let own = pairs.into_iter().filter(|(name, _)| name == "dryRun").collect();
-    Parameters::new(own, &["dryRun"], context.limits().parameters)?.flag("dryRun", false)
+    let most = context.limits().parameters;
+    let own = pairs(context.query(), most)?.into_iter();
+    let own = own.filter(|(name, _)| name == "dryRun").collect();
+    Parameters::new(own, &["dryRun"], most)?.flag("dryRun", false)
 }
 
 /// Adds that to a write of a door's part of `/openapi.json`.
