@@ -167,7 +167,7 @@ fn server(storage: Box<dyn Storage>, wait_ms: u64) -> Server {
 }
 
 /// Entities, but for what the server keeps for itself: that there was an organization.
-fn left(server: &Server) -> usize {
+fn entities(server: &Server) -> usize {
     let graph = server.engine.snapshot();
     Kind::public().map(|kind| graph.of_kind(kind, None).count()).sum()
 }
@@ -339,7 +339,7 @@ fn the_next_start_goes_on_where_the_store_failed() {
         let repeated = world.send_with(ADMIN, "DELETE", LARGE, None, &keyed);
         assert_eq!((repeated.status, &repeated.body), (200, &again.body));
         assert_eq!(repeated.header("idempotency-replayed"), Some("true"));
-        assert_eq!(left(&world.server), 1, "all but the item");
+        assert_eq!(entities(&world.server), 1, "all but the item");
     }
 }
 
@@ -359,7 +359,7 @@ fn a_repeat_half_way_is_answered_as_the_first() {
     assert_eq!(first.body, second.body);
     let replayed = [&first, &second].map(|answer| answer.header("idempotency-replayed") == Some("true"));
     assert_eq!(replayed, [false, true]);
-    assert_eq!(left(&world.server), 1, "all but the item");
+    assert_eq!(entities(&world.server), 1, "all but the item");
 }
 
 /// Also one that finds less than the first did, which one commit would do. It does not wait for ever.
@@ -464,7 +464,7 @@ fn the_key_of_one_under_way_stands_for_no_other_request() {
         let problem: Value = serde_json::from_slice(&refused.body).expect("JSON");
         assert_eq!(problem["code"], "idempotencyKeyReused");
     }
-    assert_eq!(left(&world.server), 1, "all but the item");
+    assert_eq!(entities(&world.server), 1, "all but the item");
 }
 
 #[test]
@@ -479,5 +479,5 @@ fn a_caller_that_goes_away_does_not_end_it() {
     world.gate.arrived();
     drop(stream);
     world.gate.open();
-    until("all of it is gone", || left(&world.server) == 1);
+    until("all of it is gone", || entities(&world.server) == 1);
 }
