@@ -97,11 +97,6 @@ pub fn is_name<'g>(graph: &'g Graph, text: &str, fits: impl Fn(Node<'g>) -> bool
     called(graph, text).any(fits)
 }
 
-/// Is there an organization of that id or name, or are there several?
-pub fn is_organization(graph: &Graph, text: &str) -> bool {
-    !matches!(look(graph, Kind::Organization, text, |_| true), Ok(None))
-}
-
 /// Is another organization meant by a text, or might it be: by its id, its names, or its short id?
 pub fn leads_elsewhere(organization: Node<'_>, text: &str) -> bool {
     let short = short::by_serial(organization.graph(), Kind::Organization, text);

@@ -25,6 +25,7 @@ use crate::engine::Reply;
 use crate::http::door::{self, Door, Look, Unread, shown, tell};
 use crate::http::write::{answer as written, beside};
 use crate::http::{Context, auth, body};
+use crate::model::Kind;
 use crate::operation::allocation::{self, Account, AllocationError, Change, Direct, Done, Rules};
 use crate::operation::foreign;
 use crate::operation::moving::Entry;
@@ -146,8 +147,11 @@ fn portal_account(context: &Context, asked: &Asked) -> Result<Account, No> {
     let graph = context.state.engine.snapshot();
     let who = auth::authenticate(context, &graph)?;
     let bound = who.organization.map(|organization| organization.to_string());
+    let is_known = |name: &str| {
+        foreign::is_name(&graph, name, |_| true) || foreign::find(&graph, Kind::Organization, name, |_| true).is_some()
+    };
     let named = asked.organization.clone();
-    let named = named.filter(|name| bound.is_none() || foreign::is_organization(&graph, name));
+    let named = named.filter(|name| bound.is_none() || is_known(name));
     // Where nobody says which, there is none.
     Ok((named.or(bound).unwrap_or_default(), None))
 }

@@ -114,7 +114,7 @@ impl From<crate::access::Denied> for AllocationError {
 }
 
 /// The organization that is meant, within the caller's reach. `named` is another name it may have been given as well: if that
-/// is of any organization, in reach or not, it is the same one.
+/// is of an organization, it is the same one.
 pub fn account<'g>(
     graph: &'g Graph,
     who: &Who,
@@ -122,13 +122,11 @@ pub fn account<'g>(
     named: Option<&str>,
 ) -> Result<Node<'g>, AllocationError> {
     let view = View::new(graph, who);
-    let unknown = || AllocationError::UnknownAccount(account.to_owned());
     let reached = |text: &str| foreign::find(graph, Kind::Organization, text, |node| view.reaches(node));
     let found = Some(account).filter(|text| !text.is_empty()).and_then(reached);
-    let found = found.ok_or_else(unknown)?;
-    let is_its = |name: &str| foreign::find(graph, Kind::Organization, name, |node| node == found).is_some();
-    match named {
-        Some(name) if foreign::is_organization(graph, name) && !is_its(name) => Err(unknown()),
+    let found = found.ok_or_else(|| AllocationError::UnknownAccount(account.to_owned()))?;
+    match named.and_then(reached) {
+        Some(other) if other != found => Err(AllocationError::UnknownAccount(account.to_owned())),
         _ => Ok(found),
     }
 }
