@@ -74,6 +74,8 @@ limits! {
     refusals = 100;
     /// Keys of metadata, or of properties, that one body of a door says. An import may bring more.
     metadata = 1000;
+    /// Bytes of the lines of an import that is a dry run: one transaction, however many they are.
+    dry_bytes = 64 * 1024 * 1024;
     /// Bytes of what a client calls a device or a process.
     anchor_bytes = 256;
     /// Streams of events that may be open.

@@ -42,8 +42,8 @@ pub struct Import {
 }
 
 pub fn run(common: &Common, args: &Import) -> Result<(), Failure> {
-    // Before a database is made for them.
-    let opened: Vec<Source> = args.files.iter().map(|file| open(file)).collect::<Result<_, _>>()?;
+    // Before a database is made for them. Each is opened in its turn: a pipe waits for its writer, and files may be many.
+    args.files.iter().try_for_each(|file| is_there(file))?;
     let missing = match args.dry_run {
         true => Missing::InMemory,
         false => Missing::Made,
@@ -51,10 +51,12 @@ pub fn run(common: &Common, args: &Import) -> Result<(), Failure> {
     let reached = args.place.reach(common, missing)?;
     let target = target(args);
     let mut sum = Sum::default();
-    for (file, opened) in args.files.iter().zip(opened) {
-        let taken = stream(&reached.client, opened, &target, args.dry_run).map_err(|mut failure| {
-            failure.message = format!("{}: {}", file.display(), failure.message);
-            failure
+    for file in &args.files {
+        let taken = open(file).and_then(|opened| {
+            stream(&reached.client, opened, &target, args.dry_run).map_err(|mut failure| {
+                failure.message = format!("{}: {}", file.display(), failure.message);
+                failure
+            })
         });
         let one = taken.map_err(|mut failure| {
             if sum.lines > 0 && !args.dry_run {
@@ -87,10 +89,20 @@ pub fn open(file: &Path) -> Result<Source, Failure> {
     if file == Path::new("-") {
         return Ok((Box::new(std::io::stdin()), None));
     }
-    let unreadable = |cause: std::io::Error| Failure::refused(format!("cannot read `{}`: {cause}", file.display()));
-    let opened = File::open(file).map_err(unreadable)?;
-    let length = opened.metadata().map_err(unreadable)?.len();
+    let opened = File::open(file).map_err(|cause| unreadable(file, &cause))?;
+    let length = opened.metadata().map_err(|cause| unreadable(file, &cause))?.len();
     Ok((Box::new(opened), Some(length)))
+}
+
+fn is_there(file: &Path) -> Result<(), Failure> {
+    if file == Path::new("-") {
+        return Ok(());
+    }
+    file.metadata().map(drop).map_err(|cause| unreadable(file, &cause))
+}
+
+fn unreadable(file: &Path, cause: &std::io::Error) -> Failure {
+    Failure::refused(format!("cannot read `{}`: {cause}", file.display()))
 }
 
 /// The path of the request, with what is asked for.

@@ -82,6 +82,7 @@ pub fn unopened(database: &str, error: &StorageError) -> Failure {
             failure.help("remove it to start a new database, or go back to a backup")
         }
         StorageError::Damaged(_) => failure.help("`seatgraph verify` says more; go back to a backup"),
+        StorageError::SeveralNames(_) => failure.help("keep one of the names, or make a copy that is a file of its own"),
         StorageError::Newer { .. } => failure.help("use the program that wrote it, or a newer one"),
         _ => failure,
     }

@@ -96,8 +96,12 @@ fn note(engine: &Engine, when: &str) {
     }
 }
 
-/// As Linux numbers it, on all but a few processors.
-const SIGXFSZ: i32 = 25;
+/// From now on a write beyond the size that files may have (`ulimit -f`) fails as one to a full disk does, and ends no process.
+fn outlast_large_files() -> std::io::Result<()> {
+    /// As Linux numbers it, on all but a few processors.
+    const SIGXFSZ: i32 = 25;
+    signal::unix::signal(signal::unix::SignalKind::from_raw(SIGXFSZ)).map(drop)
+}
 
 /// Serves until a signal comes, then says it is not ready, answers what it began, and returns.
 async fn serve(
@@ -108,8 +112,7 @@ async fn serve(
 ) -> Result<(), Failure> {
     let mut terminated = signal::unix::signal(signal::unix::SignalKind::terminate())?;
     let mut interrupted = signal::unix::signal(signal::unix::SignalKind::interrupt())?;
-    // A write beyond the size that files may have (`ulimit -f`) fails as one to a full disk does, and ends no process.
-    let _too_large = signal::unix::signal(signal::unix::SignalKind::from_raw(SIGXFSZ))?;
+    outlast_large_files()?;
     let server = http::server(state.clone(), listener, workers())?;
     let handle = server.handle();
     let checks = Arc::clone(&state);
@@ -411,7 +414,7 @@ impl Inside {
         let (tell, told) = mpsc::channel();
         let thread = std::thread::Builder::new().name("inside".to_owned()).spawn(move || {
             System::new().block_on(async move {
-                match http::server(state, listener, 1) {
+                match outlast_large_files().and_then(|()| http::server(state, listener, 1)) {
                     Ok(server) => {
                         let _ = tell.send(Ok(server.handle()));
                         let _ = server.await;

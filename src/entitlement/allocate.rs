@@ -17,7 +17,7 @@ use super::reason::Reason;
 use super::refused::Refused;
 use super::ruled::{self, ALLOCATED, ENTITLEMENTS, RECORDS, RECORDS_OF, RULES, RULES_FOR};
 use super::select::{self, Candidate};
-use super::{decision, ended, reserve, seated, seats};
+use super::{decision, ended, paths, reserve, seated, seats};
 
 const OF_ITEM: Rel = known(RelationType::OneToMany, Kind::LicensedItem, Kind::License);
 const BY_LICENSE: Rel = known(RelationType::OneToMany, Kind::License, Kind::Assignment);
@@ -117,12 +117,14 @@ pub fn may_take_back(record: Node<'_>, now: Time) -> Result<(), Refused> {
     all.try_for_each(|(assignment, _)| may_end(assignment, now))
 }
 
-/// What was assigned by itself, or sold, is its holder's still.
+/// What was assigned by itself, or sold, is its holder's still; of a license that cannot be used anything may go, as a unit of a
+/// rule does.
 fn may_end(assignment: Node<'_>, now: Time) -> Result<(), Refused> {
     if seated::stays(assignment) {
         return Ok(());
     }
-    reserve::reserved(assignment, now).map_or(Ok(()), reserve::may_release)
+    let held = reserve::reserved(assignment, now).filter(|license| seated::is_usable(*license, now));
+    held.map_or(Ok(()), reserve::may_release)
 }
 
 /// What a record allocates: the assignment, the item, and whether it still opens a license that can be used.
@@ -153,7 +155,7 @@ fn allocate(
     let candidates = select::of_organization(found(tx, organization)?, found(tx, item)?, found(tx, profile)?, now)
         .map_err(Refused::NotGranted)?;
     // A denial that begins later is one: what is allocated now would be written over it.
-    let is_no = |one: Node<'_>| select::denies(&one, now) || seated::is_kept_back(&one);
+    let is_no = |one: Node<'_>| select::denies(&one, now) || seated::is_kept_back(&one, now);
     let is_denied = |candidate: &Candidate<'_>| candidate.assignment.is_some_and(is_no);
     let open: Vec<(Uuid, Option<Uuid>)> = candidates
         .iter()
@@ -309,10 +311,9 @@ pub fn rules(tx: &mut Transaction<'_>, organization: Uuid, group: Uuid, wanted: 
 }
 
 fn end(tx: &mut Transaction<'_>, rule: Uuid) -> Result<(), Violation> {
-    for assignment in ruled::leased(tx.graph(), rule) {
-        ruled::give_back(tx, assignment)?;
-    }
-    tx.remove(rule)
+    let in_doubt = paths::of_rule(found(tx, rule)?);
+    tx.remove(rule)?;
+    paths::free_lost(tx, &in_doubt)
 }
 
 /// What one member leases by the rules of a group is given back; the next use leases again.

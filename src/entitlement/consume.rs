@@ -206,7 +206,7 @@ fn assign(tx: &mut Transaction<'_>, profile: Uuid, granted: &Granted) -> Result<
     let assignment = assigned(tx, profile, granted)?;
     match granted.rule {
         Some(rule) if granted.reserves => ruled::lease(tx, assignment, rule, granted.kept_until)?,
-        Some(_) => ruled::used(tx, assignment, granted.kept_until)?,
+        Some(rule) => ruled::used(tx, assignment, rule, granted.kept_until)?,
         None => {}
     }
     Ok(assignment)

@@ -309,11 +309,12 @@ fn choose<'g>(
         reason: Reason::NotAuthorized,
         license: None,
     };
+    let room = ruled::Room::new(profile, now);
     for candidate in &candidates {
         let renews = renews
             .filter(|lease| license(*lease) == Some(candidate.license))
             .or_else(|| same_lease(candidate, asked, wanted, now));
-        match judge(candidate, profile, asked, wanted, renews, now, &mut |rule, reason| {
+        match judge(candidate, &room, asked, wanted, renews, now, &mut |rule, reason| {
             tell(candidate, rule, reason)
         }) {
             Ok(granted) => return Decision::Granted(granted),
@@ -372,7 +373,7 @@ fn same_lease<'g>(candidate: &Candidate<'g>, asked: Node<'g>, wanted: &Wanted<'_
 /// Every rule in its order, up to the first that says no.
 fn judge<'g>(
     candidate: &Candidate<'g>,
-    profile: Node<'g>,
+    room: &ruled::Room<'g>,
     asked: Node<'g>,
     wanted: &Wanted<'_>,
     renews: Option<Node<'g>>,
@@ -491,7 +492,7 @@ fn judge<'g>(
         };
     }
     if let Some(by_rule) = by_rule.filter(|_| reserves) {
-        let has_room = ruled::has_room(by_rule, license, profile, now);
+        let has_room = room.is_for(by_rule, license);
         rule(Rule::Quota, (!has_room).then_some(Reason::QuotaExceeded))?;
     }
     let (longest_ms, refresh_ms) = model.lease.of(wanted.mode);
@@ -612,7 +613,7 @@ fn judge<'g>(
 /// Does it keep its holder from what a rule opens? A denial that begins later stays one: a use before it does not turn
 /// it into a reservation, without which there is no use by a rule. Nor does it turn one that is kept without a seat.
 pub fn keeps_rules_out(assignment: &Entity, now: Time) -> bool {
-    select::denies(assignment, now) || seated::is_kept_back(assignment)
+    select::denies(assignment, now) || seated::is_kept_back(assignment, now)
 }
 
 /// A reservation by hand that begins later is not turned into a rule's.

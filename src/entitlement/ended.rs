@@ -1,5 +1,6 @@
 //! An assignment whose end has passed is none: it holds no seat, opens nothing, and was made by nobody. Whoever makes one of
-//! the same license and profile makes it of that: it keeps its id and its leases, and nothing else (`licensing.md` 3).
+//! the same license and profile makes it of that: it keeps its id and its leases, and nothing else (`licensing.md` 3). Only a generic write
+//! that gives one a later end goes on with what there was.
 
 use uuid::Uuid;
 

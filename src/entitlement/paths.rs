@@ -125,11 +125,31 @@ pub fn reservations_in(entitlement: Node<'_>, consumer: Node<'_>) -> Vec<Reserva
             ends.entitlement.id == entitlement.id && !select::is_individual(&ends.license)
         });
     }
+    let licenses = || {
+        entitlement
+            .hop(Hop::forward(LICENSES), None)
+            .map(|(license, _)| license)
+    };
+    // From the end that has fewer.
+    let (members, assigned) = (Hop::backward(MEMBERSHIP), Hop::forward(BY_LICENSE));
+    let count = consumer.hop_count(members);
+    let mut assignments = licenses().map(|license| license.hop_count(assigned).max(1));
+    let has_more = assignments
+        .try_fold(0, |sum: usize, more| Some(sum + more).filter(|sum| *sum <= count))
+        .is_none();
+    if has_more {
+        let all = consumer.hop(members, None).map(|(member, _)| member);
+        return all
+            .flat_map(|member| {
+                of_member(member, |ends| {
+                    ends.entitlement.id == entitlement.id && !select::is_individual(&ends.license)
+                })
+            })
+            .collect();
+    }
     let mut found = Vec::new();
-    for (license, _) in entitlement.hop(Hop::forward(LICENSES), None) {
-        if !select::is_individual(&license) {
-            of_license(license, entitlement, consumer, &mut found);
-        }
+    for license in licenses().filter(|license| !select::is_individual(license)) {
+        of_license(license, entitlement, consumer, &mut found);
     }
     found
 }
@@ -221,7 +241,7 @@ fn outcome(graph: &Graph, reservation: &Reservation, now: Time) -> Outcome {
     if membership.is_some_and(|membership| is_valid(membership, now)) {
         return Outcome::Stays;
     }
-    let takes_over = |rule: &Node<'_>| ruled::has_room(*rule, license, profile, now);
+    let takes_over = |rule: &Node<'_>| ruled::Room::new(profile, now).is_for(*rule, license);
     let other = ruled::opens(license, profile, now).filter(|_| seats::holds(assignment.fields(), now));
     match other.filter(takes_over) {
         Some(rule) => Outcome::PassedOn(rule.id),

@@ -6,6 +6,8 @@
 //! member leaves the group, and with the rule; live leases run out. A direct record of the organization, even an empty
 //! one, masks the rules: then only what the record allocates is open to the user.
 
+use std::cell::RefCell;
+
 use smallvec::SmallVec;
 use uuid::Uuid;
 
@@ -112,29 +114,71 @@ pub fn usage(rule: Node<'_>, now: Time) -> u64 {
     rule.graph().taken(rule, now).reserved
 }
 
-/// May the member lease the license by it? Without a quota any number may; whoever holds another license by it may have this one
-/// instead.
-pub fn has_room(rule: Node<'_>, license: Node<'_>, profile: Node<'_>, now: Time) -> bool {
-    quota(rule).is_none_or(|quota| usage(rule, now) < quota || !others(rule, license, profile, now).is_empty())
+/// What a profile holds by rules, for which it may have other licenses instead. Looked for once a rule, however many licenses a
+/// decision goes through.
+pub struct Room<'g> {
+    profile: Node<'g>,
+    now: Time,
+    known: RefCell<SmallVec<[Known<'g>; 1]>>,
 }
 
-/// What the member holds by the rule on other licenses, and gives back for this one. A seat that its model does not let go stays
-/// while its license can be used.
-fn others(rule: Node<'_>, license: Node<'_>, profile: Node<'_>, now: Time) -> Vec<Uuid> {
-    let may_go = |other: Node<'_>| !seated::is_usable(other, now) || reserve::may_release(other).is_ok();
-    let is_other = |assignment: &Node<'_>| {
-        let of = ends(*assignment).filter(|_| assignment.parent(LEASED) == Some(rule));
-        let of = of.filter(|(other, holder)| *other != license && *holder == profile);
-        of.is_some_and(|(other, _)| seats::holds(assignment.fields(), now) && may_go(other))
-    };
+/// A rule, and the licenses that the profile holds by it.
+type Known<'g> = (Node<'g>, Vec<Node<'g>>);
+
+impl<'g> Room<'g> {
+    pub fn new(profile: Node<'g>, now: Time) -> Self {
+        Self {
+            profile,
+            now,
+            known: RefCell::default(),
+        }
+    }
+
+    /// May the profile lease the license by the rule? Without a quota anybody may; whoever holds another license by it may have this
+    /// one instead.
+    pub fn is_for(&self, rule: Node<'g>, license: Node<'g>) -> bool {
+        quota(rule).is_none_or(|quota| usage(rule, self.now) < quota || self.holds_other(rule, license))
+    }
+
+    fn holds_other(&self, rule: Node<'g>, license: Node<'g>) -> bool {
+        let mut known = self.known.borrow_mut();
+        let at = known.iter().position(|(of, _)| *of == rule).unwrap_or_else(|| {
+            let licenses = held(rule, self.profile, self.now).map(|(_, license)| license);
+            known.push((rule, licenses.collect()));
+            known.len() - 1
+        });
+        known
+            .get(at)
+            .is_some_and(|(_, licenses)| licenses.iter().any(|other| *other != license))
+    }
+
+    /// Of two rules that open the same license, the one by which it is held already; else one that has room.
+    pub(super) fn is_better(&self, rule: Node<'g>, other: Node<'g>, license: Node<'g>) -> bool {
+        let assignment = license.graph().assignment(license, self.profile);
+        let held = assignment.filter(|assignment| select::is_reserved(assignment, self.now));
+        match held.and_then(|assignment| assignment.parent(LEASED)) {
+            Some(by) if by == other => false,
+            Some(by) if by == rule => true,
+            _ => !self.is_for(other, license) && self.is_for(rule, license),
+        }
+    }
+}
+
+/// What the profile holds by the rule and may give back for another license: the assignment and its license. A seat that its model
+/// does not let go stays while its license can be used.
+fn held<'g>(rule: Node<'g>, profile: Node<'g>, now: Time) -> impl Iterator<Item = (Node<'g>, Node<'g>)> {
+    let may_go = move |license: Node<'g>| !seated::is_usable(license, now) || reserve::may_release(license).is_ok();
     let (by_rule, by_profile) = (Hop::forward(LEASED), Hop::forward(BY_PROFILE));
     // From whichever end has fewer to look at.
     let all = match rule.hop_count(by_rule) < profile.hop_count(by_profile) {
         true => rule.hop(by_rule, None),
         false => profile.hop(by_profile, None),
     };
-    let all = all.map(|(assignment, _)| assignment).filter(is_other);
-    all.map(|assignment| assignment.id).collect()
+    all.filter_map(move |(assignment, _)| {
+        let (license, holder) = ends(assignment).filter(|_| assignment.parent(LEASED) == Some(rule))?;
+        let is_held = holder == profile && seats::holds(assignment.fields(), now) && may_go(license);
+        is_held.then_some((assignment, license))
+    })
 }
 
 fn quota(rule: Node<'_>) -> Option<u64> {
@@ -148,18 +192,6 @@ pub fn fits(rule: Node<'_>, now: Time) -> Result<(), Refused> {
     match quota(rule).is_some_and(|quota| quota < usage(rule, now)) {
         true => Err(Refused::NotGranted(Reason::QuotaExceeded)),
         false => Ok(()),
-    }
-}
-
-/// Of two rules that open the same license to a profile, the one by which it is held already; else one that has room.
-pub(super) fn is_better(rule: Node<'_>, other: Node<'_>, license: Node<'_>, profile: Node<'_>, now: Time) -> bool {
-    let assignment = license.graph().assignment(license, profile);
-    let held = assignment.filter(|assignment| select::is_reserved(assignment, now));
-    let has_room = |rule| has_room(rule, license, profile, now);
-    match held.and_then(|assignment| assignment.parent(LEASED)) {
-        Some(by) if by == other => false,
-        Some(by) if by == rule => true,
-        _ => !has_room(other) && has_room(rule),
     }
 }
 
@@ -189,24 +221,33 @@ pub(super) fn hang(tx: &mut Transaction<'_>, assignment: Uuid, rule: Uuid) -> Re
     relink(tx, assignment, Some(rule))?;
     let graph = tx.graph();
     let of = graph.find(assignment).and_then(ends).zip(graph.find(rule));
-    let others = of.map(|((license, profile), rule)| others(rule, license, profile, tx.now()));
-    for other in others.unwrap_or_default() {
+    let others: Vec<Uuid> = of.map_or_else(Vec::new, |((license, profile), rule)| {
+        let held = held(rule, profile, tx.now()).filter(|(_, other)| *other != license);
+        held.map(|(other, _)| other.id).collect()
+    });
+    for other in others {
         give_back(tx, other)?;
     }
     Ok(())
 }
 
-/// Used again: the three months begin anew. Written once a day at most, or every renewal would be one write more, but for a lease
+/// Used again by the rule it hangs on: the three months begin anew. Written once a day at most, or every renewal would be one write more, but for a lease
 /// that would last longer.
-pub(super) fn used(tx: &mut Transaction<'_>, assignment: Uuid, leased_until: Time) -> Result<(), Violation> {
+pub(super) fn used(
+    tx: &mut Transaction<'_>,
+    assignment: Uuid,
+    rule: Uuid,
+    leased_until: Time,
+) -> Result<(), Violation> {
     let node = tx
         .graph()
         .find(assignment)
         .ok_or(Violation::NotFound { id: assignment })?;
     let until = node.fields().get(UNTIL).and_then(Value::as_time);
     let next = idle(tx.now()).max(leased_until);
-    let is_old = until.is_some_and(|until| until.millis() <= next.millis() - DAY_MS || until < leased_until);
-    if node.parent(LEASED).is_none() || !is_old {
+    let is_old = until.is_none_or(|until| until.millis() <= next.millis() - DAY_MS || until < leased_until);
+    let hangs = node.parent(LEASED).is_some_and(|by| by.id == rule) && node.parent(ALLOCATED).is_none();
+    if !hangs || !is_old {
         return Ok(());
     }
     let fields = node.fields().with(UNTIL, Some(Value::Time(next)));
@@ -261,10 +302,11 @@ fn opened(license: Node<'_>) -> Option<(Node<'_>, Node<'_>)> {
 pub(super) fn opens<'g>(license: Node<'g>, profile: Node<'g>, now: Time) -> Option<Node<'g>> {
     let (item, owner) = opened(license)?;
     let open = rules(profile, now).into_iter();
+    let room = Room::new(profile, now);
     open.filter(|ruled| ruled.item == item && ruled.organization == owner)
         .map(|ruled| ruled.rule)
         .reduce(|best, rule| {
-            if is_better(rule, best, license, profile, now) {
+            if room.is_better(rule, best, license) {
                 rule
             } else {
                 best

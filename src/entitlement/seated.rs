@@ -55,7 +55,7 @@ fn found<'t>(tx: &'t Transaction<'_>, id: Uuid) -> Result<Node<'t>, Violation> {
 
 /// Is the license assigned by it, whoever did so? One that is inactive still is.
 pub fn is_assigned(assignment: &Entity, now: Time) -> bool {
-    is_active(assignment, now) || assignment.fields().get(ACTIVE) == Some(&Value::Bool(false))
+    is_active(assignment, now) || is_kept_back(assignment, now)
 }
 
 /// It holds a seat, and opens its license.
@@ -69,8 +69,8 @@ pub fn is_own(assignment: &Entity) -> bool {
 }
 
 /// Is it kept without a seat? Its holder is not to have the license by what others allocate either (`doors.md` E, masking).
-pub fn is_kept_back(assignment: &Entity) -> bool {
-    assignment.fields().get(ACTIVE) == Some(&Value::Bool(false))
+pub fn is_kept_back(assignment: &Entity, now: Time) -> bool {
+    assignment.fields().get(ACTIVE) == Some(&Value::Bool(false)) && !ended::has_ended(assignment, now)
 }
 
 /// Is it its holder's, whatever a rule or a direct record that it hangs on as well comes to?
@@ -276,7 +276,7 @@ pub fn assign_group(tx: &mut Transaction<'_>, license: Uuid, group: Uuid, terms:
         let there = there.filter(|there| !ended::has_ended(there, now));
         let ours = there.filter(|there| there.parent(BY_GROUP).is_some_and(|by| by.id == id));
         let terms = match ours.zip(former.as_ref()) {
-            Some((ours, former)) if is_kept_back(&ours) && former.active != Some(Value::Bool(false)) => continue,
+            Some((ours, former)) if is_kept_back(&ours, now) && former.active != Some(Value::Bool(false)) => continue,
             Some((ours, former)) => former.becomes(&of_member, &ours),
             None if !terms.active || there.is_some_and(|there| is_assigned(&there, now)) => continue,
             None => of_member.clone(),

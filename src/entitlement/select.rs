@@ -346,6 +346,7 @@ fn gather<'g>(
             }
         }
     }
+    let room = ruled::Room::new(profile, now);
     for ruled in ruled::rules(profile, now) {
         budget.spend()?;
         if !items.has(ruled.item) {
@@ -364,7 +365,7 @@ fn gather<'g>(
                     let Some(known) = found.get_mut(*at.get()) else {
                         continue;
                     };
-                    let is_better = |other| ruled::is_better(ruled.rule, other, license, profile, now);
+                    let is_better = |other| room.is_better(ruled.rule, other, license);
                     if known.rule.is_none_or(is_better) {
                         known.rule = Some(ruled.rule);
                         if let Path::Rule(path) = &mut known.path {

@@ -18,7 +18,7 @@ use serde_json::json;
 
 pub use export::export;
 pub use pace::QUIET;
-use pace::{DRY_BYTES, Rests};
+use pace::Rests;
 
 use super::door::Door;
 use super::operation::no_match;
@@ -98,12 +98,17 @@ pub async fn import(context: &Context, mut payload: Payload) -> Result<HttpRespo
             )
             .limit(limit)
             .help("try a part of them: without `dryRun` they go in several commits"));
-        } else if lines.bytes > DRY_BYTES {
+        } else if lines.bytes as u64 > limits.dry_bytes {
+            let limit = Limit {
+                name: "dry_bytes",
+                value: limits.dry_bytes,
+            };
             return Err(Problem::new(
                 StatusCode::PAYLOAD_TOO_LARGE,
-                "tooManyLines",
-                format!("the lines of a dry run have at most {DRY_BYTES} bytes"),
+                "dryRunTooLong",
+                "a dry run takes fewer bytes",
             )
+            .limit(limit)
             .help("try a part of them: without `dryRun` they go in several commits"));
         }
     }

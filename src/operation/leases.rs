@@ -12,6 +12,7 @@ use crate::error::Error;
 use crate::graph::Node;
 use crate::model::schema::{Hop, known};
 use crate::model::{Kind, Rel, RelationType, Serial, Time};
+use crate::query::{Code, QueryError};
 
 const ENTITLEMENTS: Rel = known(RelationType::OneToMany, Kind::Organization, Kind::Entitlement);
 const LEASES: Rel = known(RelationType::OneToMany, Kind::Assignment, Kind::Consumption);
@@ -43,16 +44,27 @@ pub struct Listed<'g> {
     pub profile: Option<Node<'g>>,
 }
 
-/// The assignments of each of its licenses, after a serial.
+/// The assignments of each of its licenses that has any, after a serial.
 fn of_organization<'g>(organization: Option<Node<'g>>, from: Serial) -> impl Iterator<Item = List<'g>> {
     let entitlements = organization
         .into_iter()
         .flat_map(|one| one.hop(Hop::forward(ENTITLEMENTS), None));
     let licenses = entitlements.flat_map(|(entitlement, _)| entitlement.hop(Hop::forward(select::LICENSES), None));
-    licenses.map(move |(license, _)| -> List<'g> {
+    let licenses = licenses.map(|(license, _)| license);
+    let assigned = licenses.filter(|license| license.hop_count(Hop::forward(BY_LICENSE)) > 0);
+    assigned.map(move |license| -> List<'g> {
         let assignments = license.hop(Hop::forward(BY_LICENSE), Some(from));
         Box::new(assignments.map(|(assignment, _)| assignment))
     })
+}
+
+fn too_many(visits: u64) -> QueryError {
+    QueryError::new(
+        Code::VisitedTooMuch,
+        format!("more than {visits} licenses would be looked at for a page"),
+    )
+    .limit("visited", visits)
+    .help("ask by `profileId` or by `licenseId`")
 }
 
 /// Up to `most` of them from a place on, and the place to go on from where there may be more. Looks at `visits`
@@ -100,7 +112,16 @@ pub fn list<'g>(
         (None, Some(license)) => Box::new(license.hop(Hop::forward(BY_LICENSE), Some(from)).map(|(node, _)| node)),
         // Of a bound token those of its organization's licenses: others' neither cost it anything nor cut its pages.
         (None, None) => match who.organization {
-            Some(bound) => Box::new(Merged::of(of_organization(graph.find(bound), from).collect())),
+            Some(bound) => {
+                let most = usize::try_from(visits).unwrap_or(usize::MAX);
+                let lists: Vec<List<'g>> = of_organization(graph.find(bound), from)
+                    .take(most.saturating_add(1))
+                    .collect();
+                if lists.len() > most {
+                    return Err(too_many(visits).into());
+                }
+                Box::new(Merged::of(lists))
+            }
             None => Box::new(graph.of_kind(Kind::Assignment, Some(from))),
         },
     };

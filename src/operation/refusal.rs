@@ -78,7 +78,7 @@ pub enum Refusal {
     TieExists { kind: Kind, ends: [(Kind, Uuid); 2] },
     #[error("the ends named in `relationAttributeObject` are not those of the relation it stands in")]
     EndsDisagree,
-    #[error("the relation is listed and unlinked in one body")]
+    #[error("the relation is linked and unlinked in one body")]
     LinkedToo,
     #[error("the `{}` `{id}` does not exist, so nothing is linked to it", kind.name())]
     NothingToUnlink { kind: Kind, id: Uuid },

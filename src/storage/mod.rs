@@ -93,6 +93,8 @@ impl Head {
 pub enum StorageError {
     #[error("{0}")]
     Unavailable(String),
+    #[error("{0}")]
+    SeveralNames(String),
     #[error("the database is locked by another process: {0}")]
     Locked(String),
     #[error("the database has schema {found}, this program knows up to {known}")]

@@ -400,6 +400,28 @@ fn a_log_that_nobody_can_be_told_stops_nothing() {
 }
 
 #[test]
+fn a_file_that_may_not_grow_is_a_full_disk() {
+    let folder = folder();
+    let here = folder.path();
+    let limited = |line: &str| {
+        let script = format!("ulimit -f 200; exec {} {line}", env!("CARGO_BIN_EXE_seatgraph"));
+        let done = Command::new("sh").current_dir(here).args(["-c", &script]).output();
+        done.expect("a shell")
+    };
+    let made = run(here, "generate --organizations 50 --users 500 --licenses 500");
+    std::fs::write(here.join("world.ndjson"), made.stdout).expect("a file");
+    let done = limited("import world.ndjson --database a.db");
+    // No signal has ended it.
+    assert_eq!(done.status.code(), Some(4), "{}", text(&done.stderr));
+    assert!(
+        text(&done.stderr).contains("storageUnavailable"),
+        "{}",
+        text(&done.stderr)
+    );
+    assert_eq!(run(here, "verify --database a.db").status.code(), Some(0));
+}
+
+#[test]
 fn an_import_that_meets_a_stop_says_how_far_it_came() {
     let folder = folder();
     let serve = "serve --listen 127.0.0.1:0 --database memory:";

@@ -605,6 +605,23 @@ fn whoever_leaves_a_group_keeps_what_another_one_gives() {
 }
 
 #[test]
+fn a_rule_that_the_door_drops_leaves_its_units_to_another() {
+    let mut world = World::new(&format!(
+        "{RULED}
+         ProfileGroup team name=Team < acme
+         Membership ann team
+         AllocationRule other < team editor"
+    ));
+    assert_eq!(world.step("ann editor"), "new lic 900");
+    assert_eq!(world.step("bob editor"), "new lic 900");
+    assert_eq!(rules(&mut world, None, &[]), "");
+    world.now = 900;
+    assert_eq!(world.step("free lic"), "1 of 2");
+    assert_eq!(usage(&world, "other"), 1);
+    assert_eq!(world.step("ann editor"), "new lic 1800");
+}
+
+#[test]
 fn what_outlives_its_rule_ends_with_the_next_one() {
     let mut world = World::new(&format!(
         "{RULED}

@@ -17,9 +17,6 @@ const BESIDE: usize = 100;
 /// Bytes of a batch while nobody else writes: no more is held in memory for one.
 const ALONE_BYTES: usize = 8 * 1024 * 1024;
 
-/// Bytes of a dry run, which is one transaction however long it is. A hundred thousand lines of `generate` have a third of them.
-pub const DRY_BYTES: usize = 64 * 1024 * 1024;
-
 /// Bytes of a batch beside others, which long lines, or the lists of another system, come to sooner.
 const BESIDE_BYTES: usize = 64 * 1024;
 

@@ -96,9 +96,8 @@ impl Lock {
         if let Ok(found) = database.metadata()
             && names(&found) > 1
         {
-            return Err(StorageError::Unavailable(format!(
-                "`{}` has {} names (hard links), and by another name another process could write it: keep one of them, or make a \
-                 copy that is a file of its own",
+            return Err(StorageError::SeveralNames(format!(
+                "`{}` has {} names (hard links), and by another name another process could write it",
                 database.display(),
                 names(&found)
             )));
