@@ -98,7 +98,11 @@ fn is_there(file: &Path) -> Result<(), Failure> {
     if file == Path::new("-") {
         return Ok(());
     }
-    file.metadata().map(drop).map_err(|cause| unreadable(file, &cause))
+    let found = file.metadata().map_err(|cause| unreadable(file, &cause))?;
+    match found.is_file() {
+        true => File::open(file).map(drop).map_err(|cause| unreadable(file, &cause)),
+        false => Ok(()),
+    }
 }
 
 fn unreadable(file: &Path, cause: &std::io::Error) -> Failure {

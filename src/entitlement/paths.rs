@@ -130,12 +130,17 @@ pub fn reservations_in(entitlement: Node<'_>, consumer: Node<'_>) -> Vec<Reserva
             .hop(Hop::forward(LICENSES), None)
             .map(|(license, _)| license)
     };
-    // From the end that has fewer.
-    let (members, assigned) = (Hop::backward(MEMBERSHIP), Hop::forward(BY_LICENSE));
+    // From the end that has fewer to look at: of the licenses those are reservations, and each license once.
+    let members = Hop::backward(MEMBERSHIP);
     let count = consumer.hop_count(members);
-    let mut assignments = licenses().map(|license| license.hop_count(assigned).max(1));
-    let has_more = assignments
-        .try_fold(0, |sum: usize, more| Some(sum + more).filter(|sum| *sum <= count))
+    let looks = |license: Node<'_>| match select::is_individual(&license) {
+        true => 1,
+        false => license.graph().reserving(license).take(count + 1).count().max(1),
+    };
+    let has_more = licenses()
+        .try_fold(0, |sum: usize, license| {
+            Some(sum + looks(license)).filter(|sum| *sum <= count)
+        })
         .is_none();
     if has_more {
         let all = consumer.hop(members, None).map(|(member, _)| member);
