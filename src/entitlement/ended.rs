@@ -1,6 +1,6 @@
 //! An assignment whose end has passed is none: it holds no seat, opens nothing, and was made by nobody. Whoever makes one of
-//! the same license and profile makes it of that: it keeps its id and its leases, and nothing else (`licensing.md` 3). Only a generic write
-//! that gives one a later end goes on with what there was.
+//! the same license and profile makes it of that: it keeps its id and its leases, and nothing else (`licensing.md` 3). Only a
+//! generic write that gives one a later end goes on with what there was.
 
 use uuid::Uuid;
 
@@ -11,8 +11,9 @@ use super::ruled::{ALLOCATED, LEASED};
 use super::seated::BY_GROUP;
 use super::select;
 
-pub fn has_ended(assignment: &Entity, now: Time) -> bool {
-    select::end(assignment).is_some_and(|until| until <= now)
+/// Of an assignment, or of its license.
+pub fn has_ended(entity: &Entity, now: Time) -> bool {
+    select::end(entity).is_some_and(|until| until <= now)
 }
 
 /// Leaves nothing of one that has ended: neither a field, nor the rule, the record or the group it was made by. To be called

@@ -120,10 +120,13 @@ fn by_rules(graph: &Graph, assignments: Vec<Uuid>, found: &mut Vec<Reservation>)
 
 /// Those of a consumer, a group or a profile, in one entitlement that it is about to lose. That opened nothing individual.
 pub fn reservations_in(entitlement: Node<'_>, consumer: Node<'_>) -> Vec<Reservation> {
-    if consumer.kind == Kind::Profile {
-        return of_member(consumer, |ends| {
+    let of = |member: Node<'_>| {
+        of_member(member, |ends| {
             ends.entitlement.id == entitlement.id && !select::is_individual(&ends.license)
-        });
+        })
+    };
+    if consumer.kind == Kind::Profile {
+        return of(consumer);
     }
     let licenses = || {
         entitlement
@@ -143,14 +146,7 @@ pub fn reservations_in(entitlement: Node<'_>, consumer: Node<'_>) -> Vec<Reserva
         })
         .is_none();
     if has_more {
-        let all = consumer.hop(members, None).map(|(member, _)| member);
-        return all
-            .flat_map(|member| {
-                of_member(member, |ends| {
-                    ends.entitlement.id == entitlement.id && !select::is_individual(&ends.license)
-                })
-            })
-            .collect();
+        return consumer.hop(members, None).flat_map(|(member, _)| of(member)).collect();
     }
     let mut found = Vec::new();
     for license in licenses().filter(|license| !select::is_individual(license)) {

@@ -7,7 +7,7 @@ use crate::model::{Kind, Time, Value, Values};
 
 use super::refused::Refused;
 use super::terms::Limited;
-use super::{model, seats, select, terms};
+use super::{ended, model, seats, terms};
 
 /// Asked once the new reservation is in. Who had the seat already, by a lease, takes none; where uses or time are limited, no
 /// number of seats runs out.
@@ -60,6 +60,5 @@ pub fn may_release(license: Node<'_>) -> Result<(), Refused> {
 /// The license whose reservation this assignment holds now: none where the license is over, for it ended with that.
 pub fn reserved(assignment: Node<'_>, now: Time) -> Option<Node<'_>> {
     let license = assignment.parent(known(RelationType::OneToMany, Kind::License, Kind::Assignment))?;
-    let is_over = select::end(&license).is_some_and(|end| end <= now);
-    (seats::holds(assignment.fields(), now) && !is_over).then_some(license)
+    (seats::holds(assignment.fields(), now) && !ended::has_ended(&license, now)).then_some(license)
 }

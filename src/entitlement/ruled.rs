@@ -231,8 +231,8 @@ pub(super) fn hang(tx: &mut Transaction<'_>, assignment: Uuid, rule: Uuid) -> Re
     Ok(())
 }
 
-/// Used again by the rule it hangs on: the three months begin anew. Written once a day at most, or every renewal would be one write more, but for a lease
-/// that would last longer.
+/// Used again by the rule it hangs on: the three months begin anew. Written once a day at most, or every renewal would be one write
+/// more, but for a lease that would last longer.
 pub(super) fn used(
     tx: &mut Transaction<'_>,
     assignment: Uuid,

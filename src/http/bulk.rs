@@ -87,29 +87,9 @@ pub async fn import(context: &Context, mut payload: Payload) -> Result<HttpRespo
         if !dry_run {
             importer.commit_full(&mut lines.complete, false).await?;
         } else if lines.complete.len() as u64 >= limits.targets {
-            let limit = Limit {
-                name: "targets",
-                value: limits.targets,
-            };
-            return Err(Problem::new(
-                StatusCode::PAYLOAD_TOO_LARGE,
-                "tooManyLines",
-                "a dry run takes fewer lines",
-            )
-            .limit(limit)
-            .help("try a part of them: without `dryRun` they go in several commits"));
+            return Err(too_long_dry("tooManyLines", "lines", "targets", limits.targets));
         } else if lines.bytes as u64 > limits.dry_bytes {
-            let limit = Limit {
-                name: "dry_bytes",
-                value: limits.dry_bytes,
-            };
-            return Err(Problem::new(
-                StatusCode::PAYLOAD_TOO_LARGE,
-                "dryRunTooLong",
-                "a dry run takes fewer bytes",
-            )
-            .limit(limit)
-            .help("try a part of them: without `dryRun` they go in several commits"));
+            return Err(too_long_dry("dryRunTooLong", "bytes", "dry_bytes", limits.dry_bytes));
         }
     }
     let mut rest = lines.finish().map_err(|problem| importer.stopped(problem))?;
@@ -128,6 +108,17 @@ pub async fn import(context: &Context, mut payload: Payload) -> Result<HttpRespo
     Ok(HttpResponse::Ok()
         .insert_header((GRAPH_REVISION, importer.revision))
         .json(answer))
+}
+
+/// Beyond this limit, in lines or bytes.
+fn too_long_dry(code: &'static str, what: &str, name: &'static str, value: u64) -> Problem {
+    Problem::new(
+        StatusCode::PAYLOAD_TOO_LARGE,
+        code,
+        format!("a dry run takes fewer {what}"),
+    )
+    .limit(Limit { name, value })
+    .help("try a part of them: without `dryRun` they go in several commits")
 }
 
 struct Importer<'a> {

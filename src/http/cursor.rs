@@ -9,7 +9,8 @@ use crate::query::Position;
 /// Bytes of the authentication code kept in a cursor.
 const MAC: usize = 16;
 
-/// Of selectors, and of lists that pass over what is hidden. The key is the process's own: cursors end with it, and a client that comes back with an old one starts over.
+/// Of selectors, and of lists that pass over what is hidden. The key is the process's own: cursors end with it, and a client that
+/// comes back with an old one starts over.
 pub struct Cursors {
     /// Of nothing yet: each code goes on from here.
     keyed: Hmac<Sha256>,

@@ -1,5 +1,6 @@
 //! Leases as a caller may see them: one's own, or with `Consumption.read` those of others, assignment by assignment, so that
-//! a page costs the same however many there are. Those that have ended or were given back are none.
+//! a page costs the same however many there are; of a bound token that asks for all, a look at each license of its organization
+//! besides. Those that have ended or were given back are none.
 
 use uuid::Uuid;
 

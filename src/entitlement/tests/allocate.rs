@@ -7,6 +7,11 @@ use crate::entitlement::{paths, ruled, seated};
 const RULED: &str = "part ent crew
     AllocationRule rule < crew editor";
 
+/// Another group of one of them, with a rule of its own.
+const OTHER: &str = "ProfileGroup team name=Team < acme
+    Membership ann team
+    AllocationRule other < team editor";
+
 #[test]
 fn a_member_leases_by_the_rule_and_holds_the_seat() {
     check(
@@ -579,12 +584,7 @@ fn a_unit_goes_with_its_rule_whatever_way_is_left() {
 
 #[test]
 fn whoever_leaves_a_group_keeps_what_another_one_gives() {
-    let mut world = World::new(&format!(
-        "{RULED}
-         ProfileGroup team name=Team < acme
-         Membership ann team
-         AllocationRule other < team editor"
-    ));
+    let mut world = World::new(&format!("{RULED}\n{OTHER}"));
     assert_eq!(world.step("ann editor"), "new lic 900");
     assert_eq!(world.step("bob editor"), "new lic 900");
     leave(&mut world, "ann", "crew");
@@ -606,12 +606,7 @@ fn whoever_leaves_a_group_keeps_what_another_one_gives() {
 
 #[test]
 fn a_rule_that_the_door_drops_leaves_its_units_to_another() {
-    let mut world = World::new(&format!(
-        "{RULED}
-         ProfileGroup team name=Team < acme
-         Membership ann team
-         AllocationRule other < team editor"
-    ));
+    let mut world = World::new(&format!("{RULED}\n{OTHER}"));
     assert_eq!(world.step("ann editor"), "new lic 900");
     assert_eq!(world.step("bob editor"), "new lic 900");
     assert_eq!(rules(&mut world, None, &[]), "");
@@ -623,12 +618,7 @@ fn a_rule_that_the_door_drops_leaves_its_units_to_another() {
 
 #[test]
 fn what_outlives_its_rule_ends_with_the_next_one() {
-    let mut world = World::new(&format!(
-        "{RULED}
-         ProfileGroup team name=Team < acme
-         Membership ann team
-         AllocationRule other < team editor"
-    ));
+    let mut world = World::new(&format!("{RULED}\n{OTHER}"));
     assert_eq!(world.step("ann editor"), "new lic 900");
     world.now = 900;
     for (rule, left) in [("rule", "1 of 2"), ("other", "0 of 2")] {
