@@ -1,7 +1,8 @@
-//! A connection: what comes is read as it comes, what goes waits for the end of the worker's turn (`sender`).
+//! A connection: what comes goes on request by request (`turns`), what goes waits for the end of the worker's turn (`sender`).
 
 pub mod sender;
 pub mod together;
+pub mod turns;
 pub mod watch;
 
 use std::cell::RefCell;
@@ -13,6 +14,7 @@ use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use actix_web::rt;
+use bytes::{Buf as _, BytesMut};
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, Shutdown, recv, shutdown};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -20,6 +22,7 @@ use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 
 use self::sender::Sender;
+use self::turns::Turns;
 use self::watch::{Marks, Watch};
 
 /// Of one connection no more waits for the end of a turn. What is longer goes at once, to its end, as fast as the client takes it:
@@ -33,6 +36,8 @@ const PATIENCE: u32 = 300;
 
 pub(super) struct Connection {
     incoming: OwnedReadHalf,
+    /// What came behind a request that is yet to be answered. While there is some, nothing is read.
+    held: BytesMut,
     outgoing: Rc<Outgoing>,
     sender: Rc<Sender>,
     /// Its writer has been told to wait.
@@ -45,11 +50,13 @@ impl Connection {
         let outgoing = Rc::new(Outgoing {
             socket,
             waiting: RefCell::default(),
+            turns: RefCell::default(),
             marks: Marks::default(),
         });
         watch.add(&outgoing);
         Self {
             incoming,
+            held: BytesMut::new(),
             outgoing,
             sender,
             was_full: false,
@@ -72,6 +79,8 @@ impl Drop for Connection {
 pub(super) struct Outgoing {
     socket: OwnedWriteHalf,
     waiting: RefCell<Waiting>,
+    /// What is read is asked of it.
+    turns: RefCell<Turns>,
     marks: Marks,
 }
 
@@ -290,13 +299,53 @@ impl AsyncRead for Connection {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let before = buffer.filled().len();
-        ready!(Pin::new(&mut self.incoming).poll_read(context, buffer))?;
-        if buffer.filled().len() > before {
-            self.outgoing.waiting.borrow_mut().is_long = false;
-            self.outgoing.marks.read();
+        let this = &mut *self;
+        let mut turns = this.outgoing.turns.borrow_mut();
+        if turns.has_ended() {
+            return discard(&mut this.incoming, context, buffer);
         }
+        if this.held.is_empty() {
+            let before = buffer.filled().len();
+            ready!(Pin::new(&mut this.incoming).poll_read(context, buffer))?;
+            let read = &buffer.filled()[before..];
+            if read.is_empty() {
+                return Poll::Ready(Ok(()));
+            }
+            this.outgoing.waiting.borrow_mut().is_long = false;
+            this.outgoing.marks.read();
+            let admitted = turns.admit(read, context);
+            if admitted == read.len() {
+                return Poll::Ready(Ok(()));
+            }
+            this.held.extend_from_slice(&read[admitted..]);
+            buffer.set_filled(before + admitted);
+            return if admitted > 0 {
+                Poll::Ready(Ok(()))
+            } else {
+                Poll::Pending
+            };
+        }
+        let room = this.held.len().min(buffer.remaining());
+        let admitted = turns.admit(&this.held[..room], context);
+        if admitted == 0 {
+            return Poll::Pending;
+        }
+        buffer.put_slice(&this.held[..admitted]);
+        this.held.advance(admitted);
+        this.outgoing.marks.read();
         Poll::Ready(Ok(()))
+    }
+}
+
+/// Reads to the client's end, and gives nothing on.
+fn discard(incoming: &mut OwnedReadHalf, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    let before = buffer.filled().len();
+    loop {
+        ready!(Pin::new(&mut *incoming).poll_read(context, buffer))?;
+        if buffer.filled().len() == before {
+            return Poll::Ready(Ok(()));
+        }
+        buffer.set_filled(before);
     }
 }
 

@@ -66,6 +66,7 @@ use tokio::sync::Notify;
 
 use self::connection::Outgoing;
 use self::connection::sender::Sender;
+use self::connection::turns::Body;
 use self::connection::watch::UnderWay;
 use self::cursor::Cursors;
 use self::door::Door;
@@ -249,6 +250,8 @@ pub struct Context {
     pub statements: Rc<RefCell<Statements>>,
     /// Answers of this worker that have yet to leave.
     sender: Rc<Sender>,
+    /// The target had a `#`, and `request` has nothing of what came behind it.
+    is_cut: bool,
     pub request: Request,
     pub request_id: CompactString,
 }
@@ -333,8 +336,12 @@ async fn dispatch(
 ) -> Result<HttpResponse, Infallible> {
     sender.begin();
     let started = Instant::now();
-    let under_way = request.conn_data::<Rc<Outgoing>>().cloned().map(UnderWay::new);
     let mut payload = request.take_payload();
+    let body = Body::of(&request, &payload);
+    let mut under_way = request
+        .conn_data::<Rc<Outgoing>>()
+        .cloned()
+        .map(|outgoing| UnderWay::new(outgoing, body));
     if let Some(under_way) = &under_way
         && request.headers().contains_key(header::TRANSFER_ENCODING)
     {
@@ -345,6 +352,7 @@ async fn dispatch(
         state,
         statements,
         sender,
+        is_cut: under_way.as_ref().is_some_and(UnderWay::has_fragment),
         request,
         request_id,
     };
@@ -393,16 +401,27 @@ async fn dispatch(
         authz::allow_origin(&context, headers);
     }
     let is_stream = response.body().size() == BodySize::Stream;
-    if let Some(under_way) = under_way
-        && is_stream
-    {
-        response = response.map_body(|_, body| under_way.streams(body));
-    }
     if context.request.version() < Version::HTTP_11 && is_stream {
         // It knows no chunks: the stream is sent as it is, and ends with the connection, even one it would keep.
         let head = response.head_mut();
         head.no_chunking(true);
         head.set_connection_type(ConnectionType::Close);
+    }
+    // Heads are used again with the version of the answer before: of an older one nothing would be known to be kept.
+    response.head_mut().version = Version::HTTP_11;
+    let ends = [
+        context.request.head().connection_type(),
+        response.head().connection_type(),
+    ];
+    if let Some(under_way) = &mut under_way
+        && ends.contains(&ConnectionType::Close)
+    {
+        under_way.ends();
+    }
+    if let Some(under_way) = under_way
+        && is_stream
+    {
+        response = response.map_body(|_, body| under_way.streams(body));
     }
     let took = started.elapsed();
     context.state.metrics.count(route, response.status().as_u16(), took);
@@ -479,6 +498,13 @@ fn is_graph(path: &str) -> bool {
 }
 
 async fn answer(context: &Context, route: Route, payload: Payload) -> Result<HttpResponse, Problem> {
+    if context.is_cut {
+        let problem = Problem::bad_request(
+            "brokenTarget",
+            "the target has a `#`, behind which nothing would be read",
+        );
+        return Err(problem.help("write `#` as `%23`"));
+    }
     let method = context.request.method();
     if method == Method::OPTIONS {
         return Ok(preflight(context));

@@ -14,6 +14,7 @@ use tokio::sync::oneshot;
 use super::Connection;
 use super::sender::Sender;
 use super::together::Ring;
+use super::turns::Body;
 use super::watch::{UnderWay, Watch};
 
 async fn pair(sender: &Rc<Sender>) -> (Connection, TcpStream) {
@@ -271,7 +272,7 @@ async fn looks(first: &[Goes], then: Goes) -> Option<u32> {
     let (mut connection, mut client) = watched(&sender, &watch).await;
     let (mut under_way, mut streamed) = (None, None);
     for (look, goes) in (1..MOST).zip(first.iter().copied().chain(std::iter::repeat(then))) {
-        let begin = || UnderWay::new(connection.outgoing());
+        let begin = || UnderWay::new(connection.outgoing(), Body::Length(0));
         match goes {
             Goes::Nothing => {}
             Goes::Drop => {
@@ -350,17 +351,18 @@ fn a_stream_is_marked_when_its_client_has_left() {
             outgoing.has_left()
         };
         assert!(!look());
-        let streamed = UnderWay::new(connection.outgoing()).streams(BoxBody::new(()));
+        let streamed = UnderWay::new(connection.outgoing(), Body::Length(0)).streams(BoxBody::new(()));
         assert!(!look());
         client.write_all(b"G").await.expect("sent");
         drop(client);
         assert!(!look(), "what it sent is not read yet");
-        connection.read_exact(&mut [0]).await.expect("read");
-        let _ = connection.read(&mut [0]).await.expect("its end");
+        let mut byte = [0];
+        let held = rt::time::timeout(Duration::from_millis(50), connection.read(&mut byte));
+        assert!(held.await.is_err(), "it waits for the end of the stream");
         assert!(look());
         // Of another answer somebody who sends no more may take what was asked for.
         drop(streamed);
-        let _under_way = UnderWay::new(connection.outgoing());
+        let _under_way = UnderWay::new(connection.outgoing(), Body::Length(0));
         assert!(!look());
     });
 }

@@ -19,6 +19,7 @@ use actix_web::web::Bytes;
 use futures_util::Stream;
 
 use super::Outgoing;
+use super::turns::Body;
 
 /// Between two looks.
 const LOOK: Duration = Duration::from_millis(2500);
@@ -91,15 +92,33 @@ impl Marks {
 /// A request is under way on a connection, until this is dropped.
 pub(in crate::http) struct UnderWay {
     outgoing: Rc<Outgoing>,
+    has_fragment: bool,
+    is_last: bool,
 }
 
 impl UnderWay {
-    pub(in crate::http) fn new(outgoing: Rc<Outgoing>) -> Self {
+    /// `body` is that of the request.
+    pub(in crate::http) fn new(outgoing: Rc<Outgoing>, body: Body) -> Self {
+        let has_fragment = outgoing.turns.borrow_mut().asked(body);
         let marks = &outgoing.marks;
         marks.is_busy.set(true);
         marks.is_owed.set(false);
         marks.looks.set((0, 0));
-        Self { outgoing }
+        Self {
+            outgoing,
+            has_fragment,
+            is_last: false,
+        }
+    }
+
+    /// A `#` is in the target, and what is behind it has not been read.
+    pub(in crate::http) fn has_fragment(&self) -> bool {
+        self.has_fragment
+    }
+
+    /// The connection ends with the answer.
+    pub(in crate::http) fn ends(&mut self) {
+        self.is_last = true;
     }
 
     /// The body that is read has no length: until it has ended, what comes is no head.
@@ -125,6 +144,7 @@ impl Drop for UnderWay {
         marks.is_stream.set(false);
         marks.is_owed.set(marks.owes_body.take());
         marks.has_moved.set(true);
+        self.outgoing.turns.borrow_mut().answered(self.is_last);
     }
 }
 
