@@ -7,13 +7,29 @@ use uuid::Uuid;
 
 use crate::graph::{Kept, Node, Transaction, Violation};
 use crate::model::schema::{Hop, known, place};
-use crate::model::{Fields, Kind, Rel, RelationType, Value};
+use crate::model::{Fields, Kind, Rel, RelationType, Value, Values};
+
+/// What a license is of an order; the id the order has outside follows.
+pub const ORDER: &str = "transaction:";
+/// What another system, from which the license came, calls it.
+pub const CAME_AS: &str = "importedId";
 
 /// The metadata of a license.
 pub const OF_LICENSE: Rel = known(RelationType::OneToMany, Kind::License, Kind::LicenseMetadata);
 
 const KEY: u8 = place(Kind::LicenseMetadata, "key");
 const TEXT: u8 = place(Kind::LicenseMetadata, "value");
+
+/// Does the server write this key, and go by it later? Then nobody else may: a copy of such a note makes one license pass for
+/// another.
+pub fn is_servers(key: &str) -> bool {
+    key == CAME_AS || key.starts_with(ORDER)
+}
+
+/// The same of a note, by its fields.
+pub fn is_servers_note(fields: Values<'_>) -> bool {
+    fields.get(KEY).and_then(Value::as_text).is_some_and(is_servers)
+}
 
 /// What hangs on the entity by `rel`, by its `key`; of several of one key the first.
 pub fn by_key(of: Node<'_>, rel: Rel) -> HashMap<String, Uuid> {

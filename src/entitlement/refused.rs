@@ -52,6 +52,8 @@ pub enum Refused {
     NothingToAllocate(Uuid),
     #[error("the quota is {quota}, and {used} members hold a license by the rule")]
     QuotaBelowUse { quota: u64, used: u64 },
+    #[error("the property `{0}` of a license is written by the server alone")]
+    ServersKey(String),
     #[error("the entitlement `{0}` belongs to another owner")]
     OtherOwner(Uuid),
     #[error(transparent)]
@@ -90,6 +92,7 @@ impl Refused {
             Self::NotBySeats(_) => "notBySeats",
             Self::NothingToAllocate(_) => "nothingToAllocate",
             Self::QuotaBelowUse { .. } => "quotaBelowUse",
+            Self::ServersKey(_) => "serverOwned",
             Self::OtherOwner(_) => "otherOwner",
             Self::Contradiction(contradiction) => contradiction.code(),
             Self::NotGranted(reason) => reason.code(),
@@ -127,6 +130,7 @@ impl Refused {
             Self::NotBySeats(_) => "leave the count out",
             Self::NothingToAllocate(_) => "grant the organization a license of it",
             Self::QuotaBelowUse { .. } => "take licenses back first, or send a larger quota",
+            Self::ServersKey(_) => "call it something else",
             Self::OtherOwner(_) => "name an entitlement of the owner, or none for the owner's default",
             Self::Contradiction(contradiction) => contradiction.help(),
             Self::LeaseExists(_) => "renew that lease at `/authz`, or delete it first",

@@ -82,6 +82,9 @@ pub fn sell(tx: &mut Transaction<'_>, sale: &Sale<'_>) -> Result<Uuid, Refused> 
         Some(properties) => properties.to_vec(),
         None => copied(offer),
     };
+    if let Some((key, _)) = properties.iter().find(|(key, _)| notes::is_servers(key)) {
+        return Err(Refused::ServersKey(key.clone()));
+    }
     let counted = offer.fields().get(OFFERED).and_then(Value::as_int);
     let counted = counted.filter(|_| terms.limited == Limited::Seats);
     let amount = match (terms.limited, counted) {

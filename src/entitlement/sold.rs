@@ -157,7 +157,7 @@ pub fn update(
     }
     let stays: HashSet<&str> = pairs(given).map(|(key, _)| key).collect();
     let gone: Vec<Uuid> = notes::told(found(tx, license)?)
-        .filter(|(key, _, _)| replaces(key) && !stays.contains(key))
+        .filter(|(key, _, _)| replaces(key) && !stays.contains(key) && !notes::is_servers(key))
         .map(|(_, _, note)| note.id)
         .collect();
     for note in gone {

@@ -247,14 +247,14 @@ kinds! {
     ];
     SeatCountCredit ENTITLEMENT [
         count("seatCount"), count("seatsConsumed").server_owned().note(SEATS_CONSUMED), time("validFrom"), time("validUntil"), flag("active").default_true(),
-        uuid("licenseTransactionItemId"),
+        uuid("licenseTransactionItemId").server_owned(),
     ];
     UseTimeCredit ENTITLEMENT [
         count("useTime"), count("useTimeConsumed").server_owned(), time("validFrom"), time("validUntil"), flag("active").default_true(),
     ];
     UseCountCredit ENTITLEMENT [
         count("useCount"), count("useCountConsumed").server_owned(), time("validFrom"), time("validUntil"), flag("active").default_true(),
-        uuid("licenseTransactionItemId"),
+        uuid("licenseTransactionItemId").server_owned(),
     ];
     LicenseScope ENTITLEMENT [text("type").indexed(), text("value").indexed()];
     LicenseMetadata ENTITLEMENT [text("key").indexed().required(), text("value")] within "key";

@@ -37,7 +37,7 @@ pub enum Refusal {
         field: String,
         now: Option<String>,
     },
-    #[error("`{0}` is written by the server alone")]
+    #[error("{0} is written by the server alone")]
     Record(&'static str),
     #[error("`{field}` of `{}` is required", kind.name())]
     RequiredMissing { kind: Kind, field: &'static str },
@@ -375,6 +375,7 @@ pub(crate) fn refused_class(refused: &Refused) -> Class {
         | Refused::NotBySeats(_)
         | Refused::Contradiction(_)
         | Refused::TooMuch => Class::Unprocessable,
+        Refused::ServersKey(_) => Class::Unreadable,
         Refused::NotGranted(Reason::NoConsumptionFoundById) => Class::NotFound,
         Refused::ValidityDiffers(_)
         | Refused::NoSeatsAvailable(_)

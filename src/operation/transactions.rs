@@ -14,7 +14,7 @@ use super::target::owned;
 use crate::access::{Action, Denied, Permission, Who};
 use crate::entitlement::grant::{self, Grant};
 use crate::entitlement::terms::{self, Limited};
-use crate::entitlement::{Refused, amend, credits, homes};
+use crate::entitlement::{Refused, amend, credits, homes, notes};
 use crate::error::Error;
 use crate::graph::{Graph, Kept, Node, Transaction, Violation};
 use crate::model::schema::{Hop, RelationType, find_relation, known};
@@ -25,8 +25,6 @@ const METADATA: Rel = known(RelationType::OneToMany, Kind::License, Kind::Licens
 
 /// What a credit says by which item it is of.
 const ITEM: &str = "licenseTransactionItemId";
-/// What the key of such metadata begins with.
-const PREFIX: &str = "transaction:";
 /// Bytes an external id may have.
 const LONGEST: usize = 200;
 /// Items of one transaction.
@@ -303,9 +301,9 @@ fn found(graph: &Graph, owner: Uuid, external_id: &str) -> Vec<Found> {
     let (Some(key), Some(value)) = (Kind::LicenseMetadata.field("key"), Kind::LicenseMetadata.field("value")) else {
         return Vec::new();
     };
-    let wanted = Value::text(&format!("{PREFIX}{external_id}"));
-    let notes = graph.by_value(Kind::LicenseMetadata, key, &wanted, None);
-    let mut all: Vec<(u64, Found)> = notes
+    let wanted = Value::text(&format!("{}{external_id}", notes::ORDER));
+    let noted = graph.by_value(Kind::LicenseMetadata, key, &wanted, None);
+    let mut all: Vec<(u64, Found)> = noted
         .filter_map(|note| {
             let license = note.parent(METADATA)?;
             let of = license.parent(LICENSES).and_then(homes::owner)?;
@@ -472,10 +470,10 @@ fn keep(tx: &mut Transaction<'_>, license: Uuid, order: &Order, item: &KeptItem)
     let (Some(key), Some(value)) = (Kind::LicenseMetadata.field("key"), Kind::LicenseMetadata.field("value")) else {
         return Ok(());
     };
-    let name = Value::text(&format!("{PREFIX}{}", order.external_id));
+    let name = Value::text(&format!("{}{}", notes::ORDER, order.external_id));
     let node = tx.graph().find(license).ok_or(Violation::NotFound { id: license })?;
-    let mut notes = node.hop(Hop::forward(METADATA), None).map(|(note, _)| note);
-    let there = notes.find(|note| note.fields().get(key) == Some(&name));
+    let mut all = node.hop(Hop::forward(METADATA), None).map(|(note, _)| note);
+    let there = all.find(|note| note.fields().get(key) == Some(&name));
     let kept = there.and_then(|note| serde_json::from_str::<KeptOrder>(note.fields().get(value)?.as_text()?).ok());
     let mut kept = kept.unwrap_or_else(|| KeptOrder {
         order_type: order.order_type().to_owned(),

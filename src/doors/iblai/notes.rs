@@ -3,17 +3,21 @@
 
 use serde_json::{Map, Value};
 
-use crate::operation::moving;
+use crate::entitlement::notes::is_servers;
 
 const SOURCE: &str = "source";
 pub const CONFIG: &str = "enrollment_config";
 /// Before a key that would be taken for one of those.
 const ESCAPED: &str = "metadata.";
-/// They stay when the metadata is another.
-pub const KEPT: &[&str] = &[SOURCE, CONFIG, moving::CAME_AS];
+/// They stay when the metadata is another, as what the server keeps with a license does.
+pub const KEPT: &[&str] = &[SOURCE, CONFIG];
+
+fn is_kept(key: &str) -> bool {
+    KEPT.contains(&key) || is_servers(key)
+}
 
 fn key(name: &str) -> String {
-    match KEPT.contains(&name) || name.starts_with(ESCAPED) || name.is_empty() {
+    match is_kept(name) || name.starts_with(ESCAPED) || name.is_empty() {
         true => format!("{ESCAPED}{name}"),
         false => name.to_owned(),
     }
@@ -52,7 +56,7 @@ pub fn asked(name: &str, wanted: &str) -> (String, Vec<String>) {
 }
 
 pub fn metadata(notes: &[(String, String)]) -> Map<String, Value> {
-    let notes = notes.iter().filter(|(key, _)| !KEPT.contains(&key.as_str()));
+    let notes = notes.iter().filter(|(key, _)| !is_kept(key));
     notes
         .map(|(key, text)| (key.strip_prefix(ESCAPED).unwrap_or(key).to_owned(), value(text)))
         .collect()
@@ -74,7 +78,7 @@ mod tests {
         for sent in [
             json!({}),
             json!({"tier": "gold", "five": "5", "number": 5, "none": null, "flag": true, "text": "true", "quoted": "\"x\""}),
-            json!({"source": "mine", "enrollment_config": {"a": 1}, "metadata.x": [1, "a"], "": "nameless", "empty": ""}),
+            json!({"source": "mine", "enrollment_config": {"a": 1}, "metadata.x": [1, "a"], "importedId": "7", "transaction:o-1": "{}", "": "nameless", "empty": ""}),
         ] {
             let notes = kept(sent.as_object(), Some(&Map::new()), Some("api"));
             assert_eq!(Value::Object(metadata(&notes)), sent);

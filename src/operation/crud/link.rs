@@ -14,7 +14,7 @@ use crate::operation::input::{EndInput, ReferenceInput, RelationInput};
 use crate::operation::refusal::Refusal;
 
 use super::flat::Listed;
-use super::{At, Failed, Write, content};
+use super::{At, Failed, Write, content, record};
 
 /// A parent as the body names it; `None` unlinks.
 pub(super) struct Named<'i> {
@@ -272,6 +272,9 @@ impl<'i> Write<'_, '_, 'i> {
         let is_move = !is_new && from.is_some();
         if def.to == Kind::Consumption && !is_new {
             return Err(named.failed(Refusal::LeaseStays));
+        }
+        if let Some(refusal) = record(node.kind, node.fields()).filter(|_| !is_new) {
+            return Err(named.failed(refusal));
         }
         // Each of these is the tie of two; one between others is another. What an assignment was given by it may leave, and stay.
         let is_tie = matches!(

@@ -30,12 +30,12 @@ use uuid::Uuid;
 
 use crate::access::{Action, Denied, Permission, Permissions, View, Who};
 use crate::entitlement::paths::Reservation;
-use crate::entitlement::{reserve, seats};
+use crate::entitlement::{notes, reserve, seats};
 use crate::error::Error;
 use crate::graph::{Kept, Node, Savepoint, Transaction, Violation};
 use crate::limits::Limits;
 use crate::model::schema::Role;
-use crate::model::{Change, Entity, Field, Fields, Kind, Rel, Revision};
+use crate::model::{Change, Entity, Field, Fields, Kind, Rel, Revision, Values};
 use crate::query::{self, Budget, Plan};
 use crate::selector::ast::Selector;
 
@@ -244,9 +244,15 @@ impl At<'_> {
     }
 }
 
-/// What was done, which is not for those who did it to write or to wipe out.
-fn is_record(kind: Kind) -> bool {
-    kind == Kind::LicenseHistory
+/// What the server keeps of what was done, and may go by later: not for those who did it to write, to move or to wipe out.
+fn record(kind: Kind, fields: Values<'_>) -> Option<Refusal> {
+    match kind {
+        Kind::LicenseHistory => Some(Refusal::Record("`LicenseHistory`")),
+        Kind::LicenseMetadata if notes::is_servers_note(fields) => {
+            Some(Refusal::Record("`LicenseMetadata` of such a key"))
+        }
+        _ => None,
+    }
 }
 
 /// One write under way.
@@ -354,9 +360,6 @@ impl<'t, 'g, 'i> Write<'t, 'g, 'i> {
         };
         if is_new {
             create().map_err(|denied| at.failed(denied))?;
-            if is_record(kind) && self.mode != Mode::Import {
-                return Err(at.failed(Refusal::Record(kind.name())));
-            }
         }
         self.flat.subjects[index].is_new = is_new;
         Ok(())
@@ -380,7 +383,11 @@ impl<'t, 'g, 'i> Write<'t, 'g, 'i> {
             self.flat.subjects[index].failed(&name, refusal)
         })?;
         let now = self.tx.now();
+        let written = record(kind, fields.values()).filter(|_| !restored);
         let Some(current) = current else {
+            if let Some(refusal) = written {
+                return Err(at.failed(refusal));
+            }
             self.take(index, fields, |tx, fields| tx.create(id, kind, fields, kept))?;
             let subject = &mut self.flat.subjects[index];
             subject.is_touched = true;
@@ -394,6 +401,14 @@ impl<'t, 'g, 'i> Write<'t, 'g, 'i> {
             return Ok(());
         }
         self.may_update(id).map_err(|denied| at.failed(denied))?;
+        let had = record(kind, current.fields());
+        // As with a field of the server's own: what it is since stays.
+        if had.is_some() && self.mode == Mode::Import {
+            return Ok(());
+        }
+        if let Some(refusal) = had.or(written) {
+            return Err(at.failed(refusal));
+        }
         if kind == Kind::Assignment
             && let Some(node) = self.tx.graph().find(id)
         {

@@ -13,7 +13,7 @@ use crate::model::schema::{Hop, RelationType, known};
 use crate::model::{End, Kind, Rel};
 use crate::operation::refusal::{InputError, Refusal};
 
-use super::{IfMatch, Told, is_record};
+use super::{IfMatch, Told, record};
 
 const GROUPS: Rel = known(RelationType::OneToMany, Kind::Organization, Kind::ProfileGroup);
 
@@ -76,8 +76,7 @@ pub(super) fn may_go<'g>(tx: &Transaction<'_>, view: &View<'g>, node: Node<'g>) 
         Denied::OutOfReach(id) if view.sees(node) => Denied::ReadOnly(id),
         other => other,
     })?;
-    if is_record(node.kind) {
-        let why = Refusal::Record(node.kind.name());
+    if let Some(why) = record(node.kind, node.fields()) {
         return Err(InputError { at: String::new(), why }.into());
     }
     let refused = match node.kind {

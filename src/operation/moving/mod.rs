@@ -24,7 +24,7 @@ use crate::model::Kind;
 
 pub use sale::{Account, Lasts, Sale, Thing};
 use sold::Came;
-pub use sold::{Assigned, CAME_AS, Grouped, Holder, License};
+pub use sold::{Assigned, Grouped, Holder, License};
 
 /// An entry of a list.
 #[derive(Clone, Debug, PartialEq, Eq)]

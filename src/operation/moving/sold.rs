@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::{Why, make};
 use crate::access::Who;
-use crate::entitlement::notes;
+use crate::entitlement::notes::{self, CAME_AS};
 use crate::entitlement::seated::{self, Terms};
 use crate::graph::{Graph, Node, Transaction};
 use crate::limits::Limits;
@@ -23,9 +23,6 @@ use crate::operation::licenses::{
 const NOTES: Rel = known(RelationType::OneToMany, Kind::License, Kind::LicenseMetadata);
 const KEY: u8 = place(Kind::LicenseMetadata, "key");
 const ALIAS: u8 = place(Kind::License, "alias");
-
-/// The note of a license that says what the other system calls it.
-pub const CAME_AS: &str = "importedId";
 
 /// A license.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -182,7 +179,8 @@ fn numbered(serial: u64) -> LicenseId {
 
 /// An update leaves a record, so nothing is updated that is so already.
 fn is_said(is: &Listed, says: &Amendment, untold: &[&str]) -> bool {
-    let known = is.notes.iter().filter(|(key, _)| !untold.contains(&key.as_str()));
+    let is_told = |key: &str| !untold.contains(&key) && (key == CAME_AS || !notes::is_servers(key));
+    let known = is.notes.iter().filter(|(key, _)| is_told(key));
     let (mut known, mut wanted): (Vec<_>, Vec<_>) = (known.collect(), says.notes.iter().collect());
     known.sort_unstable();
     wanted.sort_unstable();

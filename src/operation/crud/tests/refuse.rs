@@ -531,13 +531,16 @@ fn stored(world: &mut World, kind: Kind) -> Uuid {
         world.lease("minimal", Time(NOW.0 + 9));
         return id("lease of minimal");
     }
-    let objects = [minimal(kind)];
-    // What the server alone writes comes by an import.
-    let mode = if kind == Kind::LicenseHistory {
-        Mode::Import
-    } else {
-        Mode::Post
-    };
+    let mut objects = [minimal(kind)];
+    let mut mode = Mode::Post;
+    // What the server alone writes comes back from an export.
+    if kind == Kind::LicenseHistory {
+        mode = Mode::Import;
+        objects[0].fields.push(FieldInput {
+            field: Field::Serial,
+            value: Some(Value::Int(9_000)),
+        });
+    }
     world
         .write(|tx| upsert(tx, &Who::server(), &objects, mode, None))
         .unwrap_or_else(|_| panic!("{}", kind.name()))
