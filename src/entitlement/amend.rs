@@ -64,6 +64,24 @@ pub fn seats(tx: &mut Transaction<'_>, license: Uuid, count: i64) -> Result<(), 
     set_sum(tx, license, Limited::Seats, |_| Some(count.max(0)))
 }
 
+/// One credit gives so much. It is active, and if it has ended it has no end any more; one that begins later still does.
+pub fn credit(tx: &mut Transaction<'_>, credit: Uuid, amount: i64) -> Result<(), Refused> {
+    let node = found(tx, credit)?;
+    let has_ended = time(&node, "validUntil").is_some_and(|until| until <= tx.now());
+    let field = |name: &str| node.kind.field(name);
+    let mut fields = node.fields().to_fields();
+    if let Some(field) = ["seatCount", "useCount", "useTime"].into_iter().find_map(field) {
+        fields = fields.with(field, Some(Value::Int(amount)));
+    }
+    if let Some(field) = field("active") {
+        fields = fields.with(field, Some(Value::Bool(true)));
+    }
+    if let Some(field) = field("validUntil").filter(|_| has_ended) {
+        fields = fields.with(field, None);
+    }
+    Ok(tx.update(credit, fields)?)
+}
+
 /// How a new use time counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Increment {

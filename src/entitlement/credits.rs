@@ -188,8 +188,17 @@ pub fn is_used_up(license: Node<'_>, now: Time) -> bool {
 
 /// Active and within its validity. A credit without a start counts from the beginning.
 pub fn is_usable(credit: &Entity, now: Time) -> bool {
+    is_active(credit) && select::is_valid(credit, now)
+}
+
+fn is_active(credit: &Entity) -> bool {
     let active = credit.kind.field("active").and_then(|field| credit.fields().get(field));
-    active == Some(&Value::Bool(true)) && select::is_valid(credit, now)
+    active == Some(&Value::Bool(true))
+}
+
+/// Inactive, or past its end: it gives nothing, and will not later.
+pub fn is_over(credit: &Entity, now: Time) -> bool {
+    !is_active(credit) || select::end(credit).is_some_and(|until| until <= now)
 }
 
 /// Takes from the credits valid now, from the one that ends first. There is enough: the decision has counted it. Use time is

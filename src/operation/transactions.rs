@@ -428,8 +428,8 @@ fn mark_credit(tx: &mut Transaction<'_>, license: Uuid, item: Uuid) -> Result<()
 
 /// What a license has of an item of an order.
 enum Share {
-    /// A credit of its own, with the field that says how much.
-    Own { credit: Uuid, amount: u8, has: Option<i64> },
+    /// A credit of its own; one that is over gives nothing.
+    Own { credit: Uuid, has: Option<i64> },
     /// That credit is gone, and all there is is this item's.
     All { has: Option<i64> },
     /// That credit is gone: there is none, or those there are may be of others.
@@ -450,11 +450,12 @@ fn share(license: Node<'_>, item: Uuid, now: Time) -> Result<Share, Refused> {
     let credits = || license.hop(Hop::forward(rel), None).map(|(credit, _)| credit);
     let of = |credit: &Node<'_>| credit.fields().get(kind.field(ITEM)?).and_then(Value::as_uuid);
     if let Some(own) = credits().find(|credit| of(credit) == Some(item)) {
-        return Ok(Share::Own {
-            credit: own.id,
-            amount,
-            has: has(&own),
-        });
+        let has = if credits::is_over(&own, now) {
+            Some(0)
+        } else {
+            has(&own)
+        };
+        return Ok(Share::Own { credit: own.id, has });
     }
     let is_others = || terms.pool || credits().any(|credit| of(&credit).is_some());
     if credits().next().is_none() || is_others() {
@@ -507,11 +508,7 @@ fn changed(tx: &mut Transaction<'_>, order: &Order, item: &OrderItem, done: &mut
         let node = tx.graph().find(license).ok_or(Violation::NotFound { id: license })?;
         match share(node, done.item.id, tx.now())? {
             Share::Own { has, .. } | Share::All { has } if has == Some(item.quantity) => {}
-            Share::Own { credit, amount, .. } => {
-                let node = tx.graph().find(credit).ok_or(Violation::NotFound { id: credit })?;
-                let fields = node.fields().with(amount, Some(Value::Int(item.quantity)));
-                tx.update(credit, fields)?;
-            }
+            Share::Own { credit, .. } => amend::credit(tx, credit, item.quantity)?,
             Share::Gone(limited) => {
                 grant::credit(tx, license, limited, Some(item.quantity))?;
                 mark_credit(tx, license, done.item.id)?;
