@@ -1,10 +1,11 @@
 //! License transactions (`licensing.md` 5.1): an order, by the id its seller gave it, grants licenses item by item, and may change them
 //! later. What a grant and a change may be is for `entitlement`; that an order is known again is said here.
 //!
-//! What a transaction did is kept with each license it touched, as metadata under its external id. That finds it again by an index, and
-//! goes where the license goes.
+//! What was ordered is kept whole with each license it gave, as metadata under its external id. That finds it again by an index, goes where
+//! the license goes, and knows what was ordered as long as one license of it is left.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -17,11 +18,12 @@ use crate::entitlement::terms::{self, Limited};
 use crate::entitlement::{Refused, amend, credits, homes, notes};
 use crate::error::Error;
 use crate::graph::{Graph, Kept, Node, Transaction, Violation};
-use crate::model::schema::{Hop, RelationType, find_relation, known};
+use crate::model::schema::{Hop, RelationType, find_relation, known, place};
 use crate::model::{Fields, Kind, Rel, Time, Value};
 
 const LICENSES: Rel = known(RelationType::OneToMany, Kind::Entitlement, Kind::License);
-const METADATA: Rel = known(RelationType::OneToMany, Kind::License, Kind::LicenseMetadata);
+const KEY: u8 = place(Kind::LicenseMetadata, "key");
+const TEXT: u8 = place(Kind::LicenseMetadata, "value");
 
 /// What a credit says by which item it is of.
 const ITEM: &str = "licenseTransactionItemId";
@@ -69,6 +71,7 @@ pub struct Done {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DoneItem {
     pub item: KeptItem,
+    /// Those that are left of it.
     pub licenses: Vec<Uuid>,
 }
 
@@ -98,7 +101,10 @@ impl DoneItem {
         };
         let field =
             |name: &'static str| move |license: &Node<'_>| license.fields().get(Kind::License.field(name)?).cloned();
-        let quantity = alike("quantity", &|license| self.quantity(*license, now).map(Value::Int));
+        let quantity = match licenses.is_empty() {
+            true => Some(Value::Int(0)),
+            false => alike("quantity", &|license| self.quantity(*license, now).map(Value::Int)),
+        };
         let valid_from = alike("licenseValidFrom", &field("validFrom"));
         let valid_until = alike("licenseValidUntil", &field("validUntil"));
         let lock_scope = alike("lockScope", &field("lockScope"));
@@ -122,7 +128,7 @@ impl DoneItem {
     }
 }
 
-/// As it is kept with each license of the item.
+/// As it was ordered last.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct KeptItem {
@@ -132,11 +138,15 @@ pub struct KeptItem {
     pub quantity: i64,
 }
 
+/// As it is kept with each license.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct KeptOrder {
     #[serde(rename = "type")]
     order_type: String,
     items: Vec<KeptItem>,
+    /// The items that the license is of. Notes that were written before it was said have no others.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    of: Option<Vec<Uuid>>,
 }
 
 /// What is about one part of the body.
@@ -200,8 +210,9 @@ pub fn create(tx: &mut Transaction<'_>, who: &Who, owner: (Kind, Uuid), order: &
     let entitlement = homes::default_or_new(tx, owner)?;
     let mut items = Vec::with_capacity(order.items.len());
     for (index, item) in order.items.iter().enumerate() {
-        items.push(granted(tx, who, entitlement, order, item, index)?);
+        items.push(granted(tx, who, entitlement, item, index)?);
     }
+    keep(tx, &order.external_id, order.order_type(), &items)?;
     Ok(Done {
         order_type: order.order_type().to_owned(),
         items,
@@ -209,7 +220,8 @@ pub fn create(tx: &mut Transaction<'_>, who: &Who, owner: (Kind, Uuid), order: &
     })
 }
 
-/// PUT: changes the items it names, and grants those that are new; the others stay.
+/// PUT: changes the licenses of the items it names, and grants the items that are new; the others stay. A license that was deleted was
+/// taken back: it does not come again, be it the only one of its item or not.
 pub fn update(tx: &mut Transaction<'_>, who: &Who, owner: (Kind, Uuid), order: &Order) -> Result<Done, Error> {
     who.require(Permission::Kind(Kind::License, Action::Update))?;
     let owner = prepare(tx.graph(), who, owner, order)?;
@@ -225,10 +237,6 @@ pub fn update(tx: &mut Transaction<'_>, who: &Who, owner: (Kind, Uuid), order: &
             Fault::TransactionDiffers(order.external_id.clone()),
         ));
     }
-    let order = &Order {
-        order_type: Some(order_type.clone()),
-        ..order.clone()
-    };
     let mut items = done(&there);
     for (index, item) in order.items.iter().enumerate() {
         let known = items
@@ -237,16 +245,17 @@ pub fn update(tx: &mut Transaction<'_>, who: &Who, owner: (Kind, Uuid), order: &
         let Some(known) = known else {
             who.require(Permission::Kind(Kind::License, Action::Create))?;
             let entitlement = homes::default_or_new(tx, owner)?;
-            items.push(granted(tx, who, entitlement, order, item, index)?);
+            items.push(granted(tx, who, entitlement, item, index)?);
             continue;
         };
         if items[known].item.product_id != item.product {
             let why = Fault::TransactionDiffers(order.external_id.clone());
             return Err(at(format!("/transaction/items/{index}/productId"), why));
         }
-        let done = changed(tx, order, item, &mut items[known]);
+        let done = changed(tx, item, &mut items[known]);
         done.map_err(|refused| of_item(tx.graph(), index, item, refused))?;
     }
+    keep(tx, &order.external_id, &order_type, &items)?;
     Ok(Done {
         order_type,
         items,
@@ -296,18 +305,22 @@ struct Found {
     order: KeptOrder,
 }
 
+fn key(external_id: &str) -> Value {
+    Value::text(&format!("{}{external_id}", notes::ORDER))
+}
+
+/// The licenses that have a note of this key, with it.
+fn noted<'g>(graph: &'g Graph, key: &Value) -> impl Iterator<Item = (Node<'g>, Node<'g>)> {
+    let notes = graph.by_value(Kind::LicenseMetadata, KEY, key, None);
+    notes.filter_map(|note| Some((note.parent(notes::OF_LICENSE)?, note)))
+}
+
 /// In order of the licenses.
 fn found(graph: &Graph, owner: Uuid, external_id: &str) -> Vec<Found> {
-    let (Some(key), Some(value)) = (Kind::LicenseMetadata.field("key"), Kind::LicenseMetadata.field("value")) else {
-        return Vec::new();
-    };
-    let wanted = Value::text(&format!("{}{external_id}", notes::ORDER));
-    let noted = graph.by_value(Kind::LicenseMetadata, key, &wanted, None);
-    let mut all: Vec<(u64, Found)> = noted
-        .filter_map(|note| {
-            let license = note.parent(METADATA)?;
+    let mut all: Vec<(u64, Found)> = noted(graph, &key(external_id))
+        .filter_map(|(license, note)| {
             let of = license.parent(LICENSES).and_then(homes::owner)?;
-            let order = serde_json::from_str(note.fields().get(value)?.as_text()?).ok()?;
+            let order = serde_json::from_str(note.fields().get(TEXT)?.as_text()?).ok()?;
             let found = Found {
                 license: license.id,
                 order,
@@ -319,17 +332,21 @@ fn found(graph: &Graph, owner: Uuid, external_id: &str) -> Vec<Found> {
     all.into_iter().map(|(_, found)| found).collect()
 }
 
-/// The items of a transaction, each with its licenses.
+/// The items of a transaction, each with the licenses that are left of it.
 fn done(there: &[Found]) -> Vec<DoneItem> {
     let mut items: Vec<DoneItem> = Vec::new();
-    for found in there {
-        for item in &found.order.items {
-            match items.iter_mut().find(|known| known.item.id == item.id) {
-                Some(known) => known.licenses.push(found.license),
-                None => items.push(DoneItem {
+    let mut known: HashMap<Uuid, usize> = HashMap::new();
+    for Found { license, order } in there {
+        for item in &order.items {
+            let at = *known.entry(item.id).or_insert(items.len());
+            if at == items.len() {
+                items.push(DoneItem {
                     item: item.clone(),
-                    licenses: vec![found.license],
-                }),
+                    licenses: Vec::new(),
+                });
+            }
+            if order.of.as_ref().is_none_or(|of| of.contains(&item.id)) {
+                items[at].licenses.push(*license);
             }
         }
     }
@@ -367,7 +384,6 @@ fn granted(
     tx: &mut Transaction<'_>,
     who: &Who,
     entitlement: Uuid,
-    order: &Order,
     item: &OrderItem,
     index: usize,
 ) -> Result<DoneItem, Error> {
@@ -404,7 +420,6 @@ fn granted(
     for license in &licenses {
         let marked = mark_credit(tx, *license, kept.id);
         marked.map_err(|refused| of_item(tx.graph(), index, item, refused))?;
-        keep(tx, *license, order, &kept)?;
     }
     Ok(DoneItem { item: kept, licenses })
 }
@@ -466,35 +481,50 @@ fn share(license: Node<'_>, item: Uuid, now: Time) -> Result<Share, Refused> {
     Ok(Share::All { has: sum })
 }
 
-/// Its place with the license: what is kept of the same order's other items stays.
-fn keep(tx: &mut Transaction<'_>, license: Uuid, order: &Order, item: &KeptItem) -> Result<(), Violation> {
-    let (Some(key), Some(value)) = (Kind::LicenseMetadata.field("key"), Kind::LicenseMetadata.field("value")) else {
-        return Ok(());
-    };
-    let name = Value::text(&format!("{}{}", notes::ORDER, order.external_id));
-    let node = tx.graph().find(license).ok_or(Violation::NotFound { id: license })?;
-    let mut all = node.hop(Hop::forward(METADATA), None).map(|(note, _)| note);
-    let there = all.find(|note| note.fields().get(key) == Some(&name));
-    let kept = there.and_then(|note| serde_json::from_str::<KeptOrder>(note.fields().get(value)?.as_text()?).ok());
-    let mut kept = kept.unwrap_or_else(|| KeptOrder {
-        order_type: order.order_type().to_owned(),
-        items: Vec::new(),
-    });
-    match kept.items.iter_mut().find(|known| known.id == item.id) {
-        Some(known) => known.clone_from(item),
-        None => kept.items.push(item.clone()),
+/// Writes down with each license all that was ordered, and what of it the license is. An order that PUT made longer than one may be has
+/// with each license no more than that, or its notes would grow by the square of its length.
+fn keep(tx: &mut Transaction<'_>, external_id: &str, order_type: &str, items: &[DoneItem]) -> Result<(), Violation> {
+    let key = key(external_id);
+    let noted: HashMap<Uuid, Uuid> = noted(tx.graph(), &key)
+        .map(|(license, note)| (license.id, note.id))
+        .collect();
+    let is_whole = items.len() <= ITEMS;
+    let mut licenses: Vec<(Uuid, Vec<Uuid>)> = Vec::new();
+    let mut known: HashMap<Uuid, usize> = HashMap::new();
+    for DoneItem { item, licenses: of } in items {
+        for license in of {
+            let at = *known.entry(*license).or_insert(licenses.len());
+            if at == licenses.len() {
+                licenses.push((*license, Vec::new()));
+            }
+            licenses[at].1.push(item.id);
+        }
     }
-    let text = Value::text(&serde_json::to_string(&kept).unwrap_or_default());
-    if let Some((id, fields)) = there.map(|note| (note.id, note.fields().with(value, Some(text.clone())))) {
-        return tx.update(id, fields);
+    for (license, of) in licenses {
+        let listed = items.iter().map(|done| &done.item);
+        let kept = KeptOrder {
+            order_type: order_type.to_owned(),
+            items: listed
+                .filter(|item| is_whole || of.contains(&item.id))
+                .cloned()
+                .collect(),
+            of: Some(of),
+        };
+        let text = Value::text(&serde_json::to_string(&kept).unwrap_or_default());
+        if let Some(note) = noted.get(&license).and_then(|note| tx.graph().find(*note)) {
+            let (id, fields) = (note.id, note.fields().with(TEXT, Some(text)));
+            tx.update(id, fields)?;
+            continue;
+        }
+        let id = tx.new_id();
+        let fields: Fields = [(KEY, key.clone()), (TEXT, text)].into_iter().collect();
+        tx.create(id, Kind::LicenseMetadata, fields, Kept::default())?;
+        tx.relate(notes::OF_LICENSE, license, id, Fields::default())?;
     }
-    let id = tx.new_id();
-    let fields: Fields = [(key, name), (value, text)].into_iter().collect();
-    tx.create(id, Kind::LicenseMetadata, fields, Kept::default())?;
-    tx.relate(METADATA, license, id, Fields::default())
+    Ok(())
 }
 
-fn changed(tx: &mut Transaction<'_>, order: &Order, item: &OrderItem, done: &mut DoneItem) -> Result<(), Refused> {
+fn changed(tx: &mut Transaction<'_>, item: &OrderItem, done: &mut DoneItem) -> Result<(), Refused> {
     for license in done.licenses.clone() {
         if item.valid_from.is_some() || item.valid_until.is_some() {
             amend::validity(tx, license, item.valid_from, item.valid_until)?;
@@ -518,8 +548,5 @@ fn changed(tx: &mut Transaction<'_>, order: &Order, item: &OrderItem, done: &mut
         }
     }
     done.item.quantity = item.quantity;
-    for license in &done.licenses {
-        keep(tx, *license, order, &done.item)?;
-    }
     Ok(())
 }
