@@ -4,35 +4,40 @@
 use uuid::Uuid;
 
 use crate::graph::{Graph, Node, Transaction, Violation};
-use crate::model::schema::{Hop, RelationType, known};
+use crate::model::schema::Hop;
 use crate::model::{Fields, Kind, Rel, Time, Value, Values};
 
+use super::select::{BY_LICENSE, BY_PROFILE, LICENSES, MEMBERSHIP, OPENS_GROUP, OPENS_PROFILE, PERSONAL, Path};
 use super::{ruled, seats, select, sets};
 
-const MEMBERSHIP: Rel = known(RelationType::Membership, Kind::Profile, Kind::ProfileGroup);
-const OPENS_GROUP: Rel = known(
-    RelationType::LicenseConsumerRelation,
-    Kind::Entitlement,
-    Kind::ProfileGroup,
-);
-const OPENS_PROFILE: Rel = known(RelationType::LicenseConsumerRelation, Kind::Entitlement, Kind::Profile);
-const PERSONAL: Rel = known(RelationType::OneToMany, Kind::Profile, Kind::Entitlement);
-const LICENSES: Rel = known(RelationType::OneToMany, Kind::Entitlement, Kind::License);
-const BY_LICENSE: Rel = known(RelationType::OneToMany, Kind::License, Kind::Assignment);
-const BY_PROFILE: Rel = known(RelationType::OneToMany, Kind::Profile, Kind::Assignment);
-
-/// Has the profile a way to the entitlement now: its own, a relation of its own, or one of a group it is in?
-pub fn opens(entitlement: Node<'_>, profile: Node<'_>, now: Time) -> bool {
-    entitlement.parent(PERSONAL).is_some_and(|owner| owner.id == profile.id)
-        || entitlement.relation(Hop::forward(OPENS_PROFILE), profile).is_some()
-        || profile.hop(Hop::forward(MEMBERSHIP), None).any(|(group, membership)| {
-            is_valid(membership, now) && entitlement.relation(Hop::forward(OPENS_GROUP), group).is_some()
-        })
+/// The ways a profile has to an entitlement now: it is its own, a relation of its own, those of the groups it is in.
+pub fn to_entitlement<'g>(entitlement: Node<'g>, profile: Node<'g>, now: Time) -> impl Iterator<Item = Path<'g>> {
+    let is_own = entitlement.parent(PERSONAL) == Some(profile);
+    let own = is_own.then_some(Path::Personal).into_iter();
+    let is_direct = entitlement.relation(Hop::forward(OPENS_PROFILE), profile).is_some();
+    let direct = is_direct.then_some(Path::Direct);
+    let groups = profile
+        .hop(Hop::forward(MEMBERSHIP), None)
+        .filter(move |(group, membership)| {
+            select::is_member(*membership, now) && entitlement.relation(Hop::forward(OPENS_GROUP), *group).is_some()
+        });
+    own.chain(direct).chain(groups.map(|(group, _)| Path::Group(group)))
 }
 
-fn is_valid(membership: Values<'_>, now: Time) -> bool {
-    let time = |name: &str| membership.get(MEMBERSHIP.def().field(name)?)?.as_time();
-    time("validFrom").is_none_or(|from| from <= now) && time("validUntil").is_none_or(|until| now < until)
+/// Those to a license in it, but for rules of groups, and an assignment that opens it by itself. To one that is individual the
+/// entitlement is no way; a set it is for opens it in either case.
+pub fn to_license<'g>(
+    license: Node<'g>,
+    entitlement: Node<'g>,
+    profile: Node<'g>,
+    now: Time,
+) -> impl Iterator<Item = Path<'g>> {
+    let is_shared = !select::is_individual(&license);
+    let shared = is_shared.then(|| to_entitlement(entitlement, profile, now));
+    let set = license
+        .parent(sets::FOR_SET)
+        .filter(move |set| sets::has(*set, profile, now));
+    shared.into_iter().flatten().chain(set.map(Path::Set))
 }
 
 /// A reservation that may have lost its way to the license.
@@ -239,7 +244,7 @@ fn outcome(graph: &Graph, reservation: &Reservation, now: Time) -> Outcome {
     }
     let group = rule.and_then(ruled::group);
     let membership = group.and_then(|group| profile.relation(Hop::forward(MEMBERSHIP), group));
-    if membership.is_some_and(|membership| is_valid(membership, now)) {
+    if membership.is_some_and(|membership| select::is_member(membership, now)) {
         return Outcome::Stays;
     }
     let takes_over = |rule: &Node<'_>| ruled::Room::new(profile, now).is_for(*rule, license);
@@ -259,12 +264,10 @@ fn lost(
     now: Time,
 ) -> Option<Fields> {
     let entitlement = license.graph().find(reservation.entitlement)?;
-    let by_set = || {
-        let set = license.parent(sets::FOR_SET);
-        set.is_some_and(|set| sets::has(set, profile, now))
+    let is_open = || {
+        let mut ways = to_license(license, entitlement, profile, now);
+        ways.next().is_some() || ruled::opens(license, profile, now).is_some()
     };
-    let by_way = || !select::is_individual(&license) && opens(entitlement, profile, now);
-    let is_open = || by_way() || by_set() || ruled::opens(license, profile, now).is_some();
     if !is_plain(assignment.fields()) || is_open() {
         return None;
     }

@@ -17,15 +17,13 @@ use crate::model::{Entity, Fields, Kind, Rel, RelationType, Time, Value};
 
 use super::reason::Reason;
 use super::refused::Refused;
+use super::select::{BY_LICENSE, BY_PROFILE, MEMBERSHIP, OF_ITEM};
 use super::{reserve, sale, seated, seats, select};
 
-const MEMBERSHIP: Rel = known(RelationType::Membership, Kind::Profile, Kind::ProfileGroup);
-pub(super) const GROUP_OF: Rel = known(RelationType::OneToMany, Kind::Organization, Kind::ProfileGroup);
+/// From an organization to its groups.
+pub const GROUP_OF: Rel = known(RelationType::OneToMany, Kind::Organization, Kind::ProfileGroup);
 /// From an organization to its entitlements.
 pub(super) const ENTITLEMENTS: Rel = known(RelationType::OneToMany, Kind::Organization, Kind::Entitlement);
-const BY_LICENSE: Rel = known(RelationType::OneToMany, Kind::License, Kind::Assignment);
-const BY_PROFILE: Rel = known(RelationType::OneToMany, Kind::Profile, Kind::Assignment);
-const OF_ITEM: Rel = known(RelationType::OneToMany, Kind::LicensedItem, Kind::License);
 const LEASES: Rel = known(RelationType::OneToMany, Kind::Assignment, Kind::Consumption);
 /// From a group to its rules.
 pub const RULES: Rel = known(RelationType::OneToMany, Kind::ProfileGroup, Kind::AllocationRule);
@@ -292,7 +290,7 @@ pub(super) fn is_for(group: Node<'_>, license: Node<'_>) -> bool {
 }
 
 /// The item and the organization whose rules open a license, if rules do.
-fn opened(license: Node<'_>) -> Option<(Node<'_>, Node<'_>)> {
+pub fn opened(license: Node<'_>) -> Option<(Node<'_>, Node<'_>)> {
     let item = license.parent(OF_ITEM).filter(|_| select::is_stock(&license))?;
     let entitlement = license.parent(select::LICENSES).filter(|home| !sale::is_home(*home))?;
     Some((item, entitlement.parent(ENTITLEMENTS)?))

@@ -36,18 +36,19 @@ pub(super) const LEASED_UNTIL: u8 = place(Kind::Consumption, "grantedUntil");
 pub(super) const RELEASED: u8 = place(Kind::Consumption, "releasedAt");
 
 const INCLUDES: Rel = known(RelationType::Includes, Kind::LicensedItem, Kind::LicensedItem);
-pub(super) const MEMBERSHIP: Rel = known(RelationType::Membership, Kind::Profile, Kind::ProfileGroup);
-pub(super) const OPENS_GROUP: Rel = known(
+pub const MEMBERSHIP: Rel = known(RelationType::Membership, Kind::Profile, Kind::ProfileGroup);
+pub const OPENS_GROUP: Rel = known(
     RelationType::LicenseConsumerRelation,
     Kind::Entitlement,
     Kind::ProfileGroup,
 );
-const OPENS_PROFILE: Rel = known(RelationType::LicenseConsumerRelation, Kind::Entitlement, Kind::Profile);
-const PERSONAL: Rel = known(RelationType::OneToMany, Kind::Profile, Kind::Entitlement);
+pub const OPENS_PROFILE: Rel = known(RelationType::LicenseConsumerRelation, Kind::Entitlement, Kind::Profile);
+pub const PERSONAL: Rel = known(RelationType::OneToMany, Kind::Profile, Kind::Entitlement);
 /// From an entitlement to its licenses.
 pub const LICENSES: Rel = known(RelationType::OneToMany, Kind::Entitlement, Kind::License);
 pub const OF_ITEM: Rel = known(RelationType::OneToMany, Kind::LicensedItem, Kind::License);
-pub(super) const BY_LICENSE: Rel = known(RelationType::OneToMany, Kind::License, Kind::Assignment);
+pub const BY_LICENSE: Rel = known(RelationType::OneToMany, Kind::License, Kind::Assignment);
+pub const BY_PROFILE: Rel = known(RelationType::OneToMany, Kind::Profile, Kind::Assignment);
 
 /// What narrows the candidates; all that is set has to fit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -11,6 +11,8 @@ use crate::model::schema::{Hop, known, place};
 use crate::model::{Kind, Rel, RelationType, Time, Value};
 
 use super::distinct::Distinct;
+use super::ruled::GROUP_OF;
+use super::select::MEMBERSHIP;
 use super::{matching, select, texts};
 
 /// The property whose values are a user's tags.
@@ -27,8 +29,6 @@ const LISTS: [u8; 3] = [
     place(Kind::UserSet, "noneOf"),
 ];
 const OF_PROFILE: Rel = matching::properties_of(Kind::Profile);
-const MEMBERSHIP: Rel = known(RelationType::Membership, Kind::Profile, Kind::ProfileGroup);
-const GROUP_OF: Rel = known(RelationType::OneToMany, Kind::Organization, Kind::ProfileGroup);
 
 /// The sets a profile is in now, of all organizations it is in a group of.
 ///

@@ -5,28 +5,17 @@ use super::merged::{List, Merged};
 use super::refusal::{Fault, OperationError};
 use super::target;
 use crate::access::View;
-use crate::entitlement::select::{self, Path};
-use crate::entitlement::{decision, ruled, sets};
+use crate::entitlement::ruled::{self, GROUP_OF};
+use crate::entitlement::select::{
+    self, BY_LICENSE, BY_PROFILE, MEMBERSHIP, OPENS_GROUP, OPENS_PROFILE, PERSONAL, Path,
+};
+use crate::entitlement::{decision, paths, sets};
 use crate::error::Error;
 use crate::graph::Node;
 use crate::limits::Limits;
-use crate::model::schema::{Hop, known};
-use crate::model::{Kind, Rel, RelationType, Serial, Time};
+use crate::model::schema::Hop;
+use crate::model::{Kind, Serial, Time};
 use crate::selector::ast::Selector;
-
-const MEMBERSHIP: Rel = known(RelationType::Membership, Kind::Profile, Kind::ProfileGroup);
-const OPENS_GROUP: Rel = known(
-    RelationType::LicenseConsumerRelation,
-    Kind::Entitlement,
-    Kind::ProfileGroup,
-);
-const OPENS_PROFILE: Rel = known(RelationType::LicenseConsumerRelation, Kind::Entitlement, Kind::Profile);
-const PERSONAL: Rel = known(RelationType::OneToMany, Kind::Profile, Kind::Entitlement);
-const OWNER: Rel = known(RelationType::OneToMany, Kind::Organization, Kind::Entitlement);
-const GROUP_OF: Rel = known(RelationType::OneToMany, Kind::Organization, Kind::ProfileGroup);
-const OF_ITEM: Rel = known(RelationType::OneToMany, Kind::LicensedItem, Kind::License);
-const BY_LICENSE: Rel = known(RelationType::OneToMany, Kind::License, Kind::Assignment);
-const BY_PROFILE: Rel = known(RelationType::OneToMany, Kind::Profile, Kind::Assignment);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
@@ -195,40 +184,17 @@ fn paths<'g>(license: Node<'g>, entitlement: Node<'g>, profile: Node<'g>, now: T
 }
 
 fn by_ways<'g>(license: Node<'g>, entitlement: Node<'g>, profile: Node<'g>, now: Time) -> Vec<Path<'g>> {
-    let mut paths = Vec::new();
-    if select::is_individual(&license) {
-        let set = license.parent(sets::FOR_SET);
-        paths.extend(set.filter(|set| sets::has(*set, profile, now)).map(Path::Set));
-        paths.extend(by_rules(license, entitlement, profile, now));
-        return paths;
-    }
-    if entitlement.parent(PERSONAL) == Some(profile) {
-        paths.push(Path::Personal);
-    }
-    if entitlement.relation(Hop::forward(OPENS_PROFILE), profile).is_some() {
-        paths.push(Path::Direct);
-    }
-    for (group, membership) in profile.hop(Hop::forward(MEMBERSHIP), None) {
-        if select::is_member(membership, now) && entitlement.relation(Hop::forward(OPENS_GROUP), group).is_some() {
-            paths.push(Path::Group(group));
-        }
-    }
-    paths.extend(by_rules(license, entitlement, profile, now));
-    paths
+    let ways = paths::to_license(license, entitlement, profile, now);
+    ways.chain(by_rules(license, profile, now)).collect()
 }
 
-fn by_rules<'g>(
-    license: Node<'g>,
-    entitlement: Node<'g>,
-    profile: Node<'g>,
-    now: Time,
-) -> impl Iterator<Item = Path<'g>> {
-    let (item, owner) = (license.parent(OF_ITEM), entitlement.parent(OWNER));
+fn by_rules<'g>(license: Node<'g>, profile: Node<'g>, now: Time) -> impl Iterator<Item = Path<'g>> {
     let assignment = license.graph().assignment(license, profile);
     let is_kept_out = assignment.is_some_and(|assignment| decision::keeps_rules_out(&assignment, now));
-    let rules = ruled::rules(profile, now).into_iter().filter(move |_| !is_kept_out);
+    let opened = ruled::opened(license).filter(|_| !is_kept_out);
+    let rules = ruled::rules(profile, now).into_iter();
     rules
-        .filter(move |open| select::is_stock(&license) && item == Some(open.item) && owner == Some(open.organization))
+        .filter(move |open| opened == Some((open.item, open.organization)))
         .map(|open| Path::Rule(open.rule))
 }
 
@@ -240,14 +206,12 @@ fn groups_of_set<'g>(license: Node<'g>) -> impl Iterator<Item = Node<'g>> {
 }
 
 /// The groups whose rules open a license.
-fn ruled_groups<'g>(license: Node<'g>, entitlement: Node<'g>) -> impl Iterator<Item = Node<'g>> {
-    let owner = entitlement.parent(OWNER);
-    let rules = license
-        .parent(OF_ITEM)
-        .map(|item| item.hop(Hop::forward(ruled::RULES_FOR), None));
-    let rules = rules.filter(|_| select::is_stock(&license));
-    let groups = rules.into_iter().flatten().filter_map(|(rule, _)| ruled::group(rule));
-    groups.filter(move |group| owner.is_some() && group.parent(GROUP_OF) == owner)
+fn ruled_groups<'g>(license: Node<'g>) -> impl Iterator<Item = Node<'g>> {
+    ruled::opened(license).into_iter().flat_map(|(item, owner)| {
+        let rules = item.hop(Hop::forward(ruled::RULES_FOR), None);
+        let groups = rules.filter_map(|(rule, _)| ruled::group(rule));
+        groups.filter(move |group| group.parent(GROUP_OF) == Some(owner))
+    })
 }
 
 /// The profiles of all ways to an entitlement in order of their serial, each once.
@@ -264,7 +228,7 @@ fn reached<'g>(license: Node<'g>, entitlement: Node<'g>, after: Option<Serial>) 
     ));
     let opened = entitlement.hop(Hop::forward(OPENS_GROUP), None).map(|(group, _)| group);
     let opened = opened.filter(|_| !select::is_individual(&license));
-    let ruled = ruled_groups(license, entitlement);
+    let ruled = ruled_groups(license);
     for group in opened.chain(ruled).chain(groups_of_set(license)) {
         lists.push(Box::new(
             group.hop(Hop::backward(MEMBERSHIP), after).map(|(profile, _)| profile),
