@@ -235,7 +235,7 @@ kinds! {
         flag("active").default_true(), time("validFrom"), time("validUntil"), ALIAS, count("concurrencies"),
     ];
     Assignment ENTITLEMENT [
-        text("reservationType").one_of(&["reserved", "denied"]), time("validFrom"), time("validUntil"), flag("grantsAccess"), flag("bought"),
+        text("reservationType").one_of(&["reserved", "denied"]), time("validFrom"), time("validUntil"), flag("grantsAccess"), flag("bought").server_owned(),
         flag("active").server_owned(), flag("direct").server_owned(), flag("fulfilled"), text("redirectTo"), json("metadata"),
     ];
     Consumption ENTITLEMENT [
