@@ -23,5 +23,7 @@ pub mod query;
 pub mod selector;
 pub mod settings;
 pub mod signing;
+#[cfg(test)]
+mod skipped;
 pub mod storage;
 mod sync;

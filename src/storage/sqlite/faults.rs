@@ -10,6 +10,7 @@ use super::super::samples::{World, loaded};
 use super::super::{Loaded, Storage, StorageError};
 use super::damage::images;
 use super::*;
+use crate::skipped::skipped;
 
 const PLACE: &str = "SEATGRAPH_TEST_FAULTS";
 const COMMITS: usize = 40;
@@ -141,19 +142,34 @@ fn full_disk(blocks: usize) -> Command {
     shell
 }
 
+/// Where there is no strace, the test above passes and says so, or fails where no test may be skipped.
+#[test]
+fn what_is_skipped_is_said() {
+    let told = |tests: Option<&str>| {
+        let mut command = Command::new(std::env::current_exe().expect("this test"));
+        command.args(["--exact", "storage::sqlite::faults::no_failing_call_loses_a_commit"]);
+        command.env("PATH", "").env_remove("SEATGRAPH_TESTS");
+        command.envs(tests.map(|tests| ("SEATGRAPH_TESTS", tests)));
+        let output = command.output().expect("this test runs");
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        (
+            output.status.success(),
+            said.lines().any(|line| line.starts_with("skipped: strace")),
+        )
+    };
+    assert_eq!(told(None), (true, true));
+    assert_eq!(told(Some("all")), (false, false));
+}
+
 #[test]
 fn no_failing_call_loses_a_commit() {
     if let Some(path) = std::env::var_os(PLACE) {
         return write_until_it_fails(Path::new(&path));
     }
     if let Err(error) = Command::new("strace").arg("-V").output() {
-        assert_ne!(
-            std::env::var("SEATGRAPH_TESTS").as_deref(),
-            Ok("all"),
-            "strace: {error}"
-        );
-        println!("skipped: strace, which makes system calls fail, cannot be run: {error}");
-        return;
+        return skipped(&format!(
+            "strace, which makes system calls fail, cannot be run: {error}"
+        ));
     }
     let directory = tempfile::tempdir().expect("a directory");
     let directory = directory.path();

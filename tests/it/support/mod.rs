@@ -8,6 +8,8 @@ pub mod compare;
 pub mod gate;
 pub mod program;
 pub mod server;
+#[path = "../../../src/skipped.rs"]
+mod skipped;
 pub mod story;
 
 use std::path::{Path, PathBuf};
