@@ -198,6 +198,19 @@ fn every_room_uses_only_what_it_may() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+/// A variable that tells a test something would stop a server that took it for a setting.
+#[test]
+fn tests_start_the_program_by_one_function() {
+    let (folder, mut files) = (crate::support::path("tests/it"), Vec::new());
+    collect(&folder, &mut files);
+    let starts = |file: &&PathBuf| {
+        let text = std::fs::read_to_string(file).expect("a test");
+        text.contains(concat!("CARGO_", "BIN_EXE"))
+    };
+    let found: Vec<_> = files.iter().filter(starts).collect();
+    assert_eq!(found, [&folder.join("support/mod.rs")]);
+}
+
 #[test]
 fn a_wrong_arrow_is_found() {
     let check =

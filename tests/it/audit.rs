@@ -10,8 +10,8 @@ use seatgraph::settings::Settings;
 use seatgraph::storage::Memory;
 use serde_json::{Value, json};
 
-use crate::commands::{Serving, check, folder, run, seatgraph, text};
-use crate::support::{client, server};
+use crate::commands::{Serving, check, folder, run, text};
+use crate::support::{client, seatgraph, server};
 
 const ADMIN: &str = "an-administrator-for-the-audit-of-a-test";
 

@@ -24,6 +24,8 @@ use seatgraph::model::Clock;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use crate::support::seatgraph;
+
 pub const TOKEN: &str = "the-administrator-of-a-server-that-is-killed";
 const WRITERS: usize = 8;
 /// Answers that are asked for again after each kill, besides all that were under way.
@@ -37,8 +39,8 @@ pub struct Server {
 impl Server {
     /// `None` if it was killed before it served.
     pub fn start(database: &Path, killed_after: Option<Duration>) -> Option<Self> {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_seatgraph"))
-            .args(["serve", "--listen", "127.0.0.1:0", "--database"])
+        let folder = database.parent().expect("it lies in a folder");
+        let mut child = seatgraph(folder, "serve --listen 127.0.0.1:0 --database")
             .arg(database)
             .env("SEATGRAPH_ADMIN_TOKEN", TOKEN)
             .env("SEATGRAPH_LOG__LEVEL", "warn")

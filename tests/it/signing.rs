@@ -12,9 +12,9 @@ use seatgraph::signing::{Expected, Forged, PublicKeys};
 use seatgraph::storage::{Failing, Fault, Memory};
 use serde_json::Value;
 
-use crate::commands::{check, folder, seatgraph, text};
-use crate::support::client;
+use crate::commands::{check, folder, text};
 use crate::support::server::{ADMIN, ISSUER, Server};
+use crate::support::{client, seatgraph};
 
 const NOW: Time = Time(1_800_000_000_000);
 const ROTATIONS: usize = 100;

@@ -13,8 +13,30 @@ mod skipped;
 pub mod story;
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 /// A path in this repository.
 pub fn path(relative: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(relative)
+}
+
+/// The program itself. It is started by `seatgraph`, or by a command that is set `apart`.
+pub const PROGRAM: &str = env!("CARGO_BIN_EXE_seatgraph");
+
+/// The program, with nothing of the caller's own settings and a place of its own.
+pub fn seatgraph(folder: &Path, line: &str) -> Command {
+    let mut command = apart(Command::new(PROGRAM));
+    command.current_dir(folder).args(line.split_whitespace());
+    command
+}
+
+/// A command without the caller's settings, which are the tests' own as well: the program knows no `SEATGRAPH_KILLS`.
+pub fn apart(mut command: Command) -> Command {
+    // A server built to be without a guard is told which.
+    let is_kept = |name: &str| cfg!(feature = "mutants") && name == "SEATGRAPH_MUTANT";
+    let names = std::env::vars_os().map(|(name, _)| name.to_string_lossy().into_owned());
+    for name in names.filter(|name| name.starts_with("SEATGRAPH_") && !is_kept(name)) {
+        command.env_remove(name);
+    }
+    command
 }
