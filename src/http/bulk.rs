@@ -196,7 +196,7 @@ impl Importer<'_> {
     async fn move_in(&mut self, door: usize, lines: Vec<Document>, numbers: &[u64]) -> Result<(), Problem> {
         let state = Arc::clone(&self.context.state);
         let read = beside(move || {
-            let door = &*state.doors[door];
+            let door = &state.doors[door];
             let read = lines.iter().enumerate();
             let read = read.map(|(at, line)| read_list(door, &line.bytes).map_err(|problem| (at, problem)));
             Ok(read.collect::<Result<Vec<_>, _>>())
@@ -283,8 +283,8 @@ fn counted(count: u64) -> Reply {
 /// Its place among those that are open.
 fn door(context: &Context, name: &str) -> Result<usize, Problem> {
     let mut doors = context.state.doors.iter();
-    doors.position(|door| door.name() == name).ok_or_else(|| {
-        let open: Vec<&str> = context.state.doors.iter().map(|door| door.name()).collect();
+    doors.position(|door| door.name == name).ok_or_else(|| {
+        let open: Vec<&str> = context.state.doors.iter().map(|door| door.name).collect();
         Problem::bad_request("unknownSystem", format!("there is no open door to `{name}`"))
             .parameter("from")
             .help(match open.as_slice() {
@@ -294,9 +294,9 @@ fn door(context: &Context, name: &str) -> Result<usize, Problem> {
     })
 }
 
-fn read_list(door: &dyn Door, bytes: &[u8]) -> Result<Vec<Entry>, Problem> {
+fn read_list(door: &Door, bytes: &[u8]) -> Result<Vec<Entry>, Problem> {
     let value = serde_json::from_slice(bytes).map_err(|error| not_json(&error.to_string()))?;
-    door.entries(&value).map_err(|unread| {
+    (door.entries)(&value).map_err(|unread| {
         let mut problem = Problem::bad_request("unknownList", unread.why);
         problem.pointer = Some(unread.at);
         problem.help("send what the system's GET endpoints answer; `docs/doors.md` names them")

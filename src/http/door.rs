@@ -17,21 +17,21 @@ pub use asked::{may_be_dry, read, write};
 pub use pairs::{pairs, within};
 pub use told::{At, Entered, Look, Members, anybody, json, list, look, shown, tell};
 
-pub trait Door: Send + Sync {
+pub struct Door {
     /// As the setting `doors.NAME` has it.
-    fn name(&self) -> &'static str;
+    pub name: &'static str,
 
     /// Is the path, still encoded, one of this door's?
-    fn is_meant(&self, path: &str) -> bool;
+    pub is_meant: fn(&str) -> bool,
 
     /// What it adds to `/openapi.json`: an object of `paths`, `schemas` and one `tag`.
-    fn openapi(&self) -> Value;
+    pub openapi: fn() -> Value,
 
     /// What one of the vendor's own list answers says, or one element of a list that is an array: to come over with.
-    fn entries(&self, document: &Value) -> Result<Vec<Entry>, Unread>;
+    pub entries: fn(&Value) -> Result<Vec<Entry>, Unread>,
 
     /// Every answer is in the vendor's own words, refusals too.
-    fn answer<'c>(&'c self, context: &'c Context, payload: Payload) -> LocalBoxFuture<'c, HttpResponse>;
+    pub answer: fn(&Context, Payload) -> LocalBoxFuture<'_, HttpResponse>,
 }
 
 /// The entries of an answer, each with where it stands: of the first list of these names, of the answer that is an array, or

@@ -152,7 +152,7 @@ pub struct State {
     backups: Places,
     /// Copies for backups and exports that lie beside the database.
     copies: Places,
-    doors: Vec<Box<dyn Door>>,
+    doors: Vec<Door>,
     openapi: OnceLock<Bytes>,
 }
 
@@ -188,7 +188,7 @@ impl State {
 
     /// The doors that are open.
     #[must_use]
-    pub fn doors(mut self, doors: Vec<Box<dyn Door>>) -> Self {
+    pub fn doors(mut self, doors: Vec<Door>) -> Self {
         self.doors = doors;
         self
     }
@@ -196,14 +196,13 @@ impl State {
     /// Written when it is first asked for.
     fn openapi(&self) -> &Bytes {
         self.openapi.get_or_init(|| {
-            let doors: Vec<_> = self.doors.iter().map(|door| door.openapi()).collect();
+            let doors: Vec<_> = self.doors.iter().map(|door| (door.openapi)()).collect();
             Bytes::from(openapi::document(&doors))
         })
     }
 
-    fn door(&self, path: &str) -> Option<&dyn Door> {
-        let mut doors = self.doors.iter().map(|door| &**door);
-        doors.find(|door| door.is_meant(path))
+    fn door(&self, path: &str) -> Option<&Door> {
+        self.doors.iter().find(|door| (door.is_meant)(path))
     }
 
     /// As whom this server signs, and with which keys.
@@ -531,7 +530,7 @@ async fn answer_others(context: &Context, route: Route, payload: Payload) -> Res
         Route::Keys => keys::answer(context, payload).await,
         Route::Transactions => transactions::answer(context, payload).await,
         Route::Door if let Some(door) = context.state.door(context.request.path()) => {
-            Ok(door.answer(context, payload).await)
+            Ok((door.answer)(context, payload).await)
         }
         Route::Import if method == Method::POST => bulk::import(context, payload).await,
         Route::Import => Err(Problem::method_not_allowed(method.as_str(), "POST")),

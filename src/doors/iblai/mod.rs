@@ -19,21 +19,18 @@ use actix_web::dev::Payload;
 use actix_web::http::Method;
 use actix_web::web::Bytes;
 use futures_util::FutureExt;
-use futures_util::future::LocalBoxFuture;
 use serde::Serialize;
-use serde_json::Value;
 
 use self::fields::Fields;
 use self::path::{Family, Route};
 use self::query::Numbered;
 use self::reason::No;
 use crate::engine::Reply;
-use crate::http::door::{self, Door, Entered, Unread, json, shown};
+use crate::http::door::{self, Door, Entered, json, shown};
 use crate::http::write::answer as written;
 use crate::http::{Context, auth};
 use crate::limits::Limits;
 use crate::operation::licenses::{self, Change, Done, LicenseError, Look, Sold};
-use crate::operation::moving::Entry;
 
 /// The spellings of the vendor's own material, and a key that stands alone, as in the examples of its pages.
 const SCHEMES: &[&str] = &["api-key", "api-token", "token", "bearer", ""];
@@ -41,8 +38,6 @@ const SCHEMES: &[&str] = &["api-key", "api-token", "token", "bearer", ""];
 const READ: &str = "GET, HEAD";
 const POST: &str = "POST";
 const ALL: &str = "GET, HEAD, POST, DELETE";
-
-pub struct IblAi;
 
 /// The licenses of a family. One that says of itself nothing is a program's.
 fn sold(family: Family) -> Sold {
@@ -52,31 +47,19 @@ fn sold(family: Family) -> Sold {
     }
 }
 
-impl Door for IblAi {
-    fn name(&self) -> &'static str {
-        "iblai"
-    }
-
-    fn is_meant(&self, path: &str) -> bool {
-        path::is_meant(path)
-    }
-
-    fn openapi(&self) -> Value {
-        openapi::document()
-    }
-
-    fn entries(&self, document: &Value) -> Result<Vec<Entry>, Unread> {
-        moving::entries(document)
-    }
-
-    fn answer<'c>(&'c self, context: &'c Context, payload: Payload) -> LocalBoxFuture<'c, HttpResponse> {
+pub const DOOR: Door = Door {
+    name: "iblai",
+    is_meant: path::is_meant,
+    openapi: openapi::document,
+    entries: moving::entries,
+    answer: |context, payload| {
         async move {
             let answered = answer(context, payload).await;
             answered.unwrap_or_else(|no| no.respond(&context.request_id))
         }
         .boxed_local()
-    }
-}
+    },
+};
 
 async fn answer(context: &Context, payload: Payload) -> Result<HttpResponse, No> {
     let unknown = || No::not_found("unknownPath", "there is nothing at this path");

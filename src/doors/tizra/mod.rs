@@ -15,48 +15,31 @@ use actix_web::dev::Payload;
 use actix_web::http::{Method, header};
 use actix_web::web::Bytes;
 use futures_util::FutureExt;
-use futures_util::future::LocalBoxFuture;
 use serde::Deserialize;
-use serde_json::Value;
 
 use self::path::{Asked, Place};
 use self::reason::No;
 use crate::engine::{Reply, Written};
 use crate::http::cursor::Lasting;
-use crate::http::door::{self, Door, Unread, look, shown, tell};
+use crate::http::door::{self, Door, look, shown, tell};
 use crate::http::operation::{password, password_was_right};
 use crate::http::write::{answer as written, refuse_key};
 use crate::http::{Context, auth, body};
-use crate::operation::moving::Entry;
 use crate::operation::sale::{self, Change, Done, SaleError};
 
-pub struct Tizra;
-
-impl Door for Tizra {
-    fn name(&self) -> &'static str {
-        "tizra"
-    }
-
-    fn is_meant(&self, path: &str) -> bool {
-        path::is_meant(path)
-    }
-
-    fn openapi(&self) -> Value {
-        openapi::document()
-    }
-
-    fn entries(&self, document: &Value) -> Result<Vec<Entry>, Unread> {
-        moving::entries(document)
-    }
-
-    fn answer<'c>(&'c self, context: &'c Context, payload: Payload) -> LocalBoxFuture<'c, HttpResponse> {
+pub const DOOR: Door = Door {
+    name: "tizra",
+    is_meant: path::is_meant,
+    openapi: openapi::document,
+    entries: moving::entries,
+    answer: |context, payload| {
         async move {
             let answered = answer(context, payload).await;
             answered.unwrap_or_else(|no| no.respond(&context.request_id))
         }
         .boxed_local()
-    }
-}
+    },
+};
 
 async fn answer(context: &Context, payload: Payload) -> Result<HttpResponse, No> {
     let asked = path::read(context.request.path()).ok_or_else(No::unknown_path)?;

@@ -16,50 +16,33 @@ use actix_web::dev::Payload;
 use actix_web::http::Method;
 use actix_web::web::Bytes;
 use futures_util::FutureExt;
-use futures_util::future::LocalBoxFuture;
-use serde_json::Value;
 
 use self::path::{Asked, Service};
 use self::reason::No;
 use crate::engine::Reply;
-use crate::http::door::{self, Door, Look, Unread, shown, tell};
+use crate::http::door::{self, Door, Look, shown, tell};
 use crate::http::write::{answer as written, beside};
 use crate::http::{Context, auth, body};
 use crate::model::Kind;
 use crate::operation::allocation::{self, Account, AllocationError, Change, Direct, Done, Rules};
 use crate::operation::foreign;
-use crate::operation::moving::Entry;
 
 /// What a page has if nobody says how much, and of some lists the vendor's most whatever is asked for.
 const PAGE: usize = 50;
 
-pub struct UiPath;
-
-impl Door for UiPath {
-    fn name(&self) -> &'static str {
-        "uipath"
-    }
-
-    fn is_meant(&self, path: &str) -> bool {
-        path::is_meant(path)
-    }
-
-    fn openapi(&self) -> Value {
-        openapi::document()
-    }
-
-    fn entries(&self, document: &Value) -> Result<Vec<Entry>, Unread> {
-        moving::entries(document)
-    }
-
-    fn answer<'c>(&'c self, context: &'c Context, payload: Payload) -> LocalBoxFuture<'c, HttpResponse> {
+pub const DOOR: Door = Door {
+    name: "uipath",
+    is_meant: path::is_meant,
+    openapi: openapi::document,
+    entries: moving::entries,
+    answer: |context, payload| {
         async move {
             let answered = answer(context, payload).await;
             answered.unwrap_or_else(|no| no.respond(&context.request_id))
         }
         .boxed_local()
-    }
-}
+    },
+};
 
 async fn answer(context: &Context, payload: Payload) -> Result<HttpResponse, No> {
     let asked = path::read(context.request.path()).ok_or_else(No::unknown_path)?;

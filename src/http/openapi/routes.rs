@@ -62,11 +62,44 @@ const PUBLIC_KEYS: &[Answer] = &[Answer {
     headers: &["ETag"],
 }];
 
-const TRANSACTION: Body = Body {
-    media: JSON,
-    schema: "LicenseTransaction",
-    description: "An order with its items: how many of which package.",
+/// A license transaction, whoever it is for: of an organization and of a user alike.
+const GRANT: Route = Route {
+    path: "",
+    method: "post",
+    id: "",
+    tag: "operations",
+    summary: "",
+    description: "The same order again, known by its `externalId`, grants nothing more; another one by that id is refused.",
+    parameters: &["id", "dryRun", "IdempotencyKey", "GraphAtLeast"],
+    bodies: &[Body {
+        media: JSON,
+        schema: "LicenseTransaction",
+        description: "An order with its items: how many of which package.",
+    }],
+    answers: &[
+        transaction(200, "It was there already, just so"),
+        transaction(201, "What was granted"),
+    ],
+    problems: &[400, 401, 403, 404, 405, 408, 409, 413, 415, 422, 503],
+    open: false,
 };
+
+const CHANGE: Route = Route {
+    method: "put",
+    description: "Quantities, validities and the `lockScope` of the items that are named; items that are new are granted, the others stay.",
+    answers: &[transaction(200, "As it now is")],
+    ..GRANT
+};
+
+const fn transaction(status: u16, description: &'static str) -> Answer {
+    Answer {
+        status,
+        description,
+        media: JSON,
+        schema: "LicenseTransactionAnswer",
+        headers: WRITE_HEADERS,
+    }
+}
 
 const AUTHZ_TOLD: &str = "Items are answered in their order; one refusal does not undo the others. A denial is 200 with its reason. Without the slash (`/authz.json`) it is the same.";
 const AUTHZ_TEXT_TOLD: &str =
@@ -423,97 +456,27 @@ pub const ROUTES: &[Route] = &[
     },
     Route {
         path: "/api/entitlement/v1/organizations/{id}/license-transactions",
-        method: "post",
         id: "grantToOrganization",
-        tag: "operations",
         summary: "Grant an organization what it ordered",
-        description: "The same order again, known by its `externalId`, grants nothing more; another one by that id is refused.",
-        parameters: &["id", "dryRun", "IdempotencyKey", "GraphAtLeast"],
-        bodies: &[TRANSACTION],
-        answers: &[
-            Answer {
-                status: 200,
-                description: "It was there already, just so",
-                media: JSON,
-                schema: "LicenseTransactionAnswer",
-                headers: WRITE_HEADERS,
-            },
-            Answer {
-                status: 201,
-                description: "What was granted",
-                media: JSON,
-                schema: "LicenseTransactionAnswer",
-                headers: WRITE_HEADERS,
-            },
-        ],
-        problems: &[400, 401, 403, 404, 405, 408, 409, 413, 415, 422, 503],
-        open: false,
+        ..GRANT
     },
     Route {
         path: "/api/entitlement/v1/organizations/{id}/license-transactions",
-        method: "put",
         id: "changeOfOrganization",
-        tag: "operations",
         summary: "Change what an order granted an organization",
-        description: "Quantities, validities and the `lockScope` of the items that are named; items that are new are granted, the others stay.",
-        parameters: &["id", "dryRun", "IdempotencyKey", "GraphAtLeast"],
-        bodies: &[TRANSACTION],
-        answers: &[Answer {
-            status: 200,
-            description: "As it now is",
-            media: JSON,
-            schema: "LicenseTransactionAnswer",
-            headers: WRITE_HEADERS,
-        }],
-        problems: &[400, 401, 403, 404, 405, 408, 409, 413, 415, 422, 503],
-        open: false,
+        ..CHANGE
     },
     Route {
         path: "/api/entitlement/v1/users/{id}/license-transactions",
-        method: "post",
         id: "grantToUser",
-        tag: "operations",
         summary: "Grant a user what was ordered",
-        description: "The same order again, known by its `externalId`, grants nothing more; another one by that id is refused.",
-        parameters: &["id", "dryRun", "IdempotencyKey", "GraphAtLeast"],
-        bodies: &[TRANSACTION],
-        answers: &[
-            Answer {
-                status: 200,
-                description: "It was there already, just so",
-                media: JSON,
-                schema: "LicenseTransactionAnswer",
-                headers: WRITE_HEADERS,
-            },
-            Answer {
-                status: 201,
-                description: "What was granted",
-                media: JSON,
-                schema: "LicenseTransactionAnswer",
-                headers: WRITE_HEADERS,
-            },
-        ],
-        problems: &[400, 401, 403, 404, 405, 408, 409, 413, 415, 422, 503],
-        open: false,
+        ..GRANT
     },
     Route {
         path: "/api/entitlement/v1/users/{id}/license-transactions",
-        method: "put",
         id: "changeOfUser",
-        tag: "operations",
         summary: "Change what an order granted a user",
-        description: "Quantities, validities and the `lockScope` of the items that are named; items that are new are granted, the others stay.",
-        parameters: &["id", "dryRun", "IdempotencyKey", "GraphAtLeast"],
-        bodies: &[TRANSACTION],
-        answers: &[Answer {
-            status: 200,
-            description: "As it now is",
-            media: JSON,
-            schema: "LicenseTransactionAnswer",
-            headers: WRITE_HEADERS,
-        }],
-        problems: &[400, 401, 403, 404, 405, 408, 409, 413, 415, 422, 503],
-        open: false,
+        ..CHANGE
     },
     Route {
         path: "/graph-schema",
