@@ -1,5 +1,5 @@
-//! Every bound of the server, in one place. Each can be set (`limits.page_max`, `SEATGRAPH_LIMITS__PAGE_MAX`), and the
-//! error that enforces one names it.
+//! Every bound of the server that can be set (`limits.page_max`, `SEATGRAPH_LIMITS__PAGE_MAX`); the error that enforces one
+//! names it. Those that are fixed stand where they are held, and in `docs/running.md`.
 
 use serde::Deserialize;
 

@@ -834,6 +834,27 @@ mod tests {
         );
     }
 
+    /// `docs/running.md` has a row for each key, with its default, and names each limit.
+    #[test]
+    fn every_setting_stands_in_the_documents() {
+        let page = include_str!("../docs/running.md");
+        for key in KEYS {
+            assert!(
+                page.contains(&format!("\n| `{}` | ", key.name)),
+                "`{}` has no row",
+                key.name
+            );
+        }
+        for (name, default) in Limits::ALL {
+            let said = format!("`{name}` ({default})");
+            assert!(page.contains(&said), "{said} is not there");
+        }
+        for name in NOT_SETTINGS {
+            let said = format!("`SEATGRAPH_{name}`");
+            assert!(*name == "MUTANT" || page.contains(&said), "{said} is not there");
+        }
+    }
+
     #[test]
     fn what_is_not_known_is_told_what_is() {
         let file = Path::new("seatgraph.toml");
