@@ -834,7 +834,7 @@ mod tests {
         );
     }
 
-    /// `docs/running.md` has a row for each key, with its default, and names each limit.
+    /// `docs/running.md` has a row for each key, and names each limit with its default.
     #[test]
     fn every_setting_stands_in_the_documents() {
         let page = include_str!("../docs/running.md");
