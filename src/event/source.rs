@@ -48,9 +48,10 @@ pub fn serial_of(graph: &Graph, id: Uuid) -> Option<Serial> {
     if let Some(node) = graph.find(id).filter(|node| node.kind == Kind::Organization) {
         return Some(node.serial);
     }
+    // Not by their own serials, which may have made way for an import's.
     let removed = graph
         .by_value(Kind::RemovedOrganization, ID, &Value::Uuid(id), None)
-        .next_back()?;
+        .max_by_key(|removed| removed.entity().created)?;
     let serial = removed.fields().get(SERIAL).and_then(Value::as_int)?;
     Serial::try_from(serial).ok()
 }

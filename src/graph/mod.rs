@@ -36,7 +36,7 @@ use seats::SeatIndex;
 use topology::Topology;
 
 pub use part::Part;
-pub use play::Broken;
+pub use play::{Broken, LAST_KEPT_SERIAL};
 pub use seats::{Anchored, Taken};
 pub use transaction::{Kept, Savepoint, Transaction};
 pub use violation::Violation;

@@ -20,7 +20,7 @@ pub struct Broken(pub String);
 pub(super) const LAST_SERIAL: u64 = i64::MAX as u64 - 1;
 
 /// The last serial an import may bring: whatever it was, there is room for all that will ever come after it.
-pub(super) const LAST_KEPT_SERIAL: u64 = 1 << 62;
+pub const LAST_KEPT_SERIAL: u64 = 1 << 62;
 
 impl Graph {
     /// Plays a change that a transaction made elsewhere (the other copy, storage).

@@ -93,17 +93,21 @@ impl<'g> Transaction<'g> {
             return Err(Violation::SerialOutOfRange { id, serial });
         }
         // Serials count over all kinds; only one that was given before can be somebody's.
-        let owner = || Kind::ALL.iter().find_map(|kind| self.graph.by_serial(*kind, serial));
-        if serial < self.graph.next_serial
-            && let Some(taken) = owner()
-        {
+        let is_old = serial < self.graph.next_serial;
+        let mut kinds = Kind::ALL.iter().filter(|_| is_old);
+        let owner = kinds.find_map(|kind| self.graph.by_serial(*kind, serial));
+        if let Some(taken) = owner.filter(|taken| !taken.kind.def().internal) {
             return Err(Violation::SerialTaken {
                 id,
                 serial,
                 taken_by: taken.id,
             });
         }
+        let in_the_way = owner.map(|taken| taken.id);
         self.unique(id, kind, Values::default(), fields.values())?;
+        if let Some(internal) = in_the_way {
+            self.move_on(internal)?;
+        }
         let entity = Entity::new(
             Header {
                 id,
@@ -124,6 +128,40 @@ impl<'g> Transaction<'g> {
         };
         self.log.push((change, next_serial));
         Ok(())
+    }
+
+    /// Gives an internal entity the next serial in place of its own: no client ever saw that, and to storage a serial is one
+    /// entity's, of whatever kind.
+    fn move_on(&mut self, internal: Uuid) -> Result<(), Violation> {
+        let moved = self.node(internal)?.entity().clone();
+        self.remove(internal)?;
+        let kept = Kept {
+            serial: None,
+            created: Some(moved.created),
+            updated: Some(moved.updated),
+        };
+        self.create(moved.id, moved.kind, moved.fields().to_fields(), kept)
+    }
+
+    /// Keeps serials up to `last` for what an import brings: whatever is made meanwhile gets one after it. That is a change like
+    /// any other, for storage and the other copies to know of it: an internal entity takes that serial, until somebody brings it.
+    pub fn reserve_serials(&mut self, last: Serial) -> Result<(), Violation> {
+        if last < self.graph.next_serial {
+            return Ok(());
+        }
+        let before: Vec<Uuid> = self
+            .graph
+            .of_kind(Kind::ReservedSerial, None)
+            .map(|node| node.id)
+            .collect();
+        for id in before {
+            self.remove(id)?;
+        }
+        let kept = Kept {
+            serial: Some(last),
+            ..Kept::default()
+        };
+        self.create(self.new_id(), Kind::ReservedSerial, Fields::default(), kept)
     }
 
     /// No change at all (no revision, no `updated`) when the fields are the ones it has.
@@ -775,6 +813,55 @@ mod tests {
         assert_eq!(graph.next_serial(), 502);
         commit(&mut graph, 3, "- later").unwrap();
         assert_eq!(graph.next_serial(), 502);
+    }
+
+    #[test]
+    fn an_internal_entity_makes_way_for_a_serial_that_is_brought() {
+        let mut graph = Graph::new();
+        commit(&mut graph, 1, "Token key, Organization acme, SigningKey pair").unwrap();
+        let (mut copy, before) = (graph.clone(), graph.digest());
+        let bring = |transaction: &mut Transaction<'_>, name: &str, serial: Serial| {
+            let kept = Kept {
+                serial: Some(serial),
+                ..Kept::default()
+            };
+            transaction.create(id(name), Kind::Organization, Fields::default(), kept)
+        };
+        let mut transaction = Transaction::new(&mut graph, 2, Time(2), &CLOCK);
+        transaction.reserve_serials(9).unwrap();
+        take(&mut transaction, "Organization other").unwrap();
+        for (name, serial) in [("one", 1), ("three", 3), ("nine", 9)] {
+            bring(&mut transaction, name, serial).unwrap();
+        }
+        let taken = bring(&mut transaction, "two", 2);
+        assert!(
+            matches!(taken, Err(Violation::SerialTaken { serial: 2, .. })),
+            "{taken:?}"
+        );
+        let changes = transaction.finish().unwrap();
+        let serial = |graph: &Graph, name: &str| graph.find(id(name)).unwrap().serial;
+        let all = ["one", "acme", "three", "nine", "other", "key", "pair"].map(|name| serial(&graph, name));
+        assert_eq!(all, [1, 2, 3, 9, 10, 11, 12]);
+        assert_eq!(graph.find(id("key")).unwrap().created, Time(1));
+        assert_eq!(graph.next_serial(), 14);
+        assert_eq!(graph.check(), Ok(()));
+        for change in &changes {
+            copy.apply(change).unwrap();
+        }
+        assert_eq!((copy.digest(), copy.next_serial()), (graph.digest(), 14));
+        for change in changes.iter().rev() {
+            copy.undo(change).unwrap();
+        }
+        assert_eq!(copy.digest(), before);
+        // What is reserved already, or given, is no change.
+        let mut transaction = Transaction::new(&mut graph, 3, Time(3), &CLOCK);
+        transaction.reserve_serials(13).unwrap();
+        assert_eq!(transaction.finish(), Ok(Vec::new()));
+        // Of two that reserve, the later is told.
+        let mut transaction = Transaction::new(&mut graph, 3, Time(3), &CLOCK);
+        transaction.reserve_serials(20).unwrap();
+        transaction.finish().unwrap();
+        assert_eq!((graph.kind_count(Kind::ReservedSerial), graph.next_serial()), (1, 21));
     }
 
     #[test]

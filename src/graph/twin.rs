@@ -26,6 +26,8 @@ const WORLD: &[(Kind, u8)] = &[
     (Kind::Entitlement, 4),
     (Kind::LicensedItem, 5),
     (Kind::License, 12),
+    // Internal: it makes way for a serial that is brought.
+    (Kind::ReservedSerial, 4),
 ];
 
 fn id(kind: Kind, number: u8) -> Uuid {
@@ -267,7 +269,8 @@ impl Twin {
         if serial == 0 {
             return Err(Violation::SerialOutOfRange { id, serial });
         }
-        if let Some(taken) = self.entities.values().find(|other| other.serial == serial) {
+        let taken = self.entities.values().find(|other| other.serial == serial).cloned();
+        if let Some(taken) = taken.iter().find(|taken| !taken.kind.def().internal) {
             return Err(Violation::SerialTaken {
                 id,
                 serial,
@@ -275,6 +278,16 @@ impl Twin {
             });
         }
         self.unique(id, kind, Values::default(), fields.values())?;
+        if let Some(moved) = taken {
+            let (serial, revision) = (self.next_serial, at.0);
+            let header = Header {
+                serial,
+                revision,
+                ..*moved
+            };
+            self.entities.insert(moved.id, moved.with_header(header));
+            self.next_serial += 1;
+        }
         self.next_serial = self.next_serial.max(serial + 1);
         self.entities.insert(
             id,

@@ -29,9 +29,9 @@ use super::{Context, GRAPH_REVISION, auth, body, wire};
 use crate::access::{Permission, Who};
 use crate::engine::{Reply, Write, WriteError, Written};
 use crate::error::Error;
-use crate::graph::Transaction;
+use crate::graph::{LAST_KEPT_SERIAL, Transaction};
 use crate::limits::{Limit, Limits};
-use crate::model::Revision;
+use crate::model::{Revision, Serial};
 use crate::operation::crud::{self, ImportError};
 use crate::operation::input::{self, ImportLine};
 use crate::operation::moving::{self, Entry, MovingError};
@@ -54,7 +54,7 @@ pub async fn import(context: &Context, mut payload: Payload) -> Result<HttpRespo
     )?;
     no_match(context)?;
     let limits = *context.limits();
-    let parameters = context.parameters(&["dryRun", "from", "organization"])?;
+    let parameters = context.parameters(&["dryRun", "from", "organization", "lastSerial"])?;
     let dry_run = parameters.flag("dryRun", false)?;
     let from = parameters.text("from").map(|name| door(context, name)).transpose()?;
     let organization = parameters.text("organization").map(str::to_owned);
@@ -62,6 +62,7 @@ pub async fn import(context: &Context, mut payload: Payload) -> Result<HttpRespo
         let problem = Problem::bad_request("unknownParameter", "`organization` is for lists of another system");
         return Err(problem.parameter("organization").help("name that system too: `from=`"));
     }
+    let last_serial = last_serial(parameters.number("lastSerial")?, from.is_some())?;
     let mut importer = Importer {
         context,
         who: Arc::new(who),
@@ -69,6 +70,7 @@ pub async fn import(context: &Context, mut payload: Payload) -> Result<HttpRespo
         dry_run,
         from,
         organization,
+        last_serial,
         lines: 0,
         committed: 0,
         changed: 0,
@@ -110,6 +112,23 @@ pub async fn import(context: &Context, mut payload: Payload) -> Result<HttpRespo
         .json(answer))
 }
 
+fn last_serial(asked: Option<u64>, are_lists: bool) -> Result<Option<Serial>, Problem> {
+    let refused = |code, why: String, help| Problem::bad_request(code, why).parameter("lastSerial").help(help);
+    match asked {
+        Some(_) if are_lists => Err(refused(
+            "unknownParameter",
+            "`lastSerial` is for lines that bring serials".to_owned(),
+            "leave it out: lists of another system bring none",
+        )),
+        Some(last) if last > LAST_KEPT_SERIAL => Err(refused(
+            "badParameter",
+            format!("`lastSerial` is `{last}`"),
+            "it is the highest serial of the lines, at most 2 to the power of 62",
+        )),
+        asked => Ok(asked),
+    }
+}
+
 /// Beyond this limit, in lines or bytes.
 fn too_long_dry(code: &'static str, what: &str, name: &'static str, value: u64) -> Problem {
     Problem::new(
@@ -129,6 +148,8 @@ struct Importer<'a> {
     /// The lines are another system's own answers, read by this door.
     from: Option<usize>,
     organization: Option<String>,
+    /// The highest that the lines bring: it is kept for them from the first commit on, since others create between two.
+    last_serial: Option<Serial>,
     /// Objects and relations that are in.
     lines: u64,
     /// The number of the last of them.
@@ -176,9 +197,16 @@ impl Importer<'_> {
             hashed.map_err(|(line, problem)| self.failed(&numbers, at + line, problem))?;
             (decoded, from) = (lines, until);
         }
-        let who = Arc::clone(&self.who);
+        let (who, last_serial) = (Arc::clone(&self.who), self.last_serial);
         let run = move |transaction: &mut Transaction<'_>| -> Result<Reply, ImportError> {
             still_known(transaction, &who).map_err(|error| ImportError { line: 0, error })?;
+            if let Some(last) = last_serial {
+                let kept = transaction.reserve_serials(last);
+                kept.map_err(|violation| ImportError {
+                    line: 0,
+                    error: violation.into(),
+                })?;
+            }
             crud::import(transaction, &who, &decoded)?;
             Ok(counted(crud::count(transaction)))
         };

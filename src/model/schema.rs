@@ -312,6 +312,8 @@ kinds! {
     RemovedOrganization IDENTITY [
         uuid("organizationId").indexed().server_owned(), count("organizationSerial").indexed().server_owned(),
     ] internal true;
+    // Its serial is the last that an import said it would bring (`running.md`).
+    ReservedSerial IDENTITY [] internal true;
 }
 
 impl Kind {

@@ -321,7 +321,9 @@ pub(crate) fn violation_help(violation: &Violation) -> &'static str {
         Violation::WrongKind { .. } => "an id stays with its type: send the id of one of the wanted type",
         Violation::NotFound { .. } => "what is referred to has to be in the body, or stored and readable by this token",
         Violation::IdTaken { .. } => "leave the id out, and the server gives one",
-        Violation::SerialTaken { .. } => "leave the serial out, or import into a database that is empty",
+        Violation::SerialTaken { .. } => {
+            "leave the serial out, or import into a database that is empty; where others write to it meanwhile, say the highest serial ahead (`lastSerial`), as `seatgraph import FILE` does"
+        }
         Violation::SerialOutOfRange { .. } => "leave the serial out, and the server gives one",
         Violation::RelationExists { .. } => "leave it out: it is there",
         Violation::NoRelation { .. } => "leave it out: it is gone",

@@ -1,6 +1,8 @@
 //! The keys there are at one revision, opened once. They stand in the order of `/.well-known/jwks.json`: clients in the field take
 //! the first and look no further, so that is the one RS256 is signed with; the key before it is second (`licensing.md` 1.4).
 
+use std::cmp::Reverse;
+
 use uuid::Uuid;
 
 use super::verify::{PublicKey, PublicKeys};
@@ -55,9 +57,10 @@ impl Key {
         self.retired_at.is_none()
     }
 
-    /// RS256 first, of each algorithm the active one, then the younger before the older.
-    fn place(&self) -> (Algorithm, bool, std::cmp::Reverse<Serial>) {
-        (self.algorithm, !self.is_active(), std::cmp::Reverse(self.serial))
+    /// RS256 first, of each algorithm the active one, then the younger before the older. A serial alone does not tell: it may have
+    /// made way for an import's.
+    fn place(&self) -> (Algorithm, bool, Reverse<(Time, Serial)>) {
+        (self.algorithm, !self.is_active(), Reverse((self.created, self.serial)))
     }
 }
 

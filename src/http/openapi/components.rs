@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::graph::LAST_KEPT_SERIAL;
 use crate::limits::Limits;
 use crate::model::{Kind, RelationType};
 
@@ -31,6 +32,7 @@ fn parameters() -> Value {
     let others = json!({
         "from": query("from", json!({"type": "string", "examples": ["uipath"]}), "The lines are this system's own list answers, which its door reads."),
         "organization": query("organization", json!({"type": "string"}), "The organization those are of, by id, alias or name; made if there is none. Absent: the one they name."),
+        "lastSerial": query("lastSerial", json!({"type": "integer", "minimum": 0, "maximum": LAST_KEPT_SERIAL}), "The highest serial that the lines bring: whatever others create meanwhile gets one after it."),
         "reading": query("operation", json!({"const": "DescribeConsumers"}), "Who could consume the one license that is selected, with `limit` and `cursor`; other operations are sent by POST."),
         "locale": header("locale", "The language of `displayName`, such as `da-dk`, where an item has `displayNames`."),
         "GraphAtLeast": header("Graph-At-Least", "Wait until this revision is here: the `Graph-Revision` a write answered."),

@@ -507,7 +507,7 @@ pub const ROUTES: &[Route] = &[
                       Committed in batches of at most 10,000 lines, of 100 while others write: a problem names its `line` (of an array, which element) and the \
                       `committedLines`. An Idempotency-Key is refused. With `from` each line, element or document is an \
                       answer of that system's list endpoints.",
-        parameters: &["dryRun", "from", "organization", "GraphAtLeast"],
+        parameters: &["dryRun", "from", "organization", "lastSerial", "GraphAtLeast"],
         bodies: &[Body {
             media: LINES,
             schema: "ImportLine",
