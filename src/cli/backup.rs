@@ -21,6 +21,7 @@ pub fn run(common: &Common, args: &Backup) -> Result<(), Failure> {
         return Err(Failure::refused(format!("`{}` exists already", args.file.display()))
             .help("a backup replaces nothing: name a new file"));
     }
+    export::spare(&args.file)?;
     if let Some(left) = left_of_another(&args.file) {
         return Err(Failure::refused(format!("`{}` is there", left.display())).help(
             "it is of a database that bore this name: what is in it would be played onto the copy; name another file",
@@ -34,7 +35,7 @@ pub fn run(common: &Common, args: &Backup) -> Result<(), Failure> {
 /// What a database of this name leaves beside it while it is open, and when its process was killed.
 fn left_of_another(file: &Path) -> Option<PathBuf> {
     let file = followed(file)?;
-    let beside = ["-wal", "-shm", "-journal", ".lock"].map(|suffix| {
+    let beside = export::BESIDE.map(|suffix| {
         let mut name = file.clone().into_os_string();
         name.push(suffix);
         PathBuf::from(name)

@@ -21,16 +21,36 @@ pub struct Export {
 
 pub fn run(common: &Common, args: &Export) -> Result<(), Failure> {
     let file = args.file.as_deref().filter(|file| *file != Path::new("-"));
-    if let Some(file) = file.filter(|file| is_database(file)) {
-        return Err(Failure::refused(format!("`{}` is a database", file.display())).help(
-            "the file is where the export goes, and it replaces no database; --database names the one that is exported",
-        ));
-    }
+    file.map_or(Ok(()), spare)?;
     let reached = args.place.reach(common, Missing::Refused)?;
     let mut answer = reached.client.get("/export")?.reader();
     match file {
         Some(file) => to_file(&mut answer, file, "exporting"),
         None => copy(&mut answer, &mut std::io::stdout().lock(), "exporting"),
+    }
+}
+
+/// What a database has beside it under its name.
+pub(super) const BESIDE: [&str; 4] = ["-wal", "-shm", "-journal", ".lock"];
+
+/// A database is not replaced, and nothing is written where it, or whoever opens it next, looks for what is its own.
+pub(super) fn spare(file: &Path) -> Result<(), Failure> {
+    let refused = |why: &str| {
+        Err(Failure::refused(format!("`{}` {why}", file.display())).help(
+            "the file is where the copy goes, and it replaces nothing of a database; --database names the one that is copied",
+        ))
+    };
+    if is_database(file) {
+        return refused("is a database");
+    }
+    let name = followed(file).map(|file| file.to_string_lossy().into_owned());
+    let of_one = |name: &str| {
+        let mut bases = BESIDE.iter().filter_map(|suffix| name.strip_suffix(suffix));
+        bases.any(|base| is_database(Path::new(base)))
+    };
+    match name {
+        Some(name) if of_one(&name) => refused("is a database's own"),
+        _ => Ok(()),
     }
 }
 

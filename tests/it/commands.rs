@@ -326,6 +326,20 @@ fn what_is_written_replaces_no_database_and_is_no_part_of_another() {
     for line in ["export seatgraph.db", "export link.ndjson"] {
         check(here, line, 1, "", "is a database");
     }
+    // Nor what it has beside it, whether that is there now or not.
+    for suffix in ["-wal", "-shm", "-journal", ".lock"] {
+        for command in ["export", "backup"] {
+            std::os::unix::fs::symlink(format!("seatgraph.db{suffix}"), here.join("its.ndjson")).expect("a link");
+            for name in [&format!("seatgraph.db{suffix}"), "its.ndjson"] {
+                let err = match command == "backup" && here.join(name).exists() {
+                    true => "exists already",
+                    false => "is a database's own",
+                };
+                check(here, &format!("{command} {name}"), 1, "", err);
+            }
+            std::fs::remove_file(here.join("its.ndjson")).expect("it is there");
+        }
+    }
     check(here, "query /Organization{count}", 0, "2\n", "");
     // One is killed, and its database removed, but not its log.
     for suffix in ["-wal", "-shm", ".lock"] {
