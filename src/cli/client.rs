@@ -69,6 +69,12 @@ impl Client {
         )
     }
 
+    /// A body that is read while it is sent, however long it is.
+    pub fn post_all(&self, target: &str, content_type: &str, body: &mut dyn Read) -> Result<Answer, Failure> {
+        let content = Some((content_type, None));
+        self.send(Method::POST, target, content, SendBody::from_reader(body))
+    }
+
     fn send(
         &self,
         method: Method,

@@ -36,6 +36,11 @@ impl Drop for Reached {
 }
 
 impl Reached {
+    /// Others may write to it meanwhile.
+    pub fn is_shared(&self) -> bool {
+        self.inside.is_none()
+    }
+
     /// A cursor is of one server, and one inside a command ends with it.
     pub fn takes_cursors(&self) -> bool {
         self.inside.is_none()

@@ -549,6 +549,28 @@ fn a_bad_line_stops_an_import_and_is_named() {
         check(here, &format!("import fine.ndjson {file} --database b.db"), 1, "", err);
     }
     check(here, "query /Profile{count} --database b.db", 0, "10014\n", "");
+    // A dry run of several is one, and each line is still that of its file.
+    let organization = r#"{"__objType":"Organization","id":"b0000000-0000-4000-8000-000000000001","name":"A"}"#;
+    let group = r#"{"__objType":"ProfileGroup","name":"G","referenceFields":{"ref_Organization_id":"b0000000-0000-4000-8000-000000000001"}}"#;
+    std::fs::write(here.join("one.ndjson"), format!("\n{organization}\n")).expect("a file");
+    std::fs::write(here.join("two.json"), format!("[\n{group}\n]")).expect("a file");
+    std::fs::write(
+        here.join("bad.json"),
+        format!("[{group}, {{\"__objType\":\"Unicorn\"}}]"),
+    )
+    .expect("a file");
+    let import = "import one.ndjson two.json";
+    let out = "2 lines would change 3\n";
+    check(here, &format!("{import} --dry-run --database d.db"), 0, out, "");
+    let err = "bad.json: line 2: unknown type `Unicorn`";
+    check(
+        here,
+        &format!("{import} bad.json --dry-run --database d.db"),
+        1,
+        "",
+        err,
+    );
+    check(here, &format!("{import} --database d.db"), 0, "2 lines changed 3\n", "");
     std::fs::write(here.join("empty.db"), "").expect("a file");
     let err = "empty.db` is empty\n  remove it to start a new database";
     check(here, "query /Profile --database empty.db", 4, "", err);
@@ -615,13 +637,9 @@ fn lists_of_licenses_that_were_sold_are_taken() {
         std::fs::write(here.join(name), text).expect("a file");
     }
     let import = "import licenses.json rows.json --database a.db --from iblai";
-    check(
-        here,
-        &format!("{import} --dry-run"),
-        1,
-        "",
-        "no license came over as `7`",
-    );
+    let alone = "import rows.json --database a.db --from iblai --dry-run";
+    check(here, alone, 1, "", "no license came over as `7`");
+    check(here, &format!("{import} --dry-run"), 0, "2 lines would change 30\n", "");
     assert_eq!(run(here, import).status.code(), Some(0));
     check(here, import, 0, "2 lines changed 0\n", "");
     let more = "import more.json --database a.db --from iblai";
@@ -839,6 +857,34 @@ fn an_operation_is_asked_for_from_the_shell() {
         "1\n",
         "",
     );
+}
+
+#[test]
+fn serials_of_a_file_are_kept_ahead_where_others_write() {
+    let folder = folder();
+    let here = folder.path();
+    let line = |kind: &str, name: &str| format!("{{\"__objType\":\"{kind}\",\"name\":\"{name}\"");
+    let first = format!("{},\"serial\":1}}\n", line("Organization", "A"));
+    let last = format!("{},\"serial\":50}}\n", line("LicensedItem", "a"));
+    let other = format!("{}}}\n", line("LicensedItem", "b"));
+    for (name, text) in [("head", first), ("other", other), ("tail", last)] {
+        std::fs::write(here.join(format!("{name}.ndjson")), text).expect("a file");
+    }
+    let serve = "serve --listen 127.0.0.1:0 --database memory:";
+    let serving = Serving::start(seatgraph(here, serve).env("SEATGRAPH_ADMIN_TOKEN", ADMIN));
+    let ask = |line: &str| {
+        let mut command = seatgraph(here, &format!("{line} --server {}", serving.url));
+        let done = command
+            .env("SEATGRAPH_TOKEN", ADMIN)
+            .output()
+            .expect("the program runs");
+        (done.status.code(), text(&done.stdout), text(&done.stderr))
+    };
+    // Each file is a commit of its own: what comes between the two is made after all that is to come.
+    let done = ask("import head.ndjson other.ndjson tail.ndjson");
+    assert_eq!(done.0, Some(0), "{done:?}");
+    let found = ask("query /LicensedItem[@serial='51']{count}");
+    assert_eq!(found.1, "1\n", "{found:?}");
 }
 
 #[test]
