@@ -222,15 +222,15 @@ impl Importer<'_> {
 
     /// Another system's answers, each read by its door, and what they say taken in one transaction.
     async fn move_in(&mut self, door: usize, lines: Vec<Document>, numbers: &[u64]) -> Result<(), Problem> {
-        let state = Arc::clone(&self.context.state);
+        let (state, limits) = (Arc::clone(&self.context.state), self.limits);
         let read = beside(move || {
             let door = &state.doors[door];
             let read = lines.iter().enumerate();
-            let read = read.map(|(at, line)| read_list(door, &line.bytes).map_err(|problem| (at, problem)));
+            let read = read.map(|(at, line)| read_list(door, &line.bytes, &limits).map_err(|problem| (at, problem)));
             Ok(read.collect::<Result<Vec<_>, _>>())
         });
         let documents = read.await?.map_err(|(at, problem)| self.failed(numbers, at, problem))?;
-        let (who, organization, limits) = (Arc::clone(&self.who), self.organization.clone(), self.limits);
+        let (who, organization) = (Arc::clone(&self.who), self.organization.clone());
         let run = move |transaction: &mut Transaction<'_>| -> Result<Reply, MovingError> {
             still_known(transaction, &who).map_err(|error| MovingError {
                 document: 0,
@@ -322,9 +322,9 @@ fn door(context: &Context, name: &str) -> Result<usize, Problem> {
     })
 }
 
-fn read_list(door: &Door, bytes: &[u8]) -> Result<Vec<Entry>, Problem> {
+fn read_list(door: &Door, bytes: &[u8], limits: &Limits) -> Result<Vec<Entry>, Problem> {
     let value = serde_json::from_slice(bytes).map_err(|error| not_json(&error.to_string()))?;
-    (door.entries)(&value).map_err(|unread| {
+    (door.entries)(&value, limits).map_err(|unread| {
         let mut problem = Problem::bad_request("unknownList", unread.why);
         problem.pointer = Some(unread.at);
         problem.help("send what the system's GET endpoints answer; `docs/doors.md` names them")

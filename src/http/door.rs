@@ -11,6 +11,7 @@ use futures_util::future::LocalBoxFuture;
 use serde_json::Value;
 
 use super::Context;
+use crate::limits::Limits;
 use crate::operation::moving::Entry;
 
 pub use asked::{may_be_dry, read, write};
@@ -28,7 +29,7 @@ pub struct Door {
     pub openapi: fn() -> Value,
 
     /// What one of the vendor's own list answers says, or one element of a list that is an array: to come over with.
-    pub entries: fn(&Value) -> Result<Vec<Entry>, Unread>,
+    pub entries: fn(&Value, &Limits) -> Result<Vec<Entry>, Unread>,
 
     /// Every answer is in the vendor's own words, refusals too.
     pub answer: fn(&Context, Payload) -> LocalBoxFuture<'_, HttpResponse>,

@@ -12,7 +12,7 @@ use crate::operation::licenses::{
 };
 
 /// A member is one level below its body.
-fn depth(limits: &Limits) -> u64 {
+pub(super) fn depth(limits: &Limits) -> u64 {
     limits.json_depth.saturating_sub(1)
 }
 

@@ -4,6 +4,7 @@
 
 use serde_json::{Map, Value};
 
+use super::ask::depth;
 use super::fields::Fields;
 use super::notes;
 use super::path::Family;
@@ -19,12 +20,12 @@ use crate::operation::moving::{Assigned, Entry, Grouped, Holder, License, Step};
 const CHANGE_TYPE: &str = "import";
 
 /// One answer, or one row of it.
-pub fn entries(document: &Value) -> Result<Vec<Entry>, Unread> {
+pub fn entries(document: &Value, limits: &Limits) -> Result<Vec<Entry>, Unread> {
     let read = listed(document, &["results"])?.into_iter().map(|(at, row)| {
         let Value::Object(members) = row else {
             return Err(Unread::new(at, "it is no object"));
         };
-        match says(members) {
+        match says(members, limits) {
             Ok((organization, says)) => Ok(Entry { at, organization, says }),
             Err(no) => Err(Unread::new(at, no.line())),
         }
@@ -32,7 +33,7 @@ pub fn entries(document: &Value) -> Result<Vec<Entry>, Unread> {
     read.collect()
 }
 
-fn says(members: &Map<String, Value>) -> Result<(Option<String>, Step), No> {
+fn says(members: &Map<String, Value>, limits: &Limits) -> Result<(Option<String>, Step), No> {
     let says_something = |value: &Value| !matches!(value, Value::Null) && value.as_str() != Some("");
     let said = members.iter().filter(|(_, value)| says_something(value));
     let said: Map<String, Value> = said.map(|(name, value)| (name.clone(), value.clone())).collect();
@@ -55,15 +56,11 @@ fn says(members: &Map<String, Value>) -> Result<(Option<String>, Step), No> {
     let mut fields = Fields::of_json(said);
     let platform = fields.text("platform_key");
     let step = match (is_assigned, is_grouped) {
-        (true, true) => Step::Grouped(grouped(&mut fields, family)?),
-        (true, false) => Step::Assigned(assigned(&mut fields, family)?),
-        (false, _) => Step::License(license(&mut fields, family)?),
+        (true, true) => Step::Grouped(grouped(&mut fields, family, limits)?),
+        (true, false) => Step::Assigned(assigned(&mut fields, family, limits)?),
+        (false, _) => Step::License(license(&mut fields, family, limits)?),
     };
     Ok((platform, step))
-}
-
-fn object(fields: &mut Fields, name: &'static str) -> Option<Map<String, Value>> {
-    fields.object(name, Limits::default().json_depth)
 }
 
 fn id(fields: &mut Fields, name: &'static str) -> Option<String> {
@@ -71,7 +68,7 @@ fn id(fields: &mut Fields, name: &'static str) -> Option<String> {
     fields.required(name, id).map(|id| id.to_string())
 }
 
-fn license(fields: &mut Fields, family: Family) -> Result<License, No> {
+fn license(fields: &mut Fields, family: Family, limits: &Limits) -> Result<License, No> {
     let id = id(fields, "id");
     let item = match family {
         Family::Program => {
@@ -84,7 +81,7 @@ fn license(fields: &mut Fields, family: Family) -> Result<License, No> {
     };
     let item_name = fields.text("program_name").filter(|_| family == Family::Program);
     let alias = fields.text("external_id");
-    let (metadata, source) = (object(fields, "metadata"), fields.text("source"));
+    let (metadata, source) = (fields.object("metadata", depth(limits)), fields.text("source"));
     let (seats, from) = (fields.count("count"), fields.time("started"));
     let active = fields.flag("active");
     let says = Amendment {
@@ -111,9 +108,11 @@ fn license(fields: &mut Fields, family: Family) -> Result<License, No> {
     })
 }
 
-fn terms(fields: &mut Fields) -> Terms {
+fn terms(fields: &mut Fields, limits: &Limits) -> Terms {
     let active = fields.flag("active");
-    let metadata = object(fields, "metadata").filter(|metadata| !metadata.is_empty());
+    let metadata = fields
+        .object("metadata", depth(limits))
+        .filter(|metadata| !metadata.is_empty());
     Terms {
         active: fields.required("active", active).unwrap_or_default(),
         direct: false,
@@ -124,7 +123,7 @@ fn terms(fields: &mut Fields) -> Terms {
     }
 }
 
-fn assigned(fields: &mut Fields, family: Family) -> Result<Assigned, No> {
+fn assigned(fields: &mut Fields, family: Family, limits: &Limits) -> Result<Assigned, No> {
     let license = id(fields, "license_id");
     let (user, login) = (fields.id("user_id"), fields.text("username"));
     let display = fields.text("name");
@@ -142,7 +141,7 @@ fn assigned(fields: &mut Fields, family: Family) -> Result<Assigned, No> {
         }),
         false => Holder::Address(email.unwrap_or_default()),
     };
-    let (direct, terms) = (fields.flag("direct"), terms(fields));
+    let (direct, terms) = (fields.flag("direct"), terms(fields, limits));
     fields.finish()?;
     Ok(Assigned {
         sold: sold(family),
@@ -153,11 +152,11 @@ fn assigned(fields: &mut Fields, family: Family) -> Result<Assigned, No> {
     })
 }
 
-fn grouped(fields: &mut Fields, family: Family) -> Result<Grouped, No> {
+fn grouped(fields: &mut Fields, family: Family, limits: &Limits) -> Result<Grouped, No> {
     let (license, group) = (id(fields, "license_id"), id(fields, "group_id"));
     let name = fields.text("group_name");
     let name = fields.required("group_name", name);
-    let terms = terms(fields);
+    let terms = terms(fields, limits);
     fields.finish()?;
     Ok(Grouped {
         sold: sold(family),

@@ -31,7 +31,7 @@ pub const DOOR: Door = Door {
     name: "tizra",
     is_meant: path::is_meant,
     openapi: openapi::document,
-    entries: moving::entries,
+    entries: |document, _| moving::entries(document),
     answer: |context, payload| {
         async move {
             let answered = answer(context, payload).await;
