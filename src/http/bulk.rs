@@ -439,7 +439,19 @@ impl Lines {
                 break;
             }
         }
-        self.within_limit(self.number + 1, self.rest.len())
+        self.within_limit(self.number + 1, self.rest.len()).map_err(|too_long| {
+            // Lines whose first is broken are taken for one document.
+            let broken = match self.shape {
+                Shape::Whole => serde_json::from_slice::<serde::de::IgnoredAny>(&self.rest).err(),
+                _ => None,
+            };
+            let Some(error) = broken.filter(|error| !error.is_eof()) else {
+                return too_long;
+            };
+            let mut problem = not_json(&error.to_string());
+            problem.more.insert("line".into(), json!(self.number + 1));
+            problem
+        })
     }
 
     fn recognise(&mut self) -> Result<(), Problem> {
@@ -724,6 +736,21 @@ mod tests {
             "[\"],[\", \"\\\"],\", {\"}\":[[\"\\\\\"]]}]",
             &[(1, "\"],[\""), (2, "\"\\\"],\""), (3, "{\"}\":[[\"\\\\\"]]}")],
         );
+    }
+
+    #[test]
+    fn lines_whose_first_is_broken_are_no_long_document() {
+        let check = |first: &str, line: &str, expected: &str| {
+            let text = format!("{first}\n{}", line.repeat(100));
+            for size in [1, 7, 2000] {
+                let found = cut(text.as_bytes(), size, 50);
+                assert_eq!(found, Err(expected), "{first} in chunks of {size}");
+            }
+        };
+        check("nonsense", "{\"a\":1}\n", "notJson");
+        check("{\"a\":1", "{\"a\":1}\n", "notJson");
+        check("{\"a\":\"1", "{\"a\":1}\n", "notJson");
+        check("{\"a\":[", "1,\n", "bodyTooLarge");
     }
 
     #[test]
