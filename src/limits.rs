@@ -54,6 +54,8 @@ limits! {
     query_ms = 2000;
     /// Bytes of a JSON body.
     body_bytes = 1024 * 1024;
+    /// Bytes of a line of an import, or of an element of its array. More than of a body: several fill an entity, which is one line.
+    line_bytes = 16 * 1024 * 1024;
     /// Bytes of a form body.
     form_bytes = 64 * 1024;
     /// Arrays and objects within one another in a JSON body.

@@ -76,7 +76,7 @@ pub async fn import(context: &Context, mut payload: Payload) -> Result<HttpRespo
         changed: 0,
         revision: 0,
     };
-    let mut lines = Lines::new(limits.body_bytes, from.is_some());
+    let mut lines = Lines::new(limits.line_bytes.max(limits.body_bytes), from.is_some());
     loop {
         let next = pin!(tokio::time::timeout(body::BODY_DEADLINE, payload.next()));
         let chunk = match select(next, pin!(context.state.stops())).await {
@@ -548,7 +548,7 @@ impl Lines {
             return Ok(());
         }
         let limit = Limit {
-            name: "body_bytes",
+            name: "line_bytes",
             value: self.limit,
         };
         let mut problem = Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "bodyTooLarge", "an object is too long")
