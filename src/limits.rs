@@ -64,8 +64,8 @@ limits! {
     parameters = 200;
     /// Passwords of one write: each is hashed, slowly on purpose. An import, which has its own permission, may bring more.
     passwords = 100;
-    /// Tokens that may wait to be signed.
-    signatures = 256;
+    /// Tokens that may wait to be signed by RS256; a request may ask for `items` of them.
+    signatures = 1024;
     /// Items, or leases to release, of one request at `/authz`.
     items = 100;
     /// Elements of one `POST /checks`.

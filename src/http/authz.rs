@@ -108,12 +108,12 @@ pub async fn answer(context: &Context, payload: Payload) -> Result<HttpResponse,
     };
     let asked = Asked::read(context.query(), &sent, context.limits())?;
     if asked.only_checks() {
-        let (revision, algorithm) = (graph.revision(), asked.algorithm);
+        let (revision, algorithm, tokens) = (graph.revision(), asked.algorithm, asked.items.len());
         drop(asked);
         let body = check::answer(context, sent, form, graph, who).await?;
         let body = match form {
             Form::Jwt => {
-                let promise = promise(context, algorithm).await?;
+                let promise = promise(context, algorithm, tokens).await?;
                 Bytes::from(token::signed(promise, &body).await?)
             }
             Form::Json | Form::Text => body,
@@ -124,14 +124,17 @@ pub async fn answer(context: &Context, payload: Payload) -> Result<HttpResponse,
     // Who may not, does not keep the committer busy.
     consumer(&graph, &who, asked.on_behalf_of, Purpose::Consume)?;
     let operation = if asked.releases { "Release" } else { "Consume" };
-    let (algorithm, dry_run) = (asked.algorithm, asked.dry_run);
+    let (algorithm, dry_run, tokens) = (asked.algorithm, asked.dry_run, asked.items.len());
     may_be_dry(&asked, form)?;
     drop((graph, asked));
     // Before anything is written: a lease whose token nobody gets helps nobody.
     let (decided, signing) = match form {
         Form::Jwt => {
             let (decided, claims) = oneshot::channel();
-            (Some(decided), Some((claims, promise(context, algorithm).await?)))
+            (
+                Some(decided),
+                Some((claims, promise(context, algorithm, tokens).await?)),
+            )
         }
         Form::Json | Form::Text => (None, None),
     };
@@ -292,9 +295,9 @@ pub fn tell_changes(body: &mut Vec<u8>, changes: &[Change]) {
     body.extend_from_slice(b"]}");
 }
 
-async fn promise(context: &Context, algorithm: Algorithm) -> Result<Promise<'_>, Problem> {
+async fn promise(context: &Context, algorithm: Algorithm, tokens: usize) -> Result<Promise<'_>, Problem> {
     let snapshot = context.state.engine.snapshot();
-    context.state.signer().promise(snapshot, algorithm).await
+    context.state.signer().promise(snapshot, algorithm, tokens).await
 }
 
 fn tell(

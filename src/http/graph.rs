@@ -243,14 +243,12 @@ async fn sign(
 ) -> Result<HttpResponse, Problem> {
     let signer = context.state.signer();
     let claims = claims(answered, signer.issuer(), profile, context.state.engine.clock().now());
-    let mut tokens = signer
-        .sign(context.state.engine.snapshot(), algorithm, vec![claims])
-        .await?;
+    let token = signer.sign(context.state.engine.snapshot(), algorithm, claims).await?;
     let mut response = HttpResponse::Ok();
     response.insert_header((GRAPH_REVISION, revision));
     response.insert_header((header::CONTENT_TYPE, HeaderValue::from_static("application/jwt")));
     response.insert_header((header::CACHE_CONTROL, super::NO_STORE));
-    Ok(response.body(tokens.pop().unwrap_or_default()))
+    Ok(response.body(token))
 }
 
 impl Question {

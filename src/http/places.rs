@@ -24,10 +24,12 @@ impl Places {
         }
     }
 
-    /// A place in the line of those who wait, for work that must not be turned away later. `None`: too many wait already.
-    pub fn reserve(&self) -> Option<Reserved<'_>> {
+    /// Room in the line for so many pieces of work that must not be turned away later. Who brings several takes no more than half of
+    /// the room that is left, so that there is some for who brings one; but where nobody waits any number is let in. `None`: too many
+    /// wait already.
+    pub fn reserve(&self, pieces: usize) -> Option<Reserved<'_>> {
         Some(Reserved {
-            turn: Turn::take(self)?,
+            turn: Turn::take(self, pieces)?,
             free: &self.free,
         })
     }
@@ -37,7 +39,7 @@ impl Places {
         if let Ok(place) = Arc::clone(&self.free).try_acquire_owned() {
             return Some(place);
         }
-        let _turn = Turn::take(self)?;
+        let _turn = Turn::take(self, 1)?;
         Arc::clone(&self.free).acquire_owned().await.ok()
     }
 }
@@ -49,27 +51,42 @@ pub struct Reserved<'a> {
 }
 
 impl Reserved<'_> {
-    pub async fn place(self) -> Option<Place> {
+    /// For the next piece, behind all who came meanwhile. Who asks for more than was reserved waits uncounted.
+    pub async fn place(&mut self) -> Option<Place> {
         let place = Arc::clone(self.free).acquire_owned().await.ok();
-        drop(self.turn);
+        self.turn.leave(1);
         place
     }
 }
 
-/// One of those who wait, until it is dropped: a client that goes away waits no longer.
-struct Turn<'a>(&'a AtomicUsize);
+/// Some of those who wait, until it is dropped: a client that goes away waits no longer.
+struct Turn<'a> {
+    waiting: &'a AtomicUsize,
+    pieces: usize,
+}
 
 impl<'a> Turn<'a> {
-    fn take(places: &'a Places) -> Option<Self> {
-        let more = |count: usize| (count < places.most).then_some(count + 1);
-        let taken = places.waiting.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more);
-        taken.ok().map(|_| Self(&places.waiting))
+    fn take(places: &'a Places, pieces: usize) -> Option<Self> {
+        let more = |count: usize| {
+            let room = places.most.saturating_sub(count);
+            let fits = pieces <= room.div_ceil(2) || (count == 0 && room > 0);
+            fits.then_some(count + pieces)
+        };
+        let waiting = &places.waiting;
+        let taken = waiting.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more);
+        taken.ok().map(|_| Self { waiting, pieces })
+    }
+
+    fn leave(&mut self, pieces: usize) {
+        let pieces = pieces.min(self.pieces);
+        self.pieces -= pieces;
+        self.waiting.fetch_sub(pieces, Ordering::Relaxed);
     }
 }
 
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+        self.leave(self.pieces);
     }
 }
 
@@ -111,6 +128,40 @@ mod tests {
         drop((waiting, last, places));
         assert!(poll(&mut ask()).unwrap().is_some());
         assert_eq!(all.waiting.load(Ordering::Relaxed), 0);
+    }
+
+    #[test]
+    fn who_brings_many_leaves_room_for_who_brings_one() {
+        let all = Places::new(1, 8);
+        let waiting = || all.waiting.load(Ordering::Relaxed);
+        // Nobody waits: more than fit are let in, and then nobody else is.
+        let whole = all.reserve(20).unwrap();
+        assert!(all.reserve(1).is_none());
+        // What was promised without being counted waits too.
+        assert!(all.reserve(0).is_some());
+        drop(whole);
+        assert_eq!(waiting(), 0);
+        let mut many = all.reserve(4).unwrap();
+        assert!(all.reserve(3).is_none());
+        let mut one = all.reserve(1).unwrap();
+        assert_eq!(waiting(), 5);
+        // In turn: the second piece stands behind who came after the first.
+        let first = poll(&mut (Box::pin(many.place()) as Asked<'_>)).unwrap().unwrap();
+        assert_eq!(waiting(), 4);
+        {
+            let mut other: Asked<'_> = Box::pin(one.place());
+            let mut second: Asked<'_> = Box::pin(many.place());
+            assert!(poll(&mut other).is_none() && poll(&mut second).is_none());
+            drop(first);
+            assert!(poll(&mut second).is_none());
+            let place = poll(&mut other).unwrap().unwrap();
+            assert!(poll(&mut second).is_none());
+            drop(place);
+            assert!(poll(&mut second).unwrap().is_some());
+        }
+        assert_eq!(waiting(), 2);
+        drop((many, one));
+        assert_eq!(waiting(), 0);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Where tokens are signed: beside the workers, a few at a time, since RS256 takes milliseconds of a processor; when too many wait,
-//! the next is turned away, and nobody else waits for a signature. EdDSA takes microseconds and is signed where it is asked for.
+//! the next are turned away, and nobody else waits for a signature. Those who wait take turns by the token. EdDSA takes microseconds
+//! and is signed where it is asked for.
 //!
 //! Keys are made when the first of their algorithm is needed, so that a server that signs nothing makes none and no start waits for
 //! one. Opened keys are kept until the graph has others.
@@ -7,6 +8,8 @@
 use std::sync::Arc;
 
 use actix_web::http::StatusCode;
+use actix_web::rt::task::yield_now;
+use actix_web::web::Bytes;
 use parking_lot::RwLock;
 
 use super::places::{Places, Reserved};
@@ -142,20 +145,25 @@ impl Signer {
         .await
     }
 
-    /// Before something is done whose answer is to be signed: that it can be, and a place in the line where that takes long.
-    pub async fn promise(&self, graph: Arc<Graph>, algorithm: Algorithm) -> Result<Promise<'_>, Problem> {
+    /// Before something is done whose answer is to be signed: that so many tokens can be, and room in the line where that takes long.
+    pub async fn promise(
+        &self,
+        graph: Arc<Graph>,
+        algorithm: Algorithm,
+        tokens: usize,
+    ) -> Result<Promise<'_>, Problem> {
+        let slow = match algorithm {
+            // Signed where it is asked for, or soon.
+            Algorithm::EdDsa => 0,
+            Algorithm::Rs256 => tokens,
+        };
         let ring = self.ready(graph, &[algorithm]).await?;
         ring.can_sign(algorithm)?;
-        let reserved = match algorithm {
-            // Signed where it is asked for, or soon.
-            Algorithm::EdDsa => None,
-            Algorithm::Rs256 => Some(self.places.reserve().ok_or_else(|| self.too_many())?),
-        };
         Ok(Promise {
             signer: self,
             ring,
             algorithm,
-            reserved,
+            line: self.places.reserve(slow).ok_or_else(|| self.too_many())?,
         })
     }
 
@@ -172,45 +180,31 @@ impl Signer {
         .help("try again in a second, or ask for `alg=EdDSA`, which takes less")
     }
 
-    /// A token over each of these claims, in order; each is a JSON object in bytes.
-    pub async fn sign(
-        &self,
-        graph: Arc<Graph>,
-        algorithm: Algorithm,
-        claims: Vec<Vec<u8>>,
-    ) -> Result<Vec<String>, Problem> {
-        let ring = self.ready(graph, &[algorithm]).await?;
-        self.sign_by(ring, algorithm, claims, None).await
+    /// A token over claims, which are a JSON object in bytes.
+    pub async fn sign(&self, graph: Arc<Graph>, algorithm: Algorithm, claims: Vec<u8>) -> Result<String, Problem> {
+        let slow = usize::from(!is_quick(algorithm, &claims));
+        let promise = Promise {
+            signer: self,
+            ring: self.ready(graph, &[algorithm]).await?,
+            algorithm,
+            line: self.places.reserve(slow).ok_or_else(|| self.too_many())?,
+        };
+        let mut tokens = promise.sign(vec![claims]).await?;
+        tokens.pop().ok_or_else(|| internal("nothing was signed"))
     }
 
-    async fn sign_by(
-        &self,
-        ring: Arc<Keyring>,
-        algorithm: Algorithm,
-        claims: Vec<Vec<u8>>,
-        reserved: Option<Reserved<'_>>,
-    ) -> Result<Vec<String>, Problem> {
-        let bytes: usize = claims.iter().map(|claims| claims.len() + 256).sum();
-        let inline = algorithm == Algorithm::EdDsa && bytes <= INLINE;
-        let all = move || {
-            let tokens = claims.iter().map(|claims| ring.sign(algorithm, claims));
-            tokens.collect::<Result<Vec<_>, _>>().map_err(Problem::from)
-        };
-        if inline {
-            return all();
+    /// The keys as they are now; those that were promised only if these cannot sign.
+    fn newest(&self, promised: &Arc<Keyring>, algorithm: Algorithm) -> Arc<Keyring> {
+        let ring = self.ring(&self.engine.snapshot());
+        match ring.can_sign(algorithm) {
+            Ok(()) => ring,
+            Err(_) => Arc::clone(promised),
         }
-        let place = match reserved {
-            Some(reserved) => reserved.place().await,
-            None => self.places.place().await,
-        };
-        let place = place.ok_or_else(|| self.too_many())?;
-        beside(move || {
-            let tokens = all();
-            drop(place);
-            tokens
-        })
-        .await
     }
+}
+
+fn is_quick(algorithm: Algorithm, claims: &[u8]) -> bool {
+    algorithm == Algorithm::EdDsa && claims.len() + 256 <= INLINE
 }
 
 /// Kept by `sign`, whatever else is asked for meanwhile.
@@ -218,15 +212,52 @@ pub struct Promise<'s> {
     signer: &'s Signer,
     ring: Arc<Keyring>,
     algorithm: Algorithm,
-    reserved: Option<Reserved<'s>>,
+    line: Reserved<'s>,
 }
 
 impl Promise<'_> {
-    /// By the key there was when it was promised.
+    /// A token over each of these claims, in order. Each waits for its own turn, so that nobody with one waits for all of who has
+    /// many. A key may be replaced while they wait, and is perhaps believed no more: then all are signed by the new one.
     pub async fn sign(self, claims: Vec<Vec<u8>>) -> Result<Vec<String>, Problem> {
-        self.signer
-            .sign_by(self.ring, self.algorithm, claims, self.reserved)
-            .await
+        let Self {
+            signer,
+            mut ring,
+            algorithm,
+            mut line,
+        } = self;
+        let claims: Vec<Bytes> = claims.into_iter().map(Bytes::from).collect();
+        let (mut tokens, mut inline) = (Vec::with_capacity(claims.len()), 0);
+        while let Some(claims) = claims.get(tokens.len()) {
+            let is_quick = is_quick(algorithm, claims);
+            let place = match is_quick {
+                true => None,
+                false => line.place().await,
+            };
+            let newest = signer.newest(&ring, algorithm);
+            if !Arc::ptr_eq(&newest, &ring) {
+                ring = newest;
+                tokens.clear();
+                continue;
+            }
+            if is_quick {
+                tokens.push(ring.sign(algorithm, claims)?);
+                inline += claims.len() + 256;
+                if inline > INLINE {
+                    // Others of this worker have their turn.
+                    inline = 0;
+                    yield_now().await;
+                }
+                continue;
+            }
+            let (ring, claims) = (Arc::clone(&ring), claims.clone());
+            let token = beside(move || {
+                let token = ring.sign(algorithm, &claims);
+                drop(place);
+                Ok(token?)
+            });
+            tokens.push(token.await?);
+        }
+        Ok(tokens)
     }
 }
 
@@ -248,6 +279,7 @@ impl From<Unable> for Problem {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::access::Who;
     use crate::engine;
     use crate::model::{Clock, Time};
     use crate::storage::Memory;
@@ -268,29 +300,80 @@ mod tests {
         Signer::new(setup, engine.expect("an empty store"), &limits)
     }
 
+    fn on_a_worker<T>(future: impl Future<Output = T>) -> T {
+        actix_web::rt::System::new().block_on(future)
+    }
+
+    fn claims(bytes: usize) -> Vec<u8> {
+        format!("{{\"a\":\"{}\"}}", "x".repeat(bytes)).into_bytes()
+    }
+
     #[test]
     fn nobody_waits_for_a_signature_but_who_asked_for_a_slow_one() {
-        let signer = signer(0);
+        let signer = signer(1);
         let signed = |bytes: usize| {
-            let claims = vec![format!("{{\"a\":\"{}\"}}", "x".repeat(bytes)).into_bytes(); 2];
-            let graph = signer.engine.snapshot();
-            let signed = signer.sign(graph, Algorithm::EdDsa, claims);
-            let signed = actix_web::rt::System::new().block_on(signed);
-            signed
-                .map(|tokens| tokens.len())
+            let signed = signer.sign(signer.engine.snapshot(), Algorithm::EdDsa, claims(bytes));
+            on_a_worker(signed)
+                .map(drop)
                 .map_err(|problem| (problem.status.as_u16(), problem.code))
         };
-        assert_eq!(signed(10), Ok(2));
-        assert_eq!(signed(INLINE), Ok(2));
-        let mut held = Vec::new();
-        while let Some(place) = actix_web::rt::System::new().block_on(signer.places.place()) {
-            held.push(place);
-        }
-        assert!(!held.is_empty());
+        assert_eq!(signed(10), Ok(()));
+        assert_eq!(signed(INLINE), Ok(()));
+        let waits = signer.places.reserve(1).expect("room");
         assert_eq!(signed(INLINE), Err((503, "tooManySignatures")));
-        assert_eq!(signed(10), Ok(2));
-        drop(held);
-        assert_eq!(signed(INLINE), Ok(2));
+        assert_eq!(signed(10), Ok(()));
+        // Promised, before something was done: it is not refused afterwards.
+        let promised = signer.promise(signer.engine.snapshot(), Algorithm::EdDsa, 2);
+        let promised = async { promised.await?.sign(vec![claims(INLINE); 2]).await };
+        assert_eq!(on_a_worker(promised).map(|tokens| tokens.len()).ok(), Some(2));
+        drop(waits);
+        assert_eq!(signed(INLINE), Ok(()));
+        signer.engine.close();
+    }
+
+    /// One place: who has one token signed waits for one of those who have many.
+    #[test]
+    fn those_who_wait_take_turns_by_the_token() {
+        let mut signer = signer(8);
+        signer.places = Places::new(1, 8);
+        let done = parking_lot::Mutex::new(Vec::new());
+        let sign = async |tokens: usize| {
+            let promise = signer.promise(signer.engine.snapshot(), Algorithm::EdDsa, tokens);
+            let promise = promise.await.expect("a promise");
+            let signed = promise.sign(vec![claims(INLINE); tokens]).await;
+            assert_eq!(signed.map(|tokens| tokens.len()).ok(), Some(tokens));
+            done.lock().push(tokens);
+        };
+        on_a_worker(async {
+            drop(signer.ready(signer.engine.snapshot(), &[Algorithm::EdDsa]).await);
+            futures_util::future::join(sign(5), sign(1)).await
+        });
+        assert_eq!(*done.lock(), [1, 5]);
+        signer.engine.close();
+    }
+
+    /// A key that was stolen is replaced and believed no more: who waits for a signature gets one of the new key.
+    #[test]
+    fn what_was_promised_by_a_key_is_signed_by_the_one_after_it() {
+        let signer = signer(4);
+        let (first, second, signed) = on_a_worker(async {
+            let promise = signer.promise(signer.engine.snapshot(), Algorithm::EdDsa, 1);
+            let promise = promise.await.expect("a promise");
+            let first = promise.ring.keys()[0].id;
+            let new = signer.make(Algorithm::EdDsa).await.expect("a key");
+            let second = new.id;
+            let run = move |tx: &mut Transaction<'_>| {
+                keys::rotate(tx, &Who::server(), &new, tx.now()).map(|()| Reply::empty())
+            };
+            let rotated = signer.engine.write(Write::default(), run).await;
+            assert!(rotated.is_ok());
+            let signed = promise.sign(vec![claims(1)]).await.expect("a token");
+            (first, second, signed)
+        });
+        assert_ne!(first, second);
+        let ring = signer.ring(&signer.engine.snapshot());
+        assert_eq!(ring.keys()[0].id, second);
+        assert_eq!(Ok(&signed[0]), ring.sign(Algorithm::EdDsa, &claims(1)).as_ref());
         signer.engine.close();
     }
 
