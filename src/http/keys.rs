@@ -167,7 +167,7 @@ pub async fn well_known(context: &Context) -> Result<HttpResponse, Problem> {
         let issuer = signer.issuer();
         json!({"issuer": **issuer, "jwks_uri": format!("{issuer}/.well-known/jwks.json")}).to_string()
     } else {
-        let ring = signer.ready(context.state.engine.snapshot(), &Algorithm::ALL).await?;
+        let ring = signer.published().await?;
         ring.public().jwks(context.state.engine.now())
     };
     let digest = Sha256::digest(document.as_bytes());

@@ -15,7 +15,8 @@ use parking_lot::RwLock;
 use super::places::{Places, Reserved};
 use super::problem::{Problem, internal};
 use super::write::beside;
-use crate::engine::{Engine, Reply, Write};
+use crate::engine::{Engine, Reply, Write, WriteError};
+use crate::error::Error;
 use crate::graph::{Graph, Transaction};
 use crate::limits::{Limit, Limits};
 use crate::model::Revision;
@@ -137,12 +138,26 @@ impl Signer {
         if keys::would_lie_open(&self.engine.snapshot(), self.secret()) {
             return Err(Unable::NoSecret.into());
         }
+        // It would take seconds, and could not be kept.
+        if let Some(fault) = self.engine.health().fault {
+            return Err(WriteError::<Error>::Unavailable(fault).into());
+        }
         let (make, secret, id) = (self.setup.make, self.setup.secret.clone(), self.engine.clock().new_id());
         beside(move || {
             let made = make(algorithm).and_then(|pair| NewKey::new(id, &pair, secret.as_ref()));
             made.map_err(Problem::from)
         })
         .await
+    }
+
+    /// The keys for those who verify: of each algorithm one that signs, or, where none can be made now, those there are.
+    pub async fn published(&self) -> Result<Arc<Keyring>, Problem> {
+        let ready = self.ready(self.engine.snapshot(), &Algorithm::ALL).await;
+        ready.or_else(|problem| {
+            let (ring, now) = (self.ring(&self.engine.snapshot()), self.engine.now());
+            let verifies = ring.keys().iter().any(|key| key.ends_at.is_none_or(|end| end > now));
+            verifies.then_some(ring).ok_or(problem)
+        })
     }
 
     /// Before something is done whose answer is to be signed: that so many tokens can be, and room in the line where that takes long.
@@ -375,6 +390,41 @@ mod tests {
         assert_eq!(ring.keys()[0].id, second);
         assert_eq!(Ok(&signed[0]), ring.sign(Algorithm::EdDsa, &claims(1)).as_ref());
         signer.engine.close();
+    }
+
+    /// Whoever verifies is not kept from it by a key that cannot be made.
+    #[test]
+    fn the_public_keys_there_are_are_told_where_no_other_can_be_made() {
+        let sealed = signer(4);
+        let published = |signer: &Signer| {
+            let published = on_a_worker(signer.published());
+            published
+                .map(|ring| ring.keys().len())
+                .map_err(|problem| (problem.status.as_u16(), problem.code))
+        };
+        let unable = |_| Err(Unable::Fault);
+        let other = |secret: Option<Secret>| {
+            let setup = Setup {
+                secret,
+                make: unable,
+                ..Setup::default()
+            };
+            Signer::new(setup, sealed.engine.clone(), &Limits::default())
+        };
+        assert_eq!(published(&other(None)), Err((500, "internal")));
+        let with_secret = Signer {
+            setup: Setup {
+                secret: Secret::new(&"s".repeat(32)),
+                make: |_| signing::generate(Algorithm::EdDsa),
+                ..Setup::default()
+            },
+            ..other(None)
+        };
+        let ready = with_secret.ready(sealed.engine.snapshot(), &[Algorithm::EdDsa]);
+        assert!(on_a_worker(ready).is_ok());
+        assert_eq!(published(&other(None)), Ok(1));
+        assert_eq!(published(&other(Secret::new(&"s".repeat(32)))), Ok(1));
+        sealed.engine.close();
     }
 
     #[test]
