@@ -679,7 +679,7 @@ fn nobody_gives_what_they_do_not_hold() {
         );
     }
     // What a bound token makes is bound, asked for or not.
-    for info in token::list(&two.graph, &holds(manager, bound), None, 100).unwrap() {
+    for info in token::list(&two.graph, &holds(manager, bound), None, None).unwrap() {
         assert_eq!(info.organization, bound);
     }
 }
@@ -761,15 +761,13 @@ fn a_bound_token_manages_those_of_its_organization() {
     let (of_all, _) = two.token(&Who::server(), asks(&["License.read"])).unwrap();
     let manager = holds(&["Token.manage"], Some(a));
     let listed = |graph: &Graph, who: &Who| {
-        token::list(graph, who, None, 100)
+        token::list(graph, who, None, None)
             .unwrap()
-            .into_iter()
             .map(|info| info.id)
             .collect::<Vec<_>>()
     };
     assert_eq!(listed(&two.graph, &manager), [of_a]);
     assert_eq!(listed(&two.graph, &Who::server()), [of_a, of_b, of_all]);
-    assert_eq!(token::list(&two.graph, &Who::server(), None, 2).unwrap().len(), 2);
     for (id, expected) in [
         (of_b, Err(TokenError::NotFound(of_b))),
         (of_all, Err(TokenError::NotFound(of_all))),
@@ -779,7 +777,7 @@ fn a_bound_token_manages_those_of_its_organization() {
     ] {
         assert_eq!(two.write(|tx| token::revoke(tx, &manager, id)), expected);
     }
-    assert!(token::list(&two.graph, &holds(&["License.read"], None), None, 9).is_err());
+    assert!(token::list(&two.graph, &holds(&["License.read"], None), None, None).is_err());
 }
 
 #[test]

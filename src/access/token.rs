@@ -21,6 +21,8 @@ const EXPIRES: u8 = 5;
 
 /// Longer than any token: hashing must not cost what a hostile header weighs.
 const LONGEST: usize = 1024;
+/// Characters of a name, which lists tell.
+const NAME_CHARS: usize = 255;
 
 /// `SEATGRAPH_ADMIN_TOKEN`, kept as its hash.
 #[derive(Clone)]
@@ -274,6 +276,8 @@ pub enum TokenError {
     Dangling { kind: Kind, id: Uuid },
     #[error("`{0}` is in the past")]
     ExpiresInPast(Time),
+    #[error("the name is longer than {NAME_CHARS} characters, or has control characters")]
+    Name,
     #[error("no token has the id `{0}`")]
     NotFound(Uuid),
     #[error(transparent)]
@@ -283,6 +287,10 @@ pub enum TokenError {
 /// Makes a token and gives its id and its text, which is told only once.
 pub fn create(tx: &mut Transaction<'_>, who: &Who, new: &NewToken) -> Result<(Uuid, String), TokenError> {
     who.require(Permission::TokenManage)?;
+    let fits = |name: &str| name.chars().count() <= NAME_CHARS && !name.contains(char::is_control);
+    if !new.name.as_deref().is_none_or(fits) {
+        return Err(TokenError::Name);
+    }
     for (at, text) in new.permissions.iter().enumerate() {
         let asked = Permissions::parse(text).map_err(|cause| TokenError::Permission { at, cause })?;
         if !who.permissions.contains(&asked) {
@@ -415,21 +423,23 @@ fn array(permissions: &[String]) -> String {
     )
 }
 
-/// Those the caller manages, in order of creation: all, or those of the organization it is bound to.
-pub fn list(graph: &Graph, who: &Who, after: Option<Serial>, at_most: usize) -> Result<Vec<TokenInfo>, Denied> {
+/// Those the caller manages, in order of creation: all, or those of the organization it is bound to; if a profile is given, its own.
+pub fn list<'g>(
+    graph: &'g Graph,
+    who: &Who,
+    profile: Option<Uuid>,
+    after: Option<Serial>,
+) -> Result<impl Iterator<Item = TokenInfo> + use<'g>, Denied> {
     who.require(Permission::TokenManage)?;
-    Ok(match who.organization {
-        None => graph
-            .of_kind(Kind::Token, after)
-            .take(at_most)
-            .map(|node| info(node.entity()))
-            .collect(),
-        Some(id) => graph
-            .by_value(Kind::Token, ORGANIZATION, &Value::Uuid(id), after)
-            .take(at_most)
-            .map(|node| info(node.entity()))
-            .collect(),
-    })
+    let bound = who.organization;
+    let by = |field: u8, id: Uuid| graph.by_value(Kind::Token, field, &Value::Uuid(id), after);
+    let listed: Box<dyn Iterator<Item = Node<'g>> + 'g> = match (profile, bound) {
+        (Some(profile), _) => Box::new(by(PROFILE, profile)),
+        (None, Some(bound)) => Box::new(by(ORGANIZATION, bound)),
+        (None, None) => Box::new(graph.of_kind(Kind::Token, after)),
+    };
+    let managed = listed.filter(move |token| bound.is_none() || bound_to(token) == bound);
+    Ok(managed.map(|token| info(token.entity())))
 }
 
 /// The organization a token is bound to.

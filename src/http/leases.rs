@@ -35,19 +35,9 @@ pub async fn answer(context: &Context) -> Result<HttpResponse, Problem> {
 async fn list(context: &Context) -> Result<HttpResponse, Problem> {
     let (graph, who) = auth::enter(context).await?;
     let parameters = context.parameters(&["profileId", "item", "licenseId", "limit", "cursor"])?;
-    let id = |name: &str| {
-        let parsed = parameters.text(name).map(|text| {
-            Uuid::try_parse(text).map_err(|_| {
-                Problem::bad_request("badParameter", format!("`{name}` is `{text}`"))
-                    .parameter(name)
-                    .help("it is a UUID")
-            })
-        });
-        parsed.transpose()
-    };
     let asked = Asked {
-        profile: id("profileId")?,
-        license: id("licenseId")?,
+        profile: parameters.id("profileId")?,
+        license: parameters.id("licenseId")?,
         item: parameters.text("item").map(str::to_owned),
     };
     let rows = parameters.rows(context.limits())? as usize;

@@ -1,5 +1,7 @@
 //! The parameters of a query string: each handler names those it knows; others are refused, as is one sent twice.
 
+use uuid::Uuid;
+
 use super::problem::Problem;
 use crate::limits::{Limit, Limits};
 
@@ -75,6 +77,18 @@ impl Parameters {
                     Problem::bad_request("badParameter", format!("`{name}` is `{text}`"))
                         .parameter(name)
                         .help("it is a whole number, not negative")
+                })
+            })
+            .transpose()
+    }
+
+    pub fn id(&self, name: &str) -> Result<Option<Uuid>, Problem> {
+        self.text(name)
+            .map(|text| {
+                Uuid::try_parse(text).map_err(|_| {
+                    Problem::bad_request("badParameter", format!("`{name}` is `{text}`"))
+                        .parameter(name)
+                        .help("it is a UUID")
                 })
             })
             .transpose()

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use actix_http::Request;
 use actix_web::HttpResponse;
 use actix_web::dev::Payload;
-use actix_web::http::Method;
+use actix_web::http::{Method, header};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -16,10 +16,10 @@ use super::problem::Problem;
 use super::write::{self, answer as written, still_known};
 use super::{Context, GRAPH_REVISION, auth, body};
 use crate::access::Who;
-use crate::access::token::{self, NewToken};
+use crate::access::token::{self, NewToken, TokenInfo};
 use crate::engine::{Reply, Write};
 use crate::error::Error;
-use crate::graph::Transaction;
+use crate::graph::{Graph, Transaction};
 use crate::limits::Limit;
 use crate::model::Time;
 
@@ -55,37 +55,53 @@ pub async fn answer(context: &Context, payload: Payload) -> Result<HttpResponse,
     }
 }
 
-/// Oldest first; `limit` and `cursor` (the serial of the last one seen) as in every list of our own.
-fn list(context: &Context, graph: &crate::graph::Graph, who: &Who) -> Result<HttpResponse, Problem> {
-    let parameters = context.parameters(&["limit", "cursor"])?;
-    let rows = parameters.rows(context.limits())?;
-    let after = parameters.number("cursor")?;
-    let mut tokens = token::list(graph, who, after, rows as usize + 1).map_err(Error::from)?;
-    let more = tokens.len() as u64 > rows;
-    tokens.truncate(rows as usize);
-    let items: Vec<_> = tokens
-        .iter()
-        .map(|token| {
-            let mut item = json!({"id": token.id.to_string(), "permissions": token.permissions, "created": token.created.to_string()});
-            if let serde_json::Value::Object(members) = &mut item {
-                let optional = [
-                    ("name", token.name.clone()),
-                    ("profileId", token.profile.map(|id| id.to_string())),
-                    ("organizationId", token.organization.map(|id| id.to_string())),
-                    ("expiresAt", token.expires.map(|at| at.to_string())),
-                ];
-                members.extend(optional.into_iter().filter_map(|(name, value)| Some((name.to_owned(), json!(value?)))));
-            }
-            item
-        })
-        .collect();
-    let mut answer = json!({"items": items});
-    if let (true, Some(last)) = (more, tokens.last()) {
-        answer["nextCursor"] = json!(last.serial.to_string());
+/// Oldest first; `limit` and `cursor` (the serial of the last one seen) as in every list of our own. A page is cut where it would
+/// be longer than an answer may be, but for its first token.
+fn list(context: &Context, graph: &Graph, who: &Who) -> Result<HttpResponse, Problem> {
+    let parameters = context.parameters(&["profileId", "limit", "cursor"])?;
+    let limits = context.limits();
+    let rows = parameters.rows(limits)?;
+    let (profile, after) = (parameters.id("profileId")?, parameters.number("cursor")?);
+    let (mut body, mut told, mut last, mut more) = (b"{\"items\":[".to_vec(), 0, 0, false);
+    for token in token::list(graph, who, profile, after).map_err(Error::from)? {
+        let item = item(&token).to_string();
+        let fits = (body.len() + item.len()) as u64 <= limits.answer_bytes || told == 0;
+        more = told == rows || !fits;
+        if more {
+            break;
+        }
+        if told > 0 {
+            body.push(b',');
+        }
+        body.extend_from_slice(item.as_bytes());
+        (told, last) = (told + 1, token.serial);
     }
+    body.push(b']');
+    if more {
+        body.extend_from_slice(format!(",\"nextCursor\":\"{last}\"").as_bytes());
+    }
+    body.push(b'}');
     Ok(HttpResponse::Ok()
         .insert_header((GRAPH_REVISION, graph.revision()))
-        .json(answer))
+        .insert_header((header::CONTENT_TYPE, super::JSON))
+        .body(body))
+}
+
+fn item(token: &TokenInfo) -> Value {
+    let mut item =
+        json!({"id": token.id.to_string(), "permissions": token.permissions, "created": token.created.to_string()});
+    let optional = [
+        ("name", token.name.clone()),
+        ("profileId", token.profile.map(|id| id.to_string())),
+        ("organizationId", token.organization.map(|id| id.to_string())),
+        ("expiresAt", token.expires.map(|at| at.to_string())),
+    ];
+    for (name, value) in optional {
+        if let Some(value) = value {
+            item[name] = json!(value);
+        }
+    }
+    item
 }
 
 async fn create(context: &Context, who: Who, mut payload: Payload) -> Result<HttpResponse, Problem> {
@@ -133,9 +149,7 @@ async fn create(context: &Context, who: Who, mut payload: Payload) -> Result<Htt
         })
     };
     let mut response = written(context.state.engine.write(write, run).await?)?;
-    response
-        .headers_mut()
-        .insert(actix_web::http::header::CACHE_CONTROL, super::NO_STORE);
+    response.headers_mut().insert(header::CACHE_CONTROL, super::NO_STORE);
     Ok(response)
 }
 

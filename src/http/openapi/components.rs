@@ -34,6 +34,7 @@ fn parameters() -> Value {
         "organization": query("organization", json!({"type": "string"}), "The organization those are of, by id, alias or name; made if there is none. Absent: the one they name."),
         "lastSerial": query("lastSerial", json!({"type": "integer", "minimum": 0, "maximum": LAST_KEPT_SERIAL}), "The highest serial that the lines bring: whatever others create meanwhile gets one after it."),
         "reading": query("operation", json!({"const": "DescribeConsumers"}), "Who could consume the one license that is selected, with `limit` and `cursor`; other operations are sent by POST."),
+        "tokensOf": query("profileId", json!({"type": "string", "format": "uuid"}), "Those of this profile."),
         "locale": header("locale", "The language of `displayName`, such as `da-dk`, where an item has `displayNames`."),
         "GraphAtLeast": header("Graph-At-Least", "Wait until this revision is here: the `Graph-Revision` a write answered."),
         "IdempotencyKey": header("Idempotency-Key", "1 to 255 visible ASCII characters: a repeat within a day answers the first outcome."),

@@ -400,7 +400,10 @@ pub fn envelopes() -> Vec<(&'static str, Value)> {
             "NewToken",
             json!({
                 "type": "object",
-                "properties": {"permissions": permissions, "name": string, "profileId": id, "organizationId": id, "expiresAt": time},
+                "properties": {
+                    "permissions": permissions, "name": {"type": "string", "maxLength": 255}, "profileId": id, "organizationId": id,
+                    "expiresAt": time,
+                },
                 "required": ["permissions"],
                 "additionalProperties": false,
             }),

@@ -591,8 +591,8 @@ pub const ROUTES: &[Route] = &[
         id: "listTokens",
         tag: "tokens",
         summary: "List tokens",
-        description: "Oldest first, without their text.",
-        parameters: &["limit", "cursor", "GraphAtLeast"],
+        description: "Oldest first, without their text. A page may be shorter than asked for: `nextCursor` goes on.",
+        parameters: &["tokensOf", "limit", "cursor", "GraphAtLeast"],
         bodies: &[],
         answers: &[Answer {
             status: 200,
