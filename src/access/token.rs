@@ -406,6 +406,18 @@ pub fn of_login(
     Ok(make(tx, &new)?.1)
 }
 
+/// Ends the tokens that logins of a profile made, but for the one that asks for it.
+pub fn log_out(tx: &mut Transaction<'_>, who: &Who, profile: Uuid) -> Result<(), Violation> {
+    let is_of_login = |token: &Node<'_>| token.fields().get(NAME).and_then(Value::as_text) == Some(LOGIN);
+    let tokens = tx.graph().by_value(Kind::Token, PROFILE, &Value::Uuid(profile), None);
+    let tokens = tokens.filter(is_of_login).map(|token| token.id);
+    let tokens: Vec<Uuid> = tokens.filter(|id| who.principal.token != Some(*id)).collect();
+    for token in tokens {
+        tx.remove(token)?;
+    }
+    Ok(())
+}
+
 /// As they were given, so that `*.*` stays what it says when kinds are added; each once.
 fn array(permissions: &[String]) -> String {
     let mut once: Vec<&str> = Vec::new();
@@ -461,9 +473,11 @@ fn info(token: &Entity) -> TokenInfo {
     }
 }
 
-/// Ends a token. One that is another organization's is answered like one that does not exist.
+/// Ends a token. One that is another organization's is answered like one that does not exist. Whoever has a token may give it up.
 pub fn revoke(tx: &mut Transaction<'_>, who: &Who, id: Uuid) -> Result<(), TokenError> {
-    who.require(Permission::TokenManage)?;
+    if who.principal.token != Some(id) {
+        who.require(Permission::TokenManage)?;
+    }
     let token = tx
         .graph()
         .find(id)

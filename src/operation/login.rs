@@ -10,9 +10,9 @@ use uuid::Uuid;
 
 use super::refusal::Fault;
 use super::{Outcome, input};
-use crate::access::{Permission, token};
+use crate::access::{Permission, Who, token};
 use crate::error::Error;
-use crate::graph::{Graph, Node, Transaction};
+use crate::graph::{Graph, Node, Transaction, Violation};
 use crate::model::schema::{Hop, RelationType, known};
 use crate::model::{Kind, Rel, Time, Value};
 
@@ -90,6 +90,22 @@ fn find<'g>(graph: &'g Graph, user_name: &str) -> Option<Node<'g>> {
 fn hash_of<'g>(login: &Node<'g>) -> Option<&'g str> {
     let field = Kind::EmailAndPassword.field("passwordHash")?;
     login.entity().fields().get(field)?.as_text()
+}
+
+/// The profiles that come in by a login, or by those of a person.
+pub(super) fn users(node: Node<'_>) -> Vec<Uuid> {
+    let person = match node.kind {
+        Kind::Person => Some(node),
+        Kind::EmailAndPassword => node.parent(LOGINS),
+        _ => None,
+    };
+    let profiles = person.map(|person| person.hop(Hop::forward(PROFILES), None));
+    profiles.into_iter().flatten().map(|(profile, _)| profile.id).collect()
+}
+
+/// Whoever came in by a password that is replaced, or by a login that goes, is out.
+pub(super) fn out(tx: &mut Transaction<'_>, who: &Who, users: &[Uuid]) -> Result<(), Violation> {
+    users.iter().try_for_each(|profile| token::log_out(tx, who, *profile))
 }
 
 /// Gives the token. Those of the same user that have ended are swept away in passing.

@@ -34,16 +34,18 @@ use crate::entitlement::{notes, reserve, seats};
 use crate::error::Error;
 use crate::graph::{Kept, Node, Savepoint, Transaction, Violation};
 use crate::limits::Limits;
-use crate::model::schema::Role;
+use crate::model::schema::{Role, place};
 use crate::model::{Change, Entity, Field, Fields, Kind, Rel, Revision, Values};
 use crate::query::{self, Budget, Plan};
 use crate::selector::ast::Selector;
 
 use super::input::{ImportLine, ObjectInput};
 use super::refusal::{InputError, Refusal};
-use super::target;
+use super::{login, target};
 use content::{FieldRefusal, ServerOwned};
 use flat::{Flat, Subject};
+
+const PASSWORD_HASH: u8 = place(Kind::EmailAndPassword, "passwordHash");
 
 /// Which generic write. POST and PUT do the same; an import keeps serials and times, and asks for `Server.import` alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -423,8 +425,14 @@ impl<'t, 'g, 'i> Write<'t, 'g, 'i> {
             let subject = &mut self.flat.subjects[index];
             (subject.takes_seat, subject.reserves) = (takes_seat, reserves);
         }
+        let is_new_password =
+            kind == Kind::EmailAndPassword && current.fields().get(PASSWORD_HASH) != fields.get(PASSWORD_HASH);
         self.take(index, fields, |tx, fields| tx.update(id, fields))?;
         self.flat.subjects[index].is_touched = true;
+        if is_new_password {
+            let users = self.tx.graph().find(id).map(login::users).unwrap_or_default();
+            login::out(self.tx, &self.who, &users).map_err(|violation| at.failed(violation))?;
+        }
         Ok(())
     }
 

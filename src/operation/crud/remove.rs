@@ -11,6 +11,7 @@ use crate::event;
 use crate::graph::{Graph, Node, Transaction};
 use crate::model::schema::{Hop, RelationType, known};
 use crate::model::{End, Kind, Rel};
+use crate::operation::login;
 use crate::operation::refusal::{InputError, Refusal};
 
 use super::{IfMatch, Told, record};
@@ -99,6 +100,7 @@ pub(super) fn take(tx: &mut Transaction<'_>, who: &Who, targets: &[Target]) -> R
     let found = targets.iter().filter_map(|target| target.find(graph));
     let view = View::new(graph, who);
     found.clone().try_for_each(|node| view.owns_cascade(node))?;
+    let users: Vec<Uuid> = found.clone().flat_map(login::users).collect();
     let in_doubt: Vec<Reservation> = found.flat_map(in_doubt).collect();
     for target in targets {
         if target.find(tx.graph()).is_some() {
@@ -115,6 +117,7 @@ pub(super) fn take(tx: &mut Transaction<'_>, who: &Who, targets: &[Target]) -> R
         }
         token::revoke_of(tx, target.kind, target.end.id)?;
     }
+    login::out(tx, who, &users)?;
     paths::free_lost(tx, &in_doubt)?;
     Ok(())
 }

@@ -19,6 +19,7 @@ use crate::graph::{Graph, Part, Transaction};
 use crate::limits::{Limit, Limits};
 use crate::model::schema::place;
 use crate::model::{Change, Kind, Value};
+use crate::operation::login;
 use crate::selector::ast::Selector;
 
 use super::remove::{Target, asked, in_doubt, may_go, take};
@@ -299,6 +300,8 @@ fn children_of(tx: &mut Transaction<'_>, who: &Who, kind: Kind, children: Vec<Uu
     let view = View::new(tx.graph(), who);
     let mut found = children.iter().filter_map(|id| tx.graph().find(*id));
     found.try_for_each(|node| view.owns_cascade(node))?;
+    let found = children.iter().filter_map(|id| tx.graph().find(*id));
+    let users: Vec<Uuid> = found.flat_map(login::users).collect();
     // With an organization or a group, ways to licenses that stay are closed.
     let lost: Vec<Reservation> = match kind {
         Kind::Organization | Kind::ProfileGroup => {
@@ -313,6 +316,7 @@ fn children_of(tx: &mut Transaction<'_>, who: &Who, kind: Kind, children: Vec<Uu
             tx.remove_cascading(id)?;
         }
     }
+    login::out(tx, who, &users)?;
     Ok(paths::free_lost(tx, &lost)?)
 }
 
