@@ -5,7 +5,7 @@ use crate::access::token::{AuthError, TokenError};
 use crate::access::{Denied, PermissionError};
 use crate::graph::Violation;
 use crate::limits::Limit;
-use crate::operation::refusal::{self, Fault, InputError, OperationError};
+use crate::operation::refusal::{self, Fault, InputError, OperationError, Refusal};
 use crate::query::{Code, QueryError};
 use crate::selector::SelectorError;
 use crate::selector::ast::Span;
@@ -159,10 +159,13 @@ impl Error {
             Self::Unauthenticated(_)
             | Self::Graph(_)
             | Self::Denied(_)
-            | Self::Input(_)
             | Self::Token(_)
             | Self::UnknownOperation(_)
             | Self::AddedMeanwhile => None,
+            Self::Input(input) => match input.why {
+                Refusal::PasswordTooShort(limit) => Some(limit),
+                _ => None,
+            },
             Self::DryRunTooLarge(limit) => Some(*limit),
             Self::Operation(operation) => match &operation.why {
                 Fault::Selector(error, _) => error.limit,

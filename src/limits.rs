@@ -64,6 +64,8 @@ limits! {
     parameters = 200;
     /// Passwords of one write: each is hashed, slowly on purpose. An import, which has its own permission, may bring more.
     passwords = 100;
+    /// Characters that a password has at least. More is for the operator to ask for: clients of the API we follow know no such refusal.
+    password_min = 1;
     /// Tokens that may wait to be signed by RS256; a request may ask for `items` of them.
     signatures = 1024;
     /// Items, or leases to release, of one request at `/authz`.

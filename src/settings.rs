@@ -365,6 +365,8 @@ fn ceiling(limit: &str) -> u64 {
         "json_depth" => 120,
         // actix-web reads no more than 128 KiB of request head.
         "selector_bytes" => 64 * 1024,
+        // A password has no more than 1024 bytes, which are 256 characters of any script.
+        "password_min" => 256,
         _ => ANY,
     }
 }

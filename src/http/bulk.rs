@@ -189,7 +189,7 @@ impl Importer<'_> {
             let (at, until) = (from + next, (from + next + PASSWORDS).min(decoded.len()));
             let place = self.context.state.hashing.patient_place().await;
             let (lines, hashed) = beside(move || {
-                let hashed = hash(&mut decoded[at..until]);
+                let hashed = hash(&mut decoded[at..until], &limits);
                 drop(place);
                 Ok((decoded, hashed))
             })
@@ -351,10 +351,10 @@ fn sets_password(line: &ImportLine) -> bool {
     matches!(line, ImportLine::Object(object) if input::passwords(std::slice::from_ref(object)) > 0)
 }
 
-fn hash(lines: &mut [ImportLine]) -> Result<(), (usize, Problem)> {
+fn hash(lines: &mut [ImportLine], limits: &Limits) -> Result<(), (usize, Problem)> {
     for (at, line) in lines.iter_mut().enumerate() {
         if let ImportLine::Object(object) = line {
-            input::prepare([object]).map_err(|error| (at, Problem::from(error)))?;
+            input::prepare([object], limits).map_err(|error| (at, Problem::from(error)))?;
         }
     }
     Ok(())

@@ -20,7 +20,7 @@ use super::wire::FieldError;
 use super::write::{answer as written, beside, idempotency, slowly, still_known};
 use super::{Context, GRAPH_REVISION, auth, body, form, wire};
 use crate::access::{Action, Permission, View, Who};
-use crate::engine::{Reply, Write, WriteError};
+use crate::engine::{Idempotency, Reply, Write, WriteError};
 use crate::error::{Class, Error, Place};
 use crate::graph::Transaction;
 use crate::limits::{Limit, Limits};
@@ -115,8 +115,12 @@ async fn carried_out(context: &Context, payload: Option<Payload>, raw: RawTarget
     }
     // Who has a token has waited already.
     context.arrived().await?;
-    let prepared = prepare(context, form, &arguments, &sent, &who).await;
     let dry_run = arguments.flag("dryRun");
+    let mut key = match dry_run || matches!(form.run, Run::Login) {
+        true => None,
+        false => idempotency(context, who.principal, &sent.body)?,
+    };
+    let prepared = prepare(context, form, &arguments, &sent, &who, &mut key).await;
     let prepared = match prepared {
         Ok(prepared) => prepared,
         Err(Refusal::Problem(problem)) => return Err(problem),
@@ -131,7 +135,7 @@ async fn carried_out(context: &Context, payload: Option<Payload>, raw: RawTarget
         prepared,
         dry_run,
     };
-    run(context, asked, &sent.body, &raw.selector).await
+    run(context, asked, key, &raw.selector).await
 }
 
 /// An operation with everything it needs to be run on the committer's thread.
@@ -169,19 +173,10 @@ impl From<OperationError> for Refusal {
     }
 }
 
-async fn run(context: &Context, asked: Asked, body: &[u8], text: &str) -> Result<HttpResponse, Problem> {
+async fn run(context: &Context, asked: Asked, key: Option<Idempotency>, text: &str) -> Result<HttpResponse, Problem> {
     let (operation, dry_run) = (asked.operation, asked.dry_run);
     let is_login = matches!(asked.form.run, Run::Login);
     let user_name = asked.arguments.text("userName").filter(|_| is_login).map(str::to_owned);
-    let mut key = match dry_run || is_login {
-        true => None,
-        false => idempotency(context, asked.who.principal, body)?,
-    };
-    if let Prepared::Objects(objects) = &asked.prepared
-        && input::passwords(objects) > 0
-    {
-        key = slowly(context, key).await?;
-    }
     let write = Write {
         by: asked.who.principal,
         operation: operation.name.into(),
@@ -335,6 +330,7 @@ async fn prepare(
     arguments: &Arguments,
     sent: &Sent,
     who: &Who,
+    key: &mut Option<Idempotency>,
 ) -> Result<Prepared, Refusal> {
     let takes_objects = matches!(form.run, Run::Objects(_));
     if !takes_objects && let Some((name, _)) = sent.fields.first() {
@@ -347,18 +343,19 @@ async fn prepare(
         return Err(of_parameters(OperationError::at(name.clone(), Fault::Unknown { known }).into()).into());
     }
     match form.run {
-        Run::Objects(_) => objects(context, arguments, sent, who).await.map(Prepared::Objects),
+        Run::Objects(_) => objects(context, arguments, sent, who, key).await.map(Prepared::Objects),
         Run::Login => Ok(Prepared::Login(verify(context, arguments).await?)),
         Run::Call(_) | Run::Generic | Run::Describe => Ok(Prepared::Nothing),
     }
 }
 
-/// The object graph of a body or of a form, its passwords hashed.
+/// The object graph of a body or of a form, its passwords hashed; and then the key's fingerprint is as slow to try.
 async fn objects(
     context: &Context,
     arguments: &Arguments,
     sent: &Sent,
     who: &Who,
+    key: &mut Option<Idempotency>,
 ) -> Result<Vec<ObjectInput>, Refusal> {
     let limits = *context.limits();
     let mut objects = match &sent.json {
@@ -374,13 +371,19 @@ async fn objects(
     if input::passwords(&objects) == 0 {
         return Ok(objects);
     }
-    let place = context.state.hashing.place().await?;
+    let (place, sent) = (context.state.hashing.place().await?, key.take());
     let prepared = beside(move || {
-        let hashed = input::prepare(&mut objects);
+        let hashed = input::prepare(&mut objects, &limits);
+        let done = match hashed {
+            Ok(()) => Ok((objects, slowly(sent)?)),
+            Err(error) => Err(error),
+        };
         drop(place);
-        Ok(hashed.map(|()| objects))
+        Ok(done)
     });
-    prepared.await?.map_err(|error| Refusal::Error(error.into()))
+    let (objects, slow) = prepared.await?.map_err(|error| Refusal::Error(error.into()))?;
+    *key = slow;
+    Ok(objects)
 }
 
 fn of_field(error: FieldError) -> Problem {

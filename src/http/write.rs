@@ -78,7 +78,7 @@ async fn upsert(context: &Context, mut payload: Payload, raw: RawTarget) -> Resu
         bound_passwords(&objects, &limits)?;
         let slow = input::passwords(&objects) > 0;
         if !slow {
-            input::prepare(&mut objects)?;
+            input::prepare(&mut objects, &limits)?;
         }
         Ok((objects, slow))
     };
@@ -90,14 +90,14 @@ async fn upsert(context: &Context, mut payload: Payload, raw: RawTarget) -> Resu
     if slow {
         // Hashing a password is slow by design.
         input::may_set_passwords(&objects, &who)?;
-        let place = context.state.hashing.place().await?;
-        objects = beside(move || {
-            input::prepare(&mut objects)?;
+        let (place, key) = (context.state.hashing.place().await?, write.idempotency.take());
+        (objects, write.idempotency) = beside(move || {
+            input::prepare(&mut objects, &limits)?;
+            let key = slowly(key)?;
             drop(place);
-            Ok(objects)
+            Ok((objects, key))
         })
         .await?;
-        write.idempotency = slowly(context, write.idempotency).await?;
     }
     let dry_run = asked.dry_run;
     let run = move |transaction: &mut Transaction<'_>| {
@@ -234,21 +234,16 @@ pub fn idempotency(context: &Context, who: Principal, body: &[u8]) -> Result<Opt
 }
 
 /// The same for a request that sets passwords: its fingerprint is kept with the answer, and whoever reads the database should
-/// not try out passwords on it faster than on their own hashes.
-pub async fn slowly(context: &Context, key: Option<Idempotency>) -> Result<Option<Idempotency>, Problem> {
+/// not try out passwords on it faster than on their own hashes. As slow as those: in the place where they are hashed.
+pub fn slowly(key: Option<Idempotency>) -> Result<Option<Idempotency>, Problem> {
     let Some(mut key) = key else { return Ok(None) };
-    let place = context.state.hashing.place().await?;
-    beside(move || {
-        let mut salt = Sha256::new();
-        for part in [&key.scope, &key.key] {
-            salt.update((part.len() as u64).to_le_bytes());
-            salt.update(part.as_bytes());
-        }
-        key.fingerprint = input::slow_fingerprint(&key.fingerprint, &salt.finalize().into())?;
-        drop(place);
-        Ok(Some(key))
-    })
-    .await
+    let mut salt = Sha256::new();
+    for part in [&key.scope, &key.key] {
+        salt.update((part.len() as u64).to_le_bytes());
+        salt.update(part.as_bytes());
+    }
+    key.fingerprint = input::slow_fingerprint(&key.fingerprint, &salt.finalize().into())?;
+    Ok(Some(key))
 }
 
 /// Where no answer is kept, a client that sends a key must not believe that its repeat is safe.

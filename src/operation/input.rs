@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use super::refusal::{InputError, Refusal};
 use crate::access::{Action, Permission, Who};
+use crate::limits::{Limit, Limits};
 use crate::model::schema::Hop;
 use crate::model::{Clock, Field, Kind, Rel, Value};
 
@@ -111,7 +112,7 @@ impl fmt::Debug for FieldInput {
 
 /// Replaces every password by its hash, once, before the committer sees the input: hashing is slow on purpose, and the
 /// plain text goes no further than this. What was hashed already would be hashed again.
-pub fn prepare<'i>(objects: impl IntoIterator<Item = &'i mut ObjectInput>) -> Result<(), InputError> {
+pub fn prepare<'i>(objects: impl IntoIterator<Item = &'i mut ObjectInput>, limits: &Limits) -> Result<(), InputError> {
     let mut waiting: Vec<&mut ObjectInput> = objects.into_iter().collect();
     while let Some(object) = waiting.pop() {
         if let Some(plain) = object.kind.field("passwordPlain") {
@@ -121,7 +122,7 @@ pub fn prepare<'i>(objects: impl IntoIterator<Item = &'i mut ObjectInput>) -> Re
                 .filter(|input| input.field == Field::Own(plain))
             {
                 if let Some(Value::Text(text)) = &input.value {
-                    let hashed = hash_password(text);
+                    let hashed = fits(text, limits).and_then(|()| hash_password(text));
                     let failed = |why| InputError {
                         at: format!("{}/passwordPlain", object.at),
                         why,
@@ -184,16 +185,25 @@ pub fn slow_fingerprint(fingerprint: &[u8; 32], salt: &[u8; 32]) -> Result<[u8; 
     hashed.map(|()| slow).map_err(failed)
 }
 
+/// Longer than anybody types, and short enough for the form of a login.
+pub(super) const PASSWORD_BYTES: usize = 1024;
+
+fn fits(plain: &str, limits: &Limits) -> Result<(), Refusal> {
+    let least = limits.password_min;
+    if plain.len() > PASSWORD_BYTES {
+        return Err(Refusal::PasswordTooLong);
+    }
+    if (plain.chars().count() as u64) < least {
+        return Err(Refusal::PasswordTooShort(Limit {
+            name: "password_min",
+            value: least,
+        }));
+    }
+    Ok(())
+}
+
 /// Argon2id with the crate's parameters, which are those OWASP recommends, as a PHC string.
 pub(super) fn hash_password(plain: &str) -> Result<CompactString, Refusal> {
-    if plain.is_empty() {
-        let field = "passwordPlain".to_owned();
-        return Err(Refusal::ValueNotAllowed {
-            field,
-            value: String::new(),
-            allowed: "at least one character".into(),
-        });
-    }
     let salt = Clock::secret();
     let hashed = Argon2::default().hash_password_with_salt(plain.as_bytes(), &salt[..16]);
     hashed
@@ -237,7 +247,7 @@ mod tests {
             fields: Vec::new(),
             ends: (None, None),
         });
-        prepare([&mut person]).unwrap();
+        prepare([&mut person], &Limits::default()).unwrap();
         let value = person.related[0].object.fields[0].value.clone().unwrap();
         let hash = value.as_text().unwrap();
         assert!(hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{hash}");
@@ -249,17 +259,30 @@ mod tests {
     #[test]
     fn one_password_never_gives_one_hash_twice() {
         let (mut one, mut other) = (login("same"), login("same"));
-        prepare([&mut one, &mut other]).unwrap();
+        prepare([&mut one, &mut other], &Limits::default()).unwrap();
         assert_ne!(one.fields[0].value, other.fields[0].value);
     }
 
     #[test]
-    fn an_empty_password_is_none() {
-        let refused = prepare([&mut login("")]).unwrap_err();
-        assert_eq!(
-            (refused.at.as_str(), refused.why.code()),
-            ("/3/passwordPlain", "valueNotAllowed")
-        );
+    fn a_password_is_neither_too_short_nor_too_long() {
+        let check = |plain: &str, password_min: u64, expected: Option<&str>| {
+            let limits = Limits {
+                password_min,
+                ..Limits::default()
+            };
+            let refused = prepare([&mut login(plain)], &limits).err();
+            let found = refused
+                .as_ref()
+                .map(|refused| (refused.at.as_str(), refused.why.code()));
+            let expected = expected.map(|code| ("/3/passwordPlain", code));
+            assert_eq!(found, expected, "{} {password_min}", plain.len());
+        };
+        check("", 1, Some("valueNotAllowed"));
+        check("x", 1, None);
+        check("ééééééé", 8, Some("valueNotAllowed"));
+        check("éééééééé", 8, None);
+        check(&"x".repeat(PASSWORD_BYTES), 1, None);
+        check(&"x".repeat(PASSWORD_BYTES + 1), 1, Some("valueDoesNotFit"));
     }
 
     #[test]

@@ -9,9 +9,12 @@ use crate::access::Denied;
 use crate::entitlement::{Reason, Refused};
 use crate::error::Class;
 use crate::graph::Violation;
+use crate::limits::Limit;
 use crate::model::{Kind, Rel};
 use crate::query::QueryError;
 use crate::selector::SelectorError;
+
+use super::input::PASSWORD_BYTES;
 
 /// A refusal with its place.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -90,6 +93,10 @@ pub enum Refusal {
     LeaseStays,
     #[error("the password was not hashed")]
     PasswordNotHashed,
+    #[error("the password has more than {PASSWORD_BYTES} bytes")]
+    PasswordTooLong,
+    #[error("the password has too few characters")]
+    PasswordTooShort(Limit),
     #[error("the `{}` `{id}` does not belong to the organization the token is bound to", kind.name())]
     OutsideOrganization { kind: Kind, id: Uuid },
     #[error("the `{}` would be left without anything within the organization's reach", kind.name())]
@@ -114,7 +121,7 @@ impl Refusal {
     pub fn code(&self) -> &'static str {
         match self {
             Self::UnknownType(_) => "unknownType",
-            Self::ValueDoesNotFit(_) => "valueDoesNotFit",
+            Self::ValueDoesNotFit(_) | Self::PasswordTooLong => "valueDoesNotFit",
             Self::ServerOwned { .. } | Self::NotAsRead { .. } | Self::Record(_) => "serverOwned",
             Self::RequiredMissing { .. } => "requiredMissing",
             Self::ValueNotAllowed { .. } => "valueNotAllowed",
@@ -132,7 +139,7 @@ impl Refusal {
                 _ => "assignmentExists",
             },
             Self::EndsDisagree | Self::LinkedToo => "endsDisagree",
-            Self::OfNoRelation(_) => "valueNotAllowed",
+            Self::OfNoRelation(_) | Self::PasswordTooShort(_) => "valueNotAllowed",
             Self::SelfRelation(_) => "selfRelation",
             Self::LeaseStays => "leaseStays",
             Self::PasswordNotHashed => "internal",
@@ -150,6 +157,7 @@ impl Refusal {
         match self {
             Self::UnknownType(_)
             | Self::ValueDoesNotFit(_)
+            | Self::PasswordTooLong
             | Self::ServerOwned { .. }
             | Self::NotAsRead { .. }
             | Self::Record(_)
@@ -165,6 +173,7 @@ impl Refusal {
             | Self::EndsDisagree
             | Self::LinkedToo
             | Self::OfNoRelation(_)
+            | Self::PasswordTooShort(_)
             | Self::SelfRelation(_) => Class::Unprocessable,
             Self::WrongType { .. }
             | Self::OtherOwner { .. }
@@ -213,6 +222,8 @@ impl Refusal {
             Self::NothingToUnlink { .. } => "what is unlinked has to be stored, and readable by this token",
             Self::OfNoRelation(_) => "send the reference alone to unlink, or leave it out",
             Self::PasswordNotHashed => "report the requestId",
+            Self::PasswordTooLong => "choose a shorter one",
+            Self::PasswordTooShort(_) => "choose a longer one",
             Self::OutsideOrganization {
                 kind: Kind::Organization,
                 ..
