@@ -2,6 +2,7 @@
 //! and only a hash of the text is kept: 256 random bits need no slow hash. Declines to keep sessions or refresh tokens.
 
 use std::cell::RefCell;
+use std::ops::Bound;
 
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
@@ -416,6 +417,29 @@ pub fn log_out(tx: &mut Transaction<'_>, who: &Who, profile: Uuid) -> Result<(),
         tx.remove(token)?;
     }
     Ok(())
+}
+
+/// How long a token that has ended is kept: a list tells when it did, and whoever sends it hears that it has.
+const KEPT_MS: i64 = 30 * 24 * 60 * 60 * 1000;
+
+/// Those that ended longer ago than that, the first to end first.
+fn forgotten(graph: &Graph, now: Time) -> impl Iterator<Item = Node<'_>> {
+    let until = Value::Time(Time(now.millis().saturating_sub(KEPT_MS)));
+    graph.in_range(Kind::Token, EXPIRES, Bound::Unbounded, Bound::Included(&until))
+}
+
+/// Is there a token for `tidy` to remove?
+pub fn is_untidy(graph: &Graph, now: Time) -> bool {
+    forgotten(graph, now).next().is_some()
+}
+
+/// Removes tokens that ended long ago, at most so many.
+pub fn tidy(tx: &mut Transaction<'_>, most: usize) -> Result<(), Violation> {
+    let forgotten: Vec<Uuid> = forgotten(tx.graph(), tx.now())
+        .take(most)
+        .map(|token| token.id)
+        .collect();
+    forgotten.into_iter().try_for_each(|token| tx.remove(token).map(drop))
 }
 
 /// As they were given, so that `*.*` stays what it says when kinds are added; each once.

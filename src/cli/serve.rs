@@ -15,14 +15,14 @@ use super::client::Client;
 use super::export::settle;
 use super::open::Use;
 use super::{Common, Exit, Failure, import, log, open, secret};
-use crate::access::token::AdminToken;
+use crate::access::token::{self, AdminToken};
 use crate::doors;
 use crate::engine::{Engine, Reply, Write, WriteError};
 use crate::error::Error;
-use crate::graph::Transaction;
+use crate::graph::{Graph, Transaction};
 use crate::http;
 use crate::http::signing::Setup;
-use crate::model::{Clock, Kind};
+use crate::model::{Clock, Kind, Time};
 use crate::operation::consume::{self, TIDIED};
 use crate::settings::Settings;
 use crate::signing::Secret;
@@ -137,14 +137,14 @@ async fn serve(
     Ok(())
 }
 
-/// How often leases that have ended are looked for. They are gone for every count as soon as they end: this only tidies.
+/// How often leases and tokens that have ended are looked for. They count for nothing as soon as they end: this only tidies.
 const TIDYING: Duration = Duration::from_secs(5);
 
 /// How a write that tidies is done.
 #[derive(Debug, PartialEq, Eq)]
 struct Pace {
     at_leisure: bool,
-    /// Leases it removes at most.
+    /// What it removes at most.
     most: usize,
     /// What is waited before it.
     pause: Duration,
@@ -171,8 +171,30 @@ fn pace(late_ms: i64, took: Duration) -> Pace {
 /// Clocks are corrected by less than this all the time.
 const CLOCK_BEHIND_MS: u64 = 1000;
 
-/// Removes ended leases by small writes, with room for others in between; asks for the events of checks that met a full queue; and says
-/// when the clock was set back.
+/// What is removed some time after it has ended.
+struct Ended {
+    operation: &'static str,
+    /// For how many milliseconds something has been there that is to be removed.
+    untidy_for: fn(&Graph, Time) -> Option<i64>,
+    tidy: fn(&mut Transaction<'_>, usize) -> Result<(), Error>,
+}
+
+const ENDED: [Ended; 2] = [
+    Ended {
+        operation: "Expire",
+        untidy_for: consume::untidy_for,
+        tidy: consume::tidy,
+    },
+    Ended {
+        operation: "ExpireTokens",
+        // However many there are, nobody waits for them to go.
+        untidy_for: |graph, now| token::is_untidy(graph, now).then_some(0),
+        tidy: |tx, most| Ok(token::tidy(tx, most)?),
+    },
+];
+
+/// Removes ended leases and tokens by small writes, with room for others in between; asks for the events of checks that met a full
+/// queue; and says when the clock was set back.
 async fn tidy(engine: Engine, state: Arc<http::State>) {
     let (mut was_behind, mut rest) = (false, TIDYING);
     loop {
@@ -188,37 +210,38 @@ async fn tidy(engine: Engine, state: Arc<http::State>) {
         }
         was_behind = is_behind;
         let (round, mut took) = (Instant::now(), Duration::ZERO);
-        while round.elapsed() < TIDYING
-            && let Some(late_ms) = untidy_for(&engine)
-        {
-            let pace = pace(late_ms, took);
-            actix_web::rt::time::sleep(pace.pause).await;
-            let began = Instant::now();
-            // What cannot be written now is written later; a database that failed is told of where it failed.
-            if let Err(cause) = tidy_once(&engine, &pace).await {
-                tracing::warn!(%cause, "ended leases could not be removed");
-                break;
+        for ended in &ENDED {
+            while round.elapsed() < TIDYING
+                && let Some(late_ms) = untidy_for(&engine, ended)
+            {
+                let pace = pace(late_ms, took);
+                actix_web::rt::time::sleep(pace.pause).await;
+                let began = Instant::now();
+                // What cannot be written now is written later; a database that failed is told of where it failed.
+                if let Err(cause) = tidy_once(&engine, ended, &pace).await {
+                    tracing::warn!(%cause, operation = ended.operation, "what has ended could not be removed");
+                    break;
+                }
+                took = began.elapsed();
             }
-            took = began.elapsed();
         }
         rest = TIDYING.saturating_sub(round.elapsed());
     }
 }
 
-/// For how many milliseconds a lease has ended that is still there. The graph is given back before anything is waited for: while one is
-/// held, the committer makes another copy.
-fn untidy_for(engine: &Engine) -> Option<i64> {
-    consume::untidy_for(&engine.snapshot(), engine.now())
+/// The graph is given back before anything is waited for: while one is held, the committer makes another copy.
+fn untidy_for(engine: &Engine, ended: &Ended) -> Option<i64> {
+    (ended.untidy_for)(&engine.snapshot(), engine.now())
 }
 
-async fn tidy_once(engine: &Engine, pace: &Pace) -> Result<(), WriteError<Error>> {
+async fn tidy_once(engine: &Engine, ended: &Ended, pace: &Pace) -> Result<(), WriteError<Error>> {
     let write = Write {
-        operation: "Expire".into(),
+        operation: ended.operation.into(),
         ..Write::default()
     };
-    let most = pace.most;
+    let (tidy, most) = (ended.tidy, pace.most);
     let run = move |tx: &mut Transaction<'_>| {
-        consume::tidy(tx, most)?;
+        tidy(tx, most)?;
         Ok(Reply {
             status: 204,
             body: Arc::from(Vec::new()),
@@ -452,6 +475,53 @@ impl Drop for Inside {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::access::Who;
+    use crate::engine;
+    use crate::storage::Memory;
+
+    /// A month after its end a token goes, and one that has no end stays.
+    #[test]
+    fn tokens_that_ended_long_ago_are_removed() {
+        const DAY_MS: i64 = 24 * 60 * 60 * 1000;
+        let clock = Arc::new(Clock::frozen(Time(0)));
+        let engine = Engine::open(
+            Box::new(Memory::new()),
+            Arc::clone(&clock),
+            engine::Options::default(),
+            |_| (),
+        );
+        let engine = engine.expect("an empty store");
+        for days in [None, Some(1), Some(2), Some(2)] {
+            let new = token::NewToken {
+                permissions: vec!["*.read".to_owned()],
+                expires: days.map(|days| Time(days * DAY_MS)),
+                ..token::NewToken::default()
+            };
+            let run = move |tx: &mut Transaction<'_>| -> Result<Reply, Error> {
+                token::create(tx, &Who::server(), &new)?;
+                Ok(Reply::empty())
+            };
+            assert!(System::new().block_on(engine.write(Write::default(), run)).is_ok());
+        }
+        let [_, ended] = &ENDED;
+        let check = |at: i64, most: usize, untidy: Option<i64>, left: usize| {
+            clock.set(Time(at));
+            assert_eq!(untidy_for(&engine, ended), untidy, "{at}");
+            let pace = Pace {
+                at_leisure: true,
+                most,
+                pause: Duration::ZERO,
+            };
+            assert!(System::new().block_on(tidy_once(&engine, ended, &pace)).is_ok());
+            assert_eq!(engine.snapshot().of_kind(Kind::Token, None).count(), left, "{at}");
+        };
+        check(31 * DAY_MS - 1, 9, None, 4);
+        check(31 * DAY_MS, 9, Some(0), 3);
+        check(40 * DAY_MS, 1, Some(0), 2);
+        check(40 * DAY_MS, 9, Some(0), 1);
+        check(4000 * DAY_MS, 9, None, 1);
+        engine.close();
+    }
 
     #[test]
     fn what_ended_long_ago_is_removed_faster() {

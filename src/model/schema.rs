@@ -296,7 +296,7 @@ kinds! {
     // Bearer tokens: kept in the graph so that they are committed, replayed and audited like everything else.
     Token SECURITY [
         text("name"), text("secretHash").secret().server_owned(), json("permissions").server_owned(),
-        uuid("profileId").indexed().server_owned(), uuid("organizationId").indexed().server_owned(), time("expiresAt").server_owned(),
+        uuid("profileId").indexed().server_owned(), uuid("organizationId").indexed().server_owned(), time("expiresAt").indexed().server_owned(),
     ] internal true;
     // Keys that sign, for the same reason. Which algorithm, the public half, the private one until the key is retired, and until
     // when what it signed is still verified.
