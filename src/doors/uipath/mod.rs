@@ -364,7 +364,7 @@ async fn members(context: &Context, account: Account, group: &str) -> Result<Htt
 /// U7.
 async fn entitled(context: &Context, payload: Payload, account: Account) -> Result<HttpResponse, No> {
     let (_, names) = read(context, payload, wire::names).await?;
-    let user = wire::query(context.query(), context.limits())?.one("userId");
+    let user = wire::query(context.query(), context.limits())?.one_or_none("userId")?;
     wire::bound(1, names.len(), context.limits().checks)?;
     let (graph, who) = auth::enter(context).await?;
     let (now, revision) = (context.state.engine.now(), graph.revision());

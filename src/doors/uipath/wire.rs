@@ -202,6 +202,14 @@ impl Query {
         found.next().map(|(_, value)| value.clone())
     }
 
+    /// The same, of what means something else where it is left out.
+    pub fn one_or_none(&self, name: &str) -> Result<Option<String>, No> {
+        match self.0.iter().any(|(known, _)| known.eq_ignore_ascii_case(name)) {
+            true => self.required(name).map(Some),
+            false => Ok(None),
+        }
+    }
+
     pub fn required(&self, name: &str) -> Result<String, No> {
         let missing = || No::bad_request("parameterMissing", format!("the query has no `{name}`"));
         self.one(name).ok_or_else(missing)
