@@ -8,7 +8,8 @@ use super::reason::No;
 use super::sold;
 use crate::limits::Limits;
 use crate::operation::licenses::{
-    Amendment, Assignment, Change, Create, EndGroup, Grouping, Item, LicenseId, TakeBack, Terms, Update, User,
+    Amendment, Assignment, Change, Create, EndGroup, Grouping, Item, LicenseId, Organizations, TakeBack, Terms, Update,
+    User,
 };
 
 /// A member is one level below its body.
@@ -35,11 +36,24 @@ fn says(fields: &mut Fields, usual: &str, limits: &Limits) -> (Amendment, bool) 
     (says, metadata.is_some())
 }
 
-pub fn create(mut fields: Fields, family: Family, limits: &Limits) -> Result<Change, No> {
-    let mut organization = query::organizations(&mut fields, &["platform_key", "platform_org"]);
+/// The platform of a new license. Of a program's it may be named by its number too.
+fn platform(fields: &mut Fields, family: Family) -> Organizations {
+    let mut organization = query::organizations(fields, &["platform_key", "platform_org"]);
+    if family == Family::Program {
+        organization.serial = fields.id("platform_id");
+    }
+    organization
+}
+
+pub fn create(mut fields: Fields, mut query: Fields, family: Family, limits: &Limits) -> Result<Change, No> {
+    let asked = platform(&mut query, family);
+    query.finish()?;
+    let mut organization = platform(&mut fields, family);
+    if organization.is_empty() {
+        organization = asked;
+    }
     let item = match family {
         Family::Program => {
-            organization.serial = fields.id("platform_id");
             let (key, id) = (fields.text("program_key"), fields.text("program_id"));
             fields.required("program_key", key.or(id)).map(Item::Named)
         }
@@ -71,12 +85,17 @@ pub fn create(mut fields: Fields, family: Family, limits: &Limits) -> Result<Cha
     }))
 }
 
-pub fn update(mut fields: Fields, family: Family, limits: &Limits) -> Result<Change, No> {
-    let license = LicenseId {
+pub fn update(mut fields: Fields, mut query: Fields, family: Family, limits: &Limits) -> Result<Change, No> {
+    let asked = query.id("license_id");
+    query.finish()?;
+    let mut license = LicenseId {
         serial: fields.id("license_id"),
         alias: fields.nullable_text("external_id").flatten(),
         ..LicenseId::default()
     };
+    if license.alias.is_none() {
+        license.serial = license.serial.or(asked);
+    }
     let (says, has_metadata) = says(&mut fields, "update", limits);
     fields.finish()?;
     Ok(Change::Update(Update {

@@ -46,7 +46,8 @@ impl Fields {
         }
     }
 
-    fn wrong<T>(&mut self, name: &'static str, why: &str) -> Option<T> {
+    /// The first that is said of a name is told.
+    pub fn wrong<T>(&mut self, name: &'static str, why: &str) -> Option<T> {
         self.wrong.entry(name).or_insert_with(|| why.to_owned());
         None
     }

@@ -74,11 +74,13 @@ async fn answer(context: &Context, payload: Payload) -> Result<HttpResponse, No>
         Route::Check if reads => check(context).await,
         Route::Create(family) if method == Method::POST => {
             let (bytes, fields) = read(context, payload).await?;
-            change(context, &bytes, ask::create(fields, family, &limits)?, family).await
+            let asked = ask::create(fields, queried(context)?, family, &limits)?;
+            change(context, &bytes, asked, family).await
         }
         Route::Update(family) if method == Method::POST => {
             let (bytes, fields) = read(context, payload).await?;
-            change(context, &bytes, ask::update(fields, family, &limits)?, family).await
+            let asked = ask::update(fields, queried(context)?, family, &limits)?;
+            change(context, &bytes, asked, family).await
         }
         Route::Assignments(family) if method == Method::POST => {
             let (bytes, fields) = read(context, payload).await?;
@@ -145,7 +147,7 @@ async fn list(context: &Context, family: Family) -> Result<HttpResponse, No> {
     let entered = enter(context).await?;
     let mut fields = queried(context)?;
     let page = Numbered::read(&mut fields, context.limits());
-    let order = query::order(&mut fields, "-id", query::LICENSES)?;
+    let order = query::order(&mut fields, "-id", query::LICENSES);
     let verbose = fields.flag("verbose").unwrap_or(false) && family.is_assigned();
     let filter = query::filter(&mut fields, family);
     fields.finish()?;
@@ -161,7 +163,7 @@ async fn assignments(context: &Context, family: Family) -> Result<HttpResponse, 
     let entered = enter(context).await?;
     let mut fields = queried(context)?;
     let page = Numbered::read(&mut fields, context.limits());
-    let order = query::order(&mut fields, "id", query::ASSIGNMENTS)?;
+    let order = query::order(&mut fields, "id", query::ASSIGNMENTS);
     let (license, pick) = (query::license(&mut fields), query::pick(&mut fields));
     fields.required("license_id", license.serial);
     fields.finish()?;
@@ -177,7 +179,7 @@ async fn groups(context: &Context, family: Family) -> Result<HttpResponse, No> {
     let entered = enter(context).await?;
     let mut fields = queried(context)?;
     let page = Numbered::read(&mut fields, context.limits());
-    let order = query::order(&mut fields, "id", query::GROUPS)?;
+    let order = query::order(&mut fields, "id", query::GROUPS);
     let (license, pick) = (query::license(&mut fields), query::pick(&mut fields));
     fields.required("license_id", license.serial);
     fields.finish()?;

@@ -62,25 +62,25 @@ impl Numbered {
     }
 }
 
-/// `-id` descends; `usual` where it is not said.
-pub fn order(fields: &mut Fields, usual: &str, known: &[(&str, Order)]) -> Result<(Order, bool), No> {
-    let sent = fields.text("sort");
-    let text = sent.as_deref().unwrap_or(usual);
-    let (name, descending) = match text.strip_prefix('-') {
-        Some(name) => (name, true),
-        None => (text, false),
+/// `-id` descends; `usual` where it is not said. What is no order is wrong, and counts for the usual one until that is told.
+pub fn order(fields: &mut Fields, usual: &str, known: &[(&str, Order)]) -> (Order, bool) {
+    let read = |text: &str| {
+        let (name, descending) = match text.strip_prefix('-') {
+            Some(name) => (name, true),
+            None => (text, false),
+        };
+        let found = known.iter().find(|(known, _)| *known == name);
+        found.map(|(_, order)| (*order, descending))
     };
-    let found = known.iter().find(|(known, _)| *known == name);
-    let names: Vec<&str> = known.iter().map(|(name, _)| *name).collect();
-    let why = || {
-        format!(
-            "`{text}` is no order: it is one of {}, or that with a `-` before it.",
-            names.join(", ")
-        )
-    };
-    found
-        .map(|(_, order)| (*order, descending))
-        .ok_or_else(|| No::field("sort", why()))
+    let said = fields.text("sort").and_then(|text| {
+        read(&text).or_else(|| {
+            let names: Vec<&str> = known.iter().map(|(name, _)| *name).collect();
+            let names = names.join(", ");
+            let why = format!("`{text}` is no order: it is one of {names}, or that with a `-` before it.");
+            fields.wrong("sort", &why)
+        })
+    });
+    said.or_else(|| read(usual)).unwrap_or((Order::Serial, false))
 }
 
 pub const LICENSES: &[(&str, Order)] = &[
