@@ -84,8 +84,6 @@ use crate::limits::Limits;
 use crate::model::{Clock, Revision};
 use crate::query::Statements;
 
-const NOT_YET_THERE: &str = "notYetThere";
-
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const GRAPH_REVISION: HeaderName = HeaderName::from_static("graph-revision");
 const IDEMPOTENCY_REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
@@ -314,7 +312,7 @@ impl Context {
         self.state.engine.at_least(revision, wait).await.map_err(|_| {
             Problem::new(
                 actix_web::http::StatusCode::SERVICE_UNAVAILABLE,
-                NOT_YET_THERE,
+                "notYetThere",
                 format!("revision {revision} has not arrived here in time"),
             )
             .limit(crate::limits::Limit {
@@ -373,10 +371,7 @@ async fn dispatch(
     let mut response = match answered {
         Ok(Ok(response)) => response,
         Ok(Err(problem)) => {
-            // That a revision has not arrived is for who asked for it.
-            if problem.status.is_server_error() && problem.code != NOT_YET_THERE {
-                tracing::error!(request_id = %context.request_id, code = problem.code, detail = %problem.detail, "request failed");
-            }
+            problem.log(&context.request_id);
             problem.respond(&context.request_id)
         }
         Err(_) => {

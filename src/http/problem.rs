@@ -131,6 +131,14 @@ impl Problem {
         document
     }
 
+    /// Only what went wrong here is an error in the log. That there is no room, that it is not so far yet or that it stops is for
+    /// who asked.
+    pub fn log(&self, request_id: &str) {
+        if self.status == StatusCode::INTERNAL_SERVER_ERROR {
+            tracing::error!(request_id, code = self.code, detail = %self.detail, "request failed");
+        }
+    }
+
     pub fn respond(&self, request_id: &str) -> HttpResponse {
         let mut response = HttpResponse::build(self.status);
         response.insert_header((header::CONTENT_TYPE, "application/problem+json"));
@@ -313,6 +321,16 @@ mod tests {
             ("twoParents", "Two parents"),
         ] {
             assert_eq!(super::title(code), title);
+        }
+    }
+
+    #[test]
+    fn only_what_went_wrong_here_is_an_error_in_the_log() {
+        for (status, is_logged) in [(404, false), (429, false), (500, true), (503, false)] {
+            let status = super::StatusCode::from_u16(status).unwrap();
+            let problem = super::Problem::new(status, "code", "detail");
+            let lines = crate::logged::during(|| problem.log("r-1"));
+            assert_eq!(lines.contains("ERROR"), is_logged, "{status}: {lines}");
         }
     }
 }

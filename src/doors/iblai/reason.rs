@@ -119,9 +119,7 @@ impl No {
 
     pub fn respond(self, request_id: &str) -> HttpResponse {
         let Self { problem, fields } = self;
-        if problem.status.is_server_error() {
-            tracing::error!(request_id, code = problem.code, detail = %problem.detail, "request failed");
-        }
+        problem.log(request_id);
         let told = match fields.is_empty() {
             true => {
                 let mut told = json!({"detail": problem.detail, "code": problem.code});

@@ -58,9 +58,7 @@ impl No {
         let Self(mut problem) = self;
         problem.status = as_theirs(problem.status);
         let status = problem.status;
-        if status.is_server_error() {
-            tracing::error!(request_id, code = problem.code, detail = %problem.detail, "request failed");
-        }
+        problem.log(request_id);
         // The headers that go with a status are the same at every edge.
         let mut response = problem.respond(request_id);
         let json = header::HeaderValue::from_static("application/json");

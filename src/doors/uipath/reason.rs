@@ -34,9 +34,7 @@ impl No {
     pub fn respond(self, request_id: &str) -> HttpResponse {
         let Self { problem, recorded } = self;
         let status = problem.status;
-        if status.is_server_error() {
-            tracing::error!(request_id, code = problem.code, detail = %problem.detail, "request failed");
-        }
+        problem.log(request_id);
         // The headers that go with a status are the same at every edge.
         let mut response = problem.respond(request_id);
         response.headers_mut().insert(
