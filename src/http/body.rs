@@ -136,9 +136,9 @@ pub fn is_json(media: &str) -> bool {
 }
 
 pub fn refuse_encoding(request: &Request) -> Result<(), Problem> {
-    match request.headers().get(header::CONTENT_ENCODING) {
+    let mut encodings = request.headers().get_all(header::CONTENT_ENCODING);
+    match encodings.find(|encoding| *encoding != "identity") {
         None => Ok(()),
-        Some(encoding) if encoding == "identity" => Ok(()),
         Some(encoding) => Err(Problem::new(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
             "unsupportedEncoding",

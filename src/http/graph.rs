@@ -204,10 +204,7 @@ pub async fn read(context: &Context) -> Result<HttpResponse, Problem> {
     if let Some(tag) = answered.tag {
         let tag = format!("\"{tag}\"");
         response.insert_header((header::CACHE_CONTROL, PRIVATE));
-        if context
-            .header("if-none-match")
-            .is_some_and(|sent| matches_tag(sent, &tag))
-        {
+        if context.has_already(&tag) {
             response
                 .status(StatusCode::NOT_MODIFIED)
                 .insert_header((header::ETAG, tag));

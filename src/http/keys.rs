@@ -9,7 +9,6 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use super::graph::matches_tag;
 use super::object::{Member, Object, within};
 use super::operation::no_match;
 use super::problem::Problem;
@@ -178,9 +177,7 @@ pub async fn well_known(context: &Context) -> Result<HttpResponse, Problem> {
             .map(|byte| format!("{byte:02x}"))
             .collect::<String>()
     );
-    let is_known = context
-        .header("if-none-match")
-        .is_some_and(|sent| matches_tag(sent, &tag));
+    let is_known = context.has_already(&tag);
     let status = if is_known {
         StatusCode::NOT_MODIFIED
     } else {

@@ -283,6 +283,13 @@ impl Context {
         self.request.headers().get(name)?.to_str().ok()
     }
 
+    /// Has the caller what has this ETag? A list may come on several lines.
+    pub fn has_already(&self, tag: &str) -> bool {
+        let lines = self.request.headers().get_all(header::IF_NONE_MATCH);
+        let mut lines = lines.filter_map(|line| line.to_str().ok());
+        lines.any(|sent| graph::matches_tag(sent, tag))
+    }
+
     /// The revision `Graph-At-Least` asks for.
     fn at_least(&self) -> Result<Option<Revision>, Problem> {
         let mut latest = None;

@@ -54,6 +54,7 @@ struct Step {
     r#do: String,
     /// `admin`, `anonymous`, or the name of a token that was saved.
     r#as: Option<String>,
+    /// One that has several lines is sent as several of that name.
     #[serde(default)]
     headers: BTreeMap<String, String>,
     /// A text is sent as it is, anything else as JSON.
@@ -289,7 +290,11 @@ impl Telling<'_> {
         let mut headers: Vec<(String, String)> = step
             .headers
             .iter()
-            .map(|(name, value)| (name.clone(), self.replaced(value, fill.as_deref())))
+            .flat_map(|(name, value)| {
+                let value = self.replaced(value, fill.as_deref());
+                let lines: Vec<_> = value.split('\n').map(|line| (name.clone(), line.to_owned())).collect();
+                lines
+            })
             .collect();
         let has = |headers: &[(String, String)], wanted: &str| {
             headers.iter().any(|(name, _)| name.eq_ignore_ascii_case(wanted))
