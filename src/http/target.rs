@@ -72,12 +72,16 @@ pub fn with_cursor(raw: &str, selector: Option<&str>, cursor: &str) -> String {
     let mut start = path + 1;
     let mut before = '?';
     while start < raw.len() {
-        let end = match begins_include(raw, start) {
-            true => end_outside_texts(raw, start, b'&'),
-            false => find(raw, start, b'&'),
+        let (end, is_old) = match begins_include(raw, start) {
+            true => (end_outside_texts(raw, start, b'&'), false),
+            false => {
+                let end = find(raw, start, b'&');
+                let name = decode(raw, start, find(raw, start, b'=').min(end), true);
+                (end, name.is_ok_and(|name| name == "cursor"))
+            }
         };
         let piece = &raw[start..end];
-        if !piece.is_empty() && !piece.starts_with("cursor=") {
+        if !piece.is_empty() && !is_old {
             target.push(std::mem::replace(&mut before, '&'));
             target.push_str(piece);
         }

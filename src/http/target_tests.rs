@@ -315,6 +315,9 @@ fn a_cursor_takes_the_place_of_the_one_before() {
         ),
         ("/License?cursor=o&wrap=false", None, "/License?wrap=false&cursor=n"),
         ("/License?xcursor=o", None, "/License?xcursor=o&cursor=n"),
+        ("/License?%63ursor=o&wrap=false", None, "/License?wrap=false&cursor=n"),
+        ("/License?wrap=false&c%75rso%72=o", None, "/License?wrap=false&cursor=n"),
+        ("/License?cursor%3Do=p", None, "/License?cursor%3Do=p&cursor=n"),
         (
             "/License[@name!='a?cursor=b&c']{r=3}?wrap=false&/~ManyToOne/Person[@name='&cursor=p']&cursor=o",
             None,
