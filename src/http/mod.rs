@@ -408,6 +408,11 @@ async fn dispatch(
         head.no_chunking(true);
         head.set_connection_type(ConnectionType::Close);
     }
+    if context.request.head().connection_type() == ConnectionType::Upgrade {
+        // It is answered as it was asked, by HTTP/1.1, and nothing is read of it after that: so it is told, and not that the
+        // connection is something else from here on.
+        response.head_mut().set_connection_type(ConnectionType::Close);
+    }
     // Heads are used again with the version of the answer before: of an older one nothing would be known to be kept.
     response.head_mut().version = Version::HTTP_11;
     let ends = [

@@ -210,3 +210,22 @@ fn an_answer_is_the_same_whatever_comes_behind_its_request() {
         }
     }
 }
+
+/// Nobody here speaks anything but HTTP/1.1: whoever offers to is answered as if it had not, and told that the connection ends.
+#[test]
+fn an_upgrade_is_not_taken_up() {
+    let server = Server::start(
+        Box::new(Memory::new()),
+        Arc::new(Clock::frozen(Time(1_800_000_000_000))),
+        &Settings::default(),
+    );
+    for upgrade in ["h2c", "websocket"] {
+        let asked =
+            format!("GET /health/live HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: {upgrade}\r\n\r\n");
+        let told = until_ended(server.address, &asked, "");
+        assert!(told.starts_with("HTTP/1.1 200"), "{upgrade}: {told}");
+        let head = told.to_ascii_lowercase();
+        assert!(head.contains("\r\nconnection: close\r\n"), "{upgrade}: {told}");
+        assert!(!head.contains("upgrade"), "{upgrade}: {told}");
+    }
+}
