@@ -650,7 +650,11 @@ pub static RELATIONS: &[RelationDef] = &[
     owns(Kind::Organization, Kind::DirectRecord),
     one_to_many(Kind::Profile, Kind::DirectRecord, Role::Required),
     one_to_many(Kind::AllocationRule, Kind::Assignment, Role::Optional),
-    one_to_many(Kind::DirectRecord, Kind::Assignment, Role::Optional),
+    // Without what it allocates it would only keep its user from what rules give.
+    RelationDef {
+        last_child_takes_parent: true,
+        ..one_to_many(Kind::DirectRecord, Kind::Assignment, Role::Optional)
+    },
     owns(Kind::License, Kind::GroupAssignment),
     one_to_many(Kind::ProfileGroup, Kind::GroupAssignment, Role::Required),
     one_to_many(Kind::GroupAssignment, Kind::Assignment, Role::Optional),

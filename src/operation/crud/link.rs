@@ -346,7 +346,7 @@ impl<'i> Write<'_, '_, 'i> {
             .from
             .filter(|_| def.last_child_takes_parent && self.who.organization.is_some());
         match left.and_then(|left| self.tx.graph().find(left)) {
-            Some(left) if left.hop_count(Hop::forward(rel)) == 0 => {
+            Some(left) if left.hop_count(Hop::forward(rel)) == 0 && self.view().owns(left).is_err() => {
                 // Which one it is, its caller may not read.
                 Err(moved.named.failed(Refusal::LeftBehind { kind: left.kind }))
             }
