@@ -45,6 +45,8 @@ pub enum Refused {
     ReleaseNotAllowed(Uuid),
     #[error("the license `{0}` was sold to its holder")]
     SoldToHolder(Uuid),
+    #[error("the license `{0}` is allocated or assigned to somebody by others than who sold it")]
+    AssignedByOthers(Uuid),
     #[error("the license `{0}` is limited by uses or by use time, and not by seats")]
     NotBySeats(Uuid),
     /// The item, of which it has none.
@@ -89,6 +91,7 @@ impl Refused {
             Self::ReservationLimit { .. } => "reservationLimit",
             Self::ReleaseNotAllowed(_) => "releaseNotAllowed",
             Self::SoldToHolder(_) => "soldToHolder",
+            Self::AssignedByOthers(_) => "assignedByOthers",
             Self::NotBySeats(_) => "notBySeats",
             Self::NothingToAllocate(_) => "nothingToAllocate",
             Self::QuotaBelowUse { .. } => "quotaBelowUse",
@@ -127,6 +130,7 @@ impl Refused {
                 "it ends with its validity; `allowRelease` of the AssignedLicenseConstraint decides"
             }
             Self::SoldToHolder(_) => "take it back where it was sold",
+            Self::AssignedByOthers(_) => "take that back first, where it was allocated or assigned",
             Self::NotBySeats(_) => "leave the count out",
             Self::NothingToAllocate(_) => "grant the organization a license of it",
             Self::QuotaBelowUse { .. } => "take licenses back first, or send a larger quota",

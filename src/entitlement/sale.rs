@@ -15,7 +15,7 @@ use super::grant::{self, MODEL_OF_LICENSE, MODEL_OF_PACKAGE};
 use super::reason::Reason;
 use super::refused::Refused;
 use super::terms::{self, Limited};
-use super::{credits, homes, matching, notes, reserve, ruled, seats, select, sets};
+use super::{credits, homes, matching, notes, reserve, ruled, seated, seats, select, sets};
 
 /// From an offer to what was made of it.
 pub const SOLD: Rel = known(RelationType::OneToMany, Kind::ProductPackage, Kind::License);
@@ -149,6 +149,19 @@ pub fn is_buyers(assignment: Node<'_>) -> bool {
 pub fn of_buyer(license: Node<'_>) -> Option<Node<'_>> {
     let mut all = license.hop(Hop::forward(BY_LICENSE), None).map(|(one, _)| one);
     all.find(|assignment| is_buyers(*assignment))
+}
+
+/// May whoever sold the license take it back? What others allocated or assigned on it is theirs to take back first. What readers
+/// of a set used is not: it came by the sale.
+pub fn may_be_taken_back(license: Node<'_>) -> Result<(), Refused> {
+    let is_theirs = |assignment: Node<'_>| {
+        !is_buyers(assignment) && (assignment.parent(ruled::ALLOCATED).is_some() || seated::is_own(&assignment))
+    };
+    let mut all = license.hop(Hop::forward(BY_LICENSE), None).map(|(one, _)| one);
+    match license.hop_count(Hop::forward(seated::GROUPS)) > 0 || all.any(is_theirs) {
+        true => Err(Refused::AssignedByOthers(license.id)),
+        false => Ok(()),
+    }
 }
 
 fn copied(offer: Node<'_>) -> Vec<(String, String)> {

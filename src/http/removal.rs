@@ -1,6 +1,6 @@
-//! `DELETE /graph`: one write, or as many as it takes. What goes in which of them is decided in `operation::crud`; here is
-//! only what comes between two commits, where everybody else writes: what was removed so far, and what to say when there
-//! is no next one.
+//! `DELETE /graph`, and what a door removes: one write, or as many as it takes. What goes in which of them is decided in
+//! `operation::crud`; here is only what comes between two commits, where everybody else writes: what was removed so far,
+//! and what to say when there is no next one.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -45,47 +45,29 @@ pub async fn delete(context: &Context, mut payload: Payload, raw: RawTarget) -> 
     let write = asked.write(context, &who, "Delete", b"")?;
     let condition = condition(&context.request)?;
     let (limits, dry_run) = (*context.limits(), asked.dry_run);
-    // Small or large, for a repeat may find less than the first does. Who waits keeps no graph.
-    let held = match &write.idempotency {
-        Some(key) if !dry_run => Some(context.state.underway.hold(key, limits.wait_ms).await?),
-        _ => None,
-    };
-    let graph = context.state.engine.snapshot();
-    let (who, selector) = rehearse(graph, who, selector, limits, dry_run)
+    let told = Arc::new(
+        move |transaction: &mut Transaction<'_>, _: &Who, done: &Deleted, before: u64| {
+            reply(transaction, done, before, &limits, dry_run)
+        },
+    );
+    let removal = Removal::new(context, who, write, condition, told).await?;
+    let (graph, who) = (context.state.engine.snapshot(), removal.who.clone());
+    let selector = rehearse(graph, who, selector, limits, dry_run)
         .await
         .map_err(|problem| problem.beneath(&asked.text))?;
-    let mut steps = Steps {
-        state: context.state.clone(),
-        who: Arc::new(who),
-        limits,
-        write,
-        held,
-        condition,
-        begun: false,
-        removed: 0,
+    let if_match = removal.condition.clone();
+    let first = move |transaction: &mut Transaction<'_>, who: &Who| {
+        crud::delete(transaction, who, &selector, if_match.as_ref(), &limits, dry_run)
     };
-    let (who, if_match) = (steps.who.clone(), steps.condition.clone());
-    let run = move |transaction: &mut Transaction<'_>| {
-        still_known(transaction, &who)?;
-        let done = crud::delete(transaction, &who, &selector, if_match.as_ref(), &limits, dry_run)?;
-        reply(transaction, &done, 0, &limits, dry_run)
+    let written = match removal.run(first).await {
+        Ok(written) => written.map_err(|error: WriteError<Error>| decided(&context.state, error)),
+        Err(problem) => Err(problem),
     };
-    let written = match steps.state.engine.write(steps.write.clone(), run).await {
-        Ok(written) => Ok(written),
-        Err(error) => match large(error) {
-            Err(error) => Err(decided(&context.state, error)),
-            Ok(rest) => {
-                // A caller that goes away does not end it half way.
-                let all = actix_web::rt::spawn(async move { steps.all(rest).await });
-                all.await.map_err(|_| internal("the work was cut off"))?
-            }
-        },
-    };
-    answer(written.map_err(|problem: Problem| problem.beneath(&asked.text))?)
+    answer(written.map_err(|problem| problem.beneath(&asked.text))?)
 }
 
 /// What is to be removed in steps, or else what keeps it from being removed.
-fn large(error: WriteError<Undeleted>) -> Result<Rest, WriteError<Error>> {
+fn large<E>(error: WriteError<Undeleted<E>>) -> Result<Rest, WriteError<E>> {
     match error.refused()? {
         Undeleted::Large(rest) => Ok(rest),
         Undeleted::Refused(error) => Err(WriteError::Refused(error)),
@@ -97,14 +79,14 @@ fn large(error: WriteError<Undeleted>) -> Result<Rest, WriteError<Error>> {
 /// in the transaction.
 async fn rehearse(
     graph: Arc<Graph>,
-    who: Who,
+    who: Arc<Who>,
     selector: Selector,
     limits: Limits,
     dry_run: bool,
-) -> Result<(Who, Selector), Problem> {
+) -> Result<Selector, Problem> {
     let plan = crud::deletion(&selector, &View::new(&graph, &who), &limits)?;
     if plan.names_one() && !dry_run {
-        return Ok((who, selector));
+        return Ok(selector);
     }
     beside(move || {
         let targets = crud::targets(&selector, &plan, &View::new(&graph, &who), &limits)?;
@@ -112,7 +94,7 @@ async fn rehearse(
             crud::bound_dry_run(&graph, &targets, &limits)?;
         }
         drop(graph);
-        Ok((who, selector))
+        Ok(selector)
     })
     .await
 }
@@ -124,21 +106,25 @@ fn reply(
     before: u64,
     limits: &Limits,
     dry_run: bool,
-) -> Result<Reply, Undeleted> {
-    transaction.validate().map_err(Error::from)?;
+) -> Result<Reply, Error> {
+    transaction.validate()?;
     let shown = &done.objects[..done.objects.len().min(SHOWN)];
     let mut reply = Envelope::new("DeleteResult", limits);
     reply.count(before + done.told.count);
     reply.objects(shown, |out, object| named(out, *object))?;
-    Ok(reply.finish(dry_run.then_some(&done.told.changes[..]))?)
+    reply.finish(dry_run.then_some(&done.told.changes[..]))
 }
 
-/// A DELETE in several commits.
-struct Steps {
+/// What is answered once all is gone, of what the last commit removed and how much those before it did.
+type Told = dyn Fn(&mut Transaction<'_>, &Who, &Deleted, u64) -> Result<Reply, Error> + Send + Sync;
+
+/// A removal in one commit or several.
+pub struct Removal {
     state: Arc<State>,
     who: Arc<Who>,
     limits: Limits,
     write: Write,
+    told: Arc<Told>,
     /// Its key stands for it, though the answer comes with the last step.
     held: Option<Held>,
     /// Of the first step.
@@ -149,7 +135,58 @@ struct Steps {
     removed: u64,
 }
 
-impl Steps {
+impl Removal {
+    /// Waits for its turn under its key.
+    pub async fn new(
+        context: &Context,
+        who: Who,
+        write: Write,
+        condition: Option<IfMatch>,
+        told: Arc<Told>,
+    ) -> Result<Self, Problem> {
+        let limits = *context.limits();
+        // Small or large, for a repeat may find less than the first does. Who waits keeps no graph.
+        let held = match &write.idempotency {
+            Some(key) => Some(context.state.underway.hold(key, limits.wait_ms).await?),
+            None => None,
+        };
+        Ok(Self {
+            state: context.state.clone(),
+            who: Arc::new(who),
+            limits,
+            write,
+            told,
+            held,
+            condition,
+            begun: false,
+            removed: 0,
+        })
+    }
+
+    /// `first` finds what is to go, and removes it if it fits.
+    pub async fn run<E: From<Error> + Send + 'static>(
+        mut self,
+        first: impl FnOnce(&mut Transaction<'_>, &Who) -> Result<Deleted, Undeleted<E>> + Send + 'static,
+    ) -> Result<Result<Written, WriteError<E>>, Problem> {
+        let (who, told) = (self.who.clone(), self.told.clone());
+        let run = move |transaction: &mut Transaction<'_>| -> Result<Reply, Undeleted<E>> {
+            still_known(transaction, &who).map_err(E::from)?;
+            let done = first(transaction, &who)?;
+            Ok(told(transaction, &who, &done, 0).map_err(E::from)?)
+        };
+        match self.state.engine.write(self.write.clone(), run).await {
+            Ok(written) => Ok(Ok(written)),
+            Err(error) => match large(error) {
+                Err(error) => Ok(Err(error)),
+                Ok(rest) => {
+                    // A caller that goes away does not end it half way.
+                    let all = actix_web::rt::spawn(async move { self.all(rest).await });
+                    all.await.map_err(|_| internal("the work was cut off"))?.map(Ok)
+                }
+            },
+        }
+    }
+
     async fn all(&mut self, mut rest: Rest) -> Result<Written, Problem> {
         // The key is kept with what it stands for: the last commit, whose answer is that of the whole.
         let mut key = self.write.idempotency.take();
@@ -214,10 +251,11 @@ impl Steps {
         key: Option<Idempotency>,
     ) -> Result<Written, WriteError<Undeleted>> {
         let (who, if_match, before) = (self.who.clone(), self.condition.clone(), self.removed);
-        let run = move |transaction: &mut Transaction<'_>| {
+        let told = self.told.clone();
+        let run = move |transaction: &mut Transaction<'_>| -> Result<Reply, Undeleted> {
             goes_on(transaction, &who, &rest)?;
             let done = crud::delete_rest(transaction, &who, rest, if_match.as_ref(), &limits)?;
-            reply(transaction, &done, before, &limits, false)
+            Ok(told(transaction, &who, &done, before)?)
         };
         let write = Write {
             // Also if somebody else's DELETE has ended it: what the steps removed is this one's.

@@ -397,6 +397,7 @@ pub(crate) fn refused_class(refused: &Refused) -> Class {
         | Refused::NotGranted(_)
         | Refused::LeaseExists(_)
         | Refused::SoldToHolder(_)
+        | Refused::AssignedByOthers(_)
         | Refused::NothingToAllocate(_)
         | Refused::ConcurrenciesUsedUp { .. }
         | Refused::QuotaBelowUse { .. }

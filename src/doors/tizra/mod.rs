@@ -96,8 +96,9 @@ async fn change(
     told: impl FnOnce(Done) -> (u16, Vec<u8>) + Send + 'static,
 ) -> Result<HttpResponse, No> {
     let who = auth::authenticate_basic(context, &context.state.engine.snapshot())?;
+    let limits = *context.limits();
     let done = door::write(context, who, change.name(), bytes, move |tx, who| {
-        let (status, told) = told(change.run(tx, who)?);
+        let (status, told) = told(change.run(tx, who, &limits)?);
         Ok::<_, SaleError>(Reply {
             status,
             body: Arc::from(told),
@@ -123,14 +124,20 @@ async fn sell(context: &Context, payload: Payload, asked: Asked) -> Result<HttpR
 }
 
 async fn remove(context: &Context, asked: &Asked, id: &str) -> Result<HttpResponse, No> {
+    let who = auth::authenticate_basic(context, &context.state.engine.snapshot())?;
     let (site, license) = (asked.site.clone(), id.to_owned());
-    change(context, Some(b""), Change::Remove { site, license }, |_| {
-        (
-            200,
-            told::answer(200, "The license was removed", None, told::Nothing {}),
-        )
-    })
-    .await
+    let reply = Reply {
+        status: 200,
+        body: Arc::from(told::answer(200, "The license was removed", None, told::Nothing {})),
+    };
+    let done = door::remove(
+        context,
+        who,
+        sale::TAKES_BACK,
+        reply,
+        move |tx, who, limits, dry_run| sale::take_back(tx, who, &site, &license, limits, dry_run),
+    );
+    Ok(written(done.await.map_err(No::partly)??)?)
 }
 
 async fn one(context: &Context, asked: &Asked, id: &str) -> Result<HttpResponse, No> {

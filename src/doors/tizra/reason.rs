@@ -49,6 +49,14 @@ impl No {
         Self(Problem::new(StatusCode::FORBIDDEN, "invalidCredentials", detail))
     }
 
+    /// Of a removal in several commits: what it was asked by still finds what is left.
+    pub fn partly(mut problem: Problem) -> Self {
+        if problem.code == "partlyRemoved" {
+            problem.help = Some("what is left fits together; to go on, send the same again".to_owned());
+        }
+        problem.into()
+    }
+
     /// In words alone, where no answer of the vendor's is written.
     pub fn line(&self) -> &str {
         &self.0.detail

@@ -16,10 +16,11 @@ use crate::http::authz::tell_changes;
 use crate::http::operation::no_match;
 use crate::http::parameters::Parameters;
 use crate::http::problem::Problem;
+use crate::http::removal::Removal;
 use crate::http::write::{idempotency, still_known};
 use crate::http::{Context, body};
-use crate::limits::Limit;
-use crate::operation::crud;
+use crate::limits::{Limit, Limits};
+use crate::operation::crud::{self, Deleted, Undeleted};
 
 pub async fn read(context: &Context, mut payload: Payload) -> Result<Bytes, Problem> {
     let limit = Limit {
@@ -38,10 +39,38 @@ pub async fn write<E: From<Error> + Send + 'static>(
     bytes: Option<&[u8]>,
     run: impl FnOnce(&mut Transaction<'_>, &Who) -> Result<Reply, E> + Send + 'static,
 ) -> Result<Result<Written, WriteError<E>>, Problem> {
+    let write = asked(context, &who, operation, bytes).await?;
+    let dry_run = write.dry_run;
+    let done = context.state.engine.write(write, move |tx| {
+        still_known(tx, &who)?;
+        let reply = run(tx, &who)?;
+        Ok(if dry_run { dry(tx, &who) } else { reply })
+    });
+    Ok(done.await)
+}
+
+/// A removal without a body, in as many commits as it takes, and what is answered once all is gone.
+pub async fn remove<E: From<Error> + Send + 'static>(
+    context: &Context,
+    who: Who,
+    operation: &'static str,
+    reply: Reply,
+    first: impl FnOnce(&mut Transaction<'_>, &Who, &Limits, bool) -> Result<Deleted, Undeleted<E>> + Send + 'static,
+) -> Result<Result<Written, WriteError<E>>, Problem> {
+    let write = asked(context, &who, operation, Some(b"")).await?;
+    let (dry_run, limits) = (write.dry_run, *context.limits());
+    let told = move |tx: &mut Transaction<'_>, who: &Who, _: &Deleted, _: u64| {
+        Ok(if dry_run { dry(tx, who) } else { reply.clone() })
+    };
+    let removal = Removal::new(context, who, write, None, Arc::new(told)).await?;
+    removal.run(move |tx, who| first(tx, who, &limits, dry_run)).await
+}
+
+async fn asked(context: &Context, who: &Who, operation: &'static str, bytes: Option<&[u8]>) -> Result<Write, Problem> {
     no_match(context)?;
     let dry_run = dry_run(context)?;
     context.arrived().await?;
-    let write = Write {
+    Ok(Write {
         by: who.principal,
         operation: operation.into(),
         request_id: context.request_id.clone(),
@@ -50,21 +79,16 @@ pub async fn write<E: From<Error> + Send + 'static>(
             _ => None,
         },
         dry_run,
-    };
-    let done = context.state.engine.write(write, move |tx| {
-        still_known(tx, &who)?;
-        let reply = run(tx, &who)?;
-        if !dry_run {
-            return Ok(reply);
-        }
-        let mut body = b"{}".to_vec();
-        tell_changes(&mut body, &crud::told(tx, &who).changes);
-        Ok(Reply {
-            status: 200,
-            body: Arc::from(body),
-        })
-    });
-    Ok(done.await)
+    })
+}
+
+fn dry(tx: &mut Transaction<'_>, who: &Who) -> Reply {
+    let mut body = b"{}".to_vec();
+    tell_changes(&mut body, &crud::told(tx, who).changes);
+    Reply {
+        status: 200,
+        body: Arc::from(body),
+    }
 }
 
 /// The one parameter of every door that is not its vendor's.

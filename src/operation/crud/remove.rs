@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use crate::access::{Action, Denied, View, Who, token};
 use crate::entitlement::paths::Reservation;
-use crate::entitlement::{allocate, paths, reserve};
+use crate::entitlement::{Refused, allocate, paths, reserve};
 use crate::error::Error;
 use crate::event;
 use crate::graph::{Graph, Node, Transaction};
@@ -80,18 +80,18 @@ pub(super) fn may_go<'g>(tx: &Transaction<'_>, view: &View<'g>, node: Node<'g>) 
     if let Some(why) = record(node.kind, node.fields()) {
         return Err(InputError { at: String::new(), why }.into());
     }
-    let refused = match node.kind {
+    match node.kind {
         Kind::Assignment => reserve::reserved(node, tx.now()).map_or(Ok(()), reserve::may_release),
         Kind::DirectRecord => allocate::may_take_back(node, tx.now()),
         _ => Ok(()),
-    };
-    refused.map_err(|refused| {
-        InputError {
-            at: String::new(),
-            why: refused.into(),
-        }
-        .into()
-    })
+    }
+    .map_err(refused)
+}
+
+/// Of what was selected, and no part of a body.
+pub(super) fn refused(refused: Refused) -> Error {
+    let (at, why) = (String::new(), refused.into());
+    InputError { at, why }.into()
 }
 
 /// Removes what may go, if all that goes with it may; some may have gone with those before them.

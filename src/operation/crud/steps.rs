@@ -13,16 +13,16 @@ use uuid::Uuid;
 use crate::access::{View, Who};
 use crate::entitlement::credits;
 use crate::entitlement::paths::{self, Reservation};
-use crate::entitlement::select;
+use crate::entitlement::{Refused, select};
 use crate::error::Error;
-use crate::graph::{Graph, Part, Transaction};
+use crate::graph::{Graph, Node, Part, Transaction};
 use crate::limits::{Limit, Limits};
 use crate::model::schema::place;
 use crate::model::{Change, Kind, Value};
 use crate::operation::login;
 use crate::selector::ast::Selector;
 
-use super::remove::{Target, asked, in_doubt, may_go, take};
+use super::remove::{Target, asked, in_doubt, may_go, refused, take};
 use super::told::told_of;
 use super::{Deleted, IfMatch, deletion, targets, told};
 
@@ -31,19 +31,32 @@ const UNTIL: u8 = place(Kind::Profile, "validUntil");
 /// An entity is not parted from those it hangs on, which are up to five.
 const LEAST: usize = 8;
 
-/// Why a DELETE was not carried out.
+/// Why a removal was not carried out.
 #[derive(Debug)]
-pub enum Undeleted {
-    Refused(Error),
-    /// Nothing refuses it, but it is more than a commit may remove: this is to be removed in steps.
+pub enum Undeleted<E = Error> {
+    Refused(E),
+    /// Nothing refuses it so far, but it is more than a commit may remove: this is to be removed in steps.
     Large(Rest),
 }
 
-impl From<Error> for Undeleted {
-    fn from(error: Error) -> Self {
+impl<E> From<E> for Undeleted<E> {
+    fn from(error: E) -> Self {
         Self::Refused(error)
     }
 }
+
+impl<E> Undeleted<E> {
+    /// A refusal as somebody else words it.
+    pub fn worded<F>(self, word: impl FnOnce(E) -> F) -> Undeleted<F> {
+        match self {
+            Self::Refused(error) => Undeleted::Refused(word(error)),
+            Self::Large(rest) => Undeleted::Large(rest),
+        }
+    }
+}
+
+/// What else may keep one of what was found from going. It may look at all that hangs on it.
+pub type Allows = fn(Node<'_>) -> Result<(), Refused>;
 
 /// What was selected, and how many of the first of them are gone.
 #[derive(Clone, Debug)]
@@ -56,6 +69,7 @@ pub struct Rest {
     bound: usize,
     /// The profile that a step ended and did not remove yet.
     ended: Option<Uuid>,
+    allows: Allows,
 }
 
 impl Rest {
@@ -82,7 +96,14 @@ impl Rest {
     pub fn may_go(&self, graph: &Graph, who: &Who) -> Result<(), Error> {
         let view = View::new(graph, who);
         let mut found = self.left().iter().filter_map(|target| target.find(graph));
-        Ok(found.try_for_each(|node| view.owns_cascade(node))?)
+        found.try_for_each(|node| view.owns_cascade(node))?;
+        self.is_allowed(graph)
+    }
+
+    /// Asked of the whole before anything goes, and of what is left before the last of it does.
+    fn is_allowed(&self, graph: &Graph) -> Result<(), Error> {
+        let mut found = self.left().iter().filter_map(|target| target.find(graph));
+        found.try_for_each(|node| (self.allows)(node).map_err(refused))
     }
 
     /// Would what is left go in one commit?
@@ -122,12 +143,30 @@ pub fn delete(
         let view = View::new(tx.graph(), who);
         targets(selector, &deletion(selector, &view, limits)?, &view, limits)?
     };
-    let rest = selected(tx, who, &found, if_match)?;
+    delete_found(tx, who, &found, if_match, |_| Ok(()), limits, dry_run)
+}
+
+/// All that was found, or nothing.
+pub fn delete_found(
+    tx: &mut Transaction<'_>,
+    who: &Who,
+    found: &[Uuid],
+    if_match: Option<&IfMatch>,
+    allows: Allows,
+    limits: &Limits,
+    dry_run: bool,
+) -> Result<Deleted, Undeleted> {
+    let rest = Rest {
+        allows,
+        ..selected(tx, who, found, if_match)?
+    };
     if dry_run {
-        bound_dry_run(tx.graph(), &found, limits)?;
+        bound_dry_run(tx.graph(), found, limits)?;
     } else if !rest.fits(tx.graph(), limits) {
         return Err(Undeleted::Large(rest));
     }
+    // Not of what does not fit: it may be long, and others wait.
+    rest.is_allowed(tx.graph())?;
     Ok(finished(tx, who, &rest)?)
 }
 
@@ -145,6 +184,7 @@ pub(super) fn selected(
         gone: 0,
         removed: 0,
         ended: None,
+        allows: |_| Ok(()),
         bound: 2 * (graph.len() + graph.relation_count()),
     })
 }
@@ -336,6 +376,7 @@ pub fn delete_rest(
     for node in rest.left().iter().filter_map(|target| target.find(tx.graph())) {
         may_go(tx, &view, node)?;
     }
+    rest.is_allowed(tx.graph())?;
     Ok(finished(tx, who, &rest)?)
 }
 

@@ -14,8 +14,8 @@ use crate::model::{Kind, Rel, RelationType, Time, Value, Values};
 use crate::operation::foreign;
 use crate::operation::input::{ImportLine, RelationInput};
 use crate::operation::sale::{
-    Change, Holder, Property, SaleError, Sell, Sold, Spec, find_account, is_sold, list_text, make_account,
-    set_properties, told_of,
+    Holder, Property, SaleError, Sell, Sold, Spec, find_account, is_sold, list_text, make_account, set_properties,
+    told_of,
 };
 
 const ITEMS: Rel = known(RelationType::ManyToMany, Kind::ProductPackage, Kind::LicensedItem);
@@ -224,7 +224,7 @@ fn sell(tx: &mut Transaction<'_>, who: &Who, site: Uuid, offer: Uuid, told: &Sal
         Holder::User(name) => (Some(name.clone()), String::new()),
         Holder::Set(name) => (None, name.clone()),
     };
-    let sell = Change::Sell(Sell {
+    let sell = Sell {
         site: site.to_string(),
         user,
         set,
@@ -233,9 +233,9 @@ fn sell(tx: &mut Transaction<'_>, who: &Who, site: Uuid, offer: Uuid, told: &Sal
             matching: told.matching.clone(),
             properties: Some(told.properties.clone()),
         },
-    });
-    let made = sell.run(tx, who)?.license.map(|made| made.serial);
-    let made = made.and_then(|serial| tx.graph().by_serial(Kind::License, serial));
+    };
+    let serial = sell.run(tx, who)?.serial;
+    let made = tx.graph().by_serial(Kind::License, serial);
     Ok(made.ok_or_else(|| SaleError::UnknownLicense(told.offer.clone()))?.id)
 }
 

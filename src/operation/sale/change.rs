@@ -11,7 +11,9 @@ use super::{SaleError, license, own_site};
 use crate::access::{Action, Permission, View, Who};
 use crate::entitlement::sale::{self, Buyer, Sale};
 use crate::graph::{Transaction, Violation};
+use crate::limits::Limits;
 use crate::model::{Kind, Time};
+use crate::operation::crud::{self, Deleted, Undeleted};
 
 /// What is sold, without for whom.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -36,11 +38,6 @@ pub struct Sell {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {
     Sell(Sell),
-    /// Of what was sold.
-    Remove {
-        site: String,
-        license: String,
-    },
     Begin(Session),
     Edit {
         site: String,
@@ -63,39 +60,40 @@ impl Change {
     pub fn name(&self) -> &'static str {
         match self {
             Self::Sell(_) => "SellLicense",
-            Self::Remove { .. } => "TakeLicenseBack",
             Self::Begin(_) => "BeginSession",
             Self::Edit { .. } => "SetProperties",
         }
     }
 
     /// All or nothing: on an error the caller abandons the transaction.
-    pub fn run(&self, tx: &mut Transaction<'_>, who: &Who) -> Result<Done, SaleError> {
+    pub fn run(&self, tx: &mut Transaction<'_>, who: &Who, limits: &Limits) -> Result<Done, SaleError> {
         let mut done = Done::default();
         match self {
-            Self::Sell(wanted) => done.license = Some(sell(tx, who, wanted)?),
-            Self::Remove { site, license } => remove(tx, who, site, license)?,
-            Self::Begin(wanted) => done.session = Some(session::enter(tx, who, wanted)?),
+            Self::Sell(wanted) => done.license = Some(wanted.run(tx, who)?),
+            Self::Begin(wanted) => done.session = Some(session::enter(tx, who, wanted, limits)?),
             Self::Edit { site, object, update } => done.object = edit(tx, who, site, object, update)?,
         }
         Ok(done)
     }
 }
 
-fn sell(tx: &mut Transaction<'_>, who: &Who, wanted: &Sell) -> Result<Sold, SaleError> {
-    who.require(license(Action::Create))?;
-    let site = own_site(tx.graph(), who, &wanted.site)?;
-    // What cannot be sold makes nobody.
-    super::offer(tx.graph(), &wanted.spec.offer)?;
-    let site_id = site.id;
-    let buyer = match &wanted.user {
-        Some(name) => Buyer::Profile(account::find_or_make(tx, who, site_id, name)?),
-        None => Buyer::Set(super::set(site, &wanted.set)?.id),
-    };
-    let id = made(tx, site_id, buyer, &wanted.spec, None)?;
-    let made = tx.graph().find(id).ok_or(Violation::NotFound { id })?;
-    let view = View::new(tx.graph(), who);
-    Ok(look::sold(made, |buyer| view.sees(buyer), tx.now()))
+impl Sell {
+    /// All or nothing: on an error the caller abandons the transaction.
+    pub fn run(&self, tx: &mut Transaction<'_>, who: &Who) -> Result<Sold, SaleError> {
+        who.require(license(Action::Create))?;
+        let site = own_site(tx.graph(), who, &self.site)?;
+        // What cannot be sold makes nobody.
+        super::offer(tx.graph(), &self.spec.offer)?;
+        let site_id = site.id;
+        let buyer = match &self.user {
+            Some(name) => Buyer::Profile(account::find_or_make(tx, who, site_id, name)?),
+            None => Buyer::Set(super::set(site, &self.set)?.id),
+        };
+        let id = made(tx, site_id, buyer, &self.spec, None)?;
+        let made = tx.graph().find(id).ok_or(Violation::NotFound { id })?;
+        let view = View::new(tx.graph(), who);
+        Ok(look::sold(made, |buyer| view.sees(buyer), tx.now()))
+    }
 }
 
 /// One license of a session, or one that lasts.
@@ -128,12 +126,26 @@ pub(super) fn made(
     })
 }
 
-/// Takes one back, with all that hangs on it.
-fn remove(tx: &mut Transaction<'_>, who: &Who, site: &str, text: &str) -> Result<(), SaleError> {
+/// As the audit has it.
+pub const TAKES_BACK: &str = "TakeLicenseBack";
+
+/// Takes one back that was sold, with all that hangs on it, unless others gave somebody a seat of it.
+pub fn take_back(
+    tx: &mut Transaction<'_>,
+    who: &Who,
+    site: &str,
+    text: &str,
+    limits: &Limits,
+    dry_run: bool,
+) -> Result<Deleted, Undeleted<SaleError>> {
+    let found = sold_by(tx, who, site, text)?;
+    crud::delete_found(tx, who, &[found], None, sale::may_be_taken_back, limits, dry_run)
+        .map_err(|undeleted| undeleted.worded(SaleError::from))
+}
+
+fn sold_by(tx: &Transaction<'_>, who: &Who, site: &str, text: &str) -> Result<Uuid, SaleError> {
     who.require(license(Action::Delete))?;
-    let found = super::sold(own_site(tx.graph(), who, site)?, text)?.id;
-    tx.remove_cascading(found)?;
-    Ok(())
+    Ok(super::sold(own_site(tx.graph(), who, site)?, text)?.id)
 }
 
 /// What is done to properties.

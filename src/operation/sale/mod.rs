@@ -12,7 +12,7 @@ mod session;
 
 pub use account::{Given, Property};
 pub(super) use account::{find as find_account, find_or_make as make_account, list_text, set as set_properties};
-pub use change::{Change, Done, Sell, Spec, Update};
+pub use change::{Change, Done, Sell, Spec, TAKES_BACK, Update, take_back};
 pub(super) use look::sold as told_of;
 pub use look::{Asked, Holder, Object, Sold, Terms, User, list, may_log_in, object, of_login, one};
 pub use session::{Entered, Session};

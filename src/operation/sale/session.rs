@@ -9,10 +9,11 @@ use super::look::{self, Sold, User};
 use super::{SaleError, is_sold, license, own_site};
 use crate::access::token::{self, NewToken};
 use crate::access::{Action, Permission, Who};
-use crate::entitlement::sale::Buyer;
+use crate::entitlement::sale::{self, Buyer};
 use crate::entitlement::select;
 use crate::error::Error;
-use crate::graph::{Transaction, Violation};
+use crate::graph::{Node, Transaction, Violation};
+use crate::limits::Limits;
 use crate::model::schema::{Hop, known, place};
 use crate::model::{Kind, Rel, RelationType, Time, Value};
 use crate::operation::login::SECONDS;
@@ -48,7 +49,12 @@ impl std::fmt::Debug for Entered {
     }
 }
 
-pub(super) fn enter(tx: &mut Transaction<'_>, who: &Who, wanted: &Session) -> Result<Entered, SaleError> {
+pub(super) fn enter(
+    tx: &mut Transaction<'_>,
+    who: &Who,
+    wanted: &Session,
+    limits: &Limits,
+) -> Result<Entered, SaleError> {
     who.require(Permission::TokenManage)?;
     let site = own_site(tx.graph(), who, &wanted.site)?.id;
     if !wanted.temporary.is_empty() || !wanted.permanent.is_empty() {
@@ -66,7 +72,7 @@ pub(super) fn enter(tx: &mut Transaction<'_>, who: &Who, wanted: &Session) -> Re
         return Err(SaleError::AccountNotValid(wanted.user.clone()));
     }
     token::sweep(tx, profile, NAME)?;
-    sweep(tx, site, profile)?;
+    sweep(tx, site, profile, limits)?;
     let until = Time(now.millis().saturating_add(SECONDS as i64 * 1000));
     let buyer = Buyer::Profile(profile);
     let mut licenses = Vec::new();
@@ -94,8 +100,8 @@ pub(super) fn enter(tx: &mut Transaction<'_>, who: &Who, wanted: &Session) -> Re
 }
 
 /// Licenses of sessions that have ended open nothing any more: this only tidies. Those of another site are that one's to
-/// sweep.
-fn sweep(tx: &mut Transaction<'_>, site: Uuid, profile: Uuid) -> Result<(), Violation> {
+/// sweep, and what is more than a commit may remove, or others gave seats of, is left to whoever takes it back.
+fn sweep(tx: &mut Transaction<'_>, site: Uuid, profile: Uuid, limits: &Limits) -> Result<(), Violation> {
     let now = tx.now();
     let Some((site, user)) = tx.graph().find(site).zip(tx.graph().find(profile)) else {
         return Ok(());
@@ -109,8 +115,13 @@ fn sweep(tx: &mut Transaction<'_>, site: Uuid, profile: Uuid) -> Result<(), Viol
             && select::end(license).is_some_and(|until| until <= now)
     });
     let ended: Vec<Uuid> = ended.take(SWEPT).map(|license| license.id).collect();
+    let mut room = usize::try_from(limits.cascade).unwrap_or(usize::MAX);
     for license in ended {
-        tx.remove_cascading(license)?;
+        let fits = tx.graph().cascade_size([license], room);
+        let may_go = |license: Node<'_>| sale::may_be_taken_back(license).is_ok();
+        if fits.is_some() && tx.graph().find(license).is_some_and(may_go) {
+            room -= tx.remove_cascading(license)?;
+        }
     }
     Ok(())
 }
