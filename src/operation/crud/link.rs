@@ -161,7 +161,8 @@ impl<'i> Write<'_, '_, 'i> {
             return linked;
         };
         let sibling = sibling.id;
-        self.tx.remove_cascading(sibling)?;
+        // Without what hangs on it, which may be very much.
+        self.tx.unrelate(rel, parent, sibling)?;
         self.intruders.push(child);
         self.tx.relate(rel, parent, child, Fields::default())
     }
