@@ -6,7 +6,9 @@ pub mod turns;
 pub mod watch;
 
 use std::cell::RefCell;
+use std::future::Future as _;
 use std::io::{self, ErrorKind};
+use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::pin::Pin;
 use std::rc::Rc;
@@ -20,6 +22,7 @@ use rustix::net::{RecvFlags, Shutdown, recv, shutdown};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::time::Sleep;
 
 use self::sender::Sender;
 use self::turns::Turns;
@@ -34,6 +37,9 @@ const LOOK: Duration = Duration::from_secs(1);
 /// So often until the rest is given up that the client of a connection that is gone does not take.
 const PATIENCE: u32 = 300;
 
+/// So long a client that has more to say may take the last answer.
+const LEAVING: Duration = Duration::from_secs(1);
+
 pub(super) struct Connection {
     incoming: OwnedReadHalf,
     /// What came behind a request that is yet to be answered. While there is some, nothing is read.
@@ -42,6 +48,8 @@ pub(super) struct Connection {
     sender: Rc<Sender>,
     /// Its writer has been told to wait.
     was_full: bool,
+    /// How long it stays for its client to take the last answer.
+    leaving: Option<Pin<Box<Sleep>>>,
 }
 
 impl Connection {
@@ -60,6 +68,7 @@ impl Connection {
             outgoing,
             sender,
             was_full: false,
+            leaving: None,
         }
     }
 
@@ -332,6 +341,10 @@ impl AsyncRead for Connection {
         }
         buffer.put_slice(&this.held[..admitted]);
         this.held.advance(admitted);
+        if this.held.is_empty() {
+            // A connection that waits holds no buffer.
+            this.held = BytesMut::new();
+        }
         this.outgoing.marks.read();
         Poll::Ready(Ok(()))
     }
@@ -369,9 +382,25 @@ impl AsyncWrite for Connection {
         flushed
     }
 
-    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        ready!(self.outgoing.poll_sent(context, &self.sender))?;
-        Poll::Ready(shutdown(&*self.outgoing, Shutdown::Write).map_err(io::Error::from))
+    /// Where more has come than was read, the client's end is waited for: a socket that is closed with bytes nobody has read takes
+    /// back what its client has not got yet.
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = &mut *self;
+        ready!(this.outgoing.poll_sent(context, &this.sender))?;
+        if let Some(patience) = &mut this.leaving {
+            let mut unread = [MaybeUninit::uninit(); 8192];
+            let gone = discard(&mut this.incoming, context, &mut ReadBuf::uninit(&mut unread));
+            return match (gone, patience.as_mut().poll(context)) {
+                (Poll::Pending, Poll::Pending) => Poll::Pending,
+                _ => Poll::Ready(Ok(())),
+            };
+        }
+        shutdown(&*this.outgoing, Shutdown::Write)?;
+        if this.held.is_empty() {
+            return Poll::Ready(Ok(()));
+        }
+        this.leaving = Some(Box::pin(rt::time::sleep(LEAVING)));
+        self.poll_shutdown(context)
     }
 }
 

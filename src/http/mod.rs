@@ -408,6 +408,14 @@ async fn dispatch(
         head.no_chunking(true);
         head.set_connection_type(ConnectionType::Close);
     }
+    let has_come = match &under_way {
+        Some(under_way) => under_way.has_come(body).await,
+        None => true,
+    };
+    if !has_come {
+        // actix-http would close it too, but take what comes behind for the next request first.
+        response.head_mut().set_connection_type(ConnectionType::Close);
+    }
     if context.request.head().connection_type() == ConnectionType::Upgrade {
         // It is answered as it was asked, by HTTP/1.1, and nothing is read of it after that: so it is told, and not that the
         // connection is something else from here on.

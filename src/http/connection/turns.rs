@@ -77,8 +77,14 @@ enum Chunks {
     Extension(u64),
     /// In a chunk with so many bytes to come, those that end its line among them.
     Data(u64),
-    /// In a line behind the last chunk.
-    Trailer { is_empty: bool },
+    /// At the beginning of a line behind the last chunk: an empty one ends the body.
+    End,
+    /// The same, and its CR has come.
+    EndLine,
+    /// Further on in such a line, which ends with CR LF and not with LF alone.
+    Trailer,
+    /// The same, and its CR has come.
+    TrailerLine,
 }
 
 /// Whose turn it is.
@@ -124,6 +130,11 @@ impl Turns {
     /// Nothing that comes is given on any more.
     pub(super) fn has_ended(&self) -> bool {
         self.place == Place::Whole && self.is_answered && self.is_last
+    }
+
+    /// All of the request has gone on.
+    pub(super) fn is_whole(&self) -> bool {
+        self.place == Place::Whole
     }
 
     /// A head has been read, and its body is this. Gives whether its target has a `#`.
@@ -218,7 +229,7 @@ impl Chunks {
     fn step(self, bytes: &[u8]) -> (Place, usize) {
         let byte = bytes[0];
         let next = match (self, byte) {
-            (Self::Size(0) | Self::Extension(0), b'\n') => Self::Trailer { is_empty: true },
+            (Self::Size(0) | Self::Extension(0), b'\n') => Self::End,
             (Self::Size(size) | Self::Extension(size), b'\n') => Self::Data(size.saturating_add(2)),
             (Self::Size(size), _) => match (byte as char).to_digit(16) {
                 Some(digit) => Self::Size(size.saturating_mul(16).saturating_add(digit.into())),
@@ -233,10 +244,11 @@ impl Chunks {
                 };
                 return (Place::Chunks(next), count);
             }
-            (Self::Trailer { is_empty: true }, b'\n') => return (Place::Whole, 1),
-            (Self::Trailer { .. }, b'\n') => Self::Trailer { is_empty: true },
-            (Self::Trailer { is_empty }, b'\r') => Self::Trailer { is_empty },
-            (Self::Trailer { .. }, _) => Self::Trailer { is_empty: false },
+            (Self::EndLine, _) => return (Place::Whole, 1),
+            (Self::End, b'\r') => Self::EndLine,
+            (Self::Trailer, b'\r') => Self::TrailerLine,
+            (Self::TrailerLine, _) => Self::End,
+            (Self::End | Self::Trailer, _) => Self::Trailer,
         };
         (Place::Chunks(next), 1)
     }
@@ -296,7 +308,7 @@ mod tests {
             ("GET / HTTP/1.1\r\n\rx\n\r\n", Length(0), false),
             ("PUT / HTTP/1.1\r\n\r\n0\r\n\r\n", Chunked, false),
             (
-                "PUT /#? HTTP/1.1\r\n\r\n1 \r\na\r\n00B;x=\"y\"\r\n\r\n\r\nGET \r\n\r\n\r\n0;z\r\nA: b\r\nC: 0\r\n\r\n",
+                "PUT /#? HTTP/1.1\r\n\r\n1 \r\na\r\n00B;x=\"y\"\r\n\r\n\r\nGET \r\n\r\n\r\n0;z\r\nA: b\r\nC: 0\n\nD\r\n\r\n",
                 Chunked,
                 true,
             ),

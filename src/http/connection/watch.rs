@@ -5,6 +5,7 @@
 //! One task of a worker looks at all of its connections now and then; a request only leaves marks.
 
 use std::cell::{Cell, RefCell};
+use std::future::poll_fn;
 use std::io::ErrorKind;
 use std::pin::Pin;
 use std::rc::{Rc, Weak};
@@ -31,6 +32,10 @@ const SILENT: u32 = 7;
 const UNREAD: u32 = 24;
 /// The same of what is streamed, which may go to a slow disk or a pager: five minutes.
 const UNREAD_STREAM: u32 = 120;
+
+/// A body that nobody reads is waited for if it has no more bytes, and no longer than this.
+const SMALL: u64 = 64 * 1024;
+const COMES: Duration = Duration::from_secs(1);
 
 /// What was seen of a connection.
 #[derive(Default)]
@@ -114,6 +119,27 @@ impl UnderWay {
     /// A `#` is in the target, and what is behind it has not been read.
     pub(in crate::http) fn has_fragment(&self) -> bool {
         self.has_fragment
+    }
+
+    /// Whether all of the body has come, read or not: a small one is waited for, so that the connection can be kept. One in chunks
+    /// is read to its end by actix-http, also behind the answer.
+    pub(in crate::http) async fn has_come(&self, body: Body) -> bool {
+        let is_whole = || self.outgoing.turns.borrow().is_whole();
+        match body {
+            Body::Chunked => true,
+            _ if is_whole() => true,
+            // What comes wakes the connection, and that asks its request again.
+            Body::Length(..=SMALL) => rt::time::timeout(
+                COMES,
+                poll_fn(|_| match is_whole() {
+                    true => Poll::Ready(()),
+                    false => Poll::Pending,
+                }),
+            )
+            .await
+            .is_ok(),
+            _ => false,
+        }
     }
 
     /// The connection ends with the answer.
