@@ -840,6 +840,8 @@ mod tests {
     #[test]
     fn every_setting_stands_in_the_documents() {
         let page = include_str!("../docs/running.md");
+        // A line may end within what is looked for.
+        let text = page.split_whitespace().collect::<Vec<_>>().join(" ");
         for key in KEYS {
             assert!(
                 page.contains(&format!("\n| `{}` | ", key.name)),
@@ -849,11 +851,11 @@ mod tests {
         }
         for (name, default) in Limits::ALL {
             let said = format!("`{name}` ({default})");
-            assert!(page.contains(&said), "{said} is not there");
+            assert!(text.contains(&said), "{said} is not there");
         }
         for name in NOT_SETTINGS {
             let said = format!("`SEATGRAPH_{name}`");
-            assert!(*name == "MUTANT" || page.contains(&said), "{said} is not there");
+            assert!(*name == "MUTANT" || text.contains(&said), "{said} is not there");
         }
     }
 
