@@ -1,8 +1,8 @@
 //! License transactions (`licensing.md` 5.1): an order, by the id its seller gave it, grants licenses item by item, and may change them
 //! later. What a grant and a change may be is for `entitlement`; that an order is known again is said here.
 //!
-//! What was ordered is kept whole with each license it gave, as metadata under its external id. That finds it again by an index, goes where
-//! the license goes, and knows what was ordered as long as one license of it is left.
+//! What was ordered is kept with each license it gave, as metadata under its external id. That finds it again by an index, and goes where the
+//! license goes. Where not too much comes of it, each has the whole order, which knows what was ordered as long as one license of it is left.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -31,6 +31,8 @@ const ITEM: &str = "licenseTransactionItemId";
 const LONGEST: usize = 200;
 /// Items of one transaction.
 pub const ITEMS: usize = 100;
+/// Items in the notes that have all of an order: each item more is one more in each of them.
+const NOTED: usize = 10_000;
 
 /// What is asked for.
 #[derive(Clone, Debug)]
@@ -138,8 +140,8 @@ pub struct KeptItem {
     pub quantity: i64,
 }
 
-/// As it is kept with each license.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+/// As it is kept with a license.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct KeptOrder {
     #[serde(rename = "type")]
     order_type: String,
@@ -481,35 +483,57 @@ fn share(license: Node<'_>, item: Uuid, now: Time) -> Result<Share, Refused> {
     Ok(Share::All { has: sum })
 }
 
-/// Writes down with each license all that was ordered, and what of it the license is. An order that PUT made longer than one may be has
-/// with each license no more than that, or its notes would grow by the square of its length.
+/// What is written down with each license: what of the order it is, and of as many as `NOTED` allows all that was ordered, or the notes
+/// would grow by items times licenses. The first license of each item comes first, then the second ones: what is taken back item by item
+/// leaves those of the others.
+fn written(order_type: &str, items: &[DoneItem]) -> Vec<(Uuid, KeptOrder)> {
+    /// Where the license stands among those of an item, and which items it is of.
+    struct Of {
+        license: Uuid,
+        rank: usize,
+        items: Vec<usize>,
+    }
+    let mut licenses: Vec<Of> = Vec::new();
+    let mut known: HashMap<Uuid, usize> = HashMap::new();
+    for (index, done) in items.iter().enumerate() {
+        for (rank, license) in done.licenses.iter().enumerate() {
+            let at = *known.entry(*license).or_insert(licenses.len());
+            if at == licenses.len() {
+                licenses.push(Of {
+                    license: *license,
+                    rank,
+                    items: Vec::new(),
+                });
+            }
+            licenses[at].rank = licenses[at].rank.min(rank);
+            licenses[at].items.push(index);
+        }
+    }
+    licenses.sort_by_key(|of| of.rank);
+    let whole = NOTED / items.len().max(1);
+    let kept = licenses.into_iter().enumerate().map(|(place, of)| {
+        let own = || of.items.iter().map(|index| &items[*index].item);
+        let kept = KeptOrder {
+            order_type: order_type.to_owned(),
+            items: if place < whole {
+                items.iter().map(|done| done.item.clone()).collect()
+            } else {
+                own().cloned().collect()
+            },
+            of: Some(own().map(|item| item.id).collect()),
+        };
+        (of.license, kept)
+    });
+    kept.collect()
+}
+
+/// A note that says the same already is left as it is.
 fn keep(tx: &mut Transaction<'_>, external_id: &str, order_type: &str, items: &[DoneItem]) -> Result<(), Violation> {
     let key = key(external_id);
     let noted: HashMap<Uuid, Uuid> = noted(tx.graph(), &key)
         .map(|(license, note)| (license.id, note.id))
         .collect();
-    let is_whole = items.len() <= ITEMS;
-    let mut licenses: Vec<(Uuid, Vec<Uuid>)> = Vec::new();
-    let mut known: HashMap<Uuid, usize> = HashMap::new();
-    for DoneItem { item, licenses: of } in items {
-        for license in of {
-            let at = *known.entry(*license).or_insert(licenses.len());
-            if at == licenses.len() {
-                licenses.push((*license, Vec::new()));
-            }
-            licenses[at].1.push(item.id);
-        }
-    }
-    for (license, of) in licenses {
-        let listed = items.iter().map(|done| &done.item);
-        let kept = KeptOrder {
-            order_type: order_type.to_owned(),
-            items: listed
-                .filter(|item| is_whole || of.contains(&item.id))
-                .cloned()
-                .collect(),
-            of: Some(of),
-        };
+    for (license, kept) in written(order_type, items) {
         let text = Value::text(&serde_json::to_string(&kept).unwrap_or_default());
         if let Some(note) = noted.get(&license).and_then(|note| tx.graph().find(*note)) {
             let (id, fields) = (note.id, note.fields().with(TEXT, Some(text)));
@@ -549,4 +573,60 @@ fn changed(tx: &mut Transaction<'_>, item: &OrderItem, done: &mut DoneItem) -> R
     }
     done.item.quantity = item.quantity;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ordered(items: usize, licenses: usize) -> Vec<DoneItem> {
+        let item = |index: usize| DoneItem {
+            item: KeptItem {
+                id: Uuid::from_u64_pair(1, index as u64),
+                external_id: index.to_string(),
+                product_id: Uuid::nil(),
+                quantity: 1,
+            },
+            licenses: (0..licenses)
+                .map(|license| Uuid::from_u64_pair(2, (index * licenses + license) as u64))
+                .collect(),
+        };
+        (0..items).map(item).collect()
+    }
+
+    #[test]
+    fn notes_are_bounded_however_long_an_order_is() {
+        fn check(items: usize, licenses: usize, whole: usize) {
+            let mut order = ordered(items, licenses);
+            let before = written("Order", &order);
+            let of = |note: &KeptOrder| note.of.as_ref().map_or(0, Vec::len);
+            assert_eq!(before.len(), items * licenses);
+            assert!(before.iter().all(|(_, note)| of(note) == 1));
+            let all: usize = before.iter().map(|(_, note)| note.items.len()).sum();
+            assert_eq!(
+                all,
+                whole * items + (items * licenses - whole),
+                "{items} of {licenses} licenses"
+            );
+            order[0].item.quantity = 2;
+            let after = written("Order", &order);
+            let changed = before.iter().zip(&after).filter(|(before, after)| before != after);
+            assert!(
+                changed.count() <= whole + licenses,
+                "{items} items of {licenses} licenses"
+            );
+            // Each item has one that knows the whole order, where there are so many.
+            let known = |item: &DoneItem| {
+                let mut notes = after[..whole].iter();
+                notes.any(|(license, _)| item.licenses.contains(license))
+            };
+            assert_eq!(order.iter().filter(|item| known(item)).count(), whole.min(items));
+        }
+        check(1, 50, 50);
+        check(100, 1, 100);
+        check(100, 50, 100);
+        check(20, 50, 500);
+        check(101, 2, 99);
+        check(10_001, 1, 0);
+    }
 }
