@@ -305,6 +305,8 @@ fn prepare(graph: &Graph, who: &Who, (kind, id): (Kind, Uuid), order: &Order) ->
 struct Found {
     license: Uuid,
     order: KeptOrder,
+    /// When that was written.
+    updated: Time,
 }
 
 fn key(external_id: &str) -> Value {
@@ -326,6 +328,7 @@ fn found(graph: &Graph, owner: Uuid, external_id: &str) -> Vec<Found> {
             let found = Found {
                 license: license.id,
                 order,
+                updated: note.updated,
             };
             (of.id == owner).then_some((license.serial, found))
         })
@@ -334,25 +337,37 @@ fn found(graph: &Graph, owner: Uuid, external_id: &str) -> Vec<Found> {
     all.into_iter().map(|(_, found)| found).collect()
 }
 
-/// The items of a transaction, each with the licenses that are left of it.
+/// The items of a transaction, each with the licenses that are left of it. What was written last of an item is so: a license that was
+/// restored has an older note.
 fn done(there: &[Found]) -> Vec<DoneItem> {
-    let mut items: Vec<DoneItem> = Vec::new();
+    let mut items: Vec<(Time, DoneItem)> = Vec::new();
     let mut known: HashMap<Uuid, usize> = HashMap::new();
-    for Found { license, order } in there {
+    for Found {
+        license,
+        order,
+        updated,
+    } in there
+    {
         for item in &order.items {
             let at = *known.entry(item.id).or_insert(items.len());
             if at == items.len() {
-                items.push(DoneItem {
+                let done = DoneItem {
                     item: item.clone(),
                     licenses: Vec::new(),
-                });
+                };
+                items.push((*updated, done));
+            }
+            let (said, done) = &mut items[at];
+            if *said < *updated {
+                *said = *updated;
+                done.item = item.clone();
             }
             if order.of.as_ref().is_none_or(|of| of.contains(&item.id)) {
-                items[at].licenses.push(*license);
+                done.licenses.push(*license);
             }
         }
     }
-    items
+    items.into_iter().map(|(_, done)| done).collect()
 }
 
 fn again(order: &Order, there: &[Found]) -> Result<Done, Error> {
@@ -628,5 +643,35 @@ mod tests {
         check(20, 50, 500);
         check(101, 2, 99);
         check(10_001, 1, 0);
+    }
+
+    #[test]
+    fn the_later_of_two_notes_is_believed() {
+        fn check(times: [i64; 2], quantities: &[i64]) {
+            let now = ordered(2, 2);
+            let mut earlier = now.clone();
+            earlier.truncate(1);
+            earlier[0].item.quantity = 7;
+            let orders = [written("Order", &earlier), written("Order", &now)];
+            let there: Vec<Found> = orders
+                .iter()
+                .zip(times)
+                .enumerate()
+                .map(|(at, (notes, time))| {
+                    let (license, order) = notes[at * 2].clone();
+                    let updated = Time(time);
+                    Found {
+                        license,
+                        order,
+                        updated,
+                    }
+                })
+                .collect();
+            let told = done(&there).iter().map(|done| done.item.quantity).collect::<Vec<_>>();
+            assert_eq!(told, quantities, "{times:?}");
+        }
+        check([1, 2], &[1, 1]);
+        check([2, 1], &[7, 1]);
+        check([1, 1], &[7, 1]);
     }
 }
