@@ -42,6 +42,8 @@ pub enum Refusal {
     },
     #[error("{0} is written by the server alone")]
     Record(&'static str),
+    #[error("the `{}` is of an order, and stays with its license", .0.name())]
+    Ordered(Kind),
     #[error("`{field}` of `{}` is required", kind.name())]
     RequiredMissing { kind: Kind, field: &'static str },
     #[error("`{value}` is not allowed as `{field}`")]
@@ -122,7 +124,7 @@ impl Refusal {
         match self {
             Self::UnknownType(_) => "unknownType",
             Self::ValueDoesNotFit(_) | Self::PasswordTooLong => "valueDoesNotFit",
-            Self::ServerOwned { .. } | Self::NotAsRead { .. } | Self::Record(_) => "serverOwned",
+            Self::ServerOwned { .. } | Self::NotAsRead { .. } | Self::Record(_) | Self::Ordered(_) => "serverOwned",
             Self::RequiredMissing { .. } => "requiredMissing",
             Self::ValueNotAllowed { .. } => "valueNotAllowed",
             Self::EndBeforeStart => "endBeforeStart",
@@ -161,6 +163,7 @@ impl Refusal {
             | Self::ServerOwned { .. }
             | Self::NotAsRead { .. }
             | Self::Record(_)
+            | Self::Ordered(_)
             | Self::IfMatchNeedsOne => Class::Unreadable,
             Self::RequiredMissing { .. }
             | Self::ValueNotAllowed { .. }
@@ -198,6 +201,7 @@ impl Refusal {
             Self::UnknownType(_) => "`GET /graph-schema` lists all types",
             Self::ValueDoesNotFit(_) => "`GET /graph-schema` has the type of every field",
             Self::Record(_) => "it comes and goes with what it tells of",
+            Self::Ordered(_) => "change the order, or give the other license a credit of its own",
             Self::ServerOwned { .. } => "leave it out, or send it back as it is",
             Self::NotAsRead { .. } => "read it again, or leave `serial`, `created` and `updated` out",
             Self::RequiredMissing { .. } => "send a value that is not null; `GET /graph-schema` says what is required",

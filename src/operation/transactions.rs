@@ -458,6 +458,12 @@ fn mark_credit(tx: &mut Transaction<'_>, license: Uuid, item: Uuid) -> Result<()
     Ok(tx.update(id, fields)?)
 }
 
+/// Is it a credit of an item? Then it stays with its license: elsewhere or nowhere, PUT would give the license another one.
+pub(super) fn is_items(credit: Node<'_>) -> bool {
+    let item = credit.kind.field(ITEM);
+    item.is_some_and(|item| credit.fields().get(item).is_some())
+}
+
 /// What a license has of an item of an order.
 enum Share {
     /// A credit of its own; one that is over gives nothing.

@@ -12,6 +12,7 @@ use crate::model::schema::{Hop, Role};
 use crate::model::{Direction, Fields, Kind, Rel, RelationType, Value};
 use crate::operation::input::{EndInput, ReferenceInput, RelationInput};
 use crate::operation::refusal::Refusal;
+use crate::operation::transactions;
 
 use super::flat::Listed;
 use super::{At, Failed, Write, content, record};
@@ -276,6 +277,9 @@ impl<'i> Write<'_, '_, 'i> {
         }
         if let Some(refusal) = record(node.kind, node.fields()).filter(|_| !is_new) {
             return Err(named.failed(refusal));
+        }
+        if !is_new && transactions::is_items(node) {
+            return Err(named.failed(Refusal::Ordered(def.to)));
         }
         // Each of these is the tie of two; one between others is another. What an assignment was given by it may leave, and stay.
         let is_tie = matches!(
