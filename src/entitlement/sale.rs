@@ -164,11 +164,12 @@ pub fn may_be_taken_back(license: Node<'_>) -> Result<(), Refused> {
     }
 }
 
+/// What an offer calls as the server calls its own is not for its licenses.
 fn copied(offer: Node<'_>) -> Vec<(String, String)> {
     let text = |property: &Entity, field: u8| property.fields().get(field).and_then(Value::as_text).map(str::to_owned);
     let all = offer.hop(Hop::forward(PROPERTIES), None);
     let copied = all.filter_map(|(property, _)| {
-        let key = text(&property, const { place(Kind::Property, "key") })?;
+        let key = text(&property, const { place(Kind::Property, "key") }).filter(|key| !notes::is_servers(key))?;
         Some((
             key,
             text(&property, const { place(Kind::Property, "value") }).unwrap_or_default(),
