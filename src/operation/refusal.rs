@@ -54,6 +54,8 @@ pub enum Refusal {
     },
     #[error("`validUntil` is before `validFrom`")]
     EndBeforeStart,
+    #[error("`{0}` is given two values: the object stands in the body more than once")]
+    TwoValues(String),
     #[error("the `{}` `{id}` is given two parents by `{}`", kind.name(), rel.def().reference_name())]
     TwoParents { kind: Kind, id: Uuid, rel: Rel },
     #[error("the `{}` has two owners", kind.name())]
@@ -128,6 +130,7 @@ impl Refusal {
             Self::RequiredMissing { .. } => "requiredMissing",
             Self::ValueNotAllowed { .. } => "valueNotAllowed",
             Self::EndBeforeStart => "endBeforeStart",
+            Self::TwoValues(_) => "twoValues",
             Self::TwoParents { .. } | Self::TwoOwners { .. } => "twoParents",
             Self::DanglingReference { .. } | Self::NothingToUnlink { .. } => "danglingReference",
             Self::IdNotUsable(_) => "idNotUsable",
@@ -168,6 +171,7 @@ impl Refusal {
             Self::RequiredMissing { .. }
             | Self::ValueNotAllowed { .. }
             | Self::EndBeforeStart
+            | Self::TwoValues(_)
             | Self::TwoParents { .. }
             | Self::TwoOwners { .. }
             | Self::DanglingReference { .. }
@@ -206,6 +210,7 @@ impl Refusal {
             Self::NotAsRead { .. } => "read it again, or leave `serial`, `created` and `updated` out",
             Self::RequiredMissing { .. } => "send a value that is not null; `GET /graph-schema` says what is required",
             Self::ValueNotAllowed { allowed, .. } => allowed,
+            Self::TwoValues(_) => "say the same in each place, or leave it out in the others",
             Self::TwoParents { .. } => "name one parent, in `referenceFields` or by where the object is listed",
             Self::TwoOwners { help, .. } => help,
             Self::DanglingReference { .. } => {

@@ -4,11 +4,11 @@
 use uuid::Uuid;
 
 use crate::graph::Transaction;
-use crate::model::{Field, Kind};
-use crate::operation::input::{ObjectInput, RelatedInput, RelationInput};
+use crate::model::{Field, Kind, Values};
+use crate::operation::input::{FieldInput, ObjectInput, RelatedInput, RelationInput};
 use crate::operation::refusal::Refusal;
 
-use super::{At, ById, Failed};
+use super::{At, ById, Failed, content};
 
 pub(super) struct Flat<'i> {
     /// In order of first appearance, which is the order in which new ones get their serials.
@@ -35,6 +35,8 @@ pub(super) struct Subject<'i> {
     /// A lease that is asked for by being written.
     pub consumes: bool,
     pub occurrences: Vec<Occurrence<'i>>,
+    /// The fields that another place in the body says otherwise, by occurrence and place in it.
+    pub overruled: Vec<(usize, usize)>,
 }
 
 #[derive(Clone, Copy)]
@@ -78,20 +80,27 @@ impl<'i> Subject<'i> {
             .map_or(At { line: 0, pointer: "" }, |first| first.at())
     }
 
-    /// Where the body says the field last, which is the value that counts.
-    pub fn field_at(&self, name: &str) -> Option<At<'i>> {
-        let says = |occurrence: &&Occurrence<'_>| {
-            occurrence
-                .object
-                .fields
-                .iter()
-                .any(|input| input.field.name(self.kind) == name)
-        };
+    /// What the body says of its fields, in order, without what counts for nothing.
+    pub fn said(&self) -> impl Iterator<Item = (Occurrence<'i>, &'i FieldInput)> {
         self.occurrences
             .iter()
-            .rev()
-            .find(says)
-            .map(|occurrence| occurrence.at())
+            .enumerate()
+            .flat_map(move |(index, occurrence)| {
+                let fields = occurrence.object.fields.iter().enumerate();
+                let counts = move |place: usize| self.overruled.is_empty() || !self.overruled.contains(&(index, place));
+                fields.filter_map(move |(place, input)| counts(place).then_some((*occurrence, input)))
+            })
+    }
+
+    /// Where the body says it last, which counts.
+    fn last(&self, name: &str) -> Option<(Occurrence<'i>, &'i FieldInput)> {
+        self.said()
+            .filter(|(_, input)| input.field.name(self.kind) == name)
+            .last()
+    }
+
+    pub fn field_at(&self, name: &str) -> Option<At<'i>> {
+        self.last(name).map(|(occurrence, _)| occurrence.at())
     }
 
     /// A refusal about a field stands where the body says it; one that it says nowhere, at the object.
@@ -104,18 +113,38 @@ impl<'i> Subject<'i> {
 
     /// The body says `null` of the field.
     pub fn clears(&self, name: &str) -> bool {
-        let mut inputs = self
-            .occurrences
-            .iter()
-            .rev()
-            .flat_map(|occurrence| &occurrence.object.fields);
-        let last = inputs.find(|input| input.field.name(self.kind) == name);
-        last.is_some_and(|input| input.value.is_none())
+        self.last(name).is_some_and(|(_, input)| input.value.is_none())
     }
 
     pub fn names_serial(&self) -> bool {
-        let mut fields = self.occurrences.iter().flat_map(|occurrence| &occurrence.object.fields);
-        fields.any(|input| input.field == Field::Serial && input.value.is_some())
+        self.said()
+            .any(|(_, input)| input.field == Field::Serial && input.value.is_some())
+    }
+
+    /// What stands in several places, as it does where includes lead back to it, is to be the same in all that change it.
+    pub fn settle(&mut self, stored: Option<Values<'_>>) -> Result<(), Failed> {
+        if self.occurrences.len() < 2 {
+            return Ok(());
+        }
+        let (mut places, mut said) = (Vec::new(), Vec::new());
+        for (index, occurrence) in self.occurrences.iter().enumerate() {
+            for (place, input) in occurrence.object.fields.iter().enumerate() {
+                // Of a secret, two hashes do not tell whether it is the same.
+                if let Field::Own(own) = input.field
+                    && !self.kind.def().fields[usize::from(own)].secret
+                {
+                    places.push((index, place));
+                    said.push((own, input.value.as_ref()));
+                }
+            }
+        }
+        let overruled = content::overruled(&said, stored).map_err(|at| {
+            let name = Field::Own(said[at].0).name(self.kind);
+            let occurrence = &self.occurrences[places[at].0];
+            occurrence.at().member(&name, Refusal::TwoValues(name.clone()))
+        })?;
+        self.overruled = overruled.into_iter().map(|at| places[at]).collect();
+        Ok(())
     }
 }
 
@@ -192,6 +221,7 @@ impl<'i> Flat<'i> {
             reserves: false,
             consumes: false,
             occurrences: vec![occurrence],
+            overruled: Vec::new(),
         });
         Ok(index)
     }

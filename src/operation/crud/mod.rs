@@ -363,7 +363,12 @@ impl<'t, 'g, 'i> Write<'t, 'g, 'i> {
         if is_new {
             create().map_err(|denied| at.failed(denied))?;
         }
-        self.flat.subjects[index].is_new = is_new;
+        let subject = &mut self.flat.subjects[index];
+        subject.is_new = is_new;
+        // The lines of an import come one after the other, and so do their values.
+        if self.mode != Mode::Import {
+            subject.settle(self.tx.graph().find(id).map(|node| node.entity().fields()))?;
+        }
         Ok(())
     }
 
@@ -450,8 +455,7 @@ impl<'t, 'g, 'i> Write<'t, 'g, 'i> {
             (Mode::Import, true) if self.is_restored(index) => ServerOwned::Kept,
             (Mode::Import, true) => ServerOwned::TimesKept,
         };
-        let occurrences = subject.occurrences.iter();
-        let inputs = occurrences.flat_map(|occurrence| &occurrence.object.fields);
+        let inputs = subject.said().map(|(_, input)| input);
         content::merge(subject.kind, current, inputs, server_owned)
     }
 

@@ -37,12 +37,6 @@ fn fields_are_merged() {
             "firstName",
             "A",
         ),
-        (
-            "[{'T':'Person','id':'#p1','firstName':'A'},{'T':'Person','id':'#p1','firstName':'B'}]",
-            "p1",
-            "firstName",
-            "B",
-        ),
         // What is required may stand where the object is written out, not where it is named first.
         (
             "[{'T':'ProductPackage','id':'#pack1','~ManyToMany':[{'T':'LicensedItem','id':'#new'}]},
