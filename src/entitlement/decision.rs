@@ -522,8 +522,10 @@ fn judge<'g>(
             // first have them.
             let leased = with_mine(taken.leased, mine.leased, seats);
             let is_promised = seats <= mine.seats;
+            // Over-use passes with its lease, which a reservation does not.
+            let above = |total| if reserves { 0 } else { model.over_use.above(total) };
             let fits = credits.total.is_none_or(|total| {
-                let most = total.saturating_add(model.over_use.above(total));
+                let most = total.saturating_add(above(total));
                 let has_room = after <= most || is_promised && leased <= most;
                 total > 0 && (seats <= mine.leased || has_room || mutant("sell-any-seat"))
             });

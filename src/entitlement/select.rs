@@ -125,6 +125,12 @@ impl Candidate<'_> {
         !self.reserved && self.model.named.is_some_and(|named| !named.auto_assign)
     }
 
+    /// By the best of the ways to it.
+    fn sharing(&self) -> u8 {
+        let path = self.path.sharing();
+        self.rule.map_or(path, |rule| path.min(Path::Rule(rule).sharing()))
+    }
+
     /// Its reservation was made by the rule of a group.
     fn hangs_on_rule(&self) -> bool {
         let has_rules = || self.license.graph().kind_count(Kind::AllocationRule) > 0;
@@ -330,9 +336,18 @@ fn gather<'g>(
         let Some(item) = fitting(license, items, filters, &mut budget)? else {
             continue;
         };
-        if let Entry::Vacant(free) = met.get_or_insert_with(|| all(found)).entry(license) {
-            free.insert(found.len());
-            found.push(candidate(license, item, Path::Assignment(assignment), profile, now));
+        let path = Path::Assignment(assignment);
+        match met.get_or_insert_with(|| all(found)).entry(license) {
+            Entry::Vacant(free) => {
+                free.insert(found.len());
+                found.push(candidate(license, item, path, profile, now));
+            }
+            Entry::Occupied(at) => {
+                let known = found.get_mut(*at.get());
+                if let Some(known) = known.filter(|known| path.sharing() < known.path.sharing()) {
+                    known.path = path;
+                }
+            }
         }
     }
     for set in sets::of_profile(profile, now, |looks| budget.spend_all(looks))? {
@@ -575,15 +590,10 @@ pub(super) fn fits_entitlement(filters: &Filters, entitlement: Node<'_>) -> bool
         .all(|(id, kind)| owner.is_some_and(|owner| owner.id == id && owner.kind == kind))
 }
 
-/// The order of `licensing.md` 2.2, deterministic to the last tie. In its fourth row what is limited by seats comes before
-/// what is limited by time, and that before what is limited by count: their ends run opposite ways.
-fn rank(candidate: &Candidate<'_>) -> (u8, u8, u8, Reverse<i64>, i64, Uuid) {
+/// The order of `licensing.md` 2.2, deterministic to the last tie. In its fourth row what is limited by seats comes before the rest, for
+/// their ends run opposite ways; of one end, time comes before count.
+fn rank(candidate: &Candidate<'_>) -> (u8, u8, bool, Reverse<i64>, i64, bool, Uuid) {
     let limited = candidate.model.limited;
-    let kind = match limited {
-        Limited::Seats => 0,
-        Limited::UseTime => 1,
-        Limited::UseCount => 2,
-    };
     let class = match (limited, candidate.consumed, candidate.reserved) {
         (Limited::Seats, true, true) => 0,
         (Limited::Seats, false, true) => 1,
@@ -594,15 +604,21 @@ fn rank(candidate: &Candidate<'_>) -> (u8, u8, u8, Reverse<i64>, i64, Uuid) {
         (Limited::UseCount, _, true) => 6,
         _ => 7,
     };
-    let sharing = if class == 7 { candidate.path.sharing() } else { 0 };
+    let sharing = if class == 7 { candidate.sharing() } else { 0 };
     let until = end(&candidate.license).map_or(i64::MAX, Time::millis);
     // Seats by the newest end, everything else by the oldest. Without an end it is the newest.
-    let (newest, oldest) = if limited == Limited::Seats {
-        (until, 0)
-    } else {
-        (0, until)
-    };
-    (class, sharing, kind, Reverse(newest), oldest, candidate.license.id)
+    let is_seats = limited == Limited::Seats;
+    let (newest, oldest) = if is_seats { (until, 0) } else { (0, until) };
+    let is_count = limited == Limited::UseCount;
+    (
+        class,
+        sharing,
+        !is_seats,
+        Reverse(newest),
+        oldest,
+        is_count,
+        candidate.license.id,
+    )
 }
 
 /// Has it a lease that is live and not merely cooling down?

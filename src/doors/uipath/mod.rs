@@ -23,9 +23,7 @@ use crate::engine::Reply;
 use crate::http::door::{self, Door, Look, shown, tell};
 use crate::http::write::{answer as written, beside};
 use crate::http::{Context, auth, body};
-use crate::model::Kind;
 use crate::operation::allocation::{self, Account, AllocationError, Change, Direct, Done, Rules};
-use crate::operation::foreign;
 
 /// What a page has if nobody says how much, and of some lists the vendor's most whatever is asked for.
 const PAGE: usize = 50;
@@ -125,18 +123,13 @@ async fn portal(context: &Context, payload: Payload, asked: &Asked) -> Result<Ht
     }
 }
 
-/// Beside a bound token a name that no organization has is passed over; another organization's is refused as any.
+/// Beside a bound token the name is passed over, as at the lease API: whose it is would tell who else is a customer.
 fn portal_account(context: &Context, asked: &Asked) -> Result<Account, No> {
     let graph = context.state.engine.snapshot();
     let who = auth::authenticate(context, &graph)?;
     let bound = who.organization.map(|organization| organization.to_string());
-    let is_known = |name: &str| {
-        foreign::is_name(&graph, name, |_| true) || foreign::find(&graph, Kind::Organization, name, |_| true).is_some()
-    };
-    let named = asked.organization.clone();
-    let named = named.filter(|name| bound.is_none() || is_known(name));
     // Where nobody says which, there is none.
-    Ok((named.or(bound).unwrap_or_default(), None))
+    Ok((bound.or_else(|| asked.organization.clone()).unwrap_or_default(), None))
 }
 
 /// Whoever has an organization's id finds those of its groups (`doors.md` A.8).

@@ -118,7 +118,12 @@ fn the_rest_by_the_way_then_by_the_end_then_by_the_id() {
         license("u0", "count", "1000", ""),
     ]
     .join("\n");
-    order(&format!("{more}\n{crew}"), "p1 g1 d1 e3 e1 e2 t1 t2 u0 u1 k1");
+    order(&format!("{more}\n{crew}"), "p1 g1 d1 e3 e1 e2 u0 t1 u1 t2 k1");
     // Of two ways to one entitlement the better one counts.
     order(&format!("{more}\nLicenseConsumerRelation byClub cad"), "p1 k1 g1 d1");
+    // An assignment that opens its license is one of them.
+    order(
+        &format!("{more}\nAssignment granted grantsAccess=true < k1 ann"),
+        "p1 k1 g1 d1",
+    );
 }

@@ -560,6 +560,16 @@ fn over_use() {
             ("bob editor", "renewed lic 900 over"),
         ],
     );
+    // It passes with its lease; what the first use reserves stays, and needs a seat of its own.
+    check(
+        "UtilizationConstraint over maxOveruseCount=1 < model
+         AssignedLicenseConstraint named autoAssign=true < model",
+        &[
+            ("ann editor", "new lic 900"),
+            ("bob editor", "new lic 900"),
+            ("cid editor", "noSeatsAvailable"),
+        ],
+    );
     check(
         "UtilizationConstraint over maxOverusePercent=50 < model",
         &[
