@@ -53,12 +53,13 @@ fn at(limited: Limited) -> &'static Place {
     }
 }
 
+/// The ways from a license to its credits, of whatever they limit.
+pub const ALL: [Hop; 3] = [Hop::forward(SEATS.rel), Hop::forward(USES.rel), Hop::forward(TIMES.rel)];
+
 /// Every credit of a license, of whatever it limits, valid or not.
 pub fn all(license: Node<'_>) -> impl Iterator<Item = Node<'_>> {
-    [SEATS, USES, TIMES]
-        .into_iter()
-        .filter(move |_| license.kind == Kind::License)
-        .flat_map(move |place| license.hop(Hop::forward(place.rel), None).map(|(credit, _)| credit))
+    let credits = ALL.into_iter().flat_map(move |hop| license.hop(hop, None));
+    credits.map(|(credit, _)| credit)
 }
 
 /// What the credits that are valid now give, less what was used of it.

@@ -9,6 +9,7 @@ pub mod credits;
 pub mod decision;
 mod distinct;
 pub mod ended;
+pub mod going;
 pub mod grant;
 pub mod homes;
 pub mod localized;

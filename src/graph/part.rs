@@ -17,7 +17,7 @@ use super::{Graph, Node};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Part {
     /// These children of one go with all that goes with them, and are together no more than the limit.
-    Entities { of: Uuid, children: Vec<Uuid> },
+    Entities { children: Vec<Uuid> },
     /// This one goes too, but has more relations than fit: these of them, by which neither end hangs on the other.
     Relations {
         of: Uuid,
@@ -26,12 +26,17 @@ pub enum Part {
 }
 
 impl Graph {
-    /// `None`: nothing can be taken off. Then the entity is gone, or hangs on its parents and has nothing else.
-    pub fn part_of_cascade(&self, first: Uuid, limit: usize) -> Option<Part> {
+    /// `earliest` are the ways to what goes before anything else of one of a kind. `None`: nothing can be taken off. Then the
+    /// entity is gone, or hangs on its parents and has nothing else.
+    pub fn part_of_cascade(&self, first: Uuid, limit: usize, earliest: fn(Kind) -> &'static [Hop]) -> Option<Part> {
         let mut at = self.find(first)?;
         // Of a parent that goes with its last child, that child is not cut off: it would stay.
         let mut above = None;
         loop {
+            let (children, _) = fitting(at, earliest(at.kind), limit);
+            if !children.is_empty() {
+                return Some(Part::Entities { children });
+            }
             let below = below(at.kind);
             let children: usize = below.iter().map(|hop| at.hop_count(*hop)).sum();
             let is_deep = below.iter().any(|hop| depth(hop.to()) > 0 && at.hop_count(*hop) > 0);
@@ -47,7 +52,7 @@ impl Graph {
             }
             let (children, large) = fitting(at, &below, limit);
             if !children.is_empty() {
-                return Some(Part::Entities { of: at.id, children });
+                return Some(Part::Entities { children });
             }
             at = match large {
                 Some(child) => child,
@@ -140,10 +145,11 @@ fn goes_with_last(child: Node<'_>) -> Option<(Rel, Node<'_>)> {
 mod tests {
     use super::super::small::{commit, id, name};
     use super::*;
+    use crate::model::schema::known;
 
     fn told(part: Option<Part>) -> String {
         let part = part.map(|part| match part {
-            Part::Entities { children, .. } => children.into_iter().map(name).collect::<Vec<_>>().join(" "),
+            Part::Entities { children } => children.into_iter().map(name).collect::<Vec<_>>().join(" "),
             Part::Relations { of, relations } => format!("{} of {}", relations.len(), name(of)),
         });
         part.unwrap_or_else(|| "nothing".to_owned())
@@ -196,16 +202,40 @@ mod tests {
             ("nobody", 8, "nothing"),
         ] {
             assert_eq!(
-                told(graph.part_of_cascade(id(first), limit)),
+                told(graph.part_of_cascade(id(first), limit, |_| &[])),
                 expected,
                 "{first} {limit}"
             );
         }
-        commit(&mut graph, 2, "ann x staff, -- m").unwrap();
-        assert_eq!(told(graph.part_of_cascade(id("ann"), 5)), "e0 e1");
-        assert_eq!(told(graph.part_of_cascade(id("iron"), 8)), "8 of iron");
+        // What goes earliest does on the way down, at whatever depth the way ends.
+        let scopes: fn(Kind) -> &'static [Hop] = |kind| match kind {
+            Kind::License => {
+                const {
+                    &[Hop::forward(known(
+                        RelationType::OneToMany,
+                        Kind::License,
+                        Kind::LicenseScope,
+                    ))]
+                }
+            }
+            _ => &[],
+        };
+        commit(
+            &mut graph,
+            2,
+            "Assignment a0, l0 > a0, cay > a0, Consumption c0, a0 > c0, Consumption c1, a0 > c1",
+        )
+        .unwrap();
+        assert_eq!(told(graph.part_of_cascade(id("l0"), 6, |_| &[])), "c0 c1");
+        assert_eq!(told(graph.part_of_cascade(id("acme"), 6, scopes)), "s0 t0");
+        assert_eq!(told(graph.part_of_cascade(id("l0"), 3, scopes)), "s0");
+        commit(&mut graph, 3, "-- s0, -- t0").unwrap();
+        assert_eq!(told(graph.part_of_cascade(id("l0"), 6, scopes)), "c0 c1");
+        commit(&mut graph, 4, "ann x staff, -- m").unwrap();
+        assert_eq!(told(graph.part_of_cascade(id("ann"), 5, |_| &[])), "e0 e1");
+        assert_eq!(told(graph.part_of_cascade(id("iron"), 8, |_| &[])), "8 of iron");
         let logins = (0..9).map(|n| format!("-- f{n}")).collect::<Vec<_>>().join(", ");
-        commit(&mut graph, 3, &logins).unwrap();
-        assert_eq!(told(graph.part_of_cascade(id("jones"), 5)), "1 of jones");
+        commit(&mut graph, 5, &logins).unwrap();
+        assert_eq!(told(graph.part_of_cascade(id("jones"), 5, |_| &[])), "1 of jones");
     }
 }

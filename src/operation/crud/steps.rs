@@ -11,9 +11,8 @@ use foldhash::fast::RandomState;
 use uuid::Uuid;
 
 use crate::access::{View, Who};
-use crate::entitlement::credits;
 use crate::entitlement::paths::{self, Reservation};
-use crate::entitlement::{Refused, select};
+use crate::entitlement::{Refused, going, select};
 use crate::error::Error;
 use crate::graph::{Graph, Node, Part, Transaction};
 use crate::limits::{Limit, Limits};
@@ -288,13 +287,10 @@ fn part(tx: &mut Transaction<'_>, who: &Who, target: Target, limit: usize) -> Re
     may_go(tx, &View::new(graph, who), node)?;
     let limit = limit - usize::from(end(tx, target)?);
     let graph = tx.graph();
-    match graph.part_of_cascade(target.end.id, limit) {
+    match graph.part_of_cascade(target.end.id, limit, going::first) {
         // It cannot be parted: then the bound gives way.
         None => take(tx, who, &[target]),
-        Some(Part::Entities { of, children }) => {
-            let children = seats_first(graph, of, limit).unwrap_or(children);
-            children_of(tx, who, target.kind, children)
-        }
+        Some(Part::Entities { children }) => children_of(tx, who, target.kind, children),
         Some(Part::Relations { of, .. }) if graph.find(of).is_some_and(|of| goes_whole(of.kind)) => {
             children_of(tx, who, target.kind, vec![of])
         }
@@ -324,15 +320,6 @@ fn end(tx: &mut Transaction<'_>, target: Target) -> Result<bool, Error> {
     let fields = profile.fields().with(UNTIL, Some(Value::Time(until)));
     tx.update(target.end.id, fields)?;
     Ok(true)
-}
-
-/// Of a license the seats go before those who sit on them. Otherwise whoever found one free, or was kept out by an
-/// assignment that has gone, would lease in between what is about to go.
-fn seats_first(graph: &Graph, of: Uuid, limit: usize) -> Option<Vec<Uuid>> {
-    // Each is one with its relation.
-    let credits = credits::all(graph.find(of)?).take(limit / 2);
-    let credits: Vec<Uuid> = credits.map(|credit| credit.id).collect();
-    (!credits.is_empty()).then_some(credits)
 }
 
 /// They go with all that goes with them.

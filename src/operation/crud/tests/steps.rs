@@ -358,6 +358,49 @@ fn nobody_is_let_in_half_way() {
     }
 }
 
+/// Also where its first assignment alone is more than a step takes: a lease that holds all seats is one of many, and goes
+/// with the first of them.
+#[test]
+fn no_seat_is_free_half_way() {
+    let few = "[{'T':'LicensedItem','id':'#few5','name':'few5'},
+        {'T':'Entitlement','id':'#e1','~OneToMany':[{'T':'License','id':'#f','validFrom':'2020-01-01','refs':{'LicensedItem':'#few5'},
+            '~OneToMany':[{'T':'SeatCountCredit','seatCount':5},{'T':'Assignment','id':'#fa','refs':{'Profile':'#p0'}}]}]}]";
+    let leases = crate::model::schema::known(
+        crate::model::RelationType::OneToMany,
+        Kind::Assignment,
+        Kind::Consumption,
+    );
+    for text in [
+        format!("/License[@id='{}']", id("f")),
+        format!("/Entitlement[@id='{}']", id("e1")),
+        format!("/LicensedItem[@id='{}']", id("few5")),
+    ] {
+        let mut world = large();
+        world.post(few);
+        for (lease, seats) in [5].into_iter().chain([1; 40]).enumerate() {
+            let field = |name| Kind::Consumption.field(name).unwrap();
+            let fields = Fields::default()
+                .with(field("grantedUntil"), Some(Value::Time(Time(NOW.0 + 1000))))
+                .with(field("consumedCount"), Some(Value::Int(seats)));
+            let lease = id(&format!("lease {lease}"));
+            let made = world.write(|tx| {
+                tx.create(lease, Kind::Consumption, fields, Kept::default())?;
+                Ok(tx.relate(leases, id("fa"), lease, Fields::default())?)
+            });
+            made.unwrap();
+        }
+        let mut half = 0;
+        let (_, _, error) = delete(&mut world, &Who::server(), &read(&text), None, 12, |world, step| {
+            let decided = decision::decide(&world.graph, id("p40"), "few5", &Wanted::default(), NOW);
+            assert!(!matches!(decided, Decision::Granted(_)), "{text} {step}");
+            let gone = world.graph.find(id("lease 0")).is_none() && world.graph.find(id("fa")).is_some();
+            half += usize::from(gone);
+        });
+        assert_eq!(error, None, "{text}");
+        assert!(half > 0, "{text}: the assignment never stood without its first lease");
+    }
+}
+
 /// Nor by the profile itself that is about to go, whatever of it goes first, and by whichever way it has to a license.
 #[test]
 fn a_profile_is_not_let_in_half_way_out() {
