@@ -1,10 +1,31 @@
-//! What goes in several commits, between which others write: nobody has of it what a part that has gone kept from him.
-//! Whether it may go is decided elsewhere.
+//! What goes in several commits, between which others write: it gives nothing from the first of them on, so that nobody has
+//! of it what a part that has gone kept from him. Whether it may go, and what goes when, is decided elsewhere.
 
-use crate::model::Kind;
-use crate::model::schema::Hop;
+use uuid::Uuid;
 
-use super::credits;
+use crate::graph::Node;
+use crate::model::schema::{Hop, place};
+use crate::model::{Fields, Kind, Time, Value};
+
+use super::{credits, grant, ruled, select};
+
+const UNTIL: u8 = place(Kind::Profile, "validUntil");
+
+/// What there is to write, at most so many, before any part of it goes; nothing where it is done.
+pub fn closed(node: Node<'_>, now: Time, most: usize) -> Vec<(Uuid, Fields)> {
+    match node.kind {
+        // What denies it a license, locks it or counts what it used goes before its last way to that license does.
+        Kind::Profile => ended(node, now).into_iter().collect(),
+        // Its seats are counted by its licenses, which stay, and are known as its own no longer.
+        Kind::ProductPackage => grant::off_sale(node).into_iter().collect(),
+        // What a member that has gone held by a rule counts for its quota no longer.
+        Kind::ProfileGroup => {
+            let rules = node.hop(Hop::forward(ruled::RULES), None);
+            rules.filter_map(|(rule, _)| ruled::shut(rule)).take(most).collect()
+        }
+        _ => Vec::new(),
+    }
+}
 
 /// The ways to what goes before anything else of one of this kind. Of a license the seats go before those who sit on them:
 /// otherwise whoever found one free, or was kept out by an assignment that has gone, would lease in between.
@@ -13,4 +34,11 @@ pub fn first(kind: Kind) -> &'static [Hop] {
         Kind::License => &credits::ALL,
         _ => &[],
     }
+}
+
+fn ended(profile: Node<'_>, now: Time) -> Option<(Uuid, Fields)> {
+    // One that begins later ends as it begins.
+    let until = select::start(&profile).map_or(now, |from| from.max(now));
+    let has_ended = select::end(&profile).is_some_and(|end| end <= until);
+    (!has_ended).then(|| (profile.id, profile.fields().with(UNTIL, Some(Value::Time(until)))))
 }

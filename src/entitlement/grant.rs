@@ -119,6 +119,13 @@ pub(super) fn is_on_sale(package: Node<'_>, now: Time) -> Result<(), Refused> {
     Ok(())
 }
 
+/// A package that is sold no longer, if it was.
+pub(super) fn off_sale(package: Node<'_>) -> Option<(Uuid, Fields)> {
+    const ACTIVE: u8 = place(Kind::ProductPackage, "active");
+    let off = Some(Value::Bool(false));
+    (package.fields().get(ACTIVE) != off.as_ref()).then(|| (package.id, package.fields().with(ACTIVE, off)))
+}
+
 /// The end of a validity under a model that may bound its length.
 pub fn end(from: Time, until: Option<Time>, terms: &Terms) -> Result<Option<Time>, Refused> {
     if until.is_some_and(|until| until < from) {

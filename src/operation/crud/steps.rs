@@ -12,12 +12,11 @@ use uuid::Uuid;
 
 use crate::access::{View, Who};
 use crate::entitlement::paths::{self, Reservation};
-use crate::entitlement::{Refused, going, select};
+use crate::entitlement::{Refused, going};
 use crate::error::Error;
 use crate::graph::{Graph, Node, Part, Transaction};
 use crate::limits::{Limit, Limits};
-use crate::model::schema::place;
-use crate::model::{Change, Kind, Value};
+use crate::model::{Change, Kind};
 use crate::operation::login;
 use crate::selector::ast::Selector;
 
@@ -25,9 +24,8 @@ use super::remove::{Target, asked, in_doubt, may_go, refused, take};
 use super::told::told_of;
 use super::{Deleted, IfMatch, deletion, targets, told};
 
-const UNTIL: u8 = place(Kind::Profile, "validUntil");
-
-/// An entity is not parted from those it hangs on, which are up to five.
+/// An entity is not parted from those it hangs on, which are up to five, so that it is six with its relations. Two more may be
+/// written before it goes.
 const LEAST: usize = 8;
 
 /// Why a removal was not carried out.
@@ -239,17 +237,21 @@ pub fn step(
         }
         rest.gone += 1;
     }
-    match (whole.is_empty(), rest.left().first()) {
+    let closed = match (whole.is_empty(), rest.left().first()) {
         (true, Some(target)) => {
             let target = *target;
-            part(tx, who, target, limit)?;
+            let closed = part(tx, who, target, limit)?;
             rest.ended = (target.kind == Kind::Profile).then_some(target.end.id);
+            closed
         }
-        _ => take(tx, who, &whole)?,
-    }
+        _ => {
+            take(tx, who, &whole)?;
+            Vec::new()
+        }
+    };
     let changes = tx.changes();
     rest.removed += changes.iter().filter(|change| is_removal(change)).count();
-    // That a profile ends before it goes, or loses a relation, is no change beside that it goes.
+    // That one gives nothing before it goes, or loses a relation, is no change beside that it goes.
     let updated = |change: &Change| match change {
         Change::Entity {
             before: Some(_),
@@ -263,7 +265,7 @@ pub fn step(
         true => HashSet::default(),
         false => {
             let left = rest.targets().map(|(_, id)| id);
-            left.filter(|id| changed.contains(id)).collect()
+            left.chain(closed).filter(|id| changed.contains(id)).collect()
         }
     };
     let is_told = |change: &Change| updated(change).is_none_or(|id| !going.contains(&id));
@@ -278,14 +280,25 @@ fn is_removal(change: &Change) -> bool {
     )
 }
 
-/// Of one that is more than a commit may remove.
-fn part(tx: &mut Transaction<'_>, who: &Who, target: Target, limit: usize) -> Result<(), Error> {
-    let graph = tx.graph();
-    let Some(node) = target.find(graph) else {
-        return Ok(());
+/// Of one that is more than a commit may remove. It gives nothing from the first part on: what was written for that.
+fn part(tx: &mut Transaction<'_>, who: &Who, target: Target, limit: usize) -> Result<Vec<Uuid>, Error> {
+    let Some(node) = target.find(tx.graph()) else {
+        return Ok(Vec::new());
     };
-    may_go(tx, &View::new(graph, who), node)?;
-    let limit = limit - usize::from(end(tx, target)?);
+    may_go(tx, &View::new(tx.graph(), who), node)?;
+    let (now, mut closed) = (tx.now(), Vec::new());
+    for (id, fields) in going::closed(node, now, limit + 2 - LEAST) {
+        tx.update(id, fields)?;
+        closed.push(id);
+    }
+    let is_open = |node: Node<'_>| !going::closed(node, now, 1).is_empty();
+    if !target.find(tx.graph()).is_some_and(is_open) {
+        part_of(tx, who, target, limit - closed.len())?;
+    }
+    Ok(closed)
+}
+
+fn part_of(tx: &mut Transaction<'_>, who: &Who, target: Target, limit: usize) -> Result<(), Error> {
     let graph = tx.graph();
     match graph.part_of_cascade(target.end.id, limit, going::first) {
         // It cannot be parted: then the bound gives way.
@@ -303,23 +316,6 @@ fn part(tx: &mut Transaction<'_>, who: &Who, target: Target, limit: usize) -> Re
             Ok(paths::free_lost(tx, &lost)?)
         }
     }
-}
-
-/// A profile gets nothing from its first step on: what denies it a license, locks it or counts what it used goes before its
-/// last way to that license does. Was that still to do?
-fn end(tx: &mut Transaction<'_>, target: Target) -> Result<bool, Error> {
-    let now = tx.now();
-    let Some(profile) = target.find(tx.graph()).filter(|node| node.kind == Kind::Profile) else {
-        return Ok(false);
-    };
-    // One that begins later ends as it begins.
-    let until = select::start(&profile).map_or(now, |from| from.max(now));
-    if select::end(&profile).is_some_and(|end| end <= until) {
-        return Ok(false);
-    }
-    let fields = profile.fields().with(UNTIL, Some(Value::Time(until)));
-    tx.update(target.end.id, fields)?;
-    Ok(true)
 }
 
 /// They go with all that goes with them.

@@ -8,6 +8,7 @@ use super::random::{any_object, any_who};
 use super::*;
 use crate::entitlement::decision::{self, Decision, Wanted};
 use crate::entitlement::paths;
+use crate::entitlement::sale::{self, Buyer, Sale};
 use crate::selector;
 
 /// Beside `WORLD`, an organization with all that hangs on one, and more of it than a few steps take: forty licenses in
@@ -398,6 +399,89 @@ fn no_seat_is_free_half_way() {
         });
         assert_eq!(error, None, "{text}");
         assert!(half > 0, "{text}: the assignment never stood without its first lease");
+    }
+}
+
+/// Licenses that were sold stay when their offer goes, and are counted as its own no longer: it sells nothing more.
+#[test]
+fn an_offer_sells_nothing_half_way_out() {
+    let offer = "[{'T':'ProductPackage','id':'#offer','title':'offer','concurrencies':30,'~ManyToMany':[{'T':'LicensedItem','id':'#app'}]}]";
+    let sell = |world: &mut World, buyer: Buyer| {
+        let sale = Sale {
+            offer: id("offer"),
+            organization: id("big"),
+            buyer,
+            matching: None,
+            properties: None,
+            name: None,
+            until: None,
+        };
+        let mut refused = None;
+        let sold = world.write(|tx| {
+            sale::sell(tx, &sale).map_err(|why| {
+                refused = Some(why.code());
+                Error::UnknownOperation(String::new())
+            })
+        });
+        sold.map_err(|_| refused.expect("a reason"))
+    };
+    let one = read(&format!("/ProductPackage[@id='{}']", id("offer")));
+    for limit in [8, 12, 20] {
+        let mut world = large();
+        world.post(offer);
+        let sold: Vec<Uuid> = (0..30)
+            .map(|n| sell(&mut world, Buyer::Profile(id(&format!("p{n}")))).unwrap())
+            .collect();
+        let shown = |world: &World| -> Vec<String> {
+            let find = |id: &Uuid| world.graph.find(*id).expect("it stays");
+            sold.iter().map(|id| format!("{:?}", find(id).fields())).collect()
+        };
+        let before = shown(&world);
+        let mut whole = World::of(world.graph.clone());
+        let (_, all, _) = delete(&mut whole, &Who::server(), &one, None, 1_000_000, |_, _| ());
+        let (commits, told, error) = delete(&mut world, &Who::server(), &one, None, limit, |world, step| {
+            let expected = if step == 0 {
+                "concurrenciesUsedUp"
+            } else {
+                "packageInactive"
+            };
+            assert_eq!(sell(world, Buyer::Profile(id("p59"))), Err(expected), "{limit} {step}");
+            assert_eq!(world.value("offer", "active") == "false", step > 0);
+        });
+        assert_eq!(error, None, "{limit}");
+        assert!(commits.len() > 1, "{limit}: {commits:?}");
+        assert_eq!(told, all, "{limit}: that it is not on sale is not told");
+        assert!(world.graph.find(id("offer")).is_none());
+        assert_eq!(shown(&world), before, "{limit}");
+    }
+}
+
+/// Nor does a member come by a unit that another one held until it was taken out of the group.
+#[test]
+fn a_quota_is_held_half_way_out() {
+    let ruled = "[{'T':'LicensedItem','id':'#two','name':'two'},
+        {'T':'Entitlement','id':'#e3','~OneToMany':[{'T':'License','id':'#t','validFrom':'2020-01-01','refs':{'LicensedItem':'#two'},
+            '~OneToMany':[{'T':'SeatCountCredit','seatCount':9}]}]},
+        {'T':'AllocationRule','id':'#by','quota':2,'refs':{'ProfileGroup':'#all','LicensedItem':'#two'}}]";
+    let all = read(&format!("/ProfileGroup[@id='{}']", id("all")));
+    for limit in [8, 20] {
+        let mut world = large();
+        world.post(ruled);
+        world.post(
+            "[{'T':'Assignment','id':'#u0','reservationType':'reserved','refs':{'License':'#t','Profile':'#p0','AllocationRule':'#by'}},
+              {'T':'Assignment','id':'#u1','reservationType':'reserved','refs':{'License':'#t','Profile':'#p1','AllocationRule':'#by'}}]",
+        );
+        let decided =
+            |world: &World, profile| decision::decide(&world.graph, id(profile), "two", &Wanted::default(), NOW);
+        let granted = |world: &World, profile| matches!(decided(world, profile), Decision::Granted(_));
+        assert!(granted(&world, "p0"), "{:?}", decided(&world, "p0"));
+        let mut half = 0;
+        let (_, _, error) = delete(&mut world, &Who::server(), &all, None, limit, |world, step| {
+            half += usize::from(world.related("all", "Membership", Kind::Profile) > 1 && !granted(world, "p0"));
+            assert!(!granted(world, "p59"), "{limit} {step}: {:?}", decided(world, "p59"));
+        });
+        assert_eq!(error, None, "{limit}");
+        assert!(half > 0, "{limit}: the last members never stood alone");
     }
 }
 
