@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use crate::access::{Action, Denied, View, Who, token};
 use crate::entitlement::paths::Reservation;
-use crate::entitlement::{Refused, allocate, paths, reserve};
+use crate::entitlement::{Refused, allocate, paths, reserve, ruled};
 use crate::error::Error;
 use crate::event;
 use crate::graph::{Graph, Node, Transaction};
@@ -126,6 +126,11 @@ pub(super) fn take(tx: &mut Transaction<'_>, who: &Who, targets: &[Target]) -> R
 pub(super) fn in_doubt(node: Node<'_>) -> Vec<Reservation> {
     match node.kind {
         Kind::AllocationRule => paths::of_rule(node),
+        // Also on a license that was given another item since, and stays.
+        Kind::LicensedItem => {
+            let rules = node.hop(Hop::forward(ruled::RULES_FOR), None);
+            rules.flat_map(|(rule, _)| paths::of_rule(rule)).collect()
+        }
         Kind::ProfileGroup => paths::reservations(node, None),
         Kind::Organization => {
             let groups = node.hop(Hop::forward(GROUPS), None);

@@ -303,9 +303,9 @@ fn part_of(tx: &mut Transaction<'_>, who: &Who, target: Target, limit: usize) ->
     match graph.part_of_cascade(target.end.id, limit, going::first) {
         // It cannot be parted: then the bound gives way.
         None => take(tx, who, &[target]),
-        Some(Part::Entities { children }) => children_of(tx, who, target.kind, children),
+        Some(Part::Entities { children }) => children_of(tx, who, children),
         Some(Part::Relations { of, .. }) if graph.find(of).is_some_and(|of| goes_whole(of.kind)) => {
-            children_of(tx, who, target.kind, vec![of])
+            children_of(tx, who, vec![of])
         }
         Some(Part::Relations { relations, .. }) => {
             let mut lost = Vec::new();
@@ -319,20 +319,15 @@ fn part_of(tx: &mut Transaction<'_>, who: &Who, target: Target, limit: usize) ->
 }
 
 /// They go with all that goes with them.
-fn children_of(tx: &mut Transaction<'_>, who: &Who, kind: Kind, children: Vec<Uuid>) -> Result<(), Error> {
+fn children_of(tx: &mut Transaction<'_>, who: &Who, children: Vec<Uuid>) -> Result<(), Error> {
     let view = View::new(tx.graph(), who);
     let mut found = children.iter().filter_map(|id| tx.graph().find(*id));
     found.try_for_each(|node| view.owns_cascade(node))?;
     let found = children.iter().filter_map(|id| tx.graph().find(*id));
     let users: Vec<Uuid> = found.flat_map(login::users).collect();
-    // With an organization or a group, ways to licenses that stay are closed.
-    let lost: Vec<Reservation> = match kind {
-        Kind::Organization | Kind::ProfileGroup => {
-            let found = children.iter().filter_map(|id| tx.graph().find(*id));
-            found.flat_map(in_doubt).collect()
-        }
-        _ => Vec::new(),
-    };
+    // With a group or a rule, ways to licenses that stay are closed.
+    let found = children.iter().filter_map(|id| tx.graph().find(*id));
+    let lost: Vec<Reservation> = found.flat_map(in_doubt).collect();
     for id in children {
         // It may have gone with one before it.
         if tx.graph().find(id).is_some() {

@@ -592,6 +592,43 @@ fn known(from: Kind) -> crate::model::Rel {
     crate::model::schema::known(crate::model::RelationType::OneToMany, from, Kind::Assignment)
 }
 
+/// Nor a unit its rule, in one commit or in several, on a license that was given another item and stays when the rule's goes.
+#[test]
+fn a_unit_goes_with_its_rule_however_that_goes() {
+    let ruled = "[{'T':'LicensedItem','id':'#old','name':'old'},{'T':'LicensedItem','id':'#new','name':'new'},
+        {'T':'Entitlement','id':'#e3','~OneToMany':[{'T':'License','id':'#t','validFrom':'2020-01-01','refs':{'LicensedItem':'#old'},
+            '~OneToMany':[{'T':'SeatCountCredit','seatCount':9}]}]},
+        {'T':'AllocationRule','id':'#by','refs':{'ProfileGroup':'#few','LicensedItem':'#old'}},
+        {'T':'Profile','id':'#p5','~Membership':[{'T':'ProfileGroup','id':'#few'}]}]";
+    let properties = (0..60)
+        .map(|n| format!("{{'T':'Property','key':'k{n}'}}"))
+        .collect::<Vec<_>>()
+        .join(",");
+    for (text, more) in [
+        (format!("/LicensedItem[@id='{}']", id("old")), String::new()),
+        (
+            format!("/LicensedItem[@id='{}']", id("old")),
+            format!("{{'T':'LicensedItem','id':'#old','~OneToMany':[{properties}]}}"),
+        ),
+        (format!("/AllocationRule[@id='{}']", id("by")), String::new()),
+        (format!("/ProfileGroup[@id='{}']", id("few")), String::new()),
+    ] {
+        let mut world = large();
+        world.post(ruled);
+        world.post("[{'T':'Assignment','id':'#u','reservationType':'reserved','refs':{'License':'#t','Profile':'#p5','AllocationRule':'#by'}}]");
+        world.post("[{'T':'License','id':'#t','refs':{'LicensedItem':'#new'}}]");
+        if !more.is_empty() {
+            world.post(&more);
+        }
+        assert_eq!(world.value("u", "reservationType"), "reserved");
+        let (commits, _, error) = delete(&mut world, &Who::server(), &read(&text), None, 20, |_, _| ());
+        assert_eq!((error, world.graph.find(id("by")).is_some()), (None, false), "{text}");
+        assert_eq!(commits.len() > 1, !more.is_empty(), "{text}: {commits:?}");
+        assert_eq!(world.value("u", "reservationType"), "gone", "{text} {commits:?}");
+        assert!(world.graph.find(id("t")).is_some(), "{text}");
+    }
+}
+
 #[test]
 fn whoever_may_begin_is_not_kept_from_ending() {
     // With the one it is in, as many as whole steps cut off.
