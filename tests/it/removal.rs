@@ -307,6 +307,34 @@ fn who_removes_its_own_profile_goes_on_with_it() {
     }
 }
 
+/// Also where it is one of many, and the first of them.
+#[test]
+fn who_removes_its_own_profile_among_others_removes_them_all() {
+    let world = World::new();
+    world.gate.shut_behind(None);
+    let profiles: Vec<String> = (1..=3)
+        .map(|number| format!("30000000-0000-4000-8000-{number:012}"))
+        .collect();
+    let mut lines = String::new();
+    for profile in &profiles {
+        lines += &format!("{}\n", json!({"__objType": "Profile", "id": profile}));
+        for number in 0..12 {
+            let account = json!({"__objType": "Account", "accountType": format!("a{number}"), "referenceFields": {
+                "ref_Profile_id": profile}});
+            lines += &format!("{account}\n");
+        }
+    }
+    let answer = world.send(ADMIN, "POST", "/import", Some(&lines));
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    let (_, token) = world.token(&json!({"permissions": ["*.*"], "profileId": profiles[0]}));
+    let deletion = world.send(&token, "DELETE", "/graph/Profile", None);
+    assert_eq!(deletion.status, 200, "{}", deletion.text());
+    let answer: Value = serde_json::from_slice(&deletion.body).expect("JSON");
+    assert_eq!(answer["count"], 3 * (1 + 2 * 12));
+    assert_eq!(world.json("/graph/Profile{count}")["value"], 0);
+    assert_eq!(world.send(&token, "GET", "/graph/License{count}", None).status, 401);
+}
+
 /// As after a crash between two steps: what is left is whole, and the same request goes on with it, under the same key.
 #[test]
 fn the_next_start_goes_on_where_the_store_failed() {

@@ -174,10 +174,13 @@ pub(super) fn selected(
     targets: &[Uuid],
     if_match: Option<&IfMatch>,
 ) -> Result<Rest, Error> {
-    let targets = asked(tx, who, targets, if_match)?.into();
+    let mut targets = asked(tx, who, targets, if_match)?;
+    // Whoever comes in by one of them goes on to the last commit, and so does that one.
+    let comes_in_by = |id: Uuid| who.principal.profile == Some(id) || who.organization == Some(id);
+    targets.sort_by_key(|target| comes_in_by(target.end.id));
     let graph = tx.graph();
     Ok(Rest {
-        targets,
+        targets: targets.into(),
         gone: 0,
         removed: 0,
         ended: None,
