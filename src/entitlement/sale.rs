@@ -151,17 +151,16 @@ pub fn of_buyer(license: Node<'_>) -> Option<Node<'_>> {
     all.find(|assignment| is_buyers(*assignment))
 }
 
-/// May whoever sold the license take it back? What others allocated or assigned on it is theirs to take back first. What readers
-/// of a set used is not: it came by the sale.
-pub fn may_be_taken_back(license: Node<'_>) -> Result<(), Refused> {
-    let is_theirs = |assignment: Node<'_>| {
-        !is_buyers(assignment) && (assignment.parent(ruled::ALLOCATED).is_some() || seated::is_own(&assignment))
+/// May whoever sold a license take this along with it? What others allocated or assigned on it is theirs to take back first. What
+/// readers of a set used is not: it came by the sale.
+pub fn may_be_taken_back(going: Node<'_>) -> Result<(), Refused> {
+    let is_theirs = || going.parent(ruled::ALLOCATED).is_some() || seated::is_own(&going);
+    let license = match going.kind {
+        Kind::GroupAssignment => going.parent(seated::GROUPS),
+        Kind::Assignment if !is_buyers(going) && is_theirs() => going.parent(BY_LICENSE),
+        _ => None,
     };
-    let mut all = license.hop(Hop::forward(BY_LICENSE), None).map(|(one, _)| one);
-    match license.hop_count(Hop::forward(seated::GROUPS)) > 0 || all.any(is_theirs) {
-        true => Err(Refused::AssignedByOthers(license.id)),
-        false => Ok(()),
-    }
+    license.map_or(Ok(()), |license| Err(Refused::AssignedByOthers(license.id)))
 }
 
 /// What an offer calls as the server calls its own is not for its licenses.

@@ -52,7 +52,8 @@ impl<E> Undeleted<E> {
     }
 }
 
-/// What else may keep one of what was found from going. It may look at all that hangs on it.
+/// What else may keep one of those that would go from going, with all of it. Asked of each: of the whole before anything goes, and
+/// in each step of what goes in it, since others write in between.
 pub type Allows = fn(Node<'_>) -> Result<(), Refused>;
 
 /// What was selected, and how many of the first of them are gone.
@@ -66,7 +67,7 @@ pub struct Rest {
     bound: usize,
     /// The profile that a step ended and did not remove yet.
     ended: Option<Uuid>,
-    allows: Allows,
+    allows: Option<Allows>,
 }
 
 impl Rest {
@@ -94,13 +95,12 @@ impl Rest {
         let view = View::new(graph, who);
         let mut found = self.left().iter().filter_map(|target| target.find(graph));
         found.try_for_each(|node| view.owns_cascade(node))?;
-        self.is_allowed(graph)
+        self.is_allowed(graph, self.left())
     }
 
-    /// Asked of the whole before anything goes, and of what is left before the last of it does.
-    fn is_allowed(&self, graph: &Graph) -> Result<(), Error> {
-        let mut found = self.left().iter().filter_map(|target| target.find(graph));
-        found.try_for_each(|node| (self.allows)(node).map_err(refused))
+    fn is_allowed(&self, graph: &Graph, targets: &[Target]) -> Result<(), Error> {
+        let found = targets.iter().filter_map(|target| target.find(graph));
+        allowed(self.allows, graph, found.map(|node| node.id))
     }
 
     /// Would what is left go in one commit?
@@ -115,6 +115,14 @@ impl Rest {
                 graph.cascade_size(ids, most(limits)).is_some()
             }
         }
+    }
+}
+
+/// Of these, and of all that goes with them.
+fn allowed(allows: Option<Allows>, graph: &Graph, mut ids: impl Iterator<Item = Uuid>) -> Result<(), Error> {
+    match allows {
+        Some(allows) => ids.try_for_each(|id| graph.cascade(id).try_for_each(allows).map_err(refused)),
+        None => Ok(()),
     }
 }
 
@@ -140,7 +148,7 @@ pub fn delete(
         let view = View::new(tx.graph(), who);
         targets(selector, &deletion(selector, &view, limits)?, &view, limits)?
     };
-    delete_found(tx, who, &found, if_match, |_| Ok(()), limits, dry_run)
+    delete_found(tx, who, &found, if_match, None, limits, dry_run)
 }
 
 /// All that was found, or nothing.
@@ -149,7 +157,7 @@ pub fn delete_found(
     who: &Who,
     found: &[Uuid],
     if_match: Option<&IfMatch>,
-    allows: Allows,
+    allows: Option<Allows>,
     limits: &Limits,
     dry_run: bool,
 ) -> Result<Deleted, Undeleted> {
@@ -163,7 +171,7 @@ pub fn delete_found(
         return Err(Undeleted::Large(rest));
     }
     // Not of what does not fit: it may be long, and others wait.
-    rest.is_allowed(tx.graph())?;
+    rest.is_allowed(tx.graph(), rest.left())?;
     Ok(finished(tx, who, &rest)?)
 }
 
@@ -184,7 +192,7 @@ pub(super) fn selected(
         gone: 0,
         removed: 0,
         ended: None,
-        allows: |_| Ok(()),
+        allows: None,
         bound: 2 * (graph.len() + graph.relation_count()),
     })
 }
@@ -243,11 +251,12 @@ pub fn step(
     let closed = match (whole.is_empty(), rest.left().first()) {
         (true, Some(target)) => {
             let target = *target;
-            let closed = part(tx, who, target, limit)?;
+            let closed = part(tx, who, &rest, target, limit)?;
             rest.ended = (target.kind == Kind::Profile).then_some(target.end.id);
             closed
         }
         _ => {
+            rest.is_allowed(graph, &whole)?;
             take(tx, who, &whole)?;
             Vec::new()
         }
@@ -284,7 +293,7 @@ fn is_removal(change: &Change) -> bool {
 }
 
 /// Of one that is more than a commit may remove. It gives nothing from the first part on: what was written for that.
-fn part(tx: &mut Transaction<'_>, who: &Who, target: Target, limit: usize) -> Result<Vec<Uuid>, Error> {
+fn part(tx: &mut Transaction<'_>, who: &Who, rest: &Rest, target: Target, limit: usize) -> Result<Vec<Uuid>, Error> {
     let Some(node) = target.find(tx.graph()) else {
         return Ok(Vec::new());
     };
@@ -296,19 +305,22 @@ fn part(tx: &mut Transaction<'_>, who: &Who, target: Target, limit: usize) -> Re
     }
     let is_open = |node: Node<'_>| !going::closed(node, now, 1).is_empty();
     if !target.find(tx.graph()).is_some_and(is_open) {
-        part_of(tx, who, target, limit - closed.len())?;
+        part_of(tx, who, rest, target, limit - closed.len())?;
     }
     Ok(closed)
 }
 
-fn part_of(tx: &mut Transaction<'_>, who: &Who, target: Target, limit: usize) -> Result<(), Error> {
+fn part_of(tx: &mut Transaction<'_>, who: &Who, rest: &Rest, target: Target, limit: usize) -> Result<(), Error> {
     let graph = tx.graph();
     match graph.part_of_cascade(target.end.id, limit, going::first) {
         // It cannot be parted: then the bound gives way.
-        None => take(tx, who, &[target]),
-        Some(Part::Entities { children }) => children_of(tx, who, children),
+        None => {
+            rest.is_allowed(graph, &[target])?;
+            take(tx, who, &[target])
+        }
+        Some(Part::Entities { children }) => children_of(tx, who, rest, children),
         Some(Part::Relations { of, .. }) if graph.find(of).is_some_and(|of| goes_whole(of.kind)) => {
-            children_of(tx, who, vec![of])
+            children_of(tx, who, rest, vec![of])
         }
         Some(Part::Relations { relations, .. }) => {
             let mut lost = Vec::new();
@@ -322,7 +334,8 @@ fn part_of(tx: &mut Transaction<'_>, who: &Who, target: Target, limit: usize) ->
 }
 
 /// They go with all that goes with them.
-fn children_of(tx: &mut Transaction<'_>, who: &Who, children: Vec<Uuid>) -> Result<(), Error> {
+fn children_of(tx: &mut Transaction<'_>, who: &Who, rest: &Rest, children: Vec<Uuid>) -> Result<(), Error> {
+    allowed(rest.allows, tx.graph(), children.iter().copied())?;
     let view = View::new(tx.graph(), who);
     let mut found = children.iter().filter_map(|id| tx.graph().find(*id));
     found.try_for_each(|node| view.owns_cascade(node))?;
@@ -357,7 +370,7 @@ pub fn delete_rest(
     for node in rest.left().iter().filter_map(|target| target.find(tx.graph())) {
         may_go(tx, &view, node)?;
     }
-    rest.is_allowed(tx.graph())?;
+    rest.is_allowed(tx.graph(), rest.left())?;
     Ok(finished(tx, who, &rest)?)
 }
 

@@ -139,7 +139,7 @@ pub fn take_back(
     dry_run: bool,
 ) -> Result<Deleted, Undeleted<SaleError>> {
     let found = sold_by(tx, who, site, text)?;
-    crud::delete_found(tx, who, &[found], None, sale::may_be_taken_back, limits, dry_run)
+    crud::delete_found(tx, who, &[found], None, Some(sale::may_be_taken_back), limits, dry_run)
         .map_err(|undeleted| undeleted.worded(SaleError::from))
 }
 

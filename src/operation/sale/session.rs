@@ -118,8 +118,8 @@ fn sweep(tx: &mut Transaction<'_>, site: Uuid, profile: Uuid, limits: &Limits) -
     let mut room = usize::try_from(limits.cascade).unwrap_or(usize::MAX);
     for license in ended {
         let fits = tx.graph().cascade_size([license], room);
-        let may_go = |license: Node<'_>| sale::may_be_taken_back(license).is_ok();
-        if fits.is_some() && tx.graph().find(license).is_some_and(may_go) {
+        let may_go = |going: Node<'_>| sale::may_be_taken_back(going).is_ok();
+        if fits.is_some() && tx.graph().cascade(license).all(may_go) {
             room -= tx.remove_cascading(license)?;
         }
     }

@@ -125,11 +125,23 @@ fn delete(
     selector: &Selector,
     if_match: Option<&IfMatch>,
     cascade: u64,
+    between: impl FnMut(&mut World, usize),
+) -> (Vec<usize>, u64, Option<Error>) {
+    let begin = |tx: &mut Transaction<'_>, limits: &Limits| super::delete(tx, who, selector, if_match, limits, false);
+    carried_out(world, who, begin, if_match, cascade, between)
+}
+
+fn carried_out(
+    world: &mut World,
+    who: &Who,
+    begin: impl FnOnce(&mut Transaction<'_>, &Limits) -> Result<Deleted, Undeleted>,
+    if_match: Option<&IfMatch>,
+    cascade: u64,
     mut between: impl FnMut(&mut World, usize),
 ) -> (Vec<usize>, u64, Option<Error>) {
     let limits = limits(cascade);
     let (mut commits, mut count) = (Vec::new(), 0);
-    let mut rest = match commit(world, |tx| super::delete(tx, who, selector, if_match, &limits, false)) {
+    let mut rest = match commit(world, |tx| begin(tx, &limits)) {
         Ok((removed, _, done)) => return (vec![removed], done.told.count, None),
         Err(Undeleted::Refused(error)) => return (commits, count, Some(error)),
         Err(Undeleted::Large(rest)) => rest,
@@ -285,6 +297,80 @@ fn a_later_step_is_refused_by_what_has_changed() {
         assert!(commits.len() > 2 && count > 0, "{member}");
         assert_eq!(world.graph.find(id("p59")).is_some(), expected.is_some(), "{member}");
         assert!(world.graph.find(id("p4")).is_none(), "{member}");
+    }
+}
+
+/// What a door may not take back it does not, whenever that came to be.
+#[test]
+fn what_others_gave_in_between_ends_it() {
+    let each = |short: &dyn Fn(usize) -> String| (0..40).map(short).collect::<Vec<_>>().join(",");
+    let sold = format!(
+        "{{'T':'License','id':'#zlic','~OneToMany':[{}]}}",
+        each(&|n| format!("{{'T':'LicenseMetadata','key':'k{n}','value':'v'}}"))
+    );
+    let given = |world: &mut World, kind: Kind, other: Kind, of: &str| {
+        use crate::model::{RelationType::OneToMany, schema::known};
+        let fields = Fields::default().with(kind.field("active").unwrap(), Some(Value::Bool(false)));
+        let made = world.write(|tx| {
+            tx.create(id("theirs"), kind, fields, Kept::default())?;
+            tx.relate(
+                known(OneToMany, Kind::License, kind),
+                id("zlic"),
+                id("theirs"),
+                Fields::default(),
+            )?;
+            Ok(tx.relate(known(OneToMany, other, kind), id(of), id("theirs"), Fields::default())?)
+        });
+        made.unwrap();
+    };
+    type Between<'a> = &'a dyn Fn(&mut World);
+    let cases: [(Between, Option<&str>); 3] = [
+        (&|_| (), None),
+        (
+            &|world| given(world, Kind::Assignment, Kind::Profile, "bob"),
+            Some("assignedByOthers"),
+        ),
+        (
+            &|world| given(world, Kind::GroupAssignment, Kind::ProfileGroup, "pack"),
+            Some("assignedByOthers"),
+        ),
+    ];
+    // Of a license alone, and of one that goes whole among others.
+    let several: Vec<String> = (0..12)
+        .map(|n| format!("l{n}"))
+        .chain(["zlic".into(), "l12".into()])
+        .collect();
+    for (targets, limit, steps) in [(vec!["zlic".to_owned()], 12, 1..3), (several, 100, 1..2)] {
+        let found: Vec<Uuid> = targets.iter().map(|name| id(name)).collect();
+        for (at, (between, expected)) in steps.flat_map(|at| cases.iter().map(move |case| (at, case))) {
+            let mut world = large();
+            world.post(&sold);
+            let begin = |tx: &mut Transaction<'_>, limits: &Limits| {
+                let allows: Allows = sale::may_be_taken_back;
+                delete_found(tx, &Who::server(), &found, None, Some(allows), limits, false)
+            };
+            let (commits, _, error) = carried_out(&mut world, &Who::server(), begin, None, limit, |world, step| {
+                if step == at {
+                    between(world);
+                }
+            });
+            assert_eq!(
+                error.as_ref().map(Error::code),
+                *expected,
+                "{targets:?} {at} {commits:?}"
+            );
+            assert!(!commits.is_empty(), "{targets:?} {at}");
+            assert_eq!(
+                world.graph.find(id("zlic")).is_some(),
+                expected.is_some(),
+                "{targets:?} {at}"
+            );
+            assert_eq!(
+                world.graph.find(id("theirs")).is_some(),
+                expected.is_some(),
+                "{targets:?} {at}"
+            );
+        }
     }
 }
 
