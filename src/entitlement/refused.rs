@@ -21,6 +21,10 @@ pub enum Refused {
     PackageOfSeveral(Uuid),
     #[error("the package `{offer}` is for {most} at the same time, and they are all there")]
     ConcurrenciesUsedUp { offer: Uuid, most: i64 },
+    #[error(
+        "the license `{0}` of the same package is a user set's and has no number of seats, which leaves none to count"
+    )]
+    SetWithoutLimit(Uuid),
     #[error("the count is {0}")]
     CountNotPositive(i64),
     #[error("the end of the validity is before its start")]
@@ -79,6 +83,7 @@ impl Refused {
             Self::PackageEmpty(_) => "packageEmpty",
             Self::PackageOfSeveral(_) => "packageOfSeveral",
             Self::ConcurrenciesUsedUp { .. } => "concurrenciesUsedUp",
+            Self::SetWithoutLimit(_) => "setWithoutLimit",
             Self::CountNotPositive(_) => "countNotPositive",
             Self::EndBeforeStart => "endBeforeStart",
             Self::ValidityTooLong { .. } => "validityTooLong",
@@ -114,6 +119,9 @@ impl Refused {
             Self::PackageEmpty(_) => "relate licensed items to the package by `~ManyToMany`",
             Self::PackageOfSeveral(_) => "make one item that includes the others, and a package of it",
             Self::ConcurrenciesUsedUp { .. } => "take a license back, or raise `concurrencies` of the package",
+            Self::SetWithoutLimit(_) => {
+                "take that license back, give its SeatCountCredit a `seatCount` if its model counts seats, or leave `concurrencies` of the package out"
+            }
             Self::CountNotPositive(_) => "it is 1 or more",
             Self::EndBeforeStart => "an end lies after its start",
             Self::ValidityTooLong { .. } => "grant a shorter validity, or leave `validUntil` out and get the longest",

@@ -196,6 +196,7 @@ fn assign(tx: &mut Transaction<'_>, license: Uuid, profile: Uuid, takes_seat: bo
 /// How many of an offer's seats a new license has. One that has not ended keeps its own, suspended or not: it may go on.
 fn seats_of(tx: &mut Transaction<'_>, sale: &Sale<'_>, item: Uuid, most: i64) -> Result<i64, Refused> {
     let now = tx.now();
+    let has_ended = sale.until.is_some_and(|until| until <= now);
     let (mut given, mut free, mut looked) = (0i64, None, 0);
     let (organization, item) = (found(tx, sale.organization)?, found(tx, item)?);
     for (entitlement, _) in organization.hop(Hop::forward(ruled::ENTITLEMENTS), None) {
@@ -208,17 +209,23 @@ fn seats_of(tx: &mut Transaction<'_>, sale: &Sale<'_>, item: Uuid, most: i64) ->
             if !of_offer || select::end(&license).is_some_and(|until| until <= now) {
                 continue;
             }
-            let seats = seats::of_license(license, now);
-            let total = seats
-                .total
-                .map_or(i64::MAX, |total| i64::try_from(total).unwrap_or(i64::MAX));
-            given = given.saturating_add(total);
+            let seats = seats::for_sharing(license, now);
+            let counts = match seats.total {
+                Some(total) => total,
+                // Whoever is in the set may use it, however many they are.
+                None if !has_ended && license.parent(sets::FOR_SET).is_some() => {
+                    return Err(Refused::SetWithoutLimit(license.id));
+                }
+                // One that has no number is for those who hold it: its buyer alone, if nobody else was assigned it.
+                None => seats.reserved,
+            };
+            given = given.saturating_add(i64::try_from(counts).unwrap_or(i64::MAX));
             let is_free = seats.total.is_some_and(|total| total > seats.taken());
             free = free.or(is_free.then_some(license));
         }
     }
     let left = most.saturating_sub(given);
-    if left >= 1 || sale.until.is_some_and(|until| until <= now) {
+    if left >= 1 || has_ended {
         return Ok(match sale.buyer {
             Buyer::Profile(_) => 1,
             Buyer::Set(_) => left.max(1),

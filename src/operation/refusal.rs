@@ -409,6 +409,7 @@ pub(crate) fn refused_class(refused: &Refused) -> Class {
         | Refused::AssignedByOthers(_)
         | Refused::NothingToAllocate(_)
         | Refused::ConcurrenciesUsedUp { .. }
+        | Refused::SetWithoutLimit(_)
         | Refused::QuotaBelowUse { .. }
         | Refused::OtherOwner(_) => Class::Conflict,
         Refused::Graph(violation) => violation_class(violation),

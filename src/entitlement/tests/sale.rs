@@ -240,6 +240,58 @@ fn the_seats_of_an_offer_are_one_sum() {
 }
 
 #[test]
+fn what_was_sold_without_a_limit_counts_its_holders() {
+    check(
+        "",
+        &[
+            ("sell pack ann", "any"),
+            ("set pack concurrencies=1", ""),
+            ("sell pack bob", "concurrenciesUsedUp"),
+            ("set pack concurrencies=2", ""),
+            ("sell pack bob", "1"),
+            ("sell pack cid", "concurrenciesUsedUp"),
+            ("ann editor hw=1", "yes"),
+            ("ann editor hw=2", "yes"),
+            ("set pack concurrencies=3", ""),
+            ("sell pack set", "1"),
+        ],
+    );
+    // Of a set as many may use it as are in it: nothing is left to promise.
+    let mut world = World::new(OFFER);
+    let mut told = |words: &str| step(&mut world, words);
+    assert_eq!(told("sell pack set"), "any");
+    assert_eq!(told("set pack concurrencies=3"), "");
+    assert_eq!(told("sell pack ann"), "setWithoutLimit");
+    assert_eq!(told("sell pack set"), "setWithoutLimit");
+    // What has ended already promises nothing.
+    assert_eq!(told("sell pack ann until=0"), "1");
+    let credit = world.graph.of_kind(Kind::SeatCountCredit, None);
+    let credits: Vec<Uuid> = credit.map(|credit| credit.id).collect();
+    let count = const { crate::model::schema::place(Kind::SeatCountCredit, "seatCount") };
+    world.commit(|tx| {
+        let endless = credits.iter().find(|id| {
+            tx.graph()
+                .find(**id)
+                .expect("it is there")
+                .fields()
+                .get(count)
+                .is_none()
+        });
+        let endless = *endless.expect("the set's");
+        let fields = tx
+            .graph()
+            .find(endless)
+            .expect("it is there")
+            .fields()
+            .with(count, Some(Value::Int(2)));
+        tx.update(endless, fields).expect("an update");
+    });
+    assert_eq!(step(&mut world, "sell pack ann"), "1");
+    // One of the set's two is free.
+    assert_eq!(step(&mut world, "sell pack cid"), "1");
+}
+
+#[test]
 fn what_matches_is_open_and_the_offers_own_item_is_not() {
     let items = "
         LicensedItem atlas name=atlas
