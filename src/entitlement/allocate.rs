@@ -386,7 +386,7 @@ pub fn pools(organization: Node<'_>, now: Time, visits: u64) -> Option<Vec<Pool>
             if visited > visits {
                 return None;
             }
-            let is_meant = is_usable(&license, now) && select::is_stock(&license);
+            let is_meant = is_usable(&license, now) && select::is_stock(license);
             if let Some(item) = license.parent(OF_ITEM).filter(|_| is_meant) {
                 pools
                     .entry(item.serial)

@@ -25,6 +25,10 @@ pub enum Refused {
         "the license `{0}` of the same package is a user set's and has no number of seats, which leaves none to count"
     )]
     SetWithoutLimit(Uuid),
+    #[error(
+        "the package `{0}` is for a number at the same time, which a user set cannot keep to: its model counts no seats"
+    )]
+    SetNotBySeats(Uuid),
     #[error("the count is {0}")]
     CountNotPositive(i64),
     #[error("the end of the validity is before its start")]
@@ -84,6 +88,7 @@ impl Refused {
             Self::PackageOfSeveral(_) => "packageOfSeveral",
             Self::ConcurrenciesUsedUp { .. } => "concurrenciesUsedUp",
             Self::SetWithoutLimit(_) => "setWithoutLimit",
+            Self::SetNotBySeats(_) => "setNotBySeats",
             Self::CountNotPositive(_) => "countNotPositive",
             Self::EndBeforeStart => "endBeforeStart",
             Self::ValidityTooLong { .. } => "validityTooLong",
@@ -119,6 +124,9 @@ impl Refused {
             Self::PackageEmpty(_) => "relate licensed items to the package by `~ManyToMany`",
             Self::PackageOfSeveral(_) => "make one item that includes the others, and a package of it",
             Self::ConcurrenciesUsedUp { .. } => "take a license back, or raise `concurrencies` of the package",
+            Self::SetNotBySeats(_) => {
+                "sell it to users, leave `concurrencies` of the package out, or give it a license model that counts seats"
+            }
             Self::SetWithoutLimit(_) => {
                 "take that license back, give its SeatCountCredit a `seatCount` if its model counts seats, or leave `concurrencies` of the package out"
             }

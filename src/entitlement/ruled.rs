@@ -104,7 +104,7 @@ pub(super) fn giving<'g>(organization: Node<'g>) -> impl Iterator<Item = Node<'g
 /// The licenses of an item in all entitlements of an organization, but for those it sold one by one.
 pub fn licenses<'g>(organization: Node<'g>, item: Node<'g>) -> impl Iterator<Item = Node<'g>> {
     let all = giving(organization).flat_map(move |entitlement| organization.graph().licenses(entitlement, item));
-    all.filter(|license| select::is_stock(license))
+    all.filter(|license| select::is_stock(*license))
 }
 
 /// How many members hold a license by the rule; whoever holds two, one of which may not be given back, is two.
@@ -297,7 +297,7 @@ pub(super) fn is_for(group: Node<'_>, license: Node<'_>) -> bool {
 
 /// The item and the organization whose rules open a license, if rules do.
 pub fn opened(license: Node<'_>) -> Option<(Node<'_>, Node<'_>)> {
-    let item = license.parent(OF_ITEM).filter(|_| select::is_stock(&license))?;
+    let item = license.parent(OF_ITEM).filter(|_| select::is_stock(license))?;
     let entitlement = license.parent(select::LICENSES).filter(|home| !sale::is_home(*home))?;
     Some((item, entitlement.parent(ENTITLEMENTS)?))
 }

@@ -2,8 +2,9 @@
 //! members of a user set. Its terms, which are those of the package and its model, are copied and may be changed on the
 //! license later. What is sold so has no number of seats, unless the offer says how many may use it at the same time.
 //!
-//! Then all licenses that were made of the offer for one organization have so many seats together. A user's takes one; a
-//! set's takes all that no other license has. Where none is left, a seat that is free in another one is moved.
+//! Then all licenses that were made of the offer for one organization have so many seats together. A user's takes one, also where
+//! its model counts something else than seats, of which a set could not be given any; a set's takes all that no other license
+//! has. Where none is left, a seat that is free in another one is moved.
 
 use uuid::Uuid;
 
@@ -52,6 +53,12 @@ pub struct Sale<'a> {
     pub until: Option<Time>,
 }
 
+impl Sale<'_> {
+    fn has_ended(&self, now: Time) -> bool {
+        self.until.is_some_and(|until| until <= now)
+    }
+}
+
 fn found<'t>(tx: &'t Transaction<'_>, id: Uuid) -> Result<Node<'t>, Violation> {
     tx.graph().find(id).ok_or(Violation::NotFound { id })
 }
@@ -85,14 +92,17 @@ pub fn sell(tx: &mut Transaction<'_>, sale: &Sale<'_>) -> Result<Uuid, Refused> 
     if let Some((key, _)) = properties.iter().find(|(key, _)| notes::is_servers(key)) {
         return Err(Refused::ServersKey(key.clone()));
     }
+    let by_seats = terms.limited == Limited::Seats;
     let counted = offer.fields().get(OFFERED).and_then(Value::as_int);
-    let counted = counted.filter(|_| terms.limited == Limited::Seats);
-    let amount = match (terms.limited, counted) {
-        (Limited::Seats, None) => None,
-        (Limited::Seats, Some(most)) => Some(seats_of(tx, sale, item, most)?),
-        (Limited::UseCount, _) => Some(terms.default_count.unwrap_or(1)),
+    if counted.is_some() && !by_seats && !sale.has_ended(now) && matches!(sale.buyer, Buyer::Set(_)) {
+        return Err(Refused::SetNotBySeats(sale.offer));
+    }
+    let seats = counted.map(|most| seats_of(tx, sale, item, most)).transpose()?;
+    let amount = match terms.limited {
+        Limited::Seats => seats,
+        Limited::UseCount => Some(terms.default_count.unwrap_or(1)),
         // None, until somebody says how much.
-        (Limited::UseTime, _) => Some(0),
+        Limited::UseTime => Some(0),
     };
     let until = match grant::end(now, None, &terms)? {
         Some(until) => Some(sale.until.map_or(until, |earlier| earlier.min(until))),
@@ -114,10 +124,10 @@ pub fn sell(tx: &mut Transaction<'_>, sale: &Sale<'_>) -> Result<Uuid, Refused> 
         ),
         (const { place(Kind::License, "concurrencies") }, counted.map(Value::Int)),
     ];
-    // Very many may be sold without a limit, and none of them is anybody else's: they stand in no other decision's way.
-    let entitlement = match counted {
-        Some(_) => homes::default_or_new(tx, sale.organization)?,
-        None => homes::named_or_new(tx, sale.organization, HOME)?,
+    // Very many may be sold without a limit of seats, and none of them is anybody else's: they stand in no other decision's way.
+    let entitlement = match counted.is_some() && by_seats {
+        true => homes::default_or_new(tx, sale.organization)?,
+        false => homes::named_or_new(tx, sale.organization, HOME)?,
     };
     let license = grant::child(tx, select::LICENSES, entitlement, Kind::License, &fields)?;
     tx.relate(ITEM_OF_LICENSE, item, license, Fields::default())?;
@@ -129,7 +139,7 @@ pub fn sell(tx: &mut Transaction<'_>, sale: &Sale<'_>) -> Result<Uuid, Refused> 
     let properties = properties.iter().map(|(key, value)| (key.as_str(), value.as_str()));
     notes::write(tx, license, properties)?;
     match sale.buyer {
-        Buyer::Profile(profile) => assign(tx, license, profile, terms.limited == Limited::Seats)?,
+        Buyer::Profile(profile) => assign(tx, license, profile, by_seats)?,
         Buyer::Set(set) => tx.relate(sets::FOR_SET, set, license, Fields::default())?,
     }
     Ok(license)
@@ -193,10 +203,10 @@ fn assign(tx: &mut Transaction<'_>, license: Uuid, profile: Uuid, takes_seat: bo
     reserve::fits(found(tx, license)?, takes_seat, tx.now())
 }
 
-/// How many of an offer's seats a new license has. One that has not ended keeps its own, suspended or not: it may go on.
+/// How many of an offer's seats a new license has, or would have if its model counted them. One that has not ended keeps its own, suspended or not: it may go on.
 fn seats_of(tx: &mut Transaction<'_>, sale: &Sale<'_>, item: Uuid, most: i64) -> Result<i64, Refused> {
     let now = tx.now();
-    let has_ended = sale.until.is_some_and(|until| until <= now);
+    let has_ended = sale.has_ended(now);
     let (mut given, mut free, mut looked) = (0i64, None, 0);
     let (organization, item) = (found(tx, sale.organization)?, found(tx, item)?);
     for (entitlement, _) in organization.hop(Hop::forward(ruled::ENTITLEMENTS), None) {

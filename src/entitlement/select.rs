@@ -276,7 +276,7 @@ pub(super) fn owned<'g>(
         }
         for license in organization.graph().licenses(entitlement, item) {
             budget.spend()?;
-            if is_stock(&license) {
+            if is_stock(license) {
                 found.push(license);
             }
         }
@@ -291,10 +291,11 @@ pub fn is_individual(license: &Entity) -> bool {
 }
 
 /// Has its organization it to give to whom it likes? One that is individual and counts seats it has: whoever comes to one of
-/// them, by whatever API, takes a seat that is then no other's. One without a limit would be given to everybody.
-pub fn is_stock(license: &Entity) -> bool {
-    let is_counted = !is_individual(license) || license.fields().get(CONCURRENCIES).is_some();
-    is_counted && !matching::is_matching(license)
+/// them, by whatever API, takes a seat that is then no other's. One without a limit of seats would be given to everybody.
+pub fn is_stock(license: Node<'_>) -> bool {
+    let counts_seats = || model::of_license(license).limited == Limited::Seats;
+    let is_counted = !is_individual(&license) || license.fields().get(CONCURRENCIES).is_some() && counts_seats();
+    is_counted && !matching::is_matching(&license)
 }
 
 fn gather<'g>(

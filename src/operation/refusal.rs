@@ -388,6 +388,7 @@ pub(crate) fn refused_class(refused: &Refused) -> Class {
         | Refused::PackageExpired(_)
         | Refused::PackageEmpty(_)
         | Refused::PackageOfSeveral(_)
+        | Refused::SetNotBySeats(_)
         | Refused::CountNotPositive(_)
         | Refused::EndBeforeStart
         | Refused::ValidityTooLong { .. }

@@ -174,12 +174,26 @@ fn terms_are_those_of_the_model() {
     check(
         uses,
         &[
-            // Uses are counted, so concurrencies are not.
+            // Uses are counted, and those who have some.
             ("sell pack ann", "0"),
-            ("sell pack bob", "0"),
+            ("sell pack bob", "concurrenciesUsedUp"),
+            ("sell pack set", "setNotBySeats"),
             ("ann editor hw=1", "yes"),
             ("ann editor hw=2", "yes"),
             ("ann editor hw=3", "useCountExceeded"),
+            ("set pack concurrencies=2", ""),
+            ("sell pack bob", "0"),
+            ("sell pack cid", "concurrenciesUsedUp"),
+            ("bob editor", "yes"),
+        ],
+    );
+    // One that a set was sold before has as many users as it likes.
+    check(
+        &uses.replace("concurrencies=1", "active=true"),
+        &[
+            ("sell pack set", "0"),
+            ("set pack concurrencies=2", ""),
+            ("sell pack ann", "setWithoutLimit"),
         ],
     );
 }

@@ -38,7 +38,7 @@ impl Sold {
         match of.filter(|text| !text.is_empty()) {
             Some(text) => text == self.license_type,
             // What was sold without a limit is its buyer's alone.
-            None => self.or_untyped && select::is_stock(&license),
+            None => self.or_untyped && select::is_stock(license),
         }
     }
 }
