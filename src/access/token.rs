@@ -483,6 +483,11 @@ pub fn bound_to(token: &Entity) -> Option<Uuid> {
     token.fields().get(ORGANIZATION).and_then(Value::as_uuid)
 }
 
+/// The same of one, if it is a token.
+pub fn told(node: Node<'_>) -> Option<TokenInfo> {
+    (node.kind == Kind::Token).then(|| info(node.entity()))
+}
+
 fn info(token: &Entity) -> TokenInfo {
     let id = |field: u8| token.fields().get(field).and_then(Value::as_uuid);
     TokenInfo {

@@ -22,6 +22,7 @@ use crate::error::Error;
 use crate::graph::{Graph, Transaction};
 use crate::limits::Limit;
 use crate::model::Time;
+use crate::operation::sale;
 
 /// `POST /tokens`.
 #[derive(Deserialize)]
@@ -186,7 +187,7 @@ async fn revoke(context: &Context, who: Who, id: &str) -> Result<HttpResponse, P
     let write = job(context, &who, "RevokeToken");
     let run = move |transaction: &mut Transaction<'_>| {
         still_known(transaction, &who)?;
-        token::revoke(transaction, &who, id)?;
+        sale::revoke(transaction, &who, id)?;
         Ok::<_, Error>(Reply {
             status: 204,
             body: Arc::from(Vec::new()),

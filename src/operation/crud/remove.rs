@@ -11,8 +11,8 @@ use crate::event;
 use crate::graph::{Graph, Node, Transaction};
 use crate::model::schema::{Hop, RelationType, known};
 use crate::model::{End, Kind, Rel};
-use crate::operation::login;
 use crate::operation::refusal::{InputError, Refusal};
+use crate::operation::{login, sale};
 
 use super::{IfMatch, Told, record};
 
@@ -101,6 +101,7 @@ pub(super) fn take(tx: &mut Transaction<'_>, who: &Who, targets: &[Target]) -> R
     let view = View::new(graph, who);
     found.clone().try_for_each(|node| view.owns_cascade(node))?;
     let users: Vec<Uuid> = found.clone().flat_map(login::users).collect();
+    let sessions: Vec<Uuid> = found.clone().flat_map(sale::of_sessions).collect();
     let in_doubt: Vec<Reservation> = found.flat_map(in_doubt).collect();
     for target in targets {
         if target.find(tx.graph()).is_some() {
@@ -118,6 +119,7 @@ pub(super) fn take(tx: &mut Transaction<'_>, who: &Who, targets: &[Target]) -> R
         token::revoke_of(tx, target.kind, target.end.id)?;
     }
     login::out(tx, who, &users)?;
+    sale::end_sessions(tx, &sessions)?;
     paths::free_lost(tx, &in_doubt)?;
     Ok(())
 }

@@ -7,7 +7,7 @@ use super::account::{self, Property};
 use super::change::{Spec, made};
 use super::look::{self, Sold, User};
 use super::{SaleError, is_sold, license, own_site};
-use crate::access::token::{self, NewToken};
+use crate::access::token::{self, NewToken, TokenError};
 use crate::access::{Action, Permission, Who};
 use crate::entitlement::sale::{self, Buyer};
 use crate::entitlement::select;
@@ -15,11 +15,13 @@ use crate::error::Error;
 use crate::graph::{Node, Transaction, Violation};
 use crate::limits::Limits;
 use crate::model::schema::{Hop, known, place};
-use crate::model::{Kind, Rel, RelationType, Time, Value};
+use crate::model::{Entity, Kind, Rel, RelationType, Time, Value};
 use crate::operation::login::SECONDS;
 
 const BY_LICENSE: Rel = known(RelationType::OneToMany, Kind::License, Kind::Assignment);
 const BY_PROFILE: Rel = known(RelationType::OneToMany, Kind::Profile, Kind::Assignment);
+const PROFILES: Rel = known(RelationType::OneToMany, Kind::Person, Kind::Profile);
+const UNTIL: u8 = place(Kind::License, "validUntil");
 /// How tokens and licenses of a session are called: so they are known when they have ended.
 const NAME: &str = "session";
 /// Those of a user and a site that have ended and that one new session sweeps away.
@@ -97,6 +99,73 @@ pub(super) fn enter(
         token,
         licenses: licenses.collect::<Result<_, Violation>>()?,
     })
+}
+
+/// Ends a token, and with that of a session what was sold for as long as it lasts.
+pub fn revoke(tx: &mut Transaction<'_>, who: &Who, token: Uuid) -> Result<(), TokenError> {
+    let licenses = tx.graph().find(token).and_then(lent).unwrap_or_default();
+    token::revoke(tx, who, token)?;
+    Ok(end(tx, &licenses)?)
+}
+
+/// What was sold to the user of a token for the session that it is of. They were made in one transaction, the token last: so
+/// they are known from those of another session that began at the same time.
+fn lent(token: Node<'_>) -> Option<Vec<Uuid>> {
+    let graph = token.graph();
+    let told = token::told(token).filter(|told| told.name.as_deref() == Some(NAME))?;
+    let (site, profile) = (graph.find(told.organization?)?, graph.find(told.profile?)?);
+    let others = token::list(graph, &Who::server(), told.profile, None).ok()?;
+    let before = others
+        .filter(|other| other.name == told.name && other.created == told.created && other.serial < told.serial)
+        .map(|other| other.serial)
+        .max();
+    let is_its = |license: &Node<'_>| {
+        is_sold(site, *license)
+            && license.created == told.created
+            && license.serial < told.serial
+            && before.is_none_or(|before| before < license.serial)
+    };
+    Some(temporary(profile).filter(is_its).map(|license| license.id).collect())
+}
+
+/// What the sessions of a user were sold, or those of a person's users, where such a one goes.
+pub(in crate::operation) fn of_users(node: Node<'_>) -> Vec<Uuid> {
+    let users: Vec<Node<'_>> = match node.kind {
+        Kind::Profile => vec![node],
+        Kind::Person => node.hop(Hop::forward(PROFILES), None).map(|(user, _)| user).collect(),
+        _ => Vec::new(),
+    };
+    users
+        .into_iter()
+        .flat_map(temporary)
+        .map(|license| license.id)
+        .collect()
+}
+
+fn temporary(profile: Node<'_>) -> impl Iterator<Item = Node<'_>> {
+    let held = profile.hop(Hop::forward(BY_PROFILE), None).map(|(held, _)| held);
+    let bought = held.filter(|held| sale::is_buyers(*held));
+    bought
+        .filter_map(|held| held.parent(BY_LICENSE))
+        .filter(|license| select::is_individual(license) && is_named(license))
+}
+
+fn is_named(license: &Entity) -> bool {
+    let name = license.fields().get(const { place(Kind::License, "name") });
+    name.and_then(Value::as_text) == Some(NAME)
+}
+
+/// They are over now, if they are still there: their seats are free to be sold again.
+pub(in crate::operation) fn end(tx: &mut Transaction<'_>, licenses: &[Uuid]) -> Result<(), Violation> {
+    let now = tx.now();
+    for license in licenses {
+        let found = tx.graph().find(*license);
+        if let Some(found) = found.filter(|found| select::end(found).is_none_or(|until| now < until)) {
+            let fields = found.fields().with(UNTIL, Some(Value::Time(now)));
+            tx.update(*license, fields)?;
+        }
+    }
+    Ok(())
 }
 
 /// Licenses of sessions that have ended open nothing any more: this only tidies. Those of another site are that one's to
