@@ -167,12 +167,14 @@ fn allocate(
             )
         })
         .collect();
-    let denied = candidates.iter().any(|candidate| is_usable(&candidate.license, now));
-    drop(candidates);
-    let mut refusal = match denied {
-        true => Refused::NotGranted(Reason::ConsumptionDenied),
-        false => Refused::NothingToAllocate(item),
+    let mut usable = candidates.iter().filter(|candidate| is_usable(&candidate.license, now));
+    // The one ranked first tells the reason.
+    let mut refusal = match usable.next().map(|first| (first.license.id, first.assignment)) {
+        Some((license, Some(one))) if !select::denies(&one, now) => Refused::AssignmentInactive(license),
+        Some(_) => Refused::NotGranted(Reason::ConsumptionDenied),
+        None => Refused::NothingToAllocate(item),
     };
+    drop(candidates);
     for (index, (license, assignment)) in open.into_iter().enumerate() {
         let savepoint = tx.savepoint();
         match reserved(tx, record, profile, license, assignment) {
@@ -180,7 +182,6 @@ fn allocate(
             Err(Refused::Graph(violation)) => return Err(violation.into()),
             Err(refused) => {
                 tx.rollback_to(savepoint);
-                // The one ranked first tells the reason.
                 if index == 0 {
                     refusal = refused;
                 }

@@ -51,6 +51,8 @@ pub enum Refused {
     ReservationLimit { license: Uuid, most: u64 },
     #[error("the license model does not allow to release a reservation on the license `{0}`")]
     ReleaseNotAllowed(Uuid),
+    #[error("the license `{0}` is assigned to this user already, and that assignment is not active")]
+    AssignmentInactive(Uuid),
     #[error("the license `{0}` was sold to its holder")]
     SoldToHolder(Uuid),
     #[error("the license `{0}` is allocated or assigned to somebody by others than who sold it")]
@@ -100,6 +102,7 @@ impl Refused {
             Self::NoSeatsAvailable(_) => "noSeatsAvailable",
             Self::ReservationLimit { .. } => "reservationLimit",
             Self::ReleaseNotAllowed(_) => "releaseNotAllowed",
+            Self::AssignmentInactive(_) => "assignmentInactive",
             Self::SoldToHolder(_) => "soldToHolder",
             Self::AssignedByOthers(_) => "assignedByOthers",
             Self::NotBySeats(_) => "notBySeats",
@@ -145,6 +148,7 @@ impl Refused {
             Self::ReleaseNotAllowed(_) => {
                 "it ends with its validity; `allowRelease` of the AssignedLicenseConstraint decides"
             }
+            Self::AssignmentInactive(_) => "make the assignment active where it was made, or delete it",
             Self::SoldToHolder(_) => "take it back where it was sold",
             Self::AssignedByOthers(_) => "take that back first, where it was allocated or assigned",
             Self::NotBySeats(_) => "leave the count out",

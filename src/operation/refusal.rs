@@ -406,6 +406,7 @@ pub(crate) fn refused_class(refused: &Refused) -> Class {
         | Refused::ReleaseNotAllowed(_)
         | Refused::NotGranted(_)
         | Refused::LeaseExists(_)
+        | Refused::AssignmentInactive(_)
         | Refused::SoldToHolder(_)
         | Refused::AssignedByOthers(_)
         | Refused::NothingToAllocate(_)
