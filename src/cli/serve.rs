@@ -298,6 +298,7 @@ fn state(
     let options = http::Options {
         limits: settings.limits,
         admin,
+        public_url: public_url(settings),
         log_requests: settings.log.requests,
         log_slow: settings.log.slow(),
         cors_origins: settings.cors_origins.clone(),
@@ -317,10 +318,12 @@ fn state(
 
 /// How clients reach the server.
 fn url(settings: &Settings, address: SocketAddr) -> String {
-    match &settings.public_url {
-        Some(url) => url.trim_end_matches('/').to_owned(),
-        None => format!("http://{address}"),
-    }
+    public_url(settings).unwrap_or_else(|| format!("http://{address}"))
+}
+
+fn public_url(settings: &Settings) -> Option<String> {
+    let url = settings.public_url.as_deref()?;
+    Some(url.trim_end_matches('/').to_owned())
 }
 
 /// Lies beside a database while a seed goes in, which takes many commits: nobody would notice what is missing of one that holds a part.

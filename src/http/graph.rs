@@ -647,6 +647,7 @@ mod tests {
         let options = Options {
             limits: Limits::default(),
             admin: None,
+            public_url: None,
             log_requests: false,
             log_slow,
             cors_origins: Vec::new(),

@@ -99,6 +99,8 @@ pub struct Options {
     pub limits: Limits,
     /// From `SEATGRAPH_ADMIN_TOKEN`.
     pub admin: Option<AdminToken>,
+    /// How clients reach the server where that is set, without a slash at its end.
+    pub public_url: Option<String>,
     /// A log line for each request.
     pub log_requests: bool,
     /// A warning for a request that took longer.

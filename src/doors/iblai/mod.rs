@@ -17,6 +17,7 @@ use std::sync::Arc;
 use actix_web::HttpResponse;
 use actix_web::dev::Payload;
 use actix_web::http::Method;
+use actix_web::http::uri::Authority;
 use actix_web::web::Bytes;
 use futures_util::FutureExt;
 use serde::Serialize;
@@ -232,21 +233,26 @@ async fn paged(
     Ok(shown(told, revision))
 }
 
-/// The same request for another page, at the host the client knows. By https where that is this server's public address.
+/// The same request for another page, below the public address where there is one, else at the host the client knows.
 fn link(context: &Context, number: usize) -> String {
-    let host = context.header("host").unwrap_or_default();
-    let issuer = context.state.signer().issuer();
-    let scheme = match issuer.strip_prefix("https://").map(|rest| rest.trim_end_matches('/')) {
-        Some(public) if public.split('/').next() == Some(host) => "https",
-        _ => "http",
-    };
     let others = context
         .query()
         .split('&')
         .filter(|pair| !pair.is_empty() && pair.split('=').next() != Some("page"));
     let page = format!("page={number}");
     let pairs: Vec<&str> = others.chain([page.as_str()]).collect();
-    format!("{scheme}://{host}{}?{}", context.request.path(), pairs.join("&"))
+    let base = base(context.state.options.public_url.as_deref(), context.header("host"));
+    format!("{base}{}?{}", context.request.path(), pairs.join("&"))
+}
+
+/// Clients follow it, so what they send is told again only if it is a host and perhaps a port. Without either the link is a path.
+fn base(public: Option<&str>, host: Option<&str>) -> String {
+    let is_plain = |host: &&str| host.parse::<Authority>().is_ok_and(|read| !read.as_str().contains('@'));
+    match (public, host.filter(is_plain)) {
+        (Some(public), _) => public.to_owned(),
+        (None, Some(host)) => format!("http://{host}"),
+        (None, None) => String::new(),
+    }
 }
 
 /// Anybody may ask whether an address has a license of a user: yes is 200, no is 404.
@@ -267,5 +273,30 @@ async fn check(context: &Context) -> Result<HttpResponse, No> {
             revision,
         )),
         false => Err(No::not_found("notAssigned", "no active license is assigned")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_link_begins_with_the_public_address_or_a_plain_host() {
+        let public = Some("https://pub.example/base");
+        for (public, host, expected) in [
+            (public, Some("pub.example"), "https://pub.example/base"),
+            (public, Some("evil.example"), "https://pub.example/base"),
+            (public, None, "https://pub.example/base"),
+            (None, Some("127.0.0.1:8080"), "http://127.0.0.1:8080"),
+            (None, Some("[::1]:8080"), "http://[::1]:8080"),
+            (None, Some("seats.example"), "http://seats.example"),
+            (None, Some("evil.example\"><x"), ""),
+            (None, Some("evil.example/x"), ""),
+            (None, Some("me@evil.example"), ""),
+            (None, Some(""), ""),
+            (None, None, ""),
+        ] {
+            assert_eq!(base(public, host), expected, "{public:?} {host:?}");
+        }
     }
 }

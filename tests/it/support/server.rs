@@ -58,6 +58,7 @@ impl Server {
                 let options = Options {
                     limits: settings.limits,
                     admin: AdminToken::new(ADMIN),
+                    public_url: settings.public_url.clone(),
                     log_requests: false,
                     log_slow: None,
                     cors_origins: settings.cors_origins,
