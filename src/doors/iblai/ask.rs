@@ -40,9 +40,17 @@ fn says(fields: &mut Fields, usual: &str, limits: &Limits) -> (Amendment, bool) 
 fn platform(fields: &mut Fields, family: Family) -> Organizations {
     let mut organization = query::organizations(fields, &["platform_key", "platform_org"]);
     if family == Family::Program {
-        organization.serial = fields.id("platform_id");
+        organization.serial = fields.id("platform_id").map(|id| ("platform_id", id));
     }
     organization
+}
+
+/// By either name, or by both.
+pub(super) fn program(fields: &mut Fields) -> Option<Item> {
+    let mut names: Vec<String> = ["program_key", "program_id"].into_iter().filter_map(|name| fields.text(name)).collect();
+    names.dedup();
+    let names = Some(names).filter(|names| !names.is_empty());
+    fields.required("program_key", names).map(Item::Named)
 }
 
 pub fn create(mut fields: Fields, mut query: Fields, family: Family, limits: &Limits) -> Result<Change, No> {
@@ -53,13 +61,10 @@ pub fn create(mut fields: Fields, mut query: Fields, family: Family, limits: &Li
         organization = asked;
     }
     let item = match family {
-        Family::Program => {
-            let (key, id) = (fields.text("program_key"), fields.text("program_id"));
-            fields.required("program_key", key.or(id)).map(Item::Named)
-        }
+        Family::Program => program(&mut fields),
         Family::Course => {
             let id = fields.text("course_id");
-            fields.required("course_id", id).map(Item::Named)
+            fields.required("course_id", id).map(|id| Item::Named(vec![id]))
         }
         Family::User => Some(Item::Own("user")),
         Family::Platform => Some(Item::Own("platform")),

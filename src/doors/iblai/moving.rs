@@ -4,7 +4,7 @@
 
 use serde_json::{Map, Value};
 
-use super::ask::depth;
+use super::ask::{depth, program};
 use super::fields::Fields;
 use super::notes;
 use super::path::Family;
@@ -71,11 +71,8 @@ fn id(fields: &mut Fields, name: &'static str) -> Option<String> {
 fn license(fields: &mut Fields, family: Family, limits: &Limits) -> Result<License, No> {
     let id = id(fields, "id");
     let item = match family {
-        Family::Program => {
-            let (key, id) = (fields.text("program_key"), fields.text("program_id"));
-            fields.required("program_key", key.or(id)).map(Item::Named)
-        }
-        Family::Course => fields.text("course_id").map(Item::Named),
+        Family::Program => program(fields),
+        Family::Course => fields.text("course_id").map(|id| Item::Named(vec![id])),
         Family::User => Some(Item::Own("user")),
         Family::Platform => Some(Item::Own("platform")),
     };

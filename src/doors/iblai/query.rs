@@ -106,7 +106,7 @@ pub const GROUPS: &[(&str, Order)] = &[
 
 /// The platform, by every name it was given.
 pub fn organizations(fields: &mut Fields, names: &[&'static str]) -> Organizations {
-    let names = names.iter().filter_map(|name| fields.text(name));
+    let names = names.iter().filter_map(|name| Some((*name, fields.text(name)?)));
     Organizations {
         serial: None,
         names: names.collect(),
@@ -136,7 +136,10 @@ pub fn filter(fields: &mut Fields, family: Family) -> Filter {
             let named = ["course_id", "key"].map(|name| fields.text(name));
             filter.items = named.into_iter().flatten().collect();
         }
-        Family::User | Family::Platform => filter.organization.names.extend(fields.text("key")),
+        Family::User | Family::Platform => {
+            let key = fields.text("key").map(|key| ("key", key));
+            filter.organization.names.extend(key);
+        }
     }
     let source = fields.text("source");
     filter.notes = source

@@ -83,22 +83,24 @@ impl No {
         let is_course = family == Some(Family::Course);
         match &error {
             LicenseError::OrganizationMissing => Self::field("platform_key", told),
-            LicenseError::UnknownOrganization(_) if !is_course => Self::field("platform_key", told),
+            LicenseError::UnknownOrganization { at, .. } if !is_course => Self::field(at, told),
             LicenseError::UnknownItem(_) if !is_course => Self::field("program_key", told),
             LicenseError::AliasTaken(_) => Self::field("external_id", told),
             LicenseError::CountBelowUse { .. } => Self::field("count", told),
             LicenseError::Refused(Refused::EndBeforeStart) => Self::field("expired", told),
-            LicenseError::TwoOrganizations(..) | LicenseError::LicenseMissing | LicenseError::UserMissing => {
-                Self::whole(told)
-            }
+            LicenseError::TwoOrganizations(..)
+            | LicenseError::TwoItems(..)
+            | LicenseError::LicenseMissing
+            | LicenseError::UserMissing => Self::whole(told),
             LicenseError::Refused(_) | LicenseError::TooManyMembers { .. } | LicenseError::TooMuch(_) => {
                 let mut problem = Problem::bad_request(error.code(), told);
                 problem.help = error.help().map(str::to_owned);
                 problem.into()
             }
-            LicenseError::UnknownOrganization(_)
+            LicenseError::UnknownOrganization { .. }
             | LicenseError::UnknownItem(_)
             | LicenseError::UnknownLicense(_)
+            | LicenseError::OtherAlias { .. }
             | LicenseError::UnknownUser(_)
             | LicenseError::UnknownGroup(_)
             | LicenseError::UnknownAssignment(_)

@@ -7,7 +7,7 @@ use super::meant::{self, BY_LICENSE, Found, LicenseId, Sold};
 use super::told::{self, Assigned, Grouped};
 use crate::access::{Action, Permission, View, Who};
 use crate::entitlement::seated;
-use crate::graph::{Graph, Node, Transaction};
+use crate::graph::{Graph, Node, Transaction, Violation};
 use crate::limits::{Limit, Limits};
 use crate::model::Kind;
 use crate::operation::users;
@@ -29,7 +29,7 @@ impl User {
     fn one(&self, tx: &mut Transaction<'_>, who: &Who, organization: Uuid) -> Result<Uuid, LicenseError> {
         let unknown = LicenseError::UnknownUser;
         let found = tx.graph().find(organization);
-        let organization = found.ok_or_else(|| LicenseError::UnknownOrganization(organization.to_string()))?;
+        let organization = found.ok_or(Violation::NotFound { id: organization })?;
         let stands = |profile: Node<'_>| meant::standing(organization, who, profile);
         if let Some(serial) = self.serial {
             let found = tx.graph().by_serial(Kind::Profile, serial);

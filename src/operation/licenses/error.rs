@@ -11,14 +11,19 @@ use crate::operation::users::{KNOWN_BY, Several};
 pub enum LicenseError {
     #[error("no organization is named")]
     OrganizationMissing,
-    #[error("there is no organization `{0}`")]
-    UnknownOrganization(String),
+    /// `at`: where it was named.
+    #[error("there is no organization `{name}`")]
+    UnknownOrganization { at: &'static str, name: String },
     #[error("`{0}` and `{1}` are two organizations")]
     TwoOrganizations(String, String),
     #[error("there is no licensed item `{0}`")]
     UnknownItem(String),
+    #[error("`{0}` and `{1}` are two licensed items")]
+    TwoItems(String, String),
     #[error("there is no such license `{0}`")]
     UnknownLicense(String),
+    #[error("the license `{license}` has not the alias `{alias}`: that is another license's, or none's")]
+    OtherAlias { license: String, alias: String },
     #[error("neither the number nor the alias of a license is given")]
     LicenseMissing,
     #[error("the alias `{0}` is another license's")]
@@ -47,13 +52,15 @@ impl LicenseError {
     pub fn code(&self) -> &'static str {
         match self {
             Self::OrganizationMissing => "organizationMissing",
-            Self::UnknownOrganization(_)
+            Self::UnknownOrganization { .. }
             | Self::UnknownItem(_)
             | Self::UnknownLicense(_)
+            | Self::OtherAlias { .. }
             | Self::UnknownUser(_)
             | Self::UnknownGroup(_)
             | Self::UnknownAssignment(_) => "targetNotFound",
             Self::TwoOrganizations(..) => "twoOrganizations",
+            Self::TwoItems(..) => "twoItems",
             Self::LicenseMissing => "licenseMissing",
             Self::AliasTaken(_) => "notUnique",
             Self::UserMissing => "userMissing",
@@ -67,12 +74,15 @@ impl LicenseError {
 
     pub fn class(&self) -> Class {
         match self {
-            Self::OrganizationMissing | Self::TwoOrganizations(..) | Self::LicenseMissing | Self::UserMissing => {
-                Class::Unreadable
-            }
-            Self::UnknownOrganization(_)
+            Self::OrganizationMissing
+            | Self::TwoOrganizations(..)
+            | Self::TwoItems(..)
+            | Self::LicenseMissing
+            | Self::UserMissing => Class::Unreadable,
+            Self::UnknownOrganization { .. }
             | Self::UnknownItem(_)
             | Self::UnknownLicense(_)
+            | Self::OtherAlias { .. }
             | Self::UnknownUser(_)
             | Self::UnknownGroup(_)
             | Self::UnknownAssignment(_) => Class::NotFound,
@@ -85,7 +95,7 @@ impl LicenseError {
 
     pub fn help(&self) -> Option<&str> {
         match self {
-            Self::OrganizationMissing | Self::UnknownOrganization(_) => {
+            Self::OrganizationMissing | Self::UnknownOrganization { .. } => {
                 Some("an organization is known by its id, its alias or its name")
             }
             Self::UnknownItem(_) => Some("make the licensed item first"),
@@ -97,7 +107,8 @@ impl LicenseError {
             Self::TooMuch(_) => Some("name an organization"),
             Self::Refused(refused) => Some(refused_help(refused)),
             Self::Other(error) => error.help(),
-            Self::TwoOrganizations(..) => Some("name one of them"),
+            Self::TwoOrganizations(..) | Self::TwoItems(..) => Some("name one of them"),
+            Self::OtherAlias { .. } => Some("leave the one or the other out"),
             Self::UnknownLicense(_) | Self::LicenseMissing => {
                 Some("a license is known by its id, its alias or its number")
             }

@@ -43,11 +43,11 @@ impl Sold {
     }
 }
 
-/// One organization by as many names as were sent: all of them are its own.
+/// One organization by as many names as were sent, each with where it was sent: all of them are its own.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Organizations {
-    pub serial: Option<u64>,
-    pub names: Vec<String>,
+    pub serial: Option<(&'static str, u64)>,
+    pub names: Vec<(&'static str, String)>,
 }
 
 impl Organizations {
@@ -58,17 +58,19 @@ impl Organizations {
     pub fn one<'g>(&self, graph: &'g Graph, who: &Who) -> Result<Node<'g>, LicenseError> {
         let view = View::new(graph, who);
         let reached = |node: &Node<'g>| view.reaches(*node);
-        let by_serial = self.serial.map(|serial| {
+        let by_serial = self.serial.map(|(at, serial)| {
             let found = graph.by_serial(Kind::Organization, serial).filter(reached);
-            (serial.to_string(), found)
+            (at, serial.to_string(), found)
         });
-        let by_name = self.names.iter().map(|name| {
+        let by_name = self.names.iter().map(|(at, name)| {
             let found = foreign::find(graph, Kind::Organization, name, |node| reached(&node));
-            (name.clone(), found)
+            (*at, name.clone(), found)
         });
         let mut one: Option<(String, Node<'g>)> = None;
-        for (name, found) in by_serial.into_iter().chain(by_name) {
-            let found = found.ok_or_else(|| LicenseError::UnknownOrganization(name.clone()))?;
+        for (at, name, found) in by_serial.into_iter().chain(by_name) {
+            let Some(found) = found else {
+                return Err(LicenseError::UnknownOrganization { at, name });
+            };
             match &one {
                 Some((other, known)) if *known != found => {
                     return Err(LicenseError::TwoOrganizations(other.clone(), name));
@@ -114,27 +116,29 @@ impl<'g> Found<'g> {
 }
 
 pub fn license<'g>(graph: &'g Graph, who: &Who, sold: Sold, id: &LicenseId) -> Result<Found<'g>, LicenseError> {
-    let by_serial = id.serial.map(|serial| graph.by_serial(Kind::License, serial));
-    let by_alias = id.alias.as_deref().map(|alias| {
+    let by_alias = |alias: &str| {
         let mut all = graph.by_value(Kind::License, ALIAS, &Value::text(alias), None);
         all.next()
-    });
-    let name = match (id.serial, &id.alias) {
-        (Some(serial), _) => serial.to_string(),
-        (None, Some(alias)) => alias.clone(),
-        (None, None) => return Err(LicenseError::LicenseMissing),
     };
-    let license = match (by_serial, by_alias) {
-        (Some(one), Some(other)) if one == other => one,
-        (Some(_), Some(_)) | (None, None) => None,
-        (Some(one), None) | (None, Some(one)) => one,
+    let (name, license) = match (id.serial, &id.alias) {
+        (Some(serial), _) => (serial.to_string(), graph.by_serial(Kind::License, serial)),
+        (None, Some(alias)) => (alias.clone(), by_alias(alias)),
+        (None, None) => return Err(LicenseError::LicenseMissing),
     };
     let view = View::new(graph, who);
     let found = license
         .filter(|license| sold.is(*license) && view.reaches(*license))
         .and_then(Found::of)
         .filter(|found| id.of.fits(graph, who, found.organization));
-    found.ok_or(LicenseError::UnknownLicense(name))
+    let found = found.ok_or_else(|| LicenseError::UnknownLicense(name.clone()))?;
+    match &id.alias {
+        // Whose it is otherwise is not told.
+        Some(alias) if by_alias(alias) != Some(found.license) => Err(LicenseError::OtherAlias {
+            license: name,
+            alias: alias.clone(),
+        }),
+        _ => Ok(found),
+    }
 }
 
 /// A user of the organization, or one whom it has assigned something and who is still within the caller's reach: somebody

@@ -21,5 +21,6 @@ pub use look::{Filter, Look, Order, Page, Pick, assignments, group_assignments, 
 pub(super) use meant::Found;
 pub use meant::{LicenseId, Organizations, Sold};
 pub use sell::{Amendment, Create, Item, Update};
+pub(super) use sell::item_named;
 pub(super) use told::listed;
 pub use told::{Assigned, Grouped, Holder, Listed, Seen, Sums};

@@ -7,7 +7,7 @@ use super::told::{self, Listed};
 use super::{LicenseError, meant::Found};
 use crate::access::{Action, Permission, View, Who};
 use crate::entitlement::sold::{self, New, Record};
-use crate::graph::{Graph, Kept, Transaction};
+use crate::graph::{Graph, Kept, Node, Transaction};
 use crate::model::schema::place;
 use crate::model::{Fields, Kind, Time, Value};
 use crate::operation::foreign;
@@ -19,8 +19,8 @@ const CREATE_ITEM: Permission = Permission::Kind(Kind::LicensedItem, Action::Cre
 /// What a license is of.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Item {
-    /// One there is.
-    Named(String),
+    /// One there is, by one name or by several.
+    Named(Vec<String>),
     /// The organization's own, made when it is missing and the caller may: `KEY:user` for the end `user`.
     Own(&'static str),
 }
@@ -92,11 +92,12 @@ impl Create {
 fn item(tx: &mut Transaction<'_>, who: &Who, named: &Item, key: &str) -> Result<Uuid, LicenseError> {
     const NAME: u8 = place(Kind::LicensedItem, "name");
     match named {
-        Item::Named(name) => {
-            let found = foreign::find(tx.graph(), Kind::LicensedItem, name, |_| true);
-            found
-                .map(|item| item.id)
-                .ok_or_else(|| LicenseError::UnknownItem(name.clone()))
+        Item::Named(names) => {
+            let unknown = |name: &String| foreign::find(tx.graph(), Kind::LicensedItem, name, |_| true).is_none();
+            match names.iter().find(|name| unknown(name)) {
+                Some(name) => Err(LicenseError::UnknownItem(name.clone())),
+                None => item_named(tx.graph(), names)?.ok_or_else(|| LicenseError::UnknownItem(String::new())),
+            }
         }
         Item::Own(end) => {
             let name = Value::text(&format!("{key}:{end}"));
@@ -111,6 +112,22 @@ fn item(tx: &mut Transaction<'_>, who: &Who, named: &Item, key: &str) -> Result<
             Ok(id)
         }
     }
+}
+
+/// The item that these are names of, as far as any of them is one's: they are all of one.
+pub fn item_named(graph: &Graph, names: &[String]) -> Result<Option<Uuid>, LicenseError> {
+    let mut one: Option<(&String, Node<'_>)> = None;
+    for name in names {
+        let found = foreign::find(graph, Kind::LicensedItem, name, |_| true);
+        match (one, found) {
+            (Some((other, known)), Some(found)) if known != found => {
+                return Err(LicenseError::TwoItems(other.clone(), name.clone()));
+            }
+            (None, Some(found)) => one = Some((name, found)),
+            _ => {}
+        }
+    }
+    Ok(one.map(|(_, item)| item.id))
 }
 
 fn is_free(graph: &Graph, alias: &str) -> Result<(), LicenseError> {

@@ -17,7 +17,7 @@ use crate::model::{Kind, Rel, RelationType, Value};
 use crate::operation::foreign::Named;
 use crate::operation::licenses::{
     Amendment, Assignment, Create, Found, Grouping, Item, LicenseError, LicenseId, Listed, Organizations, Sold, Update,
-    User, listed,
+    User, item_named, listed,
 };
 
 const NOTES: Rel = known(RelationType::OneToMany, Kind::License, Kind::LicenseMetadata);
@@ -105,6 +105,14 @@ impl Came {
     }
 }
 
+/// The item of any of these names; where there is none, one of the first is made.
+fn named(tx: &mut Transaction<'_>, who: &Who, names: &[String], display: Option<&str>) -> Result<Uuid, Why> {
+    match item_named(tx.graph(), names)? {
+        Some(item) => Ok(item),
+        None => make::item(tx, who, names.first().map_or("", String::as_str), display),
+    }
+}
+
 pub(super) fn license(
     tx: &mut Transaction<'_>,
     who: &Who,
@@ -113,7 +121,7 @@ pub(super) fn license(
     told: &License,
 ) -> Result<(), Why> {
     let item = match &told.item {
-        Item::Named(name) => Some(make::item(tx, who, name, told.item_name.as_deref())?),
+        Item::Named(names) => Some(named(tx, who, names, told.item_name.as_deref())?),
         Item::Own(_) => None,
     };
     let mut says = told.says.clone();
@@ -135,10 +143,10 @@ pub(super) fn license(
             sold: told.sold,
             organization: Organizations {
                 serial: None,
-                names: vec![owner.to_string()],
+                names: vec![("", owner.to_string())],
             },
             item: match item {
-                Some(item) => Item::Named(item.to_string()),
+                Some(item) => Item::Named(vec![item.to_string()]),
                 None => told.item.clone(),
             },
             alias: told.alias.clone(),
