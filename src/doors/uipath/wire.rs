@@ -1,6 +1,8 @@
 //! Shapes of what the vendor's clients send, bodies and queries (`doors.md` A.3 and A.6). What is not in a shape is passed over;
 //! what is has its type: no number in quotes, and `null` nowhere.
 
+use std::collections::HashSet;
+
 use serde::{Deserialize, Deserializer};
 use serde_json::Number;
 
@@ -110,8 +112,8 @@ pub fn direct(bytes: &[u8]) -> Result<Direct, No> {
     let body: DirectBody = json(bytes)?;
     someone(&body.user_ids)?;
     Ok(Direct {
-        users: body.user_ids,
-        items: body.user_bundle_codes,
+        users: once(body.user_ids),
+        items: once(body.user_bundle_codes),
         external: body.use_external_license,
         ..Direct::default()
     })
@@ -121,8 +123,8 @@ pub fn portal_direct(bytes: &[u8]) -> Result<Direct, No> {
     let body: PortalDirectBody = json(bytes)?;
     someone(&body.user_ids)?;
     Ok(Direct {
-        users: body.user_ids,
-        items: body.license_codes,
+        users: once(body.user_ids),
+        items: once(body.license_codes),
         external: body.use_external_license,
         ..Direct::default()
     })
@@ -131,7 +133,7 @@ pub fn portal_direct(bytes: &[u8]) -> Result<Direct, No> {
 pub fn rule(bytes: &[u8]) -> Result<Rules, No> {
     let body: RuleBody = json(bytes)?;
     Ok(Rules {
-        items: body.user_bundle_codes,
+        items: once(body.user_bundle_codes),
         external: Some(body.use_external_license),
         ..Rules::default()
     })
@@ -141,7 +143,7 @@ pub fn portal_rule(bytes: &[u8]) -> Result<Rules, No> {
     let body: PortalRuleBody = json(bytes)?;
     Ok(Rules {
         group: body.id,
-        items: body.ubls,
+        items: once(body.ubls),
         external: Some(body.use_external_license),
         ..Rules::default()
     })
@@ -154,7 +156,7 @@ pub fn rule_with_quota(bytes: &[u8]) -> Result<Rules, No> {
         limit: quota.limit,
     });
     Ok(Rules {
-        items: body.user_bundle_codes,
+        items: once(body.user_bundle_codes),
         quotas: Some(quotas.collect()),
         external: body.use_external_license,
         ..Rules::default()
@@ -164,7 +166,7 @@ pub fn rule_with_quota(bytes: &[u8]) -> Result<Rules, No> {
 pub fn users(bytes: &[u8]) -> Result<Vec<String>, No> {
     let body: UsersBody = json(bytes)?;
     someone(&body.user_ids)?;
-    Ok(body.user_ids)
+    Ok(once(body.user_ids))
 }
 
 pub fn group(bytes: &[u8]) -> Result<String, No> {
@@ -172,7 +174,17 @@ pub fn group(bytes: &[u8]) -> Result<String, No> {
 }
 
 pub fn names(bytes: &[u8]) -> Result<Vec<String>, No> {
-    json::<NamesBody>(bytes).map(|body| body.entitlement_names)
+    json::<NamesBody>(bytes).map(|body| once(body.entitlement_names))
+}
+
+/// As often as it was named, one is looked up, counted and told once.
+fn once(texts: Vec<String>) -> Vec<String> {
+    let mut seen = HashSet::with_capacity(texts.len());
+    let first: Vec<bool> = texts.iter().map(|text| seen.insert(text.as_str())).collect();
+    let mut first = first.into_iter();
+    let mut texts = texts;
+    texts.retain(|_| first.next() == Some(true));
+    texts
 }
 
 /// What one call may ask for.
@@ -259,6 +271,18 @@ impl Query {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_is_named_twice_counts_once() {
+        let texts = |all: &[&str]| all.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
+        for (sent, expected) in [
+            (&["a", "b", "a", "A", "b", "c"][..], &["a", "b", "A", "c"][..]),
+            (&["", ""], &[""]),
+            (&[], &[]),
+        ] {
+            assert_eq!(once(texts(sent)), texts(expected), "{sent:?}");
+        }
+    }
 
     #[test]
     fn a_page_is_as_long_as_it_is_asked_for_and_may_be() {
