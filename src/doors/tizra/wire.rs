@@ -44,9 +44,13 @@ pub fn required(members: &Object, name: &str) -> Result<String, No> {
 
 pub fn user_name(members: &Object, name: &str) -> Result<Option<String>, No> {
     let user = text(members, name)?;
-    match user.as_ref().is_some_and(|user| user.len() > LONGEST_NAME) {
-        true => Err(wrong(name, "longer than a name may be")),
-        false => Ok(user),
+    match user.as_deref() {
+        Some(user) if user.len() > LONGEST_NAME => Err(wrong(name, "longer than a name may be")),
+        // It becomes the address of an account.
+        Some(user) if user.trim().is_empty() || user.contains(char::is_control) => {
+            Err(wrong(name, "blank, or has control characters"))
+        }
+        _ => Ok(user),
     }
 }
 

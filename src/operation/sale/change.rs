@@ -197,6 +197,8 @@ fn edit(
     let mut changed = Vec::new();
     for (key, values) in lists {
         let list = match known.get(key.as_str()) {
+            // Nothing is taken from what is not there, nor does adding nothing make it.
+            None | Some(Given::Nothing) if !adds || values.is_empty() => continue,
             None | Some(Given::Nothing) => &[],
             Some(Given::List(list)) => list.as_slice(),
             Some(Given::Text(_)) => return Err(SaleError::NoList(key.clone())),
