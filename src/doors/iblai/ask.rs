@@ -47,7 +47,10 @@ fn platform(fields: &mut Fields, family: Family) -> Organizations {
 
 /// By either name, or by both.
 pub(super) fn program(fields: &mut Fields) -> Option<Item> {
-    let mut names: Vec<String> = ["program_key", "program_id"].into_iter().filter_map(|name| fields.text(name)).collect();
+    let mut names: Vec<String> = ["program_key", "program_id"]
+        .into_iter()
+        .filter_map(|name| fields.text(name))
+        .collect();
     names.dedup();
     let names = Some(names).filter(|names| !names.is_empty());
     fields.required("program_key", names).map(Item::Named)

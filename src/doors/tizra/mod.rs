@@ -228,6 +228,11 @@ async fn session(context: &Context, payload: Payload, asked: &Asked) -> Result<H
 /// `POST` with `"operation":"login"`: whether a password is right, and what its user may use. The answer leads to the record
 /// of the user.
 async fn login(context: &Context, payload: Payload, asked: &Asked) -> Result<HttpResponse, No> {
+    refuse_key(
+        &context.request,
+        "a login takes no Idempotency-Key",
+        "no answer of one is kept: log in again",
+    )?;
     let (_, members) = read(context, payload).await?;
     let (name, secret) = wire::login(&members)?;
     let (graph, who) = auth::enter_by(context, auth::authenticate_basic).await?;

@@ -20,7 +20,7 @@ pub use error::LicenseError;
 pub use look::{Filter, Look, Order, Page, Pick, assignments, group_assignments, is_assigned_to, list};
 pub(super) use meant::Found;
 pub use meant::{LicenseId, Organizations, Sold};
-pub use sell::{Amendment, Create, Item, Update};
 pub(super) use sell::item_named;
+pub use sell::{Amendment, Create, Item, Update};
 pub(super) use told::listed;
 pub use told::{Assigned, Grouped, Holder, Listed, Seen, Sums};
