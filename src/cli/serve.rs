@@ -77,7 +77,10 @@ pub fn run(common: &Common, args: &Serve) -> Result<(), Failure> {
         announce(address, &settings, token.as_deref())
     }));
     let fault = engine.health().fault;
-    note(&engine, "closing");
+    // What the database has after it failed, only a new start knows.
+    if fault.is_none() {
+        note(&engine, "closing");
+    }
     engine.close();
     served?;
     match fault {

@@ -161,7 +161,10 @@ impl Committer {
                 self.replays.take_back(&batch.commits);
                 // It has what was not stored. Nothing is decided upon it any more, so it is dropped rather than undone.
                 self.copies.discard();
-                self.refuse_all(jobs);
+                match failure {
+                    Failure::Storage(StorageError::Unsure(why)) => self.leave_open(jobs, batch.outcomes, &why),
+                    _ => self.refuse_all(jobs),
+                }
                 watch.is_over(Phase::Answer);
             }
         }
@@ -310,6 +313,17 @@ impl Committer {
         let reason = self.shared.fault.get().cloned().unwrap_or_default();
         for job in jobs.drain(..) {
             job.answer(Outcome::Unavailable(reason.clone()));
+        }
+    }
+
+    /// Who wrote is told that it may be there after a restart. A refusal, or a dry run, left nothing that could be.
+    fn leave_open(&self, jobs: &mut Vec<Box<dyn Job>>, outcomes: Vec<Outcome>, why: &str) {
+        for (job, outcome) in jobs.drain(..).zip(outcomes) {
+            let may_be_there = matches!(outcome, Outcome::Written(_)) && !job.write().dry_run;
+            job.answer(match may_be_there {
+                true => Outcome::Unknown(why.to_owned()),
+                false => Outcome::Unavailable(why.to_owned()),
+            });
         }
     }
 

@@ -20,6 +20,7 @@ pub(super) enum Outcome {
     Violation(Violation),
     KeyReused,
     Unavailable(String),
+    Unknown(String),
     Panicked,
 }
 
@@ -77,6 +78,7 @@ where
             Outcome::Violation(violation) => Err(WriteError::Violation(violation)),
             Outcome::KeyReused => Err(WriteError::KeyReused),
             Outcome::Unavailable(reason) => Err(WriteError::Unavailable(reason)),
+            Outcome::Unknown(reason) => Err(WriteError::Unknown(reason)),
             Outcome::Panicked => Err(WriteError::Panicked),
         };
         let _ = self.answer.send(answer);

@@ -152,9 +152,12 @@ pub enum WriteError<E> {
     KeyReused,
     #[error("too many writes are waiting")]
     Full,
-    /// The store failed. Whether this write will be there after a restart is not known.
+    /// The store failed before it had this write.
     #[error("the store is not available: {0}")]
     Unavailable(String),
+    /// The store failed with it. Whether this write will be there after a restart is not known.
+    #[error("whether the write is stored is not known: {0}")]
+    Unknown(String),
     #[error("the server is stopping")]
     Stopped,
     #[error("the write could not be carried out because of a fault in the server")]
@@ -170,6 +173,7 @@ impl<E> WriteError<E> {
             Self::KeyReused => WriteError::KeyReused,
             Self::Full => WriteError::Full,
             Self::Unavailable(why) => WriteError::Unavailable(why),
+            Self::Unknown(why) => WriteError::Unknown(why),
             Self::Stopped => WriteError::Stopped,
             Self::Panicked => WriteError::Panicked,
         })
@@ -498,7 +502,7 @@ impl Reply {
 
 /// Dropped without a word: the committer itself failed, and what became of the write is not known.
 async fn answered<E>(answer: oneshot::Receiver<Answer<E>>) -> Answer<E> {
-    let failed = |_| Err(WriteError::Unavailable(committer::FAULT.to_owned()));
+    let failed = |_| Err(WriteError::Unknown(committer::FAULT.to_owned()));
     answer.await.unwrap_or_else(failed)
 }
 

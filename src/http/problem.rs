@@ -149,7 +149,8 @@ impl Problem {
             StatusCode::UNAUTHORIZED => {
                 response.insert_header((header::WWW_AUTHENTICATE, "Bearer error=\"invalid_token\""));
             }
-            StatusCode::SERVICE_UNAVAILABLE => {
+            // Only a restart helps against that.
+            StatusCode::SERVICE_UNAVAILABLE if self.code != "storageUnavailable" => {
                 response.insert_header((header::RETRY_AFTER, "1"));
             }
             _ => {}
@@ -294,6 +295,18 @@ impl<E: Into<Problem>> From<WriteError<E>> for Problem {
                     "the database does not take writes",
                 )
                 .help("nothing was written; the server's log says why, and its readiness is off until it is restarted")
+            }
+            WriteError::Unknown(why) => {
+                tracing::error!(%why, "whether a write is stored is not known");
+                Self::new(
+                    StatusCode::INTERNAL_SERVER_ERROR,
+                    "outcomeUnknown",
+                    "the database failed while it stored this, and it is not known whether it is stored",
+                )
+                .help(
+                    "the server takes no writes until it is restarted; after that look whether it is there, or send it again with \
+                     the same Idempotency-Key",
+                )
             }
             WriteError::Stopped => Self::new(
                 StatusCode::SERVICE_UNAVAILABLE,

@@ -91,14 +91,17 @@ impl<S: Storage> Failing<S> {
             return call(&mut self.inner);
         };
         self.faults.0.lock().failed = true;
-        match fault {
-            Fault::Before => {}
-            Fault::After => drop(call(&mut self.inner)?),
+        let told = format!("{what} was told to fail");
+        let error = match fault {
+            Fault::Before => StorageError::Io(told),
+            Fault::After => {
+                call(&mut self.inner)?;
+                StorageError::Unsure(told)
+            }
             Fault::Panic => panic!("{what} was told to panic"),
-        }
+        };
         self.inner.abandon();
-        self.health
-            .seal(Err(StorageError::Io(format!("{what} was told to fail"))))
+        self.health.seal(Err(error))
     }
 }
 

@@ -14,8 +14,8 @@
 //!   list writes nothing. It gives up the turn, whatever comes of it.
 //! - **An error of `commit` fails the store for good**, and so does any damage or failed input and output found by
 //!   another method: every later call answers [`StorageError::Io`] with the first cause, because after a failed `fsync`
-//!   nobody knows what the disk holds. Whether those commits are found when the store is opened again is then unknown,
-//!   except that it is all of them or none. The way on is to open the store anew.
+//!   nobody knows what the disk holds. After [`StorageError::Unsure`] all of those commits are found when the store is opened
+//!   again, or none; after any other error none is. The way on is to open the store anew.
 //! - [`Storage::load`] gives everything at one revision. It is the whole state or an error, never a part of it passed
 //!   off as the whole. An error from its callback stops it and is handed back; it does not fail the store.
 //! - [`Storage::since`] gives commits in order, without a gap, from `after + 1` on. It may give fewer than `at_most`
@@ -111,6 +111,9 @@ pub enum StorageError {
     TooOld(Revision),
     #[error("the storage was asked what it must refuse: {0}")]
     Misused(String),
+    /// Of a commit: it failed too late for anybody to know whether it is stored.
+    #[error("whether it is stored is not known: {0}")]
+    Unsure(String),
     #[error("{0}")]
     Io(String),
 }

@@ -389,6 +389,7 @@ fn named(path: &Path, error: StorageError) -> StorageError {
         StorageError::ReadOnly(why) => StorageError::ReadOnly(format!("`{shown}`: {why}")),
         StorageError::Locked(why) => StorageError::Locked(format!("`{shown}`: {why}")),
         StorageError::Unavailable(why) => StorageError::Unavailable(format!("`{shown}`: {why}")),
+        StorageError::Unsure(why) => StorageError::Unsure(format!("`{shown}`: {why}")),
         StorageError::Io(why) => StorageError::Io(format!("`{shown}`: {why}")),
         other => other,
     }

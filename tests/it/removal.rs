@@ -338,17 +338,20 @@ fn who_removes_its_own_profile_among_others_removes_them_all() {
 /// As after a crash between two steps: what is left is whole, and the same request goes on with it, under the same key.
 #[test]
 fn the_next_start_goes_on_where_the_store_failed() {
-    for (fault, left) in [(Fault::Before, 36), (Fault::After, 34)] {
+    for (fault, status, cause, left) in [
+        (Fault::Before, 503, "storageUnavailable", 36),
+        (Fault::After, 500, "outcomeUnknown", 34),
+    ] {
         let world = World::new();
         world.gate.shut_behind(None);
         world.faults.fail_commit(3, fault);
         let keyed = [("Idempotency-Key", "large")];
         let failed = world.send_with(ADMIN, "DELETE", LARGE, None, &keyed);
-        assert_eq!(failed.status, 503, "{}", failed.text());
+        assert_eq!(failed.status, status, "{}", failed.text());
         let problem: Value = serde_json::from_slice(&failed.body).expect("JSON");
         assert_eq!(
-            (&problem["code"], &problem["removed"]),
-            (&json!("partlyRemoved"), &json!(20)),
+            (&problem["code"], &problem["cause"], &problem["removed"]),
+            (&json!("partlyRemoved"), &json!(cause), &json!(20)),
             "{problem}"
         );
         let store = world.store.another();

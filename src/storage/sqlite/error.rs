@@ -1,7 +1,7 @@
 //! What SQLite's errors mean to an operator. The one place that reads its codes.
 
 use rusqlite::types::FromSqlError;
-use rusqlite::{Error, ErrorCode};
+use rusqlite::{Error, ErrorCode, ffi};
 
 use super::super::StorageError;
 
@@ -37,6 +37,19 @@ impl From<Error> for StorageError {
 impl From<FromSqlError> for StorageError {
     fn from(error: FromSqlError) -> Self {
         Self::Damaged(format!("a column holds what it never should: {error}"))
+    }
+}
+
+/// What a failed COMMIT means. Its last frame in the WAL is what makes it one: if that could not be written, there is none. When it
+/// fails after that, as in the sync, the frame stays, and a later start may find it.
+pub fn of_commit(error: Error) -> StorageError {
+    let is_written = error.sqlite_error().is_some_and(|failure| {
+        let is_frame = failure.extended_code == ffi::SQLITE_IOERR_WRITE;
+        !is_frame && !matches!(failure.code, ErrorCode::DiskFull | ErrorCode::DatabaseBusy)
+    });
+    match StorageError::from(error) {
+        why if is_written => StorageError::Unsure(why.to_string()),
+        why => why,
     }
 }
 

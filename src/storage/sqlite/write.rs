@@ -9,6 +9,7 @@ use super::super::chain::{Hash, Linking};
 use super::super::codec::{Decoder, Encoder, Key};
 use super::super::words::Code;
 use super::super::{REPLAYS_KEPT_MS, StorageError, follows, unfit};
+use super::error::of_commit;
 use super::read::IN_PIECES;
 use super::rows::{Line, Waiting};
 use super::totals::{CARRYING_BYTES, Totals};
@@ -265,7 +266,7 @@ impl<'a> Writer<'a> {
 pub fn at_once<T>(db: &Connection, write: impl FnOnce() -> Result<T, StorageError>) -> Result<T, StorageError> {
     db.prepare_cached("BEGIN IMMEDIATE")?.execute(())?;
     let done = write().and_then(|done| {
-        db.prepare_cached("COMMIT")?.execute(())?;
+        db.prepare_cached("COMMIT")?.execute(()).map_err(of_commit)?;
         Ok(done)
     });
     if done.is_err() && !db.is_autocommit() {
