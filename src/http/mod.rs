@@ -63,6 +63,7 @@ use actix_web::{HttpMessage, HttpResponse};
 use compact_str::CompactString;
 use futures_util::FutureExt;
 use tokio::sync::Notify;
+use uuid::Uuid;
 
 use self::connection::Outgoing;
 use self::connection::sender::Sender;
@@ -74,14 +75,15 @@ pub use self::listen::server;
 use self::metrics::{Metrics, Route};
 use self::parameters::Parameters;
 use self::passwords::Hashing;
-use self::places::Places;
+use self::places::{Places, Shares};
 use self::problem::{Problem, internal};
 use self::signing::{Setup, Signer};
+use crate::access::Who;
 use crate::access::throttle::Throttle;
 use crate::access::token::AdminToken;
 use crate::engine::Engine;
 use crate::limits::Limits;
-use crate::model::{Clock, Revision};
+use crate::model::{Clock, Principal, Revision};
 use crate::query::Statements;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -145,7 +147,7 @@ pub struct State {
     refusals: Arc<refusals::Refusals>,
     signer: Signer,
     /// Streams of events that are open, and those of them that read.
-    streams: Places,
+    streams: Arc<Shares<Caller>>,
     stream_turns: Places,
     backup: Option<Box<Backup>>,
     /// Copies for backups that are made.
@@ -174,7 +176,7 @@ impl State {
             audits: audit::Turns::default(),
             checked: checked::Waiting::default(),
             signer: Signer::new(Setup::default(), engine.clone(), &options.limits),
-            streams: Places::new(options.limits.event_streams as usize, 0),
+            streams: Arc::new(Shares::new(options.limits.event_streams)),
             stream_turns: Places::new(1, options.limits.event_streams as usize),
             engine,
             options,
@@ -239,6 +241,20 @@ impl State {
         if !self.is_stopping() {
             told.await;
         }
+    }
+}
+
+/// Among whom room is shared: all tokens of an organization are one.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+enum Caller {
+    Organization(Uuid),
+    Unbound(Principal),
+}
+
+impl Caller {
+    fn of(who: &Who) -> Self {
+        who.organization
+            .map_or(Self::Unbound(who.principal), Self::Organization)
     }
 }
 

@@ -1,8 +1,12 @@
-//! Places for work that takes a processor for long: a few at once, so many that wait, and the next is turned away. Knows no work.
+//! Places for work that takes a processor for long: a few at once, so many that wait, and the next is turned away; and shares of what
+//! is held for long. Knows no work.
 
+use std::collections::HashMap;
+use std::hash::{Hash, RandomState};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 pub struct Places {
@@ -90,6 +94,60 @@ impl Drop for Turn<'_> {
     }
 }
 
+/// Room for what is held for long, by many who know nothing of each other. Nobody has more than half of what the others leave, so
+/// that there is always some for who comes next.
+pub struct Shares<K> {
+    most: u64,
+    taken: Mutex<HashMap<K, u64, RandomState>>,
+}
+
+/// Some of the room, until it is dropped.
+pub struct Share<K: Eq + Hash> {
+    all: Arc<Shares<K>>,
+    whose: K,
+    amount: u64,
+}
+
+impl<K: Eq + Hash + Clone> Shares<K> {
+    pub fn new(most: u64) -> Self {
+        Self {
+            most,
+            taken: Mutex::default(),
+        }
+    }
+
+    /// Where nobody has any, more is taken than half, and than there is: what never fits is not for this to refuse.
+    pub fn take(self: &Arc<Self>, whose: K, amount: u64) -> Option<Share<K>> {
+        let mut taken = self.taken.lock();
+        let own = taken.get(&whose).copied().unwrap_or_default();
+        let all: u64 = taken.values().sum();
+        let room = self.most.saturating_sub(all - own);
+        let wanted = own.saturating_add(amount);
+        if all > 0 && wanted > room.div_ceil(2) {
+            return None;
+        }
+        taken.insert(whose.clone(), wanted);
+        Some(Share {
+            all: Arc::clone(self),
+            whose,
+            amount,
+        })
+    }
+}
+
+impl<K: Eq + Hash> Drop for Share<K> {
+    fn drop(&mut self) {
+        let mut taken = self.all.taken.lock();
+        let Some(own) = taken.get_mut(&self.whose) else {
+            return;
+        };
+        *own = own.saturating_sub(self.amount);
+        if *own == 0 {
+            taken.remove(&self.whose);
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::future::Future;
@@ -170,5 +228,31 @@ mod tests {
             Places::new(usize::MAX, 0).free.available_permits(),
             Semaphore::MAX_PERMITS
         );
+    }
+
+    #[test]
+    fn nobody_has_more_than_half_of_what_others_leave() {
+        let all = Arc::new(Shares::new(8));
+        let mut held = Vec::new();
+        for (whose, amount, fits) in [
+            ("a", 3, true),
+            ("a", 1, true),
+            ("a", 1, false),
+            ("b", 3, false),
+            ("b", 2, true),
+            ("c", 1, true),
+            ("a", 1, false),
+            ("d", 1, true),
+            ("e", 1, false),
+        ] {
+            let share = all.take(whose, amount);
+            assert_eq!(share.is_some(), fits, "{whose} {amount}");
+            held.extend(share);
+        }
+        held.clear();
+        assert!(all.taken.lock().is_empty());
+        // What is more than there is goes alone.
+        let large = all.take("a", 100);
+        assert!(large.is_some() && all.take("b", 1).is_none());
     }
 }

@@ -188,7 +188,7 @@ fn a_stream_ends_with_its_token_and_with_the_server() {
 
 #[test]
 fn no_more_streams_are_open_than_may_be() {
-    let variables = [("SEATGRAPH_LIMITS__EVENT_STREAMS".to_owned(), "2".to_owned())];
+    let variables = [("SEATGRAPH_LIMITS__EVENT_STREAMS".to_owned(), "4".to_owned())];
     let settings = settings::read(&[], &variables, None).expect("settings");
     let server = start(Box::new(Memory::new()), &settings);
     let open = || Following::new(&server, ADMIN, "/events", "");
@@ -200,6 +200,26 @@ fn no_more_streams_are_open_than_may_be() {
             .status
     };
     assert_eq!(asked(), 503);
+    // Of what one caller leaves there is some for others, and for an organization once, however many tokens it has.
+    let body = r#"[{"__objType": "Organization", "name": "A"}, {"__objType": "Organization", "name": "B"}]"#;
+    let json = ("Content-Type".to_owned(), "application/json".to_owned());
+    let post = |target: &str, body: &str| {
+        let headers = [headers[0].clone(), json.clone()];
+        let answer = client::send(server.address, "POST", target, &headers, Some(body.as_bytes())).expect("an answer");
+        serde_json::from_slice::<serde_json::Value>(&answer.body).expect("JSON")
+    };
+    let made = post("/graph", body);
+    let token = |at: usize| {
+        let organization = made["Items"][at]["id"].as_str().expect("an id");
+        let body = json!({"permissions": ["Event.read"], "organizationId": organization}).to_string();
+        post("/tokens", &body)["token"].as_str().expect("a token").to_owned()
+    };
+    let _hers = Following::new(&server, &token(0), "/events", "");
+    for (token, expected) in [(token(0), 503), (token(1), 200)] {
+        let headers = [("Authorization".to_owned(), format!("Bearer {token}"))];
+        let answer = client::send(server.address, "HEAD", "/events", &headers, None).expect("an answer");
+        assert_eq!(answer.status, expected);
+    }
     drop(one);
     // It is noticed though nothing is sent to it.
     for _ in 0..100 {

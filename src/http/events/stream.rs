@@ -17,10 +17,10 @@ use crate::access::token;
 use crate::engine::{Engine, StorageError, Way};
 use crate::event;
 use crate::http::connection::Outgoing;
-use crate::http::places::Place;
+use crate::http::places::Share;
 use crate::http::problem::Problem;
 use crate::http::write::beside;
-use crate::http::{Context, State, auth};
+use crate::http::{Caller, Context, State, auth};
 use crate::limits::Limit;
 use crate::model::{Commit, Revision, Time};
 
@@ -102,7 +102,7 @@ pub async fn follow(context: &Context) -> Result<HttpResponse, Problem> {
     }
     drop(graph);
     let state = Arc::clone(&context.state);
-    let Some(place) = state.streams.place().await else {
+    let Some(share) = state.streams.take(Caller::of(&who), 1) else {
         let limit = Limit {
             name: "event_streams",
             value: context.limits().event_streams,
@@ -110,7 +110,7 @@ pub async fn follow(context: &Context) -> Result<HttpResponse, Problem> {
         let problem = Problem::new(
             StatusCode::SERVICE_UNAVAILABLE,
             "tooManyStreams",
-            "too many streams of events are open",
+            "too many streams of events are open, of this caller or of all",
         );
         return Err(problem
             .limit(limit)
@@ -131,7 +131,7 @@ pub async fn follow(context: &Context) -> Result<HttpResponse, Problem> {
         next,
         greeted: false,
         connection: context.request.conn_data::<Rc<Outgoing>>().cloned(),
-        _place: place,
+        _share: share,
     };
     let pieces = stream::unfold(follower, |mut follower| async move {
         let piece = follower.piece().await?;
@@ -149,7 +149,7 @@ struct Follower {
     greeted: bool,
     /// Where it goes: whoever is gone keeps no place.
     connection: Option<Rc<Outgoing>>,
-    _place: Place,
+    _share: Share<Caller>,
 }
 
 impl Follower {
