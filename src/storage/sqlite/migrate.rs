@@ -1,6 +1,8 @@
 //! The schema's versions: numbered SQL files inside the program, each applied in one transaction and remembered with its
 //! checksum, so that a file changed after the fact is found out. What SQL alone cannot fill in, a function does.
 
+use std::collections::BTreeMap;
+
 use rusqlite::{Connection, TransactionBehavior};
 use sha2::{Digest, Sha256};
 
@@ -60,16 +62,60 @@ const APPLICATION: i32 = 0x5365_6174;
 /// Gives how many steps it took.
 pub fn migrate(db: &mut Connection, migrations: &[Migration], how: Migrate) -> Result<u32, StorageError> {
     let known = migrations.len() as u32;
+    let found = applied(db, migrations)?;
+    if found < known && how == Migrate::Refuse {
+        return Err(StorageError::Older { found, known });
+    }
+    // A trigger would run with the first write, and those of `migrations` are writes.
+    if let Some(first) = foreign(db, &migrations[..found as usize])?.into_iter().next() {
+        return Err(StorageError::Damaged(first));
+    }
+    apply(db, found, migrations)?;
+    Ok(known - found)
+}
+
+/// Checks that the database is one of ours and has all of `migrations`. Nothing is written to it, so what else it has does no harm.
+pub fn check(db: &Connection, migrations: &[Migration]) -> Result<(), StorageError> {
+    let known = migrations.len() as u32;
+    match applied(db, migrations)? {
+        found if found < known => Err(StorageError::Older { found, known }),
+        _ => Ok(()),
+    }
+}
+
+/// How many of the steps it has.
+fn applied(db: &Connection, migrations: &[Migration]) -> Result<u32, StorageError> {
+    let known = migrations.len() as u32;
     let found = version(db)?;
     if found > known {
         return Err(StorageError::Newer { found, known });
     }
     check_applied(db, &migrations[..found as usize])?;
-    if found < known && how == Migrate::Refuse {
-        return Err(StorageError::Older { found, known });
-    }
-    apply(db, found, migrations)?;
-    Ok(known - found)
+    Ok(found)
+}
+
+/// Where the schema is not what `migrations` make, as sentences. What `ANALYZE` keeps is nobody's: it changes no row.
+pub fn foreign(db: &Connection, migrations: &[Migration]) -> Result<Vec<String>, StorageError> {
+    let mut made = Connection::open_in_memory()?;
+    begin(&mut made, migrations)?;
+    let (wanted, found) = (schema(&made)?, schema(db)?);
+    let of_found = found.iter().filter_map(|((name, kind), sql)| {
+        let ours = wanted.get(&(name.clone(), kind.clone()));
+        (ours != Some(sql)).then(|| format!("the {kind} `{name}` of its schema was not made by this program"))
+    });
+    let missing = wanted.keys().filter(|key| !found.contains_key(key));
+    let of_wanted = missing.map(|(name, kind)| format!("the {kind} `{name}` of its schema is missing"));
+    Ok(of_found.chain(of_wanted).collect())
+}
+
+/// What was said to make each thing, by its name and what it is.
+type Schema = BTreeMap<(String, String), Option<String>>;
+
+fn schema(db: &Connection) -> Result<Schema, StorageError> {
+    let mut statement =
+        db.prepare("SELECT name, type, sql FROM sqlite_schema WHERE name NOT LIKE 'sqlite^_stat%' ESCAPE '^'")?;
+    let rows = statement.query_map((), |row| Ok(((row.get(0)?, row.get(1)?), row.get(2)?)))?;
+    Ok(rows.collect::<Result<_, _>>()?)
 }
 
 /// The steps after the first `found`, each in a transaction.

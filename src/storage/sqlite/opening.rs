@@ -320,6 +320,50 @@ fn somebody_elses_write_stops_the_store() {
     }
 }
 
+/// A trigger would change what was written, behind the graph that said so.
+#[test]
+fn a_schema_of_other_hands_is_refused() {
+    for (sql, words) in [
+        (
+            "CREATE TRIGGER t AFTER INSERT ON commit_log BEGIN DELETE FROM entity; END",
+            "the trigger `t` of its schema was not made by this program",
+        ),
+        ("CREATE TABLE notes (x)", "the table `notes` of its schema was not made"),
+        (
+            "CREATE VIEW all_of_it AS SELECT * FROM entity",
+            "the view `all_of_it` of its schema",
+        ),
+        ("CREATE INDEX i ON commit_log (at)", "the index `i` of its schema"),
+        ("ALTER TABLE entity ADD COLUMN x", "the table `entity` of its schema"),
+        (
+            "DROP TABLE commit_more",
+            "the table `commit_more` of its schema is missing",
+        ),
+    ] {
+        let directory = directory();
+        let (path, _) = sample(directory.path());
+        Connection::open(&path)
+            .and_then(|db| db.execute_batch(sql))
+            .expect("made");
+        let refused = refusal(&path);
+        assert!(
+            matches!(&refused, StorageError::Damaged(why) if why.contains(words)),
+            "{sql}: {refused}"
+        );
+        let report = Reader::open(&path).expect("opens").verify(&mut |_, _| ());
+        assert!(
+            report.problems.iter().any(|problem| problem.contains(words)),
+            "{sql}: {report:?}"
+        );
+    }
+    let directory = directory();
+    let (path, _) = sample(directory.path());
+    Connection::open(&path)
+        .and_then(|db| db.execute_batch("ANALYZE; VACUUM"))
+        .expect("done");
+    Sqlite::open(&path, Migrate::Refuse).expect("opens");
+}
+
 #[test]
 fn somebody_elses_write_that_leaves_the_head_stops_nothing() {
     let directory = directory();

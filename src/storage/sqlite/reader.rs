@@ -11,7 +11,7 @@ use rusqlite::{Connection, TransactionBehavior};
 
 use super::super::codec::Decoder;
 use super::super::{Head, Link, Loaded, Log, Logs, Scratch, Stated, Storage, StorageError, Wanted, Way};
-use super::migrate::{MIGRATIONS, Migrate, migrate};
+use super::migrate::{self, MIGRATIONS};
 use super::place::{Target, beside, refused, resolve, scratch};
 use super::read;
 use super::totals::Totals;
@@ -43,10 +43,10 @@ impl Reader {
                 )));
             }
         }
-        let open = |mut db: Connection| {
+        let open = |db: Connection| {
             db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
             db.pragma_update(None, "query_only", true)?;
-            migrate(&mut db, MIGRATIONS, Migrate::Refuse)?;
+            migrate::check(&db, MIGRATIONS)?;
             let words = read::words(&db)?;
             Ok((db, Decoder::new(&words)))
         };

@@ -9,6 +9,7 @@ use rusqlite::{Connection, TransactionBehavior};
 use super::super::StorageError;
 use super::super::chain::Link;
 use super::super::codec::{Bad, Decoder, Encoder, Key, carried_checksum};
+use super::migrate::{self, MIGRATIONS};
 use super::prove::prove;
 use super::read::{self, Raw};
 use super::reader::Reader;
@@ -69,6 +70,9 @@ impl Reader {
         let transaction = self.db.transaction_with_behavior(TransactionBehavior::Deferred)?;
         if let Err(error) = integrity(&transaction, report) {
             report.problem(error);
+        }
+        for problem in migrate::foreign(&transaction, MIGRATIONS)? {
+            report.problem(problem);
         }
         let table = Totals::of_table(&transaction)?;
         let totals = Totals::read(&transaction);
