@@ -355,6 +355,9 @@ fn what_is_written_replaces_no_database_and_is_no_part_of_another() {
     for name in ["copy.db", "other.db"] {
         let import = format!("import small.ndjson --database {name}");
         check(here, &import, 4, "", "has 2 names (hard links)");
+        let verify = format!("verify --database {name}");
+        check(here, &verify, 4, "", "has 2 names (hard links)");
+        assert!(!here.join(format!("{name}-wal")).exists());
     }
     std::fs::remove_file(here.join("other.db")).expect("it is there");
     check(

@@ -83,6 +83,18 @@ pub fn refused(path: &Path, error: &std::io::Error) -> StorageError {
     }
 }
 
+/// A database with several names (hard links) would have a lock, and a log, by each: by one it is not known what was written by another.
+pub fn has_one_name(database: &Path) -> Result<(), StorageError> {
+    let names = database.metadata().map_or(1, |found| names(&found));
+    if names <= 1 {
+        return Ok(());
+    }
+    Err(StorageError::SeveralNames(format!(
+        "`{}` has {names} names (hard links), and by another name another process could write it",
+        database.display(),
+    )))
+}
+
 /// The exclusive right to write a database; the system takes it back when the process ends, however it ends.
 #[derive(Debug)]
 pub struct Lock {
@@ -91,17 +103,8 @@ pub struct Lock {
 }
 
 impl Lock {
-    /// A database with several names (hard links) would have a lock by each, so it has none.
     pub fn of(database: &Path) -> Result<Self, StorageError> {
-        if let Ok(found) = database.metadata()
-            && names(&found) > 1
-        {
-            return Err(StorageError::SeveralNames(format!(
-                "`{}` has {} names (hard links), and by another name another process could write it",
-                database.display(),
-                names(&found)
-            )));
-        }
+        has_one_name(database)?;
         let path = beside(database, ".lock");
         // Each turn but the last, a holder went away at that very moment.
         for _ in 0..1000 {

@@ -12,7 +12,7 @@ use rusqlite::{Connection, TransactionBehavior};
 use super::super::codec::Decoder;
 use super::super::{Head, Link, Loaded, Log, Logs, Scratch, Stated, Storage, StorageError, Wanted, Way};
 use super::migrate::{self, MIGRATIONS};
-use super::place::{Target, beside, refused, resolve, scratch};
+use super::place::{Target, beside, has_one_name, refused, resolve, scratch};
 use super::read;
 use super::totals::Totals;
 use super::{connect, connect_still, is_readonly, named, single_file, state};
@@ -33,6 +33,11 @@ impl Reader {
     /// Takes no lock that a committer would meet.
     pub fn open(path: &Path) -> Result<Self, StorageError> {
         let path = resolve(path)?;
+        has_one_name(&path)?;
+        Self::of(path)
+    }
+
+    fn of(path: PathBuf) -> Result<Self, StorageError> {
         match path.metadata() {
             Ok(file) if file.len() > 0 => {}
             Ok(_) => return Err(StorageError::Damaged(format!("`{}` is empty", path.display()))),
@@ -64,9 +69,10 @@ impl Reader {
         Ok(Self { db, decoder, path })
     }
 
-    /// As `open`, for reading on and on: every page is read once, so a cache of them would only take memory.
+    /// As `open`, beside the committer, which has looked at its names, and for reading on and on: every page is read once, so a cache
+    /// of them would only take memory.
     pub fn open_lean(path: &Path) -> Result<Self, StorageError> {
-        let reader = Self::open(path)?;
+        let reader = Self::of(resolve(path)?)?;
         reader.db.execute_batch("PRAGMA cache_size = -1024")?;
         Ok(reader)
     }
