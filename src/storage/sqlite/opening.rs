@@ -205,10 +205,26 @@ fn a_link_to_a_database_that_is_not_there_yet_is_followed() {
 fn what_a_killed_process_left_is_no_obstacle() {
     let directory = directory();
     let path = directory.path().join("seatgraph.db");
-    fs::write(beside(&path, ".lock"), "123\n").expect("written");
+    let lock = beside(&path, ".lock");
+    fs::write(&lock, "4294967295\n").expect("written");
+    // Somebody else took it meanwhile, who may: nobody is named for that who is long gone.
+    let held = fs::File::open(&lock).expect("there");
+    held.lock().expect("locked");
+    let refused = refusal(&path).to_string();
+    assert!(
+        refused.contains("another process holds") && !refused.contains("4294967295"),
+        "{refused}"
+    );
+    drop(held);
     fs::write(beside(&path, ".partial"), "half a datab").expect("written");
-    Sqlite::open(&path, Migrate::Refuse).expect("opens");
+    let _open = Sqlite::open(&path, Migrate::Refuse).expect("opens");
     assert!(!beside(&path, ".partial").exists());
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let mode = lock.metadata().expect("there").permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+    }
 }
 
 #[test]

@@ -108,25 +108,27 @@ impl Lock {
         let path = beside(database, ".lock");
         // Each turn but the last, a holder went away at that very moment.
         for _ in 0..1000 {
-            let opened = OpenOptions::new()
-                .read(true)
-                .write(true)
-                .create(true)
-                .truncate(false)
-                .open(&path);
-            let mut file = opened.map_err(|error| refused(&path, &error))?;
+            let mut options = OpenOptions::new();
+            options.read(true).write(true).create(true).truncate(false);
+            // Who can open it can hold it, and keep the database from being opened.
+            #[cfg(unix)]
+            std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+            let mut file = options.open(&path).map_err(|error| refused(&path, &error))?;
+            #[cfg(unix)]
+            let _ = file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o600));
             match file.try_lock() {
                 Ok(()) => {}
                 Err(TryLockError::WouldBlock) => {
                     let mut holder = String::new();
                     let _ = file.read_to_string(&mut holder);
                     let holder = match holder.trim() {
-                        "" => String::new(),
-                        process => format!(" (process {process})"),
+                        process if is_running(process) => format!("process {process}"),
+                        _ => "another process".to_owned(),
                     };
                     return Err(StorageError::Locked(format!(
-                        "`{}` is in use{holder}",
-                        database.display()
+                        "`{}` is in use ({holder} holds `{}`)",
+                        database.display(),
+                        path.display()
                     )));
                 }
                 Err(TryLockError::Error(error)) => return Err(refused(&path, &error)),
@@ -148,6 +150,13 @@ impl Drop for Lock {
             let _ = fs::remove_file(&self.path);
         }
     }
+}
+
+/// What a killed process wrote into its lock stays there, whoever holds it now.
+fn is_running(process: &str) -> bool {
+    let all = Path::new("/proc");
+    let is_number = process.parse::<u32>().is_ok();
+    is_number && (!all.join("self").exists() || all.join(process).exists())
 }
 
 #[cfg(unix)]
