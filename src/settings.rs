@@ -543,18 +543,60 @@ fn coerce(wanted: Wanted, raw: &Raw<'_>) -> Option<Given> {
 
 fn is_url(text: &str) -> bool {
     let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
-    rest.is_some_and(|rest| !rest.starts_with('/') && !rest.is_empty() && !rest.contains([' ', '?', '#']))
+    rest.is_some_and(|rest| {
+        let (host, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+        let is_plain = |byte: u8| byte.is_ascii_graphic() && !b"?#\"<>\\^`{|}".contains(&byte);
+        host_and_port(host).is_some() && path.bytes().all(is_plain)
+    })
 }
 
-/// A browser sends no more of itself than a scheme, a host and perhaps a port.
+/// A browser sends no more of itself than a scheme, a host and perhaps a port, in small letters and without the port that the scheme
+/// has anyway. It is compared as it comes, so it is kept in that form.
 fn origin(text: &str) -> Option<String> {
-    let is_one = text
-        .split_once("://")
-        .is_some_and(|(scheme, host)| !scheme.is_empty() && !host.is_empty() && !host.contains(['/', '*', ' ']));
-    (text == "*" || text == "null" || is_one).then(|| text.to_owned())
+    if text == "*" || text == "null" {
+        return Some(text.to_owned());
+    }
+    let (scheme, rest) = text.split_once("://")?;
+    let is_scheme = scheme
+        .bytes()
+        .all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte));
+    if !is_scheme || !scheme.starts_with(|first: char| first.is_ascii_alphabetic()) {
+        return None;
+    }
+    let (host, port) = host_and_port(rest)?;
+    let (scheme, host) = (scheme.to_ascii_lowercase(), host.to_ascii_lowercase());
+    Some(match (scheme.as_str(), port) {
+        (_, None) | ("https", Some(443)) | ("http", Some(80)) => format!("{scheme}://{host}"),
+        (_, Some(port)) => format!("{scheme}://{host}:{port}"),
+    })
+}
+
+/// `seats.example`, `[::1]:8080`. A name of other letters than ASCII has its form in those (`xn--…`).
+fn host_and_port(text: &str) -> Option<(&str, Option<u16>)> {
+    let end = match text.starts_with('[') {
+        true => text.find(']')? + 1,
+        false => text.find(':').unwrap_or(text.len()),
+    };
+    let (host, port) = text.split_at(end);
+    let is_host = match host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+        Some(address) => address.parse::<std::net::Ipv6Addr>().is_ok(),
+        None => {
+            let is_of_name = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
+            !host.is_empty() && host.bytes().all(is_of_name)
+        }
+    };
+    let port = match port.strip_prefix(':') {
+        Some(port) if port.bytes().all(|byte| byte.is_ascii_digit()) => Some(port.parse().ok()?),
+        None if port.is_empty() => None,
+        _ => return None,
+    };
+    is_host.then_some((host, port))
 }
 
 fn wrong(key: &str, layer: Layer, wanted: Wanted, raw: &Raw<'_>) -> SettingsError {
+    // Written in quotes it is a text, whatever it says.
+    let is_no_text = matches!(wanted, Wanted::Whole { .. } | Wanted::Flag);
+    let is_too_large = |raw: &Raw<'_>| matches!(raw, Raw::Text(text) if text.len() > 18 && text.bytes().all(|byte| byte.is_ascii_digit()));
     let wanted = match wanted {
         Wanted::Text => "a text".to_owned(),
         Wanted::OneOf(words) => format!(
@@ -566,13 +608,14 @@ fn wrong(key: &str, layer: Layer, wanted: Wanted, raw: &Raw<'_>) -> SettingsErro
                 .join(", ")
         ),
         Wanted::Flag => "`true` or `false`".to_owned(),
-        Wanted::Whole { least, most: ANY } => format!("a whole number, {least} or more"),
+        Wanted::Whole { least, most: ANY } if !is_too_large(raw) => format!("a whole number, {least} or more"),
         Wanted::Whole { least, most } => format!("a whole number from {least} to {most}"),
         Wanted::Url => "a URL, as `https://seats.example`".to_owned(),
         Wanted::Origins => "a list of origins, as `https://app.example`, or `*`".to_owned(),
     };
     let found = match raw {
         Raw::Text(text) => (*text).to_owned(),
+        Raw::Toml(toml::Value::String(text)) if is_no_text => format!("\"{text}\""),
         Raw::Toml(toml::Value::String(text)) => text.clone(),
         Raw::Toml(toml::Value::Integer(number)) => number.to_string(),
         Raw::Toml(toml::Value::Float(number)) => number.to_string(),
@@ -733,6 +776,23 @@ mod tests {
     }
 
     #[test]
+    fn an_origin_is_kept_as_browsers_send_it() {
+        for (text, expected) in [
+            ("HTTPS://A.EXAMPLE", "https://a.example"),
+            ("https://a.example:443", "https://a.example"),
+            ("http://a.example:80", "http://a.example"),
+            ("http://a.example:443", "http://a.example:443"),
+            ("http://localhost:3000", "http://localhost:3000"),
+            ("http://[::1]:3000", "http://[::1]:3000"),
+            ("chrome-extension://abcdef", "chrome-extension://abcdef"),
+            ("null", "null"),
+            ("*", "*"),
+        ] {
+            assert_eq!(origin(text).as_deref(), Some(expected), "{text}");
+        }
+    }
+
+    #[test]
     fn what_is_not_understood_stops_the_start() {
         let file = |text: &str, message: &str| check(&[], &[], text, Err(message));
         let variable = |name: &str, value: &str, message: &str| check(&[], &[(name, value)], "", Err(message));
@@ -767,6 +827,12 @@ mod tests {
             "ftp://seats.example",
             "https://",
             "https:///x",
+            "http://[::1",
+            "http://[x]",
+            "http://a.example:99999",
+            "http://a.example:",
+            "https://a.example/\"x",
+            "https://u:p@a.example",
         ] {
             let why = format!(
                 "the setting `public_url` in the variable `SEATGRAPH_PUBLIC_URL` must be a URL, as `https://seats.example`, not `{url}`"
@@ -778,12 +844,25 @@ mod tests {
             "https://app.example/",
             "https://a.example,b.example",
             "https://*.example",
+            "[\"https://a.example\"]",
+            "https://u@a.example",
+            "https://a.example:x",
+            "https://ä.example",
         ] {
             let why = format!(
                 "the setting `cors.origins` in the variable `SEATGRAPH_CORS__ORIGINS` must be a list of origins, as `https://app.example`, or `*`, not `{origins}`"
             );
             variable("SEATGRAPH_CORS__ORIGINS", origins, &why);
         }
+        file(
+            "[limits]\npage = \"5\"",
+            "the setting `limits.page` in `seatgraph.toml` must be a whole number, 1 or more, not `\"5\"`",
+        );
+        variable(
+            "SEATGRAPH_LIMITS__QUEUE",
+            "18446744073709551615",
+            "the setting `limits.queue` in the variable `SEATGRAPH_LIMITS__QUEUE` must be a whole number from 1 to 9223372036854775807, not `18446744073709551615`",
+        );
         file("limits = 3", "unknown setting `limits` in `seatgraph.toml`");
         file(
             "[limits]\nnesting = 100000",
