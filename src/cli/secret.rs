@@ -2,7 +2,7 @@
 //! Never from a flag, which other processes see.
 
 use std::fs::OpenOptions;
-use std::io::{ErrorKind, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
@@ -14,6 +14,9 @@ use crate::signing::Secret;
 use crate::storage::followed;
 
 const VARIABLE: &str = "SEATGRAPH_KEY_SECRET";
+
+/// Bytes that are read of a file: it may be one without an end.
+const MOST: u64 = 64 * 1024;
 
 /// `None`: the operator gives none, or names a file that is not there where nothing may be made (`Use::Read`).
 pub fn find(settings: &Settings, what: Use) -> Result<Option<Secret>, Failure> {
@@ -41,7 +44,10 @@ fn of_file(file: &str) -> Result<Secret, Failure> {
     if let Some(whole) = followed(Path::new(file)).filter(|whole| !whole.exists()) {
         make(&whole).map_err(|cause| failed("make", &cause))?;
     }
-    let text = std::fs::read_to_string(file).map_err(|cause| failed("read", &cause))?;
+    let mut text = String::new();
+    std::fs::File::open(file)
+        .and_then(|opened| opened.take(MOST).read_to_string(&mut text))
+        .map_err(|cause| failed("read", &cause))?;
     Secret::new(text.trim_end()).ok_or_else(|| unfit(&format!("`{file}`, which `keys.file` names, holds no secret")))
 }
 
@@ -104,6 +110,10 @@ mod tests {
         std::os::unix::fs::symlink("real", &link).unwrap();
         assert!(of_file(link.to_str().unwrap()).is_ok());
         assert!(real.is_file() && link.is_symlink());
+        assert_eq!(
+            of_file("/dev/zero").err().map(|failure| failure.exit),
+            Some(Exit::Usage)
+        );
         let below = path.join("nowhere");
         assert!(of_file(below.to_str().unwrap()).is_err());
     }

@@ -106,6 +106,16 @@ fn outlast_large_files() -> std::io::Result<()> {
     signal::unix::signal(signal::unix::SignalKind::from_raw(SIGXFSZ)).map(drop)
 }
 
+/// Whether it was started to outlive its terminal (`nohup`): then it is not to be told of its end.
+fn ignores_hangup() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    // The first signal is SIGHUP. Where it is not known, nothing is changed.
+    ignored
+        .and_then(|signals| u64::from_str_radix(signals.trim(), 16).ok())
+        .is_none_or(|signals| signals & 1 == 1)
+}
+
 /// Serves until a signal comes, then says it is not ready, answers what it began, and returns.
 async fn serve(
     engine: Engine,
@@ -115,13 +125,24 @@ async fn serve(
 ) -> Result<(), Failure> {
     let mut terminated = signal::unix::signal(signal::unix::SignalKind::terminate())?;
     let mut interrupted = signal::unix::signal(signal::unix::SignalKind::interrupt())?;
+    let mut hung_up = match ignores_hangup() {
+        true => None,
+        false => Some(signal::unix::signal(signal::unix::SignalKind::hangup())?),
+    };
     outlast_large_files()?;
     let server = http::server(state.clone(), listener, workers())?;
     let handle = server.handle();
     let checks = Arc::clone(&state);
     let tidying = actix_web::rt::spawn(tidy(engine, Arc::clone(&state)));
     let stopped = actix_web::rt::spawn(async move {
-        wait_for(&mut terminated, &mut interrupted).await;
+        let ended = Box::pin(wait_for(&mut terminated, &mut interrupted));
+        let gone = Box::pin(async {
+            match &mut hung_up {
+                Some(signal) => drop(signal.recv().await),
+                None => std::future::pending().await,
+            }
+        });
+        futures_util::future::select(ended, gone).await;
         tracing::info!("stopping");
         state.stop();
         let impatient = handle.clone();

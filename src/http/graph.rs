@@ -239,7 +239,7 @@ async fn sign(
     algorithm: Algorithm,
 ) -> Result<HttpResponse, Problem> {
     let signer = context.state.signer();
-    let claims = claims(answered, signer.issuer(), profile, context.state.engine.clock().now());
+    let claims = claims(answered, signer.issuer(), profile, context.state.engine.now());
     let token = signer.sign(context.state.engine.snapshot(), algorithm, claims).await?;
     let mut response = HttpResponse::Ok();
     response.insert_header((GRAPH_REVISION, revision));

@@ -74,6 +74,24 @@ fn nobody_has_the_token_of_a_lease_that_was_not_stored() {
     }
 }
 
+/// A signed answer is of the same time as what it is decided by: never before the last commit.
+#[test]
+fn a_clock_that_was_set_back_dates_no_answer_back() {
+    let clock = Arc::new(Clock::frozen(NOW));
+    let server = Server::start(Box::new(Memory::new()), clock.clone(), &Settings::default());
+    let body = r#"{"__objType": "Organization", "name": "A"}"#;
+    assert_eq!(ask(&server, "POST", "/graph", Some(body)).status, 200);
+    clock.set(Time(NOW.millis() - 3_600_000));
+    let answer = ask(&server, "GET", "/graph/Organization.jwt", None);
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    assert_eq!(believed(&keys(&server), &answer.text(), NOW), Ok(()));
+    let token = answer.text();
+    let claims = token.split('.').nth(1).expect("claims");
+    let claims = base64::Engine::decode(&base64::engine::general_purpose::URL_SAFE_NO_PAD, claims).expect("base64");
+    let claims: Value = serde_json::from_slice(&claims).expect("JSON");
+    assert_eq!(claims["iat"], NOW.millis() / 1000, "{claims}");
+}
+
 /// T9 of the reliability plan: whoever verifies by the document as it is finds the key of every token, and an old token is believed
 /// until its key ends.
 #[test]
