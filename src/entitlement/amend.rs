@@ -91,7 +91,7 @@ pub enum Increment {
     Append,
 }
 
-/// Milliseconds of use, whether or not the model limits them yet.
+/// Milliseconds of use.
 pub fn use_time(tx: &mut Transaction<'_>, license: Uuid, ms: i64, increment: Increment) -> Result<(), Refused> {
     if ms < 1 {
         return Err(Refused::CountNotPositive(ms));
@@ -109,6 +109,9 @@ struct Had {
     amount: Option<i64>,
     used: i64,
 }
+    if terms::of_license(found(tx, license)?)?.limited != Limited::UseTime {
+        return Err(Refused::UseTimeOfQuota(license));
+    }
 
 /// The oldest credit takes up the difference; when it has not enough to give, the next ones give too. Credits without a
 /// limit get one: the sum is a number from then on.

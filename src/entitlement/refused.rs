@@ -43,6 +43,8 @@ pub enum Refused {
     ValidityDiffers(Uuid),
     #[error("the license `{0}` is limited by use time, which a count does not say")]
     QuotaOfUseTime(Uuid),
+    #[error("the license `{0}` is limited by seats or uses, which a use time does not say")]
+    UseTimeOfQuota(Uuid),
     #[error("the sum is larger than can be counted")]
     TooMuch,
     #[error("the license `{0}` has no free seat")]
@@ -98,6 +100,7 @@ impl Refused {
             Self::LockScopeRequired => "lockScopeRequired",
             Self::ValidityDiffers(_) => "validityDiffers",
             Self::QuotaOfUseTime(_) => "quotaOfUseTime",
+            Self::UseTimeOfQuota(_) => "useTimeOfQuota",
             Self::TooMuch => "tooMuch",
             Self::NoSeatsAvailable(_) => "noSeatsAvailable",
             Self::ReservationLimit { .. } => "reservationLimit",
@@ -142,6 +145,7 @@ impl Refused {
             Self::LockScopeRequired => "send `lockScope`: `None`, `LicensedItem` or `ProductPackage`",
             Self::ValidityDiffers(_) => "grant with the validity of that license, or into another entitlement",
             Self::QuotaOfUseTime(_) => "use `change=aggregateUseTime`",
+            Self::UseTimeOfQuota(_) => "use `change=quota`",
             Self::TooMuch => "send a smaller number",
             Self::NoSeatsAvailable(_) => "free a reservation, or add a SeatCountCredit to the license",
             Self::ReservationLimit { .. } => "release one, or raise `maxAssignments` of the AssignedLicenseConstraint",

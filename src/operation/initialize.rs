@@ -215,6 +215,7 @@ fn of_parameter(refused: Refused) -> Error {
     let parameter = match &refused {
         Refused::EndBeforeStart | Refused::ValidityTooLong { .. } => Some("validUntil"),
         Refused::CountNotPositive(_) | Refused::QuotaOfUseTime(_) => Some("licensedItemCount"),
+        Refused::UseTimeOfQuota(_) => Some("maxAggregateUseTime"),
         Refused::LockScopeRequired => Some("lockScope"),
         Refused::ValidityDiffers(_) => Some("validFrom"),
         _ => None,

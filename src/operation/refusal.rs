@@ -395,6 +395,7 @@ pub(crate) fn refused_class(refused: &Refused) -> Class {
         | Refused::InvalidLicenseModel(_)
         | Refused::LockScopeRequired
         | Refused::QuotaOfUseTime(_)
+        | Refused::UseTimeOfQuota(_)
         | Refused::NotBySeats(_)
         | Refused::Contradiction(_)
         | Refused::TooMuch => Class::Unprocessable,
