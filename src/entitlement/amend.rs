@@ -64,8 +64,24 @@ pub fn seats(tx: &mut Transaction<'_>, license: Uuid, count: i64) -> Result<(), 
     set_sum(tx, license, Limited::Seats, |_| Some(count.max(0)))
 }
 
-/// One credit gives so much. It is active, and if it has ended it has no end any more; one that begins later still does.
-pub fn credit(tx: &mut Transaction<'_>, credit: Uuid, amount: i64) -> Result<(), Refused> {
+/// These credits of a license give so much together. If none of them gives anything, the first one is active again, and has no end
+/// that is past; one that begins later still does.
+pub fn credits(tx: &mut Transaction<'_>, license: Uuid, of: &[Uuid], amount: i64) -> Result<(), Refused> {
+    let limited = terms::of_license(found(tx, license)?)?.limited;
+    let Some(field) = amount_of(limited) else {
+        return Ok(());
+    };
+    let (graph, now) = (tx.graph(), tx.now());
+    let live = of.iter().filter_map(|id| graph.find(*id));
+    let live = live.filter(|credit| !credits::is_over(credit, now));
+    let live: Vec<Had> = live.map(|credit| Had::of(credit, limited, field)).collect();
+    match (live.is_empty(), of.first()) {
+        (true, Some(first)) => revive(tx, *first, amount),
+        _ => give(tx, &live, field, amount - sum(&live)?),
+    }
+}
+
+fn revive(tx: &mut Transaction<'_>, credit: Uuid, amount: i64) -> Result<(), Refused> {
     let node = found(tx, credit)?;
     let has_ended = time(&node, "validUntil").is_some_and(|until| until <= tx.now());
     let field = |name: &str| node.kind.field(name);
@@ -93,6 +109,9 @@ pub enum Increment {
 
 /// Milliseconds of use.
 pub fn use_time(tx: &mut Transaction<'_>, license: Uuid, ms: i64, increment: Increment) -> Result<(), Refused> {
+    if terms::of_license(found(tx, license)?)?.limited != Limited::UseTime {
+        return Err(Refused::UseTimeOfQuota(license));
+    }
     if ms < 1 {
         return Err(Refused::CountNotPositive(ms));
     }
@@ -109,9 +128,26 @@ struct Had {
     amount: Option<i64>,
     used: i64,
 }
-    if terms::of_license(found(tx, license)?)?.limited != Limited::UseTime {
-        return Err(Refused::UseTimeOfQuota(license));
+
+impl Had {
+    fn of(credit: Node<'_>, limited: Limited, field: u8) -> Self {
+        Self {
+            id: credit.id,
+            amount: credit.fields().get(field).and_then(Value::as_int),
+            used: credits::used(&credit, limited),
+        }
     }
+}
+
+fn amount_of(limited: Limited) -> Option<u8> {
+    let (kind, field) = limited.credit();
+    kind.field(field)
+}
+
+fn sum(credits: &[Had]) -> Result<i64, Refused> {
+    let mut finite = credits.iter().filter_map(|credit| credit.amount);
+    finite.try_fold(0i64, i64::checked_add).ok_or(Refused::TooMuch)
+}
 
 /// The oldest credit takes up the difference; when it has not enough to give, the next ones give too. Credits without a
 /// limit get one: the sum is a number from then on.
@@ -122,31 +158,29 @@ fn set_sum(
     wanted: impl FnOnce(i64) -> Option<i64>,
 ) -> Result<(), Refused> {
     let now = tx.now();
-    let (kind, field) = limited.credit();
-    let (Some(rel), Some(field)) = (
-        find_relation(RelationType::OneToMany, Kind::License, kind),
-        kind.field(field),
-    ) else {
+    let (kind, _) = limited.credit();
+    let rel = find_relation(RelationType::OneToMany, Kind::License, kind);
+    let Some((rel, field)) = rel.zip(amount_of(limited)) else {
         return Ok(());
     };
     let node = found(tx, license)?;
     let credits: Vec<Had> = node
         .hop(Hop::forward(rel), None)
         .filter(|(credit, _)| credits::is_usable(credit, now))
-        .map(|(credit, _)| Had {
-            id: credit.id,
-            amount: credit.fields().get(field).and_then(Value::as_int),
-            used: credits::used(&credit, limited),
-        })
+        .map(|(credit, _)| Had::of(credit, limited, field))
         .collect();
-    let mut finite = credits.iter().filter_map(|credit| credit.amount);
-    let sum = finite.try_fold(0i64, i64::checked_add).ok_or(Refused::TooMuch)?;
+    let sum = sum(&credits)?;
     let wanted = wanted(sum).ok_or(Refused::TooMuch)?;
     if credits.is_empty() {
         grant::credit(tx, license, limited, Some(wanted))?;
         return Ok(());
     }
-    for (credit, amount) in credits.iter().zip(spread(&credits, wanted - sum)) {
+    give(tx, &credits, field, wanted - sum)
+}
+
+/// So much more, or less.
+fn give(tx: &mut Transaction<'_>, credits: &[Had], field: u8, more: i64) -> Result<(), Refused> {
+    for (credit, amount) in credits.iter().zip(spread(credits, more)) {
         if credit.amount != Some(amount) {
             let fields = found(tx, credit.id)?.fields().with(field, Some(Value::Int(amount)));
             tx.update(credit.id, fields)?;

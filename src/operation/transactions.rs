@@ -122,7 +122,7 @@ impl DoneItem {
     /// Seats or uses the license has of the item; `None`: without limit. A license that is limited by something else has none to count, and
     /// what was ordered is told.
     fn quantity(&self, license: Node<'_>, now: Time) -> Option<i64> {
-        match share(license, self.item.id, now) {
+        match share(license, &self.item, now) {
             Ok(Share::Own { has, .. } | Share::All { has }) => has,
             Ok(Share::Gone(_)) => Some(0),
             Ok(Share::Uncounted) | Err(_) => Some(self.item.quantity),
@@ -138,6 +138,24 @@ pub struct KeptItem {
     pub external_id: String,
     pub product_id: Uuid,
     pub quantity: i64,
+    /// The ids it had before it was taken back and ordered anew, where a license of then was restored: its credit is of those.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub was: Vec<Uuid>,
+}
+
+impl KeptItem {
+    fn is(&self, id: Uuid) -> bool {
+        self.id == id || self.was.contains(&id)
+    }
+
+    /// Of the same external id.
+    fn joins(&mut self, other: &Self) {
+        for id in std::iter::once(other.id).chain(other.was.iter().copied()) {
+            if !self.is(id) {
+                self.was.push(id);
+            }
+        }
+    }
 }
 
 /// As it is kept with a license.
@@ -228,11 +246,10 @@ pub fn update(tx: &mut Transaction<'_>, who: &Who, owner: (Kind, Uuid), order: &
     who.require(Permission::Kind(Kind::License, Action::Update))?;
     let owner = prepare(tx.graph(), who, owner, order)?;
     let there = found(tx.graph(), owner, &order.external_id);
-    let Some(first) = there.first() else {
+    let Some(order_type) = type_of(&there).map(str::to_owned) else {
         let why = Fault::TransactionMissing(order.external_id.clone());
         return Err(at("/transaction/externalId", why));
     };
-    let order_type = first.order.order_type.clone();
     if order.order_type.as_ref().is_some_and(|sent| *sent != order_type) {
         return Err(at(
             "/transaction/type",
@@ -337,11 +354,17 @@ fn found(graph: &Graph, owner: Uuid, external_id: &str) -> Vec<Found> {
     all.into_iter().map(|(_, found)| found).collect()
 }
 
-/// The items of a transaction, each with the licenses that are left of it. What was written last of an item is so: a license that was
-/// restored has an older note.
+/// What was written last, as of items.
+fn type_of(there: &[Found]) -> Option<&str> {
+    let last = there.iter().rev().max_by_key(|found| found.updated);
+    last.map(|found| found.order.order_type.as_str())
+}
+
+/// The items of a transaction, one an external id, each with the licenses that are left of it. What was written last of an item is so:
+/// a license that was restored has an older note, perhaps of before the order was taken back and given anew.
 fn done(there: &[Found]) -> Vec<DoneItem> {
     let mut items: Vec<(Time, DoneItem)> = Vec::new();
-    let mut known: HashMap<Uuid, usize> = HashMap::new();
+    let mut known: HashMap<&str, usize> = HashMap::new();
     for Found {
         license,
         order,
@@ -349,7 +372,7 @@ fn done(there: &[Found]) -> Vec<DoneItem> {
     } in there
     {
         for item in &order.items {
-            let at = *known.entry(item.id).or_insert(items.len());
+            let at = *known.entry(&item.external_id).or_insert(items.len());
             if at == items.len() {
                 let done = DoneItem {
                     item: item.clone(),
@@ -360,9 +383,13 @@ fn done(there: &[Found]) -> Vec<DoneItem> {
             let (said, done) = &mut items[at];
             if *said < *updated {
                 *said = *updated;
-                done.item = item.clone();
+                let earlier = std::mem::replace(&mut done.item, item.clone());
+                done.item.joins(&earlier);
+            } else {
+                done.item.joins(item);
             }
-            if order.of.as_ref().is_none_or(|of| of.contains(&item.id)) {
+            let is_of = order.of.as_ref().is_none_or(|of| of.contains(&item.id));
+            if is_of && done.licenses.last() != Some(license) {
                 done.licenses.push(*license);
             }
         }
@@ -383,9 +410,8 @@ fn again(order: &Order, there: &[Found]) -> Result<Done, Error> {
             (external_id, product_id, quantity) == (&item.external_id, &item.product, &item.quantity)
         })
     };
-    let is_same = there.iter().all(|found| found.order.order_type == order.order_type())
-        && items.len() == order.items.len()
-        && order.items.iter().all(same);
+    let is_same =
+        type_of(there) == Some(order.order_type()) && items.len() == order.items.len() && order.items.iter().all(same);
     if !is_same {
         let why = Fault::TransactionDiffers(order.external_id.clone());
         return Err(at("/transaction/externalId", why));
@@ -433,6 +459,7 @@ fn granted(
         external_id: item.external_id.clone(),
         product_id: item.product,
         quantity: item.quantity,
+        was: Vec::new(),
     };
     for license in &licenses {
         let marked = mark_credit(tx, *license, kept.id);
@@ -466,8 +493,8 @@ pub(super) fn is_items(credit: Node<'_>) -> bool {
 
 /// What a license has of an item of an order.
 enum Share {
-    /// A credit of its own; one that is over gives nothing.
-    Own { credit: Uuid, has: Option<i64> },
+    /// Credits of its own: one, or more where one that was deleted was restored beside its successor. One that is over gives nothing.
+    Own { credits: Vec<Uuid>, has: Option<i64> },
     /// That credit is gone, and all there is is this item's.
     All { has: Option<i64> },
     /// That credit is gone: there is none, or those there are may be of others.
@@ -476,7 +503,7 @@ enum Share {
     Uncounted,
 }
 
-fn share(license: Node<'_>, item: Uuid, now: Time) -> Result<Share, Refused> {
+fn share(license: Node<'_>, item: &KeptItem, now: Time) -> Result<Share, Refused> {
     let terms = terms::of_license(license)?;
     let limited = terms.limited;
     let (kind, amount) = limited.credit();
@@ -484,24 +511,27 @@ fn share(license: Node<'_>, item: Uuid, now: Time) -> Result<Share, Refused> {
     let (Some((rel, amount)), false) = (rel.zip(kind.field(amount)), limited == Limited::UseTime) else {
         return Ok(Share::Uncounted);
     };
-    let has = |credit: &Node<'_>| credit.fields().get(amount).and_then(Value::as_int);
+    let has = |credit: Node<'_>| credit.fields().get(amount).and_then(Value::as_int);
     let credits = || license.hop(Hop::forward(rel), None).map(|(credit, _)| credit);
     let of = |credit: &Node<'_>| credit.fields().get(kind.field(ITEM)?).and_then(Value::as_uuid);
-    if let Some(own) = credits().find(|credit| of(credit) == Some(item)) {
-        let has = if credits::is_over(&own, now) {
-            Some(0)
-        } else {
-            has(&own)
-        };
-        return Ok(Share::Own { credit: own.id, has });
+    let own = || credits().filter(|credit| of(credit).is_some_and(|of| item.is(of)));
+    if own().next().is_some() {
+        return Ok(Share::Own {
+            credits: own().map(|credit| credit.id).collect(),
+            has: sum(own().filter(|credit| !credits::is_over(credit, now)).map(has)),
+        });
     }
     let is_others = || terms.pool || credits().any(|credit| of(&credit).is_some());
     if credits().next().is_none() || is_others() {
         return Ok(Share::Gone(limited));
     }
-    let mut valid = credits().filter(|credit| credits::is_usable(credit, now));
-    let sum = valid.try_fold(0i64, |sum, credit| has(&credit).map(|more| sum.saturating_add(more)));
-    Ok(Share::All { has: sum })
+    let has = sum(credits().filter(|credit| credits::is_usable(credit, now)).map(has));
+    Ok(Share::All { has })
+}
+
+/// One without limit makes all of them so.
+fn sum(mut amounts: impl Iterator<Item = Option<i64>>) -> Option<i64> {
+    amounts.try_fold(0i64, |sum, amount| Some(sum.saturating_add(amount?)))
 }
 
 /// What is written down with each license: what of the order it is, and of as many as `NOTED` allows all that was ordered, or the notes
@@ -581,9 +611,9 @@ fn changed(tx: &mut Transaction<'_>, item: &OrderItem, done: &mut DoneItem) -> R
         }
         // The license is asked, and not what was ordered last: its seats may be others since.
         let node = tx.graph().find(license).ok_or(Violation::NotFound { id: license })?;
-        match share(node, done.item.id, tx.now())? {
+        match share(node, &done.item, tx.now())? {
             Share::Own { has, .. } | Share::All { has } if has == Some(item.quantity) => {}
-            Share::Own { credit, .. } => amend::credit(tx, credit, item.quantity)?,
+            Share::Own { credits, .. } => amend::credits(tx, license, &credits, item.quantity)?,
             Share::Gone(limited) => {
                 grant::credit(tx, license, limited, Some(item.quantity))?;
                 mark_credit(tx, license, done.item.id)?;
@@ -607,6 +637,7 @@ mod tests {
                 external_id: index.to_string(),
                 product_id: Uuid::nil(),
                 quantity: 1,
+                was: Vec::new(),
             },
             licenses: (0..licenses)
                 .map(|license| Uuid::from_u64_pair(2, (index * licenses + license) as u64))
