@@ -140,7 +140,7 @@ impl Error {
                 } => Place::Pointer("/profileId".to_owned()),
                 TokenError::Dangling { .. } => Place::Pointer("/organizationId".to_owned()),
                 TokenError::ExpiresInPast(_) => Place::Pointer("/expiresAt".to_owned()),
-                TokenError::Name => Place::Pointer("/name".to_owned()),
+                TokenError::Name | TokenError::ServersName(_) => Place::Pointer("/name".to_owned()),
                 TokenError::Denied(_) | TokenError::NotFound(_) | TokenError::Violation(_) => Place::None,
             },
             Self::UnknownOperation(_) => Place::Parameter("operation".to_owned()),
@@ -223,6 +223,7 @@ fn token_code(error: &TokenError) -> &'static str {
         TokenError::Dangling { .. } => "danglingReference",
         TokenError::ExpiresInPast(_) => "expiresInPast",
         TokenError::Name => "valueDoesNotFit",
+        TokenError::ServersName(_) => "serverOwned",
         TokenError::NotFound(_) => "notFound",
         TokenError::Violation(violation) => refusal::violation_code(violation),
     }
@@ -239,6 +240,7 @@ fn token_help(error: &TokenError) -> &'static str {
         TokenError::Dangling { .. } => "it has to exist, and to be readable by the token that names it",
         TokenError::ExpiresInPast(_) => "send a time that is still to come, or none",
         TokenError::Name => "a few words about what the token is for",
+        TokenError::ServersName(_) => "call it something else",
         TokenError::NotFound(_) => "`GET /tokens` lists those there are",
         TokenError::Violation(violation) => refusal::violation_help(violation),
     }
@@ -247,7 +249,7 @@ fn token_help(error: &TokenError) -> &'static str {
 fn token_class(error: &TokenError) -> Class {
     match error {
         TokenError::Denied(denied) => refusal::denied_class(denied),
-        TokenError::Permission { .. } | TokenError::Name => Class::Unreadable,
+        TokenError::Permission { .. } | TokenError::Name | TokenError::ServersName(_) => Class::Unreadable,
         TokenError::NotHeld { .. } | TokenError::ProfileNotHeld(_) | TokenError::OtherOrganization => Class::Forbidden,
         TokenError::Dangling { .. } | TokenError::ExpiresInPast(_) => Class::Unprocessable,
         TokenError::NotFound(_) => Class::NotFound,

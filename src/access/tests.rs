@@ -780,6 +780,24 @@ fn a_bound_token_manages_those_of_its_organization() {
     assert!(token::list(&two.graph, &holds(&["License.read"], None), None, None).is_err());
 }
 
+/// Who came in by the password, and has had to prove it.
+#[test]
+fn who_replaces_a_password_stays_in() {
+    let mut two = two();
+    let profile = two.p;
+    let until = Time(NOW.0 + 1000);
+    let entered = |tx: &mut Transaction<'_>| token::of_login(tx, profile, &[], until);
+    let own = two.write(entered).unwrap();
+    let other = two.write(entered).unwrap();
+    let who = authenticate(&two.graph, &own, None, NOW).unwrap();
+    two.write(|tx| token::log_out(tx, &who, profile)).unwrap();
+    assert!(authenticate(&two.graph, &own, None, NOW).is_ok());
+    assert_eq!(
+        authenticate(&two.graph, &other, None, NOW).err(),
+        Some(AuthError::Invalid)
+    );
+}
+
 #[test]
 fn what_concerns_the_server_is_not_for_a_bound_token() {
     for permission in Permission::all() {

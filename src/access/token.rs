@@ -279,14 +279,30 @@ pub enum TokenError {
     ExpiresInPast(Time),
     #[error("the name is longer than {NAME_CHARS} characters, or has control characters")]
     Name,
+    #[error("the name `{0}` is of tokens that the server makes")]
+    ServersName(String),
     #[error("no token has the id `{0}`")]
     NotFound(Uuid),
     #[error(transparent)]
     Violation(#[from] Violation),
 }
 
-/// Makes a token and gives its id and its text, which is told only once.
+/// Makes a token and gives its id and its text, which is told only once. It is called as nothing that ends with a password or with a
+/// session is.
 pub fn create(tx: &mut Transaction<'_>, who: &Who, new: &NewToken) -> Result<(Uuid, String), TokenError> {
+    if let Some(name) = new
+        .name
+        .as_ref()
+        .filter(|name| [LOGIN, SESSION].contains(&name.as_str()))
+    {
+        who.require(Permission::TokenManage)?;
+        return Err(TokenError::ServersName(name.clone()));
+    }
+    given(tx, who, new)
+}
+
+/// The same, under a name that is the server's to give, too.
+pub fn given(tx: &mut Transaction<'_>, who: &Who, new: &NewToken) -> Result<(Uuid, String), TokenError> {
     who.require(Permission::TokenManage)?;
     let fits = |name: &str| name.chars().count() <= NAME_CHARS && !name.contains(char::is_control);
     if !new.name.as_deref().is_none_or(fits) {
@@ -358,8 +374,10 @@ fn make(tx: &mut Transaction<'_>, new: &NewToken) -> Result<(Uuid, String), Viol
     Ok((id, text))
 }
 
-/// How a token of a login is called, and how many that have ended one login sweeps away.
+/// How tokens of logins and of sessions are called, and no others: by that they are known. How many that have ended are swept away at
+/// once.
 const LOGIN: &str = "login";
+pub const SESSION: &str = "session";
 const SWEPT: usize = 16;
 
 /// Removes tokens of that name that were a profile's and have ended, a few at a time. Others of the profile may stand before

@@ -23,7 +23,7 @@ const BY_PROFILE: Rel = known(RelationType::OneToMany, Kind::Profile, Kind::Assi
 const PROFILES: Rel = known(RelationType::OneToMany, Kind::Person, Kind::Profile);
 const UNTIL: u8 = place(Kind::License, "validUntil");
 /// How tokens and licenses of a session are called: so they are known when they have ended.
-const NAME: &str = "session";
+const NAME: &str = token::SESSION;
 /// Those of a user and a site that have ended and that one new session sweeps away.
 const SWEPT: usize = 16;
 
@@ -91,7 +91,7 @@ pub(super) fn enter(
         organization: Some(site),
         expires: Some(until),
     };
-    let (_, token) = token::create(tx, who, &new).map_err(Error::from)?;
+    let (_, token) = token::given(tx, who, &new).map_err(Error::from)?;
     let node = |id: Uuid| tx.graph().find(id).ok_or(Violation::NotFound { id });
     let licenses = licenses.into_iter().map(|id| Ok(look::sold(node(id)?, |_| true, now)));
     Ok(Entered {
