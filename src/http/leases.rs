@@ -82,7 +82,7 @@ fn of_list(error: Error) -> Problem {
     error.into()
 }
 
-fn bad_cursor() -> Problem {
+pub(super) fn bad_cursor() -> Problem {
     Problem::bad_request("badCursor", "this cursor was not given for this list and this caller")
         .parameter("cursor")
         .help("a cursor goes on where the same list ended; begin again without one")

@@ -14,7 +14,7 @@ use super::object::Object;
 use super::operation::no_match;
 use super::problem::Problem;
 use super::write::{self, answer as written, still_known};
-use super::{Context, GRAPH_REVISION, auth, body};
+use super::{Context, GRAPH_REVISION, auth, body, leases};
 use crate::access::Who;
 use crate::access::token::{self, NewToken, TokenInfo};
 use crate::engine::{Reply, Write};
@@ -56,13 +56,19 @@ pub async fn answer(context: &Context, payload: Payload) -> Result<HttpResponse,
     }
 }
 
-/// Oldest first; `limit` and `cursor` (the serial of the last one seen) as in every list of our own. A page is cut where it would
-/// be longer than an answer may be, but for its first token.
+/// Oldest first; `limit` and `cursor` as in every list of our own. A page is cut where it would be longer than an answer may be, but for
+/// its first token.
 fn list(context: &Context, graph: &Graph, who: &Who) -> Result<HttpResponse, Problem> {
     let parameters = context.parameters(&["profileId", "limit", "cursor"])?;
     let limits = context.limits();
     let rows = parameters.rows(limits)?;
-    let (profile, after) = (parameters.id("profileId")?, parameters.number("cursor")?);
+    let profile = parameters.id("profileId")?;
+    let (cursors, question) = (&context.state.cursors, format!("tokens {profile:?}"));
+    let opened = |text| {
+        let place = cursors.find(text, &question, who.principal);
+        place.map(|[serial, _]| serial).ok_or_else(leases::bad_cursor)
+    };
+    let after = parameters.text("cursor").map(opened).transpose()?;
     let (mut body, mut told, mut last, mut more) = (b"{\"items\":[".to_vec(), 0, 0, false);
     for token in token::list(graph, who, profile, after).map_err(Error::from)? {
         let item = item(&token).to_string();
@@ -79,7 +85,8 @@ fn list(context: &Context, graph: &Graph, who: &Who) -> Result<HttpResponse, Pro
     }
     body.push(b']');
     if more {
-        body.extend_from_slice(format!(",\"nextCursor\":\"{last}\"").as_bytes());
+        let cursor = cursors.hide([last, 0], &question, who.principal);
+        body.extend_from_slice(format!(",\"nextCursor\":\"{cursor}\"").as_bytes());
     }
     body.push(b'}');
     Ok(HttpResponse::Ok()
