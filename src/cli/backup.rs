@@ -23,9 +23,8 @@ pub fn run(common: &Common, args: &Backup) -> Result<(), Failure> {
     }
     export::spare(&args.file)?;
     if let Some(left) = left_of_another(&args.file) {
-        return Err(Failure::refused(format!("`{}` is there", left.display())).help(
-            "it is of a database that bore this name: what is in it would be played onto the copy; name another file",
-        ));
+        return Err(Failure::refused(format!("`{}` is there", left.display()))
+            .help("it is of a database that bore this name, and would be taken for the copy's; name another file"));
     }
     let reached = args.place.reach(common, Missing::Refused)?;
     let mut answer = reached.client.get("/backup")?.reader();

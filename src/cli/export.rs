@@ -30,8 +30,8 @@ pub fn run(common: &Common, args: &Export) -> Result<(), Failure> {
     }
 }
 
-/// What a database has beside it under its name.
-pub(super) const BESIDE: [&str; 4] = ["-wal", "-shm", "-journal", ".lock"];
+/// What a database has beside it under its name; the last says that a seed is going into it.
+pub(super) const BESIDE: [&str; 5] = ["-wal", "-shm", "-journal", ".lock", ".seeding"];
 
 /// A database is not replaced, and nothing is written where it, or whoever opens it next, looks for what is its own.
 pub(super) fn spare(file: &Path) -> Result<(), Failure> {

@@ -327,7 +327,7 @@ fn what_is_written_replaces_no_database_and_is_no_part_of_another() {
         check(here, line, 1, "", "is a database");
     }
     // Nor what it has beside it, whether that is there now or not.
-    for suffix in ["-wal", "-shm", "-journal", ".lock"] {
+    for suffix in ["-wal", "-shm", "-journal", ".lock", ".seeding"] {
         for command in ["export", "backup"] {
             std::os::unix::fs::symlink(format!("seatgraph.db{suffix}"), here.join("its.ndjson")).expect("a link");
             for name in [&format!("seatgraph.db{suffix}"), "its.ndjson"] {
@@ -342,7 +342,7 @@ fn what_is_written_replaces_no_database_and_is_no_part_of_another() {
     }
     check(here, "query /Organization{count}", 0, "2\n", "");
     // One is killed, and its database removed, but not its log.
-    for suffix in ["-wal", "-shm", ".lock"] {
+    for suffix in ["-wal", "-shm", ".lock", ".seeding"] {
         let left = here.join(format!("copy.db{suffix}"));
         std::fs::write(&left, "left").expect("a file");
         check(here, "backup copy.db", 1, "", &format!("copy.db{suffix}` is there"));
