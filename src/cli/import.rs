@@ -17,6 +17,7 @@ use super::client::{Answer, Client};
 use super::output::{self, Output};
 use super::place::{Missing, Place};
 use super::{Common, Failure, progress};
+use crate::graph::LAST_KEPT_SERIAL;
 
 /// Where worlds are taken in.
 pub const PATH: &str = "/import";
@@ -148,8 +149,8 @@ fn lines(text: &[u8], are_answers: bool) -> Result<Vec<Numbered<'_>>, String> {
     Ok(lines)
 }
 
-/// The highest serial that lines of these files bring. What is no file is not read ahead, and what cannot be read is the server's
-/// to refuse.
+/// The highest serial that lines of these files bring. What is no file is not read ahead, and what cannot be read, or has a serial that
+/// no line may have, is the server's to refuse.
 fn last_serial(files: &[PathBuf]) -> Result<Option<u64>, Failure> {
     let mut last = None;
     for file in files.iter().filter(|file| file.is_file()) {
@@ -186,7 +187,8 @@ impl<'de> Visitor<'de> for Serials {
         let mut serial = None;
         while let Some(name) = members.next_key::<String>()? {
             if name == "serial" {
-                serial = members.next_value::<Value>()?.as_u64();
+                let sent = members.next_value::<Value>()?.as_u64();
+                serial = sent.filter(|serial| *serial <= LAST_KEPT_SERIAL);
             } else {
                 members.next_value::<IgnoredAny>()?;
             }

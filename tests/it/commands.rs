@@ -888,6 +888,17 @@ fn serials_of_a_file_are_kept_ahead_where_others_write() {
     assert_eq!(done.0, Some(0), "{done:?}");
     let found = ask("query /LicensedItem[@serial='51']{count}");
     assert_eq!(found.1, "1\n", "{found:?}");
+    // One that no line may have is refused where it stands, and keeps nothing ahead.
+    let high = format!("{},\"serial\":4611686018427387905}}\n", line("LicensedItem", "c"));
+    std::fs::write(
+        here.join("high.ndjson"),
+        format!("{}}}\n{high}", line("LicensedItem", "d")),
+    )
+    .expect("a file");
+    let done = ask("import high.ndjson");
+    let is_told = done.2.contains("high.ndjson: line 2: ") && done.2.contains("serialOutOfRange");
+    assert!(done.0 == Some(1) && is_told, "{done:?}");
+    assert_eq!(ask("query /LicensedItem{count}").1, "2\n");
 }
 
 #[test]
