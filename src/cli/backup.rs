@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use super::place::{Missing, Place};
+use super::place::Place;
 use super::{Common, Failure, export};
 use crate::storage::followed;
 
@@ -26,7 +26,7 @@ pub fn run(common: &Common, args: &Backup) -> Result<(), Failure> {
         return Err(Failure::refused(format!("`{}` is there", left.display()))
             .help("it is of a database that bore this name, and would be taken for the copy's; name another file"));
     }
-    let reached = args.place.reach(common, Missing::Refused)?;
+    let reached = args.place.reach_to_read(common)?;
     let mut answer = reached.client.get("/backup")?.reader();
     export::to_file(&mut answer, &args.file, "backing up")
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use super::place::{Missing, Place};
+use super::place::Place;
 use super::{Common, Failure, progress};
 use crate::storage::followed;
 
@@ -22,7 +22,7 @@ pub struct Export {
 pub fn run(common: &Common, args: &Export) -> Result<(), Failure> {
     let file = args.file.as_deref().filter(|file| *file != Path::new("-"));
     file.map_or(Ok(()), spare)?;
-    let reached = args.place.reach(common, Missing::Refused)?;
+    let reached = args.place.reach_to_read(common)?;
     let mut answer = reached.client.get("/export")?.reader();
     match file {
         Some(file) => to_file(&mut answer, file, "exporting"),

@@ -41,7 +41,7 @@ pub fn run(common: &Common, args: &Key) -> Result<(), Failure> {
 }
 
 fn list(common: &Common, args: &List) -> Result<(), Failure> {
-    let reached = args.place.reach(common, Missing::Refused)?;
+    let reached = args.place.reach_to_read(common)?;
     let answer = reached.client.get("/keys")?.json()?;
     let keys = answer["items"].as_array().cloned().unwrap_or_default();
     match common.output {

@@ -103,7 +103,7 @@ fn create(common: &Common, args: &Create) -> Result<(), Failure> {
 }
 
 fn list(common: &Common, args: &List) -> Result<(), Failure> {
-    let reached = args.place.reach(common, Missing::Refused)?;
+    let reached = args.place.reach_to_read(common)?;
     let mut tokens: Vec<Value> = Vec::new();
     let mut target = "/tokens".to_owned();
     loop {

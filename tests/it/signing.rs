@@ -200,6 +200,12 @@ fn keys_lie_sealed_where_there_is_a_secret() {
         (&list[0]["id"], &list[0]["sealed"], &list[0]["state"]),
         (&Value::from(id.trim_end()), &Value::from(true), &Value::from("active"))
     );
+    // What only asks makes no secret, by whatever name the file of one is looked for.
+    let mistyped = [("SEATGRAPH_KEYS__FILE", "mistyped")];
+    for line in ["key list", "token list", "export all.ndjson", "backup copy.db"] {
+        run(&format!("{line} --database a.db"), &mistyped, 0, "");
+        assert!(!here.join("mistyped").exists(), "{line}");
+    }
     // Nobody is to find an open key beside the sealed one by having forgotten the secret.
     run(rotate, &[], 4, "keySecretMissing");
     assert!(!holds(here, "a.db", "plain:"));
