@@ -280,7 +280,7 @@ impl From<Unable> for Problem {
     fn from(unable: Unable) -> Self {
         match unable {
             Unable::Sealed(_) => Self::new(StatusCode::SERVICE_UNAVAILABLE, "signingKeySealed", unable.to_string()).help(
-                "it was sealed with another SEATGRAPH_KEY_SECRET or `keys.file`; give that one, or make a new key by `seatgraph key rotate`",
+                "it was sealed with another SEATGRAPH_KEY_SECRET or `keys.file`: give that one, or, if it is lost, any other, and make a new key by `seatgraph key rotate`",
             ),
             Unable::NoSecret => Self::new(StatusCode::SERVICE_UNAVAILABLE, "keySecretMissing", unable.to_string())
                 .help("set SEATGRAPH_KEY_SECRET or `keys.file`, to the secret there was or to a new one"),

@@ -206,6 +206,9 @@ fn keys_lie_sealed_where_there_is_a_secret() {
         run(&format!("{line} --database a.db"), &mistyped, 0, "");
         assert!(!here.join("mistyped").exists(), "{line}");
     }
+    // Without a secret the key can be opened by none, and no other be made.
+    let signed = "query /Organization[@name='ACME'].jwt?alg=EdDSA --database a.db";
+    run(signed, &[], 4, "give that one, or, if it is lost, any other");
     // Nobody is to find an open key beside the sealed one by having forgotten the secret.
     run(rotate, &[], 4, "keySecretMissing");
     assert!(!holds(here, "a.db", "plain:"));
