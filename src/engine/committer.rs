@@ -162,7 +162,9 @@ impl Committer {
                 // It has what was not stored. Nothing is decided upon it any more, so it is dropped rather than undone.
                 self.copies.discard();
                 match failure {
-                    Failure::Storage(StorageError::Unsure(why)) => self.leave_open(jobs, batch.outcomes, &why),
+                    Failure::Storage(StorageError::Unsure(why)) if batch.outcomes.len() == jobs.len() => {
+                        self.leave_open(jobs, batch.outcomes, &why);
+                    }
                     _ => self.refuse_all(jobs),
                 }
                 watch.is_over(Phase::Answer);
