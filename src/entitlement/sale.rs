@@ -161,10 +161,11 @@ pub fn of_buyer(license: Node<'_>) -> Option<Node<'_>> {
     all.find(|assignment| is_buyers(*assignment))
 }
 
-/// May whoever sold a license take this along with it? What others allocated or assigned on it is theirs to take back first. What
-/// readers of a set used is not: it came by the sale.
-pub fn may_be_taken_back(going: Node<'_>) -> Result<(), Refused> {
-    let is_theirs = || going.parent(ruled::ALLOCATED).is_some() || seated::is_own(&going);
+/// May whoever sold a license take this along with it? What others allocated or assigned on it is theirs to take back first, as
+/// long as it is assigned by that: nobody could take back what has ended. What readers of a set used is not theirs: it came by the sale.
+pub fn may_be_taken_back(going: Node<'_>, now: Time) -> Result<(), Refused> {
+    let is_given = || going.parent(ruled::ALLOCATED).is_some() || seated::is_own(&going);
+    let is_theirs = || is_given() && seated::is_assigned(&going, now);
     let license = match going.kind {
         Kind::GroupAssignment => going.parent(seated::GROUPS),
         Kind::Assignment if !is_buyers(going) && is_theirs() => going.parent(BY_LICENSE),

@@ -193,7 +193,7 @@ impl Removal {
         let patience = Duration::from_millis(self.limits.wait_ms);
         let mut waited = Duration::ZERO;
         let (engine, left, who) = (self.state.engine.clone(), rest.clone(), self.who.clone());
-        beside(move || Ok(left.may_go(&engine.snapshot(), &who)?)).await?;
+        beside(move || Ok(left.may_go(&engine.snapshot(), &who, engine.now())?)).await?;
         loop {
             if self.state.is_stopping() {
                 return Err(self.partly(WriteError::<Error>::Stopped.into(), &rest));

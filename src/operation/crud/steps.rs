@@ -16,7 +16,7 @@ use crate::entitlement::{Refused, going};
 use crate::error::Error;
 use crate::graph::{Graph, Node, Part, Transaction};
 use crate::limits::{Limit, Limits};
-use crate::model::{Change, Kind};
+use crate::model::{Change, Kind, Time};
 use crate::operation::login;
 use crate::selector::ast::Selector;
 
@@ -54,7 +54,7 @@ impl<E> Undeleted<E> {
 
 /// What else may keep one of those that would go from going, with all of it. Asked of each: of the whole before anything goes, and
 /// in each step of what goes in it, since others write in between.
-pub type Allows = fn(Node<'_>) -> Result<(), Refused>;
+pub type Allows = fn(Node<'_>, Time) -> Result<(), Refused>;
 
 /// What was selected, and how many of the first of them are gone.
 #[derive(Clone, Debug)]
@@ -91,16 +91,16 @@ impl Rest {
     }
 
     /// May all go that would go with it? Asked of the whole before the first of several steps, and in each of what goes in it.
-    pub fn may_go(&self, graph: &Graph, who: &Who) -> Result<(), Error> {
+    pub fn may_go(&self, graph: &Graph, who: &Who, now: Time) -> Result<(), Error> {
         let view = View::new(graph, who);
         let mut found = self.left().iter().filter_map(|target| target.find(graph));
         found.try_for_each(|node| view.owns_cascade(node))?;
-        self.is_allowed(graph, self.left())
+        self.is_allowed(graph, self.left(), now)
     }
 
-    fn is_allowed(&self, graph: &Graph, targets: &[Target]) -> Result<(), Error> {
+    fn is_allowed(&self, graph: &Graph, targets: &[Target], now: Time) -> Result<(), Error> {
         let found = targets.iter().filter_map(|target| target.find(graph));
-        allowed(self.allows, graph, found.map(|node| node.id))
+        allowed(self.allows, graph, found.map(|node| node.id), now)
     }
 
     /// Would what is left go in one commit?
@@ -119,9 +119,14 @@ impl Rest {
 }
 
 /// Of these, and of all that goes with them.
-fn allowed(allows: Option<Allows>, graph: &Graph, mut ids: impl Iterator<Item = Uuid>) -> Result<(), Error> {
+fn allowed(
+    allows: Option<Allows>,
+    graph: &Graph,
+    mut ids: impl Iterator<Item = Uuid>,
+    now: Time,
+) -> Result<(), Error> {
     match allows {
-        Some(allows) => ids.try_for_each(|id| graph.cascade(id).try_for_each(allows).map_err(refused)),
+        Some(allows) => ids.try_for_each(|id| graph.cascade(id).try_for_each(|going| allows(going, now)).map_err(refused)),
         None => Ok(()),
     }
 }
@@ -171,7 +176,7 @@ pub fn delete_found(
         return Err(Undeleted::Large(rest));
     }
     // Not of what does not fit: it may be long, and others wait.
-    rest.is_allowed(tx.graph(), rest.left())?;
+    rest.is_allowed(tx.graph(), rest.left(), tx.now())?;
     Ok(finished(tx, who, &rest)?)
 }
 
@@ -256,7 +261,7 @@ pub fn step(
             closed
         }
         _ => {
-            rest.is_allowed(graph, &whole)?;
+            rest.is_allowed(graph, &whole, tx.now())?;
             take(tx, who, &whole)?;
             Vec::new()
         }
@@ -315,7 +320,7 @@ fn part_of(tx: &mut Transaction<'_>, who: &Who, rest: &Rest, target: Target, lim
     match graph.part_of_cascade(target.end.id, limit, going::first) {
         // It cannot be parted: then the bound gives way.
         None => {
-            rest.is_allowed(graph, &[target])?;
+            rest.is_allowed(graph, &[target], tx.now())?;
             take(tx, who, &[target])
         }
         Some(Part::Entities { children }) => children_of(tx, who, rest, children),
@@ -335,7 +340,7 @@ fn part_of(tx: &mut Transaction<'_>, who: &Who, rest: &Rest, target: Target, lim
 
 /// They go with all that goes with them.
 fn children_of(tx: &mut Transaction<'_>, who: &Who, rest: &Rest, children: Vec<Uuid>) -> Result<(), Error> {
-    allowed(rest.allows, tx.graph(), children.iter().copied())?;
+    allowed(rest.allows, tx.graph(), children.iter().copied(), tx.now())?;
     let view = View::new(tx.graph(), who);
     let mut found = children.iter().filter_map(|id| tx.graph().find(*id));
     found.try_for_each(|node| view.owns_cascade(node))?;
@@ -370,7 +375,7 @@ pub fn delete_rest(
     for node in rest.left().iter().filter_map(|target| target.find(tx.graph())) {
         may_go(tx, &view, node)?;
     }
-    rest.is_allowed(tx.graph(), rest.left())?;
+    rest.is_allowed(tx.graph(), rest.left(), tx.now())?;
     Ok(finished(tx, who, &rest)?)
 }
 

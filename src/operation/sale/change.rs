@@ -129,7 +129,7 @@ pub(super) fn made(
 /// As the audit has it.
 pub const TAKES_BACK: &str = "TakeLicenseBack";
 
-/// Takes one back that was sold, with all that hangs on it, unless others gave somebody a seat of it.
+/// Takes one back that was sold, with all that hangs on it, unless others gave somebody a seat of it that has not ended.
 pub fn take_back(
     tx: &mut Transaction<'_>,
     who: &Who,

@@ -187,7 +187,7 @@ fn sweep(tx: &mut Transaction<'_>, site: Uuid, profile: Uuid, limits: &Limits) -
     let mut room = usize::try_from(limits.cascade).unwrap_or(usize::MAX);
     for license in ended {
         let fits = tx.graph().cascade_size([license], room);
-        let may_go = |going: Node<'_>| sale::may_be_taken_back(going).is_ok();
+        let may_go = |going: Node<'_>| sale::may_be_taken_back(going, now).is_ok();
         if fits.is_some() && tx.graph().cascade(license).all(may_go) {
             room -= tx.remove_cascading(license)?;
         }
