@@ -1,23 +1,23 @@
 //! An assignment whose end has passed is none: it holds no seat, opens nothing, and was made by nobody. Whoever makes one of
-//! the same license and profile makes it of that: it keeps its id and its leases, and nothing else (`licensing.md` 3). Only a
-//! generic write that gives one a later end goes on with what there was.
+//! the same license and profile makes it of that: it keeps its id, its leases and who bought the license, and nothing
+//! else (`licensing.md` 3). Only a generic write that gives one a later end goes on with what there was.
 
 use uuid::Uuid;
 
 use crate::graph::{Transaction, Violation};
-use crate::model::{Entity, Fields, Time};
+use crate::model::{Entity, Time};
 
 use super::ruled::{ALLOCATED, LEASED};
 use super::seated::BY_GROUP;
-use super::select;
+use super::{sale, select};
 
 /// Of an assignment, or of its license.
 pub fn has_ended(entity: &Entity, now: Time) -> bool {
     select::end(entity).is_some_and(|until| until <= now)
 }
 
-/// Leaves nothing of one that has ended: neither a field, nor the rule, the record or the group it was made by. To be called
-/// before anything is written over it; one that lasts stays as it is.
+/// Leaves nothing of one that has ended, but for who bought: neither another field, nor the rule, the record or the group it was
+/// made by. To be called before anything is written over it; one that lasts stays as it is.
 pub fn forget(tx: &mut Transaction<'_>, assignment: Uuid) -> Result<(), Violation> {
     let found = tx.graph().find(assignment);
     let node = found.ok_or(Violation::NotFound { id: assignment })?;
@@ -30,5 +30,6 @@ pub fn forget(tx: &mut Transaction<'_>, assignment: Uuid) -> Result<(), Violatio
             tx.unrelate(rel, parent, assignment)?;
         }
     }
-    tx.update(assignment, Fields::default())
+    let kept = tx.graph().find(assignment).map(sale::kept).unwrap_or_default();
+    tx.update(assignment, kept)
 }

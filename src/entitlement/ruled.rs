@@ -332,7 +332,7 @@ pub fn give_back(tx: &mut Transaction<'_>, assignment: Uuid) -> Result<(), Viola
     }
 }
 
-/// A reservation ends; nothing is left of an assignment by which nothing was leased. A denial, written since by somebody
+/// A reservation ends; nothing is left of an assignment by which nothing was leased or bought. A denial, written since by somebody
 /// else, is no reservation: it stays.
 pub(super) fn clear(tx: &mut Transaction<'_>, assignment: Uuid) -> Result<(), Violation> {
     let node = tx
@@ -343,7 +343,7 @@ pub(super) fn clear(tx: &mut Transaction<'_>, assignment: Uuid) -> Result<(), Vi
         let fields = node.fields().with(GRANTS_ACCESS, None);
         return tx.update(assignment, fields);
     }
-    if node.hop_count(Hop::forward(LEASES)) == 0 {
+    if node.hop_count(Hop::forward(LEASES)) == 0 && !sale::was_buyers(node) {
         return tx.remove(assignment);
     }
     let fields = [RESERVATION, FROM, UNTIL, GRANTS_ACCESS]

@@ -155,10 +155,21 @@ pub fn is_buyers(assignment: Node<'_>) -> bool {
     assignment.fields().get(BOUGHT) == Some(&Value::Bool(true))
 }
 
+/// Was it that, whatever it is by now? The license stays one that was sold to this user.
+pub fn was_buyers(assignment: Node<'_>) -> bool {
+    assignment.fields().get(BOUGHT).is_some()
+}
+
+/// What an assignment that has ended leaves to one that is made of it: who bought, and that the seat is the buyer's no longer.
+pub(super) fn kept(assignment: Node<'_>) -> Fields {
+    let bought = was_buyers(assignment).then_some((BOUGHT, Value::Bool(false)));
+    bought.into_iter().collect()
+}
+
 /// The buyer's, if it was sold to one user.
 pub fn of_buyer(license: Node<'_>) -> Option<Node<'_>> {
     let mut all = license.hop(Hop::forward(BY_LICENSE), None).map(|(one, _)| one);
-    all.find(|assignment| is_buyers(*assignment))
+    all.find(|assignment| was_buyers(*assignment))
 }
 
 /// May whoever sold a license take this along with it? What others allocated or assigned on it is theirs to take back first, as
@@ -168,7 +179,7 @@ pub fn may_be_taken_back(going: Node<'_>, now: Time) -> Result<(), Refused> {
     let is_theirs = || is_given() && seated::is_assigned(&going, now);
     let license = match going.kind {
         Kind::GroupAssignment => going.parent(seated::GROUPS),
-        Kind::Assignment if !is_buyers(going) && is_theirs() => going.parent(BY_LICENSE),
+        Kind::Assignment if !was_buyers(going) && is_theirs() => going.parent(BY_LICENSE),
         _ => None,
     };
     license.map_or(Ok(()), |license| Err(Refused::AssignedByOthers(license.id)))

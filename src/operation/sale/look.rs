@@ -251,7 +251,7 @@ pub fn list(
                 let license = assignment.parent(BY_LICENSE);
                 if let Some(license) = license
                     && fits(license)?
-                    && sale::is_buyers(assignment)
+                    && sale::was_buyers(assignment)
                 {
                     found.push(license);
                 }
