@@ -219,8 +219,8 @@ fn reserved(
             let other = node.parent(ALLOCATED).map(|other| other.id);
             tx.update(id, fields)?;
             // Of another organization it can only be while the license was that one's.
-            if let Some(other) = other.filter(|other| *other != record) {
-                tx.unrelate(ALLOCATED, other, id)?;
+            if other.is_some_and(|other| other != record) {
+                ruled::leave_record(tx, id)?;
             }
             if other != Some(record) {
                 tx.relate(ALLOCATED, record, id, Fields::default())?;

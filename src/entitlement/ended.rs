@@ -7,7 +7,7 @@ use uuid::Uuid;
 use crate::graph::{Transaction, Violation};
 use crate::model::{Entity, Time};
 
-use super::ruled::{ALLOCATED, LEASED};
+use super::ruled::{self, LEASED};
 use super::seated::BY_GROUP;
 use super::{sale, select};
 
@@ -24,7 +24,8 @@ pub fn forget(tx: &mut Transaction<'_>, assignment: Uuid) -> Result<(), Violatio
     if !has_ended(&node, tx.now()) {
         return Ok(());
     }
-    for rel in [LEASED, ALLOCATED, BY_GROUP] {
+    ruled::leave_record(tx, assignment)?;
+    for rel in [LEASED, BY_GROUP] {
         let parent = tx.graph().find(assignment).and_then(|node| node.parent(rel));
         if let Some(parent) = parent.map(|parent| parent.id) {
             tx.unrelate(rel, parent, assignment)?;

@@ -286,6 +286,21 @@ pub fn leave(tx: &mut Transaction<'_>, assignment: Uuid) -> Result<(), Violation
     relink(tx, assignment, None)
 }
 
+/// It is no record's any more, by somebody else's wish. A record goes with the last of what it allocates: empty, it would only keep
+/// its user from what rules give.
+pub(super) fn leave_record(tx: &mut Transaction<'_>, assignment: Uuid) -> Result<(), Violation> {
+    let record = tx.graph().find(assignment).and_then(|node| node.parent(ALLOCATED));
+    let Some((record, is_last)) = record.map(|record| (record.id, record.hop_count(Hop::forward(ALLOCATED)) == 1))
+    else {
+        return Ok(());
+    };
+    tx.unrelate(ALLOCATED, record, assignment)?;
+    if is_last {
+        tx.remove(record)?;
+    }
+    Ok(())
+}
+
 /// Has the group a rule that opens the license to its members?
 pub(super) fn is_for(group: Node<'_>, license: Node<'_>) -> bool {
     let ruled = opened(license);

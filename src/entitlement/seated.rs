@@ -200,10 +200,7 @@ pub fn take_back(tx: &mut Transaction<'_>, assignment: Uuid) -> Result<(), Refus
         reserve::may_release(license)?;
     }
     ruled::relink(tx, assignment, None)?;
-    let record = found(tx, assignment)?.parent(ALLOCATED).map(|record| record.id);
-    if let Some(record) = record {
-        tx.unrelate(ALLOCATED, record, assignment)?;
-    }
+    ruled::leave_record(tx, assignment)?;
     strip(tx, assignment)?;
     Ok(ruled::clear(tx, assignment)?)
 }
