@@ -37,7 +37,7 @@ const LOOK: Duration = Duration::from_secs(1);
 /// So often until the rest is given up that the client of a connection that is gone does not take.
 const PATIENCE: u32 = 300;
 
-/// So long a client that has more to say may take the last answer.
+/// So long a client may take the last answer, if it does not close its end sooner.
 const LEAVING: Duration = Duration::from_secs(1);
 
 pub(super) struct Connection {
@@ -382,8 +382,8 @@ impl AsyncWrite for Connection {
         flushed
     }
 
-    /// Where more has come than was read, the client's end is waited for: a socket that is closed with bytes nobody has read takes
-    /// back what its client has not got yet.
+    /// Where more has come than was read, or may yet come behind the last answer, the client's end is waited for: a socket that is
+    /// closed, and is sent more or has bytes nobody has read, takes back what its client has not got yet.
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = &mut *self;
         ready!(this.outgoing.poll_sent(context, &this.sender))?;
@@ -396,7 +396,7 @@ impl AsyncWrite for Connection {
             };
         }
         shutdown(&*this.outgoing, Shutdown::Write)?;
-        if this.held.is_empty() {
+        if this.held.is_empty() && !this.outgoing.turns.borrow().is_last() {
             return Poll::Ready(Ok(()));
         }
         this.leaving = Some(Box::pin(rt::time::sleep(LEAVING)));

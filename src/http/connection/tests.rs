@@ -8,7 +8,7 @@ use actix_web::dev::Payload;
 use actix_web::rt;
 use futures_util::StreamExt;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::oneshot;
 
 use super::Connection;
@@ -22,10 +22,13 @@ async fn pair(sender: &Rc<Sender>) -> (Connection, TcpStream) {
 }
 
 async fn watched(sender: &Rc<Sender>, watch: &Rc<Watch>) -> (Connection, TcpStream) {
+    of_client(TcpSocket::new_v4().expect("a socket"), sender, watch).await
+}
+
+async fn of_client(client: TcpSocket, sender: &Rc<Sender>, watch: &Rc<Watch>) -> (Connection, TcpStream) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-    let client = TcpStream::connect(listener.local_addr().expect("its address"))
-        .await
-        .expect("a client");
+    let client = client.connect(listener.local_addr().expect("its address"));
+    let client = client.await.expect("a client");
     let (socket, _) = listener.accept().await.expect("a connection");
     (Connection::new(socket, Rc::clone(sender), watch), client)
 }
@@ -218,6 +221,63 @@ fn what_a_client_does_not_take_is_kept_when_the_connection_is_dropped() {
         let mut found = Vec::new();
         client.read_to_end(&mut found).await.expect("read");
         assert_eq!(found.len(), sent);
+    });
+}
+
+/// A socket that is closed at once answers what comes later by taking back what its client has not read yet.
+#[test]
+fn the_last_answer_is_whole_for_a_client_that_says_more_while_it_reads() {
+    rt::System::new().block_on(async {
+        let sender = Rc::new(Sender::new(Ring::new()));
+        let client = TcpSocket::new_v4().expect("a socket");
+        client.set_recv_buffer_size(4096).expect("a small one");
+        let (mut connection, mut client) = of_client(client, &sender, &Rc::default()).await;
+        client.write_all(b"GET / HTTP/1.1\r\n\r\n").await.expect("sent");
+        assert_eq!(connection.read(&mut [0; 100]).await.expect("a head"), 18);
+        let mut under_way = UnderWay::new(connection.outgoing(), Body::Length(0));
+        under_way.ends();
+        let whole = answer(0, 0, 100_000);
+        let sent = whole.clone();
+        let server = rt::spawn(async move {
+            connection.write_all(&sent).await.expect("written");
+            connection.flush().await.expect("flushed");
+            drop(under_way);
+            connection.shutdown().await.expect("its end");
+        });
+        let mut found = Vec::new();
+        while found.len() < whole.len() {
+            // Some of it comes when all is written.
+            client.write_all(b"GET / HTTP/1.1\r\n\r\n").await.expect("sent");
+            rt::time::sleep(Duration::from_millis(5)).await;
+            let mut some = [0; 2000];
+            let count = client.read(&mut some).await.expect("read");
+            assert_ne!(count, 0, "after {}", found.len());
+            found.extend_from_slice(&some[..count]);
+        }
+        assert!(found == whole);
+        assert_eq!(client.read(&mut [0; 8]).await.expect("the end"), 0);
+        drop(client);
+        server.await.expect("no panic");
+    });
+}
+
+#[test]
+fn only_for_a_client_that_was_just_answered_a_connection_stays() {
+    async fn is_kept(answered: bool, gone: bool) -> bool {
+        let sender = Rc::new(Sender::new(Ring::new()));
+        let (mut connection, client) = pair(&sender).await;
+        if answered {
+            UnderWay::new(connection.outgoing(), Body::Length(0)).ends();
+        }
+        let client = Some(client).filter(|_| !gone);
+        let ended = rt::time::timeout(Duration::from_millis(500), connection.shutdown()).await;
+        drop(client);
+        ended.is_err()
+    }
+    rt::System::new().block_on(async {
+        assert!(!is_kept(false, false).await);
+        assert!(!is_kept(true, true).await);
+        assert!(is_kept(true, false).await);
     });
 }
 

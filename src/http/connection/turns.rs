@@ -132,6 +132,11 @@ impl Turns {
         self.place == Place::Whole && self.is_answered && self.is_last
     }
 
+    /// The connection ends with an answer that was given.
+    pub(super) fn is_last(&self) -> bool {
+        self.is_answered && self.is_last
+    }
+
     /// All of the request has gone on.
     pub(super) fn is_whole(&self) -> bool {
         self.place == Place::Whole
