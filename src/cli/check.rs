@@ -72,7 +72,7 @@ pub fn run(common: &Common, args: &Check) -> Result<(), Failure> {
     }
     match common.output {
         Output::Json => output::json(result)?,
-        Output::Table => output::line(&told(result))?,
+        Output::Table => output::lines(&told(result))?,
     }
     if is_granted {
         Ok(())

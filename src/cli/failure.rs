@@ -1,7 +1,9 @@
 //! How a command ends: its exit code, and what is said on standard error when it did not do what was asked.
 
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::process::ExitCode;
+
+use super::output::plain;
 
 /// What scripts may rely on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,7 +31,7 @@ impl From<Exit> for ExitCode {
 #[derive(Debug)]
 pub struct Failure {
     pub exit: Exit,
-    /// Lower-case, without a period.
+    /// Lower-case, without a period. Empty where there is nothing to say.
     pub message: String,
     pub help: Option<String>,
     /// Bytes of the selector that was not understood; the command that sent it draws the caret.
@@ -64,17 +66,25 @@ impl Failure {
 
     /// On standard error. That it cannot be written there is nobody's to hear.
     pub fn tell(&self) {
+        let _ = std::io::stderr().lock().write_all(self.told().as_bytes());
+    }
+
+    /// The message and, set in, what follows it. Either may quote what was imported.
+    fn told(&self) -> String {
         // A no was told as the result it is.
-        if self.exit == Exit::No {
-            return;
+        if self.exit == Exit::No || self.message.is_empty() {
+            return String::new();
         }
-        let mut text = format!("seatgraph: {}\n", self.message);
-        if let Some(help) = &self.help {
-            for line in help.lines() {
-                text.push_str(&format!("  {line}\n"));
-            }
+        let mut lines = self
+            .message
+            .lines()
+            .chain(self.help.iter().flat_map(|help| help.lines()));
+        let first = lines.next().map_or_else(String::new, plain);
+        let mut text = format!("seatgraph: {first}\n");
+        for line in lines {
+            text.push_str(&format!("  {}\n", plain(line)));
         }
-        let _ = std::io::stderr().lock().write_all(text.as_bytes());
+        text
     }
 }
 
@@ -82,6 +92,26 @@ impl Failure {
 /// but not success either.
 impl From<std::io::Error> for Failure {
     fn from(error: std::io::Error) -> Self {
-        Self::refused(error.to_string())
+        Self::refused(match error.kind() {
+            ErrorKind::BrokenPipe => String::new(),
+            _ => error.to_string(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_went_wrong_is_told_in_plain_letters() {
+        let check = |failure: Failure, expected: &str| assert_eq!(failure.told(), expected);
+        check(Failure::refused("no"), "seatgraph: no\n");
+        check(
+            Failure::refused("`a\u{1b}]0;x\u{7}\nb`").help("at `/\u{202e}c`\n /\u{9b}2J\n  ^"),
+            "seatgraph: `a\u{fffd}]0;x\u{fffd}\n  b`\n  at `/\u{fffd}c`\n   /\u{fffd}2J\n    ^\n",
+        );
+        check(Failure::new(Exit::No, ""), "");
+        check(std::io::Error::from(ErrorKind::BrokenPipe).into(), "");
     }
 }

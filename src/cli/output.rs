@@ -28,6 +28,19 @@ pub fn line(text: &str) -> Result<(), Failure> {
     Ok(out.flush()?)
 }
 
+/// Lines for a person to read.
+pub fn lines(text: &str) -> Result<(), Failure> {
+    line(&text.lines().map(plain).collect::<Vec<_>>().join("\n"))
+}
+
+/// As it may stand on a terminal: names are anybody's, and what they hold must neither command it nor turn what is read around.
+pub fn plain(text: &str) -> String {
+    let commands =
+        |letter: char| letter.is_control() || matches!(letter, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let shown = |letter: char| if commands(letter) { '\u{fffd}' } else { letter };
+    text.chars().map(shown).collect()
+}
+
 pub fn json(value: &Value) -> Result<(), Failure> {
     line(&serde_json::to_string_pretty(value).map_err(|error| Failure::refused(error.to_string()))?)
 }
@@ -54,12 +67,14 @@ pub fn table(objects: &[Value]) -> String {
     };
     columns.sort_by_key(|name| place(name));
     let mut table = Table::new();
-    table.load_style(presets::NOTHING).set_header(&columns);
+    table
+        .load_style(presets::NOTHING)
+        .set_header(columns.iter().map(|name| plain(name)));
     for object in objects {
         table.add_row(
             columns
                 .iter()
-                .map(|name| object.get(*name).map_or_else(String::new, cell)),
+                .map(|name| object.get(*name).map_or_else(String::new, |value| plain(&cell(value)))),
         );
     }
     table
@@ -72,10 +87,7 @@ pub fn table(objects: &[Value]) -> String {
 
 fn cell(value: &Value) -> String {
     match value {
-        Value::String(text) => text
-            .chars()
-            .map(|char| if char.is_control() { '\u{fffd}' } else { char })
-            .collect(),
+        Value::String(text) => text.clone(),
         Value::Object(members) if members.get("__objType").is_some_and(|kind| kind == "HashMap") => references(value),
         Value::Array(items) if items.iter().all(Value::is_string) => {
             items.iter().map(cell).collect::<Vec<_>>().join(" ")
@@ -120,6 +132,10 @@ mod tests {
             json!([{"referenceFields": {"__objType": "HashMap", "Entries": [
                 {"key": {"value": "ref_A_id"}, "value": {"value": "7"}}]}}]),
             " referenceFields\n ref_A_id=7",
+        );
+        check(
+            json!([{"a": "\u{1b}]0;x\u{7}", "b": ["\u{9b}2J"], "c": {"d": "\u{202e}x\u{2069}"}}]),
+            " a       b    c\n \u{fffd}]0;x\u{fffd}  \u{fffd}2J  {\"d\":\"\u{fffd}x\u{fffd}\"}",
         );
     }
 }

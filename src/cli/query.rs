@@ -108,7 +108,7 @@ fn table(answer: &Value) -> Result<(), Failure> {
         (Some("Explanation"), _) => {
             let plan = answer["plan"].as_str().unwrap_or_default().trim_end();
             let steps = answer["steps"].as_array().map(Vec::as_slice).unwrap_or_default();
-            output::line(plan)?;
+            output::lines(plan)?;
             output::line("")?;
             output::line(&output::table(steps))?;
             output::line(&format!(

@@ -98,7 +98,7 @@ fn tell(common: &Common, database: &str, report: &Report, faults: Vec<String>) -
         }))?,
         Output::Table => {
             for problem in &problems {
-                output::line(problem)?;
+                output::lines(problem)?;
             }
             output::line(&format!(
                 "revision {}, {} entities, {} relations, {} commits",
