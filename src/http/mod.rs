@@ -482,9 +482,11 @@ fn log(context: &Context, response: &HttpResponse, took: Duration) {
 }
 
 fn first_segment(path: &str) -> &str {
-    let end = path[1.min(path.len())..]
+    // A point in front ends no name: `/.well-known`.
+    let begin = if path.starts_with("/.") { 2 } else { 1.min(path.len()) };
+    let end = path[begin..]
         .find(['/', '.', '?', '%'])
-        .map_or(path.len(), |at| at + 1);
+        .map_or(path.len(), |at| begin + at);
     &path[..end]
 }
 
@@ -719,6 +721,10 @@ mod tests {
             ("/graph/Profile[@id='x']", "/graph"),
             ("/graph.json", "/graph"),
             ("/graph%2FProfile", "/graph"),
+            ("/.well-known/jwks.json", "/.well-known"),
+            ("/..%2FProfile", "/."),
+            ("//Profile", "/"),
+            ("/.", "/."),
             ("/", "/"),
             ("", ""),
         ] {
