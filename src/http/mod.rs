@@ -199,7 +199,7 @@ impl State {
     fn openapi(&self) -> &Bytes {
         self.openapi.get_or_init(|| {
             let doors: Vec<_> = self.doors.iter().map(|door| (door.openapi)()).collect();
-            Bytes::from(openapi::document(&doors))
+            Bytes::from(openapi::document(&doors, self.options.metrics_open))
         })
     }
 

@@ -11,12 +11,15 @@ use serde_json::{Map, Value, json};
 
 use routes::{ROUTES, Route};
 
-/// With what the doors that are open add to it.
-pub fn document(doors: &[Value]) -> Vec<u8> {
+/// With what the doors that are open add to it. `metrics_open`: who has no token may read them.
+pub fn document(doors: &[Value], metrics_open: bool) -> Vec<u8> {
     let mut paths = Map::new();
     for route in ROUTES {
         let path = paths.entry(route.path).or_insert_with(|| json!({}));
         path[route.method] = operation(route);
+    }
+    if !metrics_open {
+        ask_for_a_token(&mut paths["/metrics"]["get"]);
     }
     let mut document = json!({
         "openapi": "3.1.0",
@@ -48,6 +51,14 @@ pub fn document(doors: &[Value]) -> Vec<u8> {
                 whole.extend(added.clone());
             }
         }
+        let named = door["paths"].as_object().into_iter().flatten().map(|(path, _)| path);
+        for path in named {
+            let methods = document["paths"][path].as_object_mut();
+            methods
+                .into_iter()
+                .flatten()
+                .for_each(|(_, operation)| may_wait(operation));
+        }
         if let Some(tags) = document["tags"].as_array_mut() {
             tags.push(door["tag"].clone());
         }
@@ -55,8 +66,30 @@ pub fn document(doors: &[Value]) -> Vec<u8> {
     document.to_string().into_bytes()
 }
 
+fn reference(group: &str, name: &str) -> Value {
+    json!({"$ref": format!("#/components/{group}/{name}")})
+}
+
+/// What is open by its route is not by the settings.
+fn ask_for_a_token(operation: &mut Value) {
+    if let Some(members) = operation.as_object_mut() {
+        members.remove("security");
+    }
+    for status in ["401", "403"] {
+        operation["responses"][status] = reference("responses", status);
+    }
+}
+
+/// Whoever asks of a door waits for a revision as everywhere, but where nobody needs to say who asks.
+fn may_wait(operation: &mut Value) {
+    if operation["security"].is_null()
+        && let Some(parameters) = operation["parameters"].as_array_mut()
+    {
+        parameters.push(reference("parameters", "GraphAtLeast"));
+    }
+}
+
 fn operation(route: &Route) -> Value {
-    let reference = |group: &str, name: &str| json!({"$ref": format!("#/components/{group}/{name}")});
     let mut responses = Map::new();
     for answer in route.answers {
         // Of one status there may be several forms.
@@ -144,7 +177,7 @@ mod tests {
 
     #[test]
     fn every_reference_leads_somewhere_and_every_component_is_used() {
-        let document: Value = serde_json::from_slice(&document(&[])).unwrap();
+        let document: Value = serde_json::from_slice(&document(&[], true)).unwrap();
         let mut used = HashSet::new();
         each_reference(&document, &mut |to| {
             assert!(document.pointer(&to[1..]).is_some(), "{to}");
@@ -167,7 +200,7 @@ mod tests {
 
     #[test]
     fn every_operation_is_whole() {
-        let document: Value = serde_json::from_slice(&document(&[])).unwrap();
+        let document: Value = serde_json::from_slice(&document(&[], true)).unwrap();
         let mut ids = HashSet::new();
         for route in ROUTES {
             let operation = &document["paths"][route.path][route.method];
@@ -220,8 +253,31 @@ mod tests {
     }
 
     #[test]
+    fn metrics_that_are_closed_ask_for_a_token() {
+        for is_open in [true, false] {
+            let document: Value = serde_json::from_slice(&document(&[], is_open)).unwrap();
+            let metrics = &document["paths"]["/metrics"]["get"];
+            assert_eq!(metrics.get("security").is_some(), is_open);
+            for status in ["401", "403"] {
+                assert_eq!(metrics["responses"].get(status).is_none(), is_open);
+            }
+        }
+    }
+
+    #[test]
+    fn headers_that_work_at_doors_are_told() {
+        let (door, open) = (json!({"parameters": []}), json!({"parameters": [], "security": []}));
+        let doors = [json!({"paths": {"/a": {"get": door, "post": open}}, "schemas": {}, "tag": {}})];
+        let document: Value = serde_json::from_slice(&document(&doors, true)).unwrap();
+        let paths = &document["paths"]["/a"];
+        let waits = json!([{"$ref": "#/components/parameters/GraphAtLeast"}]);
+        assert_eq!(paths["get"]["parameters"], waits);
+        assert_eq!(paths["post"]["parameters"], json!([]));
+    }
+
+    #[test]
     fn what_is_taken_and_answered_is_told() {
-        let document: Value = serde_json::from_slice(&document(&[])).unwrap();
+        let document: Value = serde_json::from_slice(&document(&[], true)).unwrap();
         let answer = &document["paths"]["/graph/{selector}"]["get"]["responses"]["200"];
         for media in ["application/json", "application/jwt"] {
             assert!(answer["content"].get(media).is_some(), "{media}");
@@ -255,7 +311,7 @@ mod tests {
 
     #[test]
     fn every_generic_operation_has_its_route_and_parameters() {
-        let document: Value = serde_json::from_slice(&document(&[])).unwrap();
+        let document: Value = serde_json::from_slice(&document(&[], true)).unwrap();
         for operation in OPERATIONS {
             let Road::Method(method) = operation.road else {
                 // A named operation is described by schemas of its own (design 16).
@@ -285,7 +341,7 @@ mod tests {
 
     #[test]
     fn every_public_kind_is_described_field_by_field() {
-        let document: Value = serde_json::from_slice(&document(&[])).unwrap();
+        let document: Value = serde_json::from_slice(&document(&[], true)).unwrap();
         let schemas = &document["components"]["schemas"];
         assert_eq!(
             schemas

@@ -99,10 +99,12 @@ fn dry_run(context: &Context) -> Result<bool, Problem> {
     Parameters::new(own, &["dryRun"], most)?.flag("dryRun", false)
 }
 
-/// Adds that to a write of a door's part of `/openapi.json`.
+/// Adds that, and the key of a repeat, to a write of a door's part of `/openapi.json`.
 pub fn may_be_dry(operation: &mut Value) {
     if let Some(parameters) = operation["parameters"].as_array_mut() {
-        parameters.push(json!({"$ref": "#/components/parameters/dryRun"}));
+        for name in ["dryRun", "IdempotencyKey"] {
+            parameters.push(json!({"$ref": format!("#/components/parameters/{name}")}));
+        }
     }
     let answer = &mut operation["responses"]["200"];
     if answer.is_null() {
