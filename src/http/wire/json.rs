@@ -40,14 +40,8 @@ impl<'a> Json<'a> {
             let byte = error.valid_up_to();
             let line = 1 + body[..byte].iter().filter(|at| **at == b'\n').count();
             let start = body[..byte].iter().rposition(|at| *at == b'\n').map_or(0, |at| at + 1);
-            not_json(
-                "it is not UTF-8",
-                Position {
-                    line,
-                    column: byte - start + 1,
-                    byte,
-                },
-            )
+            let column = byte - start + 1;
+            not_json("it is not UTF-8", Position { line, column, byte }).help("save it as UTF-8")
         })?;
         if text.trim_ascii().is_empty() {
             return Err(BodyError::new("emptyBody", &At::Root, "the body is empty")
@@ -129,6 +123,20 @@ impl<'a> Json<'a> {
             }
         }
     }
+}
+
+/// What helps where no letter of the syntax is missing, by the reader's own words for it.
+fn cured(reason: &str) -> Option<&'static str> {
+    if reason.contains("surrogate") || reason == "unexpected end of hex escape" {
+        return Some("write the character itself, or both halves of it: `\\ud83d\\ude00`");
+    }
+    if reason.contains("number out of range") {
+        return Some("a number is at most 1.79e308, either way; send a larger one as a text");
+    }
+    if reason.contains("control character") {
+        return Some("write it escaped: a line feed is `\\n`, a tab `\\t`");
+    }
+    None
 }
 
 fn not_json(reason: &str, position: Position) -> BodyError {
@@ -238,14 +246,12 @@ impl Context<'_> {
                 .map(str::len)
                 .sum();
             let byte = (start + error.column().saturating_sub(1)).min(text.len());
-            return not_json(
-                reason,
-                Position {
-                    line: error.line(),
-                    column: error.column().max(1),
-                    byte,
-                },
-            );
+            let (line, column) = (error.line(), error.column().max(1));
+            let refused = not_json(reason, Position { line, column, byte });
+            return match cured(reason) {
+                Some(help) => refused.help(help),
+                None => refused,
+            };
         };
         let mut pointer = String::new();
         for step in fault.steps.iter().rev() {
@@ -500,6 +506,27 @@ mod tests {
                 .map(|at| (at.line, at.column, at.byte));
             assert_eq!(found, position, "{text}");
         }
+    }
+
+    #[test]
+    fn the_help_is_for_what_is_wrong() {
+        let check = |body: &[u8], help: Option<&str>| {
+            let error = Json::parse(body, &Limits::default()).expect_err("no JSON");
+            let (code, told) = (error.code, error.help.as_deref());
+            let fits = help.map_or(told.is_none(), |help| told.is_some_and(|told| told.contains(help)));
+            assert!(
+                code == "notJson" && fits,
+                "{}: {error:?}",
+                String::from_utf8_lossy(body)
+            );
+        };
+        check(b"[1,]", None);
+        check(b"\"\xff\"", Some("UTF-8"));
+        check(b"[\"\\ud800\"]", Some("both halves"));
+        check(b"[\"\\ud800\\u0041\"]", Some("both halves"));
+        check(b"[\"\\udc00\"]", Some("both halves"));
+        check(b"[1e999]", Some("1.79e308"));
+        check(b"[\"a\nb\"]", Some("escaped"));
     }
 
     #[test]
