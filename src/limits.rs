@@ -78,8 +78,10 @@ limits! {
     refusals = 100;
     /// Keys of metadata, or of properties, that one body of a door says. An import may bring more.
     metadata = 1000;
-    /// Bytes of the lines of an import that is a dry run: one transaction, however many they are.
+    /// Bytes of the lines of an import that is a dry run. They are held in memory, for they are one transaction.
     dry_bytes = 64 * 1024 * 1024;
+    /// Lines of an import that is a dry run. Other writers wait for it, between one and two seconds for so many.
+    dry_lines = 300_000;
     /// Bytes of what a client calls a device or a process.
     anchor_bytes = 256;
     /// Streams of events that may be open.

@@ -76,7 +76,7 @@ pub async fn import(context: &Context, mut payload: Payload) -> Result<HttpRespo
         changed: 0,
         revision: 0,
     };
-    let mut lines = Lines::new(limits.line_bytes.max(limits.body_bytes), from.is_some());
+    let mut lines = Lines::new(limits.line_bytes, from.is_some());
     loop {
         let next = pin!(tokio::time::timeout(body::BODY_DEADLINE, payload.next()));
         let chunk = match select(next, pin!(context.state.stops())).await {
@@ -88,17 +88,16 @@ pub async fn import(context: &Context, mut payload: Payload) -> Result<HttpRespo
         lines.push(&chunk).map_err(|problem| importer.stopped(problem))?;
         if !dry_run {
             importer.commit_full(&mut lines.complete, false).await?;
-        } else if lines.complete.len() as u64 >= limits.targets {
-            return Err(too_long_dry("tooManyLines", "lines", "targets", limits.targets));
-        } else if lines.bytes as u64 > limits.dry_bytes {
-            return Err(too_long_dry("dryRunTooLong", "bytes", "dry_bytes", limits.dry_bytes));
+        } else {
+            short_enough_dry(lines.complete.len(), lines.bytes, &limits)?;
         }
     }
     let mut rest = lines.finish().map_err(|problem| importer.stopped(problem))?;
     if !dry_run {
         importer.commit_full(&mut rest, true).await?;
     } else if !rest.is_empty() {
-        // One transaction, for its lines to see one another; so it may be only as long as an operation's targets.
+        // One transaction, for its lines to see one another. The last line needs no end.
+        short_enough_dry(rest.len(), rest.iter().map(|line| line.bytes.len()).sum(), &limits)?;
         importer.commit(rest).await?;
     }
     let mut answer = json!({
@@ -129,15 +128,23 @@ fn last_serial(asked: Option<u64>, are_lists: bool) -> Result<Option<Serial>, Pr
     }
 }
 
-/// Beyond this limit, in lines or bytes.
-fn too_long_dry(code: &'static str, what: &str, name: &'static str, value: u64) -> Problem {
-    Problem::new(
+/// One transaction has a bound, in lines and bytes.
+fn short_enough_dry(lines: usize, bytes: usize, limits: &Limits) -> Result<(), Problem> {
+    let (code, what, count, name, value) = match lines as u64 > limits.dry_lines {
+        true => ("tooManyLines", "lines", lines, "dry_lines", limits.dry_lines),
+        false => ("dryRunTooLong", "bytes", bytes, "dry_bytes", limits.dry_bytes),
+    };
+    if count as u64 <= value {
+        return Ok(());
+    }
+    let problem = Problem::new(
         StatusCode::PAYLOAD_TOO_LARGE,
         code,
-        format!("a dry run takes fewer {what}"),
-    )
-    .limit(Limit { name, value })
-    .help("try a part of them: without `dryRun` they go in several commits")
+        format!("a dry run takes at most {value} {what}"),
+    );
+    Err(problem.limit(Limit { name, value }).help(
+        "raise the limit for it, best of a server on a copy of the database: others' writes wait for a dry run, which is one transaction",
+    ))
 }
 
 struct Importer<'a> {
@@ -439,7 +446,9 @@ impl Lines {
                 break;
             }
         }
-        self.within_limit(self.number + 1, self.rest.len()).map_err(|too_long| {
+        // What ends with a line may have its end still.
+        let rest = self.rest.strip_suffix(b"\n").unwrap_or(&self.rest);
+        self.within_limit(self.number + 1, rest.len()).map_err(|too_long| {
             // Lines whose first is broken are taken for one document.
             let broken = match self.shape {
                 Shape::Whole => serde_json::from_slice::<serde::de::IgnoredAny>(&self.rest).err(),
@@ -478,7 +487,9 @@ impl Lines {
 
     fn cut_lines(&mut self) -> Result<(), Problem> {
         while let Some(at) = self.rest[self.seen..].iter().position(|byte| *byte == b'\n') {
-            let line = self.rest.split_to(self.seen + at + 1);
+            let mut line = self.rest.split_to(self.seen + at + 1);
+            // Its end is none of its bytes.
+            line.truncate(self.seen + at);
             self.seen = 0;
             self.document(line)?;
         }
@@ -563,7 +574,10 @@ impl Lines {
         if let Shape::Array(_) = self.shape {
             return Err(not_json("the array does not end"));
         }
-        let rest = self.rest.split();
+        let mut rest = self.rest.split();
+        if rest.ends_with(b"\n") {
+            rest.truncate(rest.len() - 1);
+        }
         self.document(rest)?;
         Ok(self.complete)
     }
@@ -751,6 +765,21 @@ mod tests {
         check("{\"a\":1", "{\"a\":1}\n", "notJson");
         check("{\"a\":\"1", "{\"a\":1}\n", "notJson");
         check("{\"a\":[", "1,\n", "bodyTooLarge");
+    }
+
+    #[test]
+    fn the_end_of_a_line_is_none_of_its_bytes() {
+        let check = |text: &str, limit: u64, fits: bool| {
+            for size in 1..=text.len() {
+                let found = cut(text.as_bytes(), size, limit);
+                assert_eq!(found.is_ok(), fits, "{text:?} in chunks of {size}: {found:?}");
+            }
+        };
+        check("{\"a\":1}\n{\"b\":2}\n", 7, true);
+        check("{\"a\":1}\n{\"b\":2}", 7, true);
+        check("{\"a\":1}\n{\"b\":2}\n", 6, false);
+        check("{\"a\":\n1}\n", 8, true);
+        check("{\"a\":\n1}\n", 7, false);
     }
 
     #[test]
