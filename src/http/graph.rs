@@ -253,6 +253,13 @@ impl Question {
         &self.state.options.limits
     }
 
+    /// Of what names one thing and is answered as that.
+    fn nothing(&self, help: &str) -> Problem {
+        let mut problem = Problem::new(StatusCode::NOT_FOUND, "notFound", "the selector matches nothing");
+        problem.revision = Some(self.graph.revision());
+        problem.help(help)
+    }
+
     /// The answer, if it is short; else how to come by it, for another thread.
     fn begin(
         &self,
@@ -382,11 +389,11 @@ impl Question {
                     _ => None,
                 };
                 if one && !self.wrap && nodes.is_empty() {
-                    return Err(nothing("without `wrap=false` the answer is an empty list"));
+                    return Err(self.nothing("without `wrap=false` the answer is an empty list"));
                 }
                 if self.signed && one && tree.is_empty() {
                     let [node] = nodes.as_slice() else {
-                        return Err(nothing("without `.jwt` the answer is an empty list"));
+                        return Err(self.nothing("without `.jwt` the answer is an empty list"));
                     };
                     let mut body = Vec::new();
                     wire::flat_row(&mut body, &[*node], &view);
@@ -462,7 +469,7 @@ impl Question {
         let rows = query::named(selector, view, budget)?;
         // As claims: the one row there usually is, or all of them in a list.
         let (open, close): (&[u8], &[u8]) = match (self.signed, rows.len()) {
-            (true, 0) => return Err(nothing("without `.jwt` the answer is an empty list")),
+            (true, 0) => return Err(self.nothing("without `.jwt` the answer is an empty list")),
             (true, 1) => (b"", b""),
             (true, _) => (b"{\"Items\":[", b"]}"),
             (false, _) => (b"[", b"]"),
@@ -504,11 +511,6 @@ fn canonical(text: &str, limits: &Limits) -> String {
         endless.params.index = None;
         endless.to_string()
     })
-}
-
-/// Of what names one thing and is answered as that.
-fn nothing(help: &str) -> Problem {
-    Problem::new(StatusCode::NOT_FOUND, "notFound", "the selector matches nothing").help(help)
 }
 
 /// An answer as the claims of a token: with who signs it, about whom, and how long it is good for.
