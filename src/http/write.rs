@@ -302,7 +302,10 @@ pub fn answer(written: Written) -> Result<HttpResponse, Problem> {
     let status = StatusCode::from_u16(written.reply.status).map_err(|_| internal("a kept answer has no status"))?;
     let mut response = HttpResponse::build(status);
     response.insert_header((GRAPH_REVISION, written.revision));
-    response.insert_header((actix_web::http::header::CONTENT_TYPE, "application/json"));
+    // No document is no JSON either.
+    if !written.reply.body.is_empty() {
+        response.insert_header((actix_web::http::header::CONTENT_TYPE, "application/json"));
+    }
     if written.replayed {
         response.insert_header(("idempotency-replayed", "true"));
     }

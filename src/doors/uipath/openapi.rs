@@ -278,7 +278,7 @@ fn operation(route: &Route, method: &str, path: &str, prefix: usize) -> Value {
     let mut responses = Map::new();
     let content = |schema: Value| json!({"application/json": {"schema": schema}});
     let done = match route.answer {
-        "" => json!({"description": "Done"}),
+        "" => json!({"description": "Done, and the body is empty; of a dry run, what would change"}),
         answer => json!({"description": "Done, or found", "content": content(reference(answer))}),
     };
     responses.insert("200".to_owned(), done);
