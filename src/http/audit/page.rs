@@ -18,6 +18,9 @@ use crate::engine::{Engine, StorageError, Way};
 use crate::limits::Limits;
 use crate::model::{Change, Commit, Principal, Revision, Serial};
 
+/// Bytes that an answer ends with at most, its cursor among them.
+const END: u64 = 256;
+
 /// What is asked for. A change is told if all of it fits, and a commit if one of its changes does.
 pub struct Filter {
     pub order: Order,
@@ -153,10 +156,11 @@ struct Reading<'a> {
 impl Reading<'_> {
     /// A bound was met. Never before something was looked at: each page comes further than the last.
     fn is_spent(&self) -> bool {
-        self.visited > 0
-            && (self.visited >= self.limits.visited
-                || self.body.len() as u64 >= self.limits.answer_bytes
-                || Instant::now() >= self.until)
+        self.visited > 0 && (self.visited >= self.limits.visited || self.is_full() || Instant::now() >= self.until)
+    }
+
+    fn is_full(&self) -> bool {
+        self.body.len() as u64 + END > self.limits.answer_bytes
     }
 
     /// As with events, a bound token is not told which user out of its reach it was.
@@ -187,25 +191,27 @@ impl Reading<'_> {
             .enumerate()
             .skip(told)
             .filter(|(_, (change, whose))| self.filter.tells(change, *whose));
-        let (out, mut any, mut cut) = (&mut self.body, false, None);
+        let (mut any, mut cut) = (false, None);
         for (at, (change, _)) in fitting {
+            let begun = self.body.len();
+            if any || self.items > 0 {
+                self.body.push(b',');
+            }
             if !any {
-                if self.items > 0 {
-                    out.push(b',');
-                }
-                self.items += 1;
-                open(out, commit, by);
-            } else if out.len() as u64 >= self.limits.answer_bytes {
+                open(&mut self.body, commit, by);
+            }
+            wire::change(&mut self.body, change);
+            // The first of an answer is told whatever its size, or nobody would come past it.
+            if self.is_full() && (any || self.items > 0) {
+                self.body.truncate(begun);
                 cut = Some(at as u64);
                 break;
-            } else {
-                out.push(b',');
             }
+            self.items += u64::from(!any);
             any = true;
-            wire::change(out, change);
         }
         if any {
-            out.extend_from_slice(match cut {
+            self.body.extend_from_slice(match cut {
                 // The rest comes with the next page, as an item of the same revision.
                 Some(_) => b"],\"partial\":true}",
                 None => b"]}",

@@ -26,6 +26,9 @@ use crate::model::{Commit, Event, Kind, Revision, Time};
 /// Places in a millisecond. What comes after so many in one has the place of the last.
 const PLACES: u64 = 1_000_000;
 
+/// Bytes of the first and the last element of a page, at most, where the server's name is of a usual length.
+const ENDS: u64 = 1024;
+
 type Place = u64;
 
 fn place(at: Time, ordinal: u64) -> Place {
@@ -305,19 +308,27 @@ impl<'a> Page<'a> {
         if !self.asked.is_within(place) {
             return ControlFlow::Continue(());
         }
-        self.seen = Some(place);
         if self.asked.takes(event) {
             let mut body = Vec::with_capacity(512);
             envelope::write(&mut body, commit, index, event, graph, self.asked.audience);
-            self.bytes += body.len() as u64;
+            self.bytes += body.len() as u64 + 1;
+            if self.is_filled() {
+                return ControlFlow::Break(());
+            }
             self.found.push((place, body));
         }
+        self.seen = Some(place);
         ControlFlow::Continue(())
+    }
+
+    /// The first of a page is told whatever its size, or nobody would come past it.
+    fn is_filled(&self) -> bool {
+        !self.found.is_empty() && self.bytes + ENDS > self.limits.answer_bytes
     }
 
     /// No more events fit.
     fn is_full(&self) -> bool {
-        self.found.len() == self.asked.most || self.bytes >= self.limits.answer_bytes
+        self.found.len() == self.asked.most || self.is_filled()
     }
 
     /// A bound was met. Never before something was looked at that the last page did not come to: each page comes further.
