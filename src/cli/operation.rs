@@ -70,9 +70,16 @@ pub fn run(common: &Common, args: &Operation) -> Result<(), Failure> {
         return Err(refusal(&answer));
     }
     match common.output {
-        Output::Json => output::line(&text),
-        Output::Table => table(&answer),
+        Output::Json => output::line(&text)?,
+        Output::Table => table(&answer)?,
     }
+    if let Some(cursor) = answer["objects"]["nextCursor"].as_str() {
+        output::aside(&match reached.takes_cursors() {
+            true => format!("there is more: cursor={cursor}"),
+            false => "there is more: ask for a larger page, `limit=…`".to_owned(),
+        });
+    }
+    Ok(())
 }
 
 type Parts<'a> = (Option<&'a str>, Vec<(&'a str, &'a str)>);
@@ -129,9 +136,10 @@ fn table(answer: &Value) -> Result<(), Failure> {
     let rows = |value: &Value| value.as_array().cloned().unwrap_or_default();
     let changes = rows(&answer["changes"]);
     let objects = rows(&answer["objects"]["Items"]);
-    let shown = if answer["dryRun"] == true { &changes } else { &objects };
+    let is_dry = answer["dryRun"] == true;
+    let shown = if is_dry { &changes } else { &objects };
     if shown.is_empty() {
-        output::aside("done");
+        output::aside(if is_dry { "nothing would change" } else { "done" });
         return Ok(());
     }
     output::line(&output::table(shown))
