@@ -112,30 +112,6 @@ pub fn merge_relation(
     Ok(fields)
 }
 
-/// What counts for nothing of what a body says of one thing in several places, by its place in `said`: a value that is stored gives way to
-/// one that is new. Of two new ones it is not known which was meant; then this is the place of the second.
-pub fn overruled(said: &[(u8, Option<&Value>)], stored: Option<Values<'_>>) -> Result<Vec<usize>, usize> {
-    let (mut meant, mut overruled): (Vec<usize>, _) = (Vec::new(), Vec::new());
-    for (at, &(field, value)) in said.iter().enumerate() {
-        let Some(other) = meant.iter_mut().find(|other| said[**other].0 == field) else {
-            meant.push(at);
-            continue;
-        };
-        let before = said[*other].1;
-        let stored = stored.and_then(|stored| stored.get(field));
-        if before == value {
-            // What was said before gives way with it.
-        } else if value == stored {
-            overruled.push(at);
-        } else if before == stored {
-            *other = at;
-        } else {
-            return Err(at);
-        }
-    }
-    Ok(overruled)
-}
-
 fn collect(values: Vec<Option<Value>>) -> Fields {
     values
         .into_iter()
@@ -258,32 +234,5 @@ fn in_order(defs: &[FieldDef], before: Option<Values<'_>>, fields: Values<'_>) -
             Err((name.to_owned(), Refusal::EndBeforeStart))
         }
         _ => Ok(()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_stored_value_gives_way_to_a_new_one() {
-        let (old, one, two) = (Value::Int(0), Value::Int(1), Value::Int(2));
-        let stored: Fields = [(3, old.clone())].into_iter().collect();
-        let check = |said: &[(u8, Option<&Value>)], expected: Result<&[usize], usize>| {
-            let found = overruled(said, Some(stored.values()));
-            assert_eq!(found, expected.map(<[usize]>::to_vec), "{said:?}");
-        };
-        check(&[(3, Some(&old)), (3, Some(&one))], Ok(&[]));
-        check(
-            &[(3, Some(&one)), (3, Some(&old)), (3, Some(&one)), (3, Some(&old))],
-            Ok(&[1, 3]),
-        );
-        check(&[(3, None), (3, Some(&old)), (4, Some(&one)), (4, None)], Ok(&[1, 3]));
-        check(
-            &[(3, Some(&old)), (3, Some(&one)), (4, Some(&one)), (3, Some(&two))],
-            Err(3),
-        );
-        check(&[(3, None), (3, Some(&one))], Err(1));
-        assert_eq!(overruled(&[(3, Some(&one)), (3, Some(&two))], None), Err(1));
     }
 }

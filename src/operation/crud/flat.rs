@@ -4,11 +4,11 @@
 use uuid::Uuid;
 
 use crate::graph::Transaction;
-use crate::model::{Field, Kind, Values};
+use crate::model::{Field, Kind};
 use crate::operation::input::{FieldInput, ObjectInput, RelatedInput, RelationInput};
 use crate::operation::refusal::Refusal;
 
-use super::{At, ById, Failed, content};
+use super::{At, ById, Failed};
 
 pub(super) struct Flat<'i> {
     /// In order of first appearance, which is the order in which new ones get their serials.
@@ -35,8 +35,6 @@ pub(super) struct Subject<'i> {
     /// A lease that is asked for by being written.
     pub consumes: bool,
     pub occurrences: Vec<Occurrence<'i>>,
-    /// The fields that another place in the body says otherwise, by occurrence and place in it.
-    pub overruled: Vec<(usize, usize)>,
 }
 
 #[derive(Clone, Copy)]
@@ -80,16 +78,10 @@ impl<'i> Subject<'i> {
             .map_or(At { line: 0, pointer: "" }, |first| first.at())
     }
 
-    /// What the body says of its fields, in order, without what counts for nothing.
+    /// What the body says of its fields, in order.
     pub fn said(&self) -> impl Iterator<Item = (Occurrence<'i>, &'i FieldInput)> {
-        self.occurrences
-            .iter()
-            .enumerate()
-            .flat_map(move |(index, occurrence)| {
-                let fields = occurrence.object.fields.iter().enumerate();
-                let counts = move |place: usize| self.overruled.is_empty() || !self.overruled.contains(&(index, place));
-                fields.filter_map(move |(place, input)| counts(place).then_some((*occurrence, input)))
-            })
+        let occurrences = self.occurrences.iter();
+        occurrences.flat_map(|occurrence| occurrence.object.fields.iter().map(|input| (*occurrence, input)))
     }
 
     /// Where the body says it last, which counts.
@@ -121,29 +113,28 @@ impl<'i> Subject<'i> {
             .any(|(_, input)| input.field == Field::Serial && input.value.is_some())
     }
 
-    /// What stands in several places, as it does where includes lead back to it, is to be the same in all that change it.
-    pub fn settle(&mut self, stored: Option<Values<'_>>) -> Result<(), Failed> {
+    /// What stands in several places, as it does where includes lead back to it, has to be the same in all of them: which was meant cannot
+    /// be known, and by a rule that chose one, the same body sent again could choose the other.
+    pub fn agrees(&self) -> Result<(), Failed> {
         if self.occurrences.len() < 2 {
             return Ok(());
         }
-        let (mut places, mut said) = (Vec::new(), Vec::new());
-        for (index, occurrence) in self.occurrences.iter().enumerate() {
-            for (place, input) in occurrence.object.fields.iter().enumerate() {
-                // Of a secret, two hashes do not tell whether it is the same.
-                if let Field::Own(own) = input.field
-                    && !self.kind.def().fields[usize::from(own)].secret
-                {
-                    places.push((index, place));
-                    said.push((own, input.value.as_ref()));
+        let mut first: Vec<&FieldInput> = Vec::new();
+        for (occurrence, input) in self.said() {
+            // Of a secret, two hashes do not tell whether it is the same. What is the server's own is held against what is stored.
+            let Field::Own(own) = input.field else { continue };
+            if self.kind.def().fields[usize::from(own)].secret {
+                continue;
+            }
+            match first.iter().find(|other| other.field == input.field) {
+                None => first.push(input),
+                Some(other) if other.value == input.value => {}
+                Some(_) => {
+                    let name = input.field.name(self.kind);
+                    return Err(occurrence.at().member(&name, Refusal::TwoValues(name.clone())));
                 }
             }
         }
-        let overruled = content::overruled(&said, stored).map_err(|at| {
-            let name = Field::Own(said[at].0).name(self.kind);
-            let occurrence = &self.occurrences[places[at].0];
-            occurrence.at().member(&name, Refusal::TwoValues(name.clone()))
-        })?;
-        self.overruled = overruled.into_iter().map(|at| places[at]).collect();
         Ok(())
     }
 }
@@ -221,7 +212,6 @@ impl<'i> Flat<'i> {
             reserves: false,
             consumes: false,
             occurrences: vec![occurrence],
-            overruled: Vec::new(),
         });
         Ok(index)
     }

@@ -1,7 +1,6 @@
 //! Parents and relations of a body: who is named as whose parent, what that replaces, and which named relations are made
 //! or changed. The seats and owners that follow from it are for `rules`.
 
-use std::borrow::Cow;
 use std::collections::HashMap;
 
 use uuid::Uuid;
@@ -103,10 +102,10 @@ impl<'i> Write<'_, '_, 'i> {
             self.fits_parent(moved)?;
             self.leaves_nobody(moved)?;
         }
-        let mut overruled = self.settle()?;
-        for (place, listed) in self.flat.listed.clone().into_iter().enumerate() {
+        self.agrees()?;
+        for listed in self.flat.listed.clone() {
             if listed.related.hop.rel.def().relation_type != RelationType::OneToMany {
-                self.relate_listed(listed, overruled.remove(&place).unwrap_or_default())?;
+                self.relate_listed(listed)?;
             }
         }
         for (line, relation) in self.flat.relations.clone() {
@@ -443,51 +442,26 @@ impl<'i> Write<'_, '_, 'i> {
             .map_or(Ok(()), Err)
     }
 
-    /// As of objects (`Subject::settle`): the fields that count for nothing where the body lists one relation in several places, by the
-    /// place in `listed`.
-    fn settle(&self) -> Result<HashMap<usize, Vec<u8>>, Failed> {
-        let mut overruled: HashMap<usize, Vec<u8>> = HashMap::new();
+    /// As objects do (`Subject::agrees`): a relation that is listed in several places has the same fields in all that say them.
+    fn agrees(&self) -> Result<(), Failed> {
         if self.mode == Mode::Import {
-            return Ok(overruled);
+            return Ok(());
         }
-        let mut by_ends: HashMap<(Rel, Uuid, Uuid), Vec<usize>, foldhash::fast::RandomState> = HashMap::default();
-        for (place, listed) in self.flat.listed.iter().enumerate() {
-            if !listed.related.fields.is_empty() {
-                let (from, to) = self.listed_ends(listed);
-                by_ends
-                    .entry((listed.related.hop.rel, from, to))
-                    .or_default()
-                    .push(place);
-            }
-        }
-        let mut several: Vec<_> = by_ends.into_iter().filter(|(_, places)| places.len() > 1).collect();
-        several.sort_by_key(|(_, places)| places[0]);
-        for ((rel, from, to), places) in several {
-            let graph = self.tx.graph();
-            let ends = graph.find(from).zip(graph.find(to));
-            let stored = ends.and_then(|(near, far)| near.relation(Hop::forward(rel), far));
-            let (mut whose, mut said) = (Vec::new(), Vec::new());
-            for place in places {
-                for (field, value) in &self.flat.listed[place].related.fields {
-                    whose.push(place);
-                    said.push((*field, value.as_ref()));
+        let mut first: HashMap<(Rel, Uuid, Uuid, u8), &Option<Value>, foldhash::fast::RandomState> = HashMap::default();
+        for listed in &self.flat.listed {
+            let (rel, (from, to)) = (listed.related.hop.rel, self.listed_ends(listed));
+            for (field, value) in &listed.related.fields {
+                if *first.entry((rel, from, to, *field)).or_insert(value) != value {
+                    let name = rel.def().fields[usize::from(*field)].name;
+                    let why = Refusal::TwoValues(name.to_owned());
+                    return Err(listed.at().member(&format!("relationAttributeObject/{name}"), why));
                 }
             }
-            let settled = content::overruled(&said, stored).map_err(|at| {
-                let name = rel.def().fields[usize::from(said[at].0)].name;
-                let why = Refusal::TwoValues(name.to_owned());
-                let listed = &self.flat.listed[whose[at]];
-                listed.at().member(&format!("relationAttributeObject/{name}"), why)
-            })?;
-            for at in settled {
-                overruled.entry(whose[at]).or_default().push(said[at].0);
-            }
         }
-        Ok(overruled)
+        Ok(())
     }
 
-    /// `overruled`: fields of it that another place says otherwise.
-    fn relate_listed(&mut self, listed: Listed<'i>, overruled: Vec<u8>) -> Result<(), Failed> {
+    fn relate_listed(&mut self, listed: Listed<'i>) -> Result<(), Failed> {
         let (from, to) = self.listed_ends(&listed);
         let (related, at) = (listed.related, listed.at());
         let agrees = |end: Option<EndInput>, is: Uuid| end.and_then(|end| end.id).is_none_or(|named| named == is);
@@ -496,13 +470,14 @@ impl<'i> Write<'_, '_, 'i> {
         }
         match related.unlinks() {
             Some(_) => self.unrelate(related.hop.rel, from, to, at),
-            None => {
-                let mut fields = Cow::Borrowed(&related.fields[..]);
-                if !overruled.is_empty() {
-                    fields.to_mut().retain(|(field, _)| !overruled.contains(field));
-                }
-                self.relate(related.hop.rel, from, to, &fields, at, "relationAttributeObject/")
-            }
+            None => self.relate(
+                related.hop.rel,
+                from,
+                to,
+                &related.fields,
+                at,
+                "relationAttributeObject/",
+            ),
         }
     }
 

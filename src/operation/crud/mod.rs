@@ -367,7 +367,7 @@ impl<'t, 'g, 'i> Write<'t, 'g, 'i> {
         subject.is_new = is_new;
         // The lines of an import come one after the other, and so do their values.
         if self.mode != Mode::Import {
-            subject.settle(self.tx.graph().find(id).map(|node| node.entity().fields()))?;
+            subject.agrees()?;
         }
         Ok(())
     }

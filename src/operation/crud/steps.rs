@@ -119,14 +119,14 @@ impl Rest {
 }
 
 /// Of these, and of all that goes with them.
-fn allowed(
-    allows: Option<Allows>,
-    graph: &Graph,
-    mut ids: impl Iterator<Item = Uuid>,
-    now: Time,
-) -> Result<(), Error> {
+fn allowed(allows: Option<Allows>, graph: &Graph, mut ids: impl Iterator<Item = Uuid>, now: Time) -> Result<(), Error> {
     match allows {
-        Some(allows) => ids.try_for_each(|id| graph.cascade(id).try_for_each(|going| allows(going, now)).map_err(refused)),
+        Some(allows) => ids.try_for_each(|id| {
+            graph
+                .cascade(id)
+                .try_for_each(|going| allows(going, now))
+                .map_err(refused)
+        }),
         None => Ok(()),
     }
 }

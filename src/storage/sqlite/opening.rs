@@ -350,7 +350,10 @@ fn a_schema_of_other_hands_is_refused() {
             "the view `all_of_it` of its schema",
         ),
         ("CREATE INDEX i ON commit_log (at)", "the index `i` of its schema"),
-        ("ALTER TABLE entity ADD COLUMN x", "the table `entity` of its schema"),
+        (
+            "ALTER TABLE entity ADD COLUMN x TEXT",
+            "the table `entity` of its schema",
+        ),
         (
             "DROP TABLE commit_more",
             "the table `commit_more` of its schema is missing",
