@@ -258,7 +258,7 @@ fn a_batch_that_fails_is_unavailable_to_all_of_it() {
             (with_key(&first), Act::CreateItem(2)),
             (with_key(&first), Act::CreateItem(2)),
             (with_key(&key("me", "k", 2)), Act::CreateItem(2)),
-            plain(Act::CreateItem(2)), // refused, because of the first
+            plain(Act::CreateItem(2)), // refused, because of the first, as the one before
             plain(Act::Nothing),
             (
                 Write {
@@ -272,7 +272,7 @@ fn a_batch_that_fails_is_unavailable_to_all_of_it() {
         // Told apart: what may be there later, and what surely is not.
         let unknown = match fault {
             Fault::Before => [false; 6],
-            Fault::After => [true, true, true, false, true, false],
+            Fault::After => [true, true, false, false, true, false],
             Fault::Panic => [true; 6],
         };
         for (answer, unknown) in world.finish(started).into_iter().zip(unknown) {

@@ -210,7 +210,7 @@ fn no_more_streams_are_open_than_may_be() {
     };
     let made = post("/graph", body);
     let token = |at: usize| {
-        let organization = made["Items"][at]["id"].as_str().expect("an id");
+        let organization = made["objects"]["Items"][at]["id"].as_str().expect("an id");
         let body = json!({"permissions": ["Event.read"], "organizationId": organization}).to_string();
         post("/tokens", &body)["token"].as_str().expect("a token").to_owned()
     };
