@@ -426,15 +426,15 @@ fn first_token(engine: &Engine, settings: &Settings) -> Result<Option<String>, F
     Ok(made["token"].as_str().map(str::to_owned))
 }
 
-/// On standard output: what a person needs to begin, and the token this once.
+/// On standard output: what a person needs to begin, and the token this once. By which name others reach it, in front of a proxy say,
+/// is not where it listens.
 fn announce(address: SocketAddr, settings: &Settings, token: Option<&str>) {
     tracing::info!(%address, database = %settings.database, "ready");
-    let url = url(settings, address);
     // The address comes last: who reads up to it has everything.
     let mut text = token.map_or_else(String::new, |token| {
         format!("administrator token, shown this once: {token}\n")
     });
-    text.push_str(&format!("listening on {url}\n"));
+    text.push_str(&format!("listening on http://{address}\n"));
     // Where nobody reads it the server serves all the same.
     let told = std::io::Write::write_all(&mut std::io::stdout().lock(), text.as_bytes());
     if let (Err(cause), Some(_)) = (told, token) {

@@ -495,6 +495,36 @@ fn a_part_of_a_seed_is_not_served() {
 }
 
 #[test]
+fn a_reader_that_has_seen_enough_is_told_nothing() {
+    let folder = folder();
+    let here = folder.path();
+    assert!(run(here, "import small.ndjson --database a.db").status.success());
+    for line in ["export --database a.db", "audit --output json --database a.db"] {
+        let mut child = seatgraph(here, line)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the program runs");
+        drop(child.stdout.take());
+        let done = child.wait_with_output().expect("it ends");
+        assert_eq!(
+            (done.status.code(), text(&done.stderr)),
+            (Some(1), String::new()),
+            "{line}"
+        );
+    }
+}
+
+#[test]
+fn a_server_behind_a_proxy_says_where_it_listens() {
+    let folder = folder();
+    let mut command = seatgraph(folder.path(), "serve --listen 127.0.0.1:0 --database memory:");
+    let serving = Serving::start(command.env("SEATGRAPH_PUBLIC_URL", "https://licenses.example"));
+    assert!(serving.url.starts_with("http://127.0.0.1:"), "{}", serving.url);
+}
+
+#[test]
 fn a_bad_line_stops_an_import_and_is_named() {
     let folder = folder();
     let here = folder.path();
@@ -821,6 +851,12 @@ fn an_operation_is_asked_for_from_the_shell() {
     assert!(run(here, &format!("{join} --dry-run")).status.success());
     check(here, &members, 0, "2\n", "");
     check(here, &join, 0, "", "done");
+    let license = "/License[@id='90000000-0000-4000-8000-000000000001']";
+    let describe = format!("operation DescribeConsumers {license} --database a.db limit");
+    let first = run(here, &format!("{describe}=1"));
+    let told = text(&first.stderr);
+    assert_eq!(told, "there is more: ask for a larger page, `limit=…`\n");
+    assert_eq!(text(&run(here, &format!("{describe}=100")).stderr), "");
     check(here, &members, 0, "3\n", "");
     check(here, &join, 1, "", "(relationExists)");
     check(
@@ -845,7 +881,6 @@ fn an_operation_is_asked_for_from_the_shell() {
         "`gus` is no parameter",
     );
     let to = "to=/Entitlement[@name='Tunnel'] create=true";
-    let license = "/License[@id='90000000-0000-4000-8000-000000000001']";
     let moved = run(here, &format!("operation MoveLicenses {license} {to} --database a.db"));
     assert!(moved.status.success(), "{}", text(&moved.stderr));
     assert!(text(&moved.stdout).contains("90000000-0000-4000-8000-000000000001"));
