@@ -149,8 +149,7 @@ impl Problem {
             StatusCode::UNAUTHORIZED => {
                 response.insert_header((header::WWW_AUTHENTICATE, "Bearer error=\"invalid_token\""));
             }
-            // Only a restart helps against that.
-            StatusCode::SERVICE_UNAVAILABLE if self.code != "storageUnavailable" => {
+            StatusCode::SERVICE_UNAVAILABLE => {
                 response.insert_header((header::RETRY_AFTER, "1"));
             }
             _ => {}
@@ -299,7 +298,7 @@ impl<E: Into<Problem>> From<WriteError<E>> for Problem {
             WriteError::Unknown(why) => {
                 tracing::error!(%why, "whether a write is stored is not known");
                 Self::new(
-                    StatusCode::INTERNAL_SERVER_ERROR,
+                    StatusCode::SERVICE_UNAVAILABLE,
                     "outcomeUnknown",
                     "the database failed while it stored this, and it is not known whether it is stored",
                 )

@@ -340,7 +340,7 @@ fn who_removes_its_own_profile_among_others_removes_them_all() {
 fn the_next_start_goes_on_where_the_store_failed() {
     for (fault, status, cause, left) in [
         (Fault::Before, 503, "storageUnavailable", 36),
-        (Fault::After, 500, "outcomeUnknown", 34),
+        (Fault::After, 503, "outcomeUnknown", 34),
     ] {
         let world = World::new();
         world.gate.shut_behind(None);

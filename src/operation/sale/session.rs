@@ -22,6 +22,7 @@ const BY_LICENSE: Rel = known(RelationType::OneToMany, Kind::License, Kind::Assi
 const BY_PROFILE: Rel = known(RelationType::OneToMany, Kind::Profile, Kind::Assignment);
 const PROFILES: Rel = known(RelationType::OneToMany, Kind::Person, Kind::Profile);
 const UNTIL: u8 = place(Kind::License, "validUntil");
+const LEASED_UNTIL: u8 = place(Kind::Consumption, "grantedUntil");
 /// How tokens and licenses of a session are called: so they are known when they have ended.
 const NAME: &str = token::SESSION;
 /// Those of a user and a site that have ended and that one new session sweeps away.
@@ -155,17 +156,28 @@ fn is_named(license: &Entity) -> bool {
     name.and_then(Value::as_text) == Some(NAME)
 }
 
-/// They are over now, if they are still there: their seats are free to be sold again.
+/// They are over now, if they are still there, or with the last lease that is out: then their seats are free to be sold again.
 pub(in crate::operation) fn end(tx: &mut Transaction<'_>, licenses: &[Uuid]) -> Result<(), Violation> {
     let now = tx.now();
     for license in licenses {
-        let found = tx.graph().find(*license);
-        if let Some(found) = found.filter(|found| select::end(found).is_none_or(|until| now < until)) {
-            let fields = found.fields().with(UNTIL, Some(Value::Time(now)));
+        let Some(found) = tx.graph().find(*license) else {
+            continue;
+        };
+        let over = last_lease(found, now).unwrap_or(now);
+        if select::end(&found).is_none_or(|until| over < until) {
+            let fields = found.fields().with(UNTIL, Some(Value::Time(over)));
             tx.update(*license, fields)?;
         }
     }
     Ok(())
+}
+
+fn last_lease(license: Node<'_>, now: Time) -> Option<Time> {
+    let held = license.hop(Hop::forward(BY_LICENSE), None).map(|(held, _)| held);
+    let leases = held.flat_map(|held| license.graph().leases(held, now));
+    leases
+        .filter_map(|lease| lease.fields().get(LEASED_UNTIL)?.as_time())
+        .max()
 }
 
 /// Licenses of sessions that have ended open nothing any more: this only tidies. Those of another site are that one's to
