@@ -579,7 +579,10 @@ fn host_and_port(text: &str) -> Option<(&str, Option<u16>)> {
     };
     let (host, port) = text.split_at(end);
     let is_host = match host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
-        Some(address) => address.parse::<std::net::Ipv6Addr>().is_ok(),
+        Some(address) => {
+            let is_of_address = |byte: u8| byte.is_ascii_hexdigit() || b":.".contains(&byte);
+            address.contains(':') && address.bytes().all(is_of_address)
+        }
         None => {
             let is_of_name = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
             !host.is_empty() && host.bytes().all(is_of_name)

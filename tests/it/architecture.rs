@@ -151,7 +151,7 @@ const MAY_SAY: &[(&str, &[&str])] = &[
     ("SystemTime", &["model/clock.rs"]),
     // Who may touch files, the network and threads.
     ("fs", &["settings.rs", "storage/", "http/", "cli/"]),
-    ("net", &["http/", "doors/", "cli/", "settings.rs"]),
+    ("net", &["http/", "doors/", "cli/"]),
     // A transaction dropped by a panic asks its thread so.
     (
         "thread",

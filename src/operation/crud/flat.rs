@@ -84,13 +84,14 @@ impl<'i> Subject<'i> {
         occurrences.flat_map(|occurrence| occurrence.object.fields.iter().map(|input| (*occurrence, input)))
     }
 
-    /// Where the body says it last, which counts.
+    /// What it says of a field in the last place that does, which counts in an import; elsewhere all say the same.
     fn last(&self, name: &str) -> Option<(Occurrence<'i>, &'i FieldInput)> {
         self.said()
             .filter(|(_, input)| input.field.name(self.kind) == name)
             .last()
     }
 
+    /// Where that is.
     pub fn field_at(&self, name: &str) -> Option<At<'i>> {
         self.last(name).map(|(occurrence, _)| occurrence.at())
     }
