@@ -84,6 +84,8 @@ limits! {
     dry_lines = 300_000;
     /// Bytes of what a client calls a device or a process.
     anchor_bytes = 256;
+    /// Bytes of answers longer than 64 KiB that clients have not taken yet. A caller has no more than half of what others leave.
+    unread_bytes = 512 * 1024 * 1024;
     /// Streams of events that may be open.
     event_streams = 256;
     /// Matches a DELETE or an operation takes; entities and relations a DELETE may try to remove in a dry run.

@@ -10,8 +10,8 @@ use actix_web::http::{StatusCode, header};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use super::Context;
 use super::problem::Problem;
+use super::{Caller, Context};
 use crate::access::token;
 use crate::access::{AuthError, Permission, Who};
 use crate::graph::Graph;
@@ -95,10 +95,12 @@ pub fn authenticate_basic(context: &Context, graph: &Graph) -> Result<Who, Probl
 fn who(context: &Context, graph: &Graph, token: &str) -> Result<Who, Problem> {
     let state = &context.state;
     let (admin, now) = (state.options.admin.as_ref(), state.engine.now());
-    token::authenticate(graph, token, admin, now).map_err(|error| match error {
+    let who = token::authenticate(graph, token, admin, now).map_err(|error| match error {
         AuthError::Invalid => signed(context, graph, token, now).unwrap_or_else(|| error.into()),
         error => error.into(),
-    })
+    })?;
+    context.caller.set(Some(Caller::of(&who)));
+    Ok(who)
 }
 
 /// A signed token lets nobody in, whatever it says: it is shown to others. Whoever sends one hears what is wrong with it, in the

@@ -203,7 +203,7 @@ pub async fn answer(context: &Context, payload: Payload) -> Result<HttpResponse,
             body,
         })
     };
-    let written = context.state.engine.write(write, run);
+    let written = context.write(write, run);
     let (written, ahead) = match signing {
         None => (written.await?, None),
         Some((claims, promise)) => {

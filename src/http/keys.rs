@@ -139,7 +139,7 @@ async fn rotate(context: &Context, who: Who, mut payload: Payload) -> Result<Htt
             body: Arc::from(body.to_string().into_bytes()),
         })
     };
-    written(context.state.engine.write(write, run).await?)
+    written(context.write(write, run).await?)
 }
 
 fn unknown(algorithm: &str) -> Problem {

@@ -162,6 +162,6 @@ async fn end(context: &Context, id: &str) -> Result<HttpResponse, Problem> {
             body: Arc::from(Vec::new()),
         })
     };
-    let done = context.state.engine.write(write, run).await;
+    let done = context.write(write, run).await;
     written(done.map_err(|error| decided(&context.state, error))?)
 }

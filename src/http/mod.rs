@@ -40,10 +40,11 @@ pub mod target;
 pub mod tokens;
 pub mod transactions;
 mod underway;
+mod unread;
 pub mod wire;
 pub mod write;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::convert::Infallible;
 use std::future::{Future as _, poll_fn};
 use std::panic::AssertUnwindSafe;
@@ -78,10 +79,12 @@ use self::passwords::Hashing;
 use self::places::{Places, Shares};
 use self::problem::{Problem, internal};
 use self::signing::{Setup, Signer};
+use self::unread::Unread;
 use crate::access::Who;
 use crate::access::throttle::Throttle;
 use crate::access::token::AdminToken;
-use crate::engine::Engine;
+use crate::engine::{Engine, Reply, Write, WriteError, Written};
+use crate::graph::Transaction;
 use crate::limits::Limits;
 use crate::model::{Clock, Principal, Revision};
 use crate::query::Statements;
@@ -149,6 +152,8 @@ pub struct State {
     /// Streams of events that are open, and those of them that read.
     streams: Arc<Shares<Caller>>,
     stream_turns: Places,
+    /// Large answers that are not sent yet.
+    unread: Unread,
     backup: Option<Box<Backup>>,
     /// Copies for backups that are made.
     backups: Places,
@@ -178,6 +183,7 @@ impl State {
             signer: Signer::new(Setup::default(), engine.clone(), &options.limits),
             streams: Arc::new(Shares::new(options.limits.event_streams)),
             stream_turns: Places::new(1, options.limits.event_streams as usize),
+            unread: Unread::new(&options.limits),
             engine,
             options,
             backup,
@@ -267,6 +273,10 @@ pub struct Context {
     sender: Rc<Sender>,
     /// The target had a `#`, and `request` has nothing of what came behind it.
     is_cut: bool,
+    /// Who asks, once that is known.
+    caller: Cell<Option<Caller>>,
+    /// The answer tells what was done, and is told in any case.
+    has_written: Cell<bool>,
     pub request: Request,
     pub request_id: CompactString,
 }
@@ -287,6 +297,17 @@ impl Context {
 
     pub fn limits(&self) -> &Limits {
         &self.state.options.limits
+    }
+
+    /// As [`Engine::write`].
+    pub async fn write<E: Send + 'static>(
+        &self,
+        write: Write,
+        run: impl FnOnce(&mut Transaction<'_>) -> Result<Reply, E> + Send + 'static,
+    ) -> Result<Written, WriteError<E>> {
+        let done = self.state.engine.write(write, run).await;
+        self.has_written.set(done.is_ok());
+        done
     }
 
     /// Those of a path that is no selector.
@@ -375,6 +396,8 @@ async fn dispatch(
         statements,
         sender,
         is_cut: under_way.as_ref().is_some_and(UnderWay::has_fragment),
+        caller: Cell::default(),
+        has_written: Cell::default(),
         request,
         request_id,
     };
@@ -405,6 +428,11 @@ async fn dispatch(
             internal("the request ended unexpectedly").respond(&context.request_id)
         }
     };
+    if context.request.method() != Method::HEAD {
+        let is_told = context.has_written.get() || !response.status().is_success();
+        let held = context.state.unread.hold(context.caller.get(), is_told, response);
+        response = held.unwrap_or_else(|problem| problem.respond(&context.request_id));
+    }
     let headers = response.headers_mut();
     if let Ok(id) = HeaderValue::from_str(&context.request_id) {
         headers.insert(REQUEST_ID, id);

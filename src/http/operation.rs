@@ -209,7 +209,7 @@ async fn run(context: &Context, asked: Asked, key: Option<Idempotency>, text: &s
         let view = View::new(tx.graph(), &asked.who);
         reply(operation, &outcome, &view, &limits, changes.as_deref())
     };
-    match context.state.engine.write(write, run).await {
+    match context.write(write, run).await {
         Ok(done) => {
             // Only now was the password right, of a user who may come in.
             if let Some(user_name) = user_name {

@@ -16,6 +16,11 @@ pub struct Places {
     most: usize,
 }
 
+/// So that there is always some for who comes next: of `most`, nobody has more than half of what others leave.
+fn is_fair(most: u64, others: u64, own: u64) -> bool {
+    own <= most.saturating_sub(others).div_ceil(2)
+}
+
 /// Held while the work goes on: by the work itself, since whoever asked for it may be gone before it ends.
 pub type Place = OwnedSemaphorePermit;
 
@@ -28,9 +33,8 @@ impl Places {
         }
     }
 
-    /// Room in the line for so many pieces of work that must not be turned away later. Who brings several takes no more than half of
-    /// the room that is left, so that there is some for who brings one; but where nobody waits any number is let in. `None`: too many
-    /// wait already.
+    /// Room in the line for so many pieces of work that must not be turned away later, by `is_fair`; but where nobody waits any number
+    /// is let in. `None`: too many wait already.
     pub fn reserve(&self, pieces: usize) -> Option<Reserved<'_>> {
         Some(Reserved {
             turn: Turn::take(self, pieces)?,
@@ -72,8 +76,7 @@ struct Turn<'a> {
 impl<'a> Turn<'a> {
     fn take(places: &'a Places, pieces: usize) -> Option<Self> {
         let more = |count: usize| {
-            let room = places.most.saturating_sub(count);
-            let fits = pieces <= room.div_ceil(2) || (count == 0 && room > 0);
+            let fits = places.most > 0 && (count == 0 || is_fair(places.most as u64, count as u64, pieces as u64));
             fits.then_some(count + pieces)
         };
         let waiting = &places.waiting;
@@ -94,8 +97,7 @@ impl Drop for Turn<'_> {
     }
 }
 
-/// Room for what is held for long, by many who know nothing of each other. Nobody has more than half of what the others leave, so
-/// that there is always some for who comes next.
+/// Room for what is held for long, by many who know nothing of each other, by `is_fair`.
 pub struct Shares<K> {
     most: u64,
     taken: Mutex<HashMap<K, u64, RandomState>>,
@@ -121,17 +123,22 @@ impl<K: Eq + Hash + Clone> Shares<K> {
         let mut taken = self.taken.lock();
         let own = taken.get(&whose).copied().unwrap_or_default();
         let all: u64 = taken.values().sum();
-        let room = self.most.saturating_sub(all - own);
-        let wanted = own.saturating_add(amount);
-        if all > 0 && wanted > room.div_ceil(2) {
-            return None;
-        }
-        taken.insert(whose.clone(), wanted);
-        Some(Share {
+        let fits = all == 0 || is_fair(self.most, all - own, own.saturating_add(amount));
+        fits.then(|| self.share(&mut taken, whose, amount))
+    }
+
+    /// For what is not to be refused any more.
+    pub fn hold(self: &Arc<Self>, whose: K, amount: u64) -> Share<K> {
+        self.share(&mut self.taken.lock(), whose, amount)
+    }
+
+    fn share(self: &Arc<Self>, taken: &mut HashMap<K, u64, RandomState>, whose: K, amount: u64) -> Share<K> {
+        *taken.entry(whose.clone()).or_default() += amount;
+        Share {
             all: Arc::clone(self),
             whose,
             amount,
-        })
+        }
     }
 }
 

@@ -63,6 +63,7 @@ pub async fn delete(context: &Context, mut payload: Payload, raw: RawTarget) -> 
         Ok(written) => written.map_err(|error: WriteError<Error>| decided(&context.state, error)),
         Err(problem) => Err(problem),
     };
+    context.has_written.set(written.is_ok());
     answer(written.map_err(|problem| problem.beneath(&asked.text))?)
 }
 

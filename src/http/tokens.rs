@@ -156,7 +156,7 @@ async fn create(context: &Context, who: Who, mut payload: Payload) -> Result<Htt
             body: Arc::from(body.to_string().into_bytes()),
         })
     };
-    let mut response = written(context.state.engine.write(write, run).await?)?;
+    let mut response = written(context.write(write, run).await?)?;
     response.headers_mut().insert(header::CACHE_CONTROL, super::NO_STORE);
     Ok(response)
 }
@@ -200,7 +200,7 @@ async fn revoke(context: &Context, who: Who, id: &str) -> Result<HttpResponse, P
             body: Arc::from(Vec::new()),
         })
     };
-    written(context.state.engine.write(write, run).await?)
+    written(context.write(write, run).await?)
 }
 
 fn job(context: &Context, who: &Who, operation: &str) -> Write {

@@ -129,7 +129,7 @@ pub async fn answer(context: &Context, mut payload: Payload) -> Result<HttpRespo
             body: Arc::from(body),
         })
     };
-    let done = context.state.engine.write(write, job).await;
+    let done = context.write(write, job).await;
     written(done.map_err(|error| placed(decided(&context.state, error)))?)
 }
 

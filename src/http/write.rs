@@ -115,7 +115,7 @@ async fn upsert(context: &Context, mut payload: Payload, raw: RawTarget) -> Resu
         })?;
         reply.finish(dry_run.then_some(&done.told.changes[..]))
     };
-    let written = context.state.engine.write(write, run).await;
+    let written = context.write(write, run).await;
     answer(written.map_err(|error| decided(&context.state, error))?)
 }
 

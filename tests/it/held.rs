@@ -1,12 +1,17 @@
 //! What takes its time holds no graph: the committer would have to wait for it, and then copy the graph
-//! (`seatgraph_graph_clones_total`). The removal of ended leases is in `leases`.
+//! (`seatgraph_graph_clones_total`). The removal of ended leases is in `leases`. And what slow clients hold is bounded.
 
 use std::io::{Read, Write};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
+use seatgraph::model::{Clock, Time};
+use seatgraph::settings::Settings;
+use seatgraph::storage::Memory;
 use serde_json::json;
 
 use crate::leases::{Caller, id, world};
-use crate::support::server::ADMIN;
+use crate::support::server::{ADMIN, Server};
 
 /// A body that comes slowly holds no graph; and who sent it is looked up again when it has come.
 #[test]
@@ -98,4 +103,67 @@ fn logins_and_signatures_cost_no_copies_of_the_graph() {
         }
     });
     assert_eq!(world.server.engine.health().copies_cloned, 0);
+}
+
+/// Of large answers that are not read a caller may hold a share; small ones, and what was done, are told in any case.
+#[test]
+fn who_reads_slowly_has_no_more_than_a_share() {
+    // More than sockets hold.
+    const LARGE: usize = 12_000_000;
+    let mut settings = Settings::default();
+    settings.limits.unread_bytes = 40_000_000;
+    settings.limits.body_bytes = 16_000_000;
+    let clock = Arc::new(Clock::frozen(Time(1_800_000_000_000)));
+    let server = Server::start(Box::new(Memory::new()), clock, &settings);
+    let json = "Content-Type: application/json\r\n";
+    let mut admin = Caller::new(server.address, ADMIN);
+    let lines = [
+        json!({"__objType": "Organization", "id": id(1), "name": "ACME", "description": "x".repeat(LARGE)}),
+        json!({"__objType": "Organization", "id": id(2), "name": "Initech"}),
+    ];
+    let lines: String = lines.iter().map(|line| format!("{line}\n")).collect();
+    let (status, answer) = admin.send("POST", "/import", "Content-Type: application/x-ndjson\r\n", &lines);
+    assert_eq!(status, 200, "{answer}");
+    let bound = json!({"permissions": ["*.*"], "organizationId": id(1)}).to_string();
+    let (status, made) = admin.send("POST", "/tokens", json, &bound);
+    assert_eq!(status, 201, "{made}");
+    let bound = made["token"].as_str().expect("a token");
+
+    let (large, small) = (
+        format!("/graph/Organization%5B@id='{}'%5D", id(1)),
+        format!("/graph/Organization%5B@id='{}'%5D", id(2)),
+    );
+    let slow = |token: &str| {
+        let mut caller = Caller::new(server.address, token);
+        let head = format!("GET {large} HTTP/1.1\r\nHost: test\r\nAuthorization: Bearer {token}\r\n\r\n");
+        caller.stream.write_all(head.as_bytes()).expect("sent");
+        // It is on its way when its first byte has come.
+        caller.stream.peek(&mut [0]).expect("an answer");
+        caller
+    };
+    let mut first = slow(ADMIN);
+    let (status, refused) = admin.send("GET", &large, "", "");
+    assert_eq!((status, &refused["code"]), (503, &json!("tooMuchUnread")), "{refused}");
+    assert_eq!(refused["limit"], json!({"name": "unread_bytes", "value": 40_000_000}));
+    assert_eq!(admin.send("GET", &small, "", "").0, 200);
+    let put = json!({"__objType": "Organization", "id": id(1), "name": "ACME Ltd"}).to_string();
+    let (status, put) = admin.send("POST", "/graph", json, &put);
+    assert_eq!(status, 200);
+    assert!(put.to_string().len() > LARGE);
+    // Others have a share of what it leaves.
+    let mut second = slow(bound);
+    let mut other = Caller::new(server.address, bound);
+    assert_eq!(other.send("GET", &large, "", "").0, 503);
+    for caller in [&mut first, &mut second] {
+        let (status, whole) = caller.answer("");
+        assert_eq!(status, 200);
+        assert!(whole.to_string().len() > LARGE);
+    }
+    // One who goes away holds nothing either.
+    drop(slow(ADMIN));
+    let began = Instant::now();
+    while admin.send("GET", &large, "", "").0 != 200 {
+        assert!(began.elapsed() < Duration::from_secs(10), "it is still held");
+        std::thread::sleep(Duration::from_millis(20));
+    }
 }

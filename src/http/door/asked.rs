@@ -41,7 +41,7 @@ pub async fn write<E: From<Error> + Send + 'static>(
 ) -> Result<Result<Written, WriteError<E>>, Problem> {
     let write = asked(context, &who, operation, bytes).await?;
     let dry_run = write.dry_run;
-    let done = context.state.engine.write(write, move |tx| {
+    let done = context.write(write, move |tx| {
         still_known(tx, &who)?;
         let reply = run(tx, &who)?;
         Ok(if dry_run { dry(tx, &who) } else { reply })
@@ -63,7 +63,9 @@ pub async fn remove<E: From<Error> + Send + 'static>(
         Ok(if dry_run { dry(tx, who) } else { reply.clone() })
     };
     let removal = Removal::new(context, who, write, None, Arc::new(told)).await?;
-    removal.run(move |tx, who| first(tx, who, &limits, dry_run)).await
+    let done = removal.run(move |tx, who| first(tx, who, &limits, dry_run)).await;
+    context.has_written.set(matches!(done, Ok(Ok(_))));
+    done
 }
 
 async fn asked(context: &Context, who: &Who, operation: &'static str, bytes: Option<&[u8]>) -> Result<Write, Problem> {
