@@ -22,6 +22,7 @@ mod query;
 mod secret;
 mod serve;
 mod token;
+mod trim;
 mod verify;
 
 use std::path::PathBuf;
@@ -81,6 +82,8 @@ enum Command {
     Backup(backup::Backup),
     /// Bring a database to this program's schema
     Migrate(migrate::Migrate),
+    /// Forget the log's old commits, so that the database grows no more
+    Trim(trim::Trim),
     /// Write a synthetic world in the form that import takes, the same for the same numbers
     Generate(generate::Generate),
 }
@@ -118,6 +121,7 @@ pub fn main() -> ExitCode {
         Command::Verify(args) => verify::run(&common, &args),
         Command::Backup(args) => backup::run(&common, &args),
         Command::Migrate(args) => migrate::run(&common, &args),
+        Command::Trim(args) => trim::run(&common, &args),
         Command::Generate(args) => generate::run(&args),
     };
     match done {
@@ -204,6 +208,9 @@ mod tests {
         check("seatgraph verify --chain 41", false);
         check("seatgraph verify --server http://127.0.0.1:8080", false);
         check("seatgraph backup x.db", true);
+        check("seatgraph trim --older-than 365d --database x.db", true);
+        check("seatgraph trim --older-than 23h", false);
+        check("seatgraph trim", false);
         check("seatgraph migrate --database x.db", true);
         check(
             "seatgraph generate --organizations 5 --users 50 --licenses 50 --seed 7",

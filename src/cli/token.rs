@@ -125,7 +125,7 @@ fn list(common: &Common, args: &List) -> Result<(), Failure> {
 }
 
 /// `90d`, `12h`, `30m` or `45s`, in milliseconds.
-fn millis(text: &str) -> Result<i64, String> {
+pub(super) fn millis(text: &str) -> Result<i64, String> {
     let wrong = || format!("`{text}` is no length of time: write 90d, 12h, 30m or 45s");
     let unit = match text.chars().last() {
         Some('d') => 86_400_000,

@@ -40,7 +40,7 @@ use sync::thread::{self, JoinHandle, Thread, ThreadId};
 pub struct Engine(Arc<Inner>);
 
 /// What the log is asked in.
-pub use crate::storage::{Log, Scratch, Stated, StorageError, Wanted, Way};
+pub use crate::storage::{Log, Scratch, Stated, StorageError, Wanted, Way, first_at};
 
 struct Inner {
     shared: Arc<Shared>,

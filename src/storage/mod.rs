@@ -34,6 +34,7 @@ pub mod chain;
 mod checksum;
 pub mod codec;
 pub mod failing;
+mod first;
 pub mod memory;
 pub mod sqlite;
 pub mod words;
@@ -50,6 +51,7 @@ use std::sync::Arc;
 
 pub use chain::Link;
 pub use failing::{Failing, Fault, Faults};
+pub use first::first_at;
 pub use memory::Memory;
 pub use sqlite::{Migrate, Reader, Report, Sqlite, Still, followed};
 

@@ -50,7 +50,7 @@ use totals::{Others, Totals};
 pub use verify::Report;
 use write::Writer;
 
-use super::chain::{Dictionary, Hash};
+use super::chain::{Dictionary, Hash, Link};
 use super::codec::{Decoder, Encoder};
 use super::{Head, Health, Loaded, Logs, Storage, StorageError};
 use crate::model::{Commit, Revision, Time};
@@ -167,16 +167,17 @@ impl Sqlite {
         Reader::open(&self.path)
     }
 
-    /// Drops the log up to and including a revision, in one transaction. The state stays.
-    pub fn forget(&mut self, up_to: Revision) -> Result<(), StorageError> {
+    /// Drops the log up to and including a revision, in one transaction, and gives where its chain begins then. The state stays.
+    pub fn forget(&mut self, up_to: Revision) -> Result<Link, StorageError> {
         self.health.check()?;
         let result = self.try_forget(up_to.min(self.totals.head.revision));
         self.seal(result)
     }
 
-    fn try_forget(&mut self, up_to: Revision) -> Result<(), StorageError> {
+    fn try_forget(&mut self, up_to: Revision) -> Result<Link, StorageError> {
         if up_to <= self.totals.forgotten {
-            return Ok(());
+            let (revision, hash) = (self.totals.forgotten, self.totals.forgotten_chain);
+            return Ok(Link { revision, hash });
         }
         let transaction = self.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let bound = [up_to as i64];
@@ -193,7 +194,8 @@ impl Sqlite {
         transaction.commit()?;
         self.totals = totals;
         self.written_down = totals.head.revision;
-        self.checkpoint()
+        self.checkpoint()?;
+        Ok(link)
     }
 
     /// An empty database in a file that is not yet kept.

@@ -22,4 +22,5 @@ mod plans;
 mod removal;
 mod signing;
 mod support;
+mod trim;
 mod work;

@@ -11,8 +11,8 @@ use actix_web::HttpResponse;
 use actix_web::http::{StatusCode, header};
 use uuid::Uuid;
 
-use super::{Audience, SERVER, envelope, first_at, horizon, unreadable};
-use crate::engine::{Engine, Log, StorageError, Way};
+use super::{Audience, SERVER, envelope, horizon, unreadable};
+use crate::engine::{Engine, Log, StorageError, Way, first_at};
 use crate::event;
 use crate::graph::Graph;
 use crate::http::parameters::Parameters;

@@ -12,9 +12,9 @@ use actix_web::http::{Method, StatusCode, header};
 use actix_web::web::Bytes;
 use futures_util::stream;
 
-use super::{Audience, envelope, first_at, horizon, unreadable};
+use super::{Audience, envelope, horizon, unreadable};
 use crate::access::token;
-use crate::engine::{Engine, StorageError, Way};
+use crate::engine::{Engine, StorageError, Way, first_at};
 use crate::event;
 use crate::http::connection::Outgoing;
 use crate::http::places::Share;
