@@ -17,6 +17,7 @@ mod open;
 mod operation;
 mod output;
 mod place;
+mod process;
 mod progress;
 mod query;
 mod secret;

@@ -14,7 +14,7 @@ use serde_json::json;
 use super::client::Client;
 use super::export::settle;
 use super::open::Use;
-use super::{Common, Exit, Failure, import, log, open, secret};
+use super::{Common, Exit, Failure, import, log, open, process, secret};
 use crate::access::token::{self, AdminToken};
 use crate::doors;
 use crate::engine::{Engine, Reply, Write, WriteError};
@@ -47,6 +47,7 @@ pub struct Serve {
 pub fn run(common: &Common, args: &Serve) -> Result<(), Failure> {
     let settings = common.settings(&[("listen", args.listen.clone()), ("database", args.database.clone())])?;
     log::start(&settings.log);
+    process::open_many_files(workers())?;
     let admin = admin_token()?;
     let secret = secret::find(&settings, Use::Write)?;
     if secret.is_none() {

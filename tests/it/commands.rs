@@ -73,6 +73,10 @@ impl Serving {
         Self { child, url, token }
     }
 
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     pub fn signal(&self, name: &str) {
         // The shell's own, which every machine has.
         let line = format!("kill {name} {}", self.child.id());

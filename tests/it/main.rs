@@ -19,6 +19,7 @@ mod leases;
 mod matrix;
 mod operations;
 mod plans;
+mod process;
 mod removal;
 mod signing;
 mod support;
