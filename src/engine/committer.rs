@@ -106,8 +106,8 @@ impl Committer {
         loop {
             let wait = (!self.copies.is_idle()).then_some(TIDYING);
             match self.shared.queue.take(&mut jobs, self.options.batch, wait) {
-                Taken::Jobs { pressed: true } => self.batch(&mut jobs),
-                Taken::Jobs { pressed: false } => self.at_leisure(|committer| committer.batch(&mut jobs)),
+                Taken::Jobs { pressed: true } => self.batches(&mut jobs),
+                Taken::Jobs { pressed: false } => self.at_leisure(|committer| committer.batches(&mut jobs)),
                 Taken::Nothing => self.at_leisure(Self::after),
                 Taken::Closed => return,
             }
@@ -127,6 +127,16 @@ impl Committer {
         let mut jobs = Vec::new();
         while let Taken::Jobs { .. } = self.shared.queue.take(&mut jobs, usize::MAX, None) {
             self.refuse_all(&mut jobs);
+        }
+    }
+
+    /// A dry run may be long, and leaves nothing for those before it to share: they are answered first.
+    fn batches(&mut self, jobs: &mut Vec<Box<dyn Job>>) {
+        while !jobs.is_empty() {
+            let dry = jobs.iter().skip(1).position(|job| job.write().dry_run);
+            let mut later = dry.map_or_else(Vec::new, |at| jobs.split_off(at + 1));
+            self.batch(jobs);
+            jobs.append(&mut later);
         }
     }
 

@@ -24,7 +24,7 @@ use super::door::Door;
 use super::operation::no_match;
 use super::places::Place;
 use super::problem::Problem;
-use super::write::{beside, refuse_key, still_known};
+use super::write::{beside, dry_turn, refuse_key, still_known};
 use super::{Context, GRAPH_REVISION, auth, body, wire};
 use crate::access::{Permission, Who};
 use crate::engine::{Reply, Write, WriteError, Written};
@@ -68,6 +68,7 @@ pub async fn import(context: &Context, mut payload: Payload) -> Result<HttpRespo
         who: Arc::new(who),
         limits,
         dry_run,
+        turn: None,
         from,
         organization,
         last_serial,
@@ -98,6 +99,7 @@ pub async fn import(context: &Context, mut payload: Payload) -> Result<HttpRespo
     } else if !rest.is_empty() {
         // One transaction, for its lines to see one another. The last line needs no end.
         short_enough_dry(rest.len(), rest.iter().map(|line| line.bytes.len()).sum(), &limits)?;
+        importer.turn = dry_turn(context, dry_run).await?;
         importer.commit(rest).await?;
     }
     let mut answer = json!({
@@ -152,6 +154,8 @@ struct Importer<'a> {
     who: Arc<Who>,
     limits: Limits,
     dry_run: bool,
+    /// Of a dry run.
+    turn: Option<Place>,
     /// The lines are another system's own answers, read by this door.
     from: Option<usize>,
     organization: Option<String>,
@@ -204,8 +208,9 @@ impl Importer<'_> {
             hashed.map_err(|(line, problem)| self.failed(&numbers, at + line, problem))?;
             (decoded, from) = (lines, until);
         }
-        let (who, last_serial) = (Arc::clone(&self.who), self.last_serial);
+        let (who, last_serial, turn) = (Arc::clone(&self.who), self.last_serial, self.turn.take());
         let run = move |transaction: &mut Transaction<'_>| -> Result<Reply, ImportError> {
+            let _turn = turn;
             still_known(transaction, &who).map_err(|error| ImportError { line: 0, error })?;
             if let Some(last) = last_serial {
                 let kept = transaction.reserve_serials(last);
@@ -237,8 +242,9 @@ impl Importer<'_> {
             Ok(read.collect::<Result<Vec<_>, _>>())
         });
         let documents = read.await?.map_err(|(at, problem)| self.failed(numbers, at, problem))?;
-        let (who, organization) = (Arc::clone(&self.who), self.organization.clone());
+        let (who, organization, turn) = (Arc::clone(&self.who), self.organization.clone(), self.turn.take());
         let run = move |transaction: &mut Transaction<'_>| -> Result<Reply, MovingError> {
+            let _turn = turn;
             still_known(transaction, &who).map_err(|error| MovingError {
                 document: 0,
                 at: "".into(),

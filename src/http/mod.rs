@@ -128,6 +128,8 @@ pub type Backup = dyn Fn(&mut dyn FnMut() -> bool) -> Result<std::fs::File, Stri
 
 /// Who asks for a backup while one is made waits, so many at most.
 const BACKUPS_WAITING: usize = 4;
+/// Who asks for a long dry run while there is one waits, so many at most.
+const DRY_RUNS_WAITING: usize = 8;
 /// Backups and exports that are made or read at once.
 const COPIES: usize = 8;
 
@@ -159,6 +161,8 @@ pub struct State {
     backups: Places,
     /// Copies for backups and exports that lie beside the database.
     copies: Places,
+    /// Dry runs for which other writes wait long.
+    dry_runs: Places,
     doors: Vec<Door>,
     openapi: OnceLock<Bytes>,
 }
@@ -189,6 +193,7 @@ impl State {
             backup,
             backups: Places::new(1, BACKUPS_WAITING),
             copies: Places::new(COPIES, 0),
+            dry_runs: Places::new(1, DRY_RUNS_WAITING),
             doors: Vec::new(),
             openapi: OnceLock::new(),
         }

@@ -15,7 +15,7 @@ use super::envelope::{Envelope, SHOWN, named};
 use super::problem::{Problem, internal};
 use super::target::RawTarget;
 use super::underway::Held;
-use super::write::{Asked, answer, beside, condition, decided, still_known};
+use super::write::{Asked, answer, beside, condition, decided, dry_turn, still_known};
 use super::{Context, State, auth, body};
 use crate::access::{View, Who, token};
 use crate::engine::{Idempotency, Reply, Write, WriteError, Written};
@@ -55,8 +55,9 @@ pub async fn delete(context: &Context, mut payload: Payload, raw: RawTarget) -> 
     let selector = rehearse(graph, who, selector, limits, dry_run)
         .await
         .map_err(|problem| problem.beneath(&asked.text))?;
-    let if_match = removal.condition.clone();
+    let (if_match, turn) = (removal.condition.clone(), dry_turn(context, dry_run).await?);
     let first = move |transaction: &mut Transaction<'_>, who: &Who| {
+        let _turn = turn;
         crud::delete(transaction, who, &selector, if_match.as_ref(), &limits, dry_run)
     };
     let written = match removal.run(first).await {

@@ -12,6 +12,7 @@ use sha2::{Digest, Sha256};
 use super::envelope::{Envelope, SHOWN, named};
 use super::graph::refuse_format;
 use super::parameters::Parameters;
+use super::places::Place;
 use super::problem::{Problem, internal};
 use super::target::RawTarget;
 use super::{Context, GRAPH_REVISION, State, auth, body, operation, removal, target, wire};
@@ -191,6 +192,20 @@ impl Asked {
             dry_run: self.dry_run,
         })
     }
+}
+
+/// A turn of its own for a dry run that is as long as an import or a DELETE may be, one after the other: others' writes then wait for
+/// one, and not for all that are asked for together. It is for the work to hold.
+pub async fn dry_turn(context: &Context, dry_run: bool) -> Result<Option<Place>, Problem> {
+    if !dry_run {
+        return Ok(None);
+    }
+    let place = context.state.dry_runs.place().await;
+    let too_many = || {
+        let detail = "too many dry runs of imports and removals wait for their turn";
+        Problem::new(StatusCode::SERVICE_UNAVAILABLE, "tooManyDryRuns", detail).help("try again when some are done")
+    };
+    place.map(Some).ok_or_else(too_many)
 }
 
 /// On a thread where it may take its time.

@@ -145,6 +145,20 @@ fn a_full_queue_turns_away_and_loses_nothing() {
 }
 
 #[test]
+fn a_dry_run_keeps_nobody_waiting_who_came_before_it() {
+    let world = world(Options::default());
+    let dry = Write {
+        dry_run: true,
+        ..Write::default()
+    };
+    let [first, second, third] = [1, 3, 4].map(|number| plain(Act::CreateOrganization(number)));
+    let started = world.start([first, (dry, Act::CreateOrganization(2)), second, third]);
+    assert!(world.finish(started).iter().all(Result::is_ok));
+    assert_eq!((world.organizations(), world.log()), (3, 3));
+    assert_eq!(world.faults.commits(), 2, "the first, and those behind the dry run");
+}
+
+#[test]
 fn what_the_time_of_a_batch_goes_to_is_told() {
     let world = world(Options::default());
     let started = world.start([plain(Act::CreateOrganization(1))]);

@@ -11,6 +11,7 @@ use seatgraph::storage::Memory;
 use serde_json::json;
 
 use crate::leases::{Caller, id, world};
+use crate::support::gate::{Gate, Gated};
 use crate::support::server::{ADMIN, Server};
 
 /// A body that comes slowly holds no graph; and who sent it is looked up again when it has come.
@@ -166,4 +167,46 @@ fn who_reads_slowly_has_no_more_than_a_share() {
         assert!(began.elapsed() < Duration::from_secs(10), "it is still held");
         std::thread::sleep(Duration::from_millis(20));
     }
+}
+
+/// Others' writes wait for a dry run; so those that may be long have their turn one after the other, and few wait for it.
+#[test]
+fn dry_runs_take_turns() {
+    let gate = Gate::default();
+    let clock = Arc::new(Clock::frozen(Time(1_800_000_000_000)));
+    let server = Server::start(Box::new(Gated::new(Memory::new(), &gate)), clock, &Settings::default());
+    let ask = |number: usize| {
+        let mut caller = Caller::new(server.address, ADMIN);
+        let line = json!({"__objType": "Organization", "name": "ACME"}).to_string();
+        match number % 2 {
+            0 => caller.send("DELETE", "/graph/Organization?dryRun=true", "", ""),
+            _ => caller.send(
+                "POST",
+                "/import?dryRun=true",
+                "Content-Type: application/x-ndjson\r\n",
+                &line,
+            ),
+        }
+    };
+    gate.shut();
+    std::thread::scope(|scope| {
+        let (tell, told) = std::sync::mpsc::channel();
+        for number in 0..12 {
+            let (ask, tell) = (&ask, tell.clone());
+            scope.spawn(move || tell.send(ask(number)).expect("somebody hears"));
+        }
+        // One is with the committer, and eight wait.
+        for _ in 0..3 {
+            let (status, answer) = told.recv().expect("an answer");
+            assert_eq!((status, &answer["code"]), (503, &json!("tooManyDryRuns")), "{answer}");
+        }
+        gate.arrived();
+        assert_eq!(server.engine.health().queue, 0);
+        gate.open();
+        for _ in 0..9 {
+            let (status, answer) = told.recv().expect("an answer");
+            assert_eq!(status, 200, "{answer}");
+        }
+    });
+    assert_eq!(server.engine.snapshot().len(), 0);
 }

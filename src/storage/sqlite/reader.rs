@@ -202,6 +202,8 @@ impl Reader {
     ) -> Result<Head, StorageError> {
         self.at_head(|db, _, totals| {
             let mut copy = connect(target.path())?;
+            // As what is read for it: each of its pages is written once.
+            copy.execute_batch("PRAGMA cache_size = -1024")?;
             if !durable {
                 copy.pragma_update(None, "synchronous", "OFF")?;
             }
