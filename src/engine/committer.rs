@@ -16,7 +16,7 @@ use super::queue::Taken;
 use super::replays::Replays;
 use super::sync::Instant;
 use super::sync::atomic::Ordering;
-use super::{Options, Reply, Shared, Written};
+use super::{Options, Reply, Shared, Write, Written};
 use crate::graph::{Broken, Graph, Transaction, Violation};
 use crate::leisure::at_leisure;
 use crate::model::{Change, Clock, Commit, Event, Replay, Revision, Time, Whose};
@@ -168,7 +168,10 @@ impl Committer {
             Err(failure) => {
                 self.shared.fail(failure.to_string());
                 self.storage.abandon();
-                self.replays.take_back(&batch.commits);
+                // What may be stored keeps its keys: who repeats it is not told that nothing was written.
+                if !matches!(failure, Failure::Storage(StorageError::Unsure(_))) {
+                    self.replays.take_back(&batch.commits[batch.fetched..]);
+                }
                 // It has what was not stored. Nothing is decided upon it any more, so it is dropped rather than undone.
                 self.copies.discard();
                 match failure {
@@ -323,9 +326,23 @@ impl Committer {
 
     fn refuse_all(&self, jobs: &mut Vec<Box<dyn Job>>) {
         let reason = self.shared.fault.get().cloned().unwrap_or_default();
+        let now = self.shared.clock.now();
         for job in jobs.drain(..) {
-            job.answer(Outcome::Unavailable(reason.clone()));
+            let outcome = match self.is_repeated(job.write(), now) {
+                true => Outcome::Unknown(reason.clone()),
+                false => Outcome::Unavailable(reason.clone()),
+            };
+            job.answer(outcome);
         }
+    }
+
+    /// Whether the same was asked with its key before, and is stored or may be.
+    fn is_repeated(&self, write: &Write, now: Time) -> bool {
+        let asked = write.idempotency.as_ref().filter(|_| !write.dry_run);
+        asked.is_some_and(|asked| {
+            let kept = self.replays.find(&asked.scope, &asked.key, now);
+            kept.is_some_and(|kept| kept.fingerprint == asked.fingerprint)
+        })
     }
 
     /// Who wrote is told that it may be there after a restart. A refusal, or a dry run, left nothing that could be.

@@ -155,7 +155,7 @@ pub enum WriteError<E> {
     /// The store failed before it had this write.
     #[error("the store is not available: {0}")]
     Unavailable(String),
-    /// The store failed with it. Whether this write will be there after a restart is not known.
+    /// The store failed with it, or since it was first asked with its key. Whether this write will be there after a restart is not known.
     #[error("whether the write is stored is not known: {0}")]
     Unknown(String),
     #[error("the server is stopping")]
@@ -392,7 +392,9 @@ impl Engine {
         pace: Pace,
     ) -> Result<oneshot::Receiver<Answer<E>>, WriteError<E>> {
         let shared = &self.0.shared;
-        if let Some(fault) = shared.fault.get() {
+        // Whether a key was taken before, the committer knows.
+        let may_repeat = write.idempotency.is_some() && !write.dry_run;
+        if let Some(fault) = shared.fault.get().filter(|_| !may_repeat) {
             return Err(WriteError::Unavailable(fault.clone()));
         }
         let (job, answer) = Closure::boxed(write, run);

@@ -265,9 +265,12 @@ fn a_panic_undoes_itself_and_nothing_else() {
 fn a_batch_that_fails_is_unavailable_to_all_of_it() {
     for fault in [Fault::Before, Fault::After, Fault::Panic] {
         let world = world(Options::default());
-        assert!(world.act(Act::CreateItem(1)).is_ok());
+        let (earlier, first) = (key("me", "j", 1), key("me", "k", 1));
+        let made = world.engine.write_blocking(with_key(&earlier), |transaction| {
+            perform(&Act::CreateItem(1), transaction)
+        });
+        assert!(made.is_ok());
         let before = world.engine.snapshot().digest();
-        let first = key("me", "k", 1);
         let started = world.start([
             (with_key(&first), Act::CreateItem(2)),
             (with_key(&first), Act::CreateItem(2)),
@@ -304,6 +307,22 @@ fn a_batch_that_fails_is_unavailable_to_all_of_it() {
             world.act(Act::CreateProfile(1)),
             Err(WriteError::Unavailable(_))
         ));
+        // A repeat hears what the first did, of an earlier batch too; another request with the key, or a new key, left nothing.
+        for (key, unknown) in [
+            (&first, fault != Fault::Before),
+            (&earlier, true),
+            (&key("me", "k", 2), false),
+            (&key("me", "l", 1), false),
+        ] {
+            let answer = world
+                .engine
+                .write_blocking(with_key(key), |transaction| perform(&Act::CreateItem(2), transaction));
+            match answer {
+                Err(WriteError::Unknown(_)) if unknown => {}
+                Err(WriteError::Unavailable(_)) if !unknown => {}
+                answer => panic!("{fault:?} {key:?}: {answer:?}"),
+            }
+        }
         assert_eq!(world.faults.begins(), begun, "a store that failed is not asked again");
         // A new start finds all of the batch or none.
         let reopened = world.again();
