@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::place::Place;
 use super::{Common, Failure, export};
-use crate::storage::followed;
+use crate::storage::{BESIDE, followed};
 
 #[derive(Args)]
 pub struct Backup {
@@ -34,7 +34,7 @@ pub fn run(common: &Common, args: &Backup) -> Result<(), Failure> {
 /// What a database of this name leaves beside it while it is open, and when its process was killed.
 fn left_of_another(file: &Path) -> Option<PathBuf> {
     let file = followed(file)?;
-    let beside = export::BESIDE.map(|suffix| {
+    let beside = BESIDE.map(|suffix| {
         let mut name = file.clone().into_os_string();
         name.push(suffix);
         PathBuf::from(name)

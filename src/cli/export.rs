@@ -9,7 +9,7 @@ use clap::Args;
 
 use super::place::Place;
 use super::{Common, Failure, progress};
-use crate::storage::followed;
+use crate::storage::{BESIDE, followed};
 
 #[derive(Args)]
 pub struct Export {
@@ -29,9 +29,6 @@ pub fn run(common: &Common, args: &Export) -> Result<(), Failure> {
         None => copy(&mut answer, &mut std::io::stdout().lock(), "exporting"),
     }
 }
-
-/// What a database has beside it under its name; the last says that a seed is going into it.
-pub(super) const BESIDE: [&str; 5] = ["-wal", "-shm", "-journal", ".lock", ".seeding"];
 
 /// A database is not replaced, and nothing is written where it, or whoever opens it next, looks for what is its own.
 pub(super) fn spare(file: &Path) -> Result<(), Failure> {

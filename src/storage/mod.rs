@@ -53,7 +53,7 @@ pub use chain::Link;
 pub use failing::{Failing, Fault, Faults};
 pub use first::first_at;
 pub use memory::Memory;
-pub use sqlite::{Migrate, Reader, Report, Sqlite, Still, followed};
+pub use sqlite::{BESIDE, Migrate, Reader, Report, Sqlite, Still, followed};
 
 use crate::model::*;
 

@@ -43,7 +43,7 @@ use checkpoint::{At, Checkpoints};
 pub use migrate::Migrate;
 use migrate::{MIGRATIONS, Migration, migrate};
 pub(super) use place::Target;
-pub use place::followed;
+pub use place::{BESIDE, followed};
 use place::{Lock, beside, refused, resolve};
 pub use reader::{Reader, Still};
 use totals::{Others, Totals};
@@ -110,7 +110,10 @@ impl Sqlite {
                 return Err(StorageError::Damaged(format!("`{shown}` is empty")));
             }
             Ok(_) => {}
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => create(&path, migrations)?,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                place::may_be_named(&path)?;
+                create(&path, migrations)?
+            }
             Err(error) => return Err(refused(&path, &error)),
         }
         let named = |error| named(&path, error);

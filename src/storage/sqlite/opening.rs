@@ -227,6 +227,69 @@ fn what_a_killed_process_left_is_no_obstacle() {
     }
 }
 
+/// Whatever else has the lock's name is not written to, whoever put it there.
+#[cfg(unix)]
+#[test]
+fn what_is_no_lock_is_left_as_it_is() {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    let directory = directory();
+    let (path, _) = sample(directory.path());
+    let (lock, precious) = (beside(&path, ".lock"), directory.path().join("precious"));
+    let check = |what: &str| {
+        let refused = refusal(&path);
+        assert!(
+            matches!(&refused, StorageError::Unavailable(why) if why.contains("is something else's")),
+            "{what}: {refused}"
+        );
+    };
+    for text in ["precious", "4711\n\n", "12345678901\n", ""] {
+        fs::write(&precious, text).expect("written");
+        fs::set_permissions(&precious, fs::Permissions::from_mode(0o644)).expect("set");
+        symlink("precious", &lock).expect("linked");
+        check("a link");
+        assert!(lock.is_symlink());
+        if !text.is_empty() {
+            fs::remove_file(&lock).expect("removed");
+            fs::rename(&precious, &lock).expect("moved");
+            check(text);
+            fs::rename(&lock, &precious).expect("moved");
+        } else {
+            fs::remove_file(&lock).expect("removed");
+        }
+        assert_eq!(fs::read_to_string(&precious).expect("there"), text);
+        let mode = precious.metadata().expect("there").permissions().mode();
+        assert_eq!(mode & 0o777, 0o644);
+    }
+    symlink("nowhere", &lock).expect("linked");
+    check("a link to nothing");
+    assert!(!directory.path().join("nowhere").exists());
+    fs::remove_file(&lock).expect("removed");
+    fs::create_dir(&lock).expect("made");
+    check("a directory");
+    fs::remove_dir(&lock).expect("removed");
+    Sqlite::open(&path, Migrate::Refuse).expect("opens");
+}
+
+/// It would be in the way of the other, or be taken for what that lost.
+#[test]
+fn a_database_is_not_called_as_what_lies_beside_another() {
+    let directory = directory();
+    let at = |name: &str| directory.path().join(name);
+    let long = "x".repeat(240);
+    let names = place::BESIDE.map(|suffix| (format!("graph.db{suffix}"), "as a file beside a database does"));
+    for (name, words) in names.into_iter().chain([(long.clone(), "at most 239 bytes")]) {
+        let refused = refusal(&at(&name));
+        assert!(
+            matches!(&refused, StorageError::Unavailable(why) if why.contains(words)),
+            "{name}: {refused}"
+        );
+    }
+    let left: Vec<_> = directory.path().read_dir().expect("there").collect();
+    assert!(left.is_empty(), "{left:?}");
+    Sqlite::open(&at(&long[1..]), Migrate::Refuse).expect("opens");
+}
+
 #[test]
 fn schemas_of_other_programs_are_told_apart() {
     let directory = directory();

@@ -62,6 +62,35 @@ pub fn resolve(path: &Path) -> Result<PathBuf, StorageError> {
     }
 }
 
+/// What a database has beside it under its name, of SQLite's and of ours; the last says that a seed is going into it.
+pub const BESIDE: [&str; 6] = ["-wal", "-shm", "-journal", ".lock", ".partial", ".seeding"];
+
+/// Bytes of a file's name, where most file systems end it.
+const NAME_BYTES: usize = 255;
+
+/// Whether a new database may have this name: the files beside it need names too, and it is not to be one of those of another.
+pub fn may_be_named(path: &Path) -> Result<(), StorageError> {
+    let name = path.file_name().unwrap_or_default();
+    let of_another = BESIDE
+        .iter()
+        .find(|suffix| name.as_encoded_bytes().ends_with(suffix.as_bytes()));
+    if let Some(suffix) = of_another {
+        return Err(StorageError::Unavailable(format!(
+            "`{}` ends in `{suffix}`, as a file beside a database does",
+            path.display()
+        )));
+    }
+    let longest = ".partial-journal".len();
+    match name.len() + longest > NAME_BYTES {
+        true => Err(StorageError::Unavailable(format!(
+            "the name `{}` is too long: with those of the files beside it a database's has at most {} bytes",
+            name.display(),
+            NAME_BYTES - longest
+        ))),
+        false => Ok(()),
+    }
+}
+
 /// `NAME.db` and `-wal` make `NAME.db-wal`.
 pub fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut whole = path.as_os_str().to_owned();
@@ -108,14 +137,7 @@ impl Lock {
         let path = beside(database, ".lock");
         // Each turn but the last, a holder went away at that very moment.
         for _ in 0..1000 {
-            let mut options = OpenOptions::new();
-            options.read(true).write(true).create(true).truncate(false);
-            // Who can open it can hold it, and keep the database from being opened.
-            #[cfg(unix)]
-            std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-            let mut file = options.open(&path).map_err(|error| refused(&path, &error))?;
-            #[cfg(unix)]
-            let _ = file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o600));
+            let Some(mut file) = Self::opened(&path)? else { continue };
             match file.try_lock() {
                 Ok(()) => {}
                 Err(TryLockError::WouldBlock) => {
@@ -135,6 +157,11 @@ impl Lock {
             }
             // The holder before us removes the file when it ends; a lock on a removed file would exclude nobody.
             if same_file(&file, &path) {
+                if !tells_a_process(&mut file) {
+                    return Err(no_lock(&path));
+                }
+                #[cfg(unix)]
+                let _ = file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o600));
                 let _ = file.set_len(0).and_then(|()| file.rewind());
                 let _ = writeln!(file, "{}", std::process::id());
                 return Ok(Self { file, path });
@@ -142,6 +169,45 @@ impl Lock {
         }
         Err(StorageError::Unavailable(format!("cannot lock `{}`", path.display())))
     }
+
+    /// The file of that very name: a link could lead to anything, and this is written to and removed. `None`: it came or went at that
+    /// moment.
+    fn opened(path: &Path) -> Result<Option<File>, StorageError> {
+        let mut options = OpenOptions::new();
+        options.read(true).write(true);
+        // Who can open it can hold it, and keep the database from being opened.
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        match fs::symlink_metadata(path) {
+            Ok(found) if !found.is_file() => return Err(no_lock(path)),
+            Ok(_) => {}
+            // Whatever has the name by then, a link too, is not opened.
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                options.create_new(true);
+            }
+            Err(error) => return Err(refused(path, &error)),
+        }
+        match options.open(path) {
+            Ok(file) => Ok(Some(file)),
+            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::AlreadyExists) => Ok(None),
+            Err(error) => Err(refused(path, &error)),
+        }
+    }
+}
+
+fn no_lock(path: &Path) -> StorageError {
+    StorageError::Unavailable(format!(
+        "`{}`, the name of the database's lock, is something else's: move it away, or give the database another name",
+        path.display()
+    ))
+}
+
+/// A number and the end of its line, or as much of that as a process wrote before it was killed.
+fn tells_a_process(file: &mut File) -> bool {
+    let mut text = Vec::new();
+    let is_read = file.take(16).read_to_end(&mut text).is_ok();
+    let number = text.strip_suffix(b"\n").unwrap_or(&text);
+    is_read && number.len() <= 10 && number.iter().all(u8::is_ascii_digit)
 }
 
 impl Drop for Lock {
@@ -162,7 +228,7 @@ fn is_running(process: &str) -> bool {
 #[cfg(unix)]
 fn same_file(file: &File, path: &Path) -> bool {
     use std::os::unix::fs::MetadataExt;
-    match (file.metadata(), fs::metadata(path)) {
+    match (file.metadata(), fs::symlink_metadata(path)) {
         (Ok(held), Ok(named)) => (held.dev(), held.ino()) == (named.dev(), named.ino()),
         _ => false,
     }
