@@ -541,7 +541,8 @@ fn coerce(wanted: Wanted, raw: &Raw<'_>) -> Option<Given> {
     }
 }
 
-fn is_url(text: &str) -> bool {
+/// Where a server is reached: a host, perhaps a port, perhaps a path below which it lies.
+pub fn is_url(text: &str) -> bool {
     let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
     rest.is_some_and(|rest| {
         let (host, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));

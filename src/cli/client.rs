@@ -9,6 +9,7 @@ use ureq::http::{Method, Request, Response};
 use ureq::{Agent, Body, SendBody};
 
 use super::{Exit, Failure};
+use crate::settings::is_url;
 
 /// What may stand in a path as it is.
 const PATH: &AsciiSet = &NON_ALPHANUMERIC
@@ -31,7 +32,8 @@ impl Client {
     /// The token never comes from a flag: other processes see those.
     pub fn new(server: &str, token: Option<String>) -> Result<Self, Failure> {
         let base = server.trim_end_matches('/').to_owned();
-        if !base.starts_with("http://") && !base.starts_with("https://") {
+        // A port that is none would be taken for none, and the token go to another server of that host.
+        if !is_url(&base) {
             return Err(
                 Failure::new(Exit::Usage, format!("`{server}` is not the URL of a server"))
                     .help("for example --server http://127.0.0.1:8080"),
@@ -178,6 +180,29 @@ fn refusal(mut response: Response<Body>) -> Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_server_is_named_by_a_whole_url() {
+        for (server, fits) in [
+            ("http://127.0.0.1:8080", true),
+            ("https://seats.example/below/", true),
+            ("http://[::1]:8080/", true),
+            ("http://127.0.0.1:2220O", false),
+            ("http://127.0.0.1:65536", false),
+            ("http://127.0.0.1:-1", false),
+            ("http://127.0.0.1:", false),
+            ("http://127.0.0.1:/", false),
+            ("http://", false),
+            ("http://me@127.0.0.1", false),
+            ("http://127.0.0.1:80:80", false),
+            ("http://127.0.0.1?x", false),
+            ("127.0.0.1:8080", false),
+        ] {
+            let client = Client::new(server, None);
+            let exit = client.err().map(|failure| failure.exit);
+            assert_eq!(exit, (!fits).then_some(Exit::Usage), "{server}");
+        }
+    }
 
     #[test]
     fn a_selector_goes_into_a_target() {
