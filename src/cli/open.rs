@@ -82,6 +82,9 @@ pub fn unopened(database: &str, error: &StorageError) -> Failure {
             failure.help("remove it to start a new database, or go back to a backup")
         }
         StorageError::Damaged(_) => failure.help("`seatgraph verify` says more; go back to a backup"),
+        StorageError::Foreign(_) => failure.help(
+            "drop it while no server has the database open, with `sqlite3` say; `seatgraph verify` then tells whether what is stored is whole",
+        ),
         StorageError::SeveralNames(_) => failure.help("keep one of the names, or make a copy that is a file of its own"),
         StorageError::Newer { .. } => failure.help("use the program that wrote it, or a newer one"),
         _ => failure,

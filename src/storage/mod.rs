@@ -107,6 +107,9 @@ pub enum StorageError {
     Unknown(String),
     #[error("the database is damaged: {0}")]
     Damaged(String),
+    /// Its schema has what this program did not make, and lacks nothing.
+    #[error("the database has what another program made in it: {0}")]
+    Foreign(String),
     #[error("the database is read-only: {0}")]
     ReadOnly(String),
     #[error("the log no longer reaches back to revision {0}")]

@@ -141,7 +141,7 @@ impl Sqlite {
             decoder: Decoder::new(&words),
             words: Dictionary::new(&words).last(),
             totals,
-            others: Others::default(),
+            others: Others::new(migrate::made(migrations)?),
             written_down: Totals::of_table(&db).map_err(named)?.head.revision,
             write_down: false,
             checkpoints: Checkpoints::new(&path),
@@ -386,11 +386,12 @@ impl Drop for Sqlite {
     }
 }
 
-/// Damage and read-only files are reported with the file's name.
+/// What is wrong with a file is reported with its name.
 fn named(path: &Path, error: StorageError) -> StorageError {
     let shown = path.display();
     match error {
         StorageError::Damaged(why) => StorageError::Damaged(format!("`{shown}`: {why}")),
+        StorageError::Foreign(why) => StorageError::Foreign(format!("`{shown}`: {why}")),
         StorageError::ReadOnly(why) => StorageError::ReadOnly(format!("`{shown}`: {why}")),
         StorageError::Locked(why) => StorageError::Locked(format!("`{shown}`: {why}")),
         StorageError::Unavailable(why) => StorageError::Unavailable(format!("`{shown}`: {why}")),

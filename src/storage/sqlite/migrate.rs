@@ -67,9 +67,7 @@ pub fn migrate(db: &mut Connection, migrations: &[Migration], how: Migrate) -> R
         return Err(StorageError::Older { found, known });
     }
     // A trigger would run with the first write, and those of `migrations` are writes.
-    if let Some(first) = foreign(db, &migrations[..found as usize])?.into_iter().next() {
-        return Err(StorageError::Damaged(first));
-    }
+    made(&migrations[..found as usize])?.compare(db)?.refuse()?;
     apply(db, found, migrations)?;
     Ok(known - found)
 }
@@ -94,28 +92,67 @@ fn applied(db: &Connection, migrations: &[Migration]) -> Result<u32, StorageErro
     Ok(found)
 }
 
-/// Where the schema is not what `migrations` make, as sentences. What `ANALYZE` keeps is nobody's: it changes no row.
-pub fn foreign(db: &Connection, migrations: &[Migration]) -> Result<Vec<String>, StorageError> {
+/// What `migrations` make.
+pub fn made(migrations: &[Migration]) -> Result<Schema, StorageError> {
     let mut made = Connection::open_in_memory()?;
     begin(&mut made, migrations)?;
-    let (wanted, found) = (schema(&made)?, schema(db)?);
-    let of_found = found.iter().filter_map(|((name, kind), sql)| {
-        let ours = wanted.get(&(name.clone(), kind.clone()));
-        (ours != Some(sql)).then(|| format!("the {kind} `{name}` of its schema was not made by this program"))
-    });
-    let missing = wanted.keys().filter(|key| !found.contains_key(key));
-    let of_wanted = missing.map(|(name, kind)| format!("the {kind} `{name}` of its schema is missing"));
-    Ok(of_found.chain(of_wanted).collect())
+    Schema::of(&made)
 }
 
 /// What was said to make each thing, by its name and what it is.
-type Schema = BTreeMap<(String, String), Option<String>>;
+#[derive(Debug)]
+pub struct Schema(BTreeMap<(String, String), Option<String>>);
 
-fn schema(db: &Connection) -> Result<Schema, StorageError> {
-    let mut statement =
-        db.prepare("SELECT name, type, sql FROM sqlite_schema WHERE name NOT LIKE 'sqlite^_stat%' ESCAPE '^'")?;
-    let rows = statement.query_map((), |row| Ok(((row.get(0)?, row.get(1)?), row.get(2)?)))?;
-    Ok(rows.collect::<Result<_, _>>()?)
+impl Schema {
+    /// Without what `ANALYZE` keeps, which is nobody's: it changes no row. Those are tables of these very names; whatever else may be
+    /// called in some such way is looked at.
+    fn of(db: &Connection) -> Result<Self, StorageError> {
+        let mut statement = db.prepare(
+            "SELECT name, type, sql FROM sqlite_schema WHERE NOT (type = 'table'
+                 AND name IN ('sqlite_stat1', 'sqlite_stat2', 'sqlite_stat3', 'sqlite_stat4'))",
+        )?;
+        let rows = statement.query_map((), |row| Ok(((row.get(0)?, row.get(1)?), row.get(2)?)))?;
+        Ok(Self(rows.collect::<Result<_, _>>()?))
+    }
+
+    /// Where that of a database is another one.
+    pub fn compare(&self, db: &Connection) -> Result<Unlike, StorageError> {
+        let (Self(wanted), Self(found)) = (self, Self::of(db)?);
+        let mut unlike = Unlike::default();
+        for (key @ (name, kind), sql) in &found {
+            let ours = wanted.get(key);
+            if ours != Some(sql) {
+                let why = format!("the {kind} `{name}` of its schema was not made by this program");
+                match ours {
+                    None => unlike.added.push(why),
+                    Some(_) => unlike.wrong.push(why),
+                }
+            }
+        }
+        let missing = wanted.keys().filter(|key| !found.contains_key(key));
+        let missing = missing.map(|(name, kind)| format!("the {kind} `{name}` of its schema is missing"));
+        unlike.wrong.extend(missing);
+        Ok(unlike)
+    }
+}
+
+/// As sentences.
+#[derive(Debug, Default)]
+pub struct Unlike {
+    /// Altered, or missing.
+    pub wrong: Vec<String>,
+    /// There beside what is ours, and gone when somebody drops it.
+    pub added: Vec<String>,
+}
+
+impl Unlike {
+    pub fn refuse(self) -> Result<(), StorageError> {
+        match (self.wrong.into_iter().next(), self.added.is_empty()) {
+            (Some(first), _) => Err(StorageError::Damaged(first)),
+            (None, false) => Err(StorageError::Foreign(self.added.join("; "))),
+            (None, true) => Ok(()),
+        }
+    }
 }
 
 /// The steps after the first `found`, each in a transaction.

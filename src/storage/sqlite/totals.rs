@@ -11,6 +11,7 @@ use super::super::chain::{BEGINNING, Hash, Link};
 use super::super::checksum::Checksum;
 use super::super::codec::carried_checksum;
 use super::super::{Head, StorageError};
+use super::migrate::Schema;
 use crate::model::{Revision, Time};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -261,29 +262,53 @@ impl Totals {
 }
 
 /// Whether other connections wrote: the file's lock keeps our own programs out, and not a shell.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Others {
     /// Changes with every commit of another connection, and with none of ours.
     version: Option<i64>,
+    /// Changes with the schema, which is to stay what it was when the database was opened: a trigger would undo what was written.
+    schema_version: Option<i64>,
+    schema: Schema,
 }
 
 impl Others {
+    pub fn new(schema: Schema) -> Self {
+        Self {
+            version: None,
+            schema_version: None,
+            schema,
+        }
+    }
+
     /// To be asked inside the transaction that writes on from these totals.
     ///
     /// # Errors
-    /// They are no longer those of the database.
+    /// They are no longer those of the database, or its schema has what is not ours.
     pub fn wrote_nothing(&mut self, db: &Connection, totals: &Totals) -> Result<(), StorageError> {
         let version = db
             .prepare_cached("PRAGMA data_version")?
             .query_row((), |row| row.get(0))?;
         if self.version != Some(version) {
             match Totals::read(db) {
-                Ok(found) if found == *totals => self.version = Some(version),
+                Ok(found) if found == *totals => {}
                 Ok(_) | Err(StorageError::Damaged(_)) => {
                     return Err(StorageError::Io("another program wrote to the database".to_owned()));
                 }
                 Err(error) => return Err(error),
             }
+            self.made_nothing(db)?;
+            self.version = Some(version);
+        }
+        Ok(())
+    }
+
+    fn made_nothing(&mut self, db: &Connection) -> Result<(), StorageError> {
+        let version = db
+            .prepare_cached("PRAGMA schema_version")?
+            .query_row((), |row| row.get(0))?;
+        if self.schema_version != Some(version) {
+            self.schema.compare(db)?.refuse()?;
+            self.schema_version = Some(version);
         }
         Ok(())
     }

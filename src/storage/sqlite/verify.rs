@@ -71,7 +71,8 @@ impl Reader {
         if let Err(error) = integrity(&transaction, report) {
             report.problem(error);
         }
-        for problem in migrate::foreign(&transaction, MIGRATIONS)? {
+        let unlike = migrate::made(MIGRATIONS)?.compare(&transaction)?;
+        for problem in unlike.wrong.iter().chain(&unlike.added) {
             report.problem(problem);
         }
         let table = Totals::of_table(&transaction)?;
