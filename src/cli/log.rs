@@ -17,6 +17,19 @@ pub fn start(log: &Log) {
     let _ = lines(log, std::io::stderr, std::io::stderr().is_terminal()).try_init();
 }
 
+/// The log of a server inside a command: its errors, with the causes that its answers leave to the log.
+pub fn start_inside() {
+    let _ = tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .with_env_filter(EnvFilter::new("seatgraph=error"))
+        .log_internal_errors(false)
+        .without_time()
+        .with_target(false)
+        .with_ansi(false)
+        .finish()
+        .try_init();
+}
+
 fn lines<W>(log: &Log, writer: W, colours: bool) -> Box<dyn Subscriber + Send + Sync>
 where
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,

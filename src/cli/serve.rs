@@ -455,6 +455,7 @@ pub struct Inside {
 
 impl Inside {
     pub fn start(engine: Engine, settings: &Settings, what: Use) -> Result<(Self, Client), Failure> {
+        log::start_inside();
         let text: String = Clock::secret().iter().map(|byte| format!("{byte:02x}")).collect();
         let listener = bind("127.0.0.1:0")?;
         let address = listener.local_addr()?;
