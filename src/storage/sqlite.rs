@@ -117,7 +117,7 @@ impl Sqlite {
             Err(error) => return Err(refused(&path, &error)),
         }
         let named = |error| named(&path, error);
-        let mut db = connect(&path).map_err(named)?;
+        let db = bare(&path).map_err(named)?;
         if db
             .is_readonly(rusqlite::MAIN_DB)
             .map_err(StorageError::from)
@@ -125,6 +125,7 @@ impl Sqlite {
         {
             return Err(StorageError::ReadOnly(format!("cannot write `{}`", path.display())));
         }
+        let mut db = prepared(db).map_err(named)?;
         migrate(&mut db, migrations, how).map_err(named)?;
         let mode = journal_mode(&db, "wal").map_err(StorageError::from).map_err(named)?;
         if mode != "wal" {
@@ -406,26 +407,30 @@ const CACHE: &str = "PRAGMA cache_size = -65536";
 
 /// A connection with everything set that does not write.
 fn connect(path: &Path) -> Result<Connection, StorageError> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    prepared(Connection::open_with_flags(path, flags)?)
+    prepared(bare(path)?)
 }
 
-/// The same of a file that nobody changes meanwhile: SQLite looks for no log beside it, and makes none.
+/// Nothing of it is read yet. Who reads a database has a log made beside it, which is that user's.
+fn bare(path: &Path) -> Result<Connection, StorageError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    Ok(Connection::open_with_flags(path, flags)?)
+}
+
+/// A connection to a file that this user may not write, which makes nothing beside it: whose the database is could not write there any
+/// more. While somebody has it open it has a log, with what belongs to that; where there is none, nothing is missing from the file, and
+/// SQLite looks for none.
 fn connect_still(path: &Path) -> Result<Connection, StorageError> {
+    let how = match beside(path, "-wal").exists() {
+        true => "readonly_shm",
+        false => "immutable",
+    };
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let name = path
         .to_string_lossy()
         .replace('%', "%25")
         .replace('?', "%3f")
         .replace('#', "%23");
-    prepared(Connection::open_with_flags(format!("file:{name}?immutable=1"), flags)?)
-}
-
-/// Whether the file itself cannot be written. Asked of SQLite: whoever else closes a handle of it drops its locks.
-fn is_readonly(path: &Path) -> bool {
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let db = Connection::open_with_flags(path, flags);
-    db.and_then(|db| db.is_readonly(rusqlite::MAIN_DB)).unwrap_or(false)
+    prepared(Connection::open_with_flags(format!("file:{name}?{how}=1"), flags)?)
 }
 
 fn prepared(db: Connection) -> Result<Connection, StorageError> {

@@ -628,6 +628,26 @@ fn what_cannot_be_written_is_read_only() {
         assert_eq!(loaded(&mut store, Time(0)).map(|(head, _)| head.revision), Ok(12));
         assert!(matches!(store.begin(), Err(StorageError::ReadOnly(_))));
         assert!(Reader::open(&place.join("torn/seatgraph.db")).is_err());
+        // Whose folder takes files of others gets none: they would be in the way of whose the database is.
+        for (name, commits) in [("file", Some(12)), ("live", Some(13)), ("left", None)] {
+            let path = place.join(name).join("seatgraph.db");
+            let names = || {
+                let entries = path.parent().expect("a folder").read_dir().expect("there");
+                let mut names: Vec<_> = entries.map(|entry| entry.expect("there").file_name()).collect();
+                names.sort();
+                names
+            };
+            let before = names();
+            let report = Reader::open(&path).map(|mut reader| reader.verify(&mut |_, _| ()));
+            assert_eq!(
+                report.ok().map(|report| (report.problems, report.commits)),
+                commits.map(|commits| (vec![], commits)),
+                "{name}"
+            );
+            let opened = Sqlite::open(&path, Migrate::Refuse).map(drop);
+            assert!(matches!(opened, Err(StorageError::ReadOnly(_))), "{name}: {opened:?}");
+            assert_eq!(names(), before, "{name}");
+        }
         println!("all read-only");
         return;
     }
@@ -635,17 +655,28 @@ fn what_cannot_be_written_is_read_only() {
     let directory = tempfile::tempdir_in("/tmp").expect("a directory");
     let mode = |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("set");
     mode(directory.path(), 0o755);
+    let mut live = None;
     for (name, file, whole) in [
         ("file", 0o444, 0o777),
+        ("live", 0o444, 0o777),
+        ("left", 0o444, 0o777),
         ("directory", 0o666, 0o555),
         ("still", 0o444, 0o555),
         ("torn", 0o444, 0o555),
     ] {
         let within = directory.path().join(name);
         fs::create_dir(&within).expect("made");
-        let (path, _) = sample(&within);
+        let (path, mut world) = sample(&within);
         mode(&path, file);
         match name {
+            "live" => {
+                mode(&path, 0o644);
+                let mut open = Sqlite::open(&path, Migrate::Refuse).expect("opens");
+                put(&mut open, &[world.commit(5)]).expect("commits");
+                mode(&path, file);
+                live = Some(open);
+            }
+            "left" => fs::write(beside(&path, "-wal"), "left over").expect("written"),
             "still" => fs::rename(&path, within.join("sea?t%#graph.db")).expect("moved"),
             "torn" => fs::write(beside(&path, "-wal"), "left over").expect("written"),
             _ => {}
@@ -673,4 +704,6 @@ fn what_cannot_be_written_is_read_only() {
     let output = command.output().expect("this test runs");
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success() && said.contains("all read-only"), "{said}");
+    let mut live = live.expect("open");
+    assert!(put(&mut live, &[]).is_ok());
 }

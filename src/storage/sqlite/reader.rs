@@ -15,7 +15,7 @@ use super::migrate::{self, MIGRATIONS};
 use super::place::{Target, beside, has_one_name, refused, resolve, scratch};
 use super::read;
 use super::totals::Totals;
-use super::{connect, connect_still, is_readonly, named, single_file, state};
+use super::{bare, connect, connect_still, named, prepared, single_file, state};
 use crate::model::{Clock, Commit, Revision, Time};
 
 /// Pages copied between two reports of progress: 1 MiB.
@@ -55,17 +55,11 @@ impl Reader {
             let words = read::words(&db)?;
             Ok((db, Decoder::new(&words)))
         };
-        let opened = match connect(&path).and_then(open) {
-            // A database has a log beside it while it is open, and here nobody can make one. Where there is none, nothing is
-            // missing from the file.
-            Err(StorageError::ReadOnly(_) | StorageError::Unavailable(_))
-                if is_readonly(&path) && !beside(&path, "-wal").exists() =>
-            {
-                connect_still(&path).and_then(open)
-            }
-            opened => opened,
-        };
-        let (db, decoder) = opened.map_err(|error| named(&path, error))?;
+        let connected = bare(&path).and_then(|db| match db.is_readonly(rusqlite::MAIN_DB)? {
+            true => connect_still(&path),
+            false => prepared(db),
+        });
+        let (db, decoder) = connected.and_then(open).map_err(|error| named(&path, error))?;
         Ok(Self { db, decoder, path })
     }
 
