@@ -92,7 +92,8 @@ pub fn unopened(database: &str, error: &StorageError) -> Failure {
 }
 
 fn is_closed(database: &str) -> bool {
-    std::fs::File::open(database).is_err_and(|error| error.kind() == ErrorKind::PermissionDenied)
+    let database = Path::new(database);
+    database.is_file() && std::fs::File::open(database).is_err_and(|error| error.kind() == ErrorKind::PermissionDenied)
 }
 
 fn with_log(database: &str) -> bool {

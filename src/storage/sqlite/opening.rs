@@ -73,6 +73,7 @@ fn places_where_no_database_can_be_are_refused_in_clear_words() {
         (directory.path().join("missing/seatgraph.db"), "does not exist"),
         (directory.path().join("file/seatgraph.db"), "is not a directory"),
         (directory.path().to_owned(), "is a directory, not a database"),
+        (PathBuf::from("/dev/null"), "is no file"),
         (PathBuf::from("/"), "names no file"),
         (PathBuf::new(), "names no file"),
     ] {

@@ -34,11 +34,14 @@ pub fn resolve(path: &Path) -> Result<PathBuf, StorageError> {
         return Err(StorageError::Unavailable(format!("`{shown}` names no file")));
     };
     if let Ok(whole) = path.canonicalize() {
-        return match whole.is_dir() {
-            true => Err(StorageError::Unavailable(format!(
-                "`{shown}` is a directory, not a database"
-            ))),
-            false => Ok(whole),
+        if whole.is_dir() {
+            let why = format!("`{shown}` is a directory, not a database");
+            return Err(StorageError::Unavailable(why));
+        }
+        // A pipe would be waited for, and a device cannot be replaced by a new file.
+        return match whole.is_file() {
+            true => Ok(whole),
+            false => Err(StorageError::Unavailable(format!("`{shown}` is no file"))),
         };
     }
     let directory = match path.parent() {
