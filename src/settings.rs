@@ -1,6 +1,7 @@
 //! What can be set, in three layers: flags win over `SEATGRAPH_*` variables, those over `seatgraph.toml`.
 //! Every key is in one table; a key that is not there stops the start. Declines to act on any of them.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -132,6 +133,8 @@ pub enum SettingsError {
     },
     #[error("the setting `limits.page` is {page}, more than `limits.page_max`, which is {page_max}")]
     PageTooLarge { page: u64, page_max: u64 },
+    #[error("the variable `{variable}` is not UTF-8")]
+    NotText { variable: String },
     #[error("cannot read `{}`: {cause}", path.display())]
     Unreadable { path: PathBuf, cause: String },
     #[error("`{}` is not TOML: {cause}", path.display())]
@@ -374,14 +377,7 @@ fn ceiling(limit: &str) -> u64 {
 /// Reads the three layers from where they live: the process's variables and the file that is named, or else
 /// `seatgraph.toml` in the working directory if there is one.
 pub fn load(flags: &[(&'static str, String)], config: Option<&Path>) -> Result<Settings, SettingsError> {
-    let variables: Vec<(String, String)> = std::env::vars_os()
-        .map(|(name, value)| {
-            (
-                name.to_string_lossy().into_owned(),
-                value.to_string_lossy().into_owned(),
-            )
-        })
-        .collect();
+    let variables = texts(std::env::vars_os())?;
     let named = config.map(Path::to_owned);
     let file = match named.or_else(|| Some(PathBuf::from(DEFAULT_FILE)).filter(|path| path.exists())) {
         Some(path) => match std::fs::read_to_string(&path) {
@@ -400,6 +396,20 @@ pub fn load(flags: &[(&'static str, String)], config: Option<&Path>) -> Result<S
         &variables,
         file.as_ref().map(|(path, text)| (path.as_path(), text.as_str())),
     )
+}
+
+/// Variables that may be settings. Of other letters than it was given, a value would name another file.
+fn texts(variables: impl Iterator<Item = (OsString, OsString)>) -> Result<Vec<(String, String)>, SettingsError> {
+    let named = variables.map(|(name, value)| (name.to_string_lossy().into_owned(), value));
+    let ours = named.filter(|(name, _)| {
+        let rest = name.strip_prefix("SEATGRAPH_");
+        rest.is_some_and(|rest| !NOT_SETTINGS.contains(&rest))
+    });
+    ours.map(|(name, value)| match value.into_string() {
+        Ok(value) => Ok((name, value)),
+        Err(_) => Err(SettingsError::NotText { variable: name }),
+    })
+    .collect()
 }
 
 /// The layers as data, weakest last.
@@ -699,6 +709,20 @@ mod tests {
         let mut settings = Settings::default();
         change(&mut settings);
         Ok(settings)
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_variable_of_other_letters_is_refused() {
+        use std::os::unix::ffi::OsStringExt;
+        let check = |name: &str, expected: Result<Vec<(String, String)>, SettingsError>| {
+            let value = OsString::from_vec(b"caf\xe9.db".to_vec());
+            assert_eq!(texts([(name.into(), value)].into_iter()), expected);
+        };
+        let variable = "SEATGRAPH_DATABASE".to_owned();
+        check("SEATGRAPH_DATABASE", Err(SettingsError::NotText { variable }));
+        check("SEATGRAPH_CONFIG", Ok(Vec::new()));
+        check("OTHER", Ok(Vec::new()));
     }
 
     #[test]

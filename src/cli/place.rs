@@ -1,5 +1,6 @@
 //! Where a command finds its data: a server that runs, or a database file that no server has open.
 
+use std::env::VarError;
 use std::path::Path;
 
 use clap::Args;
@@ -68,11 +69,13 @@ impl Place {
     }
 
     fn reach_for(&self, common: &Common, missing: Missing, what: open::Use) -> Result<Reached, Failure> {
-        let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-        if self.database.is_none()
-            && let Some(server) = self.server.clone().or_else(|| variable("SEATGRAPH_SERVER"))
-        {
-            let client = Client::new(&server, variable("SEATGRAPH_TOKEN"))?;
+        let server = match (&self.server, &self.database) {
+            (Some(server), _) => Some(server.clone()),
+            (None, None) => variable("SEATGRAPH_SERVER")?,
+            (None, Some(_)) => None,
+        };
+        if let Some(server) = server {
+            let client = Client::new(&server, variable("SEATGRAPH_TOKEN")?)?;
             return Ok(Reached { client, inside: None });
         }
         let mut settings = common.settings(&[("database", self.database.clone())])?;
@@ -87,6 +90,15 @@ impl Place {
             client,
             inside: Some((inside, engine)),
         })
+    }
+}
+
+/// `None`: it is not set, or to nothing.
+fn variable(name: &str) -> Result<Option<String>, Failure> {
+    match std::env::var(name) {
+        Ok(value) => Ok(Some(value).filter(|value| !value.is_empty())),
+        Err(VarError::NotPresent) => Ok(None),
+        Err(VarError::NotUnicode(_)) => Err(Failure::new(Exit::Usage, format!("the variable `{name}` is not UTF-8"))),
     }
 }
 
