@@ -47,8 +47,8 @@ struct Cli {
 
 #[derive(clap::Args)]
 struct Common {
-    /// The settings file [default: seatgraph.toml, if there is one]
-    #[arg(long, global = true, value_name = "FILE", env = "SEATGRAPH_CONFIG")]
+    /// The settings file [default: SEATGRAPH_CONFIG, or seatgraph.toml if there is one]
+    #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
     /// How results are written
     #[arg(long, global = true, value_enum, default_value_t)]
@@ -96,7 +96,10 @@ impl Common {
             .iter()
             .filter_map(|(key, value)| Some((*key, value.clone()?)))
             .collect();
-        settings::load(&flags, self.config.as_deref()).map_err(|error| {
+        // Set to nothing, it names none, as the other variables that are no settings.
+        let named = std::env::var_os("SEATGRAPH_CONFIG").filter(|file| !file.is_empty());
+        let config = self.config.clone().or_else(|| named.map(PathBuf::from));
+        settings::load(&flags, config.as_deref()).map_err(|error| {
             let failure = Failure::new(Exit::Usage, error.to_string());
             match error.help() {
                 Some(help) => failure.help(help),

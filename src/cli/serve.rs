@@ -1,6 +1,8 @@
 //! `serve`: the server, from its start to a clean end; and the server inside another command, which opens the same way.
 
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
+use std::os::fd::AsFd;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
@@ -309,7 +311,7 @@ fn admin_token() -> Result<Option<AdminToken>, Failure> {
     match text.to_str().and_then(AdminToken::new) {
         Some(token) => Ok(Some(token)),
         None => Err(Failure::new(Exit::Usage, "SEATGRAPH_ADMIN_TOKEN is not a token")
-            .help("a token is 32 or more visible ASCII characters, for example what `openssl rand -hex 32` gives")),
+            .help("a token is 32 to 1024 visible ASCII characters, for example what `openssl rand -hex 32` gives")),
     }
 }
 
@@ -438,12 +440,24 @@ fn announce(address: SocketAddr, settings: &Settings, token: Option<&str>) {
     text.push_str(&format!("listening on http://{address}\n"));
     // Where nobody reads it the server serves all the same.
     let told = std::io::Write::write_all(&mut std::io::stdout().lock(), text.as_bytes());
+    let told = told.and_then(|()| match goes_nowhere(&std::io::stdout()) {
+        true => Err(std::io::Error::other("standard output goes nowhere")),
+        false => Ok(()),
+    });
     if let (Err(cause), Some(_)) = (told, token) {
         tracing::error!(
             %cause,
             "the administrator token could not be shown, and never will be: stop the server, and make another by `seatgraph token create --database`"
         );
     }
+}
+
+/// To the null device, which is also what a program begins with that was started without it (`>&-`).
+fn goes_nowhere(out: &impl AsFd) -> bool {
+    let out = out.as_fd().try_clone_to_owned().map(std::fs::File::from);
+    let device = |found: std::fs::Metadata| found.file_type().is_char_device().then(|| found.rdev());
+    let of_null = std::fs::metadata("/dev/null").ok().and_then(device);
+    of_null.is_some() && out.and_then(|out| out.metadata()).ok().and_then(device) == of_null
 }
 
 /// A server on a loopback port of its own, for one command of this process: its administrator's token is made here and

@@ -90,24 +90,10 @@ fn rebuild(reader: &mut Reader, upto: u64) -> Vec<String> {
 fn tell(common: &Common, database: &str, report: &Report, faults: Vec<String>) -> Result<(), Failure> {
     let problems: Vec<&String> = report.problems.iter().chain(&faults).collect();
     let count = problems.len() as u64 + report.untold;
-    match common.output {
-        Output::Json => output::json(&json!({
-            "database": database, "sound": count == 0, "revision": report.revision, "entities": report.entities,
-            "relations": report.relations, "commits": report.commits, "chain": report.chain.map(|link| link.to_string()),
-            "problems": problems, "untold": report.untold,
-        }))?,
-        Output::Table => {
-            for problem in &problems {
-                output::lines(problem)?;
-            }
-            output::line(&format!(
-                "revision {}, {} entities, {} relations, {} commits",
-                report.revision, report.entities, report.relations, report.commits
-            ))?;
-            if let Some(link) = report.chain {
-                output::line(&format!("chain {link}"))?;
-            }
-        }
+    // The exit code is the verdict, whoever has stopped reading.
+    match say(common, database, report, &problems, count) {
+        Err(failure) if count == 0 && !failure.message.is_empty() => return Err(failure),
+        _ => {}
     }
     match count {
         0 => Ok(()),
@@ -120,4 +106,27 @@ fn tell(common: &Common, database: &str, report: &Report, faults: Vec<String>) -
             format!("`{database}` is damaged: {count} problems"),
         )),
     }
+}
+
+fn say(common: &Common, database: &str, report: &Report, problems: &[&String], count: u64) -> Result<(), Failure> {
+    match common.output {
+        Output::Json => output::json(&json!({
+            "database": database, "sound": count == 0, "revision": report.revision, "entities": report.entities,
+            "relations": report.relations, "commits": report.commits, "chain": report.chain.map(|link| link.to_string()),
+            "problems": problems, "untold": report.untold,
+        }))?,
+        Output::Table => {
+            for problem in problems {
+                output::lines(problem)?;
+            }
+            output::line(&format!(
+                "revision {}, {} entities, {} relations, {} commits",
+                report.revision, report.entities, report.relations, report.commits
+            ))?;
+            if let Some(link) = report.chain {
+                output::line(&format!("chain {link}"))?;
+            }
+        }
+    }
+    Ok(())
 }

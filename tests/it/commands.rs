@@ -144,6 +144,13 @@ fn what_the_command_line_does_not_mean_is_said() {
         4,
         "no answer from `http://127.0.0.1:9`",
     );
+    check(
+        "query /Organization --server http://127.0.0.1:808O",
+        2,
+        "`http://127.0.0.1:808O` is not the URL of a server",
+    );
+    check("serve --database /dev/null", 4, "`/dev/null` is no file");
+    check("verify --database /dev/null", 4, "`/dev/null` is no file");
     check("import none.ndjson --database new.db", 1, "cannot read `none.ndjson`");
     assert!(!folder.path().join("new.db").exists());
     check(
@@ -165,7 +172,7 @@ fn what_the_command_line_does_not_mean_is_said() {
         .output()
         .expect("the program runs");
     assert_eq!(done.status.code(), Some(2));
-    assert!(text(&done.stderr).contains("32 or more"), "{}", text(&done.stderr));
+    assert!(text(&done.stderr).contains("32 to 1024"), "{}", text(&done.stderr));
 }
 
 #[test]
@@ -411,6 +418,54 @@ fn a_log_that_nobody_can_be_told_stops_nothing() {
 }
 
 #[test]
+fn a_variable_that_is_set_to_nothing_or_to_no_text_names_no_other_file() {
+    let folder = folder();
+    let here = folder.path();
+    let mut import = seatgraph(here, "import small.ndjson --database a.db");
+    let done = import.env("SEATGRAPH_CONFIG", "").output().expect("the program runs");
+    assert_eq!(done.status.code(), Some(0), "{}", text(&done.stderr));
+    let name: std::ffi::OsString = std::os::unix::ffi::OsStringExt::from_vec(b"caf\xe9.db".to_vec());
+    for variable in ["SEATGRAPH_DATABASE", "SEATGRAPH_SERVER"] {
+        let before = std::fs::read_dir(here).expect("there").count();
+        let mut import = seatgraph(here, "import small.ndjson");
+        let done = import.env(variable, &name).output().expect("the program runs");
+        let told = text(&done.stderr);
+        assert_eq!(done.status.code(), Some(2), "{told}");
+        assert!(
+            told.contains(&format!("the variable `{variable}` is not UTF-8")),
+            "{told}"
+        );
+        assert_eq!(std::fs::read_dir(here).expect("there").count(), before);
+    }
+}
+
+/// Whether its descriptor is closed or leads to the null device.
+#[test]
+fn a_token_that_nobody_saw_is_told_of() {
+    let folder = folder();
+    for (number, out) in [">&-", ">/dev/null", ">out"].into_iter().enumerate() {
+        let script = format!("exec {PROGRAM} serve --listen 127.0.0.1:0 --database {number}.db {out} 2>log{number}");
+        let mut shell = apart(Command::new("sh"));
+        let mut serving = shell
+            .current_dir(folder.path())
+            .args(["-c", &script])
+            .spawn()
+            .expect("a shell");
+        let log = || std::fs::read_to_string(folder.path().join(format!("log{number}"))).unwrap_or_default();
+        let begun = std::time::Instant::now();
+        while !log().contains("ready") && begun.elapsed() < Duration::from_secs(30) {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        // What is told is told at once after that.
+        std::thread::sleep(Duration::from_millis(200));
+        let _ = serving.kill();
+        let _ = serving.wait();
+        let is_told = log().contains("could not be shown");
+        assert_eq!(is_told, out != ">out", "{out}: {}", log());
+    }
+}
+
+#[test]
 fn a_file_that_may_not_grow_is_a_full_disk() {
     let folder = folder();
     let here = folder.path();
@@ -429,7 +484,20 @@ fn a_file_that_may_not_grow_is_a_full_disk() {
         "{}",
         text(&done.stderr)
     );
+    // There is no server whose log would say why.
+    assert!(text(&done.stderr).contains("the disk"), "{}", text(&done.stderr));
     assert_eq!(run(here, "verify --database a.db").status.code(), Some(0));
+    let made = run(here, "import world.ndjson --database b.db");
+    assert_eq!(made.status.code(), Some(0), "{}", text(&made.stderr));
+    for line in ["backup copy.db --database b.db", "export out.ndjson --database b.db"] {
+        let done = limited(line);
+        let told = text(&done.stderr);
+        assert!(!done.status.success(), "{line}");
+        assert!(
+            told.contains("the disk") || told.contains("File too large"),
+            "{line}: {told}"
+        );
+    }
 }
 
 #[test]
@@ -503,7 +571,12 @@ fn a_reader_that_has_seen_enough_is_told_nothing() {
     let folder = folder();
     let here = folder.path();
     assert!(run(here, "import small.ndjson --database a.db").status.success());
-    for line in ["export --database a.db", "audit --output json --database a.db"] {
+    for (line, exit) in [
+        ("export --database a.db", 1),
+        ("audit --output json --database a.db", 1),
+        // The exit code is the answer.
+        ("verify --database a.db", 0),
+    ] {
         let mut child = seatgraph(here, line)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -514,7 +587,7 @@ fn a_reader_that_has_seen_enough_is_told_nothing() {
         let done = child.wait_with_output().expect("it ends");
         assert_eq!(
             (done.status.code(), text(&done.stderr)),
-            (Some(1), String::new()),
+            (Some(exit), String::new()),
             "{line}"
         );
     }
