@@ -321,7 +321,7 @@ impl Question {
             }
         };
         let plan = Plan::new(prepared, &View::new(&self.graph, &self.who));
-        let tree = query::includes(&self.includes, plan.result_kind(), self.limits())
+        let tree = query::includes(&self.includes, plan.result_kind())
             .map_err(|error| self.of_include(error, plan.result_kind()))?;
         Ok(Planned::Query(plan, tree))
     }
@@ -425,7 +425,7 @@ impl Question {
 
     /// A place in an include is one of its own text.
     fn of_include(&self, error: QueryError, kind: Kind) -> Problem {
-        let fails = |one: &Include| query::includes(std::slice::from_ref(one), kind, self.limits()).is_err();
+        let fails = |one: &Include| query::includes(std::slice::from_ref(one), kind).is_err();
         let at = self.includes.iter().position(fails);
         let text = at.and_then(|at| self.include_texts.get(at));
         Problem::from(error).beneath(text.map_or("", String::as_str))

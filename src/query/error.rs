@@ -51,9 +51,6 @@ codes! {
     PageTooLarge "pageTooLarge";
     /// A page of nothing would have to say that there is more.
     PageTooSmall "pageTooSmall";
-    TooManyHops "tooManyHops";
-    TooManyPredicates "tooManyPredicates";
-    IncludeTooLong "includeTooLong";
     TooManyTargets "tooManyTargets";
     VisitedTooMuch "visitedTooMuch";
     TimeSpent "timeSpent";

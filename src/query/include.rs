@@ -9,16 +9,15 @@ use foldhash::fast::RandomState;
 use super::budget::Budget;
 use super::condition::{EntitySubject, hold};
 use super::cost;
-use super::error::{Code, QueryError};
+use super::error::QueryError;
 use super::eval::is_linked;
 use super::plan::show_step;
-use super::prepare::{Link, Part, comparisons, step};
+use super::prepare::{Link, Part, step};
 use crate::access::View;
 use crate::graph::Node;
-use crate::limits::Limits;
 use crate::model::schema::Hop;
 use crate::model::{Kind, Values};
-use crate::selector::ast::{Include, Span, Step};
+use crate::selector::ast::{Include, Step};
 
 /// What to nest under an object.
 #[derive(Clone, Debug, Default)]
@@ -66,41 +65,16 @@ impl fmt::Display for IncludeNode {
     }
 }
 
-/// Resolves the chains for objects of a kind. Spans are of each chain's own text.
-pub fn includes(parsed: &[Include], kind: Kind, limits: &Limits) -> Result<IncludeTree, QueryError> {
+/// Resolves the chains for objects of a kind, each no longer than the parser lets it be. Spans are of each chain's own text.
+pub fn includes(parsed: &[Include], kind: Kind) -> Result<IncludeTree, QueryError> {
     let mut tree = IncludeTree::default();
     for chain in parsed {
-        if chain.len() as u64 > limits.include_hops {
-            let error = QueryError::new(Code::IncludeTooLong, format!("an include has {} hops", chain.len()))
-                .limit("include_hops", limits.include_hops)
-                .help("select what is far away by a selector of its own");
-            return Err(
-                match chain.get(usize::try_from(limits.include_hops).unwrap_or(usize::MAX)) {
-                    Some(step) => error.at(Span {
-                        start: step.relation.span.start,
-                        end: step.object.span.end,
-                    }),
-                    None => error,
-                },
-            );
-        }
-        let all = chain
-            .iter()
-            .map(|step| comparisons(&step.relation.predicates) + comparisons(&step.object.predicates));
-        let all = all.sum::<u64>();
-        if all > limits.predicates {
-            return Err(
-                QueryError::new(Code::TooManyPredicates, format!("an include compares {all} times"))
-                    .limit("predicates", limits.predicates)
-                    .help("ask in several requests"),
-            );
-        }
         add(&mut tree, chain, kind)?;
     }
     Ok(tree)
 }
 
-/// As deep as the longest include, which `include_hops` bounds.
+/// As deep as the longest include, which `include_hops` bounds where it is parsed.
 fn add(tree: &mut IncludeTree, chain: &[Step], from: Kind) -> Result<(), QueryError> {
     let Some((first, rest)) = chain.split_first() else {
         return Ok(());

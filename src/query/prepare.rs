@@ -11,7 +11,7 @@ use super::resolve;
 use crate::limits::Limits;
 use crate::model::schema::Hop;
 use crate::model::{Direction, Field, Kind, Principal, RelationType, Value};
-use crate::selector::ast::{Head, ObjectPart, Params, Predicate, Selector, Span, Step};
+use crate::selector::ast::{Head, ObjectPart, Params, Selector, Span, Step};
 
 /// A selector held against the schema.
 #[derive(Clone, Debug, PartialEq)]
@@ -61,16 +61,9 @@ impl Link {
     }
 }
 
-/// Holds a selector against the schema, for a caller if it says `me`. Looks at no graph.
+/// Holds a selector against the schema, for a caller if it says `me`. Looks at no graph. How long a selector may be was
+/// asked where it was parsed.
 pub fn prepare(selector: &Selector, caller: Principal, limits: &Limits) -> Result<Prepared, QueryError> {
-    if selector.steps.len() as u64 > limits.selector_hops {
-        return Err(QueryError::new(
-            Code::TooManyHops,
-            format!("the selector has {} hops", selector.steps.len()),
-        )
-        .limit("selector_hops", limits.selector_hops)
-        .help("begin nearer to what is wanted: at an id, or at a part further on"));
-    }
     let mut parts: SmallVec<[Part; 2]> = SmallVec::with_capacity(selector.steps.len() + 1);
     let mut links: SmallVec<[Link; 2]> = SmallVec::with_capacity(selector.steps.len());
     parts.push(head(&selector.head, caller)?);
@@ -80,7 +73,6 @@ pub fn prepare(selector: &Selector, caller: Principal, limits: &Limits) -> Resul
         links.push(link);
         parts.push(part);
     }
-    within_predicates(selector, limits)?;
     let names_one = selector.steps.is_empty()
         && !selector.params.count
         && match &selector.head {
@@ -177,36 +169,6 @@ pub(super) fn step(step: &Step, from: Kind) -> Result<(Link, Part), QueryError> 
         .map(|predicate| resolve::condition(predicate, &|name| resolve::relation_field(hop.rel, name)))
         .collect::<Result<_, _>>()?;
     Ok((Link { hop, conds }, part))
-}
-
-fn within_predicates(selector: &Selector, limits: &Limits) -> Result<(), QueryError> {
-    let head: &[Predicate] = if let Head::Object(object) = &selector.head {
-        &object.predicates
-    } else {
-        &[]
-    };
-    let steps = selector
-        .steps
-        .iter()
-        .map(|step| comparisons(&step.relation.predicates) + comparisons(&step.object.predicates));
-    let all = comparisons(head) + steps.sum::<u64>();
-    if all > limits.predicates {
-        return Err(
-            QueryError::new(Code::TooManyPredicates, format!("the selector compares {all} times"))
-                .limit("predicates", limits.predicates)
-                .help("ask in several requests"),
-        );
-    }
-    Ok(())
-}
-
-pub(super) fn comparisons(predicates: &[Predicate]) -> u64 {
-    let one = |predicate: &Predicate| match predicate {
-        Predicate::Compare(_) => 1,
-        Predicate::Not(inner) => comparisons(std::slice::from_ref(inner)),
-        Predicate::And(all) | Predicate::Or(all) => comparisons(all),
-    };
-    predicates.iter().map(one).sum()
 }
 
 struct Paging {

@@ -513,7 +513,7 @@ fn included(kind: Kind, chains: &[&str]) -> Result<IncludeTree, QueryError> {
         .iter()
         .map(|chain| parse_include(chain, &limits).unwrap())
         .collect();
-    includes(&parsed, kind, &limits)
+    includes(&parsed, kind)
 }
 
 #[test]
@@ -672,7 +672,7 @@ fn an_explanation_counts_what_includes_nest() {
             .iter()
             .map(|text| parse_include(text, &limits).unwrap())
             .collect();
-        let tree = includes(&chains, plan.result_kind(), &limits).unwrap();
+        let tree = includes(&chains, plan.result_kind()).unwrap();
         let told = explain(&plan, &tree, &view, &mut Budget::new(&limits), None).map_err(|error| error.code);
         let nested = told.map(|told| {
             let all: u64 = told.steps.iter().map(|step| step.spent.visited).sum();

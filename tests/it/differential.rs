@@ -384,7 +384,7 @@ impl Case<'_> {
         let text = format!("/~{}/{}", hop.word(), hop.to().name());
         let tree = seatgraph::selector::parse_include(&text, &self.limits)
             .map_err(|error| error.to_string())
-            .and_then(|chain| query::includes(&[chain], node.kind, &self.limits).map_err(|error| error.to_string()))
+            .and_then(|chain| query::includes(&[chain], node.kind).map_err(|error| error.to_string()))
             .unwrap_or_else(|error| self.fail(None, &format!("{text}: {error}")));
         let mut budget = Budget::new(&self.limits);
         let nested = query::related(node, &tree.children()[0], self.view, &mut budget);

@@ -421,7 +421,7 @@ fn a_hub_of_others_is_not_gone_through() {
     let limits = Limits::default();
     let item = graph.find(id(Kind::LicensedItem, 1)).unwrap();
     let chain = seatgraph::selector::parse_include("/~OneToMany/License", &limits).unwrap();
-    let tree = query::includes(&[chain], Kind::LicensedItem, &limits).unwrap();
+    let tree = query::includes(&[chain], Kind::LicensedItem).unwrap();
     let nested = |who: &Who| {
         let view = View::new(&graph, who);
         let mut budget = Budget::new(&limits);
@@ -474,7 +474,7 @@ fn what_is_ones_own_is_gone_through_no_further_than_the_hub() {
     transaction.finish().expect("a world within the rules");
     let (limits, bound) = (Limits::default(), bound());
     let chain = seatgraph::selector::parse_include("/~OneToMany/License", &limits).unwrap();
-    let tree = query::includes(&[chain], LicensedItem, &limits).unwrap();
+    let tree = query::includes(&[chain], LicensedItem).unwrap();
     let mut budget = Budget::new(&limits);
     let item = graph.find(id(LicensedItem, 2)).unwrap();
     let ends = query::related(item, &tree.children()[0], &View::new(&graph, &bound), &mut budget).unwrap();

@@ -376,7 +376,7 @@ fn tree(chains: &[&str], kind: Kind) -> IncludeTree {
         .iter()
         .map(|chain| selector::parse_include(chain, &limits).unwrap())
         .collect();
-    query::includes(&parsed, kind, &limits).unwrap()
+    query::includes(&parsed, kind).unwrap()
 }
 
 fn nested(graph: &Graph, number: u128, who: &Who, chains: &[&str], limits: &Limits) -> Result<String, QueryError> {
