@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use seatgraph::graph::Graph;
 use seatgraph::model::schema::{self, Hop};
-use seatgraph::model::{Change, Direction, End, Entity, Fields, Header, Kind, Rel, Relation, Serial, Time, Value};
+use seatgraph::model::{Change, End, Entity, Fields, Header, Kind, Rel, Relation, Serial, Time, Value};
 use uuid::Uuid;
 
 #[global_allocator]
@@ -114,10 +114,7 @@ fn degree(degree: u64) {
     for child in 0..CHILDREN {
         graph.load_relation(&link(child)).expect("loads");
     }
-    let children = Hop {
-        rel: of,
-        direction: Direction::Forward,
-    };
+    let children = Hop::forward(of);
     let mut seen = std::collections::HashSet::new();
     let picks: Vec<u64> = (0..)
         .map(|number| scatter(number) % CHILDREN)

@@ -197,10 +197,7 @@ fn complete(node: Node<'_>) -> Result<(), Violation> {
     };
     // Among the owner's children, or among those with the value: whichever are fewer.
     let graph = node.graph();
-    let hop = Hop {
-        rel,
-        direction: Direction::Forward,
-    };
+    let hop = Hop::forward(rel);
     let siblings = owner.hop_count(hop);
     let same = folded(kind, field, value);
     let twin = if graph.value_count(kind, field, value).0 < siblings {

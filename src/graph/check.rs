@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use crate::model::schema::{Hop, Role};
-use crate::model::{Direction, FieldType, Kind, RelationType, Serial, Value, Values, schema};
+use crate::model::{FieldType, Kind, RelationType, Serial, Value, Values, schema};
 
 use super::index::folded;
 use super::{Graph, Node};
@@ -112,13 +112,7 @@ fn node_is_sound(node: Node<'_>, within: &mut HashSet<(usize, Value)>, wrong: &m
     for rel in schema::relations().filter(|rel| rel.def().from == kind) {
         let mut last = None;
         let mut count = 0;
-        for (far, fields) in node.hop(
-            Hop {
-                rel,
-                direction: Direction::Forward,
-            },
-            None,
-        ) {
+        for (far, fields) in node.hop(Hop::forward(rel), None) {
             count += 1;
             if last.replace(far.serial).is_some_and(|last| last >= far.serial) {
                 wrong.push(format!(
@@ -129,14 +123,7 @@ fn node_is_sound(node: Node<'_>, within: &mut HashSet<(usize, Value)>, wrong: &m
             if far.kind != rel.def().to || fields.iter().any(|(field, _)| field as usize >= rel.def().fields.len()) {
                 wrong.push(format!("{} of {node:?} does not fit its type", rel.def().stable_name()));
             }
-            if far.relation(
-                Hop {
-                    rel,
-                    direction: Direction::Backward,
-                },
-                node,
-            ) != Some(fields)
-            {
+            if far.relation(Hop::backward(rel), node) != Some(fields) {
                 wrong.push(format!(
                     "{} of {node:?} is not found from {far:?}",
                     rel.def().stable_name()
@@ -148,12 +135,8 @@ fn node_is_sound(node: Node<'_>, within: &mut HashSet<(usize, Value)>, wrong: &m
         }
     }
     for rel in schema::relations().filter(|rel| rel.def().to == kind) {
-        let backward = Hop {
-            rel,
-            direction: Direction::Backward,
-        };
         let near: Vec<Uuid> = node
-            .hop(backward, None)
+            .hop(Hop::backward(rel), None)
             .filter(|(far, _)| far.kind != rel.def().from)
             .map(|(far, _)| far.id)
             .collect();
@@ -164,12 +147,7 @@ fn node_is_sound(node: Node<'_>, within: &mut HashSet<(usize, Value)>, wrong: &m
             ));
         }
     }
-    let parents = |rel| {
-        node.hop_count(Hop {
-            rel,
-            direction: Direction::Backward,
-        })
-    };
+    let parents = |rel| node.hop_count(Hop::backward(rel));
     for rel in kind.parents() {
         let count = parents(*rel);
         if count > 1 || (count == 0 && rel.def().role == Role::Required) {

@@ -29,7 +29,7 @@ use std::ops::Bound;
 
 use uuid::Uuid;
 
-use crate::model::{Direction, Kind, Rel, Relation, Revision, Serial, Value, schema};
+use crate::model::{Kind, Rel, Relation, Revision, Serial, Value, schema};
 
 use index::{Index, folded};
 use seats::SeatIndex;
@@ -278,10 +278,7 @@ impl Graph {
     /// All relations once each (parents' side): by relation, then in order of both ends' serials.
     pub fn relations(&self) -> impl Iterator<Item = Relation> + '_ {
         schema::relations().flat_map(move |rel| {
-            let hop = schema::Hop {
-                rel,
-                direction: Direction::Forward,
-            };
+            let hop = schema::Hop::forward(rel);
             self.of_kind(rel.def().from, None).flat_map(move |from| {
                 from.hop(hop, None).map(move |(to, fields)| Relation {
                     rel,

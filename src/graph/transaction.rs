@@ -197,10 +197,7 @@ impl<'g> Transaction<'g> {
     pub fn relate(&mut self, rel: Rel, from: Uuid, to: Uuid, fields: Fields) -> Result<(), Violation> {
         let def = rel.def();
         let (parent, child) = self.ends(rel, from, to)?;
-        let hop = Hop {
-            rel,
-            direction: Direction::Forward,
-        };
+        let hop = Hop::forward(rel);
         if parent.relation(hop, child).is_some() {
             return Err(Violation::RelationExists { rel, from, to });
         }
@@ -248,13 +245,7 @@ impl<'g> Transaction<'g> {
     /// Replaces the fields of a relation that exists.
     pub fn update_relation(&mut self, rel: Rel, from: Uuid, to: Uuid, fields: Fields) -> Result<(), Violation> {
         let (near, far) = self.ends(rel, from, to)?;
-        let had = near.relation(
-            Hop {
-                rel,
-                direction: Direction::Forward,
-            },
-            far,
-        );
+        let had = near.relation(Hop::forward(rel), far);
         let had = had.ok_or(Violation::NoRelation { rel, from, to })?;
         if had == fields.values() || rel.def().fields.is_empty() {
             return Ok(());
@@ -278,16 +269,7 @@ impl<'g> Transaction<'g> {
 
     pub fn unrelate(&mut self, rel: Rel, from: Uuid, to: Uuid) -> Result<(), Violation> {
         let (near, far) = self.ends(rel, from, to)?;
-        if near
-            .relation(
-                Hop {
-                    rel,
-                    direction: Direction::Forward,
-                },
-                far,
-            )
-            .is_none()
-        {
+        if near.relation(Hop::forward(rel), far).is_none() {
             return Err(Violation::NoRelation { rel, from, to });
         }
         let (near, far) = (near.slot() as u32, far.slot() as u32);

@@ -143,13 +143,7 @@ impl<'g> Node<'g> {
         let topology = &self.graph.topology;
         let slot = match topology.hub(self.slot) {
             Some(hub) => hub.side(rel, Direction::Backward)?.iter().next()?.slot,
-            None => {
-                let hop = Hop {
-                    rel,
-                    direction: Direction::Backward,
-                };
-                topology.few_of(self.slot, hop).next()?.1
-            }
+            None => topology.few_of(self.slot, Hop::backward(rel)).next()?.1,
         };
         Some(Node::new(self.graph, slot))
     }

@@ -727,16 +727,7 @@ static HOPS: LazyLock<Vec<Vec<Hop>>> = LazyLock::new(|| {
         let forward = relations().filter(move |rel| rel.def().from == kind);
         // A self-relation is walked from its first end to its second only: nothing in a selector says which way.
         let backward = relations().filter(move |rel| rel.def().to == kind && rel.def().from != kind);
-        forward
-            .map(|rel| Hop {
-                rel,
-                direction: Direction::Forward,
-            })
-            .chain(backward.map(|rel| Hop {
-                rel,
-                direction: Direction::Backward,
-            }))
-            .collect()
+        forward.map(Hop::forward).chain(backward.map(Hop::backward)).collect()
     };
     Kind::ALL.iter().map(|kind| hops(*kind)).collect()
 });

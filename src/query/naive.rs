@@ -142,13 +142,7 @@ fn field(node: Node<'_>, name: &str, view: &View<'_>) -> Option<Value> {
     }
     for rel in node.kind.parents() {
         if format!("ref_{}_id", rel.def().from.name()) == name {
-            let up = node.hop(
-                Hop {
-                    rel: *rel,
-                    direction: Direction::Backward,
-                },
-                None,
-            );
+            let up = node.hop(Hop::backward(*rel), None);
             let mut visible = up.map(|(parent, _)| parent).filter(|parent| parent.graph_sees(view));
             return visible
                 .next()

@@ -14,7 +14,7 @@ use super::prepare::caller;
 use super::resolve::{accepted, coerce, did_you_mean};
 use crate::access::View;
 use crate::graph::Node;
-use crate::model::schema::find_relation;
+use crate::model::schema::{Hop, find_relation};
 use crate::model::value::fold;
 use crate::model::{FieldType, Kind, RelationType, Value};
 use crate::selector::ast::{Head, NamedQuery, Params, Selector};
@@ -184,11 +184,7 @@ fn email_and_profile<'g>(asked: &Asked<'_, 'g, '_>) -> Result<Vec<Row<'g>>, Quer
         let (Some(person), Some(rel)) = (asked.parent(login, Kind::Person)?, profiles_of_person) else {
             continue;
         };
-        let hop = crate::model::schema::Hop {
-            rel,
-            direction: crate::model::Direction::Forward,
-        };
-        for (profile, _) in person.hop(hop, None) {
+        for (profile, _) in person.hop(Hop::forward(rel), None) {
             asked.visit()?;
             if asked.view.sees_relation(rel) && asked.view.sees(profile) && named.insert(profile.id) {
                 rows.push(SmallVec::from_iter([

@@ -13,7 +13,7 @@ use super::merge::Merge;
 use crate::access::View;
 use crate::graph::{Graph, Node};
 use crate::model::schema::Hop;
-use crate::model::{Direction, Field, Kind, Rel, Serial, Value};
+use crate::model::{Field, Kind, Rel, Serial, Value};
 
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Source {
@@ -129,11 +129,7 @@ impl Source {
             Self::Prefix { field, prefix } => Box::new(graph.by_prefix(kind, *field, prefix)),
             Self::Range { field, from, to } => Box::new(graph.in_range(kind, *field, from.as_ref(), to.as_ref())),
             Self::Children { rel, parent } => {
-                let hop = Hop {
-                    rel: *rel,
-                    direction: Direction::Forward,
-                };
-                let children = parent_of(view, *rel, *parent).map(|parent| parent.hop(hop, after));
+                let children = parent_of(view, *rel, *parent).map(|parent| parent.hop(Hop::forward(*rel), after));
                 Box::new(children.into_iter().flatten().map(|(child, _)| child))
             }
             Self::Below => Box::new(view.below(kind).flatten()),
@@ -167,10 +163,7 @@ impl Source {
             }
             Self::Equal { field, value } => Some(Box::new(graph.by_value_back(kind, *field, value, before))),
             Self::Children { rel, parent } => {
-                let hop = Hop {
-                    rel: *rel,
-                    direction: Direction::Forward,
-                };
+                let hop = Hop::forward(*rel);
                 let end = before.unwrap_or(Serial::MAX);
                 let children = parent_of(view, *rel, *parent).map(|parent| parent.hop_before(hop, end).rev());
                 Some(Box::new(children.into_iter().flatten().map(|(child, _)| child)))
@@ -186,11 +179,7 @@ impl Source {
             Self::Kind { after: None, to: None } => Some(Box::new(graph.of_kind_from(kind, skip))),
             Self::Equal { field, value } => Some(Box::new(graph.by_value_from(kind, *field, value, skip))),
             Self::Children { rel, parent } => {
-                let hop = Hop {
-                    rel: *rel,
-                    direction: Direction::Forward,
-                };
-                let children = parent_of(view, *rel, *parent).map(|parent| parent.hop_from(hop, skip));
+                let children = parent_of(view, *rel, *parent).map(|parent| parent.hop_from(Hop::forward(*rel), skip));
                 Some(Box::new(children.into_iter().flatten().map(|(child, _)| child)))
             }
             _ => None,
@@ -223,11 +212,7 @@ impl Source {
             Self::Prefix { field, prefix } => graph.prefix_count(kind, *field, prefix),
             Self::Range { field, from, to } => graph.range_count(kind, *field, from.as_ref(), to.as_ref()),
             Self::Children { rel, parent } => {
-                let hop = Hop {
-                    rel: *rel,
-                    direction: Direction::Forward,
-                };
-                parent_of(view, *rel, *parent).map_or(0, |parent| parent.hop_count(hop))
+                parent_of(view, *rel, *parent).map_or(0, |parent| parent.hop_count(Hop::forward(*rel)))
             }
             Self::Below => view.below(kind).about() as usize,
             Self::Union(all) => all.iter().map(|source| source.count(kind, view)).sum(),

@@ -4,9 +4,7 @@
 use seatgraph::access::{Permissions, Who};
 use seatgraph::graph::{Graph, Kept, Transaction};
 use seatgraph::model::schema::{self, Role};
-use seatgraph::model::{
-    Clock, Direction, FieldDef, FieldType, Fields, Kind, Principal, Rel, RelationType, Time, Value,
-};
+use seatgraph::model::{Clock, FieldDef, FieldType, Fields, Kind, Principal, Rel, RelationType, Time, Value};
 use uuid::Uuid;
 
 use super::Dice;
@@ -260,9 +258,6 @@ pub fn one_of(dice: &mut Dice, graph: &Graph, kind: Kind, hub: usize) -> Option<
 
 /// The hops a random selector takes: rather where there is something.
 pub fn has_any(graph: &Graph, rel: Rel) -> bool {
-    let hop = schema::Hop {
-        rel,
-        direction: Direction::Forward,
-    };
+    let hop = schema::Hop::forward(rel);
     graph.of_kind(rel.def().from, None).any(|node| node.hop_count(hop) > 0)
 }
