@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use crate::model::schema::{Hop, Role};
-use crate::model::{FieldType, Kind, RelationType, Serial, Value, Values, schema};
+use crate::model::{Kind, RelationType, Serial, Value, Values, schema};
 
 use super::index::folded;
 use super::{Graph, Node};
@@ -96,15 +96,8 @@ fn add_fields(hash: &mut Sha256, fields: Values<'_>) {
 fn node_is_sound(node: Node<'_>, within: &mut HashSet<(usize, Value)>, wrong: &mut Vec<String>) {
     let kind = node.kind;
     for (field, value) in node.fields().iter() {
-        let wanted = kind.def().fields.get(field as usize).map(|def| def.field_type);
-        let fits = match value {
-            Value::Bool(_) => wanted == Some(FieldType::Bool),
-            Value::Int(_) => wanted == Some(FieldType::Int),
-            Value::Time(_) => wanted == Some(FieldType::Time),
-            Value::Uuid(_) => wanted == Some(FieldType::Uuid),
-            Value::Text(_) => matches!(wanted, Some(FieldType::Text | FieldType::Json)),
-        };
-        if !fits {
+        let def = kind.def().fields.get(field as usize);
+        if def.is_none_or(|def| !def.field_type.takes(value)) {
             wrong.push(format!("{node:?} has {value:?} in field {field}"));
         }
     }

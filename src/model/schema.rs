@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 
 use foldhash::fast::RandomState;
 
-use super::{Direction, Rel};
+use super::{Direction, Rel, Value};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FieldType {
@@ -32,6 +32,17 @@ impl FieldType {
             Self::Time => "dateTime",
             Self::Uuid => "uuid",
             Self::Json => "json",
+        }
+    }
+
+    /// Is it a value of a field of this type?
+    pub fn takes(self, value: &Value) -> bool {
+        match value {
+            Value::Text(_) => matches!(self, Self::Text | Self::Json),
+            Value::Bool(_) => self == Self::Bool,
+            Value::Int(_) => self == Self::Int,
+            Value::Time(_) => self == Self::Time,
+            Value::Uuid(_) => self == Self::Uuid,
         }
     }
 }

@@ -11,7 +11,7 @@ use super::error::{Code, QueryError};
 use crate::access::View;
 use crate::graph::Node;
 use crate::model::value::fold;
-use crate::model::{Field, FieldType, Kind, Serial, Time, Value};
+use crate::model::{Field, Kind, Serial, Time, Value};
 
 /// `s=name-`
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -216,13 +216,9 @@ impl Position {
 
     /// A position of another selector is refused: its keys are not what this one sorts by.
     pub(super) fn fits(&self, sort: &[SortKey], kind: Kind) -> Result<(), QueryError> {
-        let fits = |(key, value): (&SortKey, &Option<Value>)| match (key.field.field_type(kind), value) {
-            (_, None) => true,
-            (FieldType::Text | FieldType::Json, Some(value)) => matches!(value, Value::Text(_)),
-            (FieldType::Bool, Some(value)) => matches!(value, Value::Bool(_)),
-            (FieldType::Int, Some(value)) => matches!(value, Value::Int(_)),
-            (FieldType::Time, Some(value)) => matches!(value, Value::Time(_)),
-            (FieldType::Uuid, Some(value)) => matches!(value, Value::Uuid(_)),
+        let fits = |(key, value): (&SortKey, &Option<Value>)| {
+            let field_type = key.field.field_type(kind);
+            value.as_ref().is_none_or(|value| field_type.takes(value))
         };
         if sort.len() == self.keys.len() && sort.iter().zip(&self.keys).all(fits) {
             return Ok(());

@@ -194,14 +194,7 @@ impl Decoder {
             let code = input.number()?;
             let (place, def) = owner.field(code).ok_or_else(|| self.unknown(code, Some(name)))?;
             let value = input.value()?;
-            let fits = match value {
-                Value::Bool(_) => def.field_type == FieldType::Bool,
-                Value::Int(_) => def.field_type == FieldType::Int,
-                Value::Time(_) => def.field_type == FieldType::Time,
-                Value::Uuid(_) => def.field_type == FieldType::Uuid,
-                Value::Text(_) => matches!(def.field_type, FieldType::Text | FieldType::Json),
-            };
-            if !fits {
+            if !def.field_type.takes(&value) {
                 return Err(Bad::Malformed("a value in it is of another type than its field"));
             }
             let bit = 1u32 << place;
