@@ -14,6 +14,7 @@ use crate::access::View;
 use crate::graph::Node;
 use crate::model::value::fold;
 use crate::model::{Direction, Field, Kind, Rel, Value, Values};
+use crate::selector::Quoted;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Cond<F> {
@@ -305,9 +306,9 @@ impl fmt::Display for ShownWhat<'_> {
             What::Set => out.write_str("!=null"),
             What::Equal(value) => write!(out, "={}", ShownValue(value)),
             What::NotEqual(value) => write!(out, "!={}", ShownValue(value)),
-            What::Like(_, text) => write!(out, "~{}", quoted(text)),
-            What::NotLike(_, text) => write!(out, "!~{}", quoted(text)),
-            What::Prefix(text) => write!(out, "*{}", quoted(text)),
+            What::Like(_, text) => write!(out, "~{}", Quoted(text)),
+            What::NotLike(_, text) => write!(out, "!~{}", Quoted(text)),
+            What::Prefix(text) => write!(out, "*{}", Quoted(text)),
             What::Less(value) => write!(out, "<{}", ShownValue(value)),
             What::LessOrEqual(value) => write!(out, "<={}", ShownValue(value)),
             What::Greater(value) => write!(out, ">{}", ShownValue(value)),
@@ -325,13 +326,9 @@ impl fmt::Display for ShownValue<'_> {
             Value::Int(number) => write!(out, "{number}"),
             Value::Time(time) => write!(out, "'{time}'"),
             Value::Uuid(id) => write!(out, "'{id}'"),
-            Value::Text(text) => out.write_str(&quoted(text)),
+            Value::Text(text) => write!(out, "{}", Quoted(text)),
         }
     }
-}
-
-pub(super) fn quoted(text: &str) -> String {
-    format!("'{}'", text.replace('\\', r"\\").replace('\'', r"\'"))
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 use compact_str::CompactString;
 use uuid::Uuid;
 
-use super::condition::{Cond, RelationField, Test, What, quoted};
+use super::condition::{Cond, RelationField, Test, What};
 use super::error::{Code, QueryError, closest, list, suggest};
 use super::pattern::Pattern;
 use crate::model::schema::{self, Hop};
@@ -214,7 +214,7 @@ pub(super) fn test<F>(comparison: &Comparison, found: Resolved<F>) -> Result<Tes
             Equal => What::Unset,
             NotEqual => What::Set,
             _ => {
-                let message = format!("`{}` does not go with `null`", symbol(operator));
+                let message = format!("`{operator}` does not go with `null`");
                 return Err(QueryError::new(Code::OperatorDoesNotFit, message)
                     .at(comparison.span)
                     .help("`null` is compared by `=` and `!=`"));
@@ -236,20 +236,6 @@ pub(super) fn test<F>(comparison: &Comparison, found: Resolved<F>) -> Result<Tes
         GreaterOrEqual => What::GreaterOrEqual(value),
     };
     Ok(Test { field, folded, what })
-}
-
-fn symbol(operator: Operator) -> &'static str {
-    match operator {
-        Operator::Equal => "=",
-        Operator::NotEqual => "!=",
-        Operator::Like => "~",
-        Operator::NotLike => "!~",
-        Operator::Prefix => "*",
-        Operator::Less => "<",
-        Operator::LessOrEqual => "<=",
-        Operator::Greater => ">",
-        Operator::GreaterOrEqual => ">=",
-    }
 }
 
 /// Equality is for all, order for what has one worth asking for, parts of a text for texts.
@@ -280,7 +266,7 @@ fn operators_of(field_type: FieldType) -> String {
     let fitting: Vec<&str> = all
         .into_iter()
         .filter(|operator| fits(*operator, field_type))
-        .map(symbol)
+        .map(Operator::sign)
         .collect();
     list(&fitting)
 }
@@ -288,7 +274,7 @@ fn operators_of(field_type: FieldType) -> String {
 fn operator_does_not_fit(comparison: &Comparison, field_type: FieldType) -> QueryError {
     let message = format!(
         "`{}` does not go with `{}`, whose type is {}",
-        symbol(comparison.operator),
+        comparison.operator,
         comparison.field.text,
         field_type.name()
     );
@@ -318,14 +304,8 @@ pub(super) fn coerce(literal: &Literal, field_type: FieldType, field: &str) -> R
     if value.is_some() {
         return Ok(value);
     }
-    let written = match &literal.value {
-        L::Null => "null".to_owned(),
-        L::Bool(flag) => flag.to_string(),
-        L::Number(number) => number.to_string(),
-        L::Text(text) => quoted(text),
-    };
     let message = format!(
-        "`{written}` is no value of `{field}`, whose type is {}",
+        "`{literal}` is no value of `{field}`, whose type is {}",
         field_type.name()
     );
     Err(QueryError::new(Code::ValueDoesNotFit, message)

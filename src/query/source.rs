@@ -8,12 +8,13 @@ use compact_str::CompactString;
 use smallvec::SmallVec;
 use uuid::Uuid;
 
-use super::condition::{Cond, ShownValue, Test, What, quoted};
+use super::condition::{Cond, ShownValue, Test, What};
 use super::merge::Merge;
 use crate::access::View;
 use crate::graph::{Graph, Node};
 use crate::model::schema::Hop;
 use crate::model::{Field, Kind, Rel, Serial, Value};
+use crate::selector::Quoted;
 
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Source {
@@ -520,7 +521,7 @@ impl fmt::Display for ShownSource<'_> {
                 to.map_or(Ok(()), |to| write!(out, " <= {to}"))
             }
             Source::Equal { field, value } => write!(out, "index {} = {}", name(field), ShownValue(value)),
-            Source::Prefix { field, prefix } => write!(out, "index {} * {}", name(field), quoted(prefix)),
+            Source::Prefix { field, prefix } => write!(out, "index {} * {}", name(field), Quoted(prefix)),
             Source::Range { field, from, to } => {
                 write!(out, "index {}", name(field))?;
                 bound(out, from, ">", ">=")?;

@@ -11,6 +11,7 @@ mod refuse;
 mod tests;
 
 pub use error::{SelectorError, caret};
+pub use print::Quoted;
 
 use ast::{Include, Selector, Target};
 use context::{Context, Parsed};

@@ -121,9 +121,9 @@ impl Display for Comparison {
     }
 }
 
-impl Display for Operator {
-    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
-        f.write_str(match self {
+impl Operator {
+    pub fn sign(self) -> &'static str {
+        match self {
             Self::Equal => "=",
             Self::NotEqual => "!=",
             Self::Like => "~",
@@ -133,7 +133,13 @@ impl Display for Operator {
             Self::LessOrEqual => "<=",
             Self::Greater => ">",
             Self::GreaterOrEqual => ">=",
-        })
+        }
+    }
+}
+
+impl Display for Operator {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        f.write_str(self.sign())
     }
 }
 
@@ -149,18 +155,25 @@ impl Display for LiteralValue {
             Self::Null => f.write_str("null"),
             Self::Bool(value) => write!(f, "{value}"),
             Self::Number(number) => f.write_str(number),
-            Self::Text(text) => {
-                f.write_char('\'')?;
-                for c in text.chars() {
-                    match c {
-                        '\'' => f.write_str("''")?,
-                        '\\' => f.write_str("\\\\")?,
-                        c => f.write_char(c)?,
-                    }
-                }
-                f.write_char('\'')
+            Self::Text(text) => write!(f, "{}", Quoted(text)),
+        }
+    }
+}
+
+/// A text between its quotes.
+pub struct Quoted<'a>(pub &'a str);
+
+impl Display for Quoted<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        f.write_char('\'')?;
+        for c in self.0.chars() {
+            match c {
+                '\'' => f.write_str("''")?,
+                '\\' => f.write_str("\\\\")?,
+                c => f.write_char(c)?,
             }
         }
+        f.write_char('\'')
     }
 }
 
