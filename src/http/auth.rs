@@ -109,7 +109,6 @@ fn who(context: &Context, graph: &Graph, token: &str) -> Result<Who, Problem> {
 fn signed(context: &Context, graph: &Graph, token: &str, now: Time) -> Option<Problem> {
     let expected = Expected {
         issuer: context.state.signer().issuer(),
-        audience: None,
         now,
     };
     let ring = context.state.signer().ring(graph);
