@@ -68,6 +68,17 @@ fn relation(rel: Rel, from: Serial, to: Serial) -> Relation {
     }
 }
 
+/// As the server does when it starts.
+fn load(graph: &mut Graph, entity: Entity) {
+    let (before, after) = (None, Some(entity));
+    graph.apply(&Change::Entity { before, after }).expect("loads");
+}
+
+fn link(graph: &mut Graph, relation: Relation) {
+    let (before, after) = (None, Some(Arc::new(relation)));
+    graph.apply(&Change::Relation { before, after }).expect("loads");
+}
+
 fn resident() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status
@@ -99,20 +110,17 @@ fn degree(degree: u64) {
     let mut graph = Graph::new();
     for serial in 1..=parents {
         let name = Value::text(&format!("organization {serial}"));
-        graph
-            .load_entity(entity(serial, Kind::Organization, &[("name", name)]))
-            .expect("loads");
+        load(&mut graph, entity(serial, Kind::Organization, &[("name", name)]));
     }
     for child in 0..CHILDREN {
         let serial = parents + 1 + child;
-        graph
-            .load_entity(entity(serial, Kind::ProfileGroup, &[("name", Value::text("staff"))]))
-            .expect("loads");
+        let name = Value::text("staff");
+        load(&mut graph, entity(serial, Kind::ProfileGroup, &[("name", name)]));
     }
     let of = rel(Kind::Organization, Kind::ProfileGroup);
     let link = |child: u64| relation(of, 1 + child % parents, parents + 1 + child);
     for child in 0..CHILDREN {
-        graph.load_relation(&link(child)).expect("loads");
+        self::link(&mut graph, link(child));
     }
     let children = Hop::forward(of);
     let mut seen = std::collections::HashSet::new();
@@ -160,7 +168,7 @@ fn world(entities: u64) {
     let empty = resident();
     let start = Instant::now();
     let mut graph = Graph::new();
-    let mut load = |entity: Entity| graph.load_entity(entity).expect("loads");
+    let mut load = |entity: Entity| self::load(&mut graph, entity);
     // Of each thousand: one organization, four groups, an entitlement for its licenses; then users of six entities each.
     let blocks = entities / 1000;
     let first = |block: u64| 1 + block * 1000;
@@ -234,7 +242,7 @@ fn world(entities: u64) {
         if from.0 == Kind::Profile && to.0 == Kind::ProfileGroup && from.1.is_multiple_of(10) {
             relation.fields = [(1, Value::Time(Time(1_900_000_000_000)))].into_iter().collect();
         }
-        graph.load_relation(&relation).expect("loads");
+        self::link(&mut graph, relation);
     };
     for block in 0..blocks {
         let at = first(block);

@@ -164,9 +164,11 @@ fn node_is_sound(node: Node<'_>, within: &mut HashSet<(usize, Value)>, wrong: &m
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::super::small::{commit, fields, id, rel};
     use super::*;
-    use crate::model::{End, Entity, Fields, Header, Relation, Time};
+    use crate::model::{Change, End, Entity, Fields, Header, Relation, Time};
 
     fn world() -> Graph {
         let mut graph = Graph::new();
@@ -210,10 +212,14 @@ mod tests {
                 to,
                 fields: Fields::default(),
             };
-            graph.load_relation(&relation).unwrap();
+            let (before, after) = (None, Some(Arc::new(relation)));
+            graph.apply(&Change::Relation { before, after }).unwrap();
         };
         type Damage<'a> = &'a dyn Fn(&mut Graph);
-        let load = |graph: &mut Graph, entity| graph.load_entity(entity).unwrap();
+        let load = |graph: &mut Graph, entity| {
+            let (before, after) = (None, Some(entity));
+            graph.apply(&Change::Entity { before, after }).unwrap();
+        };
         let cases: [(&str, Damage<'_>); 9] = [
             ("has 0 owners", &|graph| {
                 load(graph, entity("new", 90, Kind::Entitlement, Fields::default()))

@@ -49,16 +49,6 @@ impl Graph {
         }
     }
 
-    /// At start-up: entities in order of serial, then relations.
-    pub fn load_entity(&mut self, entity: Entity) -> Result<(), Broken> {
-        self.play_entity(None, Some(&entity))
-    }
-
-    pub fn load_relation(&mut self, relation: &Relation) -> Result<(), Broken> {
-        let label = (!relation.fields.is_empty()).then(|| Arc::new(relation.clone()));
-        self.add_relation(relation, label)
-    }
-
     fn play_entity(&mut self, before: Option<&Entity>, after: Option<&Entity>) -> Result<(), Broken> {
         match (before, after) {
             (None, None) => Err(Broken("a change from nothing to nothing".to_owned())),

@@ -2,6 +2,7 @@
 //! histories must give the same answers, the same refusals and the same world, on both copies, there and back.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use proptest::prelude::*;
 use uuid::Uuid;
@@ -474,7 +475,12 @@ impl Twin {
         let mut entities: Vec<&Entity> = self.entities.values().collect();
         entities.sort_by_key(|entity| entity.serial);
         for entity in entities {
-            graph.load_entity(entity.clone()).unwrap();
+            graph
+                .apply(&Change::Entity {
+                    before: None,
+                    after: Some(entity.clone()),
+                })
+                .unwrap();
         }
         for ((rel, from, to), fields) in &self.relations {
             let end = |id: &Uuid| crate::model::End {
@@ -487,7 +493,12 @@ impl Twin {
                 to: end(to),
                 fields: fields.clone(),
             };
-            graph.load_relation(&relation).unwrap();
+            graph
+                .apply(&Change::Relation {
+                    before: None,
+                    after: Some(Arc::new(relation)),
+                })
+                .unwrap();
         }
         graph.reserve_serials(self.next_serial);
         graph
