@@ -126,17 +126,16 @@ impl Graph {
     }
 
     fn play_relation(&mut self, before: Option<&Arc<Relation>>, after: Option<&Arc<Relation>>) -> Result<(), Broken> {
-        let label = |relation: &Arc<Relation>| (!relation.fields.is_empty()).then(|| relation.clone());
         match (before, after) {
             (None, None) => Err(Broken("a change from nothing to nothing".to_owned())),
-            (None, Some(after)) => self.add_relation(after, label(after)),
+            (None, Some(after)) => self.add_relation(after),
             (Some(before), Some(after)) => {
                 let (edge, ..) = self.edge_of(before)?;
                 if (after.rel, after.from, after.to) != (before.rel, before.from, before.to) {
                     return Err(Broken(format!("an update makes another relation of {}", named(before))));
                 }
                 fits_its_type(after)?;
-                self.topology.relabel(edge, label(after));
+                self.topology.relabel(edge, after);
                 Ok(())
             }
             (Some(before), None) => {
@@ -148,9 +147,10 @@ impl Graph {
     }
 
     /// A new relation between two entities, where all of it was checked: the one place where relations come to be.
-    pub(super) fn link(&mut self, rel: Rel, from: u32, to: u32, label: Option<Arc<Relation>>) {
+    pub(super) fn link(&mut self, relation: &Arc<Relation>, from: u32, to: u32) {
+        let rel = relation.rel;
         self.seats.linking(&self.topology, rel, from, to);
-        self.topology.link(rel, from, to, label);
+        self.topology.link(relation, from, to);
         self.seats.linked(&self.topology, rel, from, to);
     }
 
@@ -161,12 +161,12 @@ impl Graph {
         self.seats.unlinked(&self.topology, rel, from, to);
     }
 
-    fn add_relation(&mut self, relation: &Relation, label: Option<Arc<Relation>>) -> Result<(), Broken> {
+    fn add_relation(&mut self, relation: &Arc<Relation>) -> Result<(), Broken> {
         let (from, to) = self.ends_of(relation)?;
         if self.topology.find(relation.rel, from, to).is_some() {
             return Err(Broken(format!("{} is there already", named(relation))));
         }
-        self.link(relation.rel, from, to, label);
+        self.link(relation, from, to);
         Ok(())
     }
 

@@ -14,7 +14,7 @@ use smallvec::SmallVec;
 use uuid::Uuid;
 
 use crate::model::schema::{known, place};
-use crate::model::{Direction, Entity, Kind, Rel, RelationType, Serial, Time, Value};
+use crate::model::{Entity, Kind, Rel, RelationType, Serial, Time, Value};
 
 use super::index::Member;
 use super::pairs::Pairs;
@@ -130,16 +130,6 @@ pub(super) struct SeatIndex {
 
 type Steps = SmallVec<[Step; 4]>;
 
-fn parent(topology: &Topology, slot: u32, rel: Rel) -> Option<u32> {
-    match topology.hub(slot) {
-        Some(hub) => Some(hub.side(rel, Direction::Backward)?.iter().next()?.slot),
-        None => topology
-            .few(slot, Direction::Backward)
-            .find(|(_, other, _)| *other == rel)
-            .map(|(_, _, parent)| parent),
-    }
-}
-
 fn seats_of(lease: &Entity) -> u32 {
     let count = lease.fields().get(COUNT).and_then(Value::as_int).unwrap_or(1);
     u32::try_from(count).unwrap_or(if count < 0 { 0 } else { u32::MAX })
@@ -182,7 +172,7 @@ impl SeatIndex {
                 }
             }
             Kind::Consumption => {
-                if let Some(assignment) = parent(topology, slot, LEASES) {
+                if let Some(assignment) = topology.parent(slot, LEASES) {
                     self.climb(topology, assignment, false);
                     self.drop_lease(assignment, slot, before);
                 }
@@ -211,7 +201,7 @@ impl SeatIndex {
                 }
             }
             Kind::Consumption => {
-                if let Some(assignment) = parent(topology, slot, LEASES) {
+                if let Some(assignment) = topology.parent(slot, LEASES) {
                     self.keep_lease(assignment, slot, after);
                     self.climb(topology, assignment, true);
                 }
@@ -326,7 +316,7 @@ impl SeatIndex {
     /// Puts an assignment's steps into the tallies of its license and its rule, or takes them out.
     fn climb(&mut self, topology: &Topology, assignment: u32, put: bool) {
         for rel in [BY_LICENSE, BY_RULE] {
-            if let Some(holder) = parent(topology, assignment, rel) {
+            if let Some(holder) = topology.parent(assignment, rel) {
                 self.step(topology, holder, assignment, put);
             }
         }
@@ -421,7 +411,7 @@ impl SeatIndex {
             let entity = topology.entity(slot);
             match entity.kind {
                 Kind::Consumption => {
-                    if let Some(assignment) = parent(topology, slot, LEASES) {
+                    if let Some(assignment) = topology.parent(slot, LEASES) {
                         rebuilt.keep_lease(assignment, slot, entity);
                     }
                 }
@@ -485,10 +475,7 @@ fn pair(topology: &Topology, rel: Rel, child: u32) -> Option<(usize, (u32, u32))
         .iter()
         .position(|(first, second)| rel == *first || rel == *second)?;
     let (first, second) = PAIRS[which];
-    Some((
-        which,
-        (parent(topology, child, first)?, parent(topology, child, second)?),
-    ))
+    Some((which, (topology.parent(child, first)?, topology.parent(child, second)?)))
 }
 
 fn member(topology: &Topology, slot: u32) -> Member {
@@ -503,7 +490,7 @@ fn granting(topology: &Topology, slot: u32, entity: &Entity) -> Option<Granting>
     let grants = entity.kind == Kind::Assignment && entity.fields().get(GRANTS_ACCESS) == Some(&Value::Bool(true));
     grants.then(|| {
         Some(Granting {
-            profile: parent(topology, slot, BY_PROFILE)?,
+            profile: topology.parent(slot, BY_PROFILE)?,
             serial: entity.serial,
             slot,
         })
@@ -515,7 +502,7 @@ fn reserving(topology: &Topology, slot: u32, entity: &Entity) -> Option<Reservin
     let is_reserved = entity.kind == Kind::Assignment && reserved_until(entity).is_some();
     is_reserved.then(|| {
         Some(Reserving {
-            license: parent(topology, slot, BY_LICENSE)?,
+            license: topology.parent(slot, BY_LICENSE)?,
             serial: entity.serial,
             slot,
         })
@@ -529,7 +516,7 @@ fn matching(topology: &Topology, slot: u32, entity: &Entity) -> Option<Matching>
         && entity.fields().get(INDIVIDUAL) != Some(&Value::Bool(true));
     matches.then(|| {
         Some(Matching {
-            entitlement: parent(topology, slot, BY_ENTITLEMENT)?,
+            entitlement: topology.parent(slot, BY_ENTITLEMENT)?,
             serial: entity.serial,
             slot,
         })

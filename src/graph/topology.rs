@@ -281,6 +281,15 @@ impl Topology {
             })
     }
 
+    /// The one parent by a one-to-many.
+    pub fn parent(&self, slot: u32, rel: Rel) -> Option<u32> {
+        let hop = Hop::backward(rel);
+        match self.hub(slot) {
+            Some(hub) => Some(hub.side(rel, hop.direction)?.iter().next()?.slot),
+            None => Some(self.few_of(slot, hop).next()?.1),
+        }
+    }
+
     /// Those of one relation: (edge, far end). Of the others the far ends are not looked at.
     pub fn few_of(&self, slot: u32, hop: Hop) -> impl Iterator<Item = (u32, u32)> + '_ {
         self.net
@@ -359,7 +368,8 @@ impl Topology {
     }
 
     /// The relation must not be there yet.
-    pub fn link(&mut self, rel: Rel, from: u32, to: u32, label: Option<Arc<Relation>>) {
+    pub fn link(&mut self, relation: &Arc<Relation>, from: u32, to: u32) {
+        let rel = relation.rel;
         for slot in [from, to] {
             let direct = || {
                 self.few(slot, Direction::Forward)
@@ -376,17 +386,18 @@ impl Topology {
         }
         self.of_type[usize::from(rel.0)] += 1;
         self.index(rel, from, to, edge);
-        if let Some(label) = label {
-            self.labels.insert(edge, label);
+        // A plain one, as nearly all are, is new and has no label to look for.
+        if !relation.fields.is_empty() {
+            self.relabel(edge, relation);
         }
     }
 
-    pub fn relabel(&mut self, edge: u32, label: Option<Arc<Relation>>) {
-        match label {
-            Some(label) => self.labels.insert(edge, label),
-            None => {
-                self.labels.remove(edge);
-            }
+    /// What has no fields has no label.
+    pub fn relabel(&mut self, edge: u32, relation: &Arc<Relation>) {
+        if relation.fields.is_empty() {
+            self.labels.remove(edge);
+        } else {
+            self.labels.insert(edge, relation.clone());
         }
     }
 
@@ -417,11 +428,7 @@ impl Topology {
     fn index(&mut self, rel: Rel, from: u32, to: u32, edge: u32) {
         for (near, direction, far) in [(from, Direction::Forward, to), (to, Direction::Backward, from)] {
             if self.hub(near).is_some() {
-                let spoke = Spoke {
-                    serial: self.serial(far),
-                    edge,
-                    slot: far,
-                };
+                let spoke = self.spoke(edge, far);
                 if let Some(hub) = self.hub_mut(near) {
                     hub.degree += usize::from(hub.side_mut(rel, direction).insert(spoke));
                 }
@@ -432,11 +439,7 @@ impl Topology {
     fn unindex(&mut self, rel: Rel, from: u32, to: u32, edge: u32) {
         for (near, direction, far) in [(from, Direction::Forward, to), (to, Direction::Backward, from)] {
             if self.hub(near).is_some() {
-                let spoke = Spoke {
-                    serial: self.serial(far),
-                    edge,
-                    slot: far,
-                };
+                let spoke = self.spoke(edge, far);
                 if let Some(hub) = self.hub_mut(near) {
                     hub.degree -= usize::from(hub.side_mut(rel, direction).remove(&spoke));
                 }
@@ -485,11 +488,7 @@ impl Topology {
     fn promote(&mut self, slot: u32) {
         let mut hub = Box::new(Hub::default());
         for (edge, rel, direction, far) in self.all(slot) {
-            let spoke = Spoke {
-                serial: self.serial(far),
-                edge,
-                slot: far,
-            };
+            let spoke = self.spoke(edge, far);
             hub.degree += usize::from(hub.side_mut(rel, direction).insert(spoke));
         }
         let number = self.vacant.pop().unwrap_or(self.hubs.len() as u32);
@@ -570,7 +569,7 @@ impl Topology {
             *on_node.entry(source.index() as u32).or_default() += 1;
             *on_node.entry(target.index() as u32).or_default() += 1;
         }
-        for rel in (0..schema::RELATIONS.len()).map(|number| Rel(number as u8)) {
+        for rel in schema::relations() {
             let (kept, right) = (self.relations_of(rel), of_type.get(&rel).copied().unwrap_or(0));
             if kept != right {
                 wrong.push(format!(

@@ -229,8 +229,7 @@ impl<'g> Transaction<'g> {
         let (near, slot) = (parent.slot() as u32, child.slot() as u32);
         let relation = Arc::new(relation);
         let next_serial = self.graph.next_serial;
-        let label = (!relation.fields.is_empty()).then(|| relation.clone());
-        self.graph.link(rel, near, slot, label);
+        self.graph.link(&relation, near, slot);
         let change = Change::Relation {
             before: None,
             after: Some(relation),

@@ -140,11 +140,7 @@ impl<'g> Node<'g> {
 
     /// The one parent by a one-to-many.
     pub fn parent(self, rel: Rel) -> Option<Node<'g>> {
-        let topology = &self.graph.topology;
-        let slot = match topology.hub(self.slot) {
-            Some(hub) => hub.side(rel, Direction::Backward)?.iter().next()?.slot,
-            None => topology.few_of(self.slot, Hop::backward(rel)).next()?.1,
-        };
+        let slot = self.graph.topology.parent(self.slot, rel)?;
         Some(Node::new(self.graph, slot))
     }
 

@@ -93,10 +93,6 @@ fn schema_words() -> impl Iterator<Item = String> {
         .chain(fields.chain(relation_fields).map(|field| field.name.to_owned()))
 }
 
-fn all_relations() -> impl Iterator<Item = Rel> {
-    (0..schema::RELATIONS.len()).map(|row| Rel(row as u8))
-}
-
 /// From codes to the schema's places.
 #[derive(Clone, Debug)]
 pub struct Decoding {
@@ -119,7 +115,7 @@ impl Decoding {
                 .map(|word| word.as_deref().and_then(place).unwrap_or(NOWHERE))
                 .collect()
         };
-        let relations = all_relations()
+        let relations = schema::relations()
             .map(|rel| (rel.def().stable_name(), rel))
             .collect::<Vec<_>>();
         Self {
@@ -135,7 +131,7 @@ impl Decoding {
                 })
                 .collect(),
             fields: Kind::ALL.iter().map(|kind| by_code(&|word| kind.field(word))).collect(),
-            relation_fields: all_relations()
+            relation_fields: schema::relations()
                 .map(|rel| by_code(&|word| rel.def().field(word)))
                 .collect(),
             words: words.clone(),
@@ -214,14 +210,14 @@ impl Encoding {
                 .iter()
                 .map(|kind| code(kind.name()))
                 .collect::<Result<_, _>>()?,
-            relations: all_relations()
+            relations: schema::relations()
                 .map(|rel| code(&rel.def().stable_name()))
                 .collect::<Result<_, _>>()?,
             fields: Kind::ALL
                 .iter()
                 .map(|kind| fields(kind.def().fields))
                 .collect::<Result<_, _>>()?,
-            relation_fields: all_relations()
+            relation_fields: schema::relations()
                 .map(|rel| fields(rel.def().fields))
                 .collect::<Result<_, _>>()?,
         })
@@ -275,7 +271,7 @@ mod tests {
         for kind in Kind::ALL {
             assert_eq!(decoding.kind(u64::from(encoding.kind(*kind))), Some(*kind));
         }
-        for rel in all_relations() {
+        for rel in schema::relations() {
             assert_eq!(decoding.relation(u64::from(encoding.relation(rel))), Some(rel));
         }
     }
