@@ -14,56 +14,40 @@ use prometheus_client::registry::Registry;
 
 use crate::engine::Engine;
 
-/// The routes as metrics name them. A path that is none of them is `Other`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Route {
-    GraphRead,
-    GraphWrite,
-    Authz,
-    Checks,
-    Leases,
-    Available,
-    Tokens,
-    Keys,
-    WellKnown,
-    Audit,
-    Events,
-    EventFeed,
-    Transactions,
-    Import,
-    Export,
-    Backup,
-    Documents,
-    Health,
-    Metrics,
-    Door,
-    Other,
+macro_rules! routes {
+    ($($name:ident $text:literal;)*) => {
+        /// The routes as metrics name them. A path that is none of them is `Other`.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum Route { $($name),* }
+
+        /// In the order of the enum.
+        const ROUTES: &[&str] = &[$($text),*];
+    };
 }
 
-/// In the order of the enum.
-const ROUTES: [&str; 21] = [
-    "graph_read",
-    "graph_write",
-    "authz",
-    "checks",
-    "leases",
-    "available_licenses",
-    "tokens",
-    "keys",
-    "well_known",
-    "audit",
-    "events",
-    "event_feed",
-    "transactions",
-    "import",
-    "export",
-    "backup",
-    "documents",
-    "health",
-    "metrics",
-    "door",
-    "other",
-];
+routes! {
+    GraphRead "graph_read";
+    GraphWrite "graph_write";
+    Authz "authz";
+    Checks "checks";
+    Leases "leases";
+    Available "available_licenses";
+    Tokens "tokens";
+    Keys "keys";
+    WellKnown "well_known";
+    Audit "audit";
+    Events "events";
+    EventFeed "event_feed";
+    Transactions "transactions";
+    Import "import";
+    Export "export";
+    Backup "backup";
+    Documents "documents";
+    Health "health";
+    Metrics "metrics";
+    Door "door";
+    Other "other";
+}
 
 type Labels = [(&'static str, &'static str); 2];
 type Label = [(&'static str, &'static str); 1];
