@@ -51,7 +51,7 @@ impl Reached {
 /// What becomes of a database that does not exist.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Missing {
-    /// A mistyped name must not become an empty database that answers nothing.
+    /// A mistyped name must not become an empty database.
     Refused,
     Made,
     /// One in memory stands for it, since nothing will be kept.
@@ -102,7 +102,7 @@ fn variable(name: &str) -> Result<Option<String>, Failure> {
     }
 }
 
-/// A mistyped name must not become an empty database that answers nothing.
+/// Asked of files alone: `memory:` is made anew each time, and an address is refused by whoever opens it.
 pub fn must_exist(database: &str) -> Result<(), Failure> {
     if open::is_file(database) && !Path::new(database).exists() {
         return Err(

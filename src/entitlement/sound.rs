@@ -1,5 +1,5 @@
-//! Rules of a license model that contradict themselves or each other (`licensing.md` 2.3), found when one is written: what
-//! nobody could consume by is not kept.
+//! Rules of a license model, items, licenses and user sets that contradict themselves or each other, or hold a text that
+//! cannot be read (`licensing.md` 2.3). Asked when one is written; what an import brings may be so all the same.
 
 use crate::graph::Node;
 use crate::model::schema::{RelationType, known, place};

@@ -1,5 +1,6 @@
-//! Proving a graph sound, and comparing two: everything derived is rebuilt and compared, every rule of the schema is
-//! asked of every entity, and a digest says whether two copies hold the same. For tests, `verify` and after recovery.
+//! Proving a graph sound, and comparing two: what is derived is held against what it comes from, each entity against the
+//! types, owners and unique values of the schema, and a digest says whether two copies hold the same. For tests and
+//! `verify`. Which fields must be set, and to what, is not asked.
 
 use std::collections::HashSet;
 
