@@ -170,10 +170,7 @@ impl Error {
             Self::Operation(operation) => match &operation.why {
                 Fault::Selector(error, _) => error.limit,
                 Fault::Query(error, _) => error.limit,
-                Fault::TooMany(value) => Some(Limit {
-                    name: "parameters",
-                    value: *value,
-                }),
+                Fault::TooMany(limit) => Some(*limit),
                 _ => None,
             },
         }

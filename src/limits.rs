@@ -19,6 +19,13 @@ macro_rules! limits {
             /// For messages, settings and documentation: `(name, default)`.
             pub const ALL: &'static [(&'static str, u64)] = &[$((stringify!($name), $default)),*];
 
+            $(
+                /// As an error tells of it.
+                pub fn $name(&self) -> Limit {
+                    Limit { name: stringify!($name), value: self.$name }
+                }
+            )*
+
             /// By its name in the settings; false if no limit is called so.
             pub fn set(&mut self, name: &str, value: u64) -> bool {
                 match name {

@@ -18,7 +18,6 @@ use crate::access::{Permission, Who};
 use crate::engine::{Reply, Write};
 use crate::error::Error;
 use crate::graph::{Graph, Transaction};
-use crate::limits::Limit;
 use crate::model::Time;
 use crate::operation::keys;
 use crate::signing::Algorithm;
@@ -100,10 +99,7 @@ fn list(context: &Context, graph: &Graph) -> HttpResponse {
 async fn rotate(context: &Context, who: Who, mut payload: Payload) -> Result<HttpResponse, Problem> {
     no_match(context)?;
     body::require_json(&context.request)?;
-    let limit = Limit {
-        name: "body_bytes",
-        value: context.limits().body_bytes,
-    };
+    let limit = context.limits().body_bytes();
     let bytes = body::read(&context.request, &mut payload, limit).await?;
     let Object(wanted): Object<Wanted> = serde_json::from_slice(&bytes).map_err(|error| {
         let mut problem = Problem::bad_request("badKey", format!("the body does not describe a key: {error}"));

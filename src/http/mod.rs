@@ -366,10 +366,7 @@ impl Context {
                 "notYetThere",
                 format!("revision {revision} has not arrived here in time"),
             )
-            .limit(crate::limits::Limit {
-                name: "wait_ms",
-                value: self.limits().wait_ms,
-            })
+            .limit(self.limits().wait_ms())
             .help("try again, or ask the node that wrote it")
         })
     }

@@ -23,7 +23,7 @@ use crate::access::{Action, Permission, View, Who};
 use crate::engine::{Idempotency, Reply, Write, WriteError};
 use crate::error::{Class, Error, Place};
 use crate::graph::Transaction;
-use crate::limits::{Limit, Limits};
+use crate::limits::Limits;
 use crate::model::{Change, Kind};
 use crate::operation::crud;
 use crate::operation::input::{self, ObjectInput};
@@ -226,16 +226,7 @@ async fn run(context: &Context, asked: Asked, key: Option<Idempotency>, text: &s
 /// The body, if there is one: a form, or JSON for an operation that takes objects.
 async fn read(context: &Context, mut payload: Payload, anonymous: bool, sent: &mut Sent) -> Result<(), Problem> {
     let limits = context.limits();
-    let (form_limit, body_limit) = (
-        Limit {
-            name: "form_bytes",
-            value: limits.form_bytes,
-        },
-        Limit {
-            name: "body_bytes",
-            value: limits.body_bytes,
-        },
-    );
+    let (form_limit, body_limit) = (limits.form_bytes(), limits.body_bytes());
     body::refuse_encoding(&context.request)?;
     match body::media_type(&context.request).as_deref() {
         Some("application/x-www-form-urlencoded") => {
@@ -248,7 +239,7 @@ async fn read(context: &Context, mut payload: Payload, anonymous: bool, sent: &m
                 }
             }
             if (sent.pairs.len() + sent.fields.len()) as u64 > limits.parameters {
-                return Err(of_parameters(Fault::TooMany(limits.parameters).into()));
+                return Err(of_parameters(Fault::TooMany(limits.parameters()).into()));
             }
             Ok(())
         }

@@ -107,10 +107,7 @@ impl Parameters {
         if rows <= limits.page_max {
             return Ok(rows);
         }
-        let limit = Limit {
-            name: "page_max",
-            value: limits.page_max,
-        };
+        let limit = limits.page_max();
         Err(Problem::bad_request("pageTooLarge", format!("`limit` is {rows}"))
             .parameter("limit")
             .limit(limit)

@@ -56,7 +56,7 @@ pub struct Signer {
     opened: RwLock<(Revision, Arc<Keyring>)>,
     places: Places,
     making: Places,
-    waiting: u64,
+    waiting: Limit,
 }
 
 impl Signer {
@@ -67,7 +67,7 @@ impl Signer {
             // The others are for those who wait for no signature.
             places: Places::new((processors / 2).max(1), limits.signatures as usize),
             making: Places::new(1, WAIT_FOR_FIRST),
-            waiting: limits.signatures,
+            waiting: limits.signatures(),
             setup,
             engine,
         }
@@ -188,10 +188,7 @@ impl Signer {
             "tooManySignatures",
             "too many tokens wait to be signed",
         )
-        .limit(Limit {
-            name: "signatures",
-            value: self.waiting,
-        })
+        .limit(self.waiting)
         .help("try again in a second, or ask for `alg=EdDSA`, which takes less")
     }
 

@@ -20,7 +20,6 @@ use crate::access::token::{self, NewToken, TokenInfo};
 use crate::engine::{Reply, Write};
 use crate::error::Error;
 use crate::graph::{Graph, Transaction};
-use crate::limits::Limit;
 use crate::model::Time;
 use crate::operation::sale;
 
@@ -117,10 +116,7 @@ async fn create(context: &Context, who: Who, mut payload: Payload) -> Result<Htt
     no_match(context)?;
     context.parameters(&[])?;
     body::require_json(&context.request)?;
-    let limit = Limit {
-        name: "body_bytes",
-        value: context.limits().body_bytes,
-    };
+    let limit = context.limits().body_bytes();
     let bytes = body::read(&context.request, &mut payload, limit).await?;
     let Object(wanted): Object<Wanted> = serde_json::from_slice(&bytes).map_err(|error| {
         let mut problem = Problem::bad_request("badToken", format!("the body does not describe a token: {error}"));

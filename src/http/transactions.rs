@@ -18,7 +18,6 @@ use super::{Context, auth, body, operation};
 use crate::engine::{Reply, Write};
 use crate::error::Error;
 use crate::graph::{Graph, Transaction};
-use crate::limits::Limit;
 use crate::model::{Kind, Time};
 use crate::operation::crud;
 use crate::operation::transactions::{self, Done, DoneItem, KeptItem, Order, OrderItem};
@@ -101,10 +100,7 @@ pub async fn answer(context: &Context, mut payload: Payload) -> Result<HttpRespo
     };
     let id = owner(kind, id, who.principal.profile)?;
     body::require_json(&context.request)?;
-    let limit = Limit {
-        name: "body_bytes",
-        value: context.limits().body_bytes,
-    };
+    let limit = context.limits().body_bytes();
     let bytes = body::read(&context.request, &mut payload, limit).await?;
     let order = order(&bytes)?;
     let write = Write {

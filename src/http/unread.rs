@@ -20,14 +20,14 @@ use crate::limits::{Limit, Limits};
 const PIECE: usize = 64 * 1024;
 
 pub(super) struct Unread {
-    most: u64,
+    most: Limit,
     held: Arc<Shares<Caller>>,
 }
 
 impl Unread {
     pub(super) fn new(limits: &Limits) -> Self {
         Self {
-            most: limits.unread_bytes,
+            most: limits.unread_bytes(),
             held: Arc::new(Shares::new(limits.unread_bytes)),
         }
     }
@@ -61,12 +61,8 @@ impl Unread {
             "tooMuchUnread",
             "too much of other answers is not read yet, of this caller or of all",
         );
-        let limit = Limit {
-            name: "unread_bytes",
-            value: self.most,
-        };
         problem
-            .limit(limit)
+            .limit(self.most)
             .help("read the answers that are open, or end their connections, and try again; or ask for less at once")
     }
 }

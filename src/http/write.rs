@@ -20,7 +20,7 @@ use crate::access::{View, Who};
 use crate::engine::{Idempotency, Write, WriteError, Written};
 use crate::error::Error;
 use crate::graph::Transaction;
-use crate::limits::{Limit, Limits};
+use crate::limits::Limits;
 use crate::model::{Principal, Revision};
 use crate::operation::crud::{self, IfMatch, Mode};
 use crate::operation::input::{self, ObjectInput};
@@ -63,15 +63,7 @@ async fn upsert(context: &Context, mut payload: Payload, raw: RawTarget) -> Resu
     }
     body::require_json(&context.request)?;
     let limits = *context.limits();
-    let bytes = body::read(
-        &context.request,
-        &mut payload,
-        Limit {
-            name: "body_bytes",
-            value: limits.body_bytes,
-        },
-    )
-    .await?;
+    let bytes = body::read(&context.request, &mut payload, limits.body_bytes()).await?;
     let condition = condition(&context.request)?;
     let mut write = asked.write(context, &who, operation, &bytes)?;
     let decode = move || -> Result<_, Problem> {
@@ -134,10 +126,7 @@ pub fn bound_passwords(objects: &[ObjectInput], limits: &Limits) -> Result<(), P
     if passwords <= limits.passwords {
         return Ok(());
     }
-    let limit = Limit {
-        name: "passwords",
-        value: limits.passwords,
-    };
+    let limit = limits.passwords();
     Err(Problem::new(
         StatusCode::UNPROCESSABLE_ENTITY,
         "tooManyPasswords",

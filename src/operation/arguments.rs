@@ -32,7 +32,7 @@ impl Arguments {
     /// A parameter that is unknown, repeated, missing or of another type.
     pub fn read(form: &'static Form, pairs: &[(String, String)], limits: &Limits) -> Result<Self, OperationError> {
         if pairs.len() as u64 > limits.parameters {
-            return Err(Fault::TooMany(limits.parameters).into());
+            return Err(Fault::TooMany(limits.parameters()).into());
         }
         let mut read: Vec<(&'static str, Argument)> = Vec::with_capacity(pairs.len());
         for (name, value) in pairs {

@@ -75,10 +75,7 @@ pub(super) fn too_many(limits: &Limits) -> QueryError {
         message: format!("more than {} licenses would be looked at", limits.visited),
         help: Some("ask with a selector, page by page".to_owned()),
         span: None,
-        limit: Some(crate::limits::Limit {
-            name: "visited",
-            value: limits.visited,
-        }),
+        limit: Some(limits.visited()),
     }
 }
 

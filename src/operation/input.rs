@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::refusal::{InputError, Refusal};
 use crate::access::{Action, Permission, Who};
-use crate::limits::{Limit, Limits};
+use crate::limits::Limits;
 use crate::model::schema::Hop;
 use crate::model::{Clock, Field, Kind, Rel, Value};
 
@@ -189,15 +189,12 @@ pub fn slow_fingerprint(fingerprint: &[u8; 32], salt: &[u8; 32]) -> Result<[u8; 
 pub(super) const PASSWORD_BYTES: usize = 1024;
 
 fn fits(plain: &str, limits: &Limits) -> Result<(), Refusal> {
-    let least = limits.password_min;
+    let least = limits.password_min();
     if plain.len() > PASSWORD_BYTES {
         return Err(Refusal::PasswordTooLong);
     }
-    if (plain.chars().count() as u64) < least {
-        return Err(Refusal::PasswordTooShort(Limit {
-            name: "password_min",
-            value: least,
-        }));
+    if (plain.chars().count() as u64) < least.value {
+        return Err(Refusal::PasswordTooShort(least));
     }
     Ok(())
 }

@@ -463,8 +463,8 @@ pub enum Fault {
     Unknown { known: String },
     #[error("the parameter does not go with `change={change}`")]
     NotWithChange { change: String },
-    #[error("more than {0} parameters")]
-    TooMany(u64),
+    #[error("more than {} parameters", .0.value)]
+    TooMany(Limit),
     #[error("the operation needs a selector of `{0}`")]
     SelectorMissing(String),
     #[error("the operation takes no selector")]

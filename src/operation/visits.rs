@@ -5,7 +5,7 @@ use crate::limits::{Limit, Limits};
 /// Counts what is looked at.
 pub(super) struct Visits {
     pub left: u64,
-    most: u64,
+    most: Limit,
 }
 
 /// There is more than may be looked at. How that is said is for whoever looked.
@@ -13,8 +13,8 @@ pub(super) struct TooMany(pub Limit);
 
 impl Visits {
     pub fn new(limits: &Limits) -> Self {
-        let most = limits.visited;
-        Self { left: most, most }
+        let most = limits.visited();
+        Self { left: most.value, most }
     }
 
     pub fn take(&mut self, visits: usize) -> Result<(), TooMany> {
@@ -23,9 +23,6 @@ impl Visits {
     }
 
     pub fn too_many(&self) -> TooMany {
-        TooMany(Limit {
-            name: "visited",
-            value: self.most,
-        })
+        TooMany(self.most)
     }
 }

@@ -44,23 +44,17 @@ pub(super) struct Context<'t> {
 impl<'t> Context<'t> {
     /// Refuses a text that is too long before anything looks at it.
     pub fn new(text: &'t str, limits: &Limits, hops: Limit) -> Result<Self, SelectorError> {
-        let bytes = Limit {
-            name: "selector_bytes",
-            value: limits.selector_bytes,
-        };
+        let bytes = limits.selector_bytes();
         if text.len() as u64 > bytes.value {
             return Err(refuse::too_long(text, bytes));
         }
         Ok(Self {
             text,
             nesting: Limit {
-                name: "nesting",
                 value: limits.nesting.min(DEEPEST),
+                ..limits.nesting()
             },
-            predicates: Limit {
-                name: "predicates",
-                value: limits.predicates,
-            },
+            predicates: limits.predicates(),
             hops,
             depth: Cell::new(0),
             compared: Cell::new(0),

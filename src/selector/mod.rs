@@ -18,7 +18,7 @@ use context::{Context, Parsed};
 use nom::Err;
 use refuse::Wanted;
 
-use crate::limits::{Limit, Limits};
+use crate::limits::Limits;
 
 /// A decoded selector, with its leading `/`.
 pub fn parse(text: &str, limits: &Limits) -> Result<Selector, SelectorError> {
@@ -56,14 +56,8 @@ fn whole<'t, T>(
     production: fn(&Context<'t>, &'t str) -> Parsed<'t, T>,
 ) -> Result<T, SelectorError> {
     let hops = match wanted {
-        Wanted::Include => Limit {
-            name: "include_hops",
-            value: limits.include_hops,
-        },
-        Wanted::Selector | Wanted::Target => Limit {
-            name: "selector_hops",
-            value: limits.selector_hops,
-        },
+        Wanted::Include => limits.include_hops(),
+        Wanted::Selector | Wanted::Target => limits.selector_hops(),
     };
     let cx = Context::new(text, limits, hops)?;
     match production(&cx, text) {

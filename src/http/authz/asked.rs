@@ -15,7 +15,7 @@ use crate::http::keys;
 use crate::http::parameters::Parameters;
 use crate::http::problem::Problem;
 use crate::http::target;
-use crate::limits::{Limit, Limits};
+use crate::limits::Limits;
 use crate::signing::Algorithm;
 
 /// Parameters that are ids.
@@ -197,10 +197,7 @@ impl<'a> Asked<'a> {
         if self.items.len() as u64 >= limits.items {
             return Err(
                 Problem::bad_request("tooManyItems", format!("more than {} items", limits.items))
-                    .limit(Limit {
-                        name: "items",
-                        value: limits.items,
-                    })
+                    .limit(limits.items())
                     .help("ask in several requests"),
             );
         }
@@ -372,10 +369,7 @@ fn bound(name: &str, value: &str, limits: &Limits) -> Result<(), Problem> {
     let detail = format!("`{name}` has more than {} bytes", limits.anchor_bytes);
     Err(Problem::bad_request("valueTooLong", detail)
         .parameter(name)
-        .limit(Limit {
-            name: "anchor_bytes",
-            value: limits.anchor_bytes,
-        })
+        .limit(limits.anchor_bytes())
         .help("send a shorter one, for example a hash of it"))
 }
 

@@ -19,7 +19,6 @@ use crate::http::checked::Noted;
 use crate::http::checks::INLINE;
 use crate::http::problem::Problem;
 use crate::http::write::beside;
-use crate::limits::Limit;
 use crate::model::Time;
 use crate::operation::consume::{Consumer, Purpose};
 
@@ -175,17 +174,14 @@ impl Checking {
         if asked.dry_run {
             tell_changes(&mut body, &[]);
         }
-        let most = context.limits().answer_bytes;
-        if body.len() as u64 > most {
+        let most = context.limits().answer_bytes();
+        if body.len() as u64 > most.value {
             return Err(Problem::new(
                 StatusCode::PAYLOAD_TOO_LARGE,
                 "answerTooLarge",
                 "the answer is too large",
             )
-            .limit(Limit {
-                name: "answer_bytes",
-                value: most,
-            })
+            .limit(most)
             .help("ask for fewer items, or without `explain`"));
         }
         Ok(Bytes::from(body))

@@ -19,14 +19,11 @@ use crate::http::problem::Problem;
 use crate::http::removal::Removal;
 use crate::http::write::{idempotency, still_known};
 use crate::http::{Context, body};
-use crate::limits::{Limit, Limits};
+use crate::limits::Limits;
 use crate::operation::crud::{self, Deleted, Undeleted};
 
 pub async fn read(context: &Context, mut payload: Payload) -> Result<Bytes, Problem> {
-    let limit = Limit {
-        name: "body_bytes",
-        value: context.limits().body_bytes,
-    };
+    let limit = context.limits().body_bytes();
     body::read(&context.request, &mut payload, limit).await
 }
 

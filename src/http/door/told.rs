@@ -14,7 +14,7 @@ use crate::http::problem::Problem;
 use crate::http::wire::text;
 use crate::http::write::beside;
 use crate::http::{Context, GRAPH_REVISION, JSON};
-use crate::limits::{Limit, Limits};
+use crate::limits::Limits;
 use crate::model::{Revision, Time};
 use crate::query::{Code, QueryError};
 
@@ -146,10 +146,7 @@ pub fn list<T: Serialize, E: From<Error>>(
 }
 
 fn too_large(limits: &Limits) -> QueryError {
-    let limit = Limit {
-        name: "answer_bytes",
-        value: limits.answer_bytes,
-    };
+    let limit = limits.answer_bytes();
     QueryError {
         code: Code::AnswerTooLarge,
         message: format!("the answer has more than {} bytes", limit.value),

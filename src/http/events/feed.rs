@@ -20,7 +20,7 @@ use crate::http::problem::Problem;
 use crate::http::wire::text;
 use crate::http::write::beside;
 use crate::http::{Context, GRAPH_REVISION, auth};
-use crate::limits::{Limit, Limits};
+use crate::limits::Limits;
 use crate::model::{Commit, Event, Kind, Revision, Time};
 
 /// Places in a millisecond. What comes after so many in one has the place of the last.
@@ -153,10 +153,7 @@ fn most(parameters: &Parameters, limits: &Limits) -> Result<usize, Problem> {
         let problem = Problem::bad_request("badParameter", format!("`maxEventCount` is {most}"));
         return Err(problem
             .parameter("maxEventCount")
-            .limit(Limit {
-                name: "page_max",
-                value: limits.page_max,
-            })
+            .limit(limits.page_max())
             .help(format!("ask for 1 to {}", limits.page_max)));
     }
     Ok(most as usize)

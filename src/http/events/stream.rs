@@ -21,7 +21,6 @@ use crate::http::places::Share;
 use crate::http::problem::Problem;
 use crate::http::write::beside;
 use crate::http::{Caller, Context, State, auth};
-use crate::limits::Limit;
 use crate::model::{Commit, Revision, Time};
 
 /// A comment line after so long without an event tells the client, and whatever stands between, that the stream is alive.
@@ -103,10 +102,7 @@ pub async fn follow(context: &Context) -> Result<HttpResponse, Problem> {
     drop(graph);
     let state = Arc::clone(&context.state);
     let Some(share) = state.streams.take(Caller::of(&who), 1) else {
-        let limit = Limit {
-            name: "event_streams",
-            value: context.limits().event_streams,
-        };
+        let limit = context.limits().event_streams();
         let problem = Problem::new(
             StatusCode::SERVICE_UNAVAILABLE,
             "tooManyStreams",

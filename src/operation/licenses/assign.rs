@@ -8,7 +8,7 @@ use super::told::{self, Assigned, Grouped};
 use crate::access::{Action, Permission, View, Who};
 use crate::entitlement::seated;
 use crate::graph::{Graph, Node, Transaction, Violation};
-use crate::limits::{Limit, Limits};
+use crate::limits::Limits;
 use crate::model::Kind;
 use crate::operation::users;
 
@@ -152,10 +152,7 @@ impl Grouping {
         let group = meant::group(found.organization, self.group)?;
         let (license, members) = (found.license.id, seated::member_count(group) as u64);
         if members > limits.targets {
-            let limit = Limit {
-                name: "targets",
-                value: limits.targets,
-            };
+            let limit = limits.targets();
             return Err(LicenseError::TooManyMembers { members, limit });
         }
         let group = group.id;

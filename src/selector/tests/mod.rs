@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 
 use super::ast::*;
 use super::*;
+use crate::limits::Limit;
 
 const ACCEPTED: &str = include_str!("../../../grammar/accepted.txt");
 const REFUSED: &str = include_str!("../../../grammar/refused.txt");
