@@ -57,6 +57,13 @@ impl Value {
     }
 }
 
+/// An id in the form the wire writes ids in, in either case.
+pub fn hyphenated(text: &str) -> Option<Uuid> {
+    (text.len() == uuid::fmt::Hyphenated::LENGTH)
+        .then(|| Uuid::try_parse(text).ok())
+        .flatten()
+}
+
 /// The one case folding of this server: Unicode lower case (`graph-api.md` 1.4), letter by letter. A sigma is not written by what
 /// follows it, so a piece of a text is folded as it is in the whole.
 pub fn fold(text: &str) -> CompactString {

@@ -6,6 +6,7 @@ use uuid::Uuid;
 use super::refusal::{Fault, OperationError};
 use super::{Form, Parameter, ParameterType, shown};
 use crate::limits::Limits;
+use crate::model::value::hyphenated;
 use crate::model::{FieldType, Time};
 use crate::selector;
 use crate::selector::ast::Selector;
@@ -159,11 +160,11 @@ fn one(parameter: &Parameter, sent: &str, limits: &Limits) -> Result<Argument, O
         ParameterType::Field(FieldType::Time) => Time::parse(sent)
             .map(|time| Argument::Time(Some(time)))
             .ok_or_else(|| bad("it is an ISO 8601 date-time with `Z` or an offset, such as `2027-01-31T12:00:00Z`, or a date; a `+` in a query or a form is sent as `%2B`")),
-        ParameterType::Field(FieldType::Uuid) => uuid(sent)
+        ParameterType::Field(FieldType::Uuid) => hyphenated(sent)
             .map(Argument::Id)
             .ok_or_else(|| bad("it is a UUID such as `123e4567-e89b-12d3-a456-426614174000`")),
         ParameterType::IdOrSelector => {
-            if let Some(id) = uuid(sent) {
+            if let Some(id) = hyphenated(sent) {
                 return Ok(Argument::Id(id));
             }
             if !sent.starts_with('/') {
@@ -188,11 +189,6 @@ fn one(parameter: &Parameter, sent: &str, limits: &Limits) -> Result<Argument, O
             Err(OperationError::at(parameter.name, fault))
         }
     }
-}
-
-/// The form the wire writes ids in, in either case.
-fn uuid(text: &str) -> Option<Uuid> {
-    (text.len() == 36).then(|| Uuid::try_parse(text).ok()).flatten()
 }
 
 #[cfg(test)]

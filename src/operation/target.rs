@@ -13,6 +13,7 @@ use crate::error::Error;
 use crate::graph::{Graph, Node};
 use crate::limits::Limits;
 use crate::model::Kind;
+use crate::model::value::hyphenated;
 use crate::query::{self, Budget};
 use crate::selector::ast::{Head, LiteralValue, Operator, Predicate, Selector};
 
@@ -96,12 +97,11 @@ pub(super) fn by_id(selector: &Selector) -> Option<Uuid> {
     match &comparison.value.value {
         LiteralValue::Text(text)
             if is_plain
-                && text.len() == 36
                 && comparison.field.text == "id"
                 && comparison.operator == Operator::Equal
                 && Kind::named(&part.name.text).is_some() =>
         {
-            Uuid::try_parse(text).ok()
+            hyphenated(text)
         }
         _ => None,
     }

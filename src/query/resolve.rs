@@ -2,13 +2,12 @@
 //! and where. Looks at no entity.
 
 use compact_str::CompactString;
-use uuid::Uuid;
 
 use super::condition::{Cond, RelationField, Test, What};
 use super::error::{Code, QueryError, closest, list, suggest};
 use super::pattern::Pattern;
 use crate::model::schema::{self, Hop};
-use crate::model::value::fold;
+use crate::model::value::{fold, hyphenated};
 use crate::model::{Field, FieldDef, FieldType, Kind, Rel, RelationType, Time, Value};
 use crate::selector::ast::{Comparison, Literal, LiteralValue, Name, ObjectPart, Operator, Predicate};
 
@@ -311,11 +310,6 @@ pub(super) fn coerce(literal: &Literal, field_type: FieldType, field: &str) -> R
     Err(QueryError::new(Code::ValueDoesNotFit, message)
         .at(literal.span)
         .help(accepted(field_type)))
-}
-
-/// The form the wire writes ids in, in either case.
-fn hyphenated(text: &str) -> Option<Uuid> {
-    (text.len() == 36).then(|| Uuid::try_parse(text).ok()).flatten()
 }
 
 pub(super) fn accepted(field_type: FieldType) -> &'static str {

@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use crate::limits::Limits;
 use crate::model::schema::{self, Hop};
+use crate::model::value::hyphenated;
 use crate::model::{Clock, Field, FieldType, Kind, Time, Value};
 use crate::operation::input::{FieldInput, ObjectInput, RelatedInput};
 use crate::selector;
@@ -206,8 +207,7 @@ fn set(part: &mut Part, name: &str, text: &str, failed: &Failed<'_>) -> Result<(
     };
     match part.kind.resolve(name) {
         Some(Field::Id) => {
-            let id = (text.len() == 36).then(|| Uuid::try_parse(text).ok()).flatten();
-            let id = id.ok_or_else(|| wrong(FieldType::Uuid))?;
+            let id = hyphenated(text).ok_or_else(|| wrong(FieldType::Uuid))?;
             if part.id.is_some_and(|other| other != id) {
                 return Err(failed("twoIds", format!("`{}` is given two ids", part.kind.name())));
             }

@@ -4,6 +4,7 @@
 use compact_str::CompactString;
 use uuid::Uuid;
 
+use crate::model::value::hyphenated;
 use crate::model::{FieldType, Time, Value};
 
 use super::json::Json;
@@ -48,7 +49,7 @@ pub fn read(json: &Json<'_>, field_type: FieldType, secret: bool, at: &At<'_>) -
         (FieldType::Int, Json::Int(number)) => Some(Value::Int(*number)),
         (FieldType::Time, Json::Text(text)) => Time::parse(text).map(Value::Time),
         (FieldType::Time, Json::Int(millis)) => Time::from_millis(*millis).map(Value::Time),
-        (FieldType::Uuid, Json::Text(text)) => parse_id(text).map(Value::Uuid),
+        (FieldType::Uuid, Json::Text(text)) => hyphenated(text).map(Value::Uuid),
         _ => None,
     };
     value
@@ -59,7 +60,7 @@ pub fn read(json: &Json<'_>, field_type: FieldType, secret: bool, at: &At<'_>) -
 pub fn id(json: &Json<'_>, at: &At<'_>) -> Result<Option<Uuid>, BodyError> {
     match unwrapped(json, FieldType::Uuid, false, at)? {
         Json::Null => Ok(None),
-        Json::Text(text) => parse_id(text)
+        Json::Text(text) => hyphenated(text)
             .map(Some)
             .ok_or_else(|| does_not_fit(json, FieldType::Uuid, false, at)),
         _ => Err(does_not_fit(json, FieldType::Uuid, false, at)),
@@ -70,15 +71,6 @@ pub fn text<'t>(json: &'t Json<'_>, at: &At<'_>) -> Result<&'t str, BodyError> {
     match unwrapped(json, FieldType::Text, false, at)? {
         Json::Text(text) => Ok(text),
         _ => Err(does_not_fit(json, FieldType::Text, false, at)),
-    }
-}
-
-/// The hyphenated form alone, in any case.
-fn parse_id(text: &str) -> Option<Uuid> {
-    if text.len() == uuid::fmt::Hyphenated::LENGTH {
-        Uuid::try_parse(text).ok()
-    } else {
-        None
     }
 }
 
