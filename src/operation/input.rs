@@ -1,6 +1,7 @@
 //! What a decoder hands over: object graphs whose names and value types already fit the schema. Knows no JSON and no
 //! graph; whether the content is allowed is decided by `crud`, inside the transaction.
 
+use std::collections::HashMap;
 use std::fmt;
 
 use argon2::{Argon2, PasswordHasher};
@@ -111,9 +112,11 @@ impl fmt::Debug for FieldInput {
 }
 
 /// Replaces every password by its hash, once, before the committer sees the input: hashing is slow on purpose, and the
-/// plain text goes no further than this. What was hashed already would be hashed again.
+/// plain text goes no further than this. What was hashed already would be hashed again. The same password of one object, which
+/// may stand in several places, has one hash, for that is what tells whether it is the same.
 pub fn prepare<'i>(objects: impl IntoIterator<Item = &'i mut ObjectInput>, limits: &Limits) -> Result<(), InputError> {
     let mut waiting: Vec<&mut ObjectInput> = objects.into_iter().collect();
+    let mut known: HashMap<(Uuid, CompactString), CompactString> = HashMap::new();
     while let Some(object) = waiting.pop() {
         if let Some(plain) = object.kind.field("passwordPlain") {
             for input in object
@@ -122,12 +125,18 @@ pub fn prepare<'i>(objects: impl IntoIterator<Item = &'i mut ObjectInput>, limit
                 .filter(|input| input.field == Field::Own(plain))
             {
                 if let Some(Value::Text(text)) = &input.value {
-                    let hashed = fits(text, limits).and_then(|()| hash_password(text));
-                    let failed = |why| InputError {
+                    let hashed = match object.id.and_then(|id| known.get(&(id, text.clone()))) {
+                        Some(hash) => Ok(hash.clone()),
+                        None => fits(text, limits).and_then(|()| hash_password(text)),
+                    };
+                    let hash = hashed.map_err(|why| InputError {
                         at: format!("{}/passwordPlain", object.at),
                         why,
-                    };
-                    input.value = Some(Value::Text(hashed.map_err(failed)?));
+                    })?;
+                    if let Some(id) = object.id {
+                        known.insert((id, text.clone()), hash.clone());
+                    }
+                    input.value = Some(Value::Text(hash));
                 }
             }
         }
@@ -258,6 +267,21 @@ mod tests {
         let (mut one, mut other) = (login("same"), login("same"));
         prepare([&mut one, &mut other], &Limits::default()).unwrap();
         assert_ne!(one.fields[0].value, other.fields[0].value);
+        (one, other) = (login("same"), login("same"));
+        (one.id, other.id) = (Some(Uuid::from_u128(1)), Some(Uuid::from_u128(2)));
+        prepare([&mut one, &mut other], &Limits::default()).unwrap();
+        assert_ne!(one.fields[0].value, other.fields[0].value);
+    }
+
+    #[test]
+    fn one_password_of_one_login_is_known_to_be_the_same() {
+        let (mut one, mut same, mut another) = (login("same"), login("same"), login("another"));
+        for object in [&mut one, &mut same, &mut another] {
+            object.id = Some(Uuid::from_u128(1));
+        }
+        prepare([&mut one, &mut same, &mut another], &Limits::default()).unwrap();
+        assert_eq!(one.fields[0].value, same.fields[0].value);
+        assert_ne!(one.fields[0].value, another.fields[0].value);
     }
 
     #[test]

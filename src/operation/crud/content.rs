@@ -78,9 +78,8 @@ pub fn merge<'i>(
         values[usize::from(*index)] = checked(def, value).map_err(wrong)?;
     }
     for (value, def) in values.iter_mut().zip(defs) {
-        // Unset is not one of its states: cleared, it is what it is when nobody says anything.
-        if def.default_true && value.is_none() {
-            *value = Some(Value::Bool(true));
+        if value.is_none() {
+            *value = unset(def);
         }
         let empty = value.as_ref().is_none_or(|value| value.as_text() == Some(""));
         if def.required && empty {
@@ -93,10 +92,10 @@ pub fn merge<'i>(
 }
 
 /// The same for a named relation's own fields.
-pub fn merge_relation(
+pub fn merge_relation<'i>(
     rel: Rel,
     current: Option<Values<'_>>,
-    inputs: &[(u8, Option<Value>)],
+    inputs: impl Iterator<Item = &'i (u8, Option<Value>)>,
 ) -> Result<Fields, FieldRefusal> {
     let defs = rel.def().fields;
     let mut values: Vec<Option<Value>> = (0..defs.len())
@@ -110,6 +109,17 @@ pub fn merge_relation(
     let fields = collect(values);
     in_order(defs, current, fields.values())?;
     Ok(fields)
+}
+
+/// What would be kept of a value, for those who hold two against each other. One that is going to be refused is taken as it is.
+pub fn stored(def: &FieldDef, value: &Option<Value>) -> Option<Value> {
+    let kept = checked(def, value).unwrap_or_else(|_| value.clone());
+    kept.or_else(|| unset(def))
+}
+
+/// Unset is not one of its states: cleared, it is what it is when nobody says anything.
+fn unset(def: &FieldDef) -> Option<Value> {
+    def.default_true.then_some(Value::Bool(true))
 }
 
 fn collect(values: Vec<Option<Value>>) -> Fields {

@@ -4,11 +4,11 @@
 use uuid::Uuid;
 
 use crate::graph::Transaction;
-use crate::model::{Field, Kind};
+use crate::model::{Field, FieldDef, Kind, Value};
 use crate::operation::input::{FieldInput, ObjectInput, RelatedInput, RelationInput};
 use crate::operation::refusal::Refusal;
 
-use super::{At, ById, Failed};
+use super::{At, ById, Failed, content};
 
 pub(super) struct Flat<'i> {
     /// In order of first appearance, which is the order in which new ones get their serials.
@@ -84,7 +84,7 @@ impl<'i> Subject<'i> {
         occurrences.flat_map(|occurrence| occurrence.object.fields.iter().map(|input| (*occurrence, input)))
     }
 
-    /// What it says of a field in the last place that does, which counts in an import; elsewhere all say the same.
+    /// What it says of a field in the last place that does: of several lines the last one counts, and within one all say the same.
     fn last(&self, name: &str) -> Option<(Occurrence<'i>, &'i FieldInput)> {
         self.said()
             .filter(|(_, input)| input.field.name(self.kind) == name)
@@ -114,34 +114,64 @@ impl<'i> Subject<'i> {
             .any(|(_, input)| input.field == Field::Serial && input.value.is_some())
     }
 
-    /// What stands in several places, as it does where includes lead back to it, has to be the same in all of them: which was meant cannot
-    /// be known, and by a rule that chose one, the same body sent again could choose the other.
+    /// Do all places say the same of its fields?
     pub fn agrees(&self) -> Result<(), Failed> {
         if self.occurrences.len() < 2 {
             return Ok(());
         }
-        let mut first: Vec<&FieldInput> = Vec::new();
-        for (occurrence, input) in self.said() {
-            // Of a secret, two hashes do not tell whether it is the same. What is the server's own is held against what is stored.
-            let Field::Own(own) = input.field else { continue };
-            if self.kind.def().fields[usize::from(own)].secret {
-                continue;
-            }
-            match first.iter().find(|other| other.field == input.field) {
-                None => first.push(input),
-                Some(other) if other.value == input.value => {}
-                Some(_) => {
-                    let name = input.field.name(self.kind);
-                    return Err(occurrence.at().member(&name, Refusal::TwoValues(name.clone())));
-                }
-            }
-        }
-        Ok(())
+        let said = self.said().map(|(occurrence, input)| Said {
+            line: occurrence.line,
+            place: (occurrence, input.field),
+            field: input.field,
+            value: &input.value,
+        });
+        agree(self.kind.def().fields, said).map_err(|(occurrence, field)| {
+            let name = field.name(self.kind);
+            occurrence.at().member(&name, Refusal::TwoValues(name.clone()))
+        })
     }
 }
 
+/// What one place says of a field.
+pub(super) struct Said<'i, P> {
+    pub line: usize,
+    pub place: P,
+    pub field: Field,
+    pub value: &'i Option<Value>,
+}
+
+/// What stands in several places, as it does where includes lead back to it, has to be the same in all of them: which was meant cannot
+/// be known, and by a rule that chose one, the same body sent again could choose the other. The same is what is kept as the same.
+/// Lines come one after the other, and each has its own say. Fails with the place that says another thing than one before it.
+pub(super) fn agree<'i, P>(defs: &[FieldDef], said: impl Iterator<Item = Said<'i, P>>) -> Result<(), P> {
+    let mut first: Vec<(Field, Option<Value>)> = Vec::new();
+    let mut line = None;
+    for Said {
+        line: next,
+        place,
+        field,
+        value,
+    } in said
+    {
+        if line.replace(next) != Some(next) {
+            first.clear();
+        }
+        let def = match field {
+            Field::Own(own) => defs.get(usize::from(own)),
+            _ => None,
+        };
+        let value = def.map_or_else(|| value.clone(), |def| content::stored(def, value));
+        match first.iter().find(|(known, _)| *known == field) {
+            None => first.push((field, value)),
+            Some((_, other)) if *other == value => {}
+            Some(_) => return Err(place),
+        }
+    }
+    Ok(())
+}
+
 impl<'i> Flat<'i> {
-    /// Objects with their lines. One without an id is new, and gets its own here.
+    /// Objects with their lines, in that order. One without an id is new, and gets its own here.
     pub fn of(objects: impl Iterator<Item = (usize, &'i ObjectInput)>, tx: &Transaction<'_>) -> Result<Self, Failed> {
         let mut flat = Self {
             subjects: Vec::new(),

@@ -9,14 +9,14 @@ use crate::access::{Action, Denied, Permission};
 use crate::entitlement::{paths, ruled, seats, ties};
 use crate::graph::{Node, Violation};
 use crate::model::schema::{Hop, Role};
-use crate::model::{Direction, Fields, Kind, Rel, RelationType, Value};
+use crate::model::{Direction, Field, Fields, Kind, Rel, RelationType, Value};
 use crate::operation::foreign::PROFILES;
 use crate::operation::input::{EndInput, ReferenceInput, RelationInput};
 use crate::operation::refusal::Refusal;
 use crate::operation::{login, transactions};
 
-use super::flat::Listed;
-use super::{At, Failed, Mode, Write, content, record};
+use super::flat::{Listed, Said, agree};
+use super::{At, Failed, Write, content, record};
 
 /// A parent as the body names it; `None` unlinks.
 pub(super) struct Named<'i> {
@@ -102,31 +102,10 @@ impl<'i> Write<'_, '_, 'i> {
             self.fits_parent(moved)?;
             self.leaves_nobody(moved)?;
         }
-        self.agrees()?;
-        for listed in self.flat.listed.clone() {
-            if listed.related.hop.rel.def().relation_type != RelationType::OneToMany {
-                self.relate_listed(listed)?;
-            }
-        }
-        for (line, relation) in self.flat.relations.clone() {
-            let at = At {
-                line,
-                pointer: &relation.at,
-            };
-            if relation.rel.def().relation_type != RelationType::OneToMany {
-                self.exists(
-                    relation.from,
-                    relation.rel.def().from,
-                    Self::end_name(relation.rel, true),
-                    at,
-                )?;
-                self.exists(
-                    relation.to,
-                    relation.rel.def().to,
-                    Self::end_name(relation.rel, false),
-                    at,
-                )?;
-                self.relate(relation.rel, relation.from, relation.to, &relation.fields, at, "")?;
+        for tie in self.ties()? {
+            match tie.unlinks {
+                true => self.unrelate(&tie)?,
+                false => self.relate(&tie)?,
             }
         }
         Ok(())
@@ -442,47 +421,62 @@ impl<'i> Write<'_, '_, 'i> {
             .map_or(Ok(()), Err)
     }
 
-    /// As objects do (`Subject::agrees`): a relation that is listed in several places has the same fields in all that say them.
-    fn agrees(&self) -> Result<(), Failed> {
-        if self.mode == Mode::Import {
-            return Ok(());
+    /// The relations that have two ends of equal standing, each once however often it stands there, in the order of the lines.
+    fn ties(&self) -> Result<Vec<Tie<'i>>, Failed> {
+        let is_tie = |rel: Rel| rel.def().relation_type != RelationType::OneToMany;
+        let mut places = Vec::new();
+        for listed in self.flat.listed.iter().filter(|listed| is_tie(listed.related.hop.rel)) {
+            let (from, to) = self.listed_ends(listed);
+            let (related, at) = (listed.related, listed.at());
+            let agrees = |end: Option<EndInput>, is: Uuid| end.and_then(|end| end.id).is_none_or(|named| named == is);
+            if !agrees(related.ends.0, from) || !agrees(related.ends.1, to) {
+                return Err(at.member("relationAttributeObject", Refusal::EndsDisagree));
+            }
+            let place = Place {
+                at,
+                within: "relationAttributeObject/",
+                fields: &related.fields,
+            };
+            places.push((related.hop.rel, from, to, related.unlinks().is_some(), place));
         }
-        let mut first: HashMap<(Rel, Uuid, Uuid, u8), &Option<Value>, foldhash::fast::RandomState> = HashMap::default();
-        for listed in &self.flat.listed {
-            let (rel, (from, to)) = (listed.related.hop.rel, self.listed_ends(listed));
-            for (field, value) in &listed.related.fields {
-                if *first.entry((rel, from, to, *field)).or_insert(value) != value {
-                    let name = rel.def().fields[usize::from(*field)].name;
-                    let why = Refusal::TwoValues(name.to_owned());
-                    return Err(listed.at().member(&format!("relationAttributeObject/{name}"), why));
-                }
+        for (line, relation) in self.flat.relations.iter().filter(|(_, relation)| is_tie(relation.rel)) {
+            let &RelationInput { rel, from, to, .. } = *relation;
+            let at = At {
+                line: *line,
+                pointer: &relation.at,
+            };
+            self.exists(from, rel.def().from, Self::end_name(rel, true), at)?;
+            self.exists(to, rel.def().to, Self::end_name(rel, false), at)?;
+            let place = Place {
+                at,
+                within: "",
+                fields: &relation.fields,
+            };
+            places.push((rel, from, to, false, place));
+        }
+        places.sort_by_key(|(.., place)| place.at.line);
+        let mut known: HashMap<(Rel, Uuid, Uuid), usize, foldhash::fast::RandomState> = HashMap::default();
+        let mut ties: Vec<Tie<'i>> = Vec::with_capacity(places.len());
+        for (rel, from, to, unlinks, place) in places {
+            let index = *known.entry((rel, from, to)).or_insert(ties.len());
+            match ties.get_mut(index) {
+                Some(tie) => tie.places.push(place),
+                None => ties.push(Tie {
+                    rel,
+                    from,
+                    to,
+                    unlinks,
+                    at: place.at,
+                    places: vec![place],
+                }),
             }
         }
-        Ok(())
-    }
-
-    fn relate_listed(&mut self, listed: Listed<'i>) -> Result<(), Failed> {
-        let (from, to) = self.listed_ends(&listed);
-        let (related, at) = (listed.related, listed.at());
-        let agrees = |end: Option<EndInput>, is: Uuid| end.and_then(|end| end.id).is_none_or(|named| named == is);
-        if !agrees(related.ends.0, from) || !agrees(related.ends.1, to) {
-            return Err(at.member("relationAttributeObject", Refusal::EndsDisagree));
-        }
-        match related.unlinks() {
-            Some(_) => self.unrelate(related.hop.rel, from, to, at),
-            None => self.relate(
-                related.hop.rel,
-                from,
-                to,
-                &related.fields,
-                at,
-                "relationAttributeObject/",
-            ),
-        }
+        Ok(ties)
     }
 
     /// Removes a relation, if it is there. Who loses a way by it loses the reservation, as by the named operations.
-    fn unrelate(&mut self, rel: Rel, from: Uuid, to: Uuid, at: At<'i>) -> Result<(), Failed> {
+    fn unrelate(&mut self, tie: &Tie<'i>) -> Result<(), Failed> {
+        let &Tie { rel, from, to, at, .. } = tie;
         // Asked in any case: whether it is there is not told to whoever may not remove it.
         self.may_relate(rel, from, to, Action::Delete, at)?;
         let graph = self.tx.graph();
@@ -528,35 +522,19 @@ impl<'i> Write<'_, '_, 'i> {
         self.in_doubt.extend(in_doubt);
     }
 
-    /// Makes a named or many-to-many relation, or merges fields into the one there is. `within`: what leads from `at` to
-    /// the fields that were sent.
-    fn relate(
-        &mut self,
-        rel: Rel,
-        from: Uuid,
-        to: Uuid,
-        sent: &[(u8, Option<Value>)],
-        at: At<'i>,
-        within: &str,
-    ) -> Result<(), Failed> {
-        let def = rel.def();
-        let hop = Hop {
-            rel,
-            direction: Direction::Forward,
-        };
+    /// Makes a named or many-to-many relation, or merges fields into the one there is.
+    fn relate(&mut self, tie: &Tie<'i>) -> Result<(), Failed> {
+        let &Tie { rel, from, to, at, .. } = tie;
         if from == to {
             return Err(at.failed(Refusal::SelfRelation(from)));
         }
+        tie.agrees()?;
         let graph = self.tx.graph();
         let ends = graph.find(from).zip(graph.find(to));
-        let current = ends.and_then(|(near, far)| near.relation(hop, far));
-        let fields = content::merge_relation(rel, current, sent).map_err(|(name, refusal)| {
-            match sent.iter().any(|(field, _)| def.field(&name) == Some(*field)) {
-                true => at.member(&format!("{within}{name}"), refusal),
-                // It is missed, so it stands nowhere.
-                false => at.failed(refusal),
-            }
-        })?;
+        let current = ends.and_then(|(near, far)| near.relation(Hop::forward(rel), far));
+        let said = tie.places.iter().flat_map(|place| place.fields);
+        let fields =
+            content::merge_relation(rel, current, said).map_err(|(name, refusal)| tie.failed(&name, refusal))?;
         if current == Some(fields.values()) {
             return Ok(());
         }
@@ -580,6 +558,65 @@ impl<'i> Write<'_, '_, 'i> {
             (_, Some(node)) => self.who.require(Permission::Kind(node.kind, Action::Update)),
             (_, None) => Err(crate::access::Denied::OutOfReach(id)),
         }
+    }
+}
+
+/// A relation that the body says is to be there, or not to be.
+struct Tie<'i> {
+    rel: Rel,
+    from: Uuid,
+    to: Uuid,
+    /// In all of its places: `unlinkable` has seen to that.
+    unlinks: bool,
+    /// Where it stands first.
+    at: At<'i>,
+    places: Vec<Place<'i>>,
+}
+
+/// Where a relation stands, and with which fields.
+#[derive(Clone, Copy)]
+struct Place<'i> {
+    at: At<'i>,
+    /// What leads from there to the fields.
+    within: &'static str,
+    fields: &'i [(u8, Option<Value>)],
+}
+
+impl Tie<'_> {
+    /// As objects do (`Subject::agrees`).
+    fn agrees(&self) -> Result<(), Failed> {
+        if self.places.len() < 2 {
+            return Ok(());
+        }
+        let said = self.places.iter().flat_map(|place| {
+            place.fields.iter().map(move |(field, value)| Said {
+                line: place.at.line,
+                place: (place, *field),
+                field: Field::Own(*field),
+                value,
+            })
+        });
+        let fields = self.rel.def().fields;
+        agree(fields, said).map_err(|(place, field)| {
+            let name = fields[usize::from(field)].name;
+            place.failed(name, Refusal::TwoValues(name.to_owned()))
+        })
+    }
+
+    /// A refusal about a field stands where it is said last; one that is said nowhere, at the relation.
+    fn failed(&self, name: &str, why: Refusal) -> Failed {
+        let field = self.rel.def().field(name);
+        let says = |place: &&Place<'_>| place.fields.iter().any(|(said, _)| Some(*said) == field);
+        match self.places.iter().rev().find(says) {
+            Some(place) => place.failed(name, why),
+            None => self.at.failed(why),
+        }
+    }
+}
+
+impl Place<'_> {
+    fn failed(&self, name: &str, why: Refusal) -> Failed {
+        self.at.member(&format!("{}{name}", self.within), why)
     }
 }
 

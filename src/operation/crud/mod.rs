@@ -144,7 +144,8 @@ pub fn upsert(
         }
         .into());
     }
-    let flat = Flat::of(objects.iter().enumerate(), tx)?;
+    // A body is one line, however many it has.
+    let flat = Flat::of(objects.iter().map(|object| (0, object)), tx)?;
     let top = flat.top.clone();
     let mut write = Write::new(tx, who, mode, flat);
     let created_top = write.run(if_match)?;
@@ -365,10 +366,7 @@ impl<'t, 'g, 'i> Write<'t, 'g, 'i> {
         }
         let subject = &mut self.flat.subjects[index];
         subject.is_new = is_new;
-        // The lines of an import come one after the other, and so do their values.
-        if self.mode != Mode::Import {
-            subject.agrees()?;
-        }
+        subject.agrees()?;
         Ok(())
     }
 

@@ -397,3 +397,157 @@ fn a_bad_line_is_named() {
         Ok(1)
     );
 }
+
+#[test]
+fn what_stands_in_several_places_is_the_same_where_it_is_kept_as_the_same() {
+    let twice = |object: &str, one: &str, other: &str| format!("[{{{object},{one}}},{{{object},{other}}}]");
+    let license = "'T':'License','id':'#lic'";
+    let seat = "'T':'Assignment','id':'#seat','refs':{'License':'#lic','Profile':'#ann'}";
+    let item = "'T':'LicensedItem','id':'#item','name':'tool'";
+    let login = "'T':'EmailAndPassword','id':'#login'";
+    let ann = "'T':'Profile','id':'#ann'";
+    for (object, one, other, refused_at) in [
+        (license, "'active':null", "'active':true", None),
+        (license, "'active':null", "'active':false", Some("active")),
+        (seat, "'reservationType':''", "'reservationType':null", None),
+        (
+            seat,
+            "'reservationType':''",
+            "'reservationType':'reserved'",
+            Some("reservationType"),
+        ),
+        (item, "'alias':''", "'alias':null", None),
+        (ann, "'displayName':''", "'displayName':null", Some("displayName")),
+        (ann, "'serial':null", "'serial':7", Some("serial")),
+        (login, "'passwordPlain':'one'", "'passwordPlain':'one'", None),
+        (
+            login,
+            "'passwordPlain':'one'",
+            "'passwordPlain':'two'",
+            Some("passwordPlain"),
+        ),
+        (
+            login,
+            "'passwordPlain':null",
+            "'passwordPlain':'one'",
+            Some("passwordPlain"),
+        ),
+        (
+            login,
+            "'passwordPlain':'one'",
+            "'passwordPlain':null",
+            Some("passwordPlain"),
+        ),
+    ] {
+        let short = twice(object, one, other);
+        let mut world = World::new();
+        let before = world.graph.digest();
+        let done = world.send(&Who::server(), &short);
+        let done = told(&done, |_| 0);
+        let expected = refused_at.map_or_else(|| "ok 0".to_owned(), |name| format!("twoValues /1/{name}"));
+        assert_eq!(done, expected, "{short}");
+        if refused_at.is_some() {
+            assert_eq!(world.graph.digest(), before, "{short}");
+        }
+    }
+}
+
+/// Of a membership: its `validFrom` and `validUntil`.
+fn membership(world: &World, profile: &str, group: &str) -> Option<[Option<String>; 2]> {
+    const REL: Rel = crate::model::schema::known(
+        crate::model::RelationType::Membership,
+        Kind::Profile,
+        Kind::ProfileGroup,
+    );
+    let (profile, group) = (world.graph.find(id(profile))?, world.graph.find(id(group))?);
+    let fields = profile.relation(crate::model::schema::Hop::forward(REL), group)?;
+    Some(["validFrom", "validUntil"].map(|name| {
+        let time = fields.get(REL.def().field(name)?)?.as_time()?;
+        Some(time.to_string()[..10].to_owned())
+    }))
+}
+
+#[test]
+fn what_several_places_say_of_a_relation_is_one_relation() {
+    let place = |fields: &str| {
+        format!(
+            "{{'T':'Profile','id':'#ann','~Membership':[{{'T':'ProfileGroup','id':'#guests','rel':{{{fields}}}}}]}}"
+        )
+    };
+    let (from, until) = (place("'validFrom':'2061-01-01'"), place("'validUntil':'2070-01-01'"));
+    let joined = Some([Some("2061-01-01".to_owned()), Some("2070-01-01".to_owned())]);
+    for places in [[&from, &until], [&until, &from]] {
+        let mut world = World::new();
+        world.post(&place("'validUntil':'2060-01-01'"));
+        let done = world.post(&format!("[{},{}]", places[0], places[1]));
+        assert_eq!(done.told.count, 1);
+        assert_eq!(membership(&world, "ann", "guests"), joined);
+    }
+    // It is made at once, which is not to make it and change it.
+    let mut world = World::new();
+    let maker = who(&["Profile.*", "ProfileGroup.*", "Membership.create"], None, None);
+    let done = world.send(&maker, &format!("[{},{until}]", place("")));
+    assert_eq!(told(&done, |done| done.told.count), "ok 1");
+    assert_eq!(
+        membership(&world, "ann", "guests"),
+        Some([None, Some("2070-01-01".to_owned())])
+    );
+    // What is wrong stands where it is said.
+    let short = format!("[{},{}]", place("'validUntil':'2060-01-01'"), from);
+    let done = World::new().send(&Who::server(), &short);
+    assert_eq!(
+        told(&done, |_| 0),
+        "endBeforeStart /0/rel_Relations/0/rel_RelatedObjectList/rel_RelatedObjects/0/relationAttributeObject/validUntil"
+    );
+}
+
+#[test]
+fn a_line_says_one_thing_and_of_lines_the_last_counts() {
+    let led_back = "{'T':'Organization','id':'#acme','name':'Changed','~OneToMany':[
+        {'T':'ProfileGroup','id':'#crew','~ManyToOne':[{'T':'Organization','id':'#acme','name':'Acme'}]}]}";
+    let two_relations = "{'T':'Profile','id':'#ann','~Membership':[
+        {'T':'ProfileGroup','id':'#guests','rel':{'validUntil':'2030-01-01'}},
+        {'T':'ProfileGroup','id':'#guests','rel':{'validUntil':'2031-01-01'}}]}";
+    for (line, field) in [
+        (led_back, "/name"),
+        (two_relations, "/relationAttributeObject/validUntil"),
+    ] {
+        let mut world = World::new();
+        let before = world.graph.digest();
+        let failed = world
+            .import(&Who::server(), &format!("[{{'T':'Person'}},{line}]"))
+            .unwrap_err();
+        let told = told(&Err::<(), _>(failed.error), |()| 0);
+        assert_eq!(failed.line, 1, "{told}");
+        assert!(told.starts_with("twoValues /1/") && told.ends_with(field), "{told}");
+        assert_eq!(world.graph.digest(), before);
+    }
+    let mut world = World::new();
+    let name = |name: &str| format!("{{'T':'Organization','id':'#acme','name':'{name}'}}");
+    let lines = format!("[{},{}]", name("one"), name("two"));
+    assert_eq!(world.import(&Who::server(), &lines), Ok(1));
+    assert_eq!(world.value("acme", "name"), "two");
+    // Whether a relation is listed or has a line of its own makes no difference.
+    let listed = |until: &str| {
+        format!(
+            "{{'T':'Profile','id':'#ann','~Membership':[{{'T':'ProfileGroup','id':'#guests','rel':{{'validUntil':'{until}'}}}}]}}"
+        )
+    };
+    let alone = |until: &str| {
+        format!("{{'T':'Membership','refs':{{'Profile':'#ann','ProfileGroup':'#guests'}},'validUntil':'{until}'}}")
+    };
+    for lines in [
+        [listed("2030-01-01"), alone("2031-01-01")],
+        [alone("2030-01-01"), listed("2031-01-01")],
+    ] {
+        let mut world = World::new();
+        world
+            .import(&Who::server(), &format!("[{},{}]", lines[0], lines[1]))
+            .unwrap();
+        assert_eq!(
+            membership(&world, "ann", "guests"),
+            Some([None, Some("2031-01-01".to_owned())]),
+            "{lines:?}"
+        );
+    }
+}

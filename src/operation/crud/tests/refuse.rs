@@ -71,7 +71,7 @@ fn a_field_of_a_relation_is_refused_where_it_stands() {
         ),
         (
             format!("[{until},{}]", line("'validFrom':'2031-01-01'")),
-            "endBeforeStart /1/validFrom",
+            "endBeforeStart /0/validUntil",
         ),
     ] {
         let failed = World::new().import(&Who::server(), &lines).unwrap_err();
