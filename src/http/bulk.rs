@@ -453,8 +453,8 @@ impl Lines {
             }
         }
         // What ends with a line may have its end still.
-        let rest = self.rest.strip_suffix(b"\n").unwrap_or(&self.rest);
-        self.within_limit(self.number + 1, rest.len()).map_err(|too_long| {
+        let length = without_end(&self.rest).len();
+        self.within_limit(self.number + 1, length).map_err(|too_long| {
             // Lines whose first is broken are taken for one document.
             let broken = match self.shape {
                 Shape::Whole => serde_json::from_slice::<serde::de::IgnoredAny>(&self.rest).err(),
@@ -494,8 +494,7 @@ impl Lines {
     fn cut_lines(&mut self) -> Result<(), Problem> {
         while let Some(at) = self.rest[self.seen..].iter().position(|byte| *byte == b'\n') {
             let mut line = self.rest.split_to(self.seen + at + 1);
-            // Its end is none of its bytes.
-            line.truncate(self.seen + at);
+            line.truncate(without_end(&line).len());
             self.seen = 0;
             self.document(line)?;
         }
@@ -581,9 +580,7 @@ impl Lines {
             return Err(not_json("the array does not end"));
         }
         let mut rest = self.rest.split();
-        if rest.ends_with(b"\n") {
-            rest.truncate(rest.len() - 1);
-        }
+        rest.truncate(without_end(&rest).len());
         self.document(rest)?;
         Ok(self.complete)
     }
@@ -606,6 +603,12 @@ impl Element {
         }
         false
     }
+}
+
+/// The end of a line, in either form, is none of its bytes.
+fn without_end(line: &[u8]) -> &[u8] {
+    let line = line.strip_suffix(b"\n").unwrap_or(line);
+    line.strip_suffix(b"\r").unwrap_or(line)
 }
 
 fn not_json(why: &str) -> Problem {
@@ -783,6 +786,9 @@ mod tests {
         };
         check("{\"a\":1}\n{\"b\":2}\n", 7, true);
         check("{\"a\":1}\n{\"b\":2}", 7, true);
+        check("{\"a\":1}\r\n{\"b\":2}\r\n", 7, true);
+        check("{\"a\":1}\r\n{\"b\":2} \r\n", 7, false);
+        check("{\"a\":1}\r\r\n", 7, false);
         check("{\"a\":1}\n{\"b\":2}\n", 6, false);
         check("{\"a\":\n1}\n", 8, true);
         check("{\"a\":\n1}\n", 7, false);
