@@ -78,7 +78,10 @@ where
             Outcome::Violation(violation) => Err(WriteError::Violation(violation)),
             Outcome::KeyReused => Err(WriteError::KeyReused),
             Outcome::Unavailable(reason) => Err(WriteError::Unavailable(reason)),
-            Outcome::Unknown(reason) => Err(WriteError::Unknown(reason)),
+            Outcome::Unknown(why) => Err(WriteError::Unknown {
+                why,
+                has_key: self.write.idempotency.is_some(),
+            }),
             Outcome::Panicked => Err(WriteError::Panicked),
         };
         let _ = self.answer.send(answer);

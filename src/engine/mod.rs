@@ -155,9 +155,10 @@ pub enum WriteError<E> {
     /// The store failed before it had this write.
     #[error("the store is not available: {0}")]
     Unavailable(String),
-    /// The store failed with it, or since it was first asked with its key. Whether this write will be there after a restart is not known.
-    #[error("whether the write is stored is not known: {0}")]
-    Unknown(String),
+    /// The store failed with it, or since it was first asked with its key. Whether this write will be there after a restart is not known; one
+    /// that has a key can be repeated.
+    #[error("whether the write is stored is not known: {why}")]
+    Unknown { why: String, has_key: bool },
     #[error("the server is stopping")]
     Stopped,
     #[error("the write could not be carried out because of a fault in the server")]
@@ -173,7 +174,7 @@ impl<E> WriteError<E> {
             Self::KeyReused => WriteError::KeyReused,
             Self::Full => WriteError::Full,
             Self::Unavailable(why) => WriteError::Unavailable(why),
-            Self::Unknown(why) => WriteError::Unknown(why),
+            Self::Unknown { why, has_key } => WriteError::Unknown { why, has_key },
             Self::Stopped => WriteError::Stopped,
             Self::Panicked => WriteError::Panicked,
         })
@@ -390,16 +391,17 @@ impl Engine {
         write: Write,
         run: impl FnOnce(&mut Transaction<'_>) -> Result<Reply, E> + Send + 'static,
         pace: Pace,
-    ) -> Result<oneshot::Receiver<Answer<E>>, WriteError<E>> {
+    ) -> Result<Awaited<E>, WriteError<E>> {
         let shared = &self.0.shared;
         // Whether a key was taken before, the committer knows.
         let may_repeat = write.idempotency.is_some() && !write.dry_run;
         if let Some(fault) = shared.fault.get().filter(|_| !may_repeat) {
             return Err(WriteError::Unavailable(fault.clone()));
         }
+        let has_key = write.idempotency.is_some();
         let (job, answer) = Closure::boxed(write, run);
         match shared.queue.push(job, pace) {
-            Ok(()) => Ok(answer),
+            Ok(()) => Ok(Awaited { answer, has_key }),
             Err(Turned::Full) => {
                 shared.counters.full.fetch_add(1, Ordering::Relaxed);
                 Err(WriteError::Full)
@@ -502,9 +504,20 @@ impl Reply {
     }
 }
 
+/// A write that is in the queue.
+struct Awaited<E> {
+    answer: oneshot::Receiver<Answer<E>>,
+    has_key: bool,
+}
+
 /// Dropped without a word: the committer itself failed, and what became of the write is not known.
-async fn answered<E>(answer: oneshot::Receiver<Answer<E>>) -> Answer<E> {
-    let failed = |_| Err(WriteError::Unknown(committer::FAULT.to_owned()));
+async fn answered<E>(Awaited { answer, has_key }: Awaited<E>) -> Answer<E> {
+    let failed = |_| {
+        Err(WriteError::Unknown {
+            why: committer::FAULT.to_owned(),
+            has_key,
+        })
+    };
     answer.await.unwrap_or_else(failed)
 }
 

@@ -228,7 +228,7 @@ impl Importer<'_> {
                 Ok(())
             }
             Err(WriteError::Refused(refused)) => Err(self.failed(&numbers, refused.line, refused.error.into())),
-            Err(other) => Err(self.stopped(other.into())),
+            Err(other) => Err(self.not_written(other)),
         }
     }
 
@@ -258,7 +258,7 @@ impl Importer<'_> {
                 Ok(())
             }
             Err(WriteError::Refused(refused)) => Err(self.failed(numbers, refused.document, refused.into())),
-            Err(other) => Err(self.stopped(other.into())),
+            Err(other) => Err(self.not_written(other)),
         }
     }
 
@@ -287,6 +287,19 @@ impl Importer<'_> {
             problem.more.insert("line".into(), json!(number));
         }
         problem
+    }
+
+    /// Whether the batch under way is stored may not be known. What has an id can be sent again all the same.
+    fn not_written<E: Into<Problem>>(&self, error: WriteError<E>) -> Problem {
+        let is_unknown = matches!(error, WriteError::Unknown { .. });
+        let problem = self.stopped(error.into());
+        match is_unknown {
+            false => problem,
+            true => problem.help(
+                "the server takes no writes until it is restarted; the batch after `committedLines` may be there then: look, or send \
+                 the lines after them again, for those with an id are not made twice",
+            ),
+        }
     }
 
     /// A server that stops waits for no import: it says how far that came.

@@ -295,17 +295,20 @@ impl<E: Into<Problem>> From<WriteError<E>> for Problem {
                 )
                 .help("nothing was written; the server's log says why, and its readiness is off until it is restarted")
             }
-            WriteError::Unknown(why) => {
+            WriteError::Unknown { why, has_key } => {
                 tracing::error!(%why, "whether a write is stored is not known");
                 Self::new(
                     StatusCode::SERVICE_UNAVAILABLE,
                     "outcomeUnknown",
                     "the database failed while it stored this, and it is not known whether it is stored",
                 )
-                .help(
-                    "the server takes no writes until it is restarted; after that look whether it is there, or send it again with \
-                     the same Idempotency-Key",
-                )
+                .help(match has_key {
+                    true => {
+                        "the server takes no writes until it is restarted; after that look whether it is there, or send it again \
+                         with the same Idempotency-Key"
+                    }
+                    false => "the server takes no writes until it is restarted; after that look whether it is there",
+                })
             }
             WriteError::Stopped => Self::new(
                 StatusCode::SERVICE_UNAVAILABLE,

@@ -294,7 +294,7 @@ fn a_batch_that_fails_is_unavailable_to_all_of_it() {
         };
         for (answer, unknown) in world.finish(started).into_iter().zip(unknown) {
             match answer {
-                Err(WriteError::Unknown(_)) if unknown => {}
+                Err(WriteError::Unknown { .. }) if unknown => {}
                 Err(WriteError::Unavailable(_)) if !unknown => {}
                 answer => panic!("{fault:?}: {answer:?}"),
             }

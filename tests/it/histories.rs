@@ -213,7 +213,7 @@ impl Run {
             assert!(
                 answers
                     .iter()
-                    .all(|answer| matches!(answer, Err(WriteError::Unavailable(_) | WriteError::Unknown(_)))),
+                    .all(|answer| matches!(answer, Err(WriteError::Unavailable(_) | WriteError::Unknown { .. }))),
                 "answered and not durable: {answers:?}"
             );
             let now = (self.engine.revision(), self.engine.snapshot().digest());

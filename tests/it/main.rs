@@ -24,4 +24,5 @@ mod removal;
 mod signing;
 mod support;
 mod trim;
+mod unknown;
 mod work;
