@@ -638,6 +638,8 @@ fn preflight(context: &Context) -> HttpResponse {
 }
 
 fn allow_origin(context: &Context, headers: &mut HeaderMap) {
+    // Whoever keeps an answer must not give the one of an origin to another, or that of none to any.
+    headers.insert(header::VARY, HeaderValue::from_static("origin"));
     let Some(origin) = context.request.headers().get(header::ORIGIN) else {
         return;
     };
@@ -647,7 +649,6 @@ fn allow_origin(context: &Context, headers: &mut HeaderMap) {
         .any(|allowed| allowed == "*" || allowed.as_bytes() == origin.as_bytes())
     {
         headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
-        headers.insert(header::VARY, HeaderValue::from_static("origin"));
         headers.insert(
             header::ACCESS_CONTROL_EXPOSE_HEADERS,
             HeaderValue::from_static("etag, graph-revision, idempotency-replayed, link, retry-after, x-request-id"),
