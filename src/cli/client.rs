@@ -9,7 +9,7 @@ use ureq::http::{Method, Request, Response};
 use ureq::{Agent, Body, SendBody};
 
 use super::{Exit, Failure};
-use crate::settings::is_url;
+use crate::settings::url;
 
 /// What may stand in a path as it is.
 const PATH: &AsciiSet = &NON_ALPHANUMERIC
@@ -31,14 +31,11 @@ pub struct Answer(Response<Body>);
 impl Client {
     /// The token never comes from a flag: other processes see those.
     pub fn new(server: &str, token: Option<String>) -> Result<Self, Failure> {
-        let base = server.trim_end_matches('/').to_owned();
         // A port that is none would be taken for none, and the token go to another server of that host.
-        if !is_url(&base) {
-            return Err(
-                Failure::new(Exit::Usage, format!("`{server}` is not the URL of a server"))
-                    .help("for example --server http://127.0.0.1:8080"),
-            );
-        }
+        let base = url(server.trim_end_matches('/')).ok_or_else(|| {
+            Failure::new(Exit::Usage, format!("`{server}` is not the URL of a server"))
+                .help("for example --server http://127.0.0.1:8080")
+        })?;
         let config = Agent::config_builder()
             .http_status_as_error(false)
             .max_redirects(0)
