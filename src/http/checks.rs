@@ -134,7 +134,6 @@ fn bad_check(raw: &RawValue) -> Fault {
     }
 }
 
-/// Of a member that is there and not what it has to be.
 /// What serde has to say, without where: it counts from the beginning of the element.
 fn unplaced(error: &serde_json::Error) -> String {
     let whole = error.to_string();
@@ -143,6 +142,7 @@ fn unplaced(error: &serde_json::Error) -> String {
         .map_or(whole.clone(), |(what, _)| what.to_owned())
 }
 
+/// Of a member that is there and not what it has to be.
 fn misfit_of(member: &str) -> Fault {
     let what = MEMBERS.iter().find(|((name, ..), _)| *name == member);
     let what = what.map_or("", |(_, what)| what);
