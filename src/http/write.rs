@@ -49,9 +49,9 @@ pub async fn write(context: &Context, payload: Payload) -> Result<HttpResponse, 
 }
 
 async fn upsert(context: &Context, mut payload: Payload, raw: RawTarget) -> Result<HttpResponse, Problem> {
-    let (mode, operation, result) = match *context.request.method() {
-        Method::POST => (Mode::Post, "Create", "CreateResult"),
-        _ => (Mode::Put, "Update", "UpdateResult"),
+    let (operation, result) = match *context.request.method() {
+        Method::POST => ("Create", "CreateResult"),
+        _ => ("Update", "UpdateResult"),
     };
     let (_, who) = auth::enter(context).await?;
     let asked = Asked::new(context, raw)?;
@@ -95,7 +95,7 @@ async fn upsert(context: &Context, mut payload: Payload, raw: RawTarget) -> Resu
     let dry_run = asked.dry_run;
     let run = move |transaction: &mut Transaction<'_>| {
         still_known(transaction, &who)?;
-        let done = crud::upsert(transaction, &who, &objects, mode, condition.as_ref())?;
+        let done = crud::upsert(transaction, &who, &objects, Mode::Merge, condition.as_ref())?;
         transaction.validate()?;
         let view = View::new(transaction.graph(), &who);
         let shown = done.top.iter().take(SHOWN).filter_map(|id| view.graph().find(*id));

@@ -55,7 +55,7 @@ pub(super) fn run(call: &mut Call<'_, '_>) -> Result<Outcome, Error> {
             ruled::leave(call.tx, assignment)?;
         }
     }
-    let done = crud::upsert(call.tx, &who, &inputs, Mode::Post, None).map_err(of_parameter)?;
+    let done = crud::upsert(call.tx, &who, &inputs, Mode::Merge, None).map_err(of_parameter)?;
     Ok(Outcome::of(done.top))
 }
 

@@ -64,7 +64,7 @@ pub(super) fn run(call: &mut Call<'_, '_>) -> Result<Outcome, Error> {
     }
     let create = |kind: &Kind| Permission::Kind(*kind, Action::Create);
     let who = call.who.with(OWN.iter().map(create));
-    let done = crud::upsert(call.tx, &who, &[profile], Mode::Post, None)?;
+    let done = crud::upsert(call.tx, &who, &[profile], Mode::Merge, None)?;
     if call.who.principal.token.is_none() && input::passwords(call.objects) == 0 {
         return Err(Fault::PasswordMissing.into());
     }

@@ -599,7 +599,7 @@ fn an_answer_sent_back_changes_nothing() {
         assert!(objects.iter().any(|object| !object.related.is_empty()), "{kind:?}");
         let clock = Clock::frozen(Time(1_000_000));
         let mut transaction = Transaction::new(&mut graph, 2, clock.now(), &clock);
-        let done = crud::upsert(&mut transaction, &all, &objects, crud::Mode::Post, None).unwrap();
+        let done = crud::upsert(&mut transaction, &all, &objects, crud::Mode::Merge, None).unwrap();
         assert_eq!(
             (done.told.count, transaction.finish().unwrap().first()),
             (0, None),

@@ -47,11 +47,11 @@ use flat::{Flat, Subject};
 
 const PASSWORD_HASH: u8 = place(Kind::EmailAndPassword, "passwordHash");
 
-/// Which generic write. POST and PUT do the same; an import keeps serials and times, and asks for `Server.import` alone.
+/// Which generic write: an import keeps serials and times, and asks for `Server.import` alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
-    Post,
-    Put,
+    /// POST and PUT, which do the same.
+    Merge,
     Import,
 }
 
@@ -448,7 +448,7 @@ impl<'t, 'g, 'i> Write<'t, 'g, 'i> {
     fn merged(&self, index: usize, current: Option<&Entity>) -> Result<(Fields, Kept), FieldRefusal> {
         let subject = &self.flat.subjects[index];
         let server_owned = match (self.mode, subject.is_new) {
-            (Mode::Post | Mode::Put, _) => ServerOwned::Refused,
+            (Mode::Merge, _) => ServerOwned::Refused,
             (Mode::Import, false) => ServerOwned::Ignored,
             (Mode::Import, true) if self.is_restored(index) => ServerOwned::Kept,
             (Mode::Import, true) => ServerOwned::TimesKept,

@@ -260,7 +260,7 @@ fn a_password_that_was_not_hashed_goes_nowhere() {
     let mut world = World::new();
     let short = body("{'T':'EmailAndPassword','id':'#login','passwordPlain':'hunter2'}");
     let objects = wire::objects(short.as_bytes(), &Limits::default()).unwrap();
-    let done = world.write(|tx| upsert(tx, &Who::server(), &objects, Mode::Post, None));
+    let done = world.write(|tx| upsert(tx, &Who::server(), &objects, Mode::Merge, None));
     assert_eq!(told(&done, |done| done.told.count), "internal /passwordPlain");
 }
 

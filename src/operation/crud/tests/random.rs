@@ -234,7 +234,7 @@ proptest! {
             let over = |graph: &Graph| graph.of_kind(Kind::License, None).filter(|license| of_license(*license, NOW).overdrawn()).count();
             let overdrawn = over(&world.graph);
             let lowered = objects.iter().any(|object| format!("{object:?}").contains("SeatCountCredit"));
-            match world.write(|tx| upsert(tx, who, objects, Mode::Post, None)) {
+            match world.write(|tx| upsert(tx, who, objects, Mode::Merge, None)) {
                 Err(_) => prop_assert_eq!(world.graph.digest(), before),
                 Ok(done) => {
                     prop_assert_eq!(done.told.count == 0, world.graph.digest() == before);
@@ -248,7 +248,7 @@ proptest! {
                     let after = world.graph.digest();
                     // Who reads nothing cannot tell that it wrote this before, and is not told.
                     if who.permissions.contains(&Permissions::parse("*.read").unwrap()) {
-                        let again = world.write(|tx| upsert(tx, who, objects, Mode::Post, None));
+                        let again = world.write(|tx| upsert(tx, who, objects, Mode::Merge, None));
                         prop_assert_eq!(again.map(|again| (again.told.count, again.created_top)), Ok((0, false)));
                         prop_assert_eq!(world.graph.digest(), after);
                     }

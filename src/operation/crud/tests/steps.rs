@@ -807,7 +807,7 @@ proptest! {
     ) {
         let mut whole = World::new();
         for (who, objects) in &bodies {
-            let _ = whole.write(|tx| upsert(tx, who, objects, Mode::Post, None));
+            let _ = whole.write(|tx| upsert(tx, who, objects, Mode::Merge, None));
         }
         let (mut whole, mut parted) = (World::of(whole.graph.clone()), World::of(whole.graph));
         let selector = read(&format!("/{}", kind.name()));
