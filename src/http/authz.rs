@@ -20,11 +20,12 @@ use futures_util::future::join;
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
+use super::envelope::tell_changes;
 use super::operation::no_match;
 use super::problem::{Problem, internal};
 use super::signing::Promise;
 use super::write::{idempotency, still_known};
-use super::{Context, GRAPH_REVISION, auth, body, wire};
+use super::{Context, GRAPH_REVISION, auth, body};
 use crate::access::Who;
 use crate::engine::{Reply, Write};
 use crate::entitlement::consume::Outcome;
@@ -33,7 +34,7 @@ use crate::entitlement::{Reason, Refused};
 use crate::error::Error;
 use crate::graph::{Graph, Transaction};
 use crate::limits::{Limit, Limits};
-use crate::model::{Change, Revision};
+use crate::model::Revision;
 use crate::operation::consume::{self, Consumer, Purpose};
 use crate::operation::crud;
 use crate::signing::Algorithm;
@@ -277,22 +278,6 @@ fn may_be_dry(asked: &Asked<'_>, form: Form) -> Result<(), Problem> {
         Form::Json => return Ok(()),
     };
     Err(problem.parameter("dryRun"))
-}
-
-/// What a dry run would have done, at the end of `body`, which is an object.
-pub fn tell_changes(body: &mut Vec<u8>, changes: &[Change]) {
-    body.pop();
-    if body.last() != Some(&b'{') {
-        body.push(b',');
-    }
-    body.extend_from_slice(b"\"dryRun\":true,\"changes\":[");
-    for (at, change) in changes.iter().enumerate() {
-        if at > 0 {
-            body.push(b',');
-        }
-        wire::change(body, change);
-    }
-    body.extend_from_slice(b"]}");
 }
 
 async fn promise(context: &Context, algorithm: Algorithm, tokens: usize) -> Result<Promise<'_>, Problem> {

@@ -1,6 +1,7 @@
 //! The envelope in which writes and operations answer (`graph-api.md` 2.5 and 2.7), as it is written: inside the
 //! transaction, so it ends where the answer is too long. Then nothing is written.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 
 use actix_web::http::StatusCode;
@@ -53,7 +54,7 @@ impl Envelope {
     ) -> Result<(), Error> {
         self.out
             .extend_from_slice(b",\"objects\":{\"__objType\":\"ArrayList\",\"Items\":[");
-        self.list(objects, write)?;
+        list(&mut self.out, objects, write, |length| fits(&mut self.budget, length))?;
         self.out.extend_from_slice(b"]}");
         Ok(())
     }
@@ -61,9 +62,8 @@ impl Envelope {
     /// `changes`: those of a dry run.
     pub fn finish(mut self, changes: Option<&[Change]>) -> Result<Reply, Error> {
         if let Some(changes) = changes {
-            self.out.extend_from_slice(b",\"dryRun\":true,\"changes\":[");
-            self.list(changes, wire::change)?;
-            self.out.push(b']');
+            self.out.push(b',');
+            dry_run(&mut self.out, changes, |length| fits(&mut self.budget, length))?;
         }
         self.out.push(b'}');
         Ok(Reply {
@@ -71,27 +71,54 @@ impl Envelope {
             body: Arc::from(self.out),
         })
     }
+}
 
-    fn list<T>(
-        &mut self,
-        items: impl IntoIterator<Item = T>,
-        mut write: impl FnMut(&mut Vec<u8>, T),
-    ) -> Result<(), Error> {
-        let items = items.into_iter();
-        // Room for most objects at once: it grows by copying.
-        self.out.reserve(items.size_hint().0.min(SHOWN) * 640);
-        for (index, item) in items.enumerate() {
-            if index > 0 {
-                self.out.push(b',');
-            }
-            write(&mut self.out, item);
-            self.budget.answered(self.out.len()).map_err(|error| QueryError {
-                help: Some("nothing was written: write fewer objects in one request".to_owned()),
-                ..error
-            })?;
+fn fits(budget: &mut Budget, length: usize) -> Result<(), Error> {
+    budget.answered(length).map_err(|error| {
+        QueryError {
+            help: Some("nothing was written: write fewer objects in one request".to_owned()),
+            ..error
         }
-        Ok(())
+        .into()
+    })
+}
+
+/// Items with commas between them, for as long as the answer `fits`.
+fn list<T, E>(
+    out: &mut Vec<u8>,
+    items: impl IntoIterator<Item = T>,
+    mut write: impl FnMut(&mut Vec<u8>, T),
+    mut fits: impl FnMut(usize) -> Result<(), E>,
+) -> Result<(), E> {
+    let items = items.into_iter();
+    // Room for most objects at once: it grows by copying.
+    out.reserve(items.size_hint().0.min(SHOWN) * 640);
+    for (index, item) in items.enumerate() {
+        if index > 0 {
+            out.push(b',');
+        }
+        write(out, item);
+        fits(out.len())?;
     }
+    Ok(())
+}
+
+/// What a dry run says beside its answer.
+fn dry_run<E>(out: &mut Vec<u8>, changes: &[Change], fits: impl FnMut(usize) -> Result<(), E>) -> Result<(), E> {
+    out.extend_from_slice(b"\"dryRun\":true,\"changes\":[");
+    list(out, changes, wire::change, fits)?;
+    out.push(b']');
+    Ok(())
+}
+
+/// What a dry run would have done, at the end of `body`, which is an object.
+pub fn tell_changes(body: &mut Vec<u8>, changes: &[Change]) {
+    body.pop();
+    if body.last() != Some(&b'{') {
+        body.push(b',');
+    }
+    let Ok(()) = dry_run::<Infallible>(body, changes, |_| Ok(()));
+    body.push(b'}');
 }
 
 /// All there is to tell of an object that is gone, or that the caller may not read.

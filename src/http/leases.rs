@@ -6,7 +6,7 @@ use actix_web::HttpResponse;
 use actix_web::http::{Method, header};
 use uuid::Uuid;
 
-use super::authz::tell_changes;
+use super::envelope::tell_changes;
 use super::operation::no_match;
 use super::problem::Problem;
 use super::wire::text;

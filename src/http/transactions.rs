@@ -10,7 +10,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::authz::tell_changes;
+use super::envelope::tell_changes;
 use super::object::{Member, Object, within};
 use super::problem::Problem;
 use super::write::{self, answer as written, decided, still_known};

@@ -9,7 +9,7 @@ use actix_web::web::Bytes;
 
 use super::asked::Asked;
 use super::told::{Answers, Stamp, explanation};
-use super::{Form, asked_for, consumer, may_be_dry, tell_changes};
+use super::{Form, asked_for, consumer, may_be_dry};
 use crate::access::{View, Who};
 use crate::entitlement::decision::{self, Decision, Wanted};
 use crate::entitlement::select::Looks;
@@ -17,6 +17,7 @@ use crate::graph::Graph;
 use crate::http::Context;
 use crate::http::checked::Noted;
 use crate::http::checks::INLINE;
+use crate::http::envelope::tell_changes;
 use crate::http::problem::Problem;
 use crate::http::write::beside;
 use crate::model::Time;

@@ -12,7 +12,7 @@ use crate::access::Who;
 use crate::engine::{Reply, Write, WriteError, Written};
 use crate::error::Error;
 use crate::graph::Transaction;
-use crate::http::authz::tell_changes;
+use crate::http::envelope::tell_changes;
 use crate::http::operation::no_match;
 use crate::http::parameters::Parameters;
 use crate::http::problem::Problem;
