@@ -18,7 +18,7 @@ pub use export::{export_entity, export_order, export_relation, export_relations}
 pub use form::{FieldError, form_objects};
 pub use nest::entity;
 pub use pointer::{BodyError, Position};
-pub use read::{import_document, import_line, objects};
+pub use read::{import_line, objects};
 pub use write::{entities, flat_row};
 
 #[cfg(test)]

@@ -51,15 +51,7 @@ fn alone(name: &str) -> String {
 
 /// One line of an import: an object, or a relation by its ends.
 pub fn import_line(line: &[u8], limits: &Limits) -> Read<ImportLine> {
-    import(&Json::parse(line, limits)?, &At::Root)
-}
-
-/// An import that is one JSON text: an object, an array, or the list a query answered.
-pub fn import_document(body: &[u8], limits: &Limits) -> Read<Vec<ImportLine>> {
-    each(&Json::parse(body, limits)?, import)
-}
-
-fn import(json: &Json<'_>, at: &At<'_>) -> Read<ImportLine> {
+    let (json, at) = (&Json::parse(line, limits)?, &At::Root);
     match type_name(json, at)? {
         Some("ObjectRelation") => relation(json, RelationType::ManyToMany, at).map(ImportLine::Relation),
         Some(name) => match relation_type(name) {

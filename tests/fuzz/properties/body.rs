@@ -1,7 +1,7 @@
 //! What holds for any bytes at all as a body: it is read, or refused with a code, words and a place that is in it; and
 //! neither space nor the order of its members decides which.
 
-use seatgraph::http::wire::{BodyError, import_document, import_line, objects};
+use seatgraph::http::wire::{BodyError, import_line, objects};
 use seatgraph::limits::Limits;
 use seatgraph::operation::input::{ImportLine, ObjectInput};
 use serde_json::Value;
@@ -10,25 +10,15 @@ pub fn body(data: &[u8]) {
     let limits = Limits::default();
     let json: Option<Value> = serde_json::from_slice(data).ok();
     let line = import_line(data, &limits);
-    let document = import_document(data, &limits);
     let all = objects(data, &limits);
 
     // What `json` does not have: a member that is given twice, an integer of more than 64 bits.
     let (mut places, mut lost) = (Vec::new(), false);
     if let Ok(line) = &line {
         place_of_line(line, &mut places);
-        // A line that is no list is a document of one.
-        assert_eq!(document.as_deref(), Ok(std::slice::from_ref(line)));
     }
-    document
-        .iter()
-        .flatten()
-        .for_each(|line| place_of_line(line, &mut places));
     all.iter().flatten().for_each(|object| place_of(object, &mut places));
-    for error in [line.as_ref().err(), document.as_ref().err(), all.as_ref().err()]
-        .into_iter()
-        .flatten()
-    {
+    for error in [line.as_ref().err(), all.as_ref().err()].into_iter().flatten() {
         refused(error, data, json.as_ref());
         lost |= error.code == "repeatedMember" || error.message.contains("too large to be kept");
     }
@@ -39,7 +29,6 @@ pub fn body(data: &[u8]) {
     if let (Some(json), false) = (&json, lost) {
         let told = serde_json::to_vec_pretty(json).expect("a value is JSON");
         assert_eq!(import_line(&told, &limits).is_ok(), line.is_ok());
-        assert_eq!(import_document(&told, &limits).is_ok(), document.is_ok());
         assert_eq!(objects(&told, &limits).is_ok(), all.is_ok());
     }
 }

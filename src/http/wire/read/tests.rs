@@ -599,8 +599,4 @@ fn lines_of_an_import_are_objects_or_relations() {
     ] {
         check_line(text, expected);
     }
-    let document = "[{'__objType':'Person'},{'__objType':'Membership','referenceFields':{'ref_Profile_id':'$A','ref_ProfileGroup_id':'$B'}}]";
-    let read = import_document(body(document).as_bytes(), &Limits::default());
-    let found = outcome(read, |all| all.iter().map(shown_line).collect::<Vec<_>>().join("; "));
-    assert_eq!(found, "Person@/0; Membership:Profile:ProfileGroup A-B");
 }

@@ -192,8 +192,17 @@ impl World {
             .unwrap_or_else(|error| panic!("{error}, at {:?}: {short}", error.place()))
     }
 
+    /// A line, or an array of them.
     pub fn import(&mut self, who: &Who, short: &str) -> Result<u64, ImportError> {
-        let lines = wire::import_document(body(short).as_bytes(), &Limits::default()).expect("lines that can be read");
+        let lines = match serde_json::from_str(&body(short)).expect("JSON") {
+            Json::Array(lines) => lines,
+            line => vec![line],
+        };
+        let read = |line: &Json| wire::import_line(line.to_string().as_bytes(), &Limits::default());
+        let lines: Vec<_> = lines
+            .iter()
+            .map(|line| read(line).expect("a line that can be read"))
+            .collect();
         let mut failed = None;
         let done = self.write(|tx| {
             import(tx, who, &lines).map(|()| count(tx)).map_err(|error| {

@@ -60,21 +60,25 @@ fn a_field_of_a_relation_is_refused_where_it_stands() {
     let line =
         |fields: &str| format!("{{'T':'Membership','refs':{{'Profile':'#ann','ProfileGroup':'#crew'}},{fields}}}");
     let until = line("'validUntil':'2030-01-01'");
-    for (lines, expected) in [
+    for (lines, at, expected) in [
         (
             format!("[{}]", line("'validFrom':'2031-01-01','validUntil':'2030-01-01'")),
-            "endBeforeStart /0/validUntil",
+            0,
+            "endBeforeStart /validUntil",
         ),
         (
             format!("[{},{until}]", line("'validFrom':'2031-01-01'")),
-            "endBeforeStart /1/validUntil",
+            1,
+            "endBeforeStart /validUntil",
         ),
         (
             format!("[{until},{}]", line("'validFrom':'2031-01-01'")),
-            "endBeforeStart /0/validUntil",
+            0,
+            "endBeforeStart /validUntil",
         ),
     ] {
         let failed = World::new().import(&Who::server(), &lines).unwrap_err();
+        assert_eq!(failed.line, at, "{lines}");
         assert_eq!(told(&Err::<(), _>(failed.error), |()| 0), expected, "{lines}");
     }
 }
