@@ -913,6 +913,47 @@ fn authz(id: &str) -> &'static str {
     }
 }
 
+/// Every object in a document, with where it stands.
+fn each_schema(value: &Value, at: &str, found: &mut impl FnMut(&str, &Value)) {
+    match value {
+        Value::Object(members) => {
+            found(at, value);
+            for (name, member) in members {
+                each_schema(member, &format!("{at}/{name}"), found);
+            }
+        }
+        Value::Array(all) => all
+            .iter()
+            .enumerate()
+            .for_each(|(index, one)| each_schema(one, &format!("{at}/{index}"), found)),
+        _ => {}
+    }
+}
+
+/// One that is generated sends what has a `default`, and no form of a request takes all that another does; and it has to know of what
+/// a list is. Doors are described in the same document.
+#[test]
+fn a_client_can_be_generated() {
+    let world = World::new();
+    let document: Value = serde_json::from_slice(&world.ask(ADMIN, "GET", "/openapi.json", None).body).expect("JSON");
+    let (mut queries, mut lists) = (0, 0);
+    each_schema(&document, "", &mut |at, value| {
+        if value["type"] == "array" {
+            lists += 1;
+            assert!(value["items"].is_object(), "{at} does not say of what it is a list");
+        }
+        if value["in"] == "query" {
+            queries += 1;
+            let schema = &value["schema"];
+            let named = schema["$ref"].as_str().and_then(|to| document.pointer(&to[1..]));
+            each_schema(named.unwrap_or(schema), at, &mut |at, schema| {
+                assert!(schema.get("default").is_none(), "{at} has a default, which is sent");
+            });
+        }
+    });
+    assert!(queries > 30 && lists > 30, "{queries} parameters, {lists} lists");
+}
+
 #[test]
 fn every_route_asks_for_its_permission() {
     let world = World::new();

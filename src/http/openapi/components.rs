@@ -25,6 +25,7 @@ pub fn schema(name: &str) -> Value {
     json!({"$ref": format!("#/components/schemas/{name}")})
 }
 
+/// Without `default`: a client that is generated sends it, and no form of a request takes all that another one does.
 fn parameters() -> Value {
     let query = |name: &str, schema: Value, description: &str| json!({"name": name, "in": "query", "description": description, "schema": schema});
     let header = |name: &str, description: &str| json!({"name": name, "in": "header", "description": description, "schema": {"type": "string"}});
@@ -53,10 +54,10 @@ fn parameters() -> Value {
             },
         },
         "id": {"name": "id", "in": "path", "required": true, "schema": {"type": "string", "format": "uuid"}},
-        "wrap": query("wrap", json!({"type": "boolean", "default": true}), "`false`: the bare object, array or number."),
-        "explain": query("explain", json!({"type": "boolean", "default": false}), "Answer the plan and its cost instead, of includes too; needs `Server.explain`."),
+        "wrap": query("wrap", json!({"type": "boolean"}), "`false`: the bare object, array or number."),
+        "explain": query("explain", json!({"type": "boolean"}), "`true`: answer the plan and its cost instead, of includes too; needs `Server.explain`. Not with `.jwt`."),
         "cursor": query("cursor", json!({"type": "string"}), "Go on where an answer with this `nextCursor` ended."),
-        "alg": query("alg", json!({"enum": ["RS256", "EdDSA"], "default": "RS256"}), "How a `.jwt` answer is signed."),
+        "alg": query("alg", json!({"enum": ["RS256", "EdDSA"]}), "How a `.jwt` answer is signed, by RS256 unless said; with that alone."),
         "limit": query("limit", json!({"type": "integer", "minimum": 1, "maximum": page_max}), "How many to list."),
         "after": query("after", json!({"type": "integer", "minimum": 0}), "Commits after this revision. Not with `cursor`."),
         "before": query("before", json!({"type": "integer", "minimum": 0}), "Commits before this revision. Not with `cursor`."),
@@ -72,8 +73,8 @@ fn parameters() -> Value {
         "afterTime": query("after", json!({"type": "string", "pattern": "^[0-9]+$"}), "Events after this time, in nanoseconds since 1970."),
         "beforeTime": query("before", json!({"type": "string", "pattern": "^[0-9]+$"}), "Events before this time, in nanoseconds since 1970; alone: the last ones before it."),
         "maxEventCount": query("maxEventCount", json!({"type": "integer", "minimum": 1, "maximum": page_max}), "How many events to give."),
-        "newest": query("newest", json!({"type": "boolean", "default": false}), "The last events and not the first."),
-        "order": query("order", json!({"enum": ["asc", "desc"], "default": "asc"}), "Oldest or newest first."),
+        "newest": query("newest", json!({"type": "boolean"}), "`true`: the last events and not the first."),
+        "order": query("order", json!({"enum": ["asc", "desc"]}), "Oldest first, unless it is `desc`."),
         "user": {
             "name": "user", "in": "path", "required": true, "description": "The id of a user, or `me`", "schema": {"type": "string"},
         },
@@ -88,8 +89,8 @@ fn parameters() -> Value {
         "profileId": query("profileId", json!({"type": "string", "format": "uuid"}), "Whose; one's own without it."),
         "item": query("item", json!({"type": "string"}), "Of the item of this name."),
         "licenseId": query("licenseId", json!({"type": "string", "format": "uuid"}), "Of this license."),
-        "includeExpired": query("includeExpired", json!({"type": "boolean", "default": false}), "Those that ended within a year or are used up, too."),
-        "dryRun": query("dryRun", json!({"type": "boolean", "default": false}), "Answer what would change, and change nothing."),
+        "includeExpired": query("includeExpired", json!({"type": "boolean"}), "`true`: those that ended within a year or are used up, too."),
+        "dryRun": query("dryRun", json!({"type": "boolean"}), "`true`: answer what would change, and change nothing."),
         "operation": query("operation", operations::names(), "The operation to carry out, by its exact name; `GET /graph-schema` lists them."),
         "includes": {
             "name": "includes", "in": "query", "style": "form", "explode": true,

@@ -54,6 +54,8 @@ pub fn envelopes() -> Vec<(&'static str, Value)> {
     };
     let algorithm = json!({"enum": ["RS256", "EdDSA"]});
     let permissions = json!({"type": "array", "items": {"type": "string", "examples": ["License.read", "*.*"]}});
+    let flat = json!({"type": "object", "description": "A row of a named query: `<Type>_<field>`", "additionalProperties": true});
+    let rows = json!({"type": "array", "items": {"anyOf": [schema("Object"), flat]}});
     let sides = json!({"type": "object", "additionalProperties": true});
     vec![
         (
@@ -117,7 +119,7 @@ pub fn envelopes() -> Vec<(&'static str, Value)> {
         (
             "QueryAnswer",
             json!({
-                "anyOf": [schema("ArrayList"), schema("Long"), schema("Explanation"), schema("Object"), schema("OperationResult"), {"type": "array"}, {"type": "integer"}],
+                "anyOf": [schema("ArrayList"), schema("Long"), schema("Explanation"), schema("Object"), schema("OperationResult"), rows, {"type": "integer"}],
                 "description": "An ArrayList; a Long for `{count}`; with `wrap=false` the bare object, array or number; flat objects for a named query.",
             }),
         ),
@@ -214,20 +216,20 @@ pub fn envelopes() -> Vec<(&'static str, Value)> {
             json!({
                 "type": "object",
                 "properties": {
-                    "doConsume": {"type": "boolean", "default": true, "description": "`false`: only a check"},
-                    "consumptionMode": {"enum": ["cache", "checkout"], "default": "cache", "description": "Online or offline"},
+                    "doConsume": {"type": "boolean", "description": "`false`: only a check"},
+                    "consumptionMode": {"enum": ["cache", "checkout"], "description": "Online, unless it is `checkout`: offline"},
                     "consumeDuration": {"type": "integer", "minimum": 1, "description": "Milliseconds; never more than the model allows"},
-                    "consumeCount": {"type": "integer", "minimum": 1, "maximum": u32::MAX, "default": 1},
+                    "consumeCount": {"type": "integer", "minimum": 1, "maximum": u32::MAX, "description": "1 unless said; of a renewal what it had"},
                     "hw": {"type": "string", "description": "The device: `id`, or `id;name=text`"},
                     "process": {"type": "string", "description": "The process: `id`, or `id;name=text`"},
                     "version": string, "scope": string,
                     "leaseId": {"type": "string", "description": "A lease to renew"},
                     "licenseId": id, "entitlementId": id, "ownerOrganizationId": id, "ownerUserId": id,
                     "onBehalfOfId": {"type": "string", "format": "uuid", "description": "For this user; needs `License.impersonate`, or `License.check` for a check"},
-                    "release": {"type": "boolean", "default": false, "description": "The names are ids of leases to give back"},
-                    "explain": {"type": "boolean", "default": false},
-                    "alg": {"enum": ["RS256", "EdDSA"], "default": "RS256", "description": "How a `.jwt` answer is signed"},
-                    "dryRun": {"type": "boolean", "default": false, "description": "Answer what would change, and change nothing"},
+                    "release": {"type": "boolean", "description": "`true`: the names are ids of leases to give back"},
+                    "explain": {"type": "boolean", "description": "`true`: say of each license that was tried why not, in `.json`"},
+                    "alg": {"enum": ["RS256", "EdDSA"], "description": "How a `.jwt` answer is signed, by RS256 unless said"},
+                    "dryRun": {"type": "boolean", "description": "`true`: answer what would change, and change nothing"},
                     "permissionScope": {"type": "string", "description": "Reserved, and read by nothing"},
                 },
                 "additionalProperties": {"type": "string", "description": "An item: its value is empty, or `;licenseId=…` for it alone"},
