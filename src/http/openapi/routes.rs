@@ -549,7 +549,7 @@ pub const ROUTES: &[Route] = &[
         id: "backup",
         tag: "data",
         summary: "A copy of the database",
-        description: "Consistent, made while the server goes on; one at a time. Of the revision of the answer or a later one, which the file itself tells.",
+        description: "Consistent, made while the server goes on: one is made at a time and four wait, and at most eight copies and exports lie there until they are read. Of the revision of the answer or a later one, which the file itself tells. 409: the server keeps no file.",
         parameters: &["GraphAtLeast"],
         bodies: &[],
         answers: &[Answer {
