@@ -210,7 +210,11 @@ impl State {
     fn openapi(&self) -> &Bytes {
         self.openapi.get_or_init(|| {
             let doors: Vec<_> = self.doors.iter().map(|door| (door.openapi)()).collect();
-            Bytes::from(openapi::document(&doors, self.options.metrics_open))
+            Bytes::from(openapi::document(
+                &doors,
+                self.options.metrics_open,
+                self.options.public_url.as_deref(),
+            ))
         })
     }
 
@@ -253,6 +257,12 @@ impl State {
             told.await;
         }
     }
+}
+
+/// Of `https://host/path` what begins with its third slash.
+fn path_of(url: &str) -> &str {
+    let host = url.find("://").map_or(0, |at| at + 3);
+    url[host..].find('/').map_or("", |at| &url[host + at..])
 }
 
 /// Among whom room is shared: all tokens of an organization are one.
@@ -298,6 +308,13 @@ impl Context {
     /// What follows the first `?`, or nothing.
     pub fn query(&self) -> &str {
         self.request.uri().query().unwrap_or_default()
+    }
+
+    /// A path of this server as clients have to ask for it: a proxy that takes the path of the public address away does not put it
+    /// into answers.
+    pub fn below_public(&self, path: &str) -> String {
+        let public = self.state.options.public_url.as_deref();
+        format!("{}{path}", public.map_or("", path_of))
     }
 
     pub fn limits(&self) -> &Limits {

@@ -11,8 +11,9 @@ use serde_json::{Map, Value, json};
 
 use routes::{ROUTES, Route};
 
-/// With what the doors that are open add to it. `metrics_open`: who has no token may read them.
-pub fn document(doors: &[Value], metrics_open: bool) -> Vec<u8> {
+/// With what the doors that are open add to it. `metrics_open`: who has no token may read them. `public`: how clients reach the server,
+/// where that is set.
+pub fn document(doors: &[Value], metrics_open: bool, public: Option<&str>) -> Vec<u8> {
     let mut paths = Map::new();
     for route in ROUTES {
         let path = paths.entry(route.path).or_insert_with(|| json!({}));
@@ -29,7 +30,7 @@ pub fn document(doors: &[Value], metrics_open: bool) -> Vec<u8> {
             "description": "Organizations, users, packages, licenses, seats and leases as one typed object graph. A query is a \
                             selector: `/graph/Organization[@name='ACME']/~OneToMany/Entitlement/~OneToMany/License`.",
         },
-        "servers": [{"url": "/"}],
+        "servers": [{"url": public.unwrap_or("/")}],
         "security": [{"bearer": []}],
         "tags": [
             {"name": "graph", "description": "Queries and writes"},
@@ -177,7 +178,7 @@ mod tests {
 
     #[test]
     fn every_reference_leads_somewhere_and_every_component_is_used() {
-        let document: Value = serde_json::from_slice(&document(&[], true)).unwrap();
+        let document: Value = serde_json::from_slice(&document(&[], true, None)).unwrap();
         let mut used = HashSet::new();
         each_reference(&document, &mut |to| {
             assert!(document.pointer(&to[1..]).is_some(), "{to}");
@@ -200,7 +201,7 @@ mod tests {
 
     #[test]
     fn every_operation_is_whole() {
-        let document: Value = serde_json::from_slice(&document(&[], true)).unwrap();
+        let document: Value = serde_json::from_slice(&document(&[], true, None)).unwrap();
         let mut ids = HashSet::new();
         for route in ROUTES {
             let operation = &document["paths"][route.path][route.method];
@@ -255,7 +256,7 @@ mod tests {
     #[test]
     fn metrics_that_are_closed_ask_for_a_token() {
         for is_open in [true, false] {
-            let document: Value = serde_json::from_slice(&document(&[], is_open)).unwrap();
+            let document: Value = serde_json::from_slice(&document(&[], is_open, None)).unwrap();
             let metrics = &document["paths"]["/metrics"]["get"];
             assert_eq!(metrics.get("security").is_some(), is_open);
             for status in ["401", "403"] {
@@ -268,7 +269,7 @@ mod tests {
     fn headers_that_work_at_doors_are_told() {
         let (door, open) = (json!({"parameters": []}), json!({"parameters": [], "security": []}));
         let doors = [json!({"paths": {"/a": {"get": door, "post": open}}, "schemas": {}, "tag": {}})];
-        let document: Value = serde_json::from_slice(&document(&doors, true)).unwrap();
+        let document: Value = serde_json::from_slice(&document(&doors, true, None)).unwrap();
         let paths = &document["paths"]["/a"];
         let waits = json!([{"$ref": "#/components/parameters/GraphAtLeast"}]);
         assert_eq!(paths["get"]["parameters"], waits);
@@ -277,7 +278,7 @@ mod tests {
 
     #[test]
     fn what_is_taken_and_answered_is_told() {
-        let document: Value = serde_json::from_slice(&document(&[], true)).unwrap();
+        let document: Value = serde_json::from_slice(&document(&[], true, None)).unwrap();
         let answer = &document["paths"]["/graph/{selector}"]["get"]["responses"]["200"];
         for media in ["application/json", "application/jwt"] {
             assert!(answer["content"].get(media).is_some(), "{media}");
@@ -311,7 +312,7 @@ mod tests {
 
     #[test]
     fn every_generic_operation_has_its_route_and_parameters() {
-        let document: Value = serde_json::from_slice(&document(&[], true)).unwrap();
+        let document: Value = serde_json::from_slice(&document(&[], true, None)).unwrap();
         for operation in OPERATIONS {
             let Road::Method(method) = operation.road else {
                 // A named operation is described by schemas of its own (design 16).
@@ -341,7 +342,7 @@ mod tests {
 
     #[test]
     fn every_public_kind_is_described_field_by_field() {
-        let document: Value = serde_json::from_slice(&document(&[], true)).unwrap();
+        let document: Value = serde_json::from_slice(&document(&[], true, None)).unwrap();
         let schemas = &document["components"]["schemas"];
         assert_eq!(
             schemas

@@ -111,13 +111,14 @@ async fn change(
 async fn sell(context: &Context, payload: Payload, asked: Asked) -> Result<HttpResponse, No> {
     let (bytes, members) = read(context, payload).await?;
     let wanted = wire::sell(&asked.site, &members, context.limits())?;
+    let licenses = context.below_public(&format!("/admin-api/{}/licenses", asked.raw_site));
     change(context, Some(&bytes), Change::Sell(wanted), move |done| {
         let made = done.license.as_ref().map(|sold| told::Made {
             tizra_id: &sold.id,
             license: told::license(sold),
         });
         let id = made.as_ref().map_or("", |made| made.tizra_id);
-        let location = format!("/admin-api/{}/licenses/{id}", asked.raw_site);
+        let location = format!("{licenses}/{id}");
         (201, told::answer(201, "The license was created", Some(&location), made))
     })
     .await
@@ -245,10 +246,11 @@ async fn login(context: &Context, payload: Payload, asked: &Asked) -> Result<Htt
     let who = auth::authenticate_basic(context, &graph)?;
     let entered = (graph, who);
     let (place, revision) = (asked.clone(), entered.0.revision());
+    let public = context.below_public("");
     let looked = look(context, entered, SaleError::code, move |at| {
         let found = sale::of_login(at.graph, at.who, &place.site, &verified, at.now, at.limits)?;
         Ok(found.map(|(user, licenses)| {
-            let location = place.object(&user.id);
+            let location = format!("{public}{}", place.object(&user.id));
             let entered = told::Entered {
                 token: None,
                 user: told::user(&user),

@@ -382,10 +382,18 @@ impl Telling<'_> {
         for (name, place) in &step.save {
             let saved = match place.strip_prefix("header:") {
                 _ if place == "text" => Some(answer.text()),
-                // Where the next page is, as a browser follows it.
+                // Where the next page is, as a browser follows it, and a proxy that takes the path of the public address away.
                 _ if place == "link" => answer.header("link").and_then(|link| {
                     let (target, rest) = link.strip_prefix('<')?.split_once('>')?;
-                    (rest == "; rel=\"next\"").then(|| target.to_owned())
+                    let public = self
+                        .settings
+                        .public_url
+                        .as_deref()
+                        .and_then(|url| url.split_once("://"));
+                    let path = public.map_or("", |(_, rest)| &rest[rest.find('/').unwrap_or(rest.len())..]);
+                    // There are clients that end an address at the first `;`.
+                    let is_plain = rest == "; rel=\"next\"" && !target.contains(';');
+                    target.strip_prefix(path).filter(|_| is_plain).map(str::to_owned)
                 }),
                 Some(header) => answer.header(header).map(str::to_owned),
                 None => serde_json::from_slice::<Value>(&answer.body).ok().and_then(|body| {
