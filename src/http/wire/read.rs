@@ -401,14 +401,18 @@ fn link<'t>(json: &'t Json<'_>, from: Kind, at: &At<'_>) -> Read<Link<'t>> {
         Some(other) => Err(wrong_shape(&At::Key(at, name), other, "a string")),
     };
     let word = match (text("multiplicity")?, text("relationType")?) {
-        (Some("ONE_TO_MANY"), None) => "OneToMany",
-        (Some("MANY_TO_ONE"), None) => "ManyToOne",
-        (Some("MANY_TO_MANY"), None) => "ManyToMany",
-        (Some(other), None) => {
-            let message = format!("unknown multiplicity `{}`", shown(other));
-            return Err(BodyError::new("unknownRelation", &At::Key(at, "multiplicity"), message)
-                .help("one of `ONE_TO_MANY`, `MANY_TO_ONE`, `MANY_TO_MANY`"));
-        }
+        (Some(text), None) => match MULTIPLICITIES.iter().find(|(_, multiplicity)| *multiplicity == text) {
+            Some((word, _)) => word,
+            None => {
+                let message = format!("unknown multiplicity `{}`", shown(text));
+                let error = BodyError::new("unknownRelation", &At::Key(at, "multiplicity"), message);
+                let help = "one of `ONE_TO_MANY`, `MANY_TO_ONE`, `MANY_TO_MANY`";
+                return Err(match relation_type(names::short(text)) {
+                    Some(relation) => error.help(format!("{help}; this one is {}", written(relation.name()))),
+                    None => error.help(help),
+                });
+            }
+        },
         (None, Some(class)) => match relation_type(names::short(class)) {
             Some(relation) => relation.name(),
             None => {
@@ -446,6 +450,21 @@ fn link<'t>(json: &'t Json<'_>, from: Kind, at: &At<'_>) -> Read<Link<'t>> {
     Ok(Link { from, word, to })
 }
 
+/// The word after `~` of a selector, and the `multiplicity` of a body that says the same. Any other word is a `relationType`.
+const MULTIPLICITIES: [(&str, &str); 3] = [
+    ("OneToMany", "ONE_TO_MANY"),
+    ("ManyToOne", "MANY_TO_ONE"),
+    ("ManyToMany", "MANY_TO_MANY"),
+];
+
+/// A word of a selector as a body has it.
+fn written(word: &str) -> String {
+    match MULTIPLICITIES.iter().find(|(known, _)| *known == word) {
+        Some((_, multiplicity)) => format!("`\"multiplicity\":\"{multiplicity}\"`"),
+        None => format!("`\"relationType\":\"{word}\"`"),
+    }
+}
+
 fn hop(from: Kind, word: &str, to: Kind, at: &At<'_>) -> Read<Hop> {
     schema::hop(from, word, to).ok_or_else(|| {
         let message = format!("no relation `~{word}` leads from `{}` to `{}`", from.name(), to.name());
@@ -462,9 +481,16 @@ fn hop(from: Kind, word: &str, to: Kind, at: &At<'_>) -> Read<Hop> {
                 .iter()
                 .map(|hop| format!("~{}/{}", hop.word(), hop.to().name()))
                 .collect();
-            error.help(format!("from `{}` lead {}", from.name(), all.join(", ")))
+            error.help(format!(
+                "from `{}` lead {}; in a body ~OneToMany is {}, and a relation with a name of its own, such as ~Membership, is {}",
+                from.name(),
+                all.join(", "),
+                written("OneToMany"),
+                written("Membership"),
+            ))
         } else {
-            error.help(format!("between these two there is ~{}", between.join(", ~")))
+            let each: Vec<String> = between.iter().map(|word| format!("~{word}, in a body {}", written(word))).collect();
+            error.help(format!("between these two there is {}", each.join("; ")))
         }
     })
 }
