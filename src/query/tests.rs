@@ -6,7 +6,8 @@ use crate::graph::{Graph, Kept, Transaction};
 use crate::limits::Limits;
 use crate::model::schema::find_relation;
 use crate::model::{Clock, Fields, Kind, Principal, RelationType, Time, Value};
-use crate::selector::{parse, parse_include};
+use crate::selector::ast::Head;
+use crate::selector::{parse, parse_include, parse_target};
 use uuid::Uuid;
 
 /// Ids are small numbers: `id(7)` is `00000000-0000-0000-0000-000000000007`.
@@ -939,5 +940,35 @@ fn pages_by_long_texts_are_the_whole() {
                 }
             }
         }
+    }
+}
+
+/// A target, the query that follows it, and its answer in words: what stands in the tables of the page.
+#[test]
+fn the_examples_of_the_docs_mean_something() {
+    let (world, caller, limits) = (world(), who(Some(31), None, &[]), Limits::default());
+    let view = View::new(&world, &caller);
+    let rows = include_str!("../../docs/selectors.md").lines();
+    let targets: Vec<String> = rows
+        .filter_map(|row| row.strip_prefix("| `")?.split_once("` | "))
+        .map(|(target, _)| target.replace("\\|", "|"))
+        .collect();
+    assert!(targets.len() > 40, "{} examples", targets.len());
+    for target in targets {
+        let (text, parameters) = target.split_once('?').unwrap_or((&target, ""));
+        let read = parse_target(text, &limits).unwrap_or_else(|error| panic!("{target}: {error}"));
+        let selector = read.selector.expect("a selector");
+        if matches!(selector.head, Head::Named(_)) {
+            let rows = named(&selector, &view, &mut Budget::new(&limits));
+            assert!(rows.is_ok(), "{target}");
+            continue;
+        }
+        let planned = plan(&selector, &view, &limits).unwrap_or_else(|error| panic!("{target}: {error}"));
+        let steps = parameters.split('&').filter(|parameter| parameter.starts_with("/~"));
+        let steps: Vec<_> = steps
+            .map(|include| parse_include(include, &limits).unwrap_or_else(|error| panic!("{target}: {error}")))
+            .collect();
+        let found = includes(&steps, planned.result_kind(), &limits);
+        assert!(found.is_ok(), "{target}");
     }
 }
