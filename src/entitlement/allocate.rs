@@ -15,6 +15,7 @@ use crate::model::{Entity, Fields, Kind, Rel, RelationType, Serial, Time, Value}
 
 use super::reason::Reason;
 use super::refused::Refused;
+use super::reserve::Had;
 use super::ruled::{self, ALLOCATED, ENTITLEMENTS, RECORDS, RECORDS_OF, RULES, RULES_FOR};
 use super::select::{self, Candidate};
 use super::{decision, ended, paths, reserve, seated, seats};
@@ -207,12 +208,12 @@ fn reserved(
             .with(ruled::GRANTS_ACCESS, Some(Value::Bool(true)))
             .with(ruled::FROM, None)
     };
-    let takes_seat = match assignment {
+    let had = match assignment {
         Some(id) => {
             ended::forget(tx, id)?;
             ruled::leave(tx, id)?;
             let node = found(tx, id)?;
-            let (takes_seat, mut fields) = (!seats::occupies(node, now), fields(node.fields().to_fields()));
+            let (had, mut fields) = (Had::of(node, now), fields(node.fields().to_fields()));
             if !seated::stays(node) {
                 fields = fields.with(ruled::UNTIL, None);
             }
@@ -225,7 +226,7 @@ fn reserved(
             if other != Some(record) {
                 tx.relate(ALLOCATED, record, id, Fields::default())?;
             }
-            takes_seat
+            had
         }
         None => {
             let id = tx.new_id();
@@ -233,10 +234,10 @@ fn reserved(
             tx.relate(BY_LICENSE, license, id, Fields::default())?;
             tx.relate(BY_PROFILE, profile, id, Fields::default())?;
             tx.relate(ALLOCATED, record, id, Fields::default())?;
-            true
+            Had::default()
         }
     };
-    reserve::fits(found(tx, license)?, takes_seat, now)
+    reserve::fits(found(tx, license)?, had, now)
 }
 
 /// A direct allocation ends; what was assigned by itself, or sold, goes on as that.

@@ -14,6 +14,7 @@ use super::homes;
 use super::lock;
 use super::model::{self, LeaseTimes, Mode, Named};
 use super::reason::Reason;
+use super::reserve;
 use super::ruled;
 use super::seated;
 use super::seats;
@@ -25,7 +26,6 @@ use super::why::{self, Why};
 
 const LEASE_ID: u8 = place(Kind::Consumption, "leaseId");
 const COUNT: u8 = place(Kind::Consumption, "consumedCount");
-const OVER_USE: u8 = place(Kind::Consumption, "overUse");
 const ACTIVE: u8 = place(Kind::License, "active");
 const SCOPE_TYPE: u8 = place(Kind::LicenseScope, "type");
 const SCOPE_VALUE: u8 = place(Kind::LicenseScope, "value");
@@ -522,12 +522,20 @@ fn judge<'g>(
             // first have them.
             let leased = with_mine(taken.leased, mine.leased, seats);
             let is_promised = seats <= mine.seats;
-            // Over-use passes with its lease, which a reservation does not.
+            let goes_on_over = || {
+                candidate
+                    .assignment
+                    .is_some_and(|assignment| seats::is_over(assignment, now))
+            };
+            // Over-use passes with its lease, which a reservation does not: one that is new has a seat of its own.
+            let is_new = reserves && mine.reserved == 0;
             let above = |total| if reserves { 0 } else { model.over_use.above(total) };
             let fits = credits.total.is_none_or(|total| {
                 let most = total.saturating_add(above(total));
                 let has_room = after <= most || is_promised && leased <= most;
-                total > 0 && (seats <= mine.leased || has_room || mutant("sell-any-seat"))
+                let goes_on = seats <= mine.leased && !(is_new && goes_on_over());
+                let may_reserve = !is_new || reserve::has_room(Some(total), taken.reserved);
+                total > 0 && (may_reserve && (goes_on || has_room) || mutant("sell-any-seat"))
             });
             let is_within = model.seats_per_user.is_none_or(|most| seats <= most);
             let stopped = match (is_within, fits) {
@@ -552,7 +560,6 @@ fn judge<'g>(
             }
             // Who took a seat above the total, not who was within it when others did.
             over_use = credits.total.is_some_and(|total| {
-                let goes_on_over = || candidate.assignment.is_some_and(|assignment| is_over(assignment, now));
                 let is_above = |seats: u64| seats > total;
                 // Of reservations that all have a seat none is above the total, whoever leases beside them.
                 let is_late = is_above(taken.reserved) && seats > mine.leased && is_above(leased);
@@ -679,12 +686,6 @@ fn held_beside(assignment: Node<'_>, renews: Option<Node<'_>>, now: Time) -> u64
         u64::try_from(count).unwrap_or(0)
     });
     other.max(u64::from(seats::holds(assignment.fields(), now)))
-}
-
-/// Did this consumer take a seat above the total?
-fn is_over(assignment: Node<'_>, now: Time) -> bool {
-    let mut leases = assignment.graph().leases(assignment, now);
-    leases.any(|lease| lease.fields().get(OVER_USE) == Some(&Value::Bool(true)))
 }
 
 /// Before when a renewal cannot end a lease. The newest request says the term (`licensing.md` 1.6), but what is not released

@@ -9,12 +9,37 @@ use super::refused::Refused;
 use super::terms::Limited;
 use super::{ended, model, seats, terms};
 
-/// Asked once the new reservation is in. Who had the seat already, by a lease, takes none; where uses or time are limited, no
+/// Is there room for a new reservation, among so many on a license? A lease may be above the total for as long as it lasts. A
+/// reservation lasts, so that each has a seat of its own, also that of a user who is there by a lease.
+pub fn has_room(total: Option<u64>, reserved: u64) -> bool {
+    total.is_none_or(|total| reserved < total)
+}
+
+/// What a user has of a license before a reservation of it is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Had {
+    pub reservation: bool,
+    /// One of those there are: a lease that is above the total has none.
+    pub seat: bool,
+}
+
+impl Had {
+    pub fn of(assignment: Node<'_>, now: Time) -> Self {
+        let held = assignment.graph().held(assignment, now);
+        Self {
+            reservation: held.reserved > 0,
+            seat: held.seats > 0 && !seats::is_over(assignment, now),
+        }
+    }
+}
+
+/// Asked once a reservation is in. Who had the seat already, by a lease, takes none beside it; where uses or time are limited, no
 /// number of seats runs out.
-pub fn fits(license: Node<'_>, takes_seat: bool, now: Time) -> Result<(), Refused> {
+pub fn fits(license: Node<'_>, had: Had, now: Time) -> Result<(), Refused> {
     let taken = seats::of_license(license, now);
-    let counts = model::of_license(license).limited == Limited::Seats;
-    if takes_seat && counts && taken.overdrawn() {
+    let counts = !had.reservation && model::of_license(license).limited == Limited::Seats;
+    let has_room = has_room(taken.total, taken.reserved.saturating_sub(1));
+    if counts && !(has_room && (had.seat || !taken.overdrawn())) {
         return Err(Refused::NoSeatsAvailable(license.id));
     }
     match terms::assigned(license).and_then(|rule| rule.most) {

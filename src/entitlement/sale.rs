@@ -139,7 +139,7 @@ pub fn sell(tx: &mut Transaction<'_>, sale: &Sale<'_>) -> Result<Uuid, Refused> 
     let properties = properties.iter().map(|(key, value)| (key.as_str(), value.as_str()));
     notes::write(tx, license, properties)?;
     match sale.buyer {
-        Buyer::Profile(profile) => assign(tx, license, profile, by_seats)?,
+        Buyer::Profile(profile) => assign(tx, license, profile)?,
         Buyer::Set(set) => tx.relate(sets::FOR_SET, set, license, Fields::default())?,
     }
     Ok(license)
@@ -199,8 +199,7 @@ fn copied(offer: Node<'_>) -> Vec<(String, String)> {
     copied.collect()
 }
 
-/// Where something else is limited than seats, there are none to take.
-fn assign(tx: &mut Transaction<'_>, license: Uuid, profile: Uuid, takes_seat: bool) -> Result<(), Refused> {
+fn assign(tx: &mut Transaction<'_>, license: Uuid, profile: Uuid) -> Result<(), Refused> {
     let id = tx.new_id();
     let fields: Fields = [
         (ruled::RESERVATION, Value::text("reserved")),
@@ -212,7 +211,7 @@ fn assign(tx: &mut Transaction<'_>, license: Uuid, profile: Uuid, takes_seat: bo
     tx.create(id, Kind::Assignment, fields, Kept::default())?;
     tx.relate(BY_LICENSE, license, id, Fields::default())?;
     tx.relate(BY_PROFILE, profile, id, Fields::default())?;
-    reserve::fits(found(tx, license)?, takes_seat, tx.now())
+    reserve::fits(found(tx, license)?, reserve::Had::default(), tx.now())
 }
 
 /// How many of an offer's seats a new license has, or would have if its model counted them. One that has not ended keeps its own, suspended or not: it may go on.

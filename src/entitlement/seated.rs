@@ -10,6 +10,7 @@ use crate::model::{Entity, Fields, Kind, Rel, RelationType, Time, Value};
 
 use super::reason::Reason;
 use super::refused::Refused;
+use super::reserve::Had;
 use super::ruled::{self, ALLOCATED};
 use super::select;
 use super::{decision, ended, reserve, sale, seats};
@@ -126,10 +127,8 @@ fn put(tx: &mut Transaction<'_>, license: Uuid, profile: Uuid, terms: &Terms) ->
     let there = tx.graph().assignment(node, found(tx, profile)?);
     let before = there.map(|there| there.fields().to_fields()).unwrap_or_default();
     let is_denied = there.is_some_and(|there| select::denies(&there, now));
-    let (holds, occupies) = match there {
-        Some(there) => (is_active(&there, now), seats::occupies(there, now)),
-        None => (false, false),
-    };
+    let holds = there.is_some_and(|there| is_active(&there, now));
+    let had = there.map_or(Had::default(), |there| Had::of(there, now));
     if terms.active && !holds {
         if !terms.carried_over {
             is_open(node, now)?;
@@ -184,7 +183,7 @@ fn put(tx: &mut Transaction<'_>, license: Uuid, profile: Uuid, terms: &Terms) ->
         }
     };
     if terms.active {
-        reserve::fits(found(tx, license)?, !occupies, now)?;
+        reserve::fits(found(tx, license)?, had, now)?;
     }
     Ok(id)
 }

@@ -73,7 +73,9 @@ pub fn holds(assignment: Values<'_>, now: Time) -> bool {
     is_reserved && until().is_none_or(|until| now < until)
 }
 
-/// The seat is this profile's already, one way or the other.
-pub fn occupies(assignment: Node<'_>, now: Time) -> bool {
-    assignment.graph().held(assignment, now).seats > 0
+/// Did this consumer take a seat above the total?
+pub fn is_over(assignment: Node<'_>, now: Time) -> bool {
+    const OVER_USE: u8 = place(Kind::Consumption, "overUse");
+    let mut leases = assignment.graph().leases(assignment, now);
+    leases.any(|lease| lease.fields().get(OVER_USE) == Some(&Value::Bool(true)))
 }

@@ -570,6 +570,39 @@ fn over_use() {
             ("cid editor", "noSeatsAvailable"),
         ],
     );
+    // So does what a rule reserves, of a lease that goes on: by the rule only whoever is within the total keeps it.
+    check(
+        "UtilizationConstraint over maxOveruseCount=1 < model
+         set credit seatCount=1",
+        &[
+            ("ann editor", "new lic 900"),
+            ("bob editor", "new lic 900 over"),
+            ("AllocationRule rule < crew editor", ""),
+            ("bob editor", "renewed lic 900 over"),
+            ("part ent crew", ""),
+            ("bob editor", "noSeatsAvailable"),
+            ("ann editor", "renewed lic 900"),
+            ("bob editor", "noSeatsAvailable"),
+            ("at 900", ""),
+            ("free lic", "1 of 1"),
+            ("bob editor", "noSeatsAvailable"),
+        ],
+    );
+    // Nobody was above it, and there are fewer seats by now.
+    check(
+        "",
+        &[
+            ("ann editor", "new lic 900"),
+            ("bob editor", "new lic 900"),
+            ("set credit seatCount=1", ""),
+            ("AllocationRule rule < crew editor", ""),
+            ("part ent crew", ""),
+            ("ann editor", "renewed lic 900"),
+            ("bob editor", "noSeatsAvailable"),
+            ("at 900", ""),
+            ("free lic", "1 of 1"),
+        ],
+    );
     check(
         "UtilizationConstraint over maxOverusePercent=50 < model",
         &[

@@ -3,6 +3,7 @@
 
 use uuid::Uuid;
 
+use crate::entitlement::reserve::Had;
 use crate::graph::Transaction;
 use crate::model::{Field, FieldDef, Kind, Value};
 use crate::operation::input::{FieldInput, ObjectInput, RelatedInput, RelationInput};
@@ -28,10 +29,8 @@ pub(super) struct Subject<'i> {
     pub is_new: bool,
     /// Created, updated or linked to another parent by this write.
     pub is_touched: bool,
-    /// An assignment that held no seat before.
-    pub takes_seat: bool,
-    /// An assignment that held no reservation before; the seat may have been its own by a lease.
-    pub reserves: bool,
+    /// What an assignment held before that had no reservation; the seat may have been its own by a lease.
+    pub reserves: Option<Had>,
     /// A lease that is asked for by being written.
     pub consumes: bool,
     pub occurrences: Vec<Occurrence<'i>>,
@@ -239,8 +238,7 @@ impl<'i> Flat<'i> {
             kind,
             is_new: true,
             is_touched: false,
-            takes_seat: false,
-            reserves: false,
+            reserves: None,
             consumes: false,
             occurrences: vec![occurrence],
         });

@@ -30,7 +30,8 @@ use uuid::Uuid;
 
 use crate::access::{Action, Denied, Permission, Permissions, View, Who};
 use crate::entitlement::paths::Reservation;
-use crate::entitlement::{notes, reserve, seats};
+use crate::entitlement::reserve::{self, Had};
+use crate::entitlement::notes;
 use crate::error::Error;
 use crate::graph::{Kept, Node, Savepoint, Transaction, Violation};
 use crate::limits::Limits;
@@ -397,8 +398,7 @@ impl<'t, 'g, 'i> Write<'t, 'g, 'i> {
             let subject = &mut self.flat.subjects[index];
             subject.is_touched = true;
             // What was exported was so already, however its credits have run out since.
-            subject.takes_seat = kind == Kind::Assignment && !restored;
-            subject.reserves = subject.takes_seat;
+            subject.reserves = (kind == Kind::Assignment && !restored).then(Had::default);
             subject.consumes = kind == Kind::Consumption && !restored;
             return Ok(());
         };
@@ -424,9 +424,8 @@ impl<'t, 'g, 'i> Write<'t, 'g, 'i> {
                 let failed = |refused| self.flat.subjects[index].failed(ended_by, refused);
                 reserve::may_release(license).map_err(failed)?;
             }
-            let (takes_seat, reserves) = (!seats::occupies(node, now), !seats::holds(node.fields(), now));
-            let subject = &mut self.flat.subjects[index];
-            (subject.takes_seat, subject.reserves) = (takes_seat, reserves);
+            let had = Had::of(node, now);
+            self.flat.subjects[index].reserves = Some(had).filter(|had| !had.reservation);
         }
         let is_new_password =
             kind == Kind::EmailAndPassword && current.fields().get(PASSWORD_HASH) != fields.get(PASSWORD_HASH);

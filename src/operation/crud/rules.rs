@@ -146,7 +146,8 @@ impl<'i> Write<'_, '_, 'i> {
     fn free_seats(&self) -> Result<(), Failed> {
         let now = self.tx.now();
         let mut seen: HashSet<(Uuid, bool)> = HashSet::new();
-        for (subject, assignment) in self.touched(Kind::Assignment).filter(|(subject, _)| subject.reserves) {
+        for (subject, assignment) in self.touched(Kind::Assignment) {
+            let Some(had) = subject.reserves else { continue };
             if !seats::holds(assignment.fields(), now) {
                 continue;
             }
@@ -157,14 +158,13 @@ impl<'i> Write<'_, '_, 'i> {
             if let Some(rule) = assignment.parent(ruled::LEASED) {
                 ruled::fits(rule, now).map_err(failed)?;
             }
-            let takes_seat = subject.takes_seat;
             let Some(license) = assignment
                 .parent(BY_LICENSE)
-                .filter(|license| seen.insert((license.id, takes_seat)))
+                .filter(|license| seen.insert((license.id, had.seat)))
             else {
                 continue;
             };
-            reserve::fits(license, takes_seat, now).map_err(failed)?;
+            reserve::fits(license, had, now).map_err(failed)?;
         }
         Ok(())
     }
