@@ -16,7 +16,7 @@ use super::grant::{self, MODEL_OF_LICENSE, MODEL_OF_PACKAGE};
 use super::reason::Reason;
 use super::refused::Refused;
 use super::terms::{self, Limited};
-use super::{credits, homes, matching, notes, reserve, ruled, seated, seats, select, sets};
+use super::{credits, ended, homes, matching, notes, reserve, ruled, seated, seats, select, sets};
 
 /// From an offer to what was made of it.
 pub const SOLD: Rel = known(RelationType::OneToMany, Kind::ProductPackage, Kind::License);
@@ -93,11 +93,11 @@ pub fn sell(tx: &mut Transaction<'_>, sale: &Sale<'_>) -> Result<Uuid, Refused> 
         return Err(Refused::ServersKey(key.clone()));
     }
     let by_seats = terms.limited == Limited::Seats;
-    let counted = offer.fields().get(OFFERED).and_then(Value::as_int);
+    let counted = offered(offer);
     if counted.is_some() && !by_seats && !sale.has_ended(now) && matches!(sale.buyer, Buyer::Set(_)) {
         return Err(Refused::SetNotBySeats(sale.offer));
     }
-    let seats = counted.map(|most| seats_of(tx, sale, item, most)).transpose()?;
+    let seats = counted.map(|most| seats_of(tx, sale, most)).transpose()?;
     let amount = match terms.limited {
         Limited::Seats => seats,
         Limited::UseCount => Some(terms.default_count.unwrap_or(1)),
@@ -214,27 +214,31 @@ fn assign(tx: &mut Transaction<'_>, license: Uuid, profile: Uuid) -> Result<(), 
     reserve::fits(found(tx, license)?, reserve::Had::default(), tx.now())
 }
 
-/// How many of an offer's seats a new license has, or would have if its model counted them. One that has not ended keeps its own, suspended or not: it may go on.
-fn seats_of(tx: &mut Transaction<'_>, sale: &Sale<'_>, item: Uuid, most: i64) -> Result<i64, Refused> {
-    let now = tx.now();
-    let has_ended = sale.has_ended(now);
+/// What all licenses that were made of an offer for a site have of it together.
+struct Given<'g> {
+    seats: i64,
+    /// One that has a seat which nobody has.
+    free: Option<Node<'g>>,
+}
+
+/// Of whatever item they are by now. One that has not ended keeps its own, suspended or not: it may go on. `is_over`: it is asked for
+/// what has ended, to which nothing is promised.
+fn given<'g>(site: Node<'g>, offer: Node<'g>, is_over: bool, now: Time) -> Result<Given<'g>, Refused> {
     let (mut given, mut free, mut looked) = (0i64, None, 0);
-    let (organization, item) = (found(tx, sale.organization)?, found(tx, item)?);
-    for (entitlement, _) in organization.hop(Hop::forward(ruled::ENTITLEMENTS), None) {
-        for license in organization.graph().licenses(entitlement, item) {
+    for (entitlement, _) in site.hop(Hop::forward(ruled::ENTITLEMENTS), None) {
+        for license in site.graph().sold(entitlement, offer) {
             looked += 1;
             if looked > select::LOOKED_AT {
                 return Err(Refused::NotGranted(Reason::TooManyLicenses));
             }
-            let of_offer = license.parent(SOLD).is_some_and(|offer| offer.id == sale.offer);
-            if !of_offer || select::end(&license).is_some_and(|until| until <= now) {
+            if ended::has_ended(&license, now) {
                 continue;
             }
             let seats = seats::for_sharing(license, now);
             let counts = match seats.total {
                 Some(total) => total,
                 // Whoever is in the set may use it, however many they are.
-                None if !has_ended && license.parent(sets::FOR_SET).is_some() => {
+                None if !is_over && license.parent(sets::FOR_SET).is_some() => {
                     return Err(Refused::SetWithoutLimit(license.id));
                 }
                 // One that has no number is for those who hold it: its buyer alone, if nobody else was assigned it.
@@ -245,6 +249,20 @@ fn seats_of(tx: &mut Transaction<'_>, sale: &Sale<'_>, item: Uuid, most: i64) ->
             free = free.or(is_free.then_some(license));
         }
     }
+    Ok(Given { seats: given, free })
+}
+
+/// How many may use it at the same time.
+fn offered(offer: Node<'_>) -> Option<i64> {
+    offer.fields().get(OFFERED).and_then(Value::as_int)
+}
+
+/// How many of an offer's seats a new license has, or would have if its model counted them.
+fn seats_of(tx: &mut Transaction<'_>, sale: &Sale<'_>, most: i64) -> Result<i64, Refused> {
+    let now = tx.now();
+    let has_ended = sale.has_ended(now);
+    let (site, offer) = (found(tx, sale.organization)?, found(tx, sale.offer)?);
+    let Given { seats: given, free } = given(site, offer, has_ended, now)?;
     let left = most.saturating_sub(given);
     if left >= 1 || has_ended {
         return Ok(match sale.buyer {

@@ -30,6 +30,7 @@ const BY_PROFILE: Rel = known(RelationType::OneToMany, Kind::Profile, Kind::Assi
 const BY_RULE: Rel = known(RelationType::OneToMany, Kind::AllocationRule, Kind::Assignment);
 const BY_ENTITLEMENT: Rel = known(RelationType::OneToMany, Kind::Entitlement, Kind::License);
 const BY_ITEM: Rel = known(RelationType::OneToMany, Kind::LicensedItem, Kind::License);
+const BY_OFFER: Rel = known(RelationType::OneToMany, Kind::ProductPackage, Kind::License);
 
 const INDIVIDUAL: u8 = place(Kind::License, "individual");
 const MATCH_PROPERTY: u8 = place(Kind::License, "matchProperty");
@@ -42,8 +43,13 @@ const ITEM: u8 = place(Kind::Consumption, "licensedItemId");
 const HW: u8 = place(Kind::Consumption, "hw");
 const PROCESS: u8 = place(Kind::Consumption, "process");
 
-/// Which parents: an assignment's license and profile, a license's entitlement and item.
-const PAIRS: [(Rel, Rel); 2] = [(BY_LICENSE, BY_PROFILE), (BY_ENTITLEMENT, BY_ITEM)];
+/// Which parents: an assignment's license and profile, a license's entitlement and item, its entitlement and the offer it was
+/// made of.
+const PAIRS: [(Rel, Rel); 3] = [
+    (BY_LICENSE, BY_PROFILE),
+    (BY_ENTITLEMENT, BY_ITEM),
+    (BY_ENTITLEMENT, BY_OFFER),
+];
 
 /// A lease as its assignment's seats need it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -117,7 +123,7 @@ pub struct Taken {
 
 #[derive(Clone, Default)]
 pub(super) struct SeatIndex {
-    pairs: [Pairs; 2],
+    pairs: [Pairs; PAIRS.len()],
     held: Sorted<Held>,
     tied: Sorted<Tied>,
     granting: Sorted<Granting>,
@@ -242,7 +248,7 @@ impl SeatIndex {
         {
             self.matching.insert(matching);
         }
-        if let Some((which, parents)) = pair(topology, rel, to) {
+        for (which, parents) in pairs(topology, rel, to) {
             let serial = |slot| topology.serial(slot);
             self.pairs[which].insert(parents, member(topology, to), serial);
         }
@@ -269,7 +275,7 @@ impl SeatIndex {
         {
             self.matching.remove(&matching);
         }
-        if let Some((which, parents)) = pair(topology, rel, to) {
+        for (which, parents) in pairs(topology, rel, to) {
             self.pairs[which].remove(parents, member(topology, to));
         }
     }
@@ -426,11 +432,11 @@ impl SeatIndex {
                         rebuilt.matching.insert(matching);
                     }
                     let rel = if entity.kind == Kind::License {
-                        BY_ITEM
+                        BY_ENTITLEMENT
                     } else {
                         BY_PROFILE
                     };
-                    if let Some((which, parents)) = pair(topology, rel, slot) {
+                    for (which, parents) in pairs(topology, rel, slot) {
                         let serial = |slot| topology.serial(slot);
                         rebuilt.pairs[which].insert(parents, member(topology, slot), serial);
                     }
@@ -470,12 +476,14 @@ impl SeatIndex {
 }
 
 /// The parents of a child by a relation that is one half of a pair, if it has the other half too.
-fn pair(topology: &Topology, rel: Rel, child: u32) -> Option<(usize, (u32, u32))> {
-    let which = PAIRS
+fn pairs(topology: &Topology, rel: Rel, child: u32) -> impl Iterator<Item = (usize, (u32, u32))> {
+    let of_it = PAIRS
         .iter()
-        .position(|(first, second)| rel == *first || rel == *second)?;
-    let (first, second) = PAIRS[which];
-    Some((which, (topology.parent(child, first)?, topology.parent(child, second)?)))
+        .enumerate()
+        .filter(move |(_, (first, second))| rel == *first || rel == *second);
+    of_it.filter_map(move |(which, (first, second))| {
+        Some((which, (topology.parent(child, *first)?, topology.parent(child, *second)?)))
+    })
 }
 
 fn member(topology: &Topology, slot: u32) -> Member {
@@ -561,6 +569,11 @@ impl Graph {
     /// The licenses of an item in an entitlement, in order of serial.
     pub fn licenses(&self, entitlement: Node<'_>, item: Node<'_>) -> impl Iterator<Item = Node<'_>> {
         self.between(1, entitlement, item)
+    }
+
+    /// The licenses in an entitlement that were made of an offer, of whatever item they are by now, in order of serial.
+    pub fn sold(&self, entitlement: Node<'_>, offer: Node<'_>) -> impl Iterator<Item = Node<'_>> {
+        self.between(2, entitlement, offer)
     }
 
     /// The licenses of an entitlement that open what matches and are not individual, in order of serial.

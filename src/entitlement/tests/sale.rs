@@ -254,6 +254,25 @@ fn the_seats_of_an_offer_are_one_sum() {
 }
 
 #[test]
+fn what_was_sold_counts_whatever_item_it_is_of() {
+    check(
+        "set pack concurrencies=2\nLicensedItem other name=other",
+        &[
+            ("sell pack ann", "1"),
+            ("part pack editor", ""),
+            ("ManyToMany pack other", ""),
+            ("sell pack bob", "1"),
+            ("sell pack cid", "concurrenciesUsedUp"),
+            ("ann editor", "yes"),
+            ("bob other", "yes"),
+            ("part pack other", ""),
+            ("ManyToMany pack editor", ""),
+            ("sell pack cid", "concurrenciesUsedUp"),
+        ],
+    );
+}
+
+#[test]
 fn what_was_sold_without_a_limit_counts_its_holders() {
     check(
         "",

@@ -260,7 +260,7 @@ fn world() -> Graph {
     let mut graph = Graph::new();
     let lines = "Organization o, Entitlement e, o > e, LicensedItem i, License l0, e > l0, i > l0, License l1, e > l1, i > l1, \
                  ProfileGroup g, o > g, AllocationRule r0, g > r0, i > r0, AllocationRule r1, g > r1, i > r1, \
-                 Profile p0, Profile p1, Profile p2, Profile p3";
+                 Profile p0, Profile p1, Profile p2, Profile p3, ProductPackage k, k > l1";
     super::super::small::commit(&mut graph, 1, lines).expect("a world");
     graph
 }
@@ -296,7 +296,7 @@ proptest! {
 }
 
 #[test]
-fn licenses_are_found_by_entitlement_and_item() {
+fn licenses_are_found_by_entitlement_and_item_or_offer() {
     let graph = world();
     let found = |entitlement: &str, item: &str| -> Vec<Uuid> {
         let (entitlement, item) = (
@@ -307,4 +307,6 @@ fn licenses_are_found_by_entitlement_and_item() {
     };
     assert_eq!(found("e", "i"), [id("l0"), id("l1")]);
     assert_eq!(found("i", "e"), [] as [Uuid; 0]);
+    let [entitlement, offer] = ["e", "k"].map(|name| graph.find(id(name)).expect("one"));
+    assert!(graph.sold(entitlement, offer).map(|node| node.id).eq([id("l1")]));
 }
