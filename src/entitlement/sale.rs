@@ -242,7 +242,10 @@ fn given<'g>(site: Node<'g>, offer: Node<'g>, is_over: bool, now: Time) -> Resul
                     return Err(Refused::SetWithoutLimit(license.id));
                 }
                 // One that has no number is for those who hold it: its buyer alone, if nobody else was assigned it.
-                None => seats.reserved,
+                None => {
+                    looked += license.hop_count(Hop::forward(BY_LICENSE));
+                    holders(license, now)
+                }
             };
             given = given.saturating_add(i64::try_from(counts).unwrap_or(i64::MAX));
             let is_free = seats.total.is_some_and(|total| total > seats.taken());
@@ -250,6 +253,18 @@ fn given<'g>(site: Node<'g>, offer: Node<'g>, is_over: bool, now: Time) -> Resul
         }
     }
     Ok(Given { seats: given, free })
+}
+
+/// To how many users a license is assigned, or who use it. Where no seats are counted it is open to them with a reservation and
+/// without one, and to who is denied it, or has it inactive, once that is taken back.
+fn holders(license: Node<'_>, now: Time) -> u64 {
+    let all = license.hop(Hop::forward(BY_LICENSE), None).map(|(held, _)| held);
+    let holds = all.filter(|held| {
+        let opens = held.fields().get(ruled::GRANTS_ACCESS) == Some(&Value::Bool(true));
+        let is_assigned = opens && !ended::has_ended(held, now) || seated::is_kept_back(held, now);
+        is_assigned || held.graph().held(*held, now).seats > 0
+    });
+    holds.count() as u64
 }
 
 /// How many may use it at the same time.
