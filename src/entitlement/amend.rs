@@ -7,16 +7,17 @@ use crate::graph::{Node, Transaction, Violation};
 use crate::model::schema::{Hop, find_relation};
 use crate::model::{Kind, RelationType, Time, Value};
 
-use super::credits;
 use super::grant::{self, time};
 use super::refused::Refused;
 use super::terms::{self, Limited};
+use super::{credits, ended, sale};
 
 fn found<'t>(tx: &'t Transaction<'_>, license: Uuid) -> Result<Node<'t>, Refused> {
     Ok(tx.graph().find(license).ok_or(Violation::NotFound { id: license })?)
 }
 
-/// `None` keeps what there is, `Some(None)` clears it: without an end a license has none.
+/// `None` keeps what there is, `Some(None)` clears it: without an end a license has none. One that had ended and goes on is asked
+/// about as if it were sold now.
 pub fn validity(
     tx: &mut Transaction<'_>,
     license: Uuid,
@@ -35,13 +36,18 @@ pub fn validity(
         Some(from) => grant::end(from, until, &terms)?,
         None => until,
     };
+    let had_ended = ended::has_ended(&node, tx.now());
     let mut fields = node.fields().to_fields();
     for (name, value) in [("validFrom", from), ("validUntil", until)] {
         if let Some(field) = Kind::License.field(name) {
             fields = fields.with(field, value.map(Value::Time));
         }
     }
-    Ok(tx.update(license, fields)?)
+    tx.update(license, fields)?;
+    match had_ended {
+        true => sale::may_go_on(found(tx, license)?, tx.now()),
+        false => Ok(()),
+    }
 }
 
 /// The sum of the credits valid now becomes `count`, through the credit made by the grant, which is the oldest.

@@ -267,6 +267,25 @@ fn holders(license: Node<'_>, now: Time) -> u64 {
     holds.count() as u64
 }
 
+/// Asked once a license that had ended goes on, by whatever way: its seats may have been sold since, and it has them again only where
+/// they are there to be sold.
+pub fn may_go_on(license: Node<'_>, now: Time) -> Result<(), Refused> {
+    let site = license.parent(select::LICENSES).and_then(homes::owner);
+    let Some((offer, site)) = license
+        .parent(SOLD)
+        .zip(site)
+        .filter(|_| !ended::has_ended(&license, now))
+    else {
+        return Ok(());
+    };
+    match offered(offer) {
+        Some(most) if given(site, offer, false, now)?.seats > most => {
+            Err(Refused::ConcurrenciesUsedUp { offer: offer.id, most })
+        }
+        _ => Ok(()),
+    }
+}
+
 /// How many may use it at the same time.
 fn offered(offer: Node<'_>) -> Option<i64> {
     offer.fields().get(OFFERED).and_then(Value::as_int)

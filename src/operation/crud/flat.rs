@@ -31,6 +31,8 @@ pub(super) struct Subject<'i> {
     pub is_touched: bool,
     /// What an assignment held before that had no reservation; the seat may have been its own by a lease.
     pub reserves: Option<Had>,
+    /// A license that had ended.
+    pub had_ended: bool,
     /// A lease that is asked for by being written.
     pub consumes: bool,
     pub occurrences: Vec<Occurrence<'i>>,
@@ -239,6 +241,7 @@ impl<'i> Flat<'i> {
             is_new: true,
             is_touched: false,
             reserves: None,
+            had_ended: false,
             consumes: false,
             occurrences: vec![occurrence],
         });

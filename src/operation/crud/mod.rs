@@ -31,7 +31,7 @@ use uuid::Uuid;
 use crate::access::{Action, Denied, Permission, Permissions, View, Who};
 use crate::entitlement::paths::Reservation;
 use crate::entitlement::reserve::{self, Had};
-use crate::entitlement::notes;
+use crate::entitlement::{ended, notes};
 use crate::error::Error;
 use crate::graph::{Kept, Node, Savepoint, Transaction, Violation};
 use crate::limits::Limits;
@@ -427,6 +427,7 @@ impl<'t, 'g, 'i> Write<'t, 'g, 'i> {
             let had = Had::of(node, now);
             self.flat.subjects[index].reserves = Some(had).filter(|had| !had.reservation);
         }
+        self.flat.subjects[index].had_ended = kind == Kind::License && ended::has_ended(&current, now);
         let is_new_password =
             kind == Kind::EmailAndPassword && current.fields().get(PASSWORD_HASH) != fields.get(PASSWORD_HASH);
         self.take(index, fields, |tx, fields| tx.update(id, fields))?;

@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use uuid::Uuid;
 
 use crate::access::Denied;
-use crate::entitlement::{Refused, consume, paths, reserve, ruled, seated, seats, sound};
+use crate::entitlement::{Refused, consume, paths, reserve, ruled, sale, seated, seats, sound};
 use crate::graph::Node;
 use crate::model::schema::{Hop, RelationType, Role, known};
 use crate::model::{Direction, Entity, Kind, Rel, Value};
@@ -49,6 +49,7 @@ impl<'i> Write<'_, '_, 'i> {
         let in_doubt = std::mem::take(&mut self.in_doubt);
         paths::free_lost(self.tx, &in_doubt).map_err(|violation| At { line: 0, pointer: "" }.failed(violation))?;
         self.free_seats()?;
+        self.sold_again()?;
         self.sound_models()?;
         self.leases()
     }
@@ -167,6 +168,15 @@ impl<'i> Write<'_, '_, 'i> {
             reserve::fits(license, had, now).map_err(failed)?;
         }
         Ok(())
+    }
+
+    /// What was sold and had ended goes on.
+    fn sold_again(&self) -> Result<(), Failed> {
+        let now = self.tx.now();
+        let mut again = self.touched(Kind::License).filter(|(subject, _)| subject.had_ended);
+        again.try_for_each(|(subject, license)| {
+            sale::may_go_on(license, now).map_err(|refused| subject.failed("validUntil", refused))
+        })
     }
 
     /// Rules of license models that say two things at once. What an import brings was so somewhere else: it is refused
