@@ -26,6 +26,7 @@ use crate::http;
 use crate::http::signing::Setup;
 use crate::model::{Clock, Kind, Time};
 use crate::operation::consume::{self, TIDIED};
+use crate::operation::sale;
 use crate::settings::Settings;
 use crate::signing::Secret;
 use crate::storage::followed;
@@ -206,7 +207,7 @@ struct Ended {
     tidy: fn(&mut Transaction<'_>, usize) -> Result<(), Error>,
 }
 
-const ENDED: [Ended; 2] = [
+const ENDED: [Ended; 3] = [
     Ended {
         operation: "Expire",
         untidy_for: consume::untidy_for,
@@ -218,9 +219,14 @@ const ENDED: [Ended; 2] = [
         untidy_for: |graph, now| token::is_untidy(graph, now).then_some(0),
         tidy: |tx, most| Ok(token::tidy(tx, most)?),
     },
+    Ended {
+        operation: "ExpireSessions",
+        untidy_for: sale::sessions_untidy_for,
+        tidy: |tx, most| Ok(sale::tidy_sessions(tx, most)?),
+    },
 ];
 
-/// Removes ended leases and tokens by small writes, with room for others in between; asks for the events of checks that met a full
+/// Removes ended leases, tokens and licenses of sessions by small writes, with room for others in between; asks for the events of checks that met a full
 /// queue; and says when the clock was set back.
 async fn tidy(engine: Engine, state: Arc<http::State>) {
     let (mut was_behind, mut rest) = (false, TIDYING);
@@ -520,6 +526,10 @@ mod tests {
     use super::*;
     use crate::access::Who;
     use crate::engine;
+    use crate::graph::Kept;
+    use crate::limits::Limits;
+    use crate::model::RelationType;
+    use crate::model::schema::known;
     use crate::storage::Memory;
 
     /// A month after its end a token goes, and one that has no end stays.
@@ -546,7 +556,7 @@ mod tests {
             };
             assert!(System::new().block_on(engine.write(Write::default(), run)).is_ok());
         }
-        let [_, ended] = &ENDED;
+        let [_, ended, _] = &ENDED;
         let check = |at: i64, most: usize, untidy: Option<i64>, left: usize| {
             clock.set(Time(at));
             assert_eq!(untidy_for(&engine, ended), untidy, "{at}");
@@ -563,6 +573,67 @@ mod tests {
         check(40 * DAY_MS, 1, Some(0), 2);
         check(40 * DAY_MS, 9, Some(0), 1);
         check(4000 * DAY_MS, 9, None, 1);
+        engine.close();
+    }
+
+    /// Nobody whose session it was comes again.
+    #[test]
+    fn licenses_of_sessions_that_have_ended_are_removed() {
+        let clock = Arc::new(Clock::frozen(Time(0)));
+        let engine = Engine::open(
+            Box::new(Memory::new()),
+            Arc::clone(&clock),
+            engine::Options::default(),
+            |_| (),
+        );
+        let engine = engine.expect("an empty store");
+        let world = move |tx: &mut Transaction<'_>| -> Result<Reply, Error> {
+            let mut made = |kind: Kind, name: &str| {
+                let id = tx.new_id();
+                let field = kind.field(name).expect("a field");
+                let fields = [(field, crate::model::Value::text("it"))].into_iter().collect();
+                tx.create(id, kind, fields, Kept::default()).map(|()| id)
+            };
+            made(Kind::Organization, "name")?;
+            let (offer, item) = (made(Kind::ProductPackage, "title")?, made(Kind::LicensedItem, "name")?);
+            let items = known(RelationType::ManyToMany, Kind::ProductPackage, Kind::LicensedItem);
+            tx.relate(items, offer, item, crate::model::Fields::default())?;
+            for user in ["ann", "bob", "cid"] {
+                let spec = || sale::Spec {
+                    offer: "it".to_owned(),
+                    ..sale::Spec::default()
+                };
+                let session = sale::Session {
+                    site: "it".to_owned(),
+                    user: user.to_owned(),
+                    temporary: vec![spec()],
+                    permanent: vec![spec()],
+                    ..sale::Session::default()
+                };
+                let begun = sale::Change::Begin(session).run(tx, &Who::server(), &Limits::default());
+                assert!(begun.is_ok(), "{begun:?}");
+            }
+            Ok(Reply::empty())
+        };
+        assert!(System::new().block_on(engine.write(Write::default(), world)).is_ok());
+        let [_, _, ended] = &ENDED;
+        let check = |at: i64, untidy: Option<i64>, left: usize| {
+            clock.set(Time(at));
+            assert_eq!(untidy_for(&engine, ended), untidy, "{at}");
+            let pace = Pace {
+                at_leisure: true,
+                most: 2,
+                pause: Duration::ZERO,
+            };
+            assert!(System::new().block_on(tidy_once(&engine, ended, &pace)).is_ok());
+            let graph = engine.snapshot();
+            assert_eq!(graph.of_kind(Kind::License, None).count(), left, "{at}");
+            assert_eq!(graph.of_kind(Kind::Assignment, None).count(), left, "{at}");
+        };
+        check(3_599_999, None, 6);
+        check(3_600_000, Some(0), 4);
+        check(3_600_500, Some(500), 3);
+        check(9_999_999, None, 3);
         engine.close();
     }
 

@@ -154,7 +154,7 @@ fn allocate(
 ) -> Result<(), Refused> {
     let now = tx.now();
     let candidates = select::of_organization(found(tx, organization)?, found(tx, item)?, found(tx, profile)?, now)
-        .map_err(Refused::NotGranted)?;
+        .map_err(|_| Refused::TooManyLicenses)?;
     // A denial that begins later is one: what is allocated now would be written over it.
     let is_no = |one: Node<'_>| select::denies(&one, now) || seated::is_kept_back(&one, now);
     let is_denied = |candidate: &Candidate<'_>| candidate.assignment.is_some_and(is_no);

@@ -5,6 +5,7 @@ use uuid::Uuid;
 use crate::graph::Violation;
 
 use super::reason::Reason;
+use super::select::LOOKED_AT;
 use super::sound::Contradiction;
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -29,6 +30,8 @@ pub enum Refused {
         "the package `{0}` is for a number at the same time, which a user set cannot keep to: its model counts no seats"
     )]
     SetNotBySeats(Uuid),
+    #[error("there are more than {LOOKED_AT} licenses to look at, with those that have ended")]
+    TooManyLicenses,
     #[error("the count is {0}")]
     CountNotPositive(i64),
     #[error("the end of the validity is before its start")]
@@ -93,6 +96,7 @@ impl Refused {
             Self::ConcurrenciesUsedUp { .. } => "concurrenciesUsedUp",
             Self::SetWithoutLimit(_) => "setWithoutLimit",
             Self::SetNotBySeats(_) => "setNotBySeats",
+            Self::TooManyLicenses => Reason::TooManyLicenses.code(),
             Self::CountNotPositive(_) => "countNotPositive",
             Self::EndBeforeStart => "endBeforeStart",
             Self::ValidityTooLong { .. } => "validityTooLong",
@@ -136,6 +140,7 @@ impl Refused {
             Self::SetWithoutLimit(_) => {
                 "take that license back, give its SeatCountCredit a `seatCount` if its model counts seats, or leave `concurrencies` of the package out"
             }
+            Self::TooManyLicenses => "take back, or delete, licenses that have ended",
             Self::CountNotPositive(_) => "it is 1 or more",
             Self::EndBeforeStart => "an end lies after its start",
             Self::ValidityTooLong { .. } => "grant a shorter validity, or leave `validUntil` out and get the longest",

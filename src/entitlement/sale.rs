@@ -13,7 +13,6 @@ use crate::model::schema::{Hop, RelationType, known, place};
 use crate::model::{Entity, Fields, Kind, Rel, Time, Value};
 
 use super::grant::{self, MODEL_OF_LICENSE, MODEL_OF_PACKAGE};
-use super::reason::Reason;
 use super::refused::Refused;
 use super::terms::{self, Limited};
 use super::{credits, ended, homes, matching, notes, reserve, ruled, seated, seats, select, sets};
@@ -30,6 +29,7 @@ const CREDITS: Rel = known(RelationType::OneToMany, Kind::License, Kind::SeatCou
 const PROPERTIES: Rel = matching::properties_of(Kind::ProductPackage);
 const OFFERED: u8 = place(Kind::ProductPackage, "concurrencies");
 const SEATS: u8 = place(Kind::SeatCountCredit, "seatCount");
+const SESSION: u8 = place(Kind::License, "session");
 
 /// For whom a license is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,6 +49,8 @@ pub struct Sale<'a> {
     /// `None`: those of the offer.
     pub properties: Option<&'a [(String, String)]>,
     pub name: Option<&'a str>,
+    /// For as long as a session lasts.
+    pub for_session: bool,
     /// Where it ends earlier than by the terms. What has ended already as it is made takes no seat of the offer.
     pub until: Option<Time>,
 }
@@ -123,6 +125,7 @@ pub fn sell(tx: &mut Transaction<'_>, sale: &Sale<'_>) -> Result<Uuid, Refused> 
             sale.matching.map(|(_, values)| Value::text(values)),
         ),
         (const { place(Kind::License, "concurrencies") }, counted.map(Value::Int)),
+        (SESSION, Some(Value::Bool(sale.for_session))),
     ];
     // Very many may be sold without a limit of seats, and none of them is anybody else's: they stand in no other decision's way.
     let entitlement = match counted.is_some() && by_seats {
@@ -148,6 +151,11 @@ pub fn sell(tx: &mut Transaction<'_>, sale: &Sale<'_>) -> Result<Uuid, Refused> 
 /// Is nothing in it that its organization has to give?
 pub fn is_home(entitlement: Node<'_>) -> bool {
     homes::is_named(entitlement, HOME)
+}
+
+/// Was it sold for a session? `None`: it was made before that was written.
+pub fn is_for_session(license: &Entity) -> Option<bool> {
+    license.fields().get(SESSION).and_then(Value::as_bool)
 }
 
 /// Is it the assignment by which an individual license is its buyer's? It was made with the license.
@@ -229,7 +237,7 @@ fn given<'g>(site: Node<'g>, offer: Node<'g>, is_over: bool, now: Time) -> Resul
         for license in site.graph().sold(entitlement, offer) {
             looked += 1;
             if looked > select::LOOKED_AT {
-                return Err(Refused::NotGranted(Reason::TooManyLicenses));
+                return Err(Refused::TooManyLicenses);
             }
             if ended::has_ended(&license, now) {
                 continue;

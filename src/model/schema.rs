@@ -236,7 +236,7 @@ kinds! {
     License ENTITLEMENT [
         text("name").indexed(), time("validFrom"), time("validUntil").indexed(), flag("active").default_true(),
         text("lockScope").one_of(&["None", "LicensedItem", "ProductPackage"]), ALIAS, text("type").indexed(), flag("individual"),
-        text("matchProperty"), json("matchValues"), count("concurrencies"),
+        text("matchProperty"), json("matchValues"), count("concurrencies"), flag("session").server_owned(),
     ];
     LicensedItem ENTITLEMENT [
         text("name").unique().required(), text("displayName"), text("description"), ALIAS, json("displayNames"),

@@ -412,6 +412,7 @@ pub(crate) fn refused_class(refused: &Refused) -> Class {
         | Refused::AssignedByOthers(_)
         | Refused::NothingToAllocate(_)
         | Refused::ConcurrenciesUsedUp { .. }
+        | Refused::TooManyLicenses
         | Refused::SetWithoutLimit(_)
         | Refused::QuotaBelowUse { .. }
         | Refused::OtherOwner(_) => Class::Conflict,

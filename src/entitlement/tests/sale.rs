@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::entitlement::sale::{self, Buyer, Sale};
-use crate::entitlement::{seats, sets};
+use crate::entitlement::{seats, select, sets};
 
 const OFFER: &str = "
     ProductPackage pack title=Pack active=true
@@ -39,6 +39,7 @@ fn step(world: &mut World, step: &str) -> String {
         matching: matching.map(|(key, _)| key).zip(values.as_deref()),
         properties: None,
         name: None,
+        for_session: false,
         until,
     };
     let (revision, now) = (world.graph.revision() + 1, world.time());
@@ -270,6 +271,19 @@ fn what_was_sold_counts_whatever_item_it_is_of() {
             ("sell pack cid", "concurrenciesUsedUp"),
         ],
     );
+}
+
+#[test]
+fn a_sale_looks_at_so_many_licenses() {
+    let sold = |count: usize| -> String {
+        let one = |number| {
+            format!("License l{number} validFrom=0 validUntil=0 individual=true active=true < ent editor pack\n")
+        };
+        let all: String = (0..count).map(one).collect();
+        format!("set pack concurrencies=1\n{all}")
+    };
+    check(&sold(select::LOOKED_AT), &[("sell pack ann", "1")]);
+    check(&sold(select::LOOKED_AT + 1), &[("sell pack ann", "tooManyLicenses")]);
 }
 
 #[test]

@@ -259,6 +259,7 @@ fn keep(tx: &mut Transaction<'_>, who: &Who, site: Uuid, offer: Uuid, told: &Sal
         matching: matching.as_ref().map(|(property, values)| (*property, values.as_str())),
         properties: Some(told.properties.as_slice()),
         name: None,
+        for_session: false,
         until: Some(tx.now()),
     };
     let made = sale::sell(tx, &over).map_err(|why| SaleError::NotSold {

@@ -118,6 +118,7 @@ pub(super) fn made(
             .map(|(property, values)| (property.as_str(), values.as_str())),
         properties: spec.properties.as_deref(),
         name: session.map(|(name, _)| name),
+        for_session: session.is_some(),
         until: session.map(|(_, until)| until),
     };
     sale::sell(tx, &sale).map_err(|why| SaleError::NotSold {

@@ -10,9 +10,9 @@ use super::{SaleError, is_sold, license, own_site};
 use crate::access::token::{self, NewToken, TokenError};
 use crate::access::{Action, Permission, Who};
 use crate::entitlement::sale::{self, Buyer};
-use crate::entitlement::select;
+use crate::entitlement::{ended, select};
 use crate::error::Error;
-use crate::graph::{Node, Transaction, Violation};
+use crate::graph::{Graph, Node, Transaction, Violation};
 use crate::limits::Limits;
 use crate::model::schema::{Hop, known, place};
 use crate::model::{Entity, Kind, Rel, RelationType, Time, Value};
@@ -22,11 +22,15 @@ const BY_LICENSE: Rel = known(RelationType::OneToMany, Kind::License, Kind::Assi
 const BY_PROFILE: Rel = known(RelationType::OneToMany, Kind::Profile, Kind::Assignment);
 const PROFILES: Rel = known(RelationType::OneToMany, Kind::Person, Kind::Profile);
 const UNTIL: u8 = place(Kind::License, "validUntil");
+const CALLED: u8 = place(Kind::License, "name");
 const LEASED_UNTIL: u8 = place(Kind::Consumption, "grantedUntil");
 /// How tokens and licenses of a session are called: so they are known when they have ended.
 const NAME: &str = token::SESSION;
 /// Those of a user and a site that have ended and that one new session sweeps away.
 const SWEPT: usize = 16;
+/// How many a tidying looks at, and how much may go with one of them.
+const LOOKED_AT: usize = 1_000;
+const ROOM: usize = 1_000;
 
 /// A session that is asked for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -148,12 +152,13 @@ fn temporary(profile: Node<'_>) -> impl Iterator<Item = Node<'_>> {
     let bought = held.filter(|held| sale::is_buyers(*held));
     bought
         .filter_map(|held| held.parent(BY_LICENSE))
-        .filter(|license| select::is_individual(license) && is_named(license))
+        .filter(|license| select::is_individual(license) && is_of_session(license))
 }
 
-fn is_named(license: &Entity) -> bool {
-    let name = license.fields().get(const { place(Kind::License, "name") });
-    name.and_then(Value::as_text) == Some(NAME)
+/// Whatever it is called by now; one that was sold before more than its name said so is known by that.
+fn is_of_session(license: &Entity) -> bool {
+    let is_called_so = || license.fields().get(CALLED).and_then(Value::as_text) == Some(NAME);
+    sale::is_for_session(license).unwrap_or_else(is_called_so)
 }
 
 /// They are over now, if they are still there, or with the last lease that is out: then their seats are free to be sold again.
@@ -189,20 +194,46 @@ fn sweep(tx: &mut Transaction<'_>, site: Uuid, profile: Uuid, limits: &Limits) -
     };
     let held = user.hop(Hop::forward(BY_PROFILE), None);
     let licenses = held.filter_map(|(assignment, _)| assignment.parent(BY_LICENSE));
-    let ended = licenses.filter(|license| {
-        let name = license.fields().get(const { place(Kind::License, "name") });
-        is_sold(site, *license)
-            && name.and_then(Value::as_text) == Some(NAME)
-            && select::end(license).is_some_and(|until| until <= now)
-    });
+    let ended =
+        licenses.filter(|license| is_sold(site, *license) && is_of_session(license) && ended::has_ended(license, now));
     let ended: Vec<Uuid> = ended.take(SWEPT).map(|license| license.id).collect();
     let mut room = usize::try_from(limits.cascade).unwrap_or(usize::MAX);
     for license in ended {
-        let fits = tx.graph().cascade_size([license], room);
-        let may_go = |going: Node<'_>| sale::may_be_taken_back(going, now).is_ok();
-        if fits.is_some() && tx.graph().cascade(license).all(may_go) {
+        if may_go(tx.graph(), license, room, now) {
             room -= tx.remove_cascading(license)?;
         }
     }
     Ok(())
+}
+
+fn may_go(graph: &Graph, license: Uuid, room: usize, now: Time) -> bool {
+    let mut going = graph.cascade(license);
+    graph.cascade_size([license], room).is_some() && going.all(|going| sale::may_be_taken_back(going, now).is_ok())
+}
+
+/// How many milliseconds ago the first of those ended that `tidy` would remove.
+pub fn untidy_for(graph: &Graph, now: Time) -> Option<i64> {
+    let first = over(graph, now).next().and_then(|license| select::end(&license))?;
+    Some(now.millis().saturating_sub(first.millis()))
+}
+
+/// Removes licenses of sessions that have ended, of whatever users and sites, at most so many: of users who do not come again
+/// nobody else would, and a sale looks at each license of its offer, one that has ended too.
+pub fn tidy(tx: &mut Transaction<'_>, most: usize) -> Result<(), Violation> {
+    let over: Vec<Uuid> = over(tx.graph(), tx.now())
+        .take(most)
+        .map(|license| license.id)
+        .collect();
+    over.into_iter()
+        .try_for_each(|license| tx.remove_cascading(license).map(drop))
+}
+
+/// Licenses of sessions that have ended and may go, the oldest first. Some that stay may stand before them, so that more are looked
+/// at than go; one that was renamed stays as well, until its user begins another session.
+fn over(graph: &Graph, now: Time) -> impl Iterator<Item = Node<'_>> {
+    let called = graph.by_value(Kind::License, CALLED, &Value::text(NAME), None);
+    called.take(LOOKED_AT).filter(move |license| {
+        let was_lent = || is_of_session(license) && sale::of_buyer(*license).is_some();
+        ended::has_ended(license, now) && was_lent() && may_go(graph, license.id, ROOM, now)
+    })
 }

@@ -500,6 +500,7 @@ fn an_offer_sells_nothing_half_way_out() {
             matching: None,
             properties: None,
             name: None,
+            for_session: false,
             until: None,
         };
         let mut refused = None;
