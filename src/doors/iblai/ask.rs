@@ -47,11 +47,11 @@ fn platform(fields: &mut Fields, family: Family) -> Organizations {
 
 /// By either name, or by both.
 pub(super) fn program(fields: &mut Fields) -> Option<Item> {
-    let mut names: Vec<String> = ["program_key", "program_id"]
+    let mut names: Vec<(&'static str, String)> = ["program_key", "program_id"]
         .into_iter()
-        .filter_map(|name| fields.text(name))
+        .filter_map(|at| Some((at, fields.text(at)?)))
         .collect();
-    names.dedup();
+    names.dedup_by(|(_, name), (_, before)| name == before);
     let names = Some(names).filter(|names| !names.is_empty());
     fields.required("program_key", names).map(Item::Named)
 }
@@ -67,7 +67,9 @@ pub fn create(mut fields: Fields, mut query: Fields, family: Family, limits: &Li
         Family::Program => program(&mut fields),
         Family::Course => {
             let id = fields.text("course_id");
-            fields.required("course_id", id).map(|id| Item::Named(vec![id]))
+            fields
+                .required("course_id", id)
+                .map(|id| Item::Named(vec![("course_id", id)]))
         }
         Family::User => Some(Item::Own("user")),
         Family::Platform => Some(Item::Own("platform")),

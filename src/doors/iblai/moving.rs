@@ -72,7 +72,7 @@ fn license(fields: &mut Fields, family: Family, limits: &Limits) -> Result<Licen
     let id = id(fields, "id");
     let item = match family {
         Family::Program => program(fields),
-        Family::Course => fields.text("course_id").map(|id| Item::Named(vec![id])),
+        Family::Course => fields.text("course_id").map(|id| Item::Named(vec![("course_id", id)])),
         Family::User => Some(Item::Own("user")),
         Family::Platform => Some(Item::Own("platform")),
     };

@@ -84,7 +84,7 @@ impl No {
         match &error {
             LicenseError::OrganizationMissing => Self::field("platform_key", told),
             LicenseError::UnknownOrganization { at, .. } if !is_course => Self::field(at, told),
-            LicenseError::UnknownItem(_) if !is_course => Self::field("program_key", told),
+            LicenseError::UnknownItem { at, .. } if !is_course => Self::field(at, told),
             LicenseError::AliasTaken(_) => Self::field("external_id", told),
             LicenseError::CountBelowUse { .. } => Self::field("count", told),
             LicenseError::Refused(Refused::EndBeforeStart) => Self::field("expired", told),
@@ -98,7 +98,7 @@ impl No {
                 problem.into()
             }
             LicenseError::UnknownOrganization { .. }
-            | LicenseError::UnknownItem(_)
+            | LicenseError::UnknownItem { .. }
             | LicenseError::UnknownLicense(_)
             | LicenseError::OtherAlias { .. }
             | LicenseError::UnknownUser(_)

@@ -16,8 +16,9 @@ pub enum LicenseError {
     UnknownOrganization { at: &'static str, name: String },
     #[error("`{0}` and `{1}` are two organizations")]
     TwoOrganizations(String, String),
-    #[error("there is no licensed item `{0}`")]
-    UnknownItem(String),
+    /// `at`: where it was named.
+    #[error("there is no licensed item `{name}`")]
+    UnknownItem { at: &'static str, name: String },
     #[error("`{0}` and `{1}` are two licensed items")]
     TwoItems(String, String),
     #[error("there is no such license `{0}`")]
@@ -53,7 +54,7 @@ impl LicenseError {
         match self {
             Self::OrganizationMissing => "organizationMissing",
             Self::UnknownOrganization { .. }
-            | Self::UnknownItem(_)
+            | Self::UnknownItem { .. }
             | Self::UnknownLicense(_)
             | Self::OtherAlias { .. }
             | Self::UnknownUser(_)
@@ -80,7 +81,7 @@ impl LicenseError {
             | Self::LicenseMissing
             | Self::UserMissing => Class::Unreadable,
             Self::UnknownOrganization { .. }
-            | Self::UnknownItem(_)
+            | Self::UnknownItem { .. }
             | Self::UnknownLicense(_)
             | Self::OtherAlias { .. }
             | Self::UnknownUser(_)
@@ -98,7 +99,7 @@ impl LicenseError {
             Self::OrganizationMissing | Self::UnknownOrganization { .. } => {
                 Some("an organization is known by its id, its alias or its name")
             }
-            Self::UnknownItem(_) => Some("make the licensed item first"),
+            Self::UnknownItem { .. } => Some("make the licensed item first"),
             Self::UnknownUser(_) => Some(KNOWN_BY),
             Self::UserMissing => Some("name a user, or an e-mail address"),
             Self::AliasTaken(_) => Some("send another one, or change that license"),

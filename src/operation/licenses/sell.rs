@@ -19,8 +19,8 @@ const CREATE_ITEM: Permission = Permission::Kind(Kind::LicensedItem, Action::Cre
 /// What a license is of.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Item {
-    /// One there is, by one name or by several.
-    Named(Vec<String>),
+    /// One there is, by one name or by several, each with where it was sent.
+    Named(Vec<(&'static str, String)>),
     /// The organization's own, made when it is missing and the caller may: `KEY:user` for the end `user`.
     Own(&'static str),
 }
@@ -93,10 +93,12 @@ fn item(tx: &mut Transaction<'_>, who: &Who, named: &Item, key: &str) -> Result<
     const NAME: u8 = place(Kind::LicensedItem, "name");
     match named {
         Item::Named(names) => {
-            let unknown = |name: &String| foreign::find(tx.graph(), Kind::LicensedItem, name, |_| true).is_none();
-            match names.iter().find(|name| unknown(name)) {
-                Some(name) => Err(LicenseError::UnknownItem(name.clone())),
-                None => item_named(tx.graph(), names)?.ok_or_else(|| LicenseError::UnknownItem(String::new())),
+            let is_known = |name: &str| foreign::find(tx.graph(), Kind::LicensedItem, name, |_| true).is_some();
+            let unknown = |(at, name): &(&'static str, String)| LicenseError::UnknownItem { at, name: name.clone() };
+            match names.iter().find(|(_, name)| !is_known(name)).or(names.first()) {
+                Some(first) if is_known(&first.1) => item_named(tx.graph(), names)?.ok_or_else(|| unknown(first)),
+                Some(named) => Err(unknown(named)),
+                None => Err(unknown(&("", String::new()))),
             }
         }
         Item::Own(end) => {
@@ -115,9 +117,9 @@ fn item(tx: &mut Transaction<'_>, who: &Who, named: &Item, key: &str) -> Result<
 }
 
 /// The item that these are names of, as far as any of them is one's: they are all of one.
-pub fn item_named(graph: &Graph, names: &[String]) -> Result<Option<Uuid>, LicenseError> {
+pub fn item_named(graph: &Graph, names: &[(&str, String)]) -> Result<Option<Uuid>, LicenseError> {
     let mut one: Option<(&String, Node<'_>)> = None;
-    for name in names {
+    for (_, name) in names {
         let found = foreign::find(graph, Kind::LicensedItem, name, |_| true);
         match (one, found) {
             (Some((other, known)), Some(found)) if known != found => {

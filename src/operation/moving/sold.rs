@@ -106,10 +106,10 @@ impl Came {
 }
 
 /// The item of any of these names; where there is none, one of the first is made.
-fn named(tx: &mut Transaction<'_>, who: &Who, names: &[String], display: Option<&str>) -> Result<Uuid, Why> {
+fn named(tx: &mut Transaction<'_>, who: &Who, names: &[(&str, String)], display: Option<&str>) -> Result<Uuid, Why> {
     match item_named(tx.graph(), names)? {
         Some(item) => Ok(item),
-        None => make::item(tx, who, names.first().map_or("", String::as_str), display),
+        None => make::item(tx, who, names.first().map_or("", |(_, name)| name), display),
     }
 }
 
@@ -146,7 +146,7 @@ pub(super) fn license(
                 names: vec![("", owner.to_string())],
             },
             item: match item {
-                Some(item) => Item::Named(vec![item.to_string()]),
+                Some(item) => Item::Named(vec![("", item.to_string())]),
                 None => told.item.clone(),
             },
             alias: told.alias.clone(),
