@@ -14,7 +14,7 @@ use super::Context;
 use crate::limits::Limits;
 use crate::operation::moving::Entry;
 
-pub use asked::{may_be_dry, read, remove, write};
+pub use asked::{may_be_dry, may_be_repeated, read, remove, write};
 pub use pairs::{pairs, within};
 pub use told::{At, Entered, Look, Members, anybody, json, list, look, shown, tell};
 

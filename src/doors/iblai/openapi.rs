@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::http::door::may_be_dry;
+use crate::http::door::{may_be_dry, may_be_repeated};
 
 use super::path::Family;
 
@@ -267,6 +267,7 @@ fn operation(family: Family, route: &Route, suffix: &str) -> Value {
     }
     if route.method != "get" {
         may_be_dry(&mut operation);
+        may_be_repeated(&mut operation);
     }
     operation
 }

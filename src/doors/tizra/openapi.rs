@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::http::door::may_be_dry;
+use crate::http::door::{may_be_dry, may_be_repeated};
 
 /// A method of a path below `/admin-api/{site}`.
 struct Route {
@@ -176,6 +176,10 @@ fn operation(route: &Route, path: &str) -> Value {
     }
     if route.method != "get" && route.id != "Login" {
         may_be_dry(&mut operation);
+        // No answer with a token in it is kept for a repeat.
+        if route.id != "SessionLogin" {
+            may_be_repeated(&mut operation);
+        }
     }
     operation
 }
@@ -286,5 +290,17 @@ mod tests {
         assert!(paths.keys().all(|path| super::super::path::read(path).is_some()));
         let methods: usize = paths.values().map(|methods| methods.as_object().unwrap().len()).sum();
         assert_eq!(methods, ROUTES.len());
+    }
+
+    #[test]
+    fn a_session_takes_no_key() {
+        let document = document();
+        let takes = |path: &str, name: &str| {
+            let parameters = document["paths"][format!("/admin-api/{{site}}{path}")]["post"]["parameters"].to_string();
+            parameters.contains(&format!("parameters/{name}\""))
+        };
+        assert!(takes("/session-login", "dryRun") && !takes("/session-login", "IdempotencyKey"));
+        assert!(takes("/licenses", "dryRun") && takes("/licenses", "IdempotencyKey"));
+        assert!(takes("/objects/{id}", "dryRun"));
     }
 }

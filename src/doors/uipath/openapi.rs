@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::http::door::may_be_dry;
+use crate::http::door::{may_be_dry, may_be_repeated};
 
 /// A method of a path, below a service.
 struct Route {
@@ -306,6 +306,7 @@ fn operation(route: &Route, method: &str, path: &str, prefix: usize) -> Value {
     }
     if method != "get" && route.id != "IsEntitled" {
         may_be_dry(&mut operation);
+        may_be_repeated(&mut operation);
     }
     operation
 }

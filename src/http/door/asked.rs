@@ -98,13 +98,20 @@ fn dry_run(context: &Context) -> Result<bool, Problem> {
     Parameters::new(own, &["dryRun"], most)?.flag("dryRun", false)
 }
 
-/// Adds that, and the key of a repeat, to a write of a door's part of `/openapi.json`.
-pub fn may_be_dry(operation: &mut Value) {
+/// Adds the key of a repeat to a write of a door's part of `/openapi.json`.
+pub fn may_be_repeated(operation: &mut Value) {
+    takes(operation, "IdempotencyKey");
+}
+
+fn takes(operation: &mut Value, parameter: &str) {
     if let Some(parameters) = operation["parameters"].as_array_mut() {
-        for name in ["dryRun", "IdempotencyKey"] {
-            parameters.push(json!({"$ref": format!("#/components/parameters/{name}")}));
-        }
+        parameters.push(json!({"$ref": format!("#/components/parameters/{parameter}")}));
     }
+}
+
+/// Adds that to a write of a door's part of `/openapi.json`.
+pub fn may_be_dry(operation: &mut Value) {
+    takes(operation, "dryRun");
     let answer = &mut operation["responses"]["200"];
     if answer.is_null() {
         *answer = json!({"description": "What would change, of a dry run"});
