@@ -290,15 +290,23 @@ pub fn leave(tx: &mut Transaction<'_>, assignment: Uuid) -> Result<(), Violation
 /// its user from what rules give.
 pub(super) fn leave_record(tx: &mut Transaction<'_>, assignment: Uuid) -> Result<(), Violation> {
     let record = tx.graph().find(assignment).and_then(|node| node.parent(ALLOCATED));
-    let Some((record, is_last)) = record.map(|record| (record.id, record.hop_count(Hop::forward(ALLOCATED)) == 1))
-    else {
+    let Some(record) = record.map(|record| record.id) else {
         return Ok(());
     };
     tx.unrelate(ALLOCATED, record, assignment)?;
-    if is_last {
-        tx.remove(record)?;
+    forget_empty(tx, record)
+}
+
+/// A record that is left with nothing.
+pub fn forget_empty(tx: &mut Transaction<'_>, record: Uuid) -> Result<(), Violation> {
+    let record = tx.graph().find(record);
+    match record.filter(|record| record.hop_count(Hop::forward(ALLOCATED)) == 0) {
+        Some(empty) => {
+            let empty = empty.id;
+            tx.remove(empty)
+        }
+        None => Ok(()),
     }
-    Ok(())
 }
 
 /// Has the group a rule that opens the license to its members?

@@ -97,6 +97,12 @@ impl<'i> Write<'_, '_, 'i> {
                 self.flat.subjects[*index].is_touched = true;
             }
         }
+        // One that was sent is as it was sent, empty or not.
+        for moved in moves.iter().filter(|moved| moved.named.rel == ruled::ALLOCATED) {
+            if let Some(record) = moved.from.filter(|record| self.subject(*record).is_none()) {
+                ruled::forget_empty(self.tx, record).map_err(|why| moved.named.failed(why))?;
+            }
+        }
         for moved in &moves {
             self.stays_with_owner(moved)?;
             self.fits_parent(moved)?;
