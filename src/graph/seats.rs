@@ -482,7 +482,10 @@ fn pairs(topology: &Topology, rel: Rel, child: u32) -> impl Iterator<Item = (usi
         .enumerate()
         .filter(move |(_, (first, second))| rel == *first || rel == *second);
     of_it.filter_map(move |(which, (first, second))| {
-        Some((which, (topology.parent(child, *first)?, topology.parent(child, *second)?)))
+        Some((
+            which,
+            (topology.parent(child, *first)?, topology.parent(child, *second)?),
+        ))
     })
 }
 

@@ -318,7 +318,7 @@ fn a_batch_that_fails_is_unavailable_to_all_of_it() {
                 .engine
                 .write_blocking(with_key(key), |transaction| perform(&Act::CreateItem(2), transaction));
             match answer {
-                Err(WriteError::Unknown(_)) if unknown => {}
+                Err(WriteError::Unknown { has_key: true, .. }) if unknown => {}
                 Err(WriteError::Unavailable(_)) if !unknown => {}
                 answer => panic!("{fault:?} {key:?}: {answer:?}"),
             }
