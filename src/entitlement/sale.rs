@@ -244,7 +244,8 @@ fn given<'g>(site: Node<'g>, offer: Node<'g>, is_over: bool, now: Time) -> Resul
             }
             let seats = seats::for_sharing(license, now);
             let counts = match seats.total {
-                Some(total) => total,
+                // More is taken than there is of one whose credits have gone first: those seats are nobody else's yet.
+                Some(total) => total.max(seats.taken()),
                 // Whoever is in the set may use it, however many they are.
                 None if !is_over && license.parent(sets::FOR_SET).is_some() => {
                     return Err(Refused::SetWithoutLimit(license.id));

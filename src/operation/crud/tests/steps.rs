@@ -488,36 +488,72 @@ fn no_seat_is_free_half_way() {
     }
 }
 
+/// Of one offer, to whom there is room for; `stays` or was only tried.
+fn sell(world: &mut World, buyer: Buyer, stays: bool) -> Result<Uuid, &'static str> {
+    let sale = Sale {
+        offer: id("offer"),
+        organization: id("big"),
+        buyer,
+        matching: None,
+        properties: None,
+        name: None,
+        for_session: false,
+        until: None,
+    };
+    let mut sold = Err("not tried");
+    let _ = world.write(|tx| {
+        sold = sale::sell(tx, &sale).map_err(|why| why.code());
+        match stays && sold.is_ok() {
+            true => Ok(()),
+            false => Err(Error::UnknownOperation(String::new())),
+        }
+    });
+    sold
+}
+
+/// A license that goes is sold again no faster than its leases go.
+#[test]
+fn what_is_leased_half_way_out_is_not_sold_beside() {
+    let mut world = large();
+    world.post(
+        "[{'T':'ProductPackage','id':'#offer','title':'offer','concurrencies':30,'~ManyToMany':[{'T':'LicensedItem','id':'#app'}]},
+          {'T':'UserSet','id':'#set','name':'set','allOf':['x'],'refs':{'Organization':'#big'}}]",
+    );
+    let sold = sell(&mut world, Buyer::Set(id("set")), true).unwrap();
+    let held = |n: usize| format!("{{'T':'Assignment','id':'#h{n}','refs':{{'License':'{sold}','Profile':'#p{n}'}}}}");
+    world.post(&format!("[{}]", (0..30).map(held).collect::<Vec<_>>().join(",")));
+    for n in 0..30 {
+        world.lease(&format!("h{n}"), Time(NOW.0 + 1000));
+    }
+    let credits = crate::model::schema::known(
+        crate::model::RelationType::OneToMany,
+        Kind::License,
+        Kind::SeatCountCredit,
+    );
+    let one = read(&format!("/License[@id='{sold}']"));
+    let mut half = 0;
+    let (_, _, error) = delete(&mut world, &Who::server(), &one, None, 12, |world, step| {
+        let license = world.graph.find(sold).expect("it goes last");
+        let live = world.graph.taken(license, NOW).seats;
+        let has_seats = license.hop_count(crate::model::schema::Hop::forward(credits)) > 0;
+        half += usize::from(live == 30 && !has_seats);
+        let again = sell(world, Buyer::Profile(id("p59")), false);
+        assert_eq!(again.is_err(), live == 30, "{step}: {again:?} beside {live}");
+    });
+    assert_eq!(error, None);
+    assert!(half > 0, "its seats never went before its leases");
+}
+
 /// Licenses that were sold stay when their offer goes, and are counted as its own no longer: it sells nothing more.
 #[test]
 fn an_offer_sells_nothing_half_way_out() {
     let offer = "[{'T':'ProductPackage','id':'#offer','title':'offer','concurrencies':30,'~ManyToMany':[{'T':'LicensedItem','id':'#app'}]}]";
-    let sell = |world: &mut World, buyer: Buyer| {
-        let sale = Sale {
-            offer: id("offer"),
-            organization: id("big"),
-            buyer,
-            matching: None,
-            properties: None,
-            name: None,
-            for_session: false,
-            until: None,
-        };
-        let mut refused = None;
-        let sold = world.write(|tx| {
-            sale::sell(tx, &sale).map_err(|why| {
-                refused = Some(why.code());
-                Error::UnknownOperation(String::new())
-            })
-        });
-        sold.map_err(|_| refused.expect("a reason"))
-    };
     let one = read(&format!("/ProductPackage[@id='{}']", id("offer")));
     for limit in [8, 12, 20] {
         let mut world = large();
         world.post(offer);
         let sold: Vec<Uuid> = (0..30)
-            .map(|n| sell(&mut world, Buyer::Profile(id(&format!("p{n}")))).unwrap())
+            .map(|n| sell(&mut world, Buyer::Profile(id(&format!("p{n}"))), true).unwrap())
             .collect();
         let shown = |world: &World| -> Vec<String> {
             let find = |id: &Uuid| world.graph.find(*id).expect("it stays");
@@ -532,7 +568,11 @@ fn an_offer_sells_nothing_half_way_out() {
             } else {
                 "packageInactive"
             };
-            assert_eq!(sell(world, Buyer::Profile(id("p59"))), Err(expected), "{limit} {step}");
+            assert_eq!(
+                sell(world, Buyer::Profile(id("p59")), true),
+                Err(expected),
+                "{limit} {step}"
+            );
             assert_eq!(world.value("offer", "active") == "false", step > 0);
         });
         assert_eq!(error, None, "{limit}");
