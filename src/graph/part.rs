@@ -18,6 +18,8 @@ use super::{Graph, Node};
 pub enum Part {
     /// These children of one go with all that goes with them, and are together no more than the limit.
     Entities { children: Vec<Uuid> },
+    /// It is closed before any part of it goes.
+    Open { of: Uuid },
     /// This one goes too, but has more relations than fit: these of them, by which neither end hangs on the other.
     Relations {
         of: Uuid,
@@ -26,13 +28,23 @@ pub enum Part {
 }
 
 impl Graph {
-    /// `earliest` are the ways to what goes before anything else of one of a kind. `None`: nothing can be taken off. Then the
-    /// entity is gone, or hangs on its parents and has nothing else.
-    pub fn part_of_cascade(&self, first: Uuid, limit: usize, earliest: fn(Kind) -> &'static [Hop]) -> Option<Part> {
+    /// `earliest` are the ways to what goes before anything else of one of a kind; `is_open` is asked of each from
+    /// which or beneath which something is taken off. `None`: nothing can be. Then the entity is gone, or hangs on its parents and
+    /// has nothing else.
+    pub fn part_of_cascade(
+        &self,
+        first: Uuid,
+        limit: usize,
+        earliest: fn(Kind) -> &'static [Hop],
+        is_open: impl Fn(Node<'_>) -> bool,
+    ) -> Option<Part> {
         let mut at = self.find(first)?;
         // Of a parent that goes with its last child, that child is not cut off: it would stay.
         let mut above = None;
         loop {
+            if is_open(at) {
+                return Some(Part::Open { of: at.id });
+            }
             let (children, _) = fitting(at, earliest(at.kind), limit);
             if !children.is_empty() {
                 return Some(Part::Entities { children });
@@ -150,9 +162,14 @@ mod tests {
     fn told(part: Option<Part>) -> String {
         let part = part.map(|part| match part {
             Part::Entities { children } => children.into_iter().map(name).collect::<Vec<_>>().join(" "),
+            Part::Open { of } => format!("{} is open", name(of)),
             Part::Relations { of, relations } => format!("{} of {}", relations.len(), name(of)),
         });
         part.unwrap_or_else(|| "nothing".to_owned())
+    }
+
+    fn part(graph: &Graph, first: &str, limit: usize, earliest: fn(Kind) -> &'static [Hop]) -> Option<Part> {
+        graph.part_of_cascade(id(first), limit, earliest, |_| false)
     }
 
     #[test]
@@ -201,11 +218,7 @@ mod tests {
             ("bolt", 8, "nothing"),
             ("nobody", 8, "nothing"),
         ] {
-            assert_eq!(
-                told(graph.part_of_cascade(id(first), limit, |_| &[])),
-                expected,
-                "{first} {limit}"
-            );
+            assert_eq!(told(part(&graph, first, limit, |_| &[])), expected, "{first} {limit}");
         }
         // What goes earliest does on the way down, at whatever depth the way ends.
         let scopes: fn(Kind) -> &'static [Hop] = |kind| match kind {
@@ -226,16 +239,26 @@ mod tests {
             "Assignment a0, l0 > a0, cay > a0, Consumption c0, a0 > c0, Consumption c1, a0 > c1",
         )
         .unwrap();
-        assert_eq!(told(graph.part_of_cascade(id("l0"), 6, |_| &[])), "c0 c1");
-        assert_eq!(told(graph.part_of_cascade(id("acme"), 6, scopes)), "s0 t0");
-        assert_eq!(told(graph.part_of_cascade(id("l0"), 3, scopes)), "s0");
+        assert_eq!(told(part(&graph, "l0", 6, |_| &[])), "c0 c1");
+        assert_eq!(told(part(&graph, "acme", 6, scopes)), "s0 t0");
+        assert_eq!(told(part(&graph, "l0", 3, scopes)), "s0");
         commit(&mut graph, 3, "-- s0, -- t0").unwrap();
-        assert_eq!(told(graph.part_of_cascade(id("l0"), 6, scopes)), "c0 c1");
+        assert_eq!(told(part(&graph, "l0", 6, scopes)), "c0 c1");
+        // Only what does not go whole is closed, and from the top.
+        let of = |kinds: &'static [Kind]| move |node: Node<'_>| kinds.contains(&node.kind);
+        for (limit, kinds, expected) in [
+            (6, &[Kind::License][..], "l0 is open"),
+            (6, &[Kind::License, Kind::Entitlement], "gold is open"),
+            (25, &[Kind::License], "l0 l1 l2"),
+        ] {
+            let part = graph.part_of_cascade(id("acme"), limit, |_| &[], of(kinds));
+            assert_eq!(told(part), expected, "{limit}");
+        }
         commit(&mut graph, 4, "ann x staff, -- m").unwrap();
-        assert_eq!(told(graph.part_of_cascade(id("ann"), 5, |_| &[])), "e0 e1");
-        assert_eq!(told(graph.part_of_cascade(id("iron"), 8, |_| &[])), "8 of iron");
+        assert_eq!(told(part(&graph, "ann", 5, |_| &[])), "e0 e1");
+        assert_eq!(told(part(&graph, "iron", 8, |_| &[])), "8 of iron");
         let logins = (0..9).map(|n| format!("-- f{n}")).collect::<Vec<_>>().join(", ");
         commit(&mut graph, 5, &logins).unwrap();
-        assert_eq!(told(graph.part_of_cascade(id("jones"), 5, |_| &[])), "1 of jones");
+        assert_eq!(told(part(&graph, "jones", 5, |_| &[])), "1 of jones");
     }
 }

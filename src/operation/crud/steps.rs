@@ -297,27 +297,40 @@ fn is_removal(change: &Change) -> bool {
     )
 }
 
-/// Of one that is more than a commit may remove. It gives nothing from the first part on: what was written for that.
+/// Of one that is more than a commit may remove. What a part is taken off gives nothing from before that on: what was written for
+/// it.
 fn part(tx: &mut Transaction<'_>, who: &Who, rest: &Rest, target: Target, limit: usize) -> Result<Vec<Uuid>, Error> {
     let Some(node) = target.find(tx.graph()) else {
         return Ok(Vec::new());
     };
     may_go(tx, &View::new(tx.graph(), who), node)?;
     let (now, mut closed) = (tx.now(), Vec::new());
-    for (id, fields) in going::closed(node, now, limit + 2 - LEAST) {
-        tx.update(id, fields)?;
-        closed.push(id);
-    }
     let is_open = |node: Node<'_>| !going::closed(node, now, 1).is_empty();
-    if !target.find(tx.graph()).is_some_and(is_open) {
-        part_of(tx, who, rest, target, limit - closed.len())?;
+    loop {
+        let (graph, room) = (tx.graph(), limit - closed.len());
+        let of = match graph.part_of_cascade(target.end.id, room, going::first, is_open) {
+            Some(Part::Open { of }) => graph.find(of),
+            part => {
+                part_of(tx, who, rest, target, part)?;
+                return Ok(closed);
+            }
+        };
+        // As much stays as one that is not parted needs.
+        let most = (room + 2).saturating_sub(LEAST);
+        let fields = of.map_or_else(Vec::new, |of| going::closed(of, now, most));
+        if most == 0 || fields.is_empty() {
+            return Ok(closed);
+        }
+        for (id, fields) in fields {
+            tx.update(id, fields)?;
+            closed.push(id);
+        }
     }
-    Ok(closed)
 }
 
-fn part_of(tx: &mut Transaction<'_>, who: &Who, rest: &Rest, target: Target, limit: usize) -> Result<(), Error> {
+fn part_of(tx: &mut Transaction<'_>, who: &Who, rest: &Rest, target: Target, part: Option<Part>) -> Result<(), Error> {
     let graph = tx.graph();
-    match graph.part_of_cascade(target.end.id, limit, going::first) {
+    match part {
         // It cannot be parted: then the bound gives way.
         None => {
             rest.is_allowed(graph, &[target], tx.now())?;
@@ -335,6 +348,8 @@ fn part_of(tx: &mut Transaction<'_>, who: &Who, rest: &Rest, target: Target, lim
             }
             Ok(paths::free_lost(tx, &lost)?)
         }
+        // It is closed by now.
+        Some(Part::Open { .. }) => Ok(()),
     }
 }
 

@@ -488,6 +488,47 @@ fn no_seat_is_free_half_way() {
     }
 }
 
+/// Nor does what was used up come back with what goes first of what it was counted on.
+#[test]
+fn no_use_comes_back_half_way() {
+    let each = |short: &str| vec![short; 40].join(",");
+    let counted = format!(
+        "[{{'T':'LicensedItem','id':'#uses','name':'uses'}},
+          {{'T':'LicenseModel','id':'#by','name':'by uses','~OneToMany':[{{'T':'UseCountConstraint'}}]}},
+          {{'T':'Entitlement','id':'#e1','~OneToMany':[{{'T':'License','id':'#u','validFrom':'2020-01-01',
+            'refs':{{'LicensedItem':'#uses','LicenseModel':'#by'}},'~OneToMany':[{{'T':'UseCountCredit','id':'#owed','useCount':0}},{},
+            {{'T':'UseCountCredit','id':'#good','useCount':10}}]}}]}}]",
+        each("{'T':'UseCountCredit','useCount':0}")
+    );
+    for text in [
+        format!("/License[@id='{}']", id("u")),
+        format!("/Entitlement[@id='{}']", id("e1")),
+        format!("/Organization[@id='{}']", id("big")),
+        format!("/LicensedItem[@id='{}']", id("uses")),
+        format!("/LicenseModel[@id='{}']", id("by")),
+    ] {
+        let mut world = large();
+        world.post(&counted);
+        let used = Kind::UseCountCredit.field("useCountConsumed").unwrap();
+        let owed = world
+            .graph
+            .find(id("owed"))
+            .unwrap()
+            .fields()
+            .with(used, Some(Value::Int(10)));
+        world.write(|tx| Ok(tx.update(id("owed"), owed)?)).unwrap();
+        let mut half = 0;
+        let (_, _, error) = delete(&mut world, &Who::server(), &read(&text), None, 12, |world, step| {
+            let decided = decision::decide(&world.graph, id("p0"), "uses", &Wanted::default(), NOW);
+            assert!(!matches!(decided, Decision::Granted(_)), "{text} {step}: {decided:?}");
+            let there = |name: &str| world.graph.find(id(name)).is_some();
+            half += usize::from(there("good") && !there("owed"));
+        });
+        assert_eq!(error, None, "{text}");
+        assert!(half > 0, "{text}: what is left never stood without what is owed");
+    }
+}
+
 /// Of one offer, to whom there is room for; `stays` or was only tried.
 fn sell(world: &mut World, buyer: Buyer, stays: bool) -> Result<Uuid, &'static str> {
     let sale = Sale {
