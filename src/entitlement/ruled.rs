@@ -184,9 +184,9 @@ fn quota(rule: Node<'_>) -> Option<u64> {
     Some(u64::try_from(quota).unwrap_or(0))
 }
 
-/// A rule with a quota by which nobody leases anew, if anybody could.
+/// The rule with a quota by which nobody leases anew, if anybody could.
 pub(super) fn shut(rule: Node<'_>) -> Option<(Uuid, Fields)> {
-    let is_open = quota(rule).is_some_and(|quota| quota > 0);
+    let is_open = quota(rule).is_none_or(|quota| quota > 0);
     is_open.then(|| (rule.id, rule.fields().with(QUOTA, Some(Value::Int(0)))))
 }
 

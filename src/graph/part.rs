@@ -28,7 +28,7 @@ pub enum Part {
 }
 
 impl Graph {
-    /// `earliest` are the ways to what goes before anything else of one of a kind; `is_open` is asked of each from
+    /// `earliest` are the ways to what goes, or is cut off, before anything else of one of a kind; `is_open` is asked of each from
     /// which or beneath which something is taken off. `None`: nothing can be. Then the entity is gone, or hangs on its parents and
     /// has nothing else.
     pub fn part_of_cascade(
@@ -45,9 +45,14 @@ impl Graph {
             if is_open(at) {
                 return Some(Part::Open { of: at.id });
             }
-            let (children, _) = fitting(at, earliest(at.kind), limit);
+            let (owned, beside): (SmallVec<[Hop; 4]>, SmallVec<[Hop; 4]>) =
+                earliest(at.kind).iter().copied().partition(is_to_child);
+            let (children, _) = fitting(at, &owned, limit);
             if !children.is_empty() {
                 return Some(Part::Entities { children });
+            }
+            if beside.iter().any(|hop| at.hop_count(*hop) > 0) {
+                return Some(cut(at, &beside, limit));
             }
             let below = below(at.kind);
             let children: usize = below.iter().map(|hop| at.hop_count(*hop)).sum();
@@ -101,8 +106,11 @@ fn below(kind: Kind) -> SmallVec<[Hop; 16]> {
 }
 
 fn children(kind: Kind) -> impl Iterator<Item = Hop> {
-    let hops = kind.hops().iter().copied();
-    hops.filter(|hop| hop.direction == Direction::Forward && hop.rel.def().cascades())
+    kind.hops().iter().copied().filter(is_to_child)
+}
+
+fn is_to_child(hop: &Hop) -> bool {
+    hop.direction == Direction::Forward && hop.rel.def().cascades()
 }
 
 fn depth(kind: Kind) -> usize {
@@ -244,6 +252,20 @@ mod tests {
         assert_eq!(told(part(&graph, "l0", 3, scopes)), "s0");
         commit(&mut graph, 3, "-- s0, -- t0").unwrap();
         assert_eq!(told(part(&graph, "l0", 6, scopes)), "c0 c1");
+        // So does what is cut off earliest, though there is more that could be.
+        let opened: fn(Kind) -> &'static [Hop] = |kind| match kind {
+            Kind::ProfileGroup => {
+                const {
+                    &[Hop::backward(known(
+                        RelationType::LicenseConsumerRelation,
+                        Kind::Entitlement,
+                        Kind::ProfileGroup,
+                    ))]
+                }
+            }
+            _ => &[],
+        };
+        assert_eq!(told(part(&graph, "staff", 8, opened)), "1 of staff");
         // Only what does not go whole is closed, and from the top.
         let of = |kinds: &'static [Kind]| move |node: Node<'_>| kinds.contains(&node.kind);
         for (limit, kinds, expected) in [
