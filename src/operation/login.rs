@@ -108,6 +108,14 @@ pub(super) fn out(tx: &mut Transaction<'_>, who: &Who, users: &[Uuid]) -> Result
     users.iter().try_for_each(|profile| token::log_out(tx, who, *profile))
 }
 
+/// A user has left its person: no later change of the password it came in by would find it.
+pub(super) fn left(tx: &mut Transaction<'_>, who: &Who, rel: Rel, user: Uuid) -> Result<(), Violation> {
+    match rel == PROFILES {
+        true => token::log_out(tx, who, user),
+        false => Ok(()),
+    }
+}
+
 /// Gives the token. Those of the same user that have ended are swept away in passing.
 pub fn enter(tx: &mut Transaction<'_>, verified: &Verified) -> Result<Outcome, Error> {
     let login = tx.graph().find(verified.login).ok_or(Fault::InvalidCredentials)?;

@@ -10,7 +10,6 @@ use crate::entitlement::{paths, ruled, seats, ties};
 use crate::graph::{Node, Violation};
 use crate::model::schema::{Hop, Role};
 use crate::model::{Direction, Field, Fields, Kind, Rel, RelationType, Value};
-use crate::operation::foreign::PROFILES;
 use crate::operation::input::{EndInput, ReferenceInput, RelationInput};
 use crate::operation::refusal::Refusal;
 use crate::operation::{login, transactions};
@@ -79,10 +78,8 @@ impl<'i> Write<'_, '_, 'i> {
                 self.tx
                     .unrelate(moved.named.rel, from, moved.named.child)
                     .map_err(|why| moved.named.failed(why))?;
-                // No later change of the password they came in by would find them.
-                if moved.named.rel == PROFILES {
-                    login::out(self.tx, &self.who, &[moved.named.child]).map_err(|why| moved.named.failed(why))?;
-                }
+                login::left(self.tx, &self.who, moved.named.rel, moved.named.child)
+                    .map_err(|why| moved.named.failed(why))?;
             }
         }
         for moved in &moves {

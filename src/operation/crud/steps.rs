@@ -345,6 +345,7 @@ fn part_of(tx: &mut Transaction<'_>, who: &Who, rest: &Rest, target: Target, par
             for (rel, from, to) in relations {
                 lost.extend(paths::reservations_by(tx.graph(), rel, from, to));
                 tx.unrelate(rel, from, to)?;
+                login::left(tx, who, rel, to)?;
             }
             Ok(paths::free_lost(tx, &lost)?)
         }
