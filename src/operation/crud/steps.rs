@@ -17,7 +17,7 @@ use crate::error::Error;
 use crate::graph::{Graph, Node, Part, Transaction};
 use crate::limits::{Limit, Limits};
 use crate::model::{Change, Kind, Time};
-use crate::operation::login;
+use crate::operation::{login, sale};
 use crate::selector::ast::Selector;
 
 use super::remove::{Target, asked, in_doubt, may_go, refused, take};
@@ -336,9 +336,9 @@ fn part_of(tx: &mut Transaction<'_>, who: &Who, rest: &Rest, target: Target, par
             rest.is_allowed(graph, &[target], tx.now())?;
             take(tx, who, &[target])
         }
-        Some(Part::Entities { children }) => children_of(tx, who, rest, children),
+        Some(Part::Entities { children }) => children_of(tx, who, rest, target, children),
         Some(Part::Relations { of, .. }) if graph.find(of).is_some_and(|of| goes_whole(of.kind)) => {
-            children_of(tx, who, rest, vec![of])
+            children_of(tx, who, rest, target, vec![of])
         }
         Some(Part::Relations { relations, .. }) => {
             let mut lost = Vec::new();
@@ -355,7 +355,13 @@ fn part_of(tx: &mut Transaction<'_>, who: &Who, rest: &Rest, target: Target, par
 }
 
 /// They go with all that goes with them.
-fn children_of(tx: &mut Transaction<'_>, who: &Who, rest: &Rest, children: Vec<Uuid>) -> Result<(), Error> {
+fn children_of(
+    tx: &mut Transaction<'_>,
+    who: &Who,
+    rest: &Rest,
+    target: Target,
+    children: Vec<Uuid>,
+) -> Result<(), Error> {
     allowed(rest.allows, tx.graph(), children.iter().copied(), tx.now())?;
     let view = View::new(tx.graph(), who);
     let mut found = children.iter().filter_map(|id| tx.graph().find(*id));
@@ -365,6 +371,12 @@ fn children_of(tx: &mut Transaction<'_>, who: &Who, rest: &Rest, children: Vec<U
     // With a group or a rule, ways to licenses that stay are closed.
     let found = children.iter().filter_map(|id| tx.graph().find(*id));
     let lost: Vec<Reservation> = found.flat_map(in_doubt).collect();
+    // Once its assignments have gone nothing tells what was sold for the sessions of a user.
+    let found = children.iter().filter_map(|id| tx.graph().find(*id));
+    let sessions: Vec<Uuid> = match target.kind {
+        Kind::Profile => found.filter_map(sale::of_session).collect(),
+        _ => Vec::new(),
+    };
     for id in children {
         // It may have gone with one before it.
         if tx.graph().find(id).is_some() {
@@ -372,6 +384,7 @@ fn children_of(tx: &mut Transaction<'_>, who: &Who, rest: &Rest, children: Vec<U
         }
     }
     login::out(tx, who, &users)?;
+    sale::end_sessions(tx, &sessions)?;
     Ok(paths::free_lost(tx, &lost)?)
 }
 

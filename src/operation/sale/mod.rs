@@ -16,7 +16,7 @@ pub use change::{Change, Done, Sell, Spec, TAKES_BACK, Update, take_back};
 pub(super) use look::sold as told_of;
 pub use look::{Asked, Holder, Object, Sold, Terms, User, list, may_log_in, object, of_login, one};
 pub use session::{Entered, Session, revoke, tidy as tidy_sessions, untidy_for as sessions_untidy_for};
-pub(super) use session::{end as end_sessions, of_users as of_sessions};
+pub(super) use session::{end as end_sessions, of_assignment as of_session, of_users as of_sessions};
 
 use super::{short, users};
 use crate::access::{Action, Permission, View, Who};

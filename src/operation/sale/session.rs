@@ -147,12 +147,21 @@ pub(in crate::operation) fn of_users(node: Node<'_>) -> Vec<Uuid> {
         .collect()
 }
 
+/// The same, of one assignment of a user who goes in steps.
+pub(in crate::operation) fn of_assignment(node: Node<'_>) -> Option<Uuid> {
+    let held = (node.kind == Kind::Assignment).then_some(node)?;
+    temporarily(held).map(|license| license.id)
+}
+
 fn temporary(profile: Node<'_>) -> impl Iterator<Item = Node<'_>> {
-    let held = profile.hop(Hop::forward(BY_PROFILE), None).map(|(held, _)| held);
-    let bought = held.filter(|held| sale::is_buyers(*held));
-    bought
-        .filter_map(|held| held.parent(BY_LICENSE))
-        .filter(|license| select::is_individual(license) && is_of_session(license))
+    let held = profile.hop(Hop::forward(BY_PROFILE), None);
+    held.filter_map(|(held, _)| temporarily(held))
+}
+
+/// The license of a session, if it was sold by this.
+fn temporarily(held: Node<'_>) -> Option<Node<'_>> {
+    let license = held.parent(BY_LICENSE).filter(|_| sale::is_buyers(held));
+    license.filter(|license| select::is_individual(license) && is_of_session(license))
 }
 
 /// Whatever it is called by now; one that was sold before more than its name said so is known by that.
