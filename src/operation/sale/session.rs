@@ -20,7 +20,6 @@ use crate::operation::login::SECONDS;
 
 const BY_LICENSE: Rel = known(RelationType::OneToMany, Kind::License, Kind::Assignment);
 const BY_PROFILE: Rel = known(RelationType::OneToMany, Kind::Profile, Kind::Assignment);
-const PROFILES: Rel = known(RelationType::OneToMany, Kind::Person, Kind::Profile);
 const UNTIL: u8 = place(Kind::License, "validUntil");
 const CALLED: u8 = place(Kind::License, "name");
 const LEASED_UNTIL: u8 = place(Kind::Consumption, "grantedUntil");
@@ -133,18 +132,12 @@ fn lent(token: Node<'_>) -> Option<Vec<Uuid>> {
     Some(temporary(profile).filter(is_its).map(|license| license.id).collect())
 }
 
-/// What the sessions of a user were sold, or those of a person's users, where such a one goes.
+/// What the sessions of a user were sold, where the user goes. A person leaves its users there, and their sessions.
 pub(in crate::operation) fn of_users(node: Node<'_>) -> Vec<Uuid> {
-    let users: Vec<Node<'_>> = match node.kind {
-        Kind::Profile => vec![node],
-        Kind::Person => node.hop(Hop::forward(PROFILES), None).map(|(user, _)| user).collect(),
+    match node.kind {
+        Kind::Profile => temporary(node).map(|license| license.id).collect(),
         _ => Vec::new(),
-    };
-    users
-        .into_iter()
-        .flat_map(temporary)
-        .map(|license| license.id)
-        .collect()
+    }
 }
 
 /// The same, of one assignment of a user who goes in steps.
