@@ -61,6 +61,8 @@ pub type Allows = fn(Node<'_>, Time) -> Result<(), Refused>;
 pub struct Rest {
     targets: Arc<[Target]>,
     gone: usize,
+    /// A step was made.
+    begun: bool,
     /// Entities and relations that earlier steps removed, and how many they may: twice what the graph held at first. Who
     /// has removed more is followed by others who add as fast, and would never be done.
     removed: usize,
@@ -96,6 +98,22 @@ impl Rest {
         let mut found = self.left().iter().filter_map(|target| target.find(graph));
         found.try_for_each(|node| view.owns_cascade(node))?;
         self.is_allowed(graph, self.left(), now)
+    }
+
+    /// The same where nobody else writes: in the transaction of the first step, which the others wait for. What is more than a
+    /// dry run may be is not asked again: others may have written since the snapshot was asked, and then a later step may be refused.
+    fn may_begin(&self, tx: &Transaction<'_>, who: &Who, limits: &Limits) -> Result<(), Error> {
+        let (graph, most) = (tx.graph(), usize::try_from(limits.targets).unwrap_or(usize::MAX));
+        let is_asked = !self.begun && (self.allows.is_some() || who.organization.is_some());
+        let ids = self
+            .left()
+            .iter()
+            .filter_map(|target| target.find(graph))
+            .map(|node| node.id);
+        match is_asked && graph.cascade_size(ids, most).is_some() {
+            true => self.may_go(graph, who, tx.now()),
+            false => Ok(()),
+        }
     }
 
     fn is_allowed(&self, graph: &Graph, targets: &[Target], now: Time) -> Result<(), Error> {
@@ -195,6 +213,7 @@ pub(super) fn selected(
     Ok(Rest {
         targets: targets.into(),
         gone: 0,
+        begun: false,
         removed: 0,
         ended: None,
         allows: None,
@@ -237,6 +256,8 @@ pub fn step(
     if rest.removed > rest.bound {
         return Err(Error::AddedMeanwhile);
     }
+    rest.may_begin(tx, who, limits)?;
+    rest.begun = true;
     let (limit, graph) = (most(limits), tx.graph());
     let view = View::new(graph, who);
     let (mut whole, mut room) = (Vec::new(), limit);
