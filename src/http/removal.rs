@@ -278,7 +278,7 @@ impl Removal {
         }
         let mut partly = Problem {
             detail: format!(
-                "{} entities and relations you may know of were removed or changed before this: {}",
+                "{} entities and relations you may know of were removed or changed before this, beside what was closed so that it gives nothing on its way out: {}",
                 self.removed, problem.detail
             ),
             code: "partlyRemoved",

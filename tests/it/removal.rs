@@ -243,6 +243,8 @@ fn who_may_not_read_what_is_gone_is_told_that_something_is() {
         (&json!("partlyRemoved"), &json!("invalidToken"), &json!(0)),
         "{problem}"
     );
+    let detail = problem["detail"].as_str().expect("a detail");
+    assert!(detail.contains("beside what was closed"), "{detail}");
     assert_eq!(world.json("/graph/License{count}")["value"], 36);
 }
 

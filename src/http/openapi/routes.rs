@@ -205,7 +205,7 @@ pub const ROUTES: &[Route] = &[
         id: "delete",
         tag: "graph",
         summary: "Delete what a selector matches",
-        description: "With everything that belongs to it: up to `limits.cascade` entities and relations in one transaction, more in several commits, the matches themselves in the last one. No match is no error: the count is 0. `partlyRemoved`, with `removed` (as far as you may know of it) and `cause`: a part is gone and what is left fits together. To go on, delete the `targets` by their ids (`targetsLeft` says how many there are): the selector may have led through what is gone. After a crash, ask by id what is left.",
+        description: "With everything that belongs to it: up to `limits.cascade` entities and relations in one transaction, more in several commits, the matches themselves in the last one. No match is no error: the count is 0. `partlyRemoved`, with `removed` (as far as you may know of it) and `cause`: a part is gone, or closed so that it gives nothing on its way out, and what is left fits together. To go on, delete the `targets` by their ids (`targetsLeft` says how many there are): the selector may have led through what is gone. After a crash, ask by id what is left.",
         parameters: &["selector", "dryRun", "IdempotencyKey", "IfMatch", "GraphAtLeast"],
         bodies: &[],
         answers: &[Answer {
