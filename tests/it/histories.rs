@@ -175,7 +175,8 @@ impl Run {
 
     fn step(&mut self, step: &Step) {
         match step {
-            Step::Batch(jobs) => self.batch(jobs),
+            // A dry run begins a batch of its own.
+            Step::Batch(jobs) => jobs.chunk_by(|_, next| !next.dry).for_each(|batch| self.batch(batch)),
             Step::Fail { commit, after } => {
                 let fault = if *after { Fault::After } else { Fault::Before };
                 // The first `begin` is the one at the gate, which nothing hangs on.
