@@ -73,8 +73,8 @@ fn name(text: &str) -> Option<String> {
     let is_number = |part: &&str| part.starts_with("0x") || part.bytes().all(|byte| byte.is_ascii_digit());
     let is_byte = |part: &&str| part.parse::<u8>().is_ok_and(|byte| byte.to_string() == **part);
     let is_name = match parts.last().is_some_and(is_number) {
-        true => parts.len() == 4 && parts.iter().all(|part| is_byte(&part)) && !text.ends_with('.'),
-        false => parts.iter().all(|part| is_part(&part)),
+        true => parts.len() == 4 && parts.iter().all(is_byte) && !text.ends_with('.'),
+        false => parts.iter().all(is_part),
     };
     is_name.then_some(text)
 }
