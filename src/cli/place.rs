@@ -107,7 +107,7 @@ pub fn must_exist(database: &str) -> Result<(), Failure> {
     if open::is_file(database) && !Path::new(database).exists() {
         return Err(
             Failure::new(Exit::Unreachable, format!("there is no database `{database}`"))
-                .help("name one by --database, or a running server by --server"),
+                .help("name one by --database; what is asked of a server can be sent to a running one by --server"),
         );
     }
     Ok(())

@@ -53,14 +53,22 @@ pub fn run(common: &Common, args: &Verify) -> Result<(), Failure> {
     } else {
         Vec::new()
     };
-    let unheld = |noted: &Link| {
-        reader
-            .confirm(noted)
-            .err()
-            .map(|error| format!("the chain {noted}: {error}"))
-    };
-    faults.extend(args.chain.iter().filter_map(unheld));
-    tell(common, database, &report, faults)
+    let mut forgotten = None;
+    for noted in &args.chain {
+        match reader.confirm(noted) {
+            Ok(()) => {}
+            Err(StorageError::TooOld(_)) => forgotten = Some(noted),
+            Err(error) => faults.push(format!("the chain {noted}: {error}")),
+        }
+    }
+    tell(common, database, &report, faults)?;
+    match forgotten {
+        None => Ok(()),
+        Some(noted) => Err(Failure::refused(format!(
+            "the chain {noted} is of a part of the log that was forgotten: nothing tells whether it held"
+        ))
+        .help("note the chain that `trim` prints")),
+    }
 }
 
 /// Plays the log up to a revision into a graph, and has it compare what it derived.

@@ -45,7 +45,7 @@ pub fn validity(
     }
     tx.update(license, fields)?;
     match had_ended {
-        true => sale::may_go_on(found(tx, license)?, tx.now()),
+        true => sale::go_on(tx, license),
         false => Ok(()),
     }
 }

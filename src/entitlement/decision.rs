@@ -533,7 +533,9 @@ fn judge<'g>(
             let fits = credits.total.is_none_or(|total| {
                 let most = total.saturating_add(above(total));
                 let has_room = after <= most || is_promised && leased <= most;
-                let goes_on = seats <= mine.leased && !(is_new && goes_on_over());
+                // Beside what others have: what is above the total then stays above it.
+                let has_own = taken.seats.saturating_sub(mine.seats) < total;
+                let goes_on = seats <= mine.leased && (has_own || !(is_new && goes_on_over()));
                 let may_reserve = !is_new || reserve::has_room(Some(total), taken.reserved);
                 total > 0 && (may_reserve && (goes_on || has_room) || mutant("sell-any-seat"))
             });

@@ -31,12 +31,11 @@ pub fn closed(node: Node<'_>, now: Time, most: usize) -> Vec<(Uuid, Fields)> {
 }
 
 /// The ways to what goes before anything else of one of this kind. Of a license the seats go before those who sit on them, or
-/// one that has become free could be reserved; and a group opens nothing any more before the first of its members loses by
-/// that the seat he had, or the next one would take it.
+/// one that has become free could be reserved. What a group has a right to use stays open until its members have left it: all of
+/// their reservations would end in one commit with that right.
 pub fn first(kind: Kind) -> &'static [Hop] {
     match kind {
         Kind::License => &credits::ALL,
-        Kind::ProfileGroup => const { &[Hop::backward(select::OPENS_GROUP)] },
         _ => &[],
     }
 }

@@ -20,7 +20,7 @@ pub enum Refused {
     PackageEmpty(Uuid),
     #[error("the package `{0}` has several licensed items, and what is sold one by one is of one")]
     PackageOfSeveral(Uuid),
-    #[error("the package `{offer}` is for {most} at the same time, and they are all there")]
+    #[error("the package `{offer}` is for {most} at the same time, and has not so many left")]
     ConcurrenciesUsedUp { offer: Uuid, most: i64 },
     #[error(
         "the license `{0}` of the same package is a user set's and has no number of seats, which leaves none to count"

@@ -16,11 +16,12 @@ pub fn has_room(total: Option<u64>, reserved: u64) -> bool {
 }
 
 /// What a user has of a license before a reservation of it is written.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Had {
     pub reservation: bool,
-    /// One of those there are: a lease that is above the total has none.
-    pub seat: bool,
+    pub seats: u64,
+    /// Some of them are above the total, if not all.
+    pub is_over: bool,
 }
 
 impl Had {
@@ -28,18 +29,21 @@ impl Had {
         let held = assignment.graph().held(assignment, now);
         Self {
             reservation: held.reserved > 0,
-            seat: held.seats > 0 && !seats::is_over(assignment, now),
+            seats: held.seats,
+            is_over: seats::is_over(assignment, now),
         }
     }
 }
 
-/// Asked once a reservation is in. Who had the seat already, by a lease, takes none beside it; where uses or time are limited, no
-/// number of seats runs out.
+/// Asked once a reservation is in. Who had seats already, by a lease, takes none beside them; one of those that are above the total
+/// has to be there beside what others have. Where uses or time are limited, no number of seats runs out.
 pub fn fits(license: Node<'_>, had: Had, now: Time) -> Result<(), Refused> {
     let taken = seats::of_license(license, now);
     let counts = !had.reservation && model::of_license(license).limited == Limited::Seats;
     let has_room = has_room(taken.total, taken.reserved.saturating_sub(1));
-    if counts && !(has_room && (had.seat || !taken.overdrawn())) {
+    let of_others = taken.taken().saturating_sub(had.seats.max(1));
+    let has_own = had.seats > 0 && !had.is_over || taken.total.is_none_or(|total| of_others < total);
+    if counts && !(has_room && has_own) {
         return Err(Refused::NoSeatsAvailable(license.id));
     }
     match terms::assigned(license).and_then(|rule| rule.most) {

@@ -15,7 +15,7 @@ use crate::model::{Entity, Fields, Kind, Rel, Time, Value};
 use super::grant::{self, MODEL_OF_LICENSE, MODEL_OF_PACKAGE};
 use super::refused::Refused;
 use super::terms::{self, Limited};
-use super::{credits, ended, homes, matching, notes, reserve, ruled, seated, seats, select, sets};
+use super::{amend, credits, ended, homes, matching, notes, reserve, ruled, seated, seats, select, sets};
 
 /// From an offer to what was made of it.
 pub const SOLD: Rel = known(RelationType::OneToMany, Kind::ProductPackage, Kind::License);
@@ -29,6 +29,7 @@ const CREDITS: Rel = known(RelationType::OneToMany, Kind::License, Kind::SeatCou
 const PROPERTIES: Rel = matching::properties_of(Kind::ProductPackage);
 const OFFERED: u8 = place(Kind::ProductPackage, "concurrencies");
 const SEATS: u8 = place(Kind::SeatCountCredit, "seatCount");
+const ACTIVE: u8 = place(Kind::License, "active");
 const SESSION: u8 = place(Kind::License, "session");
 
 /// For whom a license is.
@@ -244,17 +245,15 @@ fn given<'g>(site: Node<'g>, offer: Node<'g>, is_over: bool, now: Time) -> Resul
             }
             let seats = seats::for_sharing(license, now);
             let counts = match seats.total {
-                // More is taken than there is of one whose credits have gone first: those seats are nobody else's yet.
-                Some(total) => total.max(seats.taken()),
+                // The credits of one that is on its way out go before those who sit on its seats, which are nobody else's yet.
+                Some(total) if license.fields().get(ACTIVE) == Some(&Value::Bool(false)) => total.max(seats.taken()),
+                Some(total) => total,
                 // Whoever is in the set may use it, however many they are.
                 None if !is_over && license.parent(sets::FOR_SET).is_some() => {
                     return Err(Refused::SetWithoutLimit(license.id));
                 }
                 // One that has no number is for those who hold it: its buyer alone, if nobody else was assigned it.
-                None => {
-                    looked += license.hop_count(Hop::forward(BY_LICENSE));
-                    holders(license, now)
-                }
+                None => holders(license, now),
             };
             given = given.saturating_add(i64::try_from(counts).unwrap_or(i64::MAX));
             let is_free = seats.total.is_some_and(|total| total > seats.taken());
@@ -276,23 +275,41 @@ fn holders(license: Node<'_>, now: Time) -> u64 {
     holds.count() as u64
 }
 
-/// Asked once a license that had ended goes on, by whatever way: its seats may have been sold since, and it has them again only where
-/// they are there to be sold.
+/// Asked once a license that had ended goes on: its seats may have been sold since, and it has them again only where they are there to
+/// be sold.
 pub fn may_go_on(license: Node<'_>, now: Time) -> Result<(), Refused> {
+    above(license, now)?.map_or(Ok(()), |(_, refused)| Err(refused))
+}
+
+/// The same; a user set's goes on with as many as are left, as one that is sold to it now has.
+pub fn go_on(tx: &mut Transaction<'_>, license: Uuid) -> Result<(), Refused> {
+    let (node, now) = (found(tx, license)?, tx.now());
+    let Some((above, refused)) = above(node, now)? else {
+        return Ok(());
+    };
+    let total = node
+        .parent(sets::FOR_SET)
+        .and_then(|_| seats::for_sharing(node, now).total);
+    let left = total.and_then(|total| i64::try_from(total).ok()?.checked_sub(above));
+    match left {
+        Some(left) if left >= 1 => amend::seats(tx, license, left),
+        _ => Err(refused),
+    }
+}
+
+/// By how many seats its offer is above what it is for, if it is, with this license.
+fn above(license: Node<'_>, now: Time) -> Result<Option<(i64, Refused)>, Refused> {
     let site = license.parent(select::LICENSES).and_then(homes::owner);
     let Some((offer, site)) = license
         .parent(SOLD)
         .zip(site)
         .filter(|_| !ended::has_ended(&license, now))
     else {
-        return Ok(());
+        return Ok(None);
     };
-    match offered(offer) {
-        Some(most) if given(site, offer, false, now)?.seats > most => {
-            Err(Refused::ConcurrenciesUsedUp { offer: offer.id, most })
-        }
-        _ => Ok(()),
-    }
+    let Some(most) = offered(offer) else { return Ok(None) };
+    let above = given(site, offer, false, now)?.seats.saturating_sub(most);
+    Ok((above > 0).then_some((above, Refused::ConcurrenciesUsedUp { offer: offer.id, most })))
 }
 
 /// How many may use it at the same time.

@@ -141,9 +141,6 @@ pub fn update(
             return Err(NotSold::BelowUse { count, used });
         }
     }
-    if change.from.is_some() || change.until.is_some() {
-        amend::validity(tx, license, change.from.map(Some), change.until)?;
-    }
     let mut fields = found(tx, license)?.fields().to_fields();
     if let Some(name) = change.name {
         fields = fields.with(NAME, Some(Value::text(name)));
@@ -154,6 +151,10 @@ pub fn update(
     tx.update(license, fields)?;
     if let Some(count) = seats {
         amend::seats(tx, license, i64::from(count))?;
+    }
+    // One that had ended goes on with the seats it has now.
+    if change.from.is_some() || change.until.is_some() {
+        amend::validity(tx, license, change.from.map(Some), change.until)?;
     }
     let stays: HashSet<&str> = pairs(given).map(|(key, _)| key).collect();
     let gone: Vec<Uuid> = notes::told(found(tx, license)?)

@@ -603,9 +603,9 @@ fn next_target(context: &Context, onward: &Option<String>, cursor: &str) -> Stri
     let onward = onward
         .as_ref()
         .map(|selector| utf8_percent_encode(selector, IN_PATH).to_string());
+    let target = target::with_cursor(asked, onward.as_deref(), cursor);
     // A `;` may stand in a target, but there are clients that take it for the end of the address.
-    let target = target::with_cursor(asked, onward.as_deref(), cursor).replace(';', "%3B");
-    context.below_public(&format!("/graph{target}"))
+    context.below_public(&format!("/graph{target}")).replace(';', "%3B")
 }
 
 #[cfg(test)]

@@ -90,4 +90,9 @@ fn the_log_is_forgotten_and_the_state_stays() {
         told.starts_with("1 commit forgotten, the log begins at revision 5\nchain "),
         "{told}"
     );
+    // Nothing tells any more whether an earlier one held.
+    let verified = run(at, &format!("verify --database x.db --chain {chain}"));
+    let said = text(&verified.stderr);
+    assert_eq!(verified.status.code(), Some(1), "{said}");
+    assert!(said.contains("forgotten") && !said.contains("damaged"), "{said}");
 }

@@ -146,7 +146,7 @@ impl<'i> Write<'_, '_, 'i> {
     /// what is in use, and whoever has a seat keeps it.
     fn free_seats(&self) -> Result<(), Failed> {
         let now = self.tx.now();
-        let mut seen: HashSet<(Uuid, bool)> = HashSet::new();
+        let mut seen: HashSet<(Uuid, reserve::Had)> = HashSet::new();
         for (subject, assignment) in self.touched(Kind::Assignment) {
             let Some(had) = subject.reserves else { continue };
             if !seats::holds(assignment.fields(), now) {
@@ -161,7 +161,7 @@ impl<'i> Write<'_, '_, 'i> {
             }
             let Some(license) = assignment
                 .parent(BY_LICENSE)
-                .filter(|license| seen.insert((license.id, had.seat)))
+                .filter(|license| seen.insert((license.id, had)))
             else {
                 continue;
             };
@@ -170,10 +170,13 @@ impl<'i> Write<'_, '_, 'i> {
         Ok(())
     }
 
-    /// What was sold and had ended goes on.
+    /// What was sold and had ended goes on. An import may say first that one does, and then that another has ended.
     fn sold_again(&self) -> Result<(), Failed> {
         let now = self.tx.now();
-        let mut again = self.touched(Kind::License).filter(|(subject, _)| subject.had_ended);
+        let is_asked = self.mode != Mode::Import;
+        let mut again = self
+            .touched(Kind::License)
+            .filter(|(subject, _)| is_asked && subject.had_ended);
         again.try_for_each(|(subject, license)| {
             sale::may_go_on(license, now).map_err(|refused| subject.failed("validUntil", refused))
         })
