@@ -29,7 +29,6 @@ const CREDITS: Rel = known(RelationType::OneToMany, Kind::License, Kind::SeatCou
 const PROPERTIES: Rel = matching::properties_of(Kind::ProductPackage);
 const OFFERED: u8 = place(Kind::ProductPackage, "concurrencies");
 const SEATS: u8 = place(Kind::SeatCountCredit, "seatCount");
-const ACTIVE: u8 = place(Kind::License, "active");
 const SESSION: u8 = place(Kind::License, "session");
 
 /// For whom a license is.
@@ -244,23 +243,42 @@ fn given<'g>(site: Node<'g>, offer: Node<'g>, is_over: bool, now: Time) -> Resul
                 continue;
             }
             let seats = seats::for_sharing(license, now);
-            let counts = match seats.total {
-                // The credits of one that is on its way out go before those who sit on its seats, which are nobody else's yet.
-                Some(total) if license.fields().get(ACTIVE) == Some(&Value::Bool(false)) => total.max(seats.taken()),
-                Some(total) => total,
-                // Whoever is in the set may use it, however many they are.
-                None if !is_over && license.parent(sets::FOR_SET).is_some() => {
-                    return Err(Refused::SetWithoutLimit(license.id));
-                }
-                // One that has no number is for those who hold it: its buyer alone, if nobody else was assigned it.
-                None => holders(license, now),
-            };
-            given = given.saturating_add(i64::try_from(counts).unwrap_or(i64::MAX));
+            // Whoever is in the set may use it, however many they are.
+            if seats.total.is_none() && !is_over && license.parent(sets::FOR_SET).is_some() {
+                return Err(Refused::SetWithoutLimit(license.id));
+            }
+            given = given.saturating_add(counts(license, now));
             let is_free = seats.total.is_some_and(|total| total > seats.taken());
             free = free.or(is_free.then_some(license));
         }
     }
     Ok(Given { seats: given, free })
+}
+
+/// How many seats of its offer a license has. Where it has fewer than are in use, because its number became smaller or its credits go
+/// before it does, those are nobody else's yet; what is above the total is none of the offer's. One that has no number is for those
+/// who hold it: its buyer alone, if nobody else was assigned it.
+fn counts(license: Node<'_>, now: Time) -> i64 {
+    let seats = seats::for_sharing(license, now);
+    let counts = match seats.total {
+        Some(total) if seats.taken() > total => total.max(within(license, now)),
+        Some(total) => total,
+        None => holders(license, now),
+    };
+    i64::try_from(counts).unwrap_or(i64::MAX)
+}
+
+/// The seats in use, reserved or leased, but for those of users who are above the total: of theirs what is reserved.
+fn within(license: Node<'_>, now: Time) -> u64 {
+    let all = license.hop(Hop::forward(BY_LICENSE), None).map(|(held, _)| held);
+    let seats = all.map(|assignment| {
+        let held = assignment.graph().held(assignment, now);
+        match seats::is_over(assignment, now) {
+            true => held.reserved,
+            false => held.seats,
+        }
+    });
+    seats.sum()
 }
 
 /// To how many users a license is assigned, or who use it. Where no seats are counted it is open to them with a reservation and
@@ -281,19 +299,18 @@ pub fn may_go_on(license: Node<'_>, now: Time) -> Result<(), Refused> {
     above(license, now)?.map_or(Ok(()), |(_, refused)| Err(refused))
 }
 
-/// The same; a user set's goes on with as many as are left, as one that is sold to it now has.
+/// The same; a user set's goes on with as many as are left, as one that is sold to it now has, but for what is in use.
 pub fn go_on(tx: &mut Transaction<'_>, license: Uuid) -> Result<(), Refused> {
     let (node, now) = (found(tx, license)?, tx.now());
     let Some((above, refused)) = above(node, now)? else {
         return Ok(());
     };
-    let total = node
-        .parent(sets::FOR_SET)
-        .and_then(|_| seats::for_sharing(node, now).total);
-    let left = total.and_then(|total| i64::try_from(total).ok()?.checked_sub(above));
-    match left {
-        Some(left) if left >= 1 => amend::seats(tx, license, left),
-        _ => Err(refused),
+    let is_numbered = node.parent(sets::FOR_SET).is_some() && seats::for_sharing(node, now).total.is_some();
+    let left = counts(node, now).saturating_sub(above);
+    let least = i64::try_from(within(node, now)).unwrap_or(i64::MAX).max(1);
+    match is_numbered && left >= least {
+        true => amend::seats(tx, license, left),
+        false => Err(refused),
     }
 }
 

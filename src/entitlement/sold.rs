@@ -12,7 +12,7 @@ use crate::model::{Fields, Kind, Rel, RelationType, Time, Value};
 
 use super::refused::Refused;
 use super::terms::{Limited, Terms};
-use super::{amend, grant, homes, notes, seats};
+use super::{amend, ended, grant, homes, notes, sale, seats};
 
 const LICENSES: Rel = known(RelationType::OneToMany, Kind::Entitlement, Kind::License);
 const OF_ITEM: Rel = known(RelationType::OneToMany, Kind::LicensedItem, Kind::License);
@@ -141,6 +141,11 @@ pub fn update(
             return Err(NotSold::BelowUse { count, used });
         }
     }
+    let node = found(tx, license)?;
+    let had_ended = ended::has_ended(&node, tx.now());
+    if change.from.is_some() || change.until.is_some() {
+        amend::validity(tx, license, change.from.map(Some), change.until)?;
+    }
     let mut fields = found(tx, license)?.fields().to_fields();
     if let Some(name) = change.name {
         fields = fields.with(NAME, Some(Value::text(name)));
@@ -152,9 +157,9 @@ pub fn update(
     if let Some(count) = seats {
         amend::seats(tx, license, i64::from(count))?;
     }
-    // One that had ended goes on with the seats it has now.
-    if change.from.is_some() || change.until.is_some() {
-        amend::validity(tx, license, change.from.map(Some), change.until)?;
+    // It goes on with the number that is named, or not at all.
+    if seats.is_some() && had_ended {
+        sale::may_go_on(found(tx, license)?, tx.now())?;
     }
     let stays: HashSet<&str> = pairs(given).map(|(key, _)| key).collect();
     let gone: Vec<Uuid> = notes::told(found(tx, license)?)

@@ -194,16 +194,12 @@ impl<'i> Write<'_, '_, 'i> {
                 });
             }
         }
-        // The lines of an import come one after the other, and the last one counts.
-        all.sort_by_key(|named| named.at.line);
-        let mut places: HashMap<(Uuid, Rel), usize, foldhash::fast::RandomState> = HashMap::default();
-        let mut once: Vec<Named<'i>> = Vec::with_capacity(all.len());
+        let mut first: HashMap<(Uuid, Rel), Option<Uuid>, foldhash::fast::RandomState> = HashMap::default();
+        let mut once = Vec::with_capacity(all.len());
         for named in all {
-            let place = *places.entry((named.child, named.rel)).or_insert(once.len());
-            match once.get_mut(place) {
+            match first.insert((named.child, named.rel), named.parent) {
                 None => once.push(named),
-                Some(other) if other.parent == named.parent => {}
-                Some(other) if other.at.line < named.at.line => *other = named,
+                Some(other) if other == named.parent => {}
                 Some(_) => {
                     let kind = named.rel.def().to;
                     return Err(named.failed(Refusal::TwoParents {
