@@ -1,5 +1,5 @@
-//! What goes in several commits, between which others write: it gives nothing from the first of them on, so that nobody has
-//! of it what a part that has gone kept from him. What goes whole, in one of them, is open until then. Whether it may go, and what goes when, is decided elsewhere.
+//! What goes in several commits, between which others write: what can be closed gives nothing from the first of them on, so that
+//! nobody has of it what a part that has gone kept from him. What goes whole, in one of them, is open until then. Whether it may go, and what goes when, is decided elsewhere.
 
 use uuid::Uuid;
 

@@ -12,6 +12,7 @@ use tokio::sync::oneshot;
 
 use super::bulk::QUIET;
 use super::envelope::{Envelope, SHOWN, named};
+use super::places::Place;
 use super::problem::{Problem, internal};
 use super::target::RawTarget;
 use super::underway::Held;
@@ -55,9 +56,8 @@ pub async fn delete(context: &Context, mut payload: Payload, raw: RawTarget) -> 
     let selector = rehearse(graph, who, selector, limits, dry_run)
         .await
         .map_err(|problem| problem.beneath(&asked.text))?;
-    let (if_match, turn) = (removal.condition.clone(), dry_turn(context, dry_run).await?);
+    let if_match = removal.condition.clone();
     let first = move |transaction: &mut Transaction<'_>, who: &Who| {
-        let _turn = turn;
         crud::delete(transaction, who, &selector, if_match.as_ref(), &limits, dry_run)
     };
     let written = match removal.run(first).await {
@@ -129,6 +129,8 @@ pub struct Removal {
     told: Arc<Told>,
     /// Its key stands for it, though the answer comes with the last step.
     held: Option<Held>,
+    /// Of a dry run.
+    turn: Option<Place>,
     /// Of the first step.
     condition: Option<IfMatch>,
     /// A step is stored.
@@ -154,6 +156,7 @@ impl Removal {
         };
         Ok(Self {
             state: context.state.clone(),
+            turn: dry_turn(context, write.dry_run).await?,
             who: Arc::new(who),
             limits,
             write,
@@ -170,8 +173,9 @@ impl Removal {
         mut self,
         first: impl FnOnce(&mut Transaction<'_>, &Who) -> Result<Deleted, Undeleted<E>> + Send + 'static,
     ) -> Result<Result<Written, WriteError<E>>, Problem> {
-        let (who, told) = (self.who.clone(), self.told.clone());
+        let (who, told, turn) = (self.who.clone(), self.told.clone(), self.turn.take());
         let run = move |transaction: &mut Transaction<'_>| -> Result<Reply, Undeleted<E>> {
+            let _turn = turn;
             still_known(transaction, &who).map_err(E::from)?;
             let done = first(transaction, &who)?;
             Ok(told(transaction, &who, &done, 0).map_err(E::from)?)
