@@ -93,6 +93,8 @@ limits! {
     anchor_bytes = 256;
     /// Bytes of answers longer than 64 KiB that clients have not taken yet. A caller has no more than half of what others leave.
     unread_bytes = 512 * 1024 * 1024;
+    /// Bytes of answers to selectors that are remembered, of all workers together.
+    remembered_bytes = 32 * 1024 * 1024;
     /// Streams of events that may be open.
     event_streams = 256;
     /// Matches a DELETE or an operation takes; entities and relations a DELETE may try to remove in a dry run.

@@ -23,14 +23,28 @@ pub struct Read {
 /// Results of a page.
 const PAGE: u32 = 20;
 
-pub fn reads(world: &World, server: &Server, samples: &Samples) -> Vec<Read> {
-    let get = |figure: &'static str, targets: Vec<String>, bare: bool| Read {
+/// Lists that nothing of has changed since they were asked for before.
+pub const REMEMBERED: &str = "three-hop list, asked again";
+
+fn get(figure: &'static str, targets: Vec<String>, bare: bool) -> Read {
+    Read {
         figure,
         example: targets[0].clone(),
         lines: targets.into_iter().map(|target| format!("GET {target}")).collect(),
         questions: 1,
         bare,
-    };
+    }
+}
+
+pub fn remembered(samples: &Samples) -> Read {
+    get(
+        REMEMBERED,
+        samples.organizations.iter().map(|name| list(name)).collect(),
+        true,
+    )
+}
+
+pub fn reads(world: &World, server: &Server, samples: &Samples) -> Vec<Read> {
     let by_id = samples.licenses.iter().map(|id| format!("/graph/License[@id='{id}']"));
     let at_hub = format!(
         "/graph/Entitlement[@id='{}']/~OneToMany/License",

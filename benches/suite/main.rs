@@ -75,7 +75,7 @@ fn measure(asked: &Asked) {
         }
         let database = copy(&world.database);
         let started = Instant::now();
-        let server = Server::start(&database);
+        let server = Server::forgetful(&database);
         let began = started.elapsed();
         if asked.wants("load") {
             load::start(&world, &server, began, &database, asked, &mut results);
@@ -103,6 +103,9 @@ fn measure(asked: &Asked) {
         }
         drop(server);
         support::remove(&database);
+        if asked.wants("reads") {
+            reads::remembered(&world, &samples, asked, &mut results);
+        }
         if asked.leases > 0 && *size == asked.mixed_at() {
             leases::measure(&world, &samples, asked, &mut results);
         }

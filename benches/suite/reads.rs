@@ -6,7 +6,7 @@ use super::asked::Asked;
 use super::kinds::{self, Read};
 use super::results::{self, Results};
 use super::samples::Samples;
-use super::support::Server;
+use super::support::{Server, copy, remove};
 use super::world::World;
 use super::wrk::{Figures, measured, median};
 use super::yard::bare::Bare;
@@ -40,6 +40,19 @@ pub fn measure(
     if let Some(postgres) = postgres {
         results.keep("memory", "postgres", world.size, &[("bytes", postgres.resident())], "");
     }
+}
+
+/// By a server as it is set up by default, which gives an answer again that it has made before.
+pub fn remembered(world: &World, samples: &Samples, asked: &Asked, results: &mut Results) {
+    let database = copy(&world.database);
+    let server = Server::start(&database);
+    let read = kinds::remembered(samples);
+    match sample(&server, &read) {
+        Ok(answer) => one(world, &server, samples, None, asked, results, &read, &answer),
+        Err(refusal) => results.keep(read.figure, "ours", world.size, &[], &refusal),
+    }
+    drop(server);
+    remove(&database);
 }
 
 #[allow(clippy::too_many_arguments)] // one call

@@ -18,11 +18,11 @@ pub use whose::{hides, owner, whose};
 
 use uuid::Uuid;
 
-use crate::model::Principal;
+use crate::model::{Kind, Principal};
 use crate::mutant::mutant;
 
 /// Who asks, and what they may.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Who {
     pub principal: Principal,
     /// The organization the token is bound to.
@@ -63,6 +63,13 @@ impl Who {
     pub fn may(&self, permission: Permission) -> bool {
         let held = self.permissions.contains_one(permission) || mutant("permit-everything");
         held && (self.organization.is_none() || !permission.concerns_server())
+    }
+
+    /// Whether all or nothing of each kind is visible, whoever owns it: by a [`View`] of any graph.
+    pub fn sees_by_kind(&self) -> bool {
+        let reads_all =
+            || Kind::public().all(|kind| self.permissions.contains_one(Permission::Kind(kind, Action::Read)));
+        self.organization.is_none() && (self.principal.profile.is_none() || reads_all())
     }
 
     pub fn require(&self, permission: Permission) -> Result<(), Denied> {

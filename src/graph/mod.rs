@@ -4,6 +4,7 @@
 //! Everything that leaves this room is in an order someone chose: by serial, or by (value, serial).
 
 mod cascade;
+mod changed;
 mod check;
 mod index;
 mod merge;
@@ -31,6 +32,7 @@ use uuid::Uuid;
 
 use crate::model::{Kind, Rel, Relation, Revision, Serial, Value, schema};
 
+use changed::Changed;
 use index::{Index, folded};
 use seats::SeatIndex;
 use topology::Topology;
@@ -48,6 +50,7 @@ pub struct Graph {
     topology: Topology,
     index: Index,
     seats: SeatIndex,
+    changed: Changed,
     revision: Revision,
     next_serial: Serial,
 }
@@ -64,6 +67,7 @@ impl Graph {
             topology: Topology::default(),
             index: Index::default(),
             seats: SeatIndex::default(),
+            changed: Changed::default(),
             revision: 0,
             next_serial: 1,
         }
@@ -76,6 +80,12 @@ impl Graph {
     /// After the changes of a commit were applied.
     pub fn set_revision(&mut self, revision: Revision) {
         self.revision = revision;
+    }
+
+    /// Whether any entity of these kinds, or relation of these types, may be another than in the graph that was published with a
+    /// revision. An entity's parents are part of it.
+    pub fn has_changed(&self, kinds: &[Kind], relations: &[Rel], since: Revision) -> bool {
+        self.changed.has(kinds, relations, since)
     }
 
     pub fn len(&self) -> usize {

@@ -58,6 +58,7 @@ impl Graph {
                 if (after.id, after.serial, after.kind) != (before.id, before.serial, before.kind) {
                     return Err(Broken(format!("an update makes another entity of `{}`", before.id)));
                 }
+                self.changed.kind(after.kind, self.revision);
                 self.index.revalue(slot, after, before.fields(), after.fields());
                 self.seats.updating(&self.topology, slot, before, after);
                 self.topology.replace(slot, after.clone());
@@ -69,6 +70,7 @@ impl Graph {
                 if !self.topology.is_lonely(slot) {
                     return Err(Broken(format!("`{}` is removed and still has relations", before.id)));
                 }
+                self.changed.kind(before.kind, self.revision);
                 self.index.remove(slot, before);
                 self.topology.remove(slot);
                 Ok(())
@@ -108,6 +110,7 @@ impl Graph {
                 .iter()
                 .all(|(field, _)| usize::from(field) < entity.kind.def().fields.len())
         );
+        self.changed.kind(entity.kind, self.revision);
         let slot = self.topology.add(entity.clone());
         self.index.add(&self.topology, slot, entity);
         self.next_serial = self.next_serial.max(entity.serial + 1);
@@ -135,6 +138,7 @@ impl Graph {
                     return Err(Broken(format!("an update makes another relation of {}", named(before))));
                 }
                 fits_its_type(after)?;
+                self.changed.relation(after.rel, self.revision);
                 self.topology.relabel(edge, after);
                 Ok(())
             }
@@ -149,6 +153,7 @@ impl Graph {
     /// A new relation between two entities, where all of it was checked: the one place where relations come to be.
     pub(super) fn link(&mut self, relation: &Arc<Relation>, from: u32, to: u32) {
         let rel = relation.rel;
+        self.changed.relation(rel, self.revision);
         self.seats.linking(&self.topology, rel, from, to);
         self.topology.link(relation, from, to);
         self.seats.linked(&self.topology, rel, from, to);
@@ -156,6 +161,7 @@ impl Graph {
 
     /// And the one where they go.
     pub(super) fn unlink(&mut self, rel: Rel, edge: u32, from: u32, to: u32) {
+        self.changed.relation(rel, self.revision);
         self.seats.unlinking(&self.topology, rel, from, to);
         self.topology.unlink(edge);
         self.seats.unlinked(&self.topology, rel, from, to);

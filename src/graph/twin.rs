@@ -740,6 +740,39 @@ fn take(step: Step, twin: &mut Twin, transaction: &mut Transaction, at: (Revisio
     Ok(())
 }
 
+type Content = (
+    BTreeMap<Kind, Vec<(Entity, BTreeMap<Rel, Uuid>)>>,
+    BTreeMap<Rel, Vec<Relation>>,
+);
+
+/// Each kind's entities with their parents, and each type's relations.
+fn content(graph: &Graph) -> Content {
+    let whole = |node: Node<'_>| {
+        let parents = node.parents().into_iter().map(|(rel, parent)| (rel, parent.id));
+        (node.entity().clone(), parents.collect())
+    };
+    let all = |kind: &Kind| (*kind, graph.of_kind(*kind, None).map(whole).collect());
+    let mut relations: BTreeMap<Rel, Vec<Relation>> = BTreeMap::new();
+    for relation in graph.relations() {
+        relations.entry(relation.rel).or_default().push(relation);
+    }
+    (Kind::ALL.iter().map(all).collect(), relations)
+}
+
+fn what_differs_has_changed(earlier: &Graph, graph: &Graph) -> Result<(), TestCaseError> {
+    let since = earlier.revision();
+    let (had, has) = (content(earlier), content(graph));
+    for kind in Kind::ALL {
+        let differs = had.0.get(kind) != has.0.get(kind);
+        prop_assert!(!differs || graph.has_changed(&[*kind], &[], since), "{}", kind.name());
+    }
+    for rel in relations() {
+        let differs = had.1.get(&rel) != has.1.get(&rel);
+        prop_assert!(!differs || graph.has_changed(&[], &[rel], since), "{:?}", rel.def());
+    }
+    Ok(())
+}
+
 fn run(History(transactions): History) -> Result<(), TestCaseError> {
     let clock = Clock::frozen(Time(0));
     let (mut graph, mut copy) = (Graph::new(), Graph::new());
@@ -748,6 +781,7 @@ fn run(History(transactions): History) -> Result<(), TestCaseError> {
         ..Twin::default()
     };
     let mut finished: Vec<(Vec<Change>, [u8; 32], Serial)> = Vec::new();
+    let mut published = vec![graph.clone()];
     for (number, (steps, end)) in transactions.into_iter().enumerate() {
         let at = (number as Revision + 1, Time(number as i64 + 1));
         let (before, digest) = (twin.clone(), graph.digest());
@@ -793,6 +827,13 @@ fn run(History(transactions): History) -> Result<(), TestCaseError> {
                     copy.apply(change).unwrap();
                 }
                 finished.push((changes, digest, before.next_serial));
+                graph.set_revision(at.0);
+                copy.set_revision(at.0);
+                for earlier in &published {
+                    what_differs_has_changed(earlier, &graph)?;
+                    what_differs_has_changed(earlier, &copy)?;
+                }
+                published.push(graph.clone());
             }
             None => {
                 prop_assert!(end == End::Abandon || !twin.complete());

@@ -212,7 +212,7 @@ pub async fn answer(context: &Context, mut payload: Payload) -> Result<HttpRespo
         limits: &limits,
     };
     if sent.checks.len() > LENGTHY {
-        context.sender.make_way();
+        context.worker.sender.make_way();
     }
     let is_done = |done: &Done| done.count == sent.checks.len();
     let mut ahead = Ahead::new(&sent, by);

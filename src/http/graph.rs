@@ -16,14 +16,15 @@ use uuid::Uuid;
 use super::connection::sender::Sender;
 use super::parameters::Parameters;
 use super::problem::{Problem, internal};
+use super::remembered::{Fresh, Remembered};
 use super::{Context, GRAPH_REVISION, State, auth, keys, operation, target, wire};
 use crate::access::{Permission, View, Who};
 use crate::graph::{self, Graph};
 use crate::limits::Limits;
 use crate::model::{Kind, Revision, Time};
 use crate::query::{
-    self, Answer, Budget, Code, ExplainedStep, Explanation, IncludeTree, Plan, Position, Prepared, QueryError, Spent,
-    Statements,
+    self, Answer, Budget, Code, ExplainedStep, Explanation, IncludeTree, MadeOf, Plan, Position, Prepared, QueryError,
+    Spent, Statements,
 };
 use crate::selector;
 use crate::selector::ast::{Format, Head, Include, Selector};
@@ -54,6 +55,8 @@ struct Question {
     signed: bool,
     explain: bool,
     after: Option<Position>,
+    /// The revision at which the same was asked before.
+    seen: Option<Revision>,
     request_id: CompactString,
 }
 
@@ -87,6 +90,16 @@ struct Answered {
     tag: Option<Revision>,
     /// The cursor of what comes after, if anything does.
     next: Option<String>,
+    worth: Worth,
+}
+
+/// What an answer is worth to those who ask for it again.
+enum Worth {
+    Nothing,
+    /// To be known if it is asked once more.
+    Noting,
+    /// It was asked before, and what it is made of has not changed since.
+    Keeping(MadeOf),
 }
 
 pub async fn read(context: &Context) -> Result<HttpResponse, Problem> {
@@ -97,10 +110,22 @@ pub async fn read(context: &Context) -> Result<HttpResponse, Problem> {
     {
         return Box::pin(operation::answer(context, None, raw.clone())).await;
     }
+    let key = auth::bearer(context).map(|token| context.worker.remembered.borrow().key(sent, token));
+    let known = key.filter(|key| context.worker.remembered.borrow().has(*key));
     let (graph, who) = auth::enter(context).await?;
+    if let Some(key) = known {
+        let found = context.worker.remembered.borrow_mut().find(key, sent, &who, &graph);
+        if let Some(body) = found {
+            context.state.metrics.remembered.inc();
+            let mut response = HttpResponse::Ok();
+            response.insert_header((GRAPH_REVISION, graph.revision()));
+            response.insert_header((header::CONTENT_TYPE, super::JSON));
+            return Ok(response.body(body));
+        }
+    }
     let raw = split.map_err(|error| Problem::from(error).beneath(sent))?;
     let limits = context.limits();
-    let known = context.statements.borrow_mut().find(&raw.selector);
+    let known = context.worker.statements.borrow_mut().find(&raw.selector);
     let (asked, format, is_canonical) = match known {
         Some(found) => (Some(Asked::Prepared(found.query)), found.format, found.is_canonical),
         None => {
@@ -164,6 +189,7 @@ pub async fn read(context: &Context) -> Result<HttpResponse, Problem> {
     };
     let revision = graph.revision();
     let profile = who.principal.profile;
+    let asker = key.map(|key| (key, who.clone()));
     // A cursor goes on wherever the first page began: it is sent without `i`.
     let onward = (!wrap && asked.has_index()).then(|| {
         let suffix = if format == Some(Format::Json) { ".json" } else { "" };
@@ -181,10 +207,11 @@ pub async fn read(context: &Context) -> Result<HttpResponse, Problem> {
         signed,
         explain,
         after,
+        seen: key.and_then(|key| context.worker.remembered.borrow().seen(key)),
         request_id: context.request_id.clone(),
     };
     // On this thread if it is short, else beside the workers; it is moved only then.
-    let answered = match question.begin(asked, format, &context.statements, &context.sender) {
+    let answered = match question.begin(asked, format, &context.worker.statements, &context.worker.sender) {
         Ok(answered) => {
             // Nothing waits for a signature with a graph in its hands.
             drop(question);
@@ -213,6 +240,7 @@ pub async fn read(context: &Context) -> Result<HttpResponse, Problem> {
         response.insert_header((header::ETAG, tag));
     }
     let mut body = answered.body;
+    let mut is_all = true;
     if let Some(cursor) = answered.next {
         if wrap {
             // The answer ends in `}`: the cursor goes in before it.
@@ -221,6 +249,7 @@ pub async fn read(context: &Context) -> Result<HttpResponse, Problem> {
             body.extend_from_slice(cursor.as_bytes());
             body.extend_from_slice(b"\"}");
         } else {
+            is_all = false;
             response.insert_header((
                 header::LINK,
                 format!("<{}>; rel=\"next\"", next_target(context, &onward, &cursor)),
@@ -228,6 +257,22 @@ pub async fn read(context: &Context) -> Result<HttpResponse, Problem> {
         }
     }
     response.insert_header((header::CONTENT_TYPE, super::JSON));
+    if let Some((key, who)) = asker.filter(|_| is_all) {
+        let mut remembered = context.worker.remembered.borrow_mut();
+        if !matches!(answered.worth, Worth::Nothing) {
+            remembered.saw(key, revision);
+        }
+        if let Worth::Keeping(made_of) = answered.worth {
+            let fresh = Fresh {
+                target: sent,
+                who: &who,
+                revision,
+                made_of,
+                body: &body,
+            };
+            remembered.keep(key, fresh);
+        }
+    }
     Ok(response.body(body))
 }
 
@@ -367,6 +412,7 @@ impl Question {
                 body: explained(&explanation),
                 tag: None,
                 next: None,
+                worth: Worth::Nothing,
             });
         }
         let one = plan.names_one();
@@ -377,10 +423,12 @@ impl Question {
                 } else {
                     count.to_string()
                 };
+                let worth = self.worth(plan, tree, body.len());
                 Ok(Answered {
                     body: body.into_bytes(),
                     tag: None,
                     next: None,
+                    worth,
                 })
             }
             Answer::Page { nodes, next } => {
@@ -401,6 +449,7 @@ impl Question {
                         body,
                         tag: None,
                         next: None,
+                        worth: Worth::Nothing,
                     });
                 }
                 let body = self.list(&nodes, &view, tree, budget, one && !self.wrap)?;
@@ -409,8 +458,21 @@ impl Question {
                     cursors.seal(&position, &self.bound(), self.who.principal)
                 };
                 let next = next.map(seal);
-                Ok(Answered { body, tag, next })
+                let worth = self.worth(plan, tree, body.len());
+                Ok(Answered { body, tag, next, worth })
             }
+        }
+    }
+
+    /// What names one thing is found as fast as an answer that is remembered.
+    fn worth(&self, plan: &Plan, tree: &IncludeTree, bytes: usize) -> Worth {
+        if self.signed || plan.names_one() || bytes > Remembered::LONGEST || !self.who.sees_by_kind() {
+            return Worth::Nothing;
+        }
+        let made_of = MadeOf::new(plan, tree);
+        match self.seen {
+            Some(seen) if !made_of.has_changed(&self.graph, seen) => Worth::Keeping(made_of),
+            _ => Worth::Noting,
         }
     }
 
@@ -488,6 +550,7 @@ impl Question {
             body,
             tag: None,
             next: None,
+            worth: Worth::Nothing,
         })
     }
 }
@@ -679,6 +742,7 @@ mod tests {
             signed: false,
             explain,
             after: None,
+            seen: None,
             request_id: "r-1".into(),
         };
         let logged = |text: &str, explain, slow| {
@@ -757,6 +821,7 @@ mod tests {
                 signed: false,
                 explain: false,
                 after: None,
+                seen: None,
                 request_id: CompactString::default(),
             };
             let asked = Asked::Parsed(selector::parse(selector, &limits).expect("a selector"));

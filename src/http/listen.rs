@@ -1,6 +1,5 @@
 //! The server: workers that take connections and give what comes on them to `dispatch`.
 
-use std::cell::RefCell;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::rc::Rc;
@@ -17,8 +16,7 @@ use super::connection::Connection;
 use super::connection::sender::Sender;
 use super::connection::together::Ring;
 use super::connection::watch::Watch;
-use super::{State, dispatch};
-use crate::query::Statements;
+use super::{State, Worker, dispatch};
 
 /// Between two requests of a connection.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
@@ -50,15 +48,12 @@ pub fn server(state: Arc<State>, listener: TcpListener, workers: usize) -> io::R
     let stopping = builder.graceful_shutdown_signal();
     let builder = builder.listen("seatgraph", listener, move || {
         let sender = Rc::new(Sender::new(Ring::new()));
+        let worker = Rc::new(Worker::new(&state.options.limits, workers, Rc::clone(&sender)));
         let watch = Rc::new(Watch::default());
         let stopping = stopping.clone();
         // No `App`: its router, which decodes every path to compare it, would have nothing to choose from.
         let state = Arc::clone(&state);
-        let statements = Rc::new(RefCell::new(Statements::new(&state.options.limits)));
-        let answers = Rc::clone(&sender);
-        let answer = fn_service(move |request| {
-            dispatch(Arc::clone(&state), Rc::clone(&statements), Rc::clone(&answers), request)
-        });
+        let answer = fn_service(move |request| dispatch(Arc::clone(&state), Rc::clone(&worker), request));
         let http = HttpService::build()
             .graceful_shutdown_signal(move || {
                 let stopping = stopping.clone();

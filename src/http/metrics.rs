@@ -62,6 +62,7 @@ pub struct Metrics {
     checks_refused: Counter<u64, AtomicU64>,
     pub check_events_lost: Counter<u64, AtomicU64>,
     pub refusals_not_told: Counter<u64, AtomicU64>,
+    pub remembered: Counter<u64, AtomicU64>,
 }
 
 impl Metrics {
@@ -105,6 +106,12 @@ impl Metrics {
             "Refused consumptions that were answered and not stored as events, since their consumer had too many",
             refusals_not_told.clone(),
         );
+        let remembered = Counter::default();
+        registry.register(
+            "answers_remembered",
+            "Selectors that were answered with the bytes of an earlier answer, which was still right",
+            remembered.clone(),
+        );
         registry.register_collector(Box::new(EngineCollector(engine)));
         let classes = |route: &'static str| {
             ["1xx", "2xx", "3xx", "4xx", "5xx"]
@@ -120,6 +127,7 @@ impl Metrics {
             checks_refused: outcome("refused"),
             check_events_lost,
             refusals_not_told,
+            remembered,
             registry,
             panics,
         }

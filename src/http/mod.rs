@@ -33,6 +33,7 @@ pub mod passwords;
 mod places;
 pub mod problem;
 mod refusals;
+mod remembered;
 mod removal;
 pub mod schema;
 pub mod signing;
@@ -78,6 +79,7 @@ use self::parameters::Parameters;
 use self::passwords::Hashing;
 use self::places::{Places, Shares};
 use self::problem::{Problem, internal};
+use self::remembered::Remembered;
 use self::signing::{Setup, Signer};
 use self::unread::Unread;
 use crate::access::Who;
@@ -279,13 +281,32 @@ impl Caller {
     }
 }
 
+/// What one worker has for all of its requests. Borrowed between awaits only.
+struct Worker {
+    /// What it has prepared.
+    statements: RefCell<Statements>,
+    /// Answers it may give again.
+    remembered: RefCell<Remembered>,
+    /// Answers that have yet to leave.
+    sender: Rc<Sender>,
+}
+
+impl Worker {
+    /// One of so many.
+    fn new(limits: &Limits, workers: usize, sender: Rc<Sender>) -> Self {
+        let bytes = limits.remembered_bytes as usize / workers.max(1);
+        Self {
+            statements: RefCell::new(Statements::new(limits)),
+            remembered: RefCell::new(Remembered::new(bytes)),
+            sender,
+        }
+    }
+}
+
 /// What a handler is given.
 pub struct Context {
     pub state: Arc<State>,
-    /// What this worker has prepared. Borrowed between awaits only.
-    pub statements: Rc<RefCell<Statements>>,
-    /// Answers of this worker that have yet to leave.
-    sender: Rc<Sender>,
+    worker: Rc<Worker>,
     /// The target had a `#`, and `request` has nothing of what came behind it.
     is_cut: bool,
     /// Who asks, once that is known.
@@ -390,13 +411,8 @@ impl Context {
 }
 
 /// Every request comes here. A panic in a handler is answered 500, counted, and ends nothing else.
-async fn dispatch(
-    state: Arc<State>,
-    statements: Rc<RefCell<Statements>>,
-    sender: Rc<Sender>,
-    mut request: Request,
-) -> Result<HttpResponse, Infallible> {
-    sender.begin();
+async fn dispatch(state: Arc<State>, worker: Rc<Worker>, mut request: Request) -> Result<HttpResponse, Infallible> {
+    worker.sender.begin();
     let started = Instant::now();
     let mut payload = request.take_payload();
     let body = Body::of(&request, &payload);
@@ -412,8 +428,7 @@ async fn dispatch(
     let request_id = state.request_ids.of(request.headers());
     let context = Context {
         state,
-        statements,
-        sender,
+        worker,
         is_cut: under_way.as_ref().is_some_and(UnderWay::has_fragment),
         caller: Cell::default(),
         has_written: Cell::default(),
@@ -433,7 +448,7 @@ async fn dispatch(
     })
     .await;
     if waited {
-        context.sender.waited();
+        context.worker.sender.waited();
     }
     let mut response = match answered {
         Ok(Ok(response)) => response,
