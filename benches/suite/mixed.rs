@@ -1,5 +1,5 @@
-//! What one load costs another: checks beside writers at half of their full rate, and consumptions beside a slow reader, a
-//! large import and a backup.
+//! What one load costs another: checks beside writers at half of their full rate, and consumptions beside a slow reader, slow
+//! queries, a large import and a backup.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -15,7 +15,7 @@ use super::pace::{Until, paced};
 use super::reads::CONNECTIONS;
 use super::results::{self, Results};
 use super::samples::Samples;
-use super::stream::post;
+use super::stream::{Stream, post, send};
 use super::support::{BINARY, Server, TOKEN};
 use super::world::World;
 use super::writes::{create, full_rate, requests};
@@ -90,10 +90,10 @@ fn beside_others(world: &World, server: &Server, asked: &Asked, results: &mut Re
     };
     let clones = || server.metrics().value("seatgraph_graph_clones_total");
     let before = clones();
-    let mut runs: [Vec<Figures>; 4] = Default::default();
+    let mut runs: [Vec<Figures>; 5] = Default::default();
     for _ in 0..asked.rounds {
         runs[0].push(consume());
-        for (at, other) in [slow_reader as fn(&Server) -> Beside, import, backup]
+        for (at, other) in [slow_reader as fn(&Server) -> Beside, slow_queries, import, backup]
             .into_iter()
             .enumerate()
         {
@@ -107,6 +107,7 @@ fn beside_others(world: &World, server: &Server, asked: &Asked, results: &mut Re
     let names = [
         "consume alone",
         "consume beside a slow reader",
+        "consume beside slow queries",
         "consume beside an import",
         "consume beside a backup",
     ];
@@ -118,7 +119,7 @@ fn beside_others(world: &World, server: &Server, asked: &Asked, results: &mut Re
         "ours",
         world.size,
         &[("count", clones() - before)],
-        "in the runs beside a slow reader, an import and a backup",
+        "in the runs beside a slow reader, slow queries, an import and a backup",
     );
 }
 
@@ -166,6 +167,22 @@ fn slow_reader(server: &Server) -> Beside {
         let mut some = vec![0; 65536];
         while !stopped.load(Relaxed) && stream.read(&mut some).is_ok_and(|read| read > 0) {
             std::thread::sleep(Duration::from_millis(50));
+        }
+    })
+}
+
+/// One after the other, each through every user there is: it holds a graph all the while.
+fn slow_queries(server: &Server) -> Beside {
+    let port = server.port;
+    Beside::new(None, move |stopped| {
+        let mut stream = Stream::open(port);
+        let tests: Vec<_> = (0..12)
+            .map(|number| format!("@displayName~'*a*e*{number}*z*'"))
+            .collect();
+        let target = format!("/graph/Profile[{}]{{count}}", tests.join("%20or%20"));
+        let request = send("GET", &target, None, "");
+        while !stopped.load(Relaxed) {
+            stream.ask(&request, "\"Long\"");
         }
     })
 }

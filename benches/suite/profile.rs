@@ -45,7 +45,7 @@ pub fn run(_asked: &Asked) {
     fs::create_dir_all(&folder).expect("a folder for the profiles");
     let world = World::ready(SIZE);
     let database = copy(&world.database);
-    let server = Server::forgetful(&database);
+    let server = Server::start_with(&database, super::ANEW);
     let samples = Samples::take(&world, &server);
     consumers::import(&server);
     let package = package(&server, &samples);

@@ -181,7 +181,7 @@ pub fn all(results: &Results) -> Vec<Promise> {
         Bound::AtMost(2.0),
         times,
     );
-    for other in ["a slow reader", "an import", "a backup"] {
+    for other in ["a slow reader", "slow queries", "an import", "a backup"] {
         let beside = value(&format!("consume beside {other}"), "ours", "p99_ms");
         let times = ratio(beside, value("consume alone", "ours", "p99_ms"));
         promise(

@@ -85,12 +85,8 @@ impl Server {
         Self::start_with(database, &[])
     }
 
-    /// One that makes every answer anew: a load asks for the same few again and again, and is to measure more than that.
-    pub fn forgetful(database: &Path) -> Self {
-        Self::start_with(database, &[("SEATGRAPH_LIMITS__REMEMBERED_BYTES", "1")])
-    }
-
-    fn start_with(database: &Path, settings: &[(&str, &str)]) -> Self {
+    /// With settings, as variables.
+    pub fn start_with(database: &Path, settings: &[(&str, &str)]) -> Self {
         let port = free_port();
         let child = Command::new(BINARY)
             .args(["serve", "--listen", &format!("127.0.0.1:{port}"), "--database"])

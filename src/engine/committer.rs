@@ -81,7 +81,7 @@ enum Ran {
 
 impl Committer {
     pub(super) fn new(shared: Arc<Shared>, storage: Box<dyn Storage>, replays: Replays, options: Options) -> Self {
-        let copies = Copies::new(shared.clone());
+        let copies = Copies::new(shared.clone(), options.keeping);
         Self {
             shared,
             storage,

@@ -69,6 +69,7 @@ struct Counters {
     panics: AtomicU64,
     copies_cloned: AtomicU64,
     copies_held: AtomicU64,
+    copies: AtomicU64,
     spent: Arc<phases::Spent>,
 }
 
@@ -82,6 +83,8 @@ pub struct Options {
     pub replay_bytes: usize,
     /// A batch that takes longer leaves a line in the log.
     pub slow: Option<Duration>,
+    /// How long copies that slow readers made necessary are kept for the next of them.
+    pub keeping: Duration,
     /// Asked of the graph as each commit leaves it, for the commit to remember.
     pub whose: fn(&Graph, &[Change]) -> Whose,
     /// Asked the same, for the events that are kept with the commit beside those that were told.
@@ -98,6 +101,7 @@ impl Default for Options {
             batch: 256,
             replay_bytes: 64 * 1024 * 1024,
             slow: None,
+            keeping: Duration::from_secs(10),
             whose: |_, _| Whose::default(),
             events: |_, _, _, _, _| (),
         }
@@ -216,9 +220,11 @@ pub struct Health {
     pub commits: u64,
     pub full: u64,
     pub panics: u64,
-    /// Copies of the graph made because a slow reader held the other one, and those such readers still hold.
+    /// Copies of the graph made because a slow reader held the one that was to be changed, and those such readers still hold.
     pub copies_cloned: u64,
     pub copies_held: u64,
+    /// Copies in memory: the published one, the one to be changed next, and those.
+    pub copies: u64,
     /// What the batches took since the start, by what it went to.
     pub spent: [(Phase, Duration); Phase::ALL.len()],
 }
@@ -433,6 +439,7 @@ impl Engine {
             panics: count(&counters.panics),
             copies_cloned: count(&counters.copies_cloned),
             copies_held: count(&counters.copies_held),
+            copies: count(&counters.copies),
             spent: Phase::ALL.map(|phase| (phase, counters.spent.get(phase))),
         }
     }

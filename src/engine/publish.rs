@@ -1,6 +1,7 @@
 //! The two copies of the graph: the published one, which readers share and nobody changes, and the writer's, one batch behind
 //! until it has replayed that batch. Whatever waiting, copying and freeing there is falls on the writer.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -54,29 +55,46 @@ impl Published {
 /// cheaper of the two.
 const PATIENCE: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(250));
 
+/// A spare copy is brought up to date over no more changes than this share of the graph's entities: making one anew is cheaper
+/// then. Of small graphs over so many in any case.
+const FURTHEST_BEHIND: (usize, usize) = (16, 1000);
+
 /// The writer's side.
+///
+/// Beside the published copy there is one to be changed next, and a spare one for each reader that was slow at the same time as
+/// others: they take turns, each brought up to date when its reader has gone, until none was wanted for a while.
 pub(super) struct Copies {
     shared: Arc<Shared>,
-    /// The copy that was published before, which readers may still hold; ours alone when `ready`.
+    /// The one to be changed next, which readers may still hold; ours alone when `ready`.
     copy: Option<Arc<Graph>>,
-    /// What is published and not yet in `copy`.
-    behind: Vec<Commit>,
-    /// Given up to readers that held them. Kept until those are gone, so that no reader pays for freeing a graph.
+    spare: Vec<Arc<Graph>>,
+    /// What is published and not yet in all of those, in order, and how many changes that is.
+    behind: VecDeque<Commit>,
+    changes: usize,
+    /// Given up, and held by readers. Kept until those are gone, so that no reader pays for freeing a graph.
     held: Vec<Arc<Graph>>,
     published_at: Instant,
     patience: Duration,
+    /// When a reader held the copy that was to be changed.
+    wanted_at: Instant,
+    /// How long spare copies are kept after that.
+    keeping: Duration,
 }
 
 impl Copies {
-    pub(super) fn new(shared: Arc<Shared>) -> Self {
+    pub(super) fn new(shared: Arc<Shared>, keeping: Duration) -> Self {
         let (patience, _) = PATIENCE;
         Self {
             shared,
             copy: None,
-            behind: Vec::new(),
+            spare: Vec::new(),
+            behind: VecDeque::new(),
+            changes: 0,
             held: Vec::new(),
             published_at: Instant::now(),
             patience,
+            wanted_at: Instant::now(),
+            keeping,
         }
     }
 
@@ -99,7 +117,8 @@ impl Copies {
                 .counters
                 .copies_cloned
                 .fetch_add(u64::from(self.copy.is_some()), Ordering::Relaxed);
-            self.held.extend(self.copy.take());
+            self.spare.extend(self.copy.take());
+            self.wanted_at = Instant::now();
             self.make();
         }
         self.current()
@@ -111,27 +130,42 @@ impl Copies {
         graph.ok_or_else(|| Broken("the working copy is shared".to_owned()))
     }
 
-    /// Replays what is behind, if no reader holds the copy any more. Says whether the copy is ready.
+    /// Brings every copy up to date that no reader holds any more. Says whether there is one to change.
     pub(super) fn catch_up(&mut self) -> Result<bool, Broken> {
-        let Some(graph) = self.copy.as_mut().and_then(Arc::get_mut) else {
-            return Ok(false);
-        };
+        if let Some(copy) = &mut self.copy
+            && Arc::get_mut(copy).is_none()
+            && let Some(at) = self.spare.iter_mut().position(|spare| Arc::get_mut(spare).is_some())
+        {
+            std::mem::swap(copy, &mut self.spare[at]);
+            self.wanted_at = Instant::now();
+        }
         if mutant("stay-behind") {
-            self.behind.clear();
+            self.forget_behind();
         }
-        for commit in self.behind.drain(..) {
-            play(graph, &commit)?;
+        let mut is_ready = false;
+        for (at, copy) in self.copy.iter_mut().chain(&mut self.spare).enumerate() {
+            let Some(graph) = Arc::get_mut(copy) else { continue };
+            let from = self
+                .behind
+                .partition_point(|commit| commit.revision <= graph.revision());
+            for commit in self.behind.range(from..) {
+                play(graph, commit)?;
+            }
+            is_ready |= at == 0;
         }
-        Ok(true)
+        self.forget_played();
+        Ok(is_ready && self.copy.is_some())
     }
 
     fn is_ready(&mut self) -> bool {
-        self.behind.is_empty() && self.copy.as_mut().and_then(Arc::get_mut).is_some()
+        let last = self.behind.back().map_or(0, |commit| commit.revision);
+        let graph = self.copy.as_mut().and_then(Arc::get_mut);
+        graph.is_some_and(|graph| graph.revision() >= last)
     }
 
     /// Whether there is still something to do when there is nothing to write.
     pub(super) fn is_idle(&self) -> bool {
-        self.behind.is_empty() && self.held.is_empty()
+        self.behind.is_empty() && self.spare.is_empty() && self.held.is_empty()
     }
 
     /// Makes the second copy after the start.
@@ -139,6 +173,7 @@ impl Copies {
         if self.copy.is_none() {
             self.make();
         }
+        self.tidy();
     }
 
     fn make(&mut self) {
@@ -147,7 +182,7 @@ impl Copies {
         let (least, most) = PATIENCE;
         self.patience = start.elapsed().clamp(least, most);
         self.copy = Some(Arc::new(graph));
-        self.behind.clear();
+        self.forget_played();
     }
 
     /// Throws the working copy away and makes it again from the published one and what was decided since.
@@ -160,27 +195,61 @@ impl Copies {
 
     pub(super) fn discard(&mut self) {
         self.copy = None;
-        self.behind.clear();
     }
 
-    /// Readers see the working copy from now on; the other one is behind by these commits.
+    /// Readers see the working copy from now on; the other ones are behind by these commits.
     pub(super) fn publish(&mut self, commits: &mut Vec<Commit>) {
         if let Some(graph) = self.copy.take() {
             self.copy = Some(self.shared.published.swap(graph));
-            self.behind.append(commits);
+            self.changes += commits.iter().map(|commit| commit.changes.len()).sum::<usize>();
+            self.behind.extend(commits.drain(..));
             self.published_at = Instant::now();
         }
     }
 
-    /// Frees copies no reader holds any more.
+    /// Of what all copies have.
+    fn forget_played(&mut self) {
+        let copies = self.copy.iter().chain(&self.spare);
+        let Some(oldest) = copies.map(|copy| copy.revision()).min() else {
+            return self.forget_behind();
+        };
+        while let Some(commit) = self.behind.pop_front_if(|commit| commit.revision <= oldest) {
+            self.changes -= commit.changes.len();
+        }
+    }
+
+    fn forget_behind(&mut self) {
+        self.behind.clear();
+        self.changes = 0;
+    }
+
+    /// Gives up copies that are too far behind or that nobody wanted for long, and frees those no reader holds any more.
     pub(super) fn tidy(&mut self) {
+        if !self.spare.is_empty() {
+            let (share, least) = FURTHEST_BEHIND;
+            let furthest = self.copy.as_ref().map_or(0, |copy| copy.len() / share).max(least);
+            if self.wanted_at.elapsed() >= self.keeping {
+                self.held.append(&mut self.spare);
+            }
+            // A free one is up to date, and the one to be changed next was published last: an older one holds these up.
+            let newest = self.copy.as_ref().map_or(Revision::MAX, |copy| copy.revision());
+            while self.changes > furthest
+                && let Some(at) = self.spare.iter().position(|copy| copy.revision() < newest)
+            {
+                self.held.push(self.spare.swap_remove(at));
+                self.forget_played();
+            }
+            self.forget_played();
+        }
         if !self.held.is_empty() {
             self.held.retain(|copy| Arc::strong_count(copy) > 1);
         }
-        self.shared
-            .counters
-            .copies_held
-            .store(self.held.len() as u64, Ordering::Relaxed);
+        let counters = &self.shared.counters;
+        let is_held = |copy: &&Arc<Graph>| Arc::strong_count(copy) > 1;
+        let held = self.held.len() + self.spare.iter().filter(is_held).count();
+        let copies = 1 + usize::from(self.copy.is_some()) + self.spare.len() + self.held.len();
+        counters.copies_held.store(held as u64, Ordering::Relaxed);
+        counters.copies.store(copies as u64, Ordering::Relaxed);
     }
 }
 

@@ -342,7 +342,7 @@ fn the_copies_are_never_shared_with_who_writes_them() {
                 assert_eq!(leases(&graph).len() as u64, graph.revision() - 1);
             })
         });
-        let mut copies = Copies::new(shared.clone());
+        let mut copies = Copies::new(shared.clone(), Duration::ZERO);
         for (revision, who) in [(2, "ann"), (3, "bob")] {
             let graph = copies.working().expect("a working copy");
             assert_eq!(graph.revision(), revision - 1, "it decides on a copy that is behind");

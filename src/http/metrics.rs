@@ -173,10 +173,15 @@ impl Collector for EngineCollector {
             (graph.len(), graph.relation_count(), graph.revision())
         };
         let health = self.0.health();
-        let gauges: [(&str, &str, i64); 7] = [
+        let gauges: [(&str, &str, i64); 8] = [
             ("graph_entities", "Entities in the published graph", entities as i64),
             ("graph_relations", "Relations in the published graph", relations as i64),
             ("graph_revision", "Revision of the published graph", revision as i64),
+            (
+                "graph_copies",
+                "Copies of the graph in memory: two, and more while slow readers hold some of them",
+                health.copies as i64,
+            ),
             (
                 "write_queue_length",
                 "Writes that wait for the committer",

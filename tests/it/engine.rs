@@ -486,6 +486,38 @@ fn a_slow_reader_costs_the_writer_a_copy_and_sees_nothing_of_it() {
     assert_eq!(world.engine.snapshot().check(), Ok(()));
 }
 
+/// Each has the graph in its hands when the next one takes it.
+#[test]
+fn slow_readers_one_after_the_other_cost_one_copy() {
+    for keeping in [Duration::from_secs(60), Duration::ZERO] {
+        let world = world(Options {
+            keeping,
+            ..Options::default()
+        });
+        assert!(world.act(Act::CreateOrganization(1)).is_ok());
+        let mut reader = world.engine.snapshot();
+        for n in 2..60 {
+            let seen = (reader.digest(), reader.revision());
+            for n in [2 * n, 2 * n + 1] {
+                assert!(world.act(Act::CreateOrganization(n)).is_ok());
+            }
+            let next = world.engine.snapshot();
+            assert_eq!(
+                (reader.digest(), reader.revision(), reader.check()),
+                (seen.0, seen.1, Ok(()))
+            );
+            reader = next;
+        }
+        let cloned = world.engine.health().copies_cloned;
+        assert!(if keeping.is_zero() { cloned > 10 } else { cloned == 1 }, "{cloned}");
+        drop(reader);
+        if keeping.is_zero() {
+            world.until("the copies are freed", |world| world.engine.health().copies == 2);
+        }
+        assert_eq!(world.engine.snapshot().check(), Ok(()));
+    }
+}
+
 /// Two entities are always changed together; a reader never sees one of them alone.
 #[test]
 fn readers_see_whole_commits_only() {
