@@ -61,6 +61,15 @@ pub struct Filters {
     pub within: Option<Uuid>,
 }
 
+impl Filters {
+    /// Could a license of this organization fit? What is another's is passed over before it costs a look: else whoever fills that
+    /// up keeps from a user they share what this one gave it.
+    pub(super) fn admits(&self, organization: Node<'_>) -> bool {
+        let asked = [self.owner_organization, self.within];
+        self.owner_user.is_none() && asked.into_iter().flatten().all(|id| id == organization.id)
+    }
+}
+
 /// How a consumer comes to a license.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Path<'g> {
@@ -154,6 +163,7 @@ pub fn item<'g>(graph: &'g Graph, name: &str) -> Option<Node<'g>> {
 /// that has a million would hold up a worker, or the committer and everybody's writes with it. Beyond it the answer is no
 /// (`tooManyLicenses`) rather than the best of the first so many: the lease or the reservation it has may be on another, and
 /// it would take a second seat. Whoever has more names a license, which is found without a search, or an entitlement.
+/// What the filters leave out is walked past, and not counted.
 pub const LOOKED_AT: usize = 10_000;
 
 /// What the decisions of one request may still look at, all of them together: each alone is bounded, and a request has a hundred.
@@ -321,8 +331,7 @@ fn gather<'g>(
             }
         }
         for license in profile.graph().matching(entitlement) {
-            budget.spend()?;
-            if let Some(item) = fitting(license, items, filters, &mut budget)? {
+            if let Some(item) = looked_at(license, items, filters, &mut budget)? {
                 found.push(candidate(license, item, path, profile, now));
             }
         }
@@ -333,8 +342,7 @@ fn gather<'g>(
         each.map(|(at, known)| (known.license, at)).collect()
     };
     for (assignment, license) in granting(profile, now) {
-        budget.spend()?;
-        let Some(item) = fitting(license, items, filters, &mut budget)? else {
+        let Some(item) = looked_at(license, items, filters, &mut budget)? else {
             continue;
         };
         let path = Path::Assignment(assignment);
@@ -351,10 +359,15 @@ fn gather<'g>(
             }
         }
     }
-    for set in sets::of_profile(profile, now, |looks| budget.spend_all(looks))? {
+    let sets = sets::of_profile(
+        profile,
+        now,
+        |organization| filters.admits(organization),
+        |looks| budget.spend_all(looks),
+    )?;
+    for set in sets {
         for (license, _) in set.hop(Hop::forward(sets::FOR_SET), None) {
-            budget.spend()?;
-            let Some(item) = fitting(license, items, filters, &mut budget)? else {
+            let Some(item) = looked_at(license, items, filters, &mut budget)? else {
                 continue;
             };
             if let Entry::Vacant(free) = met.get_or_insert_with(|| all(found)).entry(license) {
@@ -365,10 +378,10 @@ fn gather<'g>(
     }
     let room = ruled::Room::new(profile, now);
     for ruled in ruled::rules(profile, now) {
-        budget.spend()?;
-        if !items.has(ruled.item) {
+        if !items.has(ruled.item) || !filters.admits(ruled.organization) {
             continue;
         }
+        budget.spend()?;
         for license in owned(ruled.organization, ruled.item, &mut budget)? {
             if fitting(license, items, filters, &mut budget)?.is_none() {
                 continue;
@@ -443,10 +456,36 @@ pub(super) fn fitting<'g>(
     filters: &Filters,
     budget: &mut Budget<'_>,
 ) -> Result<Option<Node<'g>>, Reason> {
-    let entitlement = license.parent(LICENSES);
-    if !entitlement.is_some_and(|entitlement| fits_entitlement(filters, entitlement)) {
+    match fits_license(filters, license) {
+        true => opened(license, items, budget),
+        false => Ok(None),
+    }
+}
+
+/// The same of a license that nobody looked at before: it costs a look, unless the filters leave out what it is in.
+pub(super) fn looked_at<'g>(
+    license: Node<'g>,
+    items: &Distinct<Node<'g>>,
+    filters: &Filters,
+    budget: &mut Budget<'_>,
+) -> Result<Option<Node<'g>>, Reason> {
+    if !fits_license(filters, license) {
         return Ok(None);
     }
+    budget.spend()?;
+    opened(license, items, budget)
+}
+
+fn fits_license(filters: &Filters, license: Node<'_>) -> bool {
+    let entitlement = license.parent(LICENSES);
+    entitlement.is_some_and(|entitlement| fits_entitlement(filters, entitlement))
+}
+
+fn opened<'g>(
+    license: Node<'g>,
+    items: &Distinct<Node<'g>>,
+    budget: &mut Budget<'_>,
+) -> Result<Option<Node<'g>>, Reason> {
     let Some(matching) = matching::of_license(license) else {
         return Ok(license.parent(OF_ITEM).filter(|item| items.has(*item)));
     };

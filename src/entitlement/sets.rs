@@ -30,7 +30,7 @@ const LISTS: [u8; 3] = [
 ];
 const OF_PROFILE: Rel = matching::properties_of(Kind::Profile);
 
-/// The sets a profile is in now, of all organizations it is in a group of.
+/// The sets a profile is in now, of those organizations it is in a group of that `is_meant` admits, and that any license is for.
 ///
 /// `look` is asked before each set is looked at, with how many looks that costs.
 ///
@@ -39,6 +39,7 @@ const OF_PROFILE: Rel = matching::properties_of(Kind::Profile);
 pub(super) fn of_profile<'g, E>(
     profile: Node<'g>,
     now: Time,
+    is_meant: impl Fn(Node<'g>) -> bool,
     mut look: impl FnMut(usize) -> Result<(), E>,
 ) -> Result<SmallVec<[Node<'g>; 4]>, E> {
     let mut found = SmallVec::new();
@@ -46,11 +47,14 @@ pub(super) fn of_profile<'g, E>(
         return Ok(found);
     }
     let tags = tags(profile);
-    for organization in organizations(profile, now).all() {
+    let organizations = organizations(profile, now);
+    for organization in organizations.all().iter().filter(|one| is_meant(**one)) {
         for (set, _) in organization.hop(Hop::forward(SETS), None) {
+            let opens_any = set.hop_count(Hop::forward(FOR_SET)) > 0;
             let texts = LISTS.iter().filter_map(|list| text(set, *list));
-            look(1 + matching::looks(texts.map(str::len).sum()))?;
-            if fits(set, &tags) {
+            let bytes = if opens_any { texts.map(str::len).sum() } else { 0 };
+            look(1 + matching::looks(bytes))?;
+            if opens_any && fits(set, &tags) {
                 found.push(set);
             }
         }
@@ -59,12 +63,17 @@ pub(super) fn of_profile<'g, E>(
 }
 
 /// The licenses of all those sets. `None`: there are more sets than may be visited.
-pub fn licenses<'g>(profile: Node<'g>, now: Time, mut visits: u64) -> Option<impl Iterator<Item = Node<'g>> + use<'g>> {
+pub fn licenses<'g>(
+    profile: Node<'g>,
+    now: Time,
+    is_meant: impl Fn(Node<'g>) -> bool,
+    mut visits: u64,
+) -> Option<impl Iterator<Item = Node<'g>>> {
     let look = |looks: usize| -> Result<(), ()> {
         visits = visits.checked_sub(looks as u64).ok_or(())?;
         Ok(())
     };
-    let sets = of_profile(profile, now, look).ok()?;
+    let sets = of_profile(profile, now, is_meant, look).ok()?;
     let licenses = sets.into_iter().flat_map(|set| set.hop(Hop::forward(FOR_SET), None));
     Some(licenses.map(|(license, _)| license))
 }

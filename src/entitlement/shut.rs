@@ -88,10 +88,12 @@ impl<'g> Search<'g, '_> {
 
     fn assignments(&mut self, items: &Distinct<Node<'g>>) -> Result<(), Reason> {
         for assignment in self.profile.graph().granting(self.profile) {
-            self.budget.spend()?;
-            let license = assignment.parent(select::BY_LICENSE);
+            let Some(license) = assignment.parent(select::BY_LICENSE) else {
+                continue;
+            };
+            let found = select::looked_at(license, items, self.filters, &mut self.budget)?;
             let is_over = lapse(select::start(&assignment), select::end(&assignment), self.now);
-            let Some((license, is_over)) = license.zip(is_over) else {
+            let Some((item, is_over)) = found.zip(is_over) else {
                 continue;
             };
             let words = match is_over {
@@ -99,9 +101,7 @@ impl<'g> Search<'g, '_> {
                 false => "the assignment that opens the license has not begun",
             };
             let why = why(words, smallvec![Rest::Node(assignment)]);
-            if let Some(item) = select::fitting(license, items, self.filters, &mut self.budget)? {
-                self.add(license, item, Path::Assignment(assignment), Rule::Assignment, &why);
-            }
+            self.add(license, item, Path::Assignment(assignment), Rule::Assignment, &why);
         }
         Ok(())
     }
@@ -132,7 +132,9 @@ impl<'g> Search<'g, '_> {
     /// What the rules of a group would open.
     fn rules(&mut self, group: Node<'g>, items: &Distinct<Node<'g>>, why: &Why<'g>) -> Result<(), Reason> {
         let organization = group.parent(ruled::GROUP_OF);
-        let organization = organization.filter(|organization| ruled::record(*organization, self.profile).is_none());
+        let organization = organization.filter(|organization| {
+            self.filters.admits(*organization) && ruled::record(*organization, self.profile).is_none()
+        });
         let Some(organization) = organization else {
             return Ok(());
         };
@@ -186,8 +188,7 @@ impl<'g> Search<'g, '_> {
             }
         }
         for license in self.profile.graph().matching(entitlement) {
-            self.budget.spend()?;
-            if let Some(item) = select::fitting(license, items, self.filters, &mut self.budget)? {
+            if let Some(item) = select::looked_at(license, items, self.filters, &mut self.budget)? {
                 each(self, license, item);
             }
         }

@@ -33,24 +33,21 @@ pub fn licenses<'g>(
     let mut seen: HashSet<Uuid, foldhash::fast::RandomState> = HashSet::default();
     let mut found = Vec::new();
     let mut visited = 0;
-    let is_within = |entitlement: Node<'_>| {
-        let owner = homes::owner(entitlement).map(|owner| owner.id);
-        consumer.within.is_none_or(|within| owner == Some(within))
-    };
+    // What is another's is not counted among what is visited either.
+    let is_meant = |owner: Node<'_>| consumer.within.is_none_or(|within| owner.id == within);
+    let is_within =
+        |entitlement: Node<'_>| consumer.within.is_none() || homes::owner(entitlement).is_some_and(is_meant);
     let ways = select::ways(profile, now);
     let open = ways.iter().filter(|(entitlement, _)| is_within(*entitlement));
     let by_way = open.flat_map(|(entitlement, _)| entitlement.hop(Hop::forward(select::LICENSES), None));
     let by_assignment = select::granting(profile, now).map(|(_, license)| license);
     let by_assignment = by_assignment.filter(|license| license.parent(select::LICENSES).is_some_and(&is_within));
     let by_rule = ruled::rules(profile, now);
-    let by_rule = by_rule.iter().filter(|ruled| {
-        let owner = ruled.organization.id;
-        consumer.within.is_none_or(|within| owner == within)
-    });
+    let by_rule = by_rule.iter().filter(|ruled| is_meant(ruled.organization));
     let by_rule = by_rule.flat_map(|ruled| ruled::licenses(ruled.organization, ruled.item));
     let by_way = by_way.map(|(license, _)| license);
     let by_way = by_way.filter(|license| !select::is_individual(license));
-    let by_set = sets::licenses(profile, now, limits.visited).ok_or_else(|| too_many(limits))?;
+    let by_set = sets::licenses(profile, now, is_meant, limits.visited).ok_or_else(|| too_many(limits))?;
     let by_set = by_set.filter(|license| license.parent(select::LICENSES).is_some_and(&is_within));
     let otherwise = by_way
         .chain(by_assignment)

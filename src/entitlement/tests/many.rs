@@ -105,11 +105,19 @@ fn long_lists_that_are_compared_are_looked_at() {
     let values =
         |list: &str| format!("License m matchProperty=tags matchValues={list} validFrom=0 active=true < ent editor");
     let set = |list: &str| format!("UserSet set name=set anyOf={list} < acme");
+    let of_set = |list: &str| {
+        format!(
+            "{}\nLicense s validFrom=0 active=true individual=true < ent editor set",
+            set(list)
+        )
+    };
     for (lines, expected) in [
         (values(&most), "tooManyLicenses"),
         (values(&half), "new lic 900"),
-        (set(&most), "tooManyLicenses"),
-        (set(&half), "new lic 900"),
+        (of_set(&most), "tooManyLicenses"),
+        (of_set(&half), "new lic 900"),
+        // A set that no license is for is not compared.
+        (set(&most), "new lic 900"),
         // A list of the item costs as much.
         (
             format!("{}\nProperty p key=tags value={half} < editor", values(&half)),
@@ -117,6 +125,69 @@ fn long_lists_that_are_compared_are_looked_at() {
         ),
     ] {
         check(&lines, &[("ann editor", expected)]);
+    }
+}
+
+/// What another organization has for a user they share costs a decision nothing that cannot end in it.
+#[test]
+fn what_is_anothers_is_not_looked_at() {
+    let lines = |number: usize, each: &dyn Fn(usize) -> String| (0..number).map(each).collect::<String>();
+    let more = select::LOOKED_AT + 10;
+    let license = |at: usize, item: &str| format!("License h{at} validFrom=0 active=true < hidden {item}\n");
+    let long = format!("[\"{}\"]", "x".repeat(256 * select::LOOKED_AT));
+    for road in [
+        // Seats of others' licenses, of this item and of another.
+        lines(more, &|at| {
+            format!(
+                "{}Assignment a{at} grantsAccess=true < h{at} ann\n",
+                license(at, "editor")
+            )
+        }),
+        lines(more, &|at| {
+            format!(
+                "{}Assignment a{at} grantsAccess=true < h{at} ann\n",
+                license(at, "viewer")
+            )
+        }),
+        // A set nobody could compare with, sets that are many, and one that very many licenses are for.
+        format!("UserSet set name=set anyOf={long} < rival\nLicense h validFrom=0 active=true < hidden viewer set\n"),
+        lines(more, &|at| format!("UserSet s{at} name=s{at} allOf=[\"x\"] < rival\n")),
+        format!(
+            "UserSet set name=set allOf=[\"a\"] < rival\nProperty tags key=AdminTags value=[\"a\"] < ann\n{}",
+            lines(more, &|at| format!(
+                "License h{at} validFrom=0 active=true < hidden editor set\n"
+            ))
+        ),
+        // What a rule of theirs opens, and where that may lie.
+        format!(
+            "AllocationRule rule < rcrew editor\n{}",
+            lines(more, &|at| license(at, "editor"))
+        ),
+        format!(
+            "AllocationRule rule < rcrew editor\n{}",
+            lines(more, &|at| format!("Entitlement e{at} < rival\n"))
+        ),
+    ] {
+        let rival = "
+            Organization rival name=Rival
+            ProfileGroup rcrew name=Rivals < rival
+            Membership ann rcrew
+            LicensedItem viewer name=viewer
+            Entitlement hidden < rival
+        ";
+        let over = "
+            License lic2 validFrom=0 active=true individual=true < ent viewer
+            Assignment over grantsAccess=true validUntil=0 < lic2 ann
+        ";
+        let world = World::new(&format!("{rival}{road}{over}"));
+        let name = road.get(..60).unwrap_or_default();
+        for words in [&["within=acme"][..], &["organization=acme"]] {
+            assert_eq!(world.check("ann", "editor", words), "yes lic 900", "{words:?} {name}");
+        }
+        // An explanation goes on to what is over.
+        let owned = Owned::new(&world, &["within=acme"]);
+        let (_, tried) = decision::explain(&world.graph, id("ann"), "viewer", &owned.wanted(), world.time());
+        assert!(tried.iter().any(|one| one.candidate.license.id == id("lic2")), "{name}");
     }
 }
 
