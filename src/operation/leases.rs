@@ -1,9 +1,10 @@
 //! Leases as a caller may see them: one's own, or with `Consumption.read` those of others, assignment by assignment, so that
-//! a page costs the same however many there are; of a bound token that asks for all, a look at each license of its organization
-//! besides. Those that have ended or were given back are none.
+//! a page costs the same however many there are; of a bound token that asks for all, or for a user who has very many, a look at
+//! each license of its organization besides. Those that have ended or were given back are none.
 
 use uuid::Uuid;
 
+use super::assigned;
 use super::merged::{List, Merged};
 use super::refusal::OperationError;
 use super::target::reached;
@@ -15,7 +16,6 @@ use crate::model::schema::{Hop, known};
 use crate::model::{Kind, Rel, RelationType, Serial, Time};
 use crate::query::{Code, QueryError};
 
-const ENTITLEMENTS: Rel = known(RelationType::OneToMany, Kind::Organization, Kind::Entitlement);
 const LEASES: Rel = known(RelationType::OneToMany, Kind::Assignment, Kind::Consumption);
 const BY_LICENSE: Rel = known(RelationType::OneToMany, Kind::License, Kind::Assignment);
 const BY_PROFILE: Rel = known(RelationType::OneToMany, Kind::Profile, Kind::Assignment);
@@ -47,11 +47,7 @@ pub struct Listed<'g> {
 
 /// The assignments of each of its licenses that has any, after a serial.
 fn of_organization<'g>(organization: Option<Node<'g>>, from: Serial) -> impl Iterator<Item = List<'g>> {
-    let entitlements = organization
-        .into_iter()
-        .flat_map(|one| one.hop(Hop::forward(ENTITLEMENTS), None));
-    let licenses = entitlements.flat_map(|(entitlement, _)| entitlement.hop(Hop::forward(select::LICENSES), None));
-    let licenses = licenses.map(|(license, _)| license);
+    let licenses = organization.into_iter().flat_map(assigned::licenses);
     let assigned = licenses.filter(|license| license.hop_count(Hop::forward(BY_LICENSE)) > 0);
     assigned.map(move |license| -> List<'g> {
         let assignments = license.hop(Hop::forward(BY_LICENSE), Some(from));
@@ -109,7 +105,13 @@ pub fn list<'g>(
     // From the end that has fewer of them, or both ends at once.
     let assignments: List<'g> = match (profile, license) {
         (Some(profile), Some(license)) => Box::new(graph.assignment(license, profile).into_iter()),
-        (Some(profile), None) => Box::new(profile.hop(Hop::forward(BY_PROFILE), Some(from)).map(|(node, _)| node)),
+        (Some(profile), None) => {
+            let bound = who.organization.and_then(|bound| graph.find(bound));
+            let within = bound.and_then(|bound| assigned::to(profile, bound, from, visits));
+            // A page of those of whom both ends have very many is cut by others' too.
+            let all = || Box::new(profile.hop(Hop::forward(BY_PROFILE), Some(from)).map(|(node, _)| node)) as List<'g>;
+            within.unwrap_or_else(all)
+        }
         (None, Some(license)) => Box::new(license.hop(Hop::forward(BY_LICENSE), Some(from)).map(|(node, _)| node)),
         // Of a bound token those of its organization's licenses: others' neither cost it anything nor cut its pages.
         (None, None) => match who.organization {

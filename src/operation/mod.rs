@@ -5,6 +5,7 @@
 pub mod allocation;
 pub mod arguments;
 mod assign;
+mod assigned;
 pub mod available;
 pub mod consume;
 mod consumers;

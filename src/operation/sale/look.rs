@@ -10,6 +10,7 @@ use crate::graph::{Graph, Node};
 use crate::limits::Limits;
 use crate::model::schema::{Hop, known, place};
 use crate::model::{Kind, Rel, RelationType, Serial, Time, Value};
+use crate::operation::assigned;
 use crate::operation::available;
 use crate::operation::consume::Consumer;
 use crate::operation::foreign;
@@ -247,7 +248,8 @@ pub fn list(
     let mut found = Vec::new();
     match (user, set) {
         (Some(user), _) => {
-            for (assignment, _) in user.hop(Hop::forward(BY_PROFILE), None) {
+            let assignments = assigned::to(user, site, 0, limits.visited);
+            for assignment in assignments.ok_or_else(|| Error::from(available::too_many(limits)))? {
                 let license = assignment.parent(BY_LICENSE);
                 if let Some(license) = license
                     && fits(license)?
