@@ -23,6 +23,7 @@ use crate::engine::{Idempotency, Reply, Write, WriteError, Written};
 use crate::error::Error;
 use crate::graph::{Graph, Transaction};
 use crate::limits::Limits;
+use crate::model::Time;
 use crate::operation::crud::{self, Deleted, IfMatch, Rest, Undeleted};
 use crate::selector::ast::Selector;
 
@@ -53,7 +54,8 @@ pub async fn delete(context: &Context, mut payload: Payload, raw: RawTarget) -> 
     );
     let removal = Removal::new(context, who, write, condition, told).await?;
     let (graph, who) = (context.state.engine.snapshot(), removal.who.clone());
-    let selector = rehearse(graph, who, selector, limits, dry_run)
+    let dry = dry_run.then(|| (removal.condition.clone(), context.state.engine.now()));
+    let selector = rehearse(graph, who, selector, limits, dry)
         .await
         .map_err(|problem| problem.beneath(&asked.text))?;
     let if_match = removal.condition.clone();
@@ -78,22 +80,22 @@ fn large<E>(error: WriteError<Undeleted<E>>) -> Result<Rest, WriteError<E>> {
 
 /// A DELETE on the published graph, up to where it would change something: one that is refused for its permission or for
 /// what its selector costs does not keep the committer, and all who wait for it, busy. What it found is looked for again
-/// in the transaction.
+/// in the transaction. `dry`: of a dry run, its condition and the time.
 async fn rehearse(
     graph: Arc<Graph>,
     who: Arc<Who>,
     selector: Selector,
     limits: Limits,
-    dry_run: bool,
+    dry: Option<(Option<IfMatch>, Time)>,
 ) -> Result<Selector, Problem> {
     let plan = crud::deletion(&selector, &View::new(&graph, &who), &limits)?;
-    if plan.names_one() && !dry_run {
+    if plan.names_one() && dry.is_none() {
         return Ok(selector);
     }
     beside(move || {
         let targets = crud::targets(&selector, &plan, &View::new(&graph, &who), &limits)?;
-        if dry_run {
-            crud::bound_dry_run(&graph, &targets, &limits)?;
+        if let Some((if_match, now)) = dry {
+            crud::rehearse(&graph, &who, &targets, if_match.as_ref(), &limits, now)?;
         }
         drop(graph);
         Ok(selector)

@@ -21,7 +21,7 @@ mod tests;
 mod told;
 
 pub use remove::Deleted;
-pub use steps::{Allows, Rest, Undeleted, bound_dry_run, delete, delete_found, delete_rest, step};
+pub use steps::{Allows, Rest, Undeleted, delete, delete_found, delete_rest, rehearse, step};
 pub use told::{Told, told};
 
 use std::collections::HashMap;

@@ -10,7 +10,7 @@ use crate::error::Error;
 use crate::event;
 use crate::graph::{Graph, Node, Transaction};
 use crate::model::schema::{Hop, RelationType, known};
-use crate::model::{End, Kind, Rel};
+use crate::model::{End, Kind, Rel, Time};
 use crate::operation::refusal::{InputError, Refusal};
 use crate::operation::{login, sale};
 
@@ -42,12 +42,12 @@ impl Target {
 
 /// All are asked before any goes: what is removed first may be what brought the next one into reach.
 pub(super) fn asked(
-    tx: &Transaction<'_>,
+    graph: &Graph,
     who: &Who,
     targets: &[Uuid],
     if_match: Option<&IfMatch>,
+    now: Time,
 ) -> Result<Vec<Target>, Error> {
-    let graph = tx.graph();
     let view = View::new(graph, who);
     let refused = |why| InputError { at: String::new(), why };
     if let Some(if_match) = if_match {
@@ -62,7 +62,7 @@ pub(super) fn asked(
     }
     let asked = targets.iter().map(|id| {
         let node = graph.find(*id).ok_or(Denied::OutOfReach(*id))?;
-        may_go(tx, &view, node)?;
+        may_go(&view, node, now)?;
         Ok(Target {
             kind: node.kind,
             end: node.end(),
@@ -72,7 +72,7 @@ pub(super) fn asked(
 }
 
 /// The permission, the reach, and what a license model says of giving back.
-pub(super) fn may_go<'g>(tx: &Transaction<'_>, view: &View<'g>, node: Node<'g>) -> Result<(), Error> {
+pub(super) fn may_go<'g>(view: &View<'g>, node: Node<'g>, now: Time) -> Result<(), Error> {
     view.may_touch(node, Action::Delete).map_err(|denied| match denied {
         Denied::OutOfReach(id) if view.sees(node) => Denied::ReadOnly(id),
         other => other,
@@ -81,8 +81,8 @@ pub(super) fn may_go<'g>(tx: &Transaction<'_>, view: &View<'g>, node: Node<'g>) 
         return Err(InputError { at: String::new(), why }.into());
     }
     match node.kind {
-        Kind::Assignment => reserve::reserved(node, tx.now()).map_or(Ok(()), reserve::may_release),
-        Kind::DirectRecord => allocate::may_take_back(node, tx.now()),
+        Kind::Assignment => reserve::reserved(node, now).map_or(Ok(()), reserve::may_release),
+        Kind::DirectRecord => allocate::may_take_back(node, now),
         _ => Ok(()),
     }
     .map_err(refused)

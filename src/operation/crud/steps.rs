@@ -205,7 +205,7 @@ pub(super) fn selected(
     targets: &[Uuid],
     if_match: Option<&IfMatch>,
 ) -> Result<Rest, Error> {
-    let mut targets = asked(tx, who, targets, if_match)?;
+    let mut targets = asked(tx.graph(), who, targets, if_match, tx.now())?;
     // Whoever comes in by one of them goes on to the last commit, and so does that one.
     let comes_in_by = |id: Uuid| who.principal.profile == Some(id) || who.organization == Some(id);
     targets.sort_by_key(|target| comes_in_by(target.end.id));
@@ -226,13 +226,32 @@ pub(super) fn selected(
 /// does the end of a profile.
 fn unchanged(tx: &Transaction<'_>, who: &Who, rest: &Rest, if_match: Option<&IfMatch>) -> Result<(), Error> {
     if let (Some(if_match), [only]) = (if_match, &*rest.targets) {
-        asked(tx, who, &[only.end.id], Some(if_match))?;
+        asked(tx.graph(), who, &[only.end.id], Some(if_match), tx.now())?;
     }
     Ok(())
 }
 
+/// Is a dry run short enough, of what may go? Asked of a snapshot before others have to wait for it. What may not go is refused
+/// for that, as without `dryRun`: how much would go with it may be nothing the caller may know.
+pub fn rehearse(
+    graph: &Graph,
+    who: &Who,
+    targets: &[Uuid],
+    if_match: Option<&IfMatch>,
+    limits: &Limits,
+    now: Time,
+) -> Result<(), Error> {
+    let found = asked(graph, who, targets, if_match, now)?;
+    bound_dry_run(graph, targets, limits).or_else(|too_large| {
+        let view = View::new(graph, who);
+        let mut found = found.iter().filter_map(|target| target.find(graph));
+        found.try_for_each(|node| view.owns_cascade(node))?;
+        Err(too_large)
+    })
+}
+
 /// A dry run has no steps: others wait for it, however it ends. It may be as long as an operation's targets.
-pub fn bound_dry_run(graph: &Graph, targets: &[Uuid], limits: &Limits) -> Result<(), Error> {
+fn bound_dry_run(graph: &Graph, targets: &[Uuid], limits: &Limits) -> Result<(), Error> {
     let limit = usize::try_from(limits.targets).unwrap_or(usize::MAX);
     match graph.cascade_size(targets.iter().copied(), limit) {
         Some(_) => Ok(()),
@@ -268,7 +287,7 @@ pub fn step(
             let Some(size) = size.or((whole.is_empty() && goes_whole(node.kind)).then_some(room)) else {
                 break;
             };
-            may_go(tx, &view, node)?;
+            may_go(&view, node, tx.now())?;
             whole.push(*target);
             room -= size;
         }
@@ -324,7 +343,7 @@ fn part(tx: &mut Transaction<'_>, who: &Who, rest: &Rest, target: Target, limit:
     let Some(node) = target.find(tx.graph()) else {
         return Ok(Vec::new());
     };
-    may_go(tx, &View::new(tx.graph(), who), node)?;
+    may_go(&View::new(tx.graph(), who), node, tx.now())?;
     let (now, mut closed) = (tx.now(), Vec::new());
     let is_open = |node: Node<'_>| !going::closed(node, now, 1).is_empty();
     loop {
@@ -423,7 +442,7 @@ pub fn delete_rest(
     }
     let view = View::new(tx.graph(), who);
     for node in rest.left().iter().filter_map(|target| target.find(tx.graph())) {
-        may_go(tx, &view, node)?;
+        may_go(&view, node, tx.now())?;
     }
     rest.is_allowed(tx.graph(), rest.left(), tx.now())?;
     Ok(finished(tx, who, &rest)?)
