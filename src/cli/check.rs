@@ -116,8 +116,6 @@ fn undecided(code: &str) -> Option<&'static str> {
         "badCheck" | "valueTooLong" => {
             "`--hw`, `--process`, `--version` and `--scope` are at most `limits.anchor_bytes` long"
         }
-        "timeSpent" => "the server was busy: ask again, or raise `limits.query_ms`",
-        "answerTooLarge" => "ask without `--explain`, or raise `limits.answer_bytes`",
         _ => return None,
     })
 }
@@ -164,14 +162,7 @@ mod tests {
 
     #[test]
     fn what_is_a_decision() {
-        for code in [
-            "targetNotFound",
-            "permissionMissing",
-            "badCheck",
-            "valueTooLong",
-            "timeSpent",
-            "answerTooLarge",
-        ] {
+        for code in ["targetNotFound", "permissionMissing", "badCheck", "valueTooLong"] {
             assert!(undecided(code).is_some(), "{code}");
         }
         for code in ["notAuthorized", "noSeatsAvailable", "tooManyLicenses", ""] {

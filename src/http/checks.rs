@@ -1,5 +1,6 @@
 //! `POST /checks`: many decisions in one request, answered in order, each as it would be alone (design 16). What is wrong
-//! with one element is said in its place, and the others are answered.
+//! with one element is said in its place, and the others are answered; where there is no time or no room for all of them, none is: whoever
+//! reads `granted` alone would take what was not decided for a refusal.
 
 use std::borrow::Cow;
 use std::time::{Duration, Instant};
@@ -22,10 +23,12 @@ use crate::access::{View, Who};
 use crate::entitlement::decision::{self, Decision, Wanted};
 use crate::entitlement::model::Mode;
 use crate::entitlement::select::Filters;
+use crate::error::Error;
 use crate::graph::{self, Graph};
 use crate::limits::{Limit, Limits};
 use crate::model::Time;
 use crate::operation::consume::{self, Consumer, Purpose};
+use crate::query::{Code, QueryError};
 
 /// What takes longer is finished beside the workers: most of these take microseconds, and one of a user with thousands of licenses
 /// does not.
@@ -217,7 +220,7 @@ pub async fn answer(context: &Context, mut payload: Payload) -> Result<HttpRespo
     let is_done = |done: &Done| done.count == sent.checks.len();
     let mut ahead = Ahead::new(&sent, by);
     while !is_done(&done) && began.elapsed() < INLINE {
-        done.one(&mut ahead);
+        done.one(&mut ahead)?;
     }
     if !is_done(&done) {
         let bytes = bytes.clone();
@@ -235,10 +238,9 @@ pub async fn answer(context: &Context, mut payload: Payload) -> Result<HttpRespo
             let mut ahead = Ahead::new(&sent, by);
             while done.count < sent.checks.len() {
                 if began.elapsed() > most {
-                    done.refuse("timeSpent");
-                } else {
-                    done.one(&mut ahead);
+                    return Err(too_much(Code::TimeSpent, "query_ms", limits.query_ms, done.count).into());
                 }
+                done.one(&mut ahead)?;
             }
             Ok(done)
         })
@@ -251,6 +253,18 @@ pub async fn answer(context: &Context, mut payload: Payload) -> Result<HttpRespo
         .insert_header((GRAPH_REVISION, revision))
         .insert_header((header::CONTENT_TYPE, "application/json"))
         .body(out))
+}
+
+/// There is more in the request than a limit lets through.
+fn too_much(code: Code, name: &'static str, value: u64, decided: usize) -> Error {
+    let what = match code {
+        Code::TimeSpent => format!("the checks take longer than {value} ms"),
+        _ => format!("the answer has more than {value} bytes"),
+    };
+    QueryError::new(code, format!("{what}: {decided} were decided, and none is answered"))
+        .limit(name, value)
+        .help("send fewer checks in a request, or without `explain`")
+        .into()
 }
 
 /// Where a body stops being a list of checks; `""` for what is no JSON.
@@ -326,10 +340,11 @@ impl Done {
     }
 
     /// The next one, which there must be.
-    fn one(&mut self, ahead: &mut Ahead<'_, '_, '_>) {
+    fn one(&mut self, ahead: &mut Ahead<'_, '_, '_>) -> Result<(), Error> {
         let (by, explain) = (ahead.by, ahead.sent.explain);
-        if self.out.len() as u64 > by.limits.answer_bytes {
-            return self.refuse("answerTooLarge");
+        let bytes = by.limits.answer_bytes;
+        if self.out.len() as u64 > bytes {
+            return Err(too_much(Code::AnswerTooLarge, "answer_bytes", bytes, self.count));
         }
         let (at, sent) = (self.count, ahead.sent);
         self.separate();
@@ -351,14 +366,7 @@ impl Done {
             }
             self.out.push(b'}');
         }
-    }
-
-    /// The next one is not decided at all.
-    fn refuse(&mut self, code: &str) {
-        self.noted.undecided();
-        self.separate();
-        refuse(&mut self.out, code);
-        self.out.push(b'}');
+        Ok(())
     }
 
     fn separate(&mut self) {

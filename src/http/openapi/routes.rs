@@ -371,7 +371,7 @@ pub const ROUTES: &[Route] = &[
         id: "checks",
         tag: "licenses",
         summary: "Many checks at once",
-        description: "Each is answered as it would be alone, in order; what is wrong with one is said in its place. Without `profileId`: the caller. For others `License.check`.",
+        description: "Each is answered as it would be alone, in order; what is wrong with one is said in its place. Where there is no time or no room for all of them, none is answered. Without `profileId`: the caller. For others `License.check`.",
         parameters: &["GraphAtLeast"],
         bodies: &[Body {
             media: JSON,
@@ -385,7 +385,7 @@ pub const ROUTES: &[Route] = &[
             schema: "CheckResults",
             headers: &["Graph-Revision"],
         }],
-        problems: &[400, 401, 405, 408, 413, 415, 503],
+        problems: &[400, 401, 405, 408, 413, 415, 422, 503],
         open: false,
     },
     Route {
