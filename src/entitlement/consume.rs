@@ -42,6 +42,7 @@ mod field {
     pub const PROCESS_NAME: u8 = place(Kind::Consumption, "processName");
     pub const COUNT: u8 = place(Kind::Consumption, "consumedCount");
     pub const OVER_USE: u8 = place(Kind::Consumption, "overUse");
+    pub const ABOVE: u8 = place(Kind::Consumption, "overUseCount");
 }
 
 /// What came of asking for one item.
@@ -240,7 +241,9 @@ fn assigned(tx: &mut Transaction<'_>, profile: Uuid, granted: &Granted) -> Resul
 fn fields(before: Fields, lease: Uuid, wanted: &Wanted<'_>, granted: &Granted, now: Time) -> Fields {
     use field::*;
     let text = |text: &str| Value::text(text);
-    let new: SmallVec<[(u8, Option<Value>); 12]> = [
+    // Few leases have any: those that have none keep no number.
+    let above = (granted.above > 0).then(|| Value::Int(i64::from(granted.above)));
+    let new: SmallVec<[(u8, Option<Value>); 13]> = [
         (LEASE_ID, Some(Value::Uuid(lease))),
         (MODE, Some(text(wanted.mode.name()))),
         (VERSION, wanted.version.map(text)),
@@ -251,12 +254,14 @@ fn fields(before: Fields, lease: Uuid, wanted: &Wanted<'_>, granted: &Granted, n
         (PROCESS, wanted.process.map(|process| text(process.id))),
         (PROCESS_NAME, wanted.process.and_then(|process| process.name).map(text)),
         (COUNT, Some(Value::Int(i64::from(granted.count)))),
-        (OVER_USE, Some(Value::Bool(granted.over_use))),
+        (OVER_USE, Some(Value::Bool(granted.above > 0))),
+        (ABOVE, above),
     ]
     .into_iter()
     .collect();
     let at = before.get(GRANTED_AT).cloned().unwrap_or(Value::Time(now));
-    let kept = before.iter().map(|(field, value)| (field, value.clone()));
+    let kept = before.iter().filter(|(field, _)| *field != ABOVE);
+    let kept = kept.map(|(field, value)| (field, value.clone()));
     let new = new.into_iter().filter_map(|(field, value)| Some((field, value?)));
     // Of two values for a field the later wins.
     kept.chain([(GRANTED_AT, at)]).chain(new).collect()

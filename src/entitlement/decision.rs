@@ -96,7 +96,8 @@ pub struct Granted {
     pub valid_from: Option<Time>,
     /// Seats.
     pub count: u32,
-    pub over_use: bool,
+    /// Of them those that are above the total.
+    pub above: u32,
     /// A seat that is reserved by its first use: a named one, or one by a rule.
     pub reserves: bool,
     /// The rule of a group that opens the license.
@@ -512,7 +513,7 @@ fn judge<'g>(
         .filter(|end| *end > now)
         .map_or(until, |end| end.min(until));
     let ended = renews.and_then(|lease| lease.fields().get(select::LEASED_UNTIL)?.as_time());
-    let (mut over_use, mut uses, mut use_time) = (false, 0, 0);
+    let (mut above, mut uses, mut use_time) = (0, 0, 0);
     match model.limited {
         Limited::Seats => {
             // Whoever goes on in the seats it leases takes none; where there are none at all, nobody goes on.
@@ -522,20 +523,16 @@ fn judge<'g>(
             // first have them.
             let leased = with_mine(taken.leased, mine.leased, seats);
             let is_promised = seats <= mine.seats;
-            let goes_on_over = || {
-                candidate
-                    .assignment
-                    .is_some_and(|assignment| seats::is_over(assignment, now))
-            };
+            let mine_within = || candidate.assignment.map_or(0, |mine| seats::within(mine, now));
             // Over-use passes with its lease, which a reservation does not: one that is new has a seat of its own.
             let is_new = reserves && mine.reserved == 0;
-            let above = |total| if reserves { 0 } else { model.over_use.above(total) };
+            let may_be_above = |total| if reserves { 0 } else { model.over_use.above(total) };
             let fits = credits.total.is_none_or(|total| {
-                let most = total.saturating_add(above(total));
+                let most = total.saturating_add(may_be_above(total));
                 let has_room = after <= most || is_promised && leased <= most;
-                // Beside what others have: what is above the total then stays above it.
-                let has_own = taken.seats.saturating_sub(mine.seats) < total;
-                let goes_on = seats <= mine.leased && (has_own || !(is_new && goes_on_over()));
+                // Within the total already, or beside what others have: what is above it then stays above it.
+                let has_own = || mine_within() > 0 || taken.seats.saturating_sub(mine.seats) < total;
+                let goes_on = seats <= mine.leased && (!is_new || has_own());
                 let may_reserve = !is_new || reserve::has_room(Some(total), taken.reserved);
                 total > 0 && (may_reserve && (goes_on || has_room) || mutant("sell-any-seat"))
             });
@@ -560,13 +557,22 @@ fn judge<'g>(
             if let Some(least) = least {
                 rule(Rule::SeatTerm, (lasting < least).then_some(Reason::NoSeatsAvailable))?;
             }
-            // Who took a seat above the total, not who was within it when others did.
-            over_use = credits.total.is_some_and(|total| {
-                let is_above = |seats: u64| seats > total;
+            // How many seats were taken above the total, and not those that were within it when others did.
+            let of_mine = credits.total.map_or(0, |total| {
+                let above = |all: u64| all.saturating_sub(total);
                 // Of reservations that all have a seat none is above the total, whoever leases beside them.
-                let is_late = is_above(taken.reserved) && seats > mine.leased && is_above(leased);
-                is_above(after) && (!is_promised || goes_on_over()) || is_late
+                let mine_leased = || candidate.assignment.map_or(0, |mine| seats::leased_within(mine, now));
+                let late = match above(taken.reserved) {
+                    0 => 0,
+                    _ => above(leased).min(seats.saturating_sub(mine_leased())),
+                };
+                match above(after) {
+                    0 => late,
+                    above => above.min(seats.saturating_sub(mine_within())).max(late),
+                }
             });
+            // Of several leases the largest has them.
+            above = count.saturating_sub(u32::try_from(seats.saturating_sub(of_mine)).unwrap_or(u32::MAX));
             until = until.min(lasting);
         }
         Limited::UseCount => {
@@ -612,7 +618,7 @@ fn judge<'g>(
         refresh: plus(now, refresh),
         valid_from: select::start(&license),
         count,
-        over_use,
+        above,
         reserves,
         rule: by_rule.map(|rule| rule.id),
         locks,
@@ -683,10 +689,7 @@ fn held_beside(assignment: Node<'_>, renews: Option<Node<'_>>, now: Time) -> u64
     // The first of the others is of the most seats.
     let mut leases = assignment.graph().leases(assignment, now);
     let other = leases.find(|lease| *lease != renewed);
-    let other = other.map_or(0, |lease| {
-        let count = lease.fields().get(COUNT).and_then(Value::as_int).unwrap_or(1);
-        u64::try_from(count).unwrap_or(0)
-    });
+    let other = other.map_or(0, |lease| seats::of_lease(&lease));
     other.max(u64::from(seats::holds(assignment.fields(), now)))
 }
 

@@ -20,8 +20,8 @@ pub fn has_room(total: Option<u64>, reserved: u64) -> bool {
 pub struct Had {
     pub reservation: bool,
     pub seats: u64,
-    /// Some of them are above the total, if not all.
-    pub is_over: bool,
+    /// Of them those that are not above the total.
+    pub within: u64,
 }
 
 impl Had {
@@ -30,19 +30,19 @@ impl Had {
         Self {
             reservation: held.reserved > 0,
             seats: held.seats,
-            is_over: seats::is_over(assignment, now),
+            within: seats::within(assignment, now),
         }
     }
 }
 
-/// Asked once a reservation is in. Who had seats already, by a lease, takes none beside them; one of those that are above the total
-/// has to be there beside what others have. Where uses or time are limited, no number of seats runs out.
+/// Asked once a reservation is in. Who had a seat already, by a lease, takes none beside it; where all that he had is above the total,
+/// the one that is reserved has to be there beside what others have. Where uses or time are limited, no number of seats runs out.
 pub fn fits(license: Node<'_>, had: Had, now: Time) -> Result<(), Refused> {
     let taken = seats::of_license(license, now);
     let counts = !had.reservation && model::of_license(license).limited == Limited::Seats;
     let has_room = has_room(taken.total, taken.reserved.saturating_sub(1));
     let of_others = taken.taken().saturating_sub(had.seats.max(1));
-    let has_own = had.seats > 0 && !had.is_over || taken.total.is_none_or(|total| of_others < total);
+    let has_own = had.within > 0 || taken.total.is_none_or(|total| of_others < total);
     if counts && !(has_room && has_own) {
         return Err(Refused::NoSeatsAvailable(license.id));
     }

@@ -268,17 +268,10 @@ fn counts(license: Node<'_>, now: Time) -> i64 {
     i64::try_from(counts).unwrap_or(i64::MAX)
 }
 
-/// The seats in use, reserved or leased, but for those of users who are above the total: of theirs what is reserved.
+/// The seats in use, reserved or leased, but for those that were taken above the total.
 fn within(license: Node<'_>, now: Time) -> u64 {
-    let all = license.hop(Hop::forward(BY_LICENSE), None).map(|(held, _)| held);
-    let seats = all.map(|assignment| {
-        let held = assignment.graph().held(assignment, now);
-        match seats::is_over(assignment, now) {
-            true => held.reserved,
-            false => held.seats,
-        }
-    });
-    seats.sum()
+    let all = license.hop(Hop::forward(BY_LICENSE), None);
+    all.map(|(held, _)| seats::within(held, now)).sum()
 }
 
 /// To how many users a license is assigned, or who use it. Where no seats are counted it is open to them with a reservation and

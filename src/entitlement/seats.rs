@@ -2,7 +2,7 @@
 
 use crate::graph::Node;
 use crate::model::schema::{Hop, RelationType, known, place};
-use crate::model::{Kind, Rel, Time, Value, Values};
+use crate::model::{Entity, Kind, Rel, Time, Value, Values};
 
 use super::terms::Limited;
 use super::{model, ruled, select};
@@ -73,9 +73,39 @@ pub fn holds(assignment: Values<'_>, now: Time) -> bool {
     is_reserved && until().is_none_or(|until| now < until)
 }
 
-/// Did this consumer take a seat above the total?
-pub fn is_over(assignment: Node<'_>, now: Time) -> bool {
+/// How many seats a lease takes.
+pub fn of_lease(lease: &Entity) -> u64 {
+    const COUNT: u8 = place(Kind::Consumption, "consumedCount");
+    let count = lease.fields().get(COUNT).and_then(Value::as_int).unwrap_or(1);
+    u64::try_from(count).unwrap_or(0)
+}
+
+/// How many of them it took within the total. Of one that was above it before their number was kept, none.
+fn within_of(lease: &Entity) -> u64 {
     const OVER_USE: u8 = place(Kind::Consumption, "overUse");
-    let mut leases = assignment.graph().leases(assignment, now);
-    leases.any(|lease| lease.fields().get(OVER_USE) == Some(&Value::Bool(true)))
+    const ABOVE: u8 = place(Kind::Consumption, "overUseCount");
+    let seats = of_lease(lease);
+    if lease.fields().get(OVER_USE) != Some(&Value::Bool(true)) {
+        return seats;
+    }
+    let above = lease.fields().get(ABOVE).and_then(Value::as_int);
+    seats.saturating_sub(above.map_or(seats, |above| u64::try_from(above).unwrap_or(0)))
+}
+
+/// How many seats a consumer leases within the total.
+pub fn leased_within(assignment: Node<'_>, now: Time) -> u64 {
+    let mut within = 0;
+    // Those of the most seats come first.
+    for lease in assignment.graph().leases(assignment, now) {
+        if of_lease(&lease) <= within {
+            break;
+        }
+        within = within.max(within_of(&lease));
+    }
+    within
+}
+
+/// How many of a consumer's seats are within the total: the one that is reserved, and those that it leases there.
+pub fn within(assignment: Node<'_>, now: Time) -> u64 {
+    u64::from(holds(assignment.fields(), now)).max(leased_within(assignment, now))
 }

@@ -254,7 +254,7 @@ kinds! {
         time("grantedAt").server_owned(), time("grantedUntil").indexed().server_owned(), time("releasedAt").server_owned(),
         uuid("licensedItemId").server_owned(), text("hw").server_owned(), text("hwName").server_owned(),
         text("process").server_owned(), text("processName").server_owned(), count("consumedCount").server_owned(),
-        flag("overUse").server_owned(),
+        flag("overUse").server_owned(), count("overUseCount").server_owned(),
     ];
     SeatCountCredit ENTITLEMENT [
         count("seatCount"), count("seatsConsumed").server_owned().note(SEATS_CONSUMED), time("validFrom"), time("validUntil"), flag("active").default_true(),

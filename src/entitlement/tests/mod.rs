@@ -218,7 +218,7 @@ impl World {
 
 fn told(word: &str, granted: &decision::Granted) -> String {
     let mut text = format!("{word} {} {}", name(granted.license), granted.until.millis() / 1000);
-    if granted.over_use {
+    if granted.above > 0 {
         text.push_str(" over");
     }
     text

@@ -588,6 +588,24 @@ fn over_use() {
             ("bob editor", "noSeatsAvailable"),
         ],
     );
+    // Of several seats some may be within it, whoever else is above.
+    check(
+        "UtilizationConstraint over maxOveruseCount=3 < model",
+        &[
+            ("ann editor count=3", "new lic 900 over"),
+            ("bob editor count=2", "new lic 900 over"),
+            // As many as that are not above it.
+            ("ann editor hw=b count=2", "new lic 900"),
+            ("ann editor hw=c count=3", "new lic 900 over"),
+            ("AllocationRule rule < crew editor", ""),
+            ("part ent crew", ""),
+            ("bob editor count=2", "noSeatsAvailable"),
+            ("ann editor count=3", "renewed lic 900 over"),
+            ("Profile dan", ""),
+            ("Membership dan crew", ""),
+            ("dan editor", "noSeatsAvailable"),
+        ],
+    );
     // Nobody was above it, and there are fewer seats by now.
     check(
         "",
