@@ -18,6 +18,7 @@ pub mod matching;
 pub mod model;
 pub mod notes;
 pub mod paths;
+mod promised;
 pub mod reason;
 pub mod refused;
 pub mod reserve;

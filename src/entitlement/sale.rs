@@ -13,9 +13,10 @@ use crate::model::schema::{Hop, RelationType, known, place};
 use crate::model::{Entity, Fields, Kind, Rel, Time, Value};
 
 use super::grant::{self, MODEL_OF_LICENSE, MODEL_OF_PACKAGE};
+use super::promised::{self, Promised};
 use super::refused::Refused;
 use super::terms::{self, Limited};
-use super::{amend, credits, ended, homes, matching, notes, reserve, ruled, seated, seats, select, sets};
+use super::{ended, homes, matching, notes, reserve, ruled, seated, seats, select, sets};
 
 /// From an offer to what was made of it.
 pub const SOLD: Rel = known(RelationType::OneToMany, Kind::ProductPackage, Kind::License);
@@ -25,10 +26,8 @@ const BOUGHT: u8 = place(Kind::Assignment, "bought");
 const ITEM_OF_LICENSE: Rel = known(RelationType::OneToMany, Kind::LicensedItem, Kind::License);
 const BY_LICENSE: Rel = known(RelationType::OneToMany, Kind::License, Kind::Assignment);
 const BY_PROFILE: Rel = known(RelationType::OneToMany, Kind::Profile, Kind::Assignment);
-const CREDITS: Rel = known(RelationType::OneToMany, Kind::License, Kind::SeatCountCredit);
 const PROPERTIES: Rel = matching::properties_of(Kind::ProductPackage);
 const OFFERED: u8 = place(Kind::ProductPackage, "concurrencies");
-const SEATS: u8 = place(Kind::SeatCountCredit, "seatCount");
 const SESSION: u8 = place(Kind::License, "session");
 
 /// For whom a license is.
@@ -242,28 +241,28 @@ fn given<'g>(site: Node<'g>, offer: Node<'g>, is_over: bool, now: Time) -> Resul
             if ended::has_ended(&license, now) {
                 continue;
             }
-            let seats = seats::for_sharing(license, now);
+            let promised = Promised::of(license, now);
             // Whoever is in the set may use it, however many they are.
-            if seats.total.is_none() && !is_over && license.parent(sets::FOR_SET).is_some() {
+            if promised.is_endless() && !is_over && license.parent(sets::FOR_SET).is_some() {
                 return Err(Refused::SetWithoutLimit(license.id));
             }
-            given = given.saturating_add(counts(license, now));
-            let is_free = seats.total.is_some_and(|total| total > seats.taken());
+            given = given.saturating_add(counts(license, &promised, now));
+            let is_free = !promised.is_endless() && promised.most() > seats::of_license(license, now).taken();
             free = free.or(is_free.then_some(license));
         }
     }
     Ok(Given { seats: given, free })
 }
 
-/// How many seats of its offer a license has. Where it has fewer than are in use, because its number became smaller or its credits go
-/// before it does, those are nobody else's yet; what is above the total is none of the offer's. One that has no number is for those
-/// who hold it: its buyer alone, if nobody else was assigned it.
-fn counts(license: Node<'_>, now: Time) -> i64 {
-    let seats = seats::for_sharing(license, now);
-    let counts = match seats.total {
-        Some(total) if seats.taken() > total => total.max(within(license, now)),
-        Some(total) => total,
-        None => holders(license, now),
+/// How many seats of its offer a license has: the most that its credits give at a time. Where fewer than are in use, because its number
+/// became smaller or its credits go before it does, those are nobody else's yet; what is above the total is none of the offer's. One
+/// that has no number is for those who hold it: its buyer alone, if nobody else was assigned it.
+fn counts(license: Node<'_>, promised: &Promised, now: Time) -> i64 {
+    let most = promised.most();
+    let counts = match seats::of_license(license, now).taken() {
+        _ if promised.is_endless() => most.max(holders(license, now)),
+        taken if taken > most => most.max(within(license, now)),
+        _ => most,
     };
     i64::try_from(counts).unwrap_or(i64::MAX)
 }
@@ -298,12 +297,13 @@ pub fn go_on(tx: &mut Transaction<'_>, license: Uuid) -> Result<(), Refused> {
     let Some((above, refused)) = above(node, now)? else {
         return Ok(());
     };
-    let is_numbered = node.parent(sets::FOR_SET).is_some() && seats::for_sharing(node, now).total.is_some();
-    let left = counts(node, now).saturating_sub(above);
+    let promised = Promised::of(node, now);
+    let is_numbered = node.parent(sets::FOR_SET).is_some() && !promised.is_endless();
+    let left = counts(node, &promised, now).saturating_sub(above);
     let least = i64::try_from(within(node, now)).unwrap_or(i64::MAX).max(1);
-    match is_numbered && left >= least {
-        true => amend::seats(tx, license, left),
-        false => Err(refused),
+    match u64::try_from(left) {
+        Ok(most) if is_numbered && left >= least => Ok(promised::lower(tx, license, most)?),
+        _ => Err(refused),
     }
 }
 
@@ -340,20 +340,10 @@ fn seats_of(tx: &mut Transaction<'_>, sale: &Sale<'_>, most: i64) -> Result<i64,
             Buyer::Set(_) => left.max(1),
         });
     }
-    // One that is above the offer, because the offer was made smaller, gives none away. The credit that ends first gives: on those
-    // that last longer leases may rest.
-    let giver = free.filter(|_| given <= most).and_then(|license| {
-        let credits = license.hop(Hop::forward(CREDITS), None).map(|(credit, _)| credit);
-        let credits = credits.filter(|credit| credits::is_usable(credit, now));
-        let giving = credits.filter_map(|credit| {
-            let count = credit.fields().get(SEATS)?.as_int().filter(|count| *count > 0)?;
-            Some((credit, count))
-        });
-        let (credit, count) = giving.min_by_key(|(credit, _)| select::end(credit).map_or(i64::MAX, Time::millis))?;
-        Some((credit.id, credit.fields().with(SEATS, Some(Value::Int(count - 1)))))
-    });
-    let offer = sale.offer;
-    let (credit, fields) = giver.ok_or(Refused::ConcurrenciesUsedUp { offer, most })?;
-    tx.update(credit, fields)?;
+    // One that is above the offer, because the offer was made smaller, gives none away.
+    let giver = free.filter(|_| given <= most).map(|license| license.id);
+    let giver = giver.ok_or(Refused::ConcurrenciesUsedUp { offer: offer.id, most })?;
+    let left = Promised::of(found(tx, giver)?, now).most().saturating_sub(1);
+    promised::lower(tx, giver, left)?;
     Ok(1)
 }
