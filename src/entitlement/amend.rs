@@ -25,6 +25,22 @@ pub fn validity(
     until: Option<Option<Time>>,
 ) -> Result<(), Refused> {
     let node = found(tx, license)?;
+    let had_ended = ended::has_ended(&node, tx.now());
+    times(tx, license, from, until)?;
+    match had_ended {
+        true => sale::go_on(tx, license),
+        false => Ok(()),
+    }
+}
+
+/// The same, where whoever changes more than that asks once all is written.
+pub(super) fn times(
+    tx: &mut Transaction<'_>,
+    license: Uuid,
+    from: Option<Option<Time>>,
+    until: Option<Option<Time>>,
+) -> Result<(), Refused> {
+    let node = found(tx, license)?;
     let terms = terms::of_license(node)?;
     // A license without a start is not valid: cleared, it starts now.
     let from = match from {
@@ -36,18 +52,13 @@ pub fn validity(
         Some(from) => grant::end(from, until, &terms)?,
         None => until,
     };
-    let had_ended = ended::has_ended(&node, tx.now());
     let mut fields = node.fields().to_fields();
     for (name, value) in [("validFrom", from), ("validUntil", until)] {
         if let Some(field) = Kind::License.field(name) {
             fields = fields.with(field, value.map(Value::Time));
         }
     }
-    tx.update(license, fields)?;
-    match had_ended {
-        true => sale::go_on(tx, license),
-        false => Ok(()),
-    }
+    Ok(tx.update(license, fields)?)
 }
 
 /// The sum of the credits valid now becomes `count`, through the credit made by the grant, which is the oldest.

@@ -144,7 +144,11 @@ pub fn update(
     let node = found(tx, license)?;
     let had_ended = ended::has_ended(&node, tx.now());
     if change.from.is_some() || change.until.is_some() {
-        amend::validity(tx, license, change.from.map(Some), change.until)?;
+        let (from, until) = (change.from.map(Some), change.until);
+        match seats {
+            None => amend::validity(tx, license, from, until)?,
+            Some(_) => amend::times(tx, license, from, until)?,
+        }
     }
     let mut fields = found(tx, license)?.fields().to_fields();
     if let Some(name) = change.name {
