@@ -61,6 +61,21 @@ pub(super) fn times(
     Ok(tx.update(license, fields)?)
 }
 
+/// A change by which a license may have more: nobody is given more seats of an offer than it has left.
+pub fn as_offered(
+    tx: &mut Transaction<'_>,
+    license: Uuid,
+    change: impl FnOnce(&mut Transaction<'_>) -> Result<(), Refused>,
+) -> Result<(), Refused> {
+    let had = sale::of_offer(found(tx, license)?, tx.now());
+    change(tx)?;
+    let node = found(tx, license)?;
+    match sale::of_offer(node, tx.now()) > had {
+        true => sale::may_have(node, tx.now()),
+        false => Ok(()),
+    }
+}
+
 /// The sum of the credits valid now becomes `count`, through the credit made by the grant, which is the oldest.
 pub fn quota(tx: &mut Transaction<'_>, license: Uuid, count: i64) -> Result<(), Refused> {
     let limited = terms::of_license(found(tx, license)?)?.limited;
@@ -70,7 +85,7 @@ pub fn quota(tx: &mut Transaction<'_>, license: Uuid, count: i64) -> Result<(), 
     if count < 1 {
         return Err(Refused::CountNotPositive(count));
     }
-    set_sum(tx, license, limited, |_| Some(count))
+    as_offered(tx, license, |tx| set_sum(tx, license, limited, |_| Some(count)))
 }
 
 /// The same of seats, of which a license may also have none.
@@ -78,7 +93,9 @@ pub fn seats(tx: &mut Transaction<'_>, license: Uuid, count: i64) -> Result<(), 
     if terms::of_license(found(tx, license)?)?.limited != Limited::Seats {
         return Err(Refused::NotBySeats(license));
     }
-    set_sum(tx, license, Limited::Seats, |_| Some(count.max(0)))
+    as_offered(tx, license, |tx| {
+        set_sum(tx, license, Limited::Seats, |_| Some(count.max(0)))
+    })
 }
 
 /// These credits of a license give so much together. If none of them gives anything, the first one is active again, and has no end
@@ -92,10 +109,10 @@ pub fn credits(tx: &mut Transaction<'_>, license: Uuid, of: &[Uuid], amount: i64
     let live = of.iter().filter_map(|id| graph.find(*id));
     let live = live.filter(|credit| !credits::is_over(credit, now));
     let live: Vec<Had> = live.map(|credit| Had::of(credit, limited, field)).collect();
-    match (live.is_empty(), of.first()) {
+    as_offered(tx, license, |tx| match (live.is_empty(), of.first()) {
         (true, Some(first)) => revive(tx, *first, amount),
         _ => give(tx, &live, field, amount - sum(&live)?),
-    }
+    })
 }
 
 fn revive(tx: &mut Transaction<'_>, credit: Uuid, amount: i64) -> Result<(), Refused> {

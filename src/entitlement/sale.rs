@@ -285,13 +285,13 @@ fn holders(license: Node<'_>, now: Time) -> u64 {
     holds.count() as u64
 }
 
-/// Asked once a license that had ended goes on: its seats may have been sold since, and it has them again only where they are there to
-/// be sold.
-pub fn may_go_on(license: Node<'_>, now: Time) -> Result<(), Refused> {
+/// Asked once a license that had ended goes on, or has more seats than before: those may have been sold since, and it has them only
+/// where they are there to be sold.
+pub fn may_have(license: Node<'_>, now: Time) -> Result<(), Refused> {
     above(license, now)?.map_or(Ok(()), |(_, refused)| Err(refused))
 }
 
-/// The same; a user set's goes on with as many as are left, as one that is sold to it now has, but for what is in use.
+/// The same of one that goes on; a user set's does so with as many as are left, as one that is sold to it now has, but for what is in use.
 pub fn go_on(tx: &mut Transaction<'_>, license: Uuid) -> Result<(), Refused> {
     let (node, now) = (found(tx, license)?, tx.now());
     let Some((above, refused)) = above(node, now)? else {
@@ -305,6 +305,12 @@ pub fn go_on(tx: &mut Transaction<'_>, license: Uuid) -> Result<(), Refused> {
         Ok(most) if is_numbered && left >= least => Ok(promised::lower(tx, license, most)?),
         _ => Err(refused),
     }
+}
+
+/// How many seats a license has of an offer that is for so many at the same time. `None`: of none.
+pub(super) fn of_offer(license: Node<'_>, now: Time) -> Option<i64> {
+    license.parent(SOLD).and_then(offered)?;
+    Some(counts(license, &Promised::of(license, now), now))
 }
 
 /// By how many seats its offer is above what it is for, if it is, with this license.

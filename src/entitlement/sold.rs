@@ -163,7 +163,7 @@ pub fn update(
     }
     // It goes on with the number that is named, or not at all.
     if seats.is_some() && had_ended {
-        sale::may_go_on(found(tx, license)?, tx.now())?;
+        sale::may_have(found(tx, license)?, tx.now())?;
     }
     let stays: HashSet<&str> = pairs(given).map(|(key, _)| key).collect();
     let gone: Vec<Uuid> = notes::told(found(tx, license)?)

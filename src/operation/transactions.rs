@@ -615,7 +615,9 @@ fn changed(tx: &mut Transaction<'_>, item: &OrderItem, done: &mut DoneItem) -> R
             Share::Own { has, .. } | Share::All { has } if has == Some(item.quantity) => {}
             Share::Own { credits, .. } => amend::credits(tx, license, &credits, item.quantity)?,
             Share::Gone(limited) => {
-                grant::credit(tx, license, limited, Some(item.quantity))?;
+                amend::as_offered(tx, license, |tx| {
+                    grant::credit(tx, license, limited, Some(item.quantity)).map(drop)
+                })?;
                 mark_credit(tx, license, done.item.id)?;
             }
             Share::Uncounted if item.quantity == done.item.quantity => {}

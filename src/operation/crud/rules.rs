@@ -178,7 +178,7 @@ impl<'i> Write<'_, '_, 'i> {
             .touched(Kind::License)
             .filter(|(subject, _)| is_asked && subject.had_ended);
         again.try_for_each(|(subject, license)| {
-            sale::may_go_on(license, now).map_err(|refused| subject.failed("validUntil", refused))
+            sale::may_have(license, now).map_err(|refused| subject.failed("validUntil", refused))
         })
     }
 
