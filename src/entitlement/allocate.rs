@@ -4,7 +4,9 @@
 //! A direct allocation is a reservation that opens its license by itself, on the license that `licensing.md` 2.2 ranks first
 //! among those of the organization for the item that have a seat for the user. It takes that seat as any reservation does.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::ops::Bound;
 
 use foldhash::fast::RandomState;
 use uuid::Uuid;
@@ -17,7 +19,7 @@ use super::reason::Reason;
 use super::refused::Refused;
 use super::reserve::Had;
 use super::ruled::{self, ALLOCATED, ENTITLEMENTS, RECORDS, RECORDS_OF, RULES, RULES_FOR};
-use super::select::{self, Candidate};
+use super::select::{self, Budget, Path, Rank};
 use super::{decision, ended, paths, reserve, seated, seats};
 
 const OF_ITEM: Rel = known(RelationType::OneToMany, Kind::LicensedItem, Kind::License);
@@ -50,21 +52,50 @@ fn found<'t>(tx: &'t Transaction<'_>, id: Uuid) -> Result<Node<'t>, Violation> {
     tx.graph().find(id).ok_or(Violation::NotFound { id })
 }
 
+/// Why users have not what they shall have.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Undone {
+    Refused(OfItem),
+    /// There is more to look at than was allowed.
+    TooMuch,
+}
+
+impl From<OfItem> for Undone {
+    fn from(no: OfItem) -> Self {
+        Self::Refused(no)
+    }
+}
+
+impl From<Violation> for Undone {
+    fn from(violation: Violation) -> Self {
+        Self::Refused(violation.into())
+    }
+}
+
+fn take(visits: &mut u64, looks: usize) -> Result<(), Undone> {
+    *visits = visits.checked_sub(looks as u64).ok_or(Undone::TooMuch)?;
+    Ok(())
+}
+
 /// Each of these users has licenses of just these items from the organization, and none by rules. All or nothing: on a
-/// refusal the caller abandons the transaction.
+/// refusal the caller abandons the transaction. What is looked at is taken from `visits`: the licenses of each item once,
+/// each again for whom it is asked, and what the users have.
 pub fn direct(
     tx: &mut Transaction<'_>,
     organization: Uuid,
     profiles: &[Uuid],
     items: &[Uuid],
     external: bool,
-) -> Result<(), OfItem> {
+    visits: &mut u64,
+) -> Result<(), Undone> {
     let all: HashSet<Uuid, RandomState> = items.iter().copied().collect();
     // What one user gives up may be what the next one gets.
     let mut wanted = Vec::new();
     for profile in profiles {
         let record = record(tx, organization, *profile)?;
-        let fields = found(tx, record)?.fields().with(EXTERNAL, Some(Value::Bool(external)));
+        let node = found(tx, record)?;
+        take(visits, 1 + node.hop_count(Hop::forward(ALLOCATED)))?;
+        let fields = node.fields().with(EXTERNAL, Some(Value::Bool(external)));
         tx.update(record, fields)?;
         let mut missing = all.clone();
         for (assignment, item, stands) in allocated(found(tx, record)?, tx.now()) {
@@ -72,13 +103,47 @@ pub fn direct(
                 take_back(tx, assignment).map_err(of(item))?;
             }
         }
-        let missing = items.iter().filter(|item| missing.contains(*item));
-        wanted.extend(missing.map(|item| (record, *profile, *item)));
+        if !missing.is_empty() {
+            wanted.push((record, *profile, missing));
+        }
     }
-    for (record, profile, item) in wanted {
-        allocate(tx, organization, record, profile, item).map_err(of(item))?;
+    let mut offers: HashMap<Uuid, Offer, RandomState> = HashMap::default();
+    for (record, profile, missing) in wanted {
+        let has = held(found(tx, profile)?, &missing, visits)?;
+        for item in items.iter().filter(|item| missing.contains(*item)) {
+            let offer = match offers.entry(*item) {
+                Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(new) => new.insert(Offer::of(tx, organization, *item, visits)?),
+            };
+            let user = User {
+                record,
+                profile,
+                has: has.get(item),
+            };
+            offer.allocate(tx, &user, visits)?;
+        }
     }
     Ok(())
+}
+
+/// The licenses of these items of which a profile has an assignment, whatever that says, by item.
+fn held(
+    profile: Node<'_>,
+    items: &HashSet<Uuid, RandomState>,
+    visits: &mut u64,
+) -> Result<HashMap<Uuid, HashSet<Uuid, RandomState>, RandomState>, Undone> {
+    let by_profile = Hop::forward(BY_PROFILE);
+    take(visits, 1 + profile.hop_count(by_profile))?;
+    let mut held: HashMap<Uuid, HashSet<Uuid, RandomState>, RandomState> = HashMap::default();
+    for (assignment, _) in profile.hop(by_profile, None) {
+        let license = assignment.parent(BY_LICENSE);
+        if let Some((license, item)) = license.and_then(|license| Some((license, license.parent(OF_ITEM)?)))
+            && items.contains(&item.id)
+        {
+            held.entry(item.id).or_default().insert(license.id);
+        }
+    }
+    Ok(held)
 }
 
 /// The record of a user, made if there is none: from then on rules give the user nothing.
@@ -145,99 +210,189 @@ pub(super) fn is_usable(license: &Entity, now: Time) -> bool {
     decision::validity(license, now).is_none() && license.fields().get(ACTIVE) == Some(&Value::Bool(true))
 }
 
-fn allocate(
-    tx: &mut Transaction<'_>,
-    organization: Uuid,
+/// To whom an item is allocated, and of which of its licenses that user has something already.
+struct User<'u> {
     record: Uuid,
     profile: Uuid,
+    has: Option<&'u HashSet<Uuid, RandomState>>,
+}
+
+impl User<'_> {
+    fn has(&self, license: Uuid) -> bool {
+        self.has.is_some_and(|has| has.contains(&license))
+    }
+}
+
+/// A license of which the user has something.
+struct Own {
+    license: Uuid,
+    assignment: Uuid,
+    /// It denies, now or later.
+    denies: bool,
+    /// It denies or is kept back: what is allocated would be written over somebody's no.
+    is_no: bool,
+}
+
+/// The licenses of an item that an organization has and that can be used, gathered once for all users of a call: for who has
+/// nothing of them their order hangs on nothing but the licenses, which the call leaves as they are.
+struct Offer {
     item: Uuid,
-) -> Result<(), Refused> {
-    let now = tx.now();
-    let candidates = select::of_organization(found(tx, organization)?, found(tx, item)?, found(tx, profile)?, now)
-        .map_err(|_| Refused::TooManyLicenses)?;
-    // A denial that begins later is one: what is allocated now would be written over it.
-    let is_no = |one: Node<'_>| select::denies(&one, now) || seated::is_kept_back(&one, now);
-    let is_denied = |candidate: &Candidate<'_>| candidate.assignment.is_some_and(is_no);
-    let open: Vec<(Uuid, Option<Uuid>)> = candidates
-        .iter()
-        .filter(|candidate| is_usable(&candidate.license, now) && !is_denied(candidate))
-        .map(|candidate| {
-            (
-                candidate.license.id,
-                candidate.assignment.map(|assignment| assignment.id),
-            )
+    usable: BTreeMap<Rank, Uuid>,
+    /// Those that may have a seat for who has nothing of them. Until a call is done with its users seats are only taken: one that
+    /// has none is not asked again.
+    open: BTreeMap<Rank, Uuid>,
+}
+
+impl Offer {
+    fn of(tx: &Transaction<'_>, organization: Uuid, item: Uuid, visits: &mut u64) -> Result<Self, Undone> {
+        let (owner, node) = (found(tx, organization)?, found(tx, item)?);
+        let mut budget = Budget::new(None);
+        let owned = select::owned(owner, node, &mut budget).map_err(|_| of(item)(Refused::TooManyLicenses))?;
+        take(visits, 1 + budget.spent())?;
+        let usable = owned.into_iter().filter(|license| is_usable(license, tx.now()));
+        let usable: BTreeMap<Rank, Uuid> = usable.map(|license| (place_of(license, node), license.id)).collect();
+        Ok(Self {
+            item,
+            open: usable.clone(),
+            usable,
         })
-        .collect();
-    let mut usable = candidates.iter().filter(|candidate| is_usable(&candidate.license, now));
-    // The one ranked first tells the reason.
-    let mut refusal = match usable.next().map(|first| (first.license.id, first.assignment)) {
-        Some((license, Some(one))) if !select::denies(&one, now) => Refused::AssignmentInactive(license),
-        Some(_) => Refused::NotGranted(Reason::ConsumptionDenied),
-        None => Refused::NothingToAllocate(item),
-    };
-    drop(candidates);
-    for (index, (license, assignment)) in open.into_iter().enumerate() {
-        let savepoint = tx.savepoint();
-        match reserved(tx, record, profile, license, assignment) {
-            Ok(()) => return Ok(()),
-            Err(Refused::Graph(violation)) => return Err(violation.into()),
-            Err(refused) => {
-                tx.rollback_to(savepoint);
-                if index == 0 {
-                    refusal = refused;
-                }
+    }
+
+    fn allocate(&mut self, tx: &mut Transaction<'_>, user: &User<'_>, visits: &mut u64) -> Result<(), Undone> {
+        let (now, item) = (tx.now(), self.item);
+        let own = self.own(tx, user)?;
+        let mut refused: Option<(Rank, Refused)> = None;
+        let mut from = Bound::Unbounded;
+        for (rank, one) in own.iter().filter(|(_, one)| !one.is_no) {
+            let before = (from, Bound::Excluded(*rank));
+            if let Some(license) = self.free(tx, user, before, visits)? {
+                return Ok(allot(tx, user, license)?);
+            }
+            from = Bound::Excluded(*rank);
+            let license = found(tx, one.license)?;
+            take(visits, looks(license))?;
+            match reserve::would_fit(license, Had::of(found(tx, one.assignment)?, now), now) {
+                Ok(()) => return Ok(take_over(tx, user, one.assignment)?),
+                Err(no) => drop(refused.get_or_insert((*rank, no))),
             }
         }
+        if let Some(license) = self.free(tx, user, (from, Bound::Unbounded), visits)? {
+            return Ok(allot(tx, user, license)?);
+        }
+        // The one ranked first tells the reason.
+        let first = self.usable.iter().find(|(_, license)| !user.has(**license));
+        let why = match (refused, first) {
+            (Some((rank, no)), first) if first.is_none_or(|(other, _)| rank < *other) => no,
+            (_, Some((_, license))) => match reserve::would_fit(found(tx, *license)?, Had::default(), now) {
+                Ok(()) => Refused::NoSeatsAvailable(*license),
+                Err(no) => no,
+            },
+            _ => match own.values().next() {
+                Some(one) if !one.denies => Refused::AssignmentInactive(one.license),
+                Some(_) => Refused::NotGranted(Reason::ConsumptionDenied),
+                None => Refused::NothingToAllocate(item),
+            },
+        };
+        Err(of(item)(why).into())
     }
-    Err(refusal)
+
+    /// Those the user has something of, by their rank for that user.
+    fn own(&self, tx: &Transaction<'_>, user: &User<'_>) -> Result<BTreeMap<Rank, Own>, Violation> {
+        let (now, item, profile) = (tx.now(), found(tx, self.item)?, found(tx, user.profile)?);
+        let mut own = BTreeMap::new();
+        for id in user.has.into_iter().flatten() {
+            let license = found(tx, *id)?;
+            if !self.usable.contains_key(&place_of(license, item)) {
+                continue;
+            }
+            let candidate = select::candidate(license, item, Path::Direct, profile, now);
+            if let Some(assignment) = candidate.assignment {
+                // A denial that begins later is one.
+                let denies = select::denies(&assignment, now);
+                let one = Own {
+                    license: license.id,
+                    assignment: assignment.id,
+                    denies,
+                    is_no: denies || seated::is_kept_back(&assignment, now),
+                };
+                own.insert(select::rank(&candidate), one);
+            }
+        }
+        Ok(own)
+    }
+
+    /// The first in a range that has a seat, of those the user has nothing of.
+    fn free(
+        &mut self,
+        tx: &Transaction<'_>,
+        user: &User<'_>,
+        range: (Bound<Rank>, Bound<Rank>),
+        visits: &mut u64,
+    ) -> Result<Option<Uuid>, Undone> {
+        let mut full = Vec::new();
+        let mut free = None;
+        for (rank, license) in self.open.range(range).filter(|(_, license)| !user.has(**license)) {
+            let node = found(tx, *license)?;
+            take(visits, looks(node))?;
+            if reserve::would_fit(node, Had::default(), tx.now()).is_ok() {
+                free = Some(*license);
+                break;
+            }
+            full.push(*rank);
+        }
+        for rank in full {
+            self.open.remove(&rank);
+        }
+        Ok(free)
+    }
+}
+
+/// The rank of a license for who has nothing of it, as of all that an organization gives to whom it likes.
+fn place_of(license: Node<'_>, item: Node<'_>) -> Rank {
+    select::rank(&select::untouched(license, item, Path::Direct))
+}
+
+/// What asking a license for its seats goes through.
+fn looks(license: Node<'_>) -> usize {
+    1 + license.hop_count(Hop::forward(seats::CREDITS))
+}
+
+fn as_reserved(before: Fields) -> Fields {
+    before
+        .with(ruled::RESERVATION, Some(Value::text("reserved")))
+        .with(ruled::GRANTS_ACCESS, Some(Value::Bool(true)))
+        .with(ruled::FROM, None)
+}
+
+/// A license that has a seat and of which the user has nothing.
+fn allot(tx: &mut Transaction<'_>, user: &User<'_>, license: Uuid) -> Result<(), Violation> {
+    let id = tx.new_id();
+    tx.create(id, Kind::Assignment, as_reserved(Fields::default()), Kept::default())?;
+    tx.relate(BY_LICENSE, license, id, Fields::default())?;
+    tx.relate(BY_PROFILE, user.profile, id, Fields::default())?;
+    tx.relate(ALLOCATED, user.record, id, Fields::default())
 }
 
 /// What there is of the license and the user becomes the record's, and is a rule's no longer: what a rule counts ends when it is
 /// idle, and this does not. An end that somebody else gave what is the user's otherwise stays, for it stays after the record.
-fn reserved(
-    tx: &mut Transaction<'_>,
-    record: Uuid,
-    profile: Uuid,
-    license: Uuid,
-    assignment: Option<Uuid>,
-) -> Result<(), Refused> {
-    let now = tx.now();
-    let fields = |before: Fields| {
-        before
-            .with(ruled::RESERVATION, Some(Value::text("reserved")))
-            .with(ruled::GRANTS_ACCESS, Some(Value::Bool(true)))
-            .with(ruled::FROM, None)
-    };
-    let had = match assignment {
-        Some(id) => {
-            ended::forget(tx, id)?;
-            ruled::leave(tx, id)?;
-            let node = found(tx, id)?;
-            let (had, mut fields) = (Had::of(node, now), fields(node.fields().to_fields()));
-            if !seated::stays(node) {
-                fields = fields.with(ruled::UNTIL, None);
-            }
-            let other = node.parent(ALLOCATED).map(|other| other.id);
-            tx.update(id, fields)?;
-            // Of another organization it can only be while the license was that one's.
-            if other.is_some_and(|other| other != record) {
-                ruled::leave_record(tx, id)?;
-            }
-            if other != Some(record) {
-                tx.relate(ALLOCATED, record, id, Fields::default())?;
-            }
-            had
-        }
-        None => {
-            let id = tx.new_id();
-            tx.create(id, Kind::Assignment, fields(Fields::default()), Kept::default())?;
-            tx.relate(BY_LICENSE, license, id, Fields::default())?;
-            tx.relate(BY_PROFILE, profile, id, Fields::default())?;
-            tx.relate(ALLOCATED, record, id, Fields::default())?;
-            Had::default()
-        }
-    };
-    reserve::fits(found(tx, license)?, had, now)
+fn take_over(tx: &mut Transaction<'_>, user: &User<'_>, id: Uuid) -> Result<(), Violation> {
+    ended::forget(tx, id)?;
+    ruled::leave(tx, id)?;
+    let node = found(tx, id)?;
+    let mut fields = as_reserved(node.fields().to_fields());
+    if !seated::stays(node) {
+        fields = fields.with(ruled::UNTIL, None);
+    }
+    let other = node.parent(ALLOCATED).map(|other| other.id);
+    tx.update(id, fields)?;
+    // Of another organization it can only be while the license was that one's.
+    if other.is_some_and(|other| other != user.record) {
+        ruled::leave_record(tx, id)?;
+    }
+    match other == Some(user.record) {
+        true => Ok(()),
+        false => tx.relate(ALLOCATED, user.record, id, Fields::default()),
+    }
 }
 
 /// A direct allocation ends; what was assigned by itself, or sold, goes on as that.

@@ -35,19 +35,32 @@ impl Had {
     }
 }
 
-/// Asked once a reservation is in. Who had a seat already, by a lease, takes none beside it; where all that he had is above the total,
-/// the one that is reserved has to be there beside what others have. Where uses or time are limited, no number of seats runs out.
+/// Asked once a reservation is in.
 pub fn fits(license: Node<'_>, had: Had, now: Time) -> Result<(), Refused> {
     let taken = seats::of_license(license, now);
-    let counts = !had.reservation && model::of_license(license).limited == Limited::Seats;
-    let has_room = has_room(taken.total, taken.reserved.saturating_sub(1));
     let of_others = taken.taken().saturating_sub(had.seats.max(1));
-    let has_own = had.within > 0 || taken.total.is_none_or(|total| of_others < total);
+    has_place(license, taken.total, taken.reserved, of_others, had)
+}
+
+/// The same, asked before one is written, by whoever looks at many licenses for one that has a seat.
+pub fn would_fit(license: Node<'_>, had: Had, now: Time) -> Result<(), Refused> {
+    let taken = seats::of_license(license, now);
+    let reserved = taken.reserved.saturating_add(u64::from(!had.reservation));
+    let of_others = taken.taken().saturating_sub(had.seats);
+    has_place(license, taken.total, reserved, of_others, had)
+}
+
+/// `reserved` is with the one in question. Who had a seat already, by a lease, takes none beside it; where all that he had is above the
+/// total, the one that is reserved has to be there beside what others have. Where uses or time are limited, no number of seats runs out.
+fn has_place(license: Node<'_>, total: Option<u64>, reserved: u64, of_others: u64, had: Had) -> Result<(), Refused> {
+    let counts = !had.reservation && model::of_license(license).limited == Limited::Seats;
+    let has_room = has_room(total, reserved.saturating_sub(1));
+    let has_own = had.within > 0 || total.is_none_or(|total| of_others < total);
     if counts && !(has_room && has_own) {
         return Err(Refused::NoSeatsAvailable(license.id));
     }
     match terms::assigned(license).and_then(|rule| rule.most) {
-        Some(most) if taken.reserved > most => Err(Refused::ReservationLimit {
+        Some(most) if reserved > most => Err(Refused::ReservationLimit {
             license: license.id,
             most,
         }),

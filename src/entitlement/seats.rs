@@ -7,7 +7,7 @@ use crate::model::{Entity, Kind, Rel, Time, Value, Values};
 use super::terms::Limited;
 use super::{model, ruled, select};
 
-const CREDITS: Rel = known(RelationType::OneToMany, Kind::License, Kind::SeatCountCredit);
+pub(super) const CREDITS: Rel = known(RelationType::OneToMany, Kind::License, Kind::SeatCountCredit);
 
 /// Seats of a license at one instant.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

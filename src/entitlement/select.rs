@@ -191,6 +191,11 @@ impl<'a> Budget<'a> {
         self.spend_all(1)
     }
 
+    /// Of its own.
+    pub fn spent(&self) -> usize {
+        LOOKED_AT - self.own
+    }
+
     pub fn spend_all(&mut self, looks: usize) -> Result<(), Reason> {
         let less = |left: usize| left.checked_sub(looks).ok_or(Reason::TooManyLicenses);
         self.own = less(self.own)?;
@@ -238,24 +243,6 @@ pub(super) fn regardless<'g>(
         2 => found.sort_unstable_by_key(rank),
         _ => found.sort_by_cached_key(rank),
     }
-    Ok(found)
-}
-
-/// The licenses of an organization for an item, in the same order for a profile, whatever ways it has to them.
-///
-/// # Errors
-/// There are more than one decision looks at.
-pub fn of_organization<'g>(
-    organization: Node<'g>,
-    item: Node<'g>,
-    profile: Node<'g>,
-    now: Time,
-) -> Result<Candidates<'g>, Reason> {
-    let owned = owned(organization, item, &mut Budget::new(None))?.into_iter();
-    let mut found: Candidates<'g> = owned
-        .map(|license| candidate(license, item, Path::Direct, profile, now))
-        .collect();
-    found.sort_by_cached_key(rank);
     Ok(found)
 }
 
@@ -508,9 +495,6 @@ pub(super) fn candidate<'g>(
 ) -> Candidate<'g> {
     let assignment = license.graph().assignment(license, profile);
     Candidate {
-        license,
-        item,
-        path,
         rule: match path {
             Path::Rule(rule) => Some(rule),
             _ => None,
@@ -518,6 +502,20 @@ pub(super) fn candidate<'g>(
         assignment,
         consumed: assignment.is_some_and(|assignment| is_leased(assignment, now)),
         reserved: assignment.is_some_and(|assignment| is_reserved(&assignment, now)),
+        ..untouched(license, item, path)
+    }
+}
+
+/// The same of anybody who has nothing of the license.
+pub(super) fn untouched<'g>(license: Node<'g>, item: Node<'g>, path: Path<'g>) -> Candidate<'g> {
+    Candidate {
+        license,
+        item,
+        path,
+        rule: None,
+        assignment: None,
+        consumed: false,
+        reserved: false,
         model: model::of_license(license),
     }
 }
@@ -630,9 +628,12 @@ pub(super) fn fits_entitlement(filters: &Filters, entitlement: Node<'_>) -> bool
         .all(|(id, kind)| owner.is_some_and(|owner| owner.id == id && owner.kind == kind))
 }
 
+/// The id of the license is the last of it.
+pub(super) type Rank = (u8, u8, bool, Reverse<i64>, i64, bool, Uuid);
+
 /// The order of `licensing.md` 2.2, deterministic to the last tie. In its fourth row what is limited by seats comes before the rest, for
 /// their ends run opposite ways; of one end, time comes before count.
-fn rank(candidate: &Candidate<'_>) -> (u8, u8, bool, Reverse<i64>, i64, bool, Uuid) {
+pub(super) fn rank(candidate: &Candidate<'_>) -> Rank {
     let limited = candidate.model.limited;
     let class = match (limited, candidate.consumed, candidate.reserved) {
         (Limited::Seats, true, true) => 0,

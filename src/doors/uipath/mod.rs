@@ -185,8 +185,9 @@ async fn change(
     told: impl FnOnce(Done) -> Vec<u8> + Send + 'static,
 ) -> Result<HttpResponse, No> {
     let who = auth::authenticate(context, &context.state.engine.snapshot())?;
+    let limits = *context.limits();
     let done = door::write(context, who, change.name(), Some(bytes), move |tx, who| {
-        let done = change.run(tx, who)?;
+        let done = change.run(tx, who, &limits)?;
         Ok::<_, AllocationError>(Reply {
             status: 200,
             body: Arc::from(told(done)),

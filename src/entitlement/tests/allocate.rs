@@ -1,8 +1,13 @@
 //! Direct allocations and the rules of groups (`doors.md` A.7), in the world of ACME.
 
+use proptest::prelude::*;
+use proptest::sample;
+
 use super::*;
 use crate::entitlement::allocate::{self, Ruling};
-use crate::entitlement::{paths, ruled, seated};
+use crate::entitlement::{paths, reserve, ruled, seated, select};
+use crate::graph::Node;
+use crate::model::schema::Hop;
 
 const RULED: &str = "part ent crew
     AllocationRule rule < crew editor";
@@ -173,13 +178,214 @@ fn direct(world: &mut World, users: &[&str], items: &[&str]) -> String {
     let (users, items) = (ids(users), ids(items));
     let done = world.commit(|tx| {
         let before = tx.savepoint();
-        let done = allocate::direct(tx, id("acme"), &users, &items, false);
+        let done = super::direct(tx, &users, &items);
         if done.is_err() {
             tx.rollback_to(before);
         }
         done
     });
-    done.map_or_else(|no| no.why.code().to_owned(), |()| String::new())
+    done.map_or_else(|no| no.code().to_owned(), |()| String::new())
+}
+
+/// Many licenses that are full, and one that lasts less long and is not.
+fn many_full(seats: usize) -> World {
+    let full = (0..30).map(|at| {
+        format!("License f{at} validFrom=0 active=true < ent editor model\nSeatCountCredit g{at} seatCount=0 active=true < f{at}\n")
+    });
+    World::new(&format!(
+        "set credit seatCount=0
+         License last validFrom=0 validUntil=9 active=true < ent editor model
+         SeatCountCredit seats seatCount={seats} active=true < last
+         {}",
+        full.collect::<String>()
+    ))
+}
+
+#[test]
+fn what_is_full_is_looked_at_once_for_all_users_of_a_call() {
+    for (users, expected) in [
+        (&["ann"][..], 1),
+        (&["ann", "bob"][..], 2),
+        (&["ann", "bob", "cid", "zed"][..], 4),
+    ] {
+        // The entitlement and its licenses, each license again with its credit until one has a seat, and four visits a user: for the
+        // record, for what the user has, and for that license with its credit.
+        let looked_at = 1 + (1 + 32) + 31 * 2 + 4 * expected;
+        for (visits, done) in [(looked_at, true), (looked_at - 1, false)] {
+            let mut world = many_full(users.len());
+            let users: Vec<Uuid> = users.iter().map(|user| id(user)).collect();
+            let mut left = visits;
+            let told = world.commit(|tx| {
+                let before = tx.savepoint();
+                let told = allocate::direct(tx, id("acme"), &users, &[id("editor")], false, &mut left);
+                if told.is_err() {
+                    tx.rollback_to(before);
+                }
+                told
+            });
+            match done {
+                true => assert_eq!((told, left), (Ok(()), 0), "{users:?}"),
+                false => assert_eq!(told, Err(allocate::Undone::TooMuch), "{users:?}"),
+            }
+            let taken = if done { users.len() } else { 0 };
+            assert_eq!(world.step("free last"), format!("{taken} of {}", users.len()));
+        }
+    }
+}
+
+/// The same by the plain way: for each user all licenses anew, in their order for that user, each tried by writing the reservation.
+/// The license each user has then; or the reason for which the first of them has none.
+fn plainly(tx: &mut Transaction<'_>, users: &[&str]) -> Result<Vec<(Uuid, Uuid)>, &'static str> {
+    let field = |name: &str| Kind::Assignment.field(name).expect("a field");
+    let (licenses, profiles) = (select::BY_LICENSE, select::BY_PROFILE);
+    let mut chosen = Vec::new();
+    for user in users.iter().map(|user| id(user)) {
+        let (now, graph) = (tx.now(), tx.graph());
+        let (item, profile) = (
+            graph.find(id("editor")).expect("an item"),
+            graph.find(user).expect("a user"),
+        );
+        let all = graph.of_kind(Kind::License, None);
+        let mut all: Vec<_> = all
+            .map(|license| select::candidate(license, item, select::Path::Direct, profile, now))
+            .filter(|candidate| seated::is_usable(candidate.license, now))
+            .collect();
+        all.sort_by_key(select::rank);
+        let is_no = |one: Node<'_>| select::denies(&one, now) || seated::is_kept_back(&one, now);
+        let why = match all.first() {
+            None => "nothingToAllocate",
+            Some(_) => "consumptionDenied",
+        };
+        let open: Vec<_> = all
+            .iter()
+            .filter(|candidate| !candidate.assignment.is_some_and(is_no))
+            .map(|candidate| (candidate.license.id, candidate.assignment.map(|one| one.id)))
+            .collect();
+        let (mut why, mut done) = (why, None);
+        for (at, (license, assignment)) in open.into_iter().enumerate() {
+            let before = tx.savepoint();
+            let fields = |fields: Fields| {
+                let fields = fields.with(field("reservationType"), Some(Value::text("reserved")));
+                fields.with(field("validUntil"), None)
+            };
+            let had = match assignment {
+                Some(there) => {
+                    let node = tx.graph().find(there).expect("an assignment");
+                    let (had, fields) = (reserve::Had::of(node, now), fields(node.fields().to_fields()));
+                    tx.update(there, fields).expect("an update");
+                    had
+                }
+                None => {
+                    let new = tx.new_id();
+                    tx.create(new, Kind::Assignment, fields(Fields::default()), Kept::default())
+                        .expect("a new one");
+                    tx.relate(licenses, license, new, Fields::default()).expect("a license");
+                    tx.relate(profiles, user, new, Fields::default()).expect("a user");
+                    reserve::Had::default()
+                }
+            };
+            match reserve::fits(tx.graph().find(license).expect("a license"), had, now) {
+                Ok(()) => {
+                    done = Some(license);
+                    break;
+                }
+                Err(no) => {
+                    tx.rollback_to(before);
+                    why = if at == 0 { no.code() } else { why };
+                }
+            }
+        }
+        chosen.push((user, done.ok_or(why)?));
+    }
+    Ok(chosen)
+}
+
+/// What each user's record allocates.
+fn chosen(tx: &Transaction<'_>, users: &[&str]) -> Vec<(Uuid, Uuid)> {
+    let find = |name: &str| tx.graph().find(id(name)).expect("one");
+    let allocated = |user: &&str| {
+        let record = ruled::record(find("acme"), find(user)).expect("a record");
+        let mut all = record.hop(Hop::forward(ruled::ALLOCATED), None);
+        let (assignment, _) = all.next().expect("an allocation");
+        (id(user), assignment.parent(select::BY_LICENSE).expect("a license").id)
+    };
+    users.iter().map(allocated).collect()
+}
+
+fn any_license(at: usize) -> impl Strategy<Value = String> {
+    let terms = (
+        sample::select(vec!["", " validUntil=20", " validUntil=30"]),
+        sample::select(vec!["", "", "", " validFrom=12"]),
+        sample::select(vec!["model", "model", "named", "uses"]),
+        0..3u8,
+    );
+    terms.prop_map(move |(until, from, model, seats)| {
+        let from = if from.is_empty() { " validFrom=0" } else { from };
+        format!("License l{at}{from}{until} active=true < ent editor {model}\nSeatCountCredit c{at} seatCount={seats} active=true < l{at}\n")
+    })
+}
+
+/// What somebody has of a license before.
+fn any_assignment() -> impl Strategy<Value = (u8, usize, &'static str)> {
+    let says = sample::select(vec![
+        "reservationType=reserved",
+        "reservationType=reserved validUntil=8",
+        "reservationType=denied",
+        "reservationType=denied validUntil=8",
+        "reservationType=denied validFrom=11",
+        "active=false",
+        "lease",
+        "lease",
+    ]);
+    (0..4u8, 0..4usize, says)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2000))]
+
+    #[test]
+    fn a_call_chooses_as_one_that_tries_all_for_each_user(
+        licenses in (any_license(0), any_license(1), any_license(2), any_license(3)),
+        before in proptest::collection::vec(any_assignment(), 0..6),
+        users in Just(vec!["ann", "bob", "cid", "zed"]).prop_shuffle(),
+        most in 1..5usize,
+    ) {
+        let mut lines = String::from("set credit seatCount=1
+            LicenseModel named name=named
+            AssignedLicenseConstraint rule maxAssignments=1 autoAssign=true < named
+            LicenseModel uses name=uses
+            UseCountConstraint counted < uses\n");
+        for license in [&licenses.0, &licenses.1, &licenses.2, &licenses.3] {
+            lines.push_str(license);
+        }
+        let mut there = std::collections::HashSet::new();
+        for (who, license, says) in before {
+            let who = ["ann", "bob", "cid", "zed"][usize::from(who)];
+            if there.insert((who, license)) {
+                let fields = if says == "lease" { "" } else { says };
+                lines.push_str(&format!("Assignment {who}{license} {fields} < l{license} {who}\n").replace("  ", " "));
+                if says == "lease" {
+                    lines.push_str(&format!("Consumption x{who}{license} leaseId=x{who}{license} consumedCount=1 grantedAt=0 grantedUntil=60 < {who}{license}\n"));
+                }
+            }
+        }
+        let users = &users[..most.min(users.len())];
+        let mut world = World::new(&lines);
+        world.now = 10;
+        let (plain, told) = world.commit(|tx| {
+            let before = tx.savepoint();
+            let plain = plainly(tx, users);
+            tx.rollback_to(before);
+            let ids: Vec<Uuid> = users.iter().map(|user| id(user)).collect();
+            let told = super::direct(tx, &ids, &[id("editor")]).map_err(|no| no.code());
+            let told = told.map(|()| chosen(tx, users));
+            tx.rollback_to(before);
+            (plain, told)
+        });
+        // One that is kept back is told apart from a denial.
+        let told = told.map_err(|no| if no == "assignmentInactive" { "consumptionDenied" } else { no });
+        prop_assert_eq!(plain, told, "{}", lines);
+    }
 }
 
 fn rules(world: &mut World, quota: Option<Option<u64>>, items: &[&str]) -> String {

@@ -240,11 +240,9 @@ fn allocated(world: &mut World, step: &str) -> String {
             String::new()
         }
         ["direct", who] => attempt(world, |tx| {
-            allocate::direct(tx, id("acme"), &[id(who)], &[id("editor")], false).map_err(code)
+            direct(tx, &[id(who)], &[id("editor")]).map_err(|no| no.code())
         }),
-        ["nothing", who] => attempt(world, |tx| {
-            allocate::direct(tx, id("acme"), &[id(who)], &[], false).map_err(code)
-        }),
+        ["nothing", who] => attempt(world, |tx| direct(tx, &[id(who)], &[]).map_err(|no| no.code())),
         ["forget", who] => attempt(world, |tx| allocate::forget(tx, id("acme"), id(who)).map_err(code)),
         ["hold", who] => reserve(world, who, true),
         ["free", who] => reserve(world, who, false),

@@ -18,6 +18,7 @@ use crate::graph::{Graph, Kept, Transaction};
 use crate::model::schema::{find_relation, relations};
 use crate::model::{Change, Clock, FieldType, Fields, Kind, RelationType, Time, Value};
 
+use super::allocate::{Undone, direct as allocate_directly};
 use super::consume::{self, Outcome};
 use super::decision::{self, Anchor, Decision, Wanted};
 use super::model::Mode;
@@ -213,6 +214,16 @@ impl World {
             .get(field("leaseId"))
             .and_then(Value::as_uuid)
             .expect("an id")
+    }
+}
+
+/// ACME allocates directly, with as much to look at as that takes.
+fn direct(tx: &mut Transaction<'_>, users: &[Uuid], items: &[Uuid]) -> Result<(), Refused> {
+    let mut visits = u64::MAX;
+    match allocate_directly(tx, id("acme"), users, items, false, &mut visits) {
+        Ok(()) => Ok(()),
+        Err(Undone::Refused(no)) => Err(no.why),
+        Err(Undone::TooMuch) => panic!("not so much"),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::entitlement::seated::{self, Terms};
-use crate::entitlement::{allocate, sold};
+use crate::entitlement::sold;
 use crate::model::schema::Hop;
 
 const CLOSED: &str = "part ent crew";
@@ -34,7 +34,7 @@ fn act(world: &mut World, step: &str) -> String {
             ["ungroup", of, ..] => seated::end_group(tx, group(tx, of), !words.contains(&"keep")),
             ["allocate", who, ..] => {
                 let items: Vec<_> = words[2..].iter().map(|item| id(item)).collect();
-                allocate::direct(tx, id("acme"), &[id(who)], &items, false).map_err(|no| no.why)
+                direct(tx, &[id(who)], &items)
             }
             _ => return None,
         };

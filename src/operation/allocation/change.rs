@@ -5,10 +5,10 @@ use std::collections::{HashMap, HashSet};
 use foldhash::fast::RandomState;
 use uuid::Uuid;
 
-use super::look::{Ruled, ruled_group};
+use super::look::{Ruled, ruled_group, too_much};
 use super::{Account, AllocationError, WRITE, group_of, items, licensed, meant};
 use crate::access::{View, Who};
-use crate::entitlement::allocate::{self, OfItem, Ruling};
+use crate::entitlement::allocate::{self, OfItem, Ruling, Undone};
 use crate::graph::{Graph, Node, Transaction};
 use crate::limits::Limits;
 use crate::model::Kind;
@@ -77,9 +77,9 @@ impl Change {
     }
 
     /// All or nothing: on an error the caller abandons the transaction.
-    pub fn run(&self, tx: &mut Transaction<'_>, who: &Who) -> Result<Done, AllocationError> {
+    pub fn run(&self, tx: &mut Transaction<'_>, who: &Who, limits: &Limits) -> Result<Done, AllocationError> {
         match self {
-            Self::Direct(wanted) => direct(tx, who, wanted),
+            Self::Direct(wanted) => direct(tx, who, wanted, limits),
             Self::Add { account, users } => add(tx, who, account, users),
             Self::Forget { account, users } => forget(tx, who, account, users),
             Self::Rules(wanted) => rules(tx, who, wanted),
@@ -97,14 +97,26 @@ fn owned<'g>(graph: &'g Graph, who: &Who, named: &Account) -> Result<Node<'g>, A
     Ok(organization)
 }
 
-fn direct(tx: &mut Transaction<'_>, who: &Who, wanted: &Direct) -> Result<Done, AllocationError> {
+fn direct(tx: &mut Transaction<'_>, who: &Who, wanted: &Direct, limits: &Limits) -> Result<Done, AllocationError> {
     let organization = owned(tx.graph(), who, &wanted.account)?;
     let users = meant(organization, who, &wanted.users)?;
     let items = items(tx.graph(), &wanted.items)?;
     let organization = organization.id;
     let ids = |all: &[(Uuid, String)]| all.iter().map(|(id, _)| *id).collect::<Vec<_>>();
-    allocate::direct(tx, organization, &ids(&users), &ids(&items), wanted.external)
-        .map_err(|no| told(no, &items, tx.graph()))?;
+    let mut visits = Visits::new(limits);
+    let (profiles, wanted_items) = (ids(&users), ids(&items));
+    let done = allocate::direct(
+        tx,
+        organization,
+        &profiles,
+        &wanted_items,
+        wanted.external,
+        &mut visits.left,
+    );
+    done.map_err(|no| match no {
+        Undone::Refused(no) => told(no, &items, tx.graph()),
+        Undone::TooMuch => too_much(visits.too_many(), "name fewer users or fewer licenses in one call"),
+    })?;
     let texts = |all: Vec<(Uuid, String)>| all.into_iter().map(|(_, text)| text).collect();
     Ok(Done {
         users: texts(users),

@@ -103,16 +103,20 @@ fn too_many(limits: &Limits) -> AllocationError {
 }
 
 impl From<TooMany> for AllocationError {
-    fn from(TooMany(limit): TooMany) -> Self {
-        let error = QueryError {
-            code: Code::VisitedTooMuch,
-            message: format!("more than {} entities would be looked at", limit.value),
-            help: Some("ask with a selector at `/graph`, page by page".to_owned()),
-            span: None,
-            limit: Some(limit),
-        };
-        Error::from(error).into()
+    fn from(too_many: TooMany) -> Self {
+        too_much(too_many, "ask with a selector at `/graph`, page by page")
     }
+}
+
+pub(super) fn too_much(TooMany(limit): TooMany, help: &str) -> AllocationError {
+    let error = QueryError {
+        code: Code::VisitedTooMuch,
+        message: format!("more than {} entities would be looked at", limit.value),
+        help: Some(help.to_owned()),
+        span: None,
+        limit: Some(limit),
+    };
+    Error::from(error).into()
 }
 
 /// Of all items it has licenses of that are valid now.

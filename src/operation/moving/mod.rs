@@ -299,7 +299,7 @@ impl Taking<'_, '_> {
                         items: held.items.clone(),
                         external: held.external.unwrap_or(false),
                     };
-                    Change::Direct(direct).run(tx, who)?;
+                    Change::Direct(direct).run(tx, who, limits)?;
                 }
             }
             Step::Rules {
@@ -319,7 +319,7 @@ impl Taking<'_, '_> {
                     quotas: quotas.clone(),
                     external: held.external,
                 };
-                Change::Rules(rules).run(tx, who)?;
+                Change::Rules(rules).run(tx, who, limits)?;
             }
             Step::License(told) => sold::license(tx, who, came, whose?, told)?,
             Step::Assigned(told) => sold::assigned(tx, who, came, owner, told)?,
