@@ -193,7 +193,7 @@ pub async fn answer(context: &Context, payload: Payload) -> Result<HttpResponse,
         let mut body = answers.finish();
         if dry_run {
             let changes = crud::told(tx, &who).changes;
-            tell_changes(&mut body, &changes);
+            tell_changes(&mut body, &changes, &limits)?;
         }
         let body: Arc<[u8]> = Arc::from(body);
         if let Some(decided) = decided {

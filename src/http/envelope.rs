@@ -1,7 +1,6 @@
 //! The envelope in which writes and operations answer (`graph-api.md` 2.5 and 2.7), as it is written: inside the
 //! transaction, so it ends where the answer is too long. Then nothing is written.
 
-use std::convert::Infallible;
 use std::sync::Arc;
 
 use actix_web::http::StatusCode;
@@ -54,7 +53,7 @@ impl Envelope {
     ) -> Result<(), Error> {
         self.out
             .extend_from_slice(b",\"objects\":{\"__objType\":\"ArrayList\",\"Items\":[");
-        list(&mut self.out, objects, write, |length| fits(&mut self.budget, length))?;
+        list(&mut self.out, objects, write, &self.budget)?;
         self.out.extend_from_slice(b"]}");
         Ok(())
     }
@@ -63,7 +62,7 @@ impl Envelope {
     pub fn finish(mut self, changes: Option<&[Change]>) -> Result<Reply, Error> {
         if let Some(changes) = changes {
             self.out.push(b',');
-            dry_run(&mut self.out, changes, |length| fits(&mut self.budget, length))?;
+            dry_run(&mut self.out, changes, &self.budget)?;
         }
         self.out.push(b'}');
         Ok(Reply {
@@ -73,7 +72,7 @@ impl Envelope {
     }
 }
 
-fn fits(budget: &mut Budget, length: usize) -> Result<(), Error> {
+fn fits(budget: &Budget, length: usize) -> Result<(), Error> {
     budget.answered(length).map_err(|error| {
         QueryError {
             help: Some("nothing was written: write fewer objects in one request".to_owned()),
@@ -83,13 +82,13 @@ fn fits(budget: &mut Budget, length: usize) -> Result<(), Error> {
     })
 }
 
-/// Items with commas between them, for as long as the answer `fits`.
-fn list<T, E>(
+/// Items with commas between them, for as long as the answer fits.
+fn list<T>(
     out: &mut Vec<u8>,
     items: impl IntoIterator<Item = T>,
     mut write: impl FnMut(&mut Vec<u8>, T),
-    mut fits: impl FnMut(usize) -> Result<(), E>,
-) -> Result<(), E> {
+    budget: &Budget,
+) -> Result<(), Error> {
     let items = items.into_iter();
     // Room for most objects at once: it grows by copying.
     out.reserve(items.size_hint().0.min(SHOWN) * 640);
@@ -98,27 +97,28 @@ fn list<T, E>(
             out.push(b',');
         }
         write(out, item);
-        fits(out.len())?;
+        fits(budget, out.len())?;
     }
     Ok(())
 }
 
 /// What a dry run says beside its answer.
-fn dry_run<E>(out: &mut Vec<u8>, changes: &[Change], fits: impl FnMut(usize) -> Result<(), E>) -> Result<(), E> {
+fn dry_run(out: &mut Vec<u8>, changes: &[Change], budget: &Budget) -> Result<(), Error> {
     out.extend_from_slice(b"\"dryRun\":true,\"changes\":[");
-    list(out, changes, wire::change, fits)?;
+    list(out, changes, wire::change, budget)?;
     out.push(b']');
     Ok(())
 }
 
-/// What a dry run would have done, at the end of `body`, which is an object.
-pub fn tell_changes(body: &mut Vec<u8>, changes: &[Change]) {
+/// What a dry run would have done, at the end of `body`, which is an object; within what an answer may have.
+pub fn tell_changes(body: &mut Vec<u8>, changes: &[Change], limits: &Limits) -> Result<(), Error> {
     body.pop();
     if body.last() != Some(&b'{') {
         body.push(b',');
     }
-    let Ok(()) = dry_run::<Infallible>(body, changes, |_| Ok(()));
+    dry_run(body, changes, &Budget::new(limits))?;
     body.push(b'}');
+    Ok(())
 }
 
 /// All there is to tell of an object that is gone, or that the caller may not read.

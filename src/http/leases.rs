@@ -146,12 +146,13 @@ async fn end(context: &Context, id: &str) -> Result<HttpResponse, Problem> {
         },
         dry_run,
     };
+    let limits = *context.limits();
     let run = move |tx: &mut Transaction<'_>| {
         still_known(tx, &who)?;
         consume::end(tx, &who, lease)?;
         if dry_run {
             let mut body = b"{}".to_vec();
-            tell_changes(&mut body, &crud::told(tx, &who).changes);
+            tell_changes(&mut body, &crud::told(tx, &who).changes, &limits)?;
             return Ok(Reply {
                 status: 200,
                 body: Arc::from(body),

@@ -113,12 +113,13 @@ pub async fn answer(context: &Context, mut payload: Payload) -> Result<HttpRespo
         },
         dry_run,
     };
+    let limits = *context.limits();
     let job = move |tx: &mut Transaction<'_>| {
         still_known(tx, &who)?;
         let done = run(tx, &who, (kind, id), &order)?;
         let mut body = told(tx.graph(), tx.now(), &order.external_id, &done);
         if dry_run {
-            tell_changes(&mut body, &crud::told(tx, &who).changes);
+            tell_changes(&mut body, &crud::told(tx, &who).changes, &limits)?;
         }
         Ok::<_, Error>(Reply {
             status: if done.is_new { 201 } else { 200 },

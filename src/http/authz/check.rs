@@ -173,7 +173,7 @@ impl Checking {
         self.noted.leave(&context.state);
         let mut body = self.answers.finish();
         if asked.dry_run {
-            tell_changes(&mut body, &[]);
+            tell_changes(&mut body, &[], context.limits())?;
         }
         let most = context.limits().answer_bytes();
         if body.len() as u64 > most.value {

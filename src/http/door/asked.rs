@@ -37,11 +37,11 @@ pub async fn write<E: From<Error> + Send + 'static>(
     run: impl FnOnce(&mut Transaction<'_>, &Who) -> Result<Reply, E> + Send + 'static,
 ) -> Result<Result<Written, WriteError<E>>, Problem> {
     let write = asked(context, &who, operation, bytes).await?;
-    let dry_run = write.dry_run;
+    let (dry_run, limits) = (write.dry_run, *context.limits());
     let done = context.write(write, move |tx| {
         still_known(tx, &who)?;
         let reply = run(tx, &who)?;
-        Ok(if dry_run { dry(tx, &who) } else { reply })
+        Ok(if dry_run { dry(tx, &who, &limits)? } else { reply })
     });
     Ok(done.await)
 }
@@ -57,7 +57,7 @@ pub async fn remove<E: From<Error> + Send + 'static>(
     let write = asked(context, &who, operation, Some(b"")).await?;
     let (dry_run, limits) = (write.dry_run, *context.limits());
     let told = move |tx: &mut Transaction<'_>, who: &Who, _: &Deleted, _: u64| {
-        Ok(if dry_run { dry(tx, who) } else { reply.clone() })
+        Ok(if dry_run { dry(tx, who, &limits)? } else { reply.clone() })
     };
     let removal = Removal::new(context, who, write, None, Arc::new(told)).await?;
     let done = removal.run(move |tx, who| first(tx, who, &limits, dry_run)).await;
@@ -81,13 +81,13 @@ async fn asked(context: &Context, who: &Who, operation: &'static str, bytes: Opt
     })
 }
 
-fn dry(tx: &mut Transaction<'_>, who: &Who) -> Reply {
+fn dry(tx: &mut Transaction<'_>, who: &Who, limits: &Limits) -> Result<Reply, Error> {
     let mut body = b"{}".to_vec();
-    tell_changes(&mut body, &crud::told(tx, who).changes);
-    Reply {
+    tell_changes(&mut body, &crud::told(tx, who).changes, limits)?;
+    Ok(Reply {
         status: 200,
         body: Arc::from(body),
-    }
+    })
 }
 
 /// The one parameter of every door that is not its vendor's.
