@@ -1,13 +1,15 @@
 //! Licenses and their assignments as they are, filtered, sorted and cut to a page by how many to skip. Of a snapshot.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
+
+use foldhash::fast::RandomState;
 
 use super::LicenseError;
 use super::meant::{
     self, BY_LICENSE, BY_PROFILE, ENTITLEMENTS, Found, LICENSES, LicenseId, OF_ITEM, Organizations, Sold,
 };
 use super::told::{
-    ACTIVE, Assigned, FROM, Grouped, Listed, UNTIL, assigned, grouped, holder, listed, named, seen, text,
+    ACTIVE, Assigned, FROM, Grouped, Listed, UNTIL, assigned, grouped, holder, item_names, listed, name, named, text,
 };
 use crate::access::{Action, Permission, View, Who};
 use crate::entitlement::{notes, seated, seats};
@@ -106,7 +108,12 @@ pub struct Look<'a> {
 }
 
 /// A page of licenses of organizations, and how many there are. `with_sums` counts the assignments of each of the page.
-pub fn list(at: Look<'_>, filter: &Filter, page: Page, with_sums: bool) -> Result<(Vec<Listed>, usize), LicenseError> {
+pub fn list<'g>(
+    at: Look<'g>,
+    filter: &Filter,
+    page: Page,
+    with_sums: bool,
+) -> Result<(Vec<Listed>, usize), LicenseError> {
     let Look {
         graph,
         who,
@@ -123,22 +130,34 @@ pub fn list(at: Look<'_>, filter: &Filter, page: Page, with_sums: bool) -> Resul
             Err(_) => return Ok((Vec::new(), 0)),
         },
     };
-    let named = filter
+    let of_items = filter
         .items
         .iter()
         .map(|text| foreign::find(graph, Kind::LicensedItem, text, |_| true));
-    let Some(items) = named.collect::<Option<Vec<Node<'_>>>>() else {
+    let Some(items) = of_items.collect::<Option<Vec<Node<'_>>>>() else {
         return Ok((Vec::new(), 0));
     };
     let bound = who.organization.and_then(|id| graph.find(id));
     let mut visits = Visits::new(limits);
     let view = View::new(graph, who);
     let mut all = Vec::new();
-    let mut look = |license: Node<'_>| -> Result<bool, LicenseError> {
+    let part = filter.contains.as_deref().map(fold);
+    let has = |text: &str| part.as_ref().is_none_or(|part| fold(text).contains(part.as_str()));
+    // Many licenses are of a few items.
+    let mut items_have: HashMap<Node<'g>, bool, RandomState> = HashMap::default();
+    let mut is_called = |found: Found<'g>| {
+        let name = name(found);
+        let mut item_has = || {
+            let known = items_have.entry(found.item);
+            *known.or_insert_with(|| item_names(found.item).into_iter().any(has))
+        };
+        filter.name.as_ref().is_none_or(|wanted| wanted == name) && (part.is_none() || item_has() || has(name))
+    };
+    let mut look = |license: Node<'g>| -> Result<bool, LicenseError> {
         visits.take(1)?;
         let fits = sold.is(license) && view.reaches(license);
         let found = Found::of(license).filter(|found| fits && items.iter().all(|item| *item == found.item));
-        let fits = found.is_some_and(|found| is_listed(found, organization, filter));
+        let fits = found.is_some_and(|found| is_listed(found, organization, filter) && is_called(found));
         if !fits || filter.notes.is_empty() {
             return Ok(fits);
         }
@@ -191,21 +210,11 @@ pub fn list(at: Look<'_>, filter: &Filter, page: Page, with_sums: bool) -> Resul
 
 fn is_listed(found: Found<'_>, organization: Option<Node<'_>>, filter: &Filter) -> bool {
     let license = found.license;
-    let name = || seen(found).name;
-    let contains = |part: &String| {
-        let part = fold(part);
-        let seen = seen(found);
-        [seen.name, seen.item, seen.item_name]
-            .iter()
-            .any(|text| fold(text).contains(part.as_str()))
-    };
     organization.is_none_or(|organization| organization == found.organization)
         && filter
             .active
             .is_none_or(|active| (license.fields().get(ACTIVE) == Some(&Value::Bool(true))) == active)
         && (filter.alias.is_none() || text(license, meant::ALIAS) == filter.alias)
-        && filter.name.as_ref().is_none_or(|wanted| *wanted == name())
-        && filter.contains.as_ref().is_none_or(contains)
 }
 
 /// Its notes are read once, for however many of them are asked.
@@ -220,7 +229,11 @@ fn license_key(license: Node<'_>, order: Order, now: Time) -> Key {
     match order {
         Order::Serial => Key::Number(0),
         Order::Updated => Key::Number(license.updated.millis()),
-        Order::Name => Key::Text(Found::of(license).map(|found| seen(found).name).unwrap_or_default()),
+        Order::Name => Key::Text(
+            Found::of(license)
+                .map(|found| name(found).to_owned())
+                .unwrap_or_default(),
+        ),
         Order::From => Key::Number(time(FROM).unwrap_or(license.created.millis())),
         Order::Until => Key::Number(time(UNTIL).unwrap_or(i64::MAX)),
         Order::Seats => {

@@ -98,9 +98,13 @@ pub struct Grouped {
     pub assigned: u64,
 }
 
+fn said(node: Node<'_>, field: u8) -> Option<&str> {
+    let value = node.entity().fields().get(field).and_then(Value::as_text);
+    value.filter(|text| !text.is_empty())
+}
+
 pub(super) fn text(node: Node<'_>, field: u8) -> Option<String> {
-    let value = node.fields().get(field).and_then(Value::as_text);
-    value.filter(|text| !text.is_empty()).map(str::to_owned)
+    said(node, field).map(str::to_owned)
 }
 
 pub(super) fn named(node: Node<'_>, name: &str) -> Option<String> {
@@ -114,12 +118,23 @@ pub fn key(organization: Node<'_>) -> String {
     own.next().unwrap_or_else(|| organization.id.to_string())
 }
 
+/// What an item is called, and what it is shown as.
+pub(super) fn item_names(item: Node<'_>) -> [&str; 2] {
+    let name = said(item, const { place(Kind::LicensedItem, "name") }).unwrap_or_default();
+    let shown = said(item, const { place(Kind::LicensedItem, "displayName") });
+    [name, shown.unwrap_or(name)]
+}
+
+/// A license's own name, or its item's.
+pub(super) fn name(found: Found<'_>) -> &str {
+    said(found.license, NAME).unwrap_or_else(|| item_names(found.item)[1])
+}
+
 pub(super) fn seen(found: Found<'_>) -> Seen {
-    let item = named(found.item, "name").unwrap_or_default();
-    let item_name = named(found.item, "displayName").unwrap_or_else(|| item.clone());
+    let [item, item_name] = item_names(found.item).map(str::to_owned);
     Seen {
         serial: found.license.serial,
-        name: text(found.license, NAME).unwrap_or_else(|| item_name.clone()),
+        name: name(found).to_owned(),
         item,
         item_name,
         organization: key(found.organization),
