@@ -15,7 +15,7 @@ use crate::model::schema::{Hop, known, place};
 use crate::model::{Entity, Kind, Rel, RelationType, Time, Value};
 use crate::operation::available;
 use crate::operation::consume::{self, Purpose};
-use crate::query::Budget;
+use crate::query::{Budget, QueryError};
 
 const OF_ITEM: Rel = known(RelationType::OneToMany, Kind::LicensedItem, Kind::License);
 const OF_MODEL: Rel = known(RelationType::OneToMany, Kind::LicenseModel, Kind::License);
@@ -47,7 +47,8 @@ pub async fn answer(context: &Context) -> Result<HttpResponse, Problem> {
     let (now, revision, limits) = (context.state.engine.now(), graph.revision(), *context.limits());
     let locale = context.header("locale").map(str::to_owned);
     let out = beside(move || {
-        let found = available::licenses(&graph, &consumer, with_expired, now, &limits).map_err(Error::from)?;
+        let found = available::licenses(&graph, &consumer, with_expired, now, &limits);
+        let found = found.map_err(|error| Error::from(elsewhere(error)))?;
         let budget = Budget::new(&limits);
         let mut out = vec![b'['];
         for (at, license) in found.into_iter().enumerate() {
@@ -55,7 +56,9 @@ pub async fn answer(context: &Context) -> Result<HttpResponse, Problem> {
                 out.push(b',');
             }
             shown(&mut out, license, locale.as_deref(), now);
-            budget.answered(out.len()).map_err(Error::from)?;
+            budget
+                .answered(out.len())
+                .map_err(|error| Error::from(elsewhere(error)))?;
         }
         out.push(b']');
         Ok(out)
@@ -65,6 +68,14 @@ pub async fn answer(context: &Context) -> Result<HttpResponse, Problem> {
         .insert_header((GRAPH_REVISION, revision))
         .insert_header((header::CONTENT_TYPE, "application/json"))
         .body(out))
+}
+
+/// All of them are one answer: it has no pages, and what is asked for cannot be less.
+fn elsewhere(error: QueryError) -> QueryError {
+    QueryError {
+        help: Some("ask `/checks` for the items that are meant, or `/graph` with a selector, page by page".to_owned()),
+        ..error
+    }
 }
 
 /// Members of an object, one after the other.
