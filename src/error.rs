@@ -39,6 +39,9 @@ pub enum Error {
     /// A DELETE in steps is followed by writes that add as much.
     #[error("others add to it as fast as it is removed")]
     AddedMeanwhile,
+    /// What a write selects is to be looked for where nobody waits for it, or once more where it was.
+    #[error("what the selector looks at was changed by others each time it had been looked for")]
+    SoughtInVain,
 }
 
 impl From<Fault> for Error {
@@ -97,6 +100,7 @@ impl Error {
             Self::Operation(operation) => operation.why.code(),
             Self::DryRunTooLarge(_) => "dryRunTooLarge",
             Self::AddedMeanwhile => "addedMeanwhile",
+            Self::SoughtInVain => "changedMeanwhile",
         }
     }
 
@@ -119,6 +123,9 @@ impl Error {
             Self::Operation(operation) => operation.why.help(),
             Self::DryRunTooLarge(_) => Some("try a part of it; without `dryRun` it is removed in several commits"),
             Self::AddedMeanwhile => Some("end what writes there, and send the request again"),
+            Self::SoughtInVain => Some(
+                "send the request again; one that begins with an id or an indexed field, and takes few hops, is found at once",
+            ),
         }
     }
 
@@ -148,7 +155,9 @@ impl Error {
                 Some(parameter) => Place::Parameter(parameter.clone().into_owned()),
                 None => Place::None,
             },
-            Self::Graph(_) | Self::Denied(_) | Self::DryRunTooLarge(_) | Self::AddedMeanwhile => Place::None,
+            Self::Graph(_) | Self::Denied(_) | Self::DryRunTooLarge(_) | Self::AddedMeanwhile | Self::SoughtInVain => {
+                Place::None
+            }
         }
     }
 
@@ -161,7 +170,8 @@ impl Error {
             | Self::Denied(_)
             | Self::Token(_)
             | Self::UnknownOperation(_)
-            | Self::AddedMeanwhile => None,
+            | Self::AddedMeanwhile
+            | Self::SoughtInVain => None,
             Self::Input(input) => match input.why {
                 Refusal::PasswordTooShort(limit) => Some(limit),
                 _ => None,
@@ -196,6 +206,7 @@ impl Error {
             Self::Operation(operation) => operation.why.class(),
             Self::DryRunTooLarge(_) => Class::Unprocessable,
             Self::AddedMeanwhile => Class::Conflict,
+            Self::SoughtInVain => Class::Busy,
         }
     }
 }

@@ -37,6 +37,7 @@ mod remembered;
 mod removal;
 pub mod schema;
 pub mod signing;
+mod sought;
 pub mod target;
 pub mod tokens;
 pub mod transactions;

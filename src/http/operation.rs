@@ -5,6 +5,8 @@
 //! A refusal is 200 with `resultCode`, because clients of the envelope read it there; whoever accepts
 //! `application/problem+json` by name gets it as a problem.
 
+use std::sync::Arc;
+
 use actix_web::dev::Payload;
 use actix_web::http::{Method, StatusCode, header};
 use actix_web::web::Bytes;
@@ -15,6 +17,7 @@ use super::describe::Answered;
 use super::envelope::{Envelope, SHOWN, named};
 use super::graph::refuse_format;
 use super::problem::Problem;
+use super::sought::{look, settled};
 use super::target::RawTarget;
 use super::wire::FieldError;
 use super::write::{answer as written, beside, idempotency, slowly, still_known};
@@ -29,7 +32,7 @@ use crate::operation::crud;
 use crate::operation::input::{self, ObjectInput};
 use crate::operation::login::{self, Stored, Verified};
 use crate::operation::refusal::{Fault, OperationError};
-use crate::operation::{self, Arguments, Call, Form, Mode, Operation, Outcome, Run, register};
+use crate::operation::{self, Arguments, Call, Form, Mode, Operation, Outcome, Run, Sought, register};
 use crate::selector;
 use crate::selector::ast::Selector;
 
@@ -129,7 +132,7 @@ async fn carried_out(context: &Context, payload: Option<Payload>, raw: RawTarget
     let asked = Asked {
         operation,
         form,
-        who,
+        who: Arc::new(who),
         arguments,
         selector: asked.selector,
         prepared,
@@ -142,7 +145,7 @@ async fn carried_out(context: &Context, payload: Option<Payload>, raw: RawTarget
 struct Asked {
     operation: &'static Operation,
     form: &'static Form,
-    who: Who,
+    who: Arc<Who>,
     arguments: Arguments,
     selector: Option<Selector>,
     prepared: Prepared,
@@ -185,31 +188,22 @@ async fn run(context: &Context, asked: Asked, key: Option<Idempotency>, text: &s
         dry_run,
     };
     let limits = *context.limits();
-    let run = move |tx: &mut Transaction<'_>| {
-        still_known(tx, &asked.who)?;
-        let outcome = match &asked.prepared {
-            Prepared::Login(verified) => login::enter(tx, verified)?,
-            prepared => {
-                let objects: &[ObjectInput] = match prepared {
-                    Prepared::Objects(objects) => objects,
-                    _ => &[],
-                };
-                let mut call = Call {
-                    tx: &mut *tx,
-                    who: &asked.who,
-                    arguments: &asked.arguments,
-                    selector: asked.selector.as_ref(),
-                    objects,
-                    limits: &limits,
-                };
-                operation::run(asked.form, &mut call)?
-            }
-        };
-        let changes = dry_run.then(|| crud::told(tx, &asked.who).changes);
-        let view = View::new(tx.graph(), &asked.who);
-        reply(operation, &outcome, &view, &limits, changes.as_deref())
+    let asked = Arc::new(asked);
+    let run = |sought: Sought| {
+        let asked = asked.clone();
+        move |tx: &mut Transaction<'_>| carry_out(tx, &asked, &sought, &limits)
     };
-    match context.write(write, run).await {
+    let selectors = asked.selector.iter().chain(asked.arguments.selectors());
+    let selectors: Arc<[Selector]> = selectors.cloned().collect();
+    let look = async |must: bool| match selectors.is_empty() {
+        true => Ok(Sought::default()),
+        false => {
+            let graph = context.state.engine.snapshot();
+            look(graph, asked.who.clone(), selectors.clone(), limits, must).await
+        }
+    };
+    let write = async |sought: Sought| context.write(write.clone(), run(sought)).await;
+    match settled(look, write, |error| *error == Error::SoughtInVain).await? {
         Ok(done) => {
             // Only now was the password right, of a user who may come in.
             if let Some(user_name) = user_name {
@@ -221,6 +215,33 @@ async fn run(context: &Context, asked: Asked, key: Option<Idempotency>, text: &s
         Err(WriteError::Violation(violation)) => refused(context, operation, violation.into(), dry_run, text),
         Err(other) => Err(other.into()),
     }
+}
+
+/// All of an operation that happens on the committer's thread.
+fn carry_out(tx: &mut Transaction<'_>, asked: &Asked, sought: &Sought, limits: &Limits) -> Result<Reply, Error> {
+    still_known(tx, &asked.who)?;
+    let outcome = match &asked.prepared {
+        Prepared::Login(verified) => login::enter(tx, verified)?,
+        prepared => {
+            let objects: &[ObjectInput] = match prepared {
+                Prepared::Objects(objects) => objects,
+                _ => &[],
+            };
+            let mut call = Call {
+                tx: &mut *tx,
+                who: &asked.who,
+                arguments: &asked.arguments,
+                selector: asked.selector.as_ref(),
+                sought,
+                objects,
+                limits,
+            };
+            operation::run(asked.form, &mut call)?
+        }
+    };
+    let changes = asked.dry_run.then(|| crud::told(tx, &asked.who).changes);
+    let view = View::new(tx.graph(), &asked.who);
+    reply(asked.operation, &outcome, &view, limits, changes.as_deref())
 }
 
 /// The body, if there is one: a form, or JSON for an operation that takes objects.

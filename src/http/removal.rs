@@ -14,6 +14,7 @@ use super::bulk::QUIET;
 use super::envelope::{Envelope, SHOWN, named};
 use super::places::Place;
 use super::problem::{Problem, internal};
+use super::sought::{look, settled};
 use super::target::RawTarget;
 use super::underway::Held;
 use super::write::{Asked, answer, beside, condition, decided, dry_turn, still_known};
@@ -24,6 +25,7 @@ use crate::error::Error;
 use crate::graph::{Graph, Transaction};
 use crate::limits::Limits;
 use crate::model::Time;
+use crate::operation::Sought;
 use crate::operation::crud::{self, Deleted, IfMatch, Rest, Undeleted};
 use crate::selector::ast::Selector;
 
@@ -53,16 +55,31 @@ pub async fn delete(context: &Context, mut payload: Payload, raw: RawTarget) -> 
         },
     );
     let removal = Removal::new(context, who, write, condition, told).await?;
-    let (graph, who) = (context.state.engine.snapshot(), removal.who.clone());
-    let dry = dry_run.then(|| (removal.condition.clone(), context.state.engine.now()));
-    let selector = rehearse(graph, who, selector, limits, dry)
-        .await
-        .map_err(|problem| problem.beneath(&asked.text))?;
-    let if_match = removal.condition.clone();
-    let first = move |transaction: &mut Transaction<'_>, who: &Who| {
-        crud::delete(transaction, who, &selector, if_match.as_ref(), &limits, dry_run)
+    let selectors: Arc<[Selector]> = [selector].into();
+    let look = async |must: bool| {
+        let (graph, who) = (context.state.engine.snapshot(), removal.who.clone());
+        let dry = dry_run.then(|| (removal.condition.clone(), context.state.engine.now()));
+        rehearse(graph, who, selectors.clone(), limits, dry, must).await
     };
-    let written = match removal.run(first).await {
+    let first = async |sought: Sought| {
+        let (selectors, if_match) = (selectors.clone(), removal.condition.clone());
+        let first = move |transaction: &mut Transaction<'_>, who: &Who| {
+            crud::delete(
+                transaction,
+                who,
+                &selectors[0],
+                &sought,
+                if_match.as_ref(),
+                &limits,
+                dry_run,
+            )
+        };
+        removal.begin(first).await
+    };
+    let in_vain = |undeleted: &Undeleted| matches!(undeleted, Undeleted::Refused(Error::SoughtInVain));
+    let begun = settled(look, first, in_vain).await;
+    let begun = begun.map_err(|problem| problem.beneath(&asked.text))?;
+    let written = match removal.finish(begun).await {
         Ok(written) => written.map_err(|error: WriteError<Error>| decided(&context.state, error)),
         Err(problem) => Err(problem),
     };
@@ -79,26 +96,29 @@ fn large<E>(error: WriteError<Undeleted<E>>) -> Result<Rest, WriteError<E>> {
 }
 
 /// A DELETE on the published graph, up to where it would change something: one that is refused for its permission or for
-/// what its selector costs does not keep the committer, and all who wait for it, busy. What it found is looked for again
-/// in the transaction. `dry`: of a dry run, its condition and the time.
+/// what its selector costs does not keep the committer, and all who wait for it, busy. `dry`: of a dry run, its condition and
+/// the time.
 async fn rehearse(
     graph: Arc<Graph>,
     who: Arc<Who>,
-    selector: Selector,
+    selectors: Arc<[Selector]>,
     limits: Limits,
     dry: Option<(Option<IfMatch>, Time)>,
-) -> Result<Selector, Problem> {
-    let plan = crud::deletion(&selector, &View::new(&graph, &who), &limits)?;
-    if plan.names_one() && dry.is_none() {
-        return Ok(selector);
+    must: bool,
+) -> Result<Sought, Problem> {
+    for selector in &*selectors {
+        crud::deletion(selector, &View::new(&graph, &who), &limits)?;
     }
+    let sought = look(graph.clone(), who.clone(), selectors.clone(), limits, must || dry.is_some()).await?;
+    let Some((if_match, now)) = dry else {
+        return Ok(sought);
+    };
     beside(move || {
-        let targets = crud::targets(&selector, &plan, &View::new(&graph, &who), &limits)?;
-        if let Some((if_match, now)) = dry {
-            crud::rehearse(&graph, &who, &targets, if_match.as_ref(), &limits, now)?;
+        for targets in selectors.iter().filter_map(|selector| sought.of(selector)) {
+            crud::rehearse(&graph, &who, targets, if_match.as_ref(), &limits, now)?;
         }
         drop(graph);
-        Ok(selector)
+        Ok(sought)
     })
     .await
 }
@@ -132,7 +152,7 @@ pub struct Removal {
     /// Its key stands for it, though the answer comes with the last step.
     held: Option<Held>,
     /// Of a dry run.
-    turn: Option<Place>,
+    turn: Option<Arc<Place>>,
     /// Of the first step.
     condition: Option<IfMatch>,
     /// A step is stored.
@@ -158,7 +178,7 @@ impl Removal {
         };
         Ok(Self {
             state: context.state.clone(),
-            turn: dry_turn(context, write.dry_run).await?,
+            turn: dry_turn(context, write.dry_run).await?.map(Arc::new),
             who: Arc::new(who),
             limits,
             write,
@@ -172,17 +192,35 @@ impl Removal {
 
     /// `first` finds what is to go, and removes it if it fits.
     pub async fn run<E: From<Error> + Send + 'static>(
-        mut self,
+        self,
         first: impl FnOnce(&mut Transaction<'_>, &Who) -> Result<Deleted, Undeleted<E>> + Send + 'static,
     ) -> Result<Result<Written, WriteError<E>>, Problem> {
-        let (who, told, turn) = (self.who.clone(), self.told.clone(), self.turn.take());
+        let begun = self.begin(first).await;
+        self.finish(begun).await
+    }
+
+    /// The first write of it.
+    async fn begin<E: From<Error> + Send + 'static>(
+        &self,
+        first: impl FnOnce(&mut Transaction<'_>, &Who) -> Result<Deleted, Undeleted<E>> + Send + 'static,
+    ) -> Result<Written, WriteError<Undeleted<E>>> {
+        // The turn is the work's to hold: it goes on where its caller goes away.
+        let (who, told, turn) = (self.who.clone(), self.told.clone(), self.turn.clone());
         let run = move |transaction: &mut Transaction<'_>| -> Result<Reply, Undeleted<E>> {
             let _turn = turn;
             still_known(transaction, &who).map_err(E::from)?;
             let done = first(transaction, &who)?;
             Ok(told(transaction, &who, &done, 0).map_err(E::from)?)
         };
-        match self.state.engine.write(self.write.clone(), run).await {
+        self.state.engine.write(self.write.clone(), run).await
+    }
+
+    /// What the first left for others to do.
+    async fn finish<E>(
+        mut self,
+        begun: Result<Written, WriteError<Undeleted<E>>>,
+    ) -> Result<Result<Written, WriteError<E>>, Problem> {
+        match begun {
             Ok(written) => Ok(Ok(written)),
             Err(error) => match large(error) {
                 Err(error) => Ok(Err(error)),

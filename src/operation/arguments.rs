@@ -126,6 +126,13 @@ impl Arguments {
         })
     }
 
+    pub fn selectors(&self) -> impl Iterator<Item = &Selector> {
+        self.0.iter().filter_map(|(_, value)| match value {
+            Argument::Selector(selector, _) => Some(&**selector),
+            _ => None,
+        })
+    }
+
     /// The same as it was sent, for whoever points into it.
     pub fn selector_text(&self, name: &str) -> &str {
         let mut all = self.all(name);

@@ -72,7 +72,7 @@ impl Place {
 /// The one license that is meant.
 pub fn license<'g>(view: &View<'g>, selector: &Selector, limits: &Limits) -> Result<Node<'g>, Error> {
     const KIND: Kind = Kind::License;
-    let found = target::found(view, selector, KIND, limits)?;
+    let found = target::found(view, selector, limits)?;
     match found[..] {
         [one] => view.graph().find(one).ok_or_else(|| none(KIND)),
         [] => Err(none(KIND)),

@@ -26,6 +26,7 @@ pub mod refusal;
 pub mod register;
 pub mod sale;
 mod short;
+mod sought;
 mod table;
 mod target;
 pub mod transactions;
@@ -33,6 +34,7 @@ mod users;
 mod visits;
 
 pub use arguments::{Argument, Arguments};
+pub use sought::Sought;
 pub use table::{OPERATIONS, named};
 
 use std::borrow::Cow;
@@ -238,6 +240,8 @@ pub struct Call<'t, 'g> {
     pub who: &'t Who,
     pub arguments: &'t Arguments,
     pub selector: Option<&'t Selector>,
+    /// What the selectors match, as far as it was looked for before.
+    pub sought: &'t Sought,
     /// Of an operation that takes an object graph.
     pub objects: &'t [ObjectInput],
     pub limits: &'t Limits,

@@ -88,7 +88,7 @@ fn target(call: &Call<'_, '_>) -> Result<Option<Uuid>, Error> {
         let (named, wanted) = (named.to_owned(), Kind::Entitlement.name().to_owned());
         return Err(OperationError::at("to", Fault::WrongTarget { named, wanted }).into());
     }
-    let found = matches(call, selector, Kind::Entitlement).map_err(|error| match error {
+    let found = matches(call, selector).map_err(|error| match error {
         Error::Query(error) => {
             let text = call.arguments.selector_text("to").to_owned();
             OperationError::at("to", Fault::Query(error, text)).into()

@@ -6,15 +6,15 @@
 
 use uuid::Uuid;
 
-use super::Call;
 use super::refusal::{Fault, OperationError};
+use super::{Call, sought};
 use crate::access::{Denied, View, Who};
 use crate::error::Error;
 use crate::graph::{Graph, Node};
 use crate::limits::Limits;
 use crate::model::Kind;
 use crate::model::value::hyphenated;
-use crate::query::{self, Budget};
+use crate::query;
 use crate::selector::ast::{Head, LiteralValue, Operator, Predicate, Selector};
 
 /// Something of this kind within reach, named by a parameter.
@@ -54,7 +54,7 @@ pub(super) fn selected(call: &Call<'_, '_>, kind: Kind) -> Result<Vec<Uuid>, Err
     let Some(selector) = call.selector else {
         return Err(Fault::SelectorMissing(kind.name().to_owned()).into());
     };
-    let found = matches(call, selector, kind)?;
+    let found = matches(call, selector)?;
     if found.is_empty() {
         return Err(Fault::TargetNotFound { kind, id: None }.into());
     }
@@ -62,27 +62,24 @@ pub(super) fn selected(call: &Call<'_, '_>, kind: Kind) -> Result<Vec<Uuid>, Err
 }
 
 /// What a selector matches, at most `limits.targets`; every match, so without `{…}`.
-pub(super) fn matches(call: &Call<'_, '_>, selector: &Selector, kind: Kind) -> Result<Vec<Uuid>, Error> {
-    found(&View::new(call.tx.graph(), call.who), selector, kind, call.limits)
+pub(super) fn matches(call: &Call<'_, '_>, selector: &Selector) -> Result<Vec<Uuid>, Error> {
+    whole(selector)?;
+    let view = View::new(call.tx.graph(), call.who);
+    let plan = query::plan(selector, &view, call.limits)?;
+    call.sought.matches(selector, &plan, &view, call.limits)
 }
 
-/// The same, of a snapshot too.
-pub(super) fn found(view: &View<'_>, selector: &Selector, kind: Kind, limits: &Limits) -> Result<Vec<Uuid>, Error> {
-    if !selector.params.ask_nothing() {
-        return Err(Fault::ParamsNotAllowed.into());
+/// The same, of a snapshot.
+pub(super) fn found(view: &View<'_>, selector: &Selector, limits: &Limits) -> Result<Vec<Uuid>, Error> {
+    whole(selector)?;
+    sought::matches(selector, view, limits)
+}
+
+fn whole(selector: &Selector) -> Result<(), Error> {
+    match selector.params.ask_nothing() {
+        true => Ok(()),
+        false => Err(Fault::ParamsNotAllowed.into()),
     }
-    if let Some(id) = by_id(selector) {
-        let node = view.graph().find(id).filter(|node| node.kind == kind);
-        let reached = node.filter(|node| view.reaches(*node));
-        return Ok(reached.map(|node| node.id).into_iter().collect());
-    }
-    let plan = query::plan(selector, view, limits)?;
-    let found = query::all(&plan, view, &mut Budget::new(limits), limits.targets)?;
-    Ok(found
-        .iter()
-        .filter(|node| node.kind == kind)
-        .map(|node| node.id)
-        .collect())
 }
 
 /// `/License[@id='…']` and nothing else.

@@ -13,7 +13,7 @@ use smallvec::SmallVec;
 
 use super::budget::Budget;
 use super::condition::{EntitySubject, RelationSubject, hold};
-use super::cost::{self, MERGED, Order, Want, Way};
+use super::cost::{self, MERGED, Order, Way};
 use super::error::{Code, QueryError};
 use super::page::{Position, Ranked, Top};
 use super::plan::Plan;
@@ -66,15 +66,14 @@ pub fn evaluate<'g>(
 pub fn all<'g>(plan: &Plan, view: &View<'g>, budget: &mut Budget, at_most: u64) -> Result<Vec<Node<'g>>, QueryError> {
     plan.without_params()?;
     let most = usize::try_from(at_most).unwrap_or(usize::MAX);
-    // A page may begin elsewhere than all of it should.
-    let want = Want::Page {
-        need: at_most as f64,
-        sort: &[],
-    };
-    let cost::Choice { way, instead } = cost::choose(&plan.parts, &plan.links, want, view);
-    let mut plan = plan.clone();
-    (plan.way, plan.instead) = (way, instead);
-    let nodes = page(&plan, view, budget, None, 0, most.saturating_add(1))?;
+    let nodes = page(
+        &plan.of_all(at_most, view),
+        view,
+        budget,
+        None,
+        0,
+        most.saturating_add(1),
+    )?;
     if nodes.len() > most {
         return Err(QueryError::new(
             Code::TooManyTargets,

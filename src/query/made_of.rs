@@ -5,7 +5,7 @@ use smallvec::SmallVec;
 use super::include::IncludeTree;
 use super::prepare::Prepared;
 use crate::graph::Graph;
-use crate::model::{Kind, Rel, Revision};
+use crate::model::{Kind, Rel, Revision, schema};
 
 /// The kinds whose entities were looked at, and the types of the relations.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,6 +22,14 @@ impl MadeOf {
         };
         made_of.add(tree);
         made_of
+    }
+
+    /// Of what may be anything.
+    pub fn everything() -> Self {
+        Self {
+            kinds: Kind::ALL.iter().copied().collect(),
+            relations: schema::relations().collect(),
+        }
     }
 
     fn add(&mut self, tree: &IncludeTree) {

@@ -59,6 +59,21 @@ impl Plan {
         Self { query, way, instead }
     }
 
+    /// The plan for every match, up to so many: a page may begin elsewhere than all of it should.
+    #[must_use]
+    pub fn of_all(&self, at_most: u64, view: &View<'_>) -> Self {
+        let want = Want::Page {
+            need: at_most as f64,
+            sort: &[],
+        };
+        let cost::Choice { way, instead } = cost::choose(&self.parts, &self.links, want, view);
+        Self {
+            query: self.query.clone(),
+            way,
+            instead,
+        }
+    }
+
     /// How many entities and relations it expects to visit.
     pub fn estimate(&self) -> u64 {
         self.way.visits.iter().map(|visits| whole(*visits)).sum()

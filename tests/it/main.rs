@@ -22,6 +22,7 @@ mod plans;
 mod process;
 mod removal;
 mod signing;
+mod sought;
 mod support;
 mod trim;
 mod unknown;

@@ -37,12 +37,12 @@ use crate::graph::{Kept, Node, Savepoint, Transaction, Violation};
 use crate::limits::Limits;
 use crate::model::schema::{Role, place};
 use crate::model::{Change, Entity, Field, Fields, Kind, Rel, Revision, Values};
-use crate::query::{self, Budget, Plan};
+use crate::query::{self, Plan};
 use crate::selector::ast::Selector;
 
 use super::input::{ImportLine, ObjectInput};
+use super::login;
 use super::refusal::{InputError, Refusal};
-use super::{login, target};
 use content::{FieldRefusal, ServerOwned};
 use flat::{Flat, Subject};
 
@@ -92,20 +92,6 @@ pub fn deletion(selector: &Selector, view: &View<'_>, limits: &Limits) -> Result
     let permission = Permission::Kind(plan.result_kind(), Action::Delete);
     view.who().require(permission)?;
     Ok(plan)
-}
-
-/// What it matches. By an id alone it needs no permission to read, as no operation does.
-pub fn targets(selector: &Selector, plan: &Plan, view: &View<'_>, limits: &Limits) -> Result<Vec<Uuid>, Error> {
-    if let Some(id) = target::by_id(selector).filter(|_| selector.params.ask_nothing()) {
-        let node = view.graph().find(id).filter(|node| node.kind == plan.result_kind());
-        return Ok(node
-            .filter(|node| view.reaches(*node))
-            .map(|node| node.id)
-            .into_iter()
-            .collect());
-    }
-    let found = query::all(plan, view, &mut Budget::new(limits), limits.targets)?;
-    Ok(found.iter().map(|node| node.id).collect())
 }
 
 /// What a POST or PUT did.

@@ -17,12 +17,12 @@ use crate::error::Error;
 use crate::graph::{Graph, Node, Part, Transaction};
 use crate::limits::{Limit, Limits};
 use crate::model::{Change, Kind, Time};
-use crate::operation::{login, sale};
+use crate::operation::{Sought, login, sale};
 use crate::selector::ast::Selector;
 
 use super::remove::{Target, asked, in_doubt, may_go, refused, take};
 use super::told::told_of;
-use super::{Deleted, IfMatch, deletion, targets, told};
+use super::{Deleted, IfMatch, deletion, told};
 
 /// An entity is not parted from those it hangs on, which are up to five, so that it is six with its relations. Two more may be
 /// written before it goes.
@@ -163,13 +163,14 @@ pub fn delete(
     tx: &mut Transaction<'_>,
     who: &Who,
     selector: &Selector,
+    sought: &Sought,
     if_match: Option<&IfMatch>,
     limits: &Limits,
     dry_run: bool,
 ) -> Result<Deleted, Undeleted> {
     let found = {
         let view = View::new(tx.graph(), who);
-        targets(selector, &deletion(selector, &view, limits)?, &view, limits)?
+        sought.matches(selector, &deletion(selector, &view, limits)?, &view, limits)?
     };
     delete_found(tx, who, &found, if_match, None, limits, dry_run)
 }

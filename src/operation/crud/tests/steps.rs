@@ -9,6 +9,7 @@ use super::*;
 use crate::entitlement::decision::{self, Decision, Wanted};
 use crate::entitlement::paths;
 use crate::entitlement::sale::{self, Buyer, Sale};
+use crate::operation::Sought;
 use crate::selector;
 
 /// Beside `WORLD`, an organization with all that hangs on one, and more of it than a few steps take: forty licenses in
@@ -127,7 +128,9 @@ fn delete(
     cascade: u64,
     between: impl FnMut(&mut World, usize),
 ) -> (Vec<usize>, u64, Option<Error>) {
-    let begin = |tx: &mut Transaction<'_>, limits: &Limits| super::delete(tx, who, selector, if_match, limits, false);
+    let begin = |tx: &mut Transaction<'_>, limits: &Limits| {
+        super::delete(tx, who, selector, &Sought::default(), if_match, limits, false)
+    };
     carried_out(world, who, begin, if_match, cascade, between)
 }
 
