@@ -5,14 +5,13 @@ use uuid::Uuid;
 
 use super::refusal::{Fault, OperationError};
 use super::target::{matches, mine, selected};
-use super::{Call, Outcome};
+use super::{Call, Outcome, sought};
 use crate::access::{Action, Permission, View};
 use crate::entitlement::{Refused, homes};
 use crate::error::Error;
 use crate::graph::{Node, Violation};
 use crate::model::schema::{RelationType, known};
 use crate::model::{Field, FieldType, Fields, Kind, Rel, Time, Value};
-use crate::query;
 use crate::selector::ast::{Head, LiteralValue, Operator, Predicate, Selector};
 
 const LICENSES: Rel = known(RelationType::OneToMany, Kind::Entitlement, Kind::License);
@@ -173,12 +172,9 @@ fn make(call: &mut Call<'_, '_>, (owner, kind): (Uuid, Kind)) -> Result<Uuid, Er
     homes::create(call.tx, id, owner, kind, fields)?;
     let who = call.who.with([Permission::Kind(Kind::Entitlement, Action::Read)]);
     let view = View::new(call.tx.graph(), &who);
-    let plan = query::plan(selector, &view, call.limits)?;
-    let found = query::all(&plan, &view, &mut query::Budget::new(call.limits), call.limits.targets)?;
-    if found.iter().any(|node| node.id == id) {
-        Ok(id)
-    } else {
-        Err(not_made())
+    match sought::fits(selector, id, &view, call.limits)? {
+        true => Ok(id),
+        false => Err(not_made()),
     }
 }
 

@@ -4,6 +4,7 @@
 //!
 //! What the matches are asked for, their permissions and the rules, is asked in the transaction alone.
 
+use compact_str::{CompactString, ToCompactString};
 use uuid::Uuid;
 
 use crate::access::View;
@@ -11,7 +12,7 @@ use crate::error::Error;
 use crate::limits::Limits;
 use crate::model::Revision;
 use crate::query::{self, Budget, Code, MadeOf, Plan, QueryError};
-use crate::selector::ast::Selector;
+use crate::selector::ast::{Comparison, Head, Literal, LiteralValue, Name, Operator, Predicate, Selector};
 
 use super::target::by_id;
 
@@ -121,6 +122,29 @@ pub(super) fn matches(selector: &Selector, view: &View<'_>, limits: &Limits) -> 
         Some(id) => Ok(reached(id, &plan, view)),
         None => Ok(search(&plan, view, &mut Budget::new(limits), limits)?),
     }
+}
+
+/// Does the selector match this entity, which only the transaction has? It is looked for from that one on.
+pub(super) fn fits(selector: &Selector, id: Uuid, view: &View<'_>, limits: &Limits) -> Result<bool, Error> {
+    let mut selector = selector.clone();
+    let part = match (selector.steps.last_mut(), &mut selector.head) {
+        (Some(step), _) => &mut step.object,
+        (None, Head::Object(part)) => part,
+        (None, Head::Me(_) | Head::Named(_)) => return Ok(false),
+    };
+    let span = part.span;
+    let name = |text| Name { text, span };
+    part.predicates.push(Predicate::Compare(Comparison {
+        field: name(CompactString::const_new("id")),
+        operator: Operator::Equal,
+        value: Literal {
+            value: LiteralValue::Text(id.to_compact_string()),
+            span,
+        },
+        span,
+    }));
+    let plan = query::plan(&selector, view, limits)?;
+    Ok(!search(&plan, view, &mut Budget::new(limits), limits)?.is_empty())
 }
 
 fn named(selector: &Selector) -> Option<Uuid> {
@@ -240,6 +264,27 @@ mod tests {
         let plan = query::plan(&selector, &view, &Limits::default()).expect("a plan");
         let found = sought.matches(&selector, &plan, &view, &Limits::default());
         assert_eq!(found.map_err(|error| error.code()), Err("visitedTooMuch"));
+    }
+
+    #[test]
+    fn whether_one_is_matched_is_asked_of_that_one() {
+        let (mut graph, clock, who) = (Graph::new(), Clock::frozen(NOW), who(false));
+        add(&mut graph, &clock, Kind::Profile, 30);
+        let last = graph.of_kind(Kind::Profile, None).last().expect("there are some").id;
+        for (text, expected) in [
+            ("/Profile[@description='n29']", Ok(true)),
+            ("/Profile[@description='n29' or @description='n1']", Ok(true)),
+            ("/Profile[@description='n1']", Ok(false)),
+            (
+                "/Organization/~OneToMany/ProfileGroup/~Membership/Profile[@description='n29']",
+                Ok(false),
+            ),
+            ("/me", Ok(false)),
+        ] {
+            let selector = selector::parse(text, &Limits::default()).expect("a selector");
+            let found = fits(&selector, last, &View::new(&graph, &who), &visiting(3));
+            assert_eq!(found, expected, "{text}");
+        }
     }
 
     #[test]
