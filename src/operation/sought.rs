@@ -20,8 +20,8 @@ use super::target::by_id;
 /// expected to need more is looked for before.
 const BRIEF: u64 = 2_000;
 /// Where it was looked for before and has to be again, it may visit as much as then and half again, but takes no longer
-/// than this: about what a large commit does.
-const BRIEF_MS: u64 = 50;
+/// than this: about what a large commit does. Tests count on machines that stand still for a while.
+const BRIEF_MS: u64 = if cfg!(test) { 1000 } else { 50 };
 
 /// What was found for some selectors, perhaps for none.
 #[derive(Debug, Default)]
