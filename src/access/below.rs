@@ -102,6 +102,15 @@ pub struct Below<'g> {
 /// So many of a level tell how many the next has.
 const SAMPLE: usize = 16;
 
+/// What a walk down is thought to come to.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct About {
+    /// All it meets, those on the way included.
+    pub walked: f64,
+    /// Those of the kind among them.
+    pub given: f64,
+}
+
 impl<'g> Below<'g> {
     pub(super) fn new(graph: &'g Graph, organization: Option<Node<'g>>, own: Option<Node<'g>>, kind: Kind) -> Self {
         let (placed, owned) = &WAYS[kind as usize];
@@ -117,16 +126,17 @@ impl<'g> Below<'g> {
         }
     }
 
-    /// About how many it gives, those on the way included. Looks at a few of each level.
-    pub fn about(&self) -> f64 {
-        let one = |chain: &&Chain| {
+    /// About how many it meets and gives. Looks at a few of each level.
+    pub fn about(&self) -> About {
+        let mut about = About::default();
+        for chain in &self.chains {
             let (mut size, first) = self.root(chain.root);
             let mut sample: SmallVec<[Node<'g>; SAMPLE]> = first.take(SAMPLE).collect();
-            let mut all = size;
+            about.walked += size;
             for hop in &chain.hops {
                 let next: usize = sample.iter().map(|node| node.hop_count(*hop)).sum();
                 size *= next as f64 / sample.len().max(1) as f64;
-                all += size;
+                about.walked += size;
                 sample = sample
                     .iter()
                     .flat_map(|node| node.hop(*hop, None))
@@ -134,9 +144,9 @@ impl<'g> Below<'g> {
                     .take(SAMPLE)
                     .collect();
             }
-            all
-        };
-        self.chains.iter().map(one).sum()
+            about.given += size;
+        }
+        about
     }
 
     /// How many, and they themselves.

@@ -319,10 +319,12 @@ struct Paper<'a> {
     view: &'a View<'a>,
     /// Entities of each part's kind.
     whole: SmallVec<[f64; 4]>,
-    /// Entities that meet each part's own conditions.
+    /// Entities that meet each part's own conditions and that the caller sees.
     meeting: SmallVec<[f64; 4]>,
     /// Of those, the ones to which the parts on the left lead as well: of the last part, the matches.
     reached: SmallVec<[f64; 4]>,
+    /// What `meeting` would be if nothing were hidden.
+    most: SmallVec<[f64; 4]>,
     /// The one entity a part can be, where there is but one.
     only: SmallVec<[Option<Node<'a>>; 2]>,
     /// Matches needed before stopping.
@@ -336,12 +338,18 @@ impl<'a> Paper<'a> {
             .iter()
             .map(|part| view.graph().kind_count(part.kind) as f64)
             .collect();
-        let meeting = found.iter().zip(parts).map(|(found, part)| match found.source {
-            _ if found.exact || part.conds.is_empty() => found.estimate,
-            Source::Ids(_) => found.estimate,
-            Source::Kind { after: None, to: None } | Source::Below => found.estimate * UNINDEXED,
-            _ => found.estimate * BESIDES,
+        let selected = found.iter().zip(parts).map(|(found, part)| match found.source {
+            _ if found.exact || part.conds.is_empty() => 1.0,
+            Source::Ids(_) => 1.0,
+            Source::Kind { after: None, to: None } | Source::Below => UNINDEXED,
+            _ => BESIDES,
         });
+        let selected: SmallVec<[f64; 4]> = selected.collect();
+        let of = |number: fn(&Found<'_>) -> f64| {
+            let all = found.iter().zip(&selected);
+            all.map(|(found, share)| number(found) * share).collect()
+        };
+        let (meeting, most) = (of(|found| found.seen), of(|found| found.estimate));
         let only = found
             .iter()
             .zip(parts)
@@ -350,13 +358,14 @@ impl<'a> Paper<'a> {
             Want::Page { need, .. } => (need, false),
             Want::Count => (f64::INFINITY, true),
         };
-        let (meeting, only) = (meeting.collect(), only.collect());
+        let only = only.collect();
         let mut paper = Self {
             parts,
             links,
             view,
             whole,
             meeting,
+            most,
             reached: SmallVec::with_capacity(parts.len()),
             only,
             need,
@@ -401,13 +410,18 @@ impl<'a> Paper<'a> {
     /// Visits by part, starting at one with a source that gives so many, and ending with so many matches.
     fn visits(&self, start: usize, given: f64, need: f64, spread: Spread) -> SmallVec<[f64; 4]> {
         let target = self.parts.len() - 1;
+        let meeting = match spread {
+            Spread::Even => &self.meeting,
+            Spread::Worst => &self.most,
+        };
+        let share = |at: usize| self.share_of(meeting[at], at);
         let mut visits: SmallVec<[f64; 4]> = SmallVec::from_elem(0.0, self.parts.len());
         let mut given = given;
         if start == target {
             given = given.min(need * given / self.reached[target].max(f64::MIN_POSITIVE));
         }
         visits[start] = given;
-        let mut alive = self.meeting[start].min(given);
+        let mut alive = meeting[start].min(given);
         for at in (0..start).rev() {
             let links = self.fan_left(at + 1);
             // A check ends with the first that will do, if there is one; a pinned one is looked up.
@@ -420,7 +434,7 @@ impl<'a> Paper<'a> {
             // What was checked once is remembered.
             alive = visits[at].min(self.whole[at]);
         }
-        let mut reached = self.meeting[start].min(given);
+        let mut reached = meeting[start].min(given);
         for at in start..target {
             let every = reached * self.fan_right(at);
             visits[at + 1] = every;
@@ -428,10 +442,10 @@ impl<'a> Paper<'a> {
                 if self.count && self.is_counted() && (reached <= 1.0 || self.links[at].fans_out()) {
                     visits[target] = reached;
                 } else if reached <= MERGED as f64 {
-                    visits[target] = every.min(reached + need / self.share(target).max(1e-9));
+                    visits[target] = every.min(reached + need / share(target).max(1e-9));
                 }
             }
-            reached = (every * self.share(at + 1)).min(self.meeting[at + 1]);
+            reached = (every * share(at + 1)).min(meeting[at + 1]);
         }
         visits
     }

@@ -124,7 +124,7 @@ pub fn related<'g>(
     // What is hidden should cost little: where that may be most of a hub, one's own is gone through instead, as far as that is
     // less.
     let count = if open { 0 } else { node.hop_count(include.hop) };
-    if count > MANY && count as f64 > view.below(include.part.kind).about() {
+    if count > MANY && count as f64 > view.below(include.part.kind).about().walked {
         let mut seen = HashSet::with_hasher(RandomState::default());
         let mut own = view.below(include.part.kind);
         for step in own.by_ref().take(count) {

@@ -11,6 +11,7 @@ use uuid::Uuid;
 use super::condition::{Cond, ShownValue, Test, What};
 use super::merge::Merge;
 use crate::access::View;
+use crate::access::below::About;
 use crate::graph::{Graph, Node};
 use crate::model::schema::Hop;
 use crate::model::{Field, Kind, Rel, Serial, Value};
@@ -54,8 +55,10 @@ pub(super) enum Source {
 #[derive(Clone, Debug)]
 pub(super) struct Found<'g> {
     pub source: Source,
-    /// How many entities it gives.
+    /// How many entities it gives, hidden ones and those on the way to others included.
     pub estimate: f64,
+    /// How many of those the caller is thought to see.
+    pub seen: f64,
     /// The first of them, where counting came upon it.
     pub first: Option<Node<'g>>,
     /// It gives just what the part's conditions allow (hidden ones apart).
@@ -215,7 +218,7 @@ impl Source {
             Self::Children { rel, parent } => {
                 parent_of(view, *rel, *parent).map_or(0, |parent| parent.hop_count(Hop::forward(*rel)))
             }
-            Self::Below => view.below(kind).about() as usize,
+            Self::Below => view.below(kind).about().walked as usize,
             Self::Union(all) => all.iter().map(|source| source.count(kind, view)).sum(),
         }
     }
@@ -243,6 +246,7 @@ pub(super) fn cheapest<'g>(conds: &[Cond<Field>], kind: Kind, view: &View<'g>) -
         return Found {
             source: Source::Nothing,
             estimate: 0.0,
+            seen: 0.0,
             first: None,
             exact: true,
         };
@@ -255,6 +259,7 @@ pub(super) fn cheapest<'g>(conds: &[Cond<Field>], kind: Kind, view: &View<'g>) -
         found => Found {
             source: Source::KIND,
             estimate: whole,
+            seen: whole,
             first: None,
             // What an index has of all of the kind, all of the kind meets.
             exact: conds.is_empty() || found.is_some_and(|found| found.exact && found.source.is_countable()),
@@ -264,13 +269,21 @@ pub(super) fn cheapest<'g>(conds: &[Cond<Field>], kind: Kind, view: &View<'g>) -
         return best;
     }
     // What is hidden should cost nothing: neither does a world in which one's own is little, nor does its size show.
-    let estimate = view.below(kind).about();
-    if estimate >= best.estimate {
-        return best;
+    let About { walked, given } = view.below(kind).about();
+    if walked >= best.estimate {
+        // Much on the way may lead to little: what is visible is taken to lie evenly among the rest of its kind.
+        let share = if whole > 0.0 { (given / whole).min(1.0) } else { 0.0 };
+        let seen = match best.source {
+            // Whoever names some by their ids has seen them.
+            Source::Ids(_) => best.estimate,
+            _ => best.estimate * share,
+        };
+        return Found { seen, ..best };
     }
     Found {
         source: Source::Below,
-        estimate,
+        estimate: walked,
+        seen: given,
         first: None,
         exact: conds.is_empty(),
     }
@@ -283,6 +296,7 @@ fn of_all<'g>(conds: &[Cond<Field>], kind: Kind, view: &View<'g>) -> Option<Foun
         let (count, first) = source.count_from(kind, view);
         let found = Found {
             estimate: count as f64,
+            seen: count as f64,
             source,
             first,
             exact: conds.len() == 1 && is_exact(cond, kind),
@@ -301,6 +315,7 @@ fn of_all<'g>(conds: &[Cond<Field>], kind: Kind, view: &View<'g>) -> Option<Foun
                 best = Some(Found {
                     source,
                     estimate,
+                    seen: estimate,
                     first: None,
                     exact: false,
                 });
