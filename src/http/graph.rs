@@ -346,8 +346,8 @@ impl Question {
             selector.push(if at == 0 { '?' } else { '&' });
             selector.push_str(&selector::without_texts(include));
         }
-        let (Spent { visited, texts }, micros) = (budget.spent(), took.as_micros() as u64);
-        tracing::warn!(request_id = %self.request_id, selector, plan, estimated, visited, texts, micros, "slow query");
+        let (Spent { visited, comparing }, micros) = (budget.spent(), took.as_micros() as u64);
+        tracing::warn!(request_id = %self.request_id, selector, plan, estimated, visited, comparing, micros, "slow query");
     }
 
     fn planned(
@@ -600,10 +600,10 @@ fn claims(answered: Answered, issuer: &str, profile: Option<Uuid>, now: Time) ->
     claims
 }
 
-/// What long texts cost, where there are any: it counts against the same limit as what is visited.
-fn tell_texts(told: &mut serde_json::Value, spent: Spent) {
-    if spent.texts > 0 {
-        told["texts"] = json!(spent.texts);
+/// What many conditions and long texts cost, where there are any: it counts against the same limit as what is visited.
+fn tell_comparing(told: &mut serde_json::Value, spent: Spent) {
+    if spent.comparing > 0 {
+        told["comparing"] = json!(spent.comparing);
     }
 }
 
@@ -611,7 +611,7 @@ fn tell_texts(told: &mut serde_json::Value, spent: Spent) {
 fn explained(explanation: &Explanation) -> Vec<u8> {
     let told = |step: &ExplainedStep| {
         let mut told = json!({"step": step.step, "estimated": step.estimated, "visited": step.spent.visited});
-        tell_texts(&mut told, step.spent);
+        tell_comparing(&mut told, step.spent);
         if let Some(kept) = step.kept {
             told["kept"] = json!(kept);
         }
@@ -622,7 +622,7 @@ fn explained(explanation: &Explanation) -> Vec<u8> {
         "__objType": "Explanation", "plan": explanation.plan, "steps": steps, "visited": explanation.spent.visited,
         "count": explanation.count, "micros": explanation.micros,
     });
-    tell_texts(&mut answer, explanation.spent);
+    tell_comparing(&mut answer, explanation.spent);
     answer.to_string().into_bytes()
 }
 

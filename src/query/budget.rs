@@ -1,5 +1,5 @@
-//! What a query may cost: entities and relations visited, long texts read, bytes answered, and time. Spent, it ends with a
-//! clear answer.
+//! What a query may cost: entities and relations visited, comparisons of more than a visit's share, bytes answered, and time.
+//! Spent, it ends with a clear answer.
 
 use std::time::{Duration, Instant};
 
@@ -19,15 +19,15 @@ const PARTS: usize = 34;
 pub struct Spent {
     /// Entities and relations.
     pub visited: u64,
-    /// What going through long texts cost beside them, in visits.
-    pub texts: u64,
+    /// What going through long texts and making many comparisons of one entity cost beside them, in visits.
+    pub comparing: u64,
 }
 
 #[derive(Clone, Debug)]
 pub struct Budget {
-    /// Visits, and what long texts cost beside them.
+    /// Visits, and what comparing cost beside them.
     spent: u64,
-    texts: u64,
+    comparing: u64,
     /// Where the spending ends: `most`, or before it while a way is tried that may not be worth more.
     end: u64,
     most: u64,
@@ -46,7 +46,7 @@ impl Budget {
         let time = Duration::from_millis(limits.query_ms);
         Self {
             spent: 0,
-            texts: 0,
+            comparing: 0,
             end: limits.visited,
             most: limits.visited,
             given_up: None,
@@ -67,13 +67,13 @@ impl Budget {
 
     /// Entities and relations visited so far.
     pub fn visited(&self) -> u64 {
-        self.spent - self.texts
+        self.spent - self.comparing
     }
 
     pub fn spent(&self) -> Spent {
         Spent {
             visited: self.visited(),
-            texts: self.texts,
+            comparing: self.comparing,
         }
     }
 
@@ -134,14 +134,15 @@ impl Budget {
         if bytes < VISIT_BYTES {
             return Ok(());
         }
-        self.read_long(part, (bytes / VISIT_BYTES) as u64)
+        self.compare(part, (bytes / VISIT_BYTES) as u64)
     }
 
-    fn read_long(&mut self, part: usize, visits: u64) -> Result<(), QueryError> {
+    /// Comparing costs so many visits beside what is visited.
+    pub(super) fn compare(&mut self, part: usize, visits: u64) -> Result<(), QueryError> {
         let looks = self.spent / LOOK;
         self.spent = self.spent.saturating_add(visits);
-        self.texts = self.texts.saturating_add(visits);
-        self.parts[part.min(PARTS - 1)].texts += visits;
+        self.comparing = self.comparing.saturating_add(visits);
+        self.parts[part.min(PARTS - 1)].comparing += visits;
         if self.spent > self.end {
             return Err(self.visited_too_much());
         }
@@ -155,10 +156,10 @@ impl Budget {
     fn visited_too_much(&self) -> QueryError {
         QueryError::new(
             Code::VisitedTooMuch,
-            match self.texts {
+            match self.comparing {
                 0 => format!("the selector visits more than {} entities", self.most),
-                texts => format!(
-                    "the selector costs more than {} visits, {texts} of them for going through long texts",
+                comparing => format!(
+                    "the selector costs more than {} visits, {comparing} of them for many conditions or long texts",
                     self.most
                 ),
             },
@@ -225,7 +226,13 @@ mod tests {
         assert!(budget.reclaim());
         assert_eq!(
             (budget.given_up(), budget.spent_at(0)),
-            (Some(Spent { visited: 5, texts: 0 }), Spent::default())
+            (
+                Some(Spent {
+                    visited: 5,
+                    comparing: 0
+                }),
+                Spent::default()
+            )
         );
         budget.lend(50);
         assert_eq!(spend(&mut budget), 5);
@@ -246,14 +253,20 @@ mod tests {
             visited: 10,
             ..Limits::default()
         });
-        for (bytes, texts) in [(0, 0), (255, 0), (256, 1), (1000, 4), (4 * 256, 8)] {
+        for (bytes, comparing) in [(0, 0), (255, 0), (256, 1), (1000, 4), (4 * 256, 8)] {
             assert_eq!(budget.read(1, bytes), Ok(()));
-            assert_eq!(budget.spent(), Spent { visited: 0, texts });
+            assert_eq!(budget.spent(), Spent { visited: 0, comparing });
         }
         assert_eq!(budget.visit(1), Ok(()));
         assert_eq!(
             (budget.visited(), budget.spent_at(1)),
-            (1, Spent { visited: 1, texts: 8 })
+            (
+                1,
+                Spent {
+                    visited: 1,
+                    comparing: 8
+                }
+            )
         );
         let error = budget.read(1, 512).unwrap_err();
         assert_eq!(error.code, Code::VisitedTooMuch);

@@ -7,7 +7,7 @@ use std::fmt;
 use compact_str::CompactString;
 use uuid::Uuid;
 
-use super::budget::{Budget, VISIT_BYTES};
+use super::budget::Budget;
 use super::error::QueryError;
 use super::pattern::Pattern;
 use crate::access::View;
@@ -61,15 +61,19 @@ pub(super) trait Subject<F> {
     fn meets(&self, test: &Test<F>, reader: &mut Reader<'_>) -> Result<bool, QueryError>;
 }
 
-/// Goes through the texts of one entity or relation at the expense of a query's budget. Sixty-four conditions may be about
-/// one text of a mebibyte, so a long one is folded once, and paid for each time it is gone through.
+/// Compares what one entity or relation has at the expense of a query's budget. Sixty-four conditions may be about one text,
+/// of a mebibyte perhaps: it is folded once, a long one is paid for each time it is gone through, and so are many comparisons.
 pub(super) struct Reader<'b> {
     budget: &'b mut Budget,
     /// Of the selector, which explain tells apart.
     part: usize,
-    /// The long text that was folded last, by its place in memory, and what came of it.
-    lowered: Option<(*const u8, CompactString)>,
+    /// The text that was folded last, by its place in memory, and what came of it if that is another.
+    lowered: Option<(*const u8, Option<CompactString>)>,
+    compared: u32,
 }
+
+/// So many comparisons are part of a visit, and each time as many more cost what another does.
+const TOGETHER: u32 = 8;
 
 impl<'b> Reader<'b> {
     pub fn new(budget: &'b mut Budget, part: usize) -> Self {
@@ -77,29 +81,40 @@ impl<'b> Reader<'b> {
             budget,
             part,
             lowered: None,
+            compared: 0,
         }
+    }
+
+    /// One more comparison.
+    #[inline]
+    fn compare(&mut self) -> Result<(), QueryError> {
+        self.compared += 1;
+        if self.compared > TOGETHER && self.compared.is_multiple_of(TOGETHER) {
+            return self.budget.compare(self.part, 1);
+        }
+        Ok(())
     }
 
     fn like(&mut self, pattern: &Pattern, text: &str) -> Result<bool, QueryError> {
-        if text.len() < VISIT_BYTES {
-            return Ok(pattern.matches(text));
-        }
         self.budget.read(self.part, text.len())?;
-        if self.lowered.as_ref().is_none_or(|(of, _)| *of != text.as_ptr()) {
-            self.budget.read(self.part, text.len())?;
-            self.lowered = Some((text.as_ptr(), fold(text)));
-        }
-        Ok(self
-            .lowered
-            .as_ref()
-            .is_some_and(|(_, lowered)| pattern.matches_folded(lowered)))
+        Ok(pattern.matches(self.fold(text)?))
     }
 
     /// Only folding goes through all of a text: what it is compared with came in a selector, and is short.
-    fn fold(&mut self, text: &str) -> Result<CompactString, QueryError> {
-        self.budget.read(self.part, text.len())?;
-        Ok(fold(text))
+    fn fold<'t>(&'t mut self, text: &'t str) -> Result<&'t str, QueryError> {
+        let is_other = self.lowered.as_ref().is_none_or(|(of, _)| *of != text.as_ptr());
+        if is_other {
+            self.budget.read(self.part, text.len())?;
+            self.lowered = Some((text.as_ptr(), (!is_folded(text)).then(|| fold(text))));
+        }
+        let lowered = self.lowered.as_ref().and_then(|(_, lowered)| lowered.as_deref());
+        Ok(lowered.unwrap_or(text))
     }
+}
+
+/// Surely its own folding: letters beyond ASCII are not looked up for this.
+fn is_folded(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii() && !byte.is_ascii_uppercase())
 }
 
 /// Does all of it hold? Most parts ask nothing.
@@ -129,7 +144,10 @@ fn every<F>(conds: &[Cond<F>], subject: &impl Subject<F>, reader: &mut Reader<'_
 impl<F> Cond<F> {
     fn holds(&self, subject: &impl Subject<F>, reader: &mut Reader<'_>) -> Result<bool, QueryError> {
         match self {
-            Self::Test(test) => subject.meets(test, reader),
+            Self::Test(test) => {
+                reader.compare()?;
+                subject.meets(test, reader)
+            }
             Self::All(all) => every(all, subject, reader),
             Self::Any(any) => {
                 for cond in any {
@@ -171,7 +189,7 @@ impl<F> Test<F> {
     /// Texts by code points, which is the order of their bytes.
     fn order(&self, value: &Value, bound: &Value, reader: &mut Reader<'_>) -> Result<Ordering, QueryError> {
         Ok(match (value, bound) {
-            (Value::Text(text), Value::Text(bound)) if self.folded => reader.fold(text)?.cmp(bound),
+            (Value::Text(text), Value::Text(bound)) if self.folded => reader.fold(text)?.cmp(bound.as_str()),
             _ => value.cmp(bound),
         })
     }

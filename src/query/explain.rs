@@ -123,7 +123,7 @@ fn nest<'g>(
             estimated: expected.objects.ceil() as u64,
             spent: Spent {
                 visited: after.visited - before.visited,
-                texts: after.texts - before.texts,
+                comparing: after.comparing - before.comparing,
             },
             kept: Some(ends.len() as u64),
         });

@@ -793,9 +793,11 @@ fn a_long_text_is_folded_once_and_paid_for_each_time() {
         let mut budget = Budget::new(limits);
         evaluate(&plan, &view, &mut budget, None).map_err(|error| error.code)?;
         assert_eq!(budget.visited(), 1, "{selector}");
-        Ok(budget.spent().texts)
+        Ok(budget.spent().comparing)
     };
     let all = Limits::default();
+    // Many comparisons of one cost something too.
+    let together = |number: usize| (number as u64 / 8).saturating_sub(1);
     let likes = |number: usize| {
         let like = |index: usize| format!("@lastName!~'*ä*ä*c{index}*'");
         let likes: Vec<String> = (0..number).map(like).collect();
@@ -803,7 +805,10 @@ fn a_long_text_is_folded_once_and_paid_for_each_time() {
     };
     assert_eq!(texts("/Person[@firstName='Ada']{count}", &all), Ok(0));
     for number in [1, 2, 60] {
-        assert_eq!(texts(&likes(number), &all), Ok(1000 * (1 + number as u64)));
+        assert_eq!(
+            texts(&likes(number), &all),
+            Ok(1000 * (1 + number as u64) + together(number + 1))
+        );
     }
     // Not through all of it: what it is compared with is short.
     assert_eq!(texts("/Person[@lastName='x']{count}", &all), Ok(0));
@@ -814,7 +819,7 @@ fn a_long_text_is_folded_once_and_paid_for_each_time() {
     let told = explain(&likes_two, &IncludeTree::default(), &view, &mut Budget::new(&all), None).unwrap();
     let both = Spent {
         visited: 1,
-        texts: 3000,
+        comparing: 3000,
     };
     assert_eq!((told.steps[0].spent, told.spent), (both, both));
     let few = Limits { visited: 20_000, ..all };
@@ -822,6 +827,41 @@ fn a_long_text_is_folded_once_and_paid_for_each_time() {
     let no_time = Limits { query_ms: 0, ..all };
     assert_eq!(texts(&likes(1), &no_time), Err(Code::TimeSpent));
     assert_eq!(texts("/Person[@firstName='Ada']{count}", &no_time), Ok(0));
+}
+
+#[test]
+fn many_conditions_are_paid_for() {
+    let (graph, who) = (world(), who(None, None, &[]));
+    let view = View::new(&graph, &who);
+    let spent = |conds: &str, limits: &Limits| {
+        let plan = plan(
+            &parse(&format!("/Organization[{conds}]{{count}}"), limits).unwrap(),
+            &view,
+            limits,
+        )
+        .unwrap();
+        let mut budget = Budget::new(limits);
+        evaluate(&plan, &view, &mut budget, None).map_err(|error| error.code)?;
+        Ok(budget.spent())
+    };
+    let all = Limits::default();
+    let joined = |number: usize, word: &str, test: &str| vec![test; number].join(word);
+    let check = |conds: &str, comparing: u64| {
+        let visited = 2;
+        assert_eq!(spent(conds, &all), Ok(Spent { visited, comparing }), "{conds}");
+    };
+    for (number, each) in [(1, 0), (8, 0), (15, 0), (16, 1), (24, 2), (63, 6), (64, 7)] {
+        check(&joined(number, " and ", "@name!~'*x*'"), 2 * each);
+        check(&joined(number, " or ", "@name~'*x*'"), 2 * each);
+        check(&joined(number, "][", "@type!='x'"), 2 * each);
+    }
+    // What is not compared costs nothing.
+    check(&joined(64, " and ", "@name~'*x*'"), 0);
+    let few = Limits { visited: 15, ..all };
+    assert_eq!(
+        spent(&joined(64, " and ", "@name!~'*x*'"), &few),
+        Err(Code::VisitedTooMuch)
+    );
 }
 
 /// People with a login each, whose names begin alike for longer than a cursor remembers; one may be missing, but for its

@@ -372,7 +372,7 @@ fn a_hope_that_fails_costs_little() {
             assert!(
                 budget
                     .given_up()
-                    .is_none_or(|spent| spent.visited + spent.texts <= 4 * hoped + 201),
+                    .is_none_or(|spent| spent.visited + spent.comparing <= 4 * hoped + 201),
                 "{asked}\n{plan}"
             );
         }

@@ -129,8 +129,8 @@ pub fn envelopes() -> Vec<(&'static str, Value)> {
                 "type": "object",
                 "properties": {
                     "__objType": {"type": "string", "const": "Explanation"},
-                    "plan": string, "visited": count, "texts": count, "count": count, "micros": count,
-                    "steps": {"type": "array", "items": {"type": "object", "properties": {"step": string, "estimated": count, "visited": count, "texts": count, "kept": count}}},
+                    "plan": string, "visited": count, "comparing": count, "count": count, "micros": count,
+                    "steps": {"type": "array", "items": {"type": "object", "properties": {"step": string, "estimated": count, "visited": count, "comparing": count, "kept": count}}},
                 },
                 "required": ["__objType", "plan", "steps", "visited", "count", "micros"],
             }),
