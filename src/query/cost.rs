@@ -488,15 +488,23 @@ pub(super) fn passing(
     if !is_one || !is_passable(way, parts, links, view) {
         return None;
     }
-    if let (Order::Index { field, .. }, Source::Kind { .. }) = (way.order, &way.source) {
-        // Those without a value come last, and are found among all of the kind.
+    if let (Order::Index { field, descending }, Source::Kind { .. }) = (way.order, &way.source) {
+        // Those without a value come last, first when descending, and are found among all of the kind.
         let (graph, kind) = (view.graph(), parts[target].kind);
         let whole = graph.kind_count(kind) as f64;
         let set = graph.range_count(kind, field, Bound::Unbounded, Bound::Unbounded) as f64;
         let (offset, end) = (offset as f64, offset as f64 + most as f64);
-        if end > set && set < whole {
+        let unset = whole - set;
+        if descending {
+            let among = if offset < unset {
+                end.min(unset) * whole / unset
+            } else {
+                0.0
+            };
+            way.visits[target] = among + (end.min(whole) - offset.max(unset)).max(0.0);
+        } else if end > set && unset > 0.0 {
             let among = if offset < whole { end.min(whole) - set } else { 0.0 };
-            way.visits[target] = (set - offset).max(0.0) + among * whole / (whole - set);
+            way.visits[target] = (set - offset).max(0.0) + among * whole / unset;
         }
     }
     Some(first)
@@ -516,7 +524,7 @@ pub(super) fn is_passable(way: &Way, parts: &[Part], links: &[Link], view: &View
         && way.only.is_none()
         && match way.order {
             Order::Serial | Order::Newest => way.source.is_passing(),
-            Order::Index { descending, .. } => !descending,
+            Order::Index { .. } => true,
             Order::Top => false,
         }
 }

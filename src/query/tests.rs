@@ -312,6 +312,13 @@ fn order_is_chosen() {
     check("/License{s=validUntil,i=2,r=2}", &[42, 43]);
     check("/License{s=validUntil,i=3,r=2}", &[43]);
     check("/License{s=validUntil,i=4,r=2}", &[]);
+    check("/License{s=validUntil-,i=1,r=2}", &[42, 44]);
+    check("/License{s=validUntil-,i=3}", &[41]);
+    check("/License{s=validUntil-,i=4}", &[]);
+    check("/License{s=name-,i=1}", &[42, 41, 44]);
+    check("/License{s=name-,i=2,r=1}", &[41]);
+    check("/License{s=name-,i=3}", &[44]);
+    check("/License[@validUntil>'2027-01-01']{s=validUntil-,i=1}", &[44]);
     check("/License{i=1,r=2}", &[42, 43]);
     check("/License{i=9,r=2}", &[]);
     check("/License{r=0,count}", &[4]);
@@ -955,6 +962,11 @@ fn pages_by_long_texts_are_the_whole() {
                     .map(|node| node.id)
                     .collect();
                 assert!(expected.len() > 5, "{selector}");
+                for offset in 0..=expected.len() {
+                    let asked = format!("/{kind}{conds}{{i={offset},r=3,{sort}}}");
+                    let rest = &expected[offset..];
+                    assert_eq!(page(&asked, &view, None).0, rest[..rest.len().min(3)], "{asked}");
+                }
                 for rows in 1..=4 {
                     let asked = format!("/{kind}{conds}{{r={rows},{sort}}}");
                     let (mut found, mut after) = (Vec::new(), None);

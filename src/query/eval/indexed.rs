@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 use std::ops::{Bound, ControlFlow};
 
-use super::{Run, Sink, taken};
+use super::{Run, SOME, Sink, taken};
 use crate::graph::Node;
 use crate::model::{Field, Serial, Value};
 use crate::query::cost;
@@ -50,13 +50,15 @@ impl<'g> Run<'_, 'g> {
             to,
             is_whole,
         };
-        if offset > 0
-            && !descending
-            && after.is_none()
-            && cost::is_passable(self.way, &self.plan.parts, &self.plan.links, self.view)
-            && let Some(nodes) = self.numbered(&span, offset, most)?
-        {
-            return Ok(nodes);
+        if offset > 0 && after.is_none() && cost::is_passable(self.way, &self.plan.parts, &self.plan.links, self.view) {
+            let numbered = if descending {
+                Self::numbered_down
+            } else {
+                Self::numbered
+            };
+            if let Some(nodes) = numbered(self, &span, offset, most)? {
+                return Ok(nodes);
+            }
         }
         let (mut nodes, mut skip) = (Vec::new(), offset);
         let mut sink = |node| taken(node, &mut skip, &mut nodes, most);
@@ -87,6 +89,50 @@ impl<'g> Run<'_, 'g> {
             self.unset(span, None, &mut |node| taken(node, &mut skip, &mut nodes, most))?
                 .is_break();
         }
+        Ok(Some(nodes))
+    }
+
+    /// The same of values that go down: they are counted from the index's other end, after those without one. `None` for a
+    /// page that begins among those: no index numbers them.
+    fn numbered_down(&mut self, span: &Span, offset: usize, most: usize) -> Result<Option<Vec<Node<'g>>>, QueryError> {
+        let (graph, kind, target) = (self.view.graph(), self.kind(self.plan.target()), self.plan.target());
+        let (field, from, to) = (span.field, span.from.as_ref(), span.to.as_ref());
+        let count = graph.range_count(kind, field, from, to);
+        let unset = if span.is_whole {
+            0
+        } else {
+            graph.kind_count(kind).saturating_sub(count)
+        };
+        let Some(skip) = offset.checked_sub(unset) else {
+            return Ok(None);
+        };
+        let Some(back) = count.checked_sub(skip + 1) else {
+            return Ok(Some(Vec::new()));
+        };
+        let first = graph.in_range_from(kind, field, from, to, back).next();
+        let Some(first) = first.filter(|first| self.long_key(*first).is_none()) else {
+            return Ok(None);
+        };
+        let Some(value) = first.fields().get(field).cloned() else {
+            return Ok(None);
+        };
+        // Alike values are in order of serial either way.
+        let passed = skip - graph.range_count(kind, field, Bound::Excluded(&value), to);
+        let (mut nodes, mut skip) = (Vec::with_capacity(most.min(SOME)), 0);
+        for node in graph.by_value_from(kind, field, &value, passed) {
+            self.budget.visit(target)?;
+            if taken(node, &mut skip, &mut nodes, most).is_break() {
+                return Ok(Some(nodes));
+            }
+        }
+        let rest = Span {
+            field,
+            from: span.from.clone(),
+            to: Bound::Excluded(value),
+            is_whole: true,
+        };
+        self.down(rest, None, &mut |node| taken(node, &mut skip, &mut nodes, most))?
+            .is_break();
         Ok(Some(nodes))
     }
 
