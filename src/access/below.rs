@@ -109,6 +109,17 @@ pub struct About {
     pub walked: f64,
     /// Those of the kind among them.
     pub given: f64,
+    /// Those on which they hang.
+    pub holders: f64,
+}
+
+/// A step of a walk that ends above what is looked for.
+pub enum Above<'g> {
+    OnTheWay,
+    /// What is looked for hangs on it.
+    Holder(Node<'g>, Hop),
+    /// It is looked for itself.
+    Given(Node<'g>),
 }
 
 impl<'g> Below<'g> {
@@ -133,7 +144,10 @@ impl<'g> Below<'g> {
             let (mut size, first) = self.root(chain.root);
             let mut sample: SmallVec<[Node<'g>; SAMPLE]> = first.take(SAMPLE).collect();
             about.walked += size;
-            for hop in &chain.hops {
+            for (at, hop) in chain.hops.iter().enumerate() {
+                if at + 1 == chain.hops.len() {
+                    about.holders += size;
+                }
                 let next: usize = sample.iter().map(|node| node.hop_count(*hop)).sum();
                 size *= next as f64 / sample.len().max(1) as f64;
                 about.walked += size;
@@ -147,6 +161,39 @@ impl<'g> Below<'g> {
             about.given += size;
         }
         about
+    }
+
+    /// What holds them instead of them: from there they can be had in order.
+    pub fn above(mut self) -> impl Iterator<Item = Above<'g>> {
+        std::iter::from_fn(move || self.step(true))
+    }
+
+    fn step(&mut self, is_above: bool) -> Option<Above<'g>> {
+        loop {
+            let Some(level) = self.levels.last_mut() else {
+                let chain = self.chains.pop()?;
+                self.hops = &chain.hops;
+                self.people.clear();
+                let (_, root) = self.root(chain.root);
+                self.levels.push(root);
+                continue;
+            };
+            let Some(node) = level.next() else {
+                self.levels.pop();
+                continue;
+            };
+            let Some(hop) = self.hops.get(self.levels.len() - 1) else {
+                return Some(Above::Given(node));
+            };
+            let is_person = matches!(node.kind, Kind::Profile | Kind::Person);
+            if !is_person || self.people.insert(node.slot()) {
+                if is_above && self.levels.len() == self.hops.len() {
+                    return Some(Above::Holder(node, *hop));
+                }
+                self.levels.push(Box::new(node.hop(*hop, None).map(|(node, _)| node)));
+            }
+            return Some(Above::OnTheWay);
+        }
     }
 
     /// How many, and they themselves.
@@ -179,27 +226,9 @@ impl<'g> Iterator for Below<'g> {
     type Item = Option<Node<'g>>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        loop {
-            let Some(level) = self.levels.last_mut() else {
-                let chain = self.chains.pop()?;
-                self.hops = &chain.hops;
-                self.people.clear();
-                let (_, root) = self.root(chain.root);
-                self.levels.push(root);
-                continue;
-            };
-            let Some(node) = level.next() else {
-                self.levels.pop();
-                continue;
-            };
-            let Some(hop) = self.hops.get(self.levels.len() - 1) else {
-                return Some(Some(node));
-            };
-            let is_person = matches!(node.kind, Kind::Profile | Kind::Person);
-            if !is_person || self.people.insert(node.slot()) {
-                self.levels.push(Box::new(node.hop(*hop, None).map(|(node, _)| node)));
-            }
-            return Some(None);
-        }
+        Some(match self.step(false)? {
+            Above::Given(node) => Some(node),
+            Above::OnTheWay | Above::Holder(..) => None,
+        })
     }
 }

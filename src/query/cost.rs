@@ -265,19 +265,27 @@ fn trials<'a>(paper: &Paper<'_>, found: &'a [Found<'_>], order: Order, want: Wan
     let by_serial = gives_order(&Source::KIND);
     for (start, found) in found.iter().enumerate() {
         // A walk in the order of the answer ends with the page.
-        let early = by_serial && (start < target || gives_order(&found.source));
+        let is_merged = by_serial && start == target && found.source.is_merged();
+        let early = by_serial && (start < target || is_merged || gives_order(&found.source));
+        // What leads to those that are merged is gone through first.
+        let (given, besides) = if is_merged {
+            (found.seen, (found.estimate - found.seen).max(0.0))
+        } else {
+            (found.estimate, 0.0)
+        };
         trials.push(trial(
             start,
             &found.source,
             found.exact,
             order,
-            found.estimate,
+            given,
             early,
-            [0.0; 2],
+            [besides; 2],
         ));
     }
     let whole = paper.whole[target];
-    if by_serial && !gives_order(&found[target].source) {
+    // What is merged is in order as well, and counts on no luck.
+    if by_serial && !gives_order(&found[target].source) && !found[target].source.is_merged() {
         trials.push(trial(target, &Source::KIND, false, order, whole, true, [0.0; 2]));
     }
     let kind = paper.parts[target].kind;
@@ -341,7 +349,7 @@ impl<'a> Paper<'a> {
         let selected = found.iter().zip(parts).map(|(found, part)| match found.source {
             _ if found.exact || part.conds.is_empty() => 1.0,
             Source::Ids(_) => 1.0,
-            Source::Kind { after: None, to: None } | Source::Below => UNINDEXED,
+            Source::Kind { after: None, to: None } | Source::Below { .. } => UNINDEXED,
             _ => BESIDES,
         });
         let selected: SmallVec<[f64; 4]> = selected.collect();
@@ -484,7 +492,7 @@ pub(super) fn passing(
 ) -> Option<Choice> {
     let (way, target) = (&mut first.way, parts.len() - 1);
     // One hub has its relations in order; those of several are merged.
-    let is_one = way.start == target || way.visits[way.start] <= 1.0 && way.source != Source::Below;
+    let is_one = way.start == target || way.visits[way.start] <= 1.0 && !matches!(way.source, Source::Below { .. });
     if !is_one || !is_passable(way, parts, links, view) {
         return None;
     }

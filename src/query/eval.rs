@@ -21,6 +21,7 @@ use super::prepare::Link;
 use super::source::Candidates;
 use crate::access::View;
 use crate::graph::Node;
+use crate::model::schema::Hop;
 use crate::model::{Direction, Field, Kind, RelationType, Serial, Value, Values};
 
 #[derive(Clone, Debug)]
@@ -138,6 +139,8 @@ struct Run<'p, 'g> {
 enum Feed<'g> {
     /// The source itself: the start is the last part.
     Source,
+    /// What hangs on these, and these themselves: all that the caller reaches.
+    Held(Vec<(Node<'g>, Hop)>, Vec<Node<'g>>),
     /// Relations of these, which are the matches of all parts but the last.
     Relations(Vec<Node<'g>>),
 }
@@ -179,6 +182,7 @@ impl<'p, 'g> Run<'p, 'g> {
         let ordered = match &feed {
             Feed::Source if order == Order::Newest => source.is_reversible(),
             Feed::Source => source.is_ordered(),
+            Feed::Held(..) => true,
             Feed::Relations(from) => from.len() <= MERGED,
         };
         if !ordered {
@@ -204,7 +208,7 @@ impl<'p, 'g> Run<'p, 'g> {
         let (way, view, target) = (self.way, self.view, self.plan.target());
         let (kind, is_back) = (self.kind(target), way.order == Order::Newest);
         let hub = match feed {
-            Feed::Source => None,
+            Feed::Source | Feed::Held(..) => None,
             Feed::Relations(from) => match from.as_slice() {
                 [only] => Some((*only, self.plan.links[target - 1].hop)),
                 _ => return Ok(None),
@@ -306,7 +310,11 @@ impl<'p, 'g> Run<'p, 'g> {
     fn feed(&mut self) -> Result<Feed<'g>, QueryError> {
         let target = self.plan.target();
         if self.way.start == target {
-            return Ok(Feed::Source);
+            let in_order = matches!(self.way.order, Order::Serial | Order::Newest) && !self.plan.is_count();
+            return match in_order && self.way.source.is_merged() {
+                true => self.held(),
+                false => Ok(Feed::Source),
+            };
         }
         let mut from = Vec::with_capacity(SOME);
         self.walk_source(None, &mut |node| {
@@ -336,6 +344,7 @@ impl<'p, 'g> Run<'p, 'g> {
         match (feed, order) {
             (Feed::Source, Order::Newest) => self.walk_back(past, sink),
             (Feed::Source, _) => self.walk_source(past, sink),
+            (Feed::Held(holders, given), _) => self.held_in_order(holders, given, order, past, sink),
             (Feed::Relations(from), Order::Serial) => self.in_order(from, past, sink),
             (Feed::Relations(from), Order::Newest) => self.in_order_back(from, past, sink),
             (Feed::Relations(from), _) => self.walk_relations(self.plan.target() - 1, from, sink),

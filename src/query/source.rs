@@ -9,6 +9,7 @@ use smallvec::SmallVec;
 use uuid::Uuid;
 
 use super::condition::{Cond, ShownValue, Test, What};
+use super::cost::MERGED;
 use super::merge::Merge;
 use crate::access::View;
 use crate::access::below::About;
@@ -45,8 +46,11 @@ pub(super) enum Source {
         rel: Rel,
         parent: Uuid,
     },
-    /// What hangs below the organization a token is bound to, and below its own profile: nothing else is visible.
-    Below,
+    /// What hangs below the organization a token is bound to, and below its own profile: nothing else is visible. On so few
+    /// that it can be merged in order of serial, or not.
+    Below {
+        merged: bool,
+    },
     /// Any of these: an `or` whose every branch has a source.
     Union(Vec<Source>),
 }
@@ -73,10 +77,15 @@ impl Source {
     /// Does it give its entities in order of serial?
     pub fn is_ordered(&self) -> bool {
         match self {
-            Self::Prefix { .. } | Self::Range { .. } | Self::Below => false,
+            Self::Prefix { .. } | Self::Range { .. } | Self::Below { .. } => false,
             Self::Union(all) => all.iter().all(Self::is_ordered),
             _ => true,
         }
+    }
+
+    /// Can its entities be merged in order of serial, either way?
+    pub fn is_merged(&self) -> bool {
+        matches!(self, Self::Below { merged: true })
     }
 
     /// Can it give its entities the other way round?
@@ -94,7 +103,7 @@ impl Source {
 
     /// Could it give an entity twice, and not one right after the other?
     pub fn may_repeat(&self) -> bool {
-        matches!(self, Self::Union(_) | Self::Below) && !self.is_ordered()
+        matches!(self, Self::Union(_) | Self::Below { .. }) && !self.is_ordered()
     }
 
     /// Is `count` just how many it gives?
@@ -103,7 +112,7 @@ impl Source {
             self,
             Self::Ids(_)
                 | Self::Union(_)
-                | Self::Below
+                | Self::Below { .. }
                 | Self::Kind { after: Some(_), .. }
                 | Self::Kind { to: Some(_), .. }
         )
@@ -136,7 +145,7 @@ impl Source {
                 let children = parent_of(view, *rel, *parent).map(|parent| parent.hop(Hop::forward(*rel), after));
                 Box::new(children.into_iter().flatten().map(|(child, _)| child))
             }
-            Self::Below => Box::new(view.below(kind).flatten()),
+            Self::Below { .. } => Box::new(view.below(kind).flatten()),
             Self::Union(all) => {
                 let all = all.iter().map(|source| source.candidates(kind, view, after));
                 if self.is_ordered() {
@@ -218,7 +227,7 @@ impl Source {
             Self::Children { rel, parent } => {
                 parent_of(view, *rel, *parent).map_or(0, |parent| parent.hop_count(Hop::forward(*rel)))
             }
-            Self::Below => view.below(kind).about().walked as usize,
+            Self::Below { .. } => view.below(kind).about().walked as usize,
             Self::Union(all) => all.iter().map(|source| source.count(kind, view)).sum(),
         }
     }
@@ -269,7 +278,7 @@ pub(super) fn cheapest<'g>(conds: &[Cond<Field>], kind: Kind, view: &View<'g>) -
         return best;
     }
     // What is hidden should cost nothing: neither does a world in which one's own is little, nor does its size show.
-    let About { walked, given } = view.below(kind).about();
+    let About { walked, given, holders } = view.below(kind).about();
     if walked >= best.estimate {
         // Much on the way may lead to little: what is visible is taken to lie evenly among the rest of its kind.
         let share = if whole > 0.0 { (given / whole).min(1.0) } else { 0.0 };
@@ -281,7 +290,9 @@ pub(super) fn cheapest<'g>(conds: &[Cond<Field>], kind: Kind, view: &View<'g>) -
         return Found { seen, ..best };
     }
     Found {
-        source: Source::Below,
+        source: Source::Below {
+            merged: holders <= MERGED as f64,
+        },
         estimate: walked,
         seen: given,
         first: None,
@@ -509,7 +520,7 @@ pub(super) fn only<'g>(found: &Found<'g>, kind: Kind, view: &View<'g>) -> Option
             .and_then(|id| view.graph().find(*id))
             .filter(|node| node.entity().kind == kind),
         // Its estimate is not sure.
-        Source::Below => None,
+        Source::Below { .. } => None,
         source => found.first.or_else(|| source.candidates(kind, view, None).next()),
     }
 }
@@ -542,7 +553,7 @@ impl fmt::Display for ShownSource<'_> {
                 bound(out, from, ">", ">=")?;
                 bound(out, to, "<", "<=")
             }
-            Source::Below => out.write_str("what the caller reaches"),
+            Source::Below { .. } => out.write_str("what the caller reaches"),
             Source::Children { rel, parent } => write!(out, "children of {} '{parent}'", rel.def().from.name()),
             Source::Union(all) => {
                 for (index, source) in all.iter().enumerate() {

@@ -194,7 +194,7 @@ fn told(asked: &str, view: &View<'_>, limits: &Limits) -> String {
 #[test]
 fn plans_are_pinned() {
     let graph = world();
-    let (everybody, bound) = (everybody(), bound(2));
+    let (everybody, bound, hub) = (everybody(), bound(2), bound(1));
     let limits = Limits::default();
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/plan");
     let mut files: Vec<_> = std::fs::read_dir(&folder)
@@ -208,6 +208,7 @@ fn plans_are_pinned() {
         let kept = std::fs::read_to_string(&file).unwrap();
         let who = match file.file_stem().and_then(|stem| stem.to_str()) {
             Some("bound") => &bound,
+            Some("bound_hub") => &hub,
             _ => &everybody,
         };
         let view = View::new(&graph, who);
@@ -527,6 +528,45 @@ fn what_leads_to_nothing_is_hoped_for_by_nobody() {
         assert_eq!(plan.estimate(), budget.visited(), "{asked}\n{plan}");
         // Going along an index looks at them here and there.
         assert!(!plan.to_string().contains("in order of the index"), "{asked}\n{plan}");
+    }
+}
+
+/// One's own, page by page, forward and backward.
+#[test]
+fn pages_of_ones_own_are_the_whole() {
+    let graph = world();
+    let limits = Limits::default();
+    let parse = |asked: String| seatgraph::selector::parse(&with_ids(&asked), &limits).unwrap();
+    for organization in [1, 2] {
+        let who = bound(organization);
+        let view = View::new(&graph, &who);
+        for asked in [
+            "/License",
+            "/License[@active=true]",
+            "/Profile",
+            "/Organization",
+            "/Entitlement",
+            "/EmailAddress",
+            "/LicensedItem[@id='#LicensedItem.2']/~OneToMany/License",
+        ] {
+            for sort in ["", ",s=serial-"] {
+                let expected = query::naive::naive(&parse(format!("{asked}{{r=1000{sort}}}")), &view).unwrap();
+                let plan = query::plan(&parse(format!("{asked}{{r=90{sort}}}")), &view, &limits).unwrap();
+                let (mut found, mut after): (Vec<_>, Option<Position>) = (Vec::new(), None);
+                loop {
+                    let answer = query::evaluate(&plan, &view, &mut Budget::new(&limits), after.as_ref());
+                    let Ok(Answer::Page { nodes, next }) = answer else {
+                        panic!("{asked}: no page");
+                    };
+                    found.extend(nodes);
+                    after = next;
+                    if after.is_none() {
+                        break;
+                    }
+                }
+                assert_eq!(found, expected, "{asked}{sort} of {organization}\n{plan}");
+            }
+        }
     }
 }
 

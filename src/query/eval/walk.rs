@@ -5,12 +5,15 @@ use std::ops::ControlFlow;
 
 use foldhash::fast::RandomState;
 
-use super::{Run, SOME, Sink, is_linked};
+use super::{Feed, Run, SOME, Sink, is_linked};
+use crate::access::below::Above;
 use crate::graph::{self, Far, Node};
+use crate::model::schema::Hop;
 use crate::model::{Serial, Values};
+use crate::query::cost::{MERGED, Order};
 use crate::query::error::QueryError;
 use crate::query::merge::Merge;
-use crate::query::source::Source;
+use crate::query::source::{Candidates, Source};
 
 impl<'g> Run<'_, 'g> {
     /// The matches of the start from the other end of its source.
@@ -36,7 +39,7 @@ impl<'g> Run<'_, 'g> {
             }
             return Ok(());
         }
-        if way.source == Source::Below {
+        if matches!(way.source, Source::Below { .. }) {
             return self.walk_below(sink);
         }
         let mut seen = HashSet::with_hasher(RandomState::default());
@@ -62,6 +65,69 @@ impl<'g> Run<'_, 'g> {
                 && seen.insert(node.slot())
                 && self.offer(node, sink)?.is_break()
             {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// What holds all that the caller reaches, unless that is more than is merged. Those that are reached without a holder are
+    /// visited when they are offered.
+    pub(super) fn held(&mut self) -> Result<Feed<'g>, QueryError> {
+        let (view, at) = (self.view, self.way.start);
+        let (mut holders, mut given) = (Vec::new(), Vec::new());
+        for above in view.below(self.kind(at)).above() {
+            match above {
+                Above::Given(node) => given.push(node),
+                Above::Holder(node, hop) => {
+                    self.budget.visit(at)?;
+                    holders.push((node, hop));
+                }
+                Above::OnTheWay => self.budget.visit(at)?,
+            }
+            if holders.len() + given.len() > MERGED {
+                return Ok(Feed::Source);
+            }
+        }
+        Ok(Feed::Held(holders, given))
+    }
+
+    /// What the caller reaches, each once, in order of serial.
+    pub(super) fn held_in_order(
+        &mut self,
+        holders: &[(Node<'g>, Hop)],
+        given: &[Node<'g>],
+        order: Order,
+        past: Option<Serial>,
+        sink: Sink<'_, 'g>,
+    ) -> Result<(), QueryError> {
+        let (at, is_back) = (self.way.start, order == Order::Newest);
+        let serial = |node: &Node<'g>| match is_back {
+            true => Serial::MAX - node.serial(),
+            false => node.serial(),
+        };
+        let is_left = |node: &&Node<'g>| match past {
+            Some(past) if is_back => node.serial() < past,
+            Some(past) => node.serial() > past,
+            None => true,
+        };
+        let held = holders.iter().map(|(holder, hop)| -> Candidates<'g, 'g> {
+            match is_back {
+                true => Box::new(
+                    holder
+                        .hop_before(*hop, past.unwrap_or(Serial::MAX))
+                        .rev()
+                        .map(|(node, _)| node),
+                ),
+                false => Box::new(holder.hop(*hop, past).map(|(node, _)| node)),
+            }
+        });
+        let given = given.iter().filter(is_left).copied().collect();
+        let mut last = None;
+        for node in Merge::new(given, held, serial) {
+            self.budget.visit(at)?;
+            let repeated = last.replace(node.slot()) == Some(node.slot());
+            if !repeated && self.offer(node, sink)?.is_break() {
                 break;
             }
         }
