@@ -109,7 +109,14 @@ async fn rehearse(
     for selector in &*selectors {
         crud::deletion(selector, &View::new(&graph, &who), &limits)?;
     }
-    let sought = look(graph.clone(), who.clone(), selectors.clone(), limits, must || dry.is_some()).await?;
+    let sought = look(
+        graph.clone(),
+        who.clone(),
+        selectors.clone(),
+        limits,
+        must || dry.is_some(),
+    )
+    .await?;
     let Some((if_match, now)) = dry else {
         return Ok(sought);
     };

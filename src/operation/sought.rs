@@ -66,7 +66,7 @@ impl Sought {
                 selector: selector.clone(),
                 made_of,
                 revision: view.graph().revision(),
-                cost: spent.visited.saturating_add(spent.texts),
+                cost: spent.visited.saturating_add(spent.comparing),
                 ids,
             })
         });
