@@ -51,8 +51,8 @@ impl Published {
     }
 }
 
-/// The writer waits for a reader as long as making a copy would take, within these bounds: never more than twice the
-/// cheaper of the two.
+/// The writer waits for readers, one after the other, as long as making a copy would take, within these bounds: never more than
+/// twice the cheaper of the two.
 const PATIENCE: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(250));
 
 /// A spare copy is brought up to date over no more changes than this share of the graph's entities: making one anew is cheaper
@@ -62,12 +62,13 @@ const FURTHEST_BEHIND: (usize, usize) = (16, 1000);
 /// The writer's side.
 ///
 /// Beside the published copy there is one to be changed next, and a spare one for each reader that was slow at the same time as
-/// others: they take turns, each brought up to date when its reader has gone, until none was wanted for a while.
+/// others: they take turns, each brought up to date when its reader has gone, until it was not needed for a while.
 pub(super) struct Copies {
     shared: Arc<Shared>,
     /// The one to be changed next, which readers may still hold; ours alone when `ready`.
     copy: Option<Arc<Graph>>,
-    spare: Vec<Arc<Graph>>,
+    /// Each with when it was needed last: the first free one is taken, so that those behind it grow old.
+    spare: Vec<(Arc<Graph>, Instant)>,
     /// What is published and not yet in all of those, in order, and how many changes that is.
     behind: VecDeque<Commit>,
     changes: usize,
@@ -75,9 +76,7 @@ pub(super) struct Copies {
     held: Vec<Arc<Graph>>,
     published_at: Instant,
     patience: Duration,
-    /// When a reader held the copy that was to be changed.
-    wanted_at: Instant,
-    /// How long spare copies are kept after that.
+    /// How long a spare copy is kept that is not needed.
     keeping: Duration,
 }
 
@@ -93,7 +92,6 @@ impl Copies {
             held: Vec::new(),
             published_at: Instant::now(),
             patience,
-            wanted_at: Instant::now(),
             keeping,
         }
     }
@@ -117,8 +115,7 @@ impl Copies {
                 .counters
                 .copies_cloned
                 .fetch_add(u64::from(self.copy.is_some()), Ordering::Relaxed);
-            self.spare.extend(self.copy.take());
-            self.wanted_at = Instant::now();
+            self.spare.extend(self.copy.take().map(|copy| (copy, Instant::now())));
             self.make();
         }
         self.current()
@@ -134,16 +131,21 @@ impl Copies {
     pub(super) fn catch_up(&mut self) -> Result<bool, Broken> {
         if let Some(copy) = &mut self.copy
             && Arc::get_mut(copy).is_none()
-            && let Some(at) = self.spare.iter_mut().position(|spare| Arc::get_mut(spare).is_some())
+            && let Some(at) = self
+                .spare
+                .iter_mut()
+                .position(|(spare, _)| Arc::get_mut(spare).is_some())
         {
-            std::mem::swap(copy, &mut self.spare[at]);
-            self.wanted_at = Instant::now();
+            let (spare, needed_at) = &mut self.spare[at];
+            std::mem::swap(copy, spare);
+            *needed_at = Instant::now();
         }
         if mutant("stay-behind") {
             self.forget_behind();
         }
         let mut is_ready = false;
-        for (at, copy) in self.copy.iter_mut().chain(&mut self.spare).enumerate() {
+        let spare = self.spare.iter_mut().map(|(spare, _)| spare);
+        for (at, copy) in self.copy.iter_mut().chain(spare).enumerate() {
             let Some(graph) = Arc::get_mut(copy) else { continue };
             let from = self
                 .behind
@@ -201,20 +203,24 @@ impl Copies {
     pub(super) fn publish(&mut self, commits: &mut Vec<Commit>) {
         if let Some(graph) = self.copy.take() {
             self.copy = Some(self.shared.published.swap(graph));
-            self.changes += commits.iter().map(|commit| commit.changes.len()).sum::<usize>();
-            self.behind.extend(commits.drain(..));
+            for mut commit in commits.drain(..) {
+                // What is played, and no more: answers and events have bounds of their own.
+                (commit.replay, commit.events, commit.whose) = Default::default();
+                self.changes += weight(&commit);
+                self.behind.push_back(commit);
+            }
             self.published_at = Instant::now();
         }
     }
 
     /// Of what all copies have.
     fn forget_played(&mut self) {
-        let copies = self.copy.iter().chain(&self.spare);
+        let copies = self.copy.iter().chain(self.spare.iter().map(|(spare, _)| spare));
         let Some(oldest) = copies.map(|copy| copy.revision()).min() else {
             return self.forget_behind();
         };
         while let Some(commit) = self.behind.pop_front_if(|commit| commit.revision <= oldest) {
-            self.changes -= commit.changes.len();
+            self.changes -= weight(&commit);
         }
     }
 
@@ -228,15 +234,17 @@ impl Copies {
         if !self.spare.is_empty() {
             let (share, least) = FURTHEST_BEHIND;
             let furthest = self.copy.as_ref().map_or(0, |copy| copy.len() / share).max(least);
-            if self.wanted_at.elapsed() >= self.keeping {
-                self.held.append(&mut self.spare);
-            }
+            let keeping = self.keeping;
+            let old = self
+                .spare
+                .extract_if(.., |(_, needed_at)| needed_at.elapsed() >= keeping);
+            self.held.extend(old.map(|(spare, _)| spare));
             // A free one is up to date, and the one to be changed next was published last: an older one holds these up.
             let newest = self.copy.as_ref().map_or(Revision::MAX, |copy| copy.revision());
             while self.changes > furthest
-                && let Some(at) = self.spare.iter().position(|copy| copy.revision() < newest)
+                && let Some(at) = self.spare.iter().position(|(copy, _)| copy.revision() < newest)
             {
-                self.held.push(self.spare.swap_remove(at));
+                self.held.push(self.spare.remove(at).0);
                 self.forget_played();
             }
             self.forget_played();
@@ -245,12 +253,17 @@ impl Copies {
             self.held.retain(|copy| Arc::strong_count(copy) > 1);
         }
         let counters = &self.shared.counters;
-        let is_held = |copy: &&Arc<Graph>| Arc::strong_count(copy) > 1;
+        let is_held = |(copy, _): &&(Arc<Graph>, Instant)| Arc::strong_count(copy) > 1;
         let held = self.held.len() + self.spare.iter().filter(is_held).count();
         let copies = 1 + usize::from(self.copy.is_some()) + self.spare.len() + self.held.len();
         counters.copies_held.store(held as u64, Ordering::Relaxed);
         counters.copies.store(copies as u64, Ordering::Relaxed);
     }
+}
+
+/// A commit of events alone takes room too.
+fn weight(commit: &Commit) -> usize {
+    commit.changes.len().max(1)
 }
 
 pub(super) fn play(graph: &mut Graph, commit: &Commit) -> Result<(), Broken> {

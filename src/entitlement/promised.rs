@@ -19,7 +19,7 @@ const SEATS: u8 = place(Kind::SeatCountCredit, "seatCount");
 
 #[derive(Clone, Debug)]
 pub struct Promised {
-    /// In order of their starts; of those that start together the one that ends first.
+    /// In order of their starts; of those that start together the one that ends last.
     credits: SmallVec<[Credit; 2]>,
     is_endless: bool,
 }
@@ -57,7 +57,9 @@ impl Promised {
                 }),
             }
         }
-        promised.credits.sort_by_key(|credit| (credit.from, credit.until));
+        promised
+            .credits
+            .sort_by_key(|credit| (credit.from, Reverse(credit.until)));
         promised
     }
 
@@ -72,7 +74,8 @@ impl Promised {
     }
 }
 
-/// Leaves no more than so many at any time. The credit that ends first gives: on those that last longer leases may rest.
+/// Leaves no more than so many at any time. What begins last gives, for what has begun may be in use; of those that begin together
+/// the one that ends first: on those that last longer leases may rest.
 pub fn lower(tx: &mut Transaction<'_>, license: Uuid, most: u64) -> Result<(), Violation> {
     let node = tx.graph().find(license).ok_or(Violation::NotFound { id: license })?;
     let had = Promised::of(node, tx.now()).credits;
@@ -104,19 +107,13 @@ fn lowered(credits: &mut [Credit], most: u64) -> u64 {
             sum -= u128::from(credits[over].seats);
             valid.pop();
         }
-        valid.push(Reverse((credits[at].until, at)));
         sum += u128::from(credits[at].seats);
-        while sum > u128::from(most)
-            && let Some(Reverse((_, first))) = valid.peek().copied()
-        {
-            let above = u64::try_from(sum - u128::from(most)).unwrap_or(u64::MAX);
-            let part = credits[first].seats.min(above);
-            credits[first].seats -= part;
-            sum -= u128::from(part);
-            if credits[first].seats == 0 {
-                valid.pop();
-            }
-        }
+        // Before it there were no more than so many.
+        let above = u64::try_from(sum.saturating_sub(u128::from(most))).unwrap_or(u64::MAX);
+        let part = credits[at].seats.min(above);
+        credits[at].seats -= part;
+        sum -= u128::from(part);
+        valid.push(Reverse((credits[at].until, at)));
         peak = peak.max(sum);
     }
     u64::try_from(peak).unwrap_or(u64::MAX)
@@ -150,17 +147,17 @@ mod tests {
         check("2@0-5 2@5-9", 9, "2 2 most 2");
         check("2@0-5 2@5-9", 1, "1 1 most 1");
         check("2@0-6 2@5-9", 9, "2 2 most 4");
-        // Only as far as there is more, and from what ends first.
-        check("2@0-6 2@5-9", 3, "1 2 most 3");
-        check("1@0-9 2@5-9", 2, "0 2 most 2");
+        // Only as far as there is more, and from what begins last, of those that begin together from what ends first.
+        check("2@0-6 2@5-9", 3, "2 1 most 3");
+        check("1@0-9 2@5-9", 2, "1 1 most 2");
         check("1@0-9 2@5-7", 2, "1 1 most 2");
-        check("1@0-3 1@0-9 2@5-7", 1, "0 1 0 most 1");
+        check("1@0-9 1@0-3 2@5-7", 1, "1 0 0 most 1");
         check("2@0-5 2@5-9", 0, "0 0 most 0");
         let all = i64::MAX;
         check(
             &format!("{all}@0-9 {all}@0-9 {all}@0-9"),
             u64::MAX,
-            &format!("1 {all} {all} most {}", u64::MAX),
+            &format!("{all} {all} 1 most {}", u64::MAX),
         );
     }
 }

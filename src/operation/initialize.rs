@@ -2,6 +2,8 @@
 //! change it (`graph-api.md` 3.1, `licensing.md` 3). Whose licenses, and may this caller: here. What a grant or a change
 //! may be: in `entitlement`.
 
+use std::cmp::Reverse;
+
 use uuid::Uuid;
 
 use super::refusal::{Fault, OperationError};
@@ -10,7 +12,7 @@ use super::{Call, Outcome};
 use crate::access::Denied;
 use crate::entitlement::amend::{self, Increment};
 use crate::entitlement::grant::{self, Grant};
-use crate::entitlement::{Refused, homes};
+use crate::entitlement::{Refused, homes, seats};
 use crate::error::Error;
 use crate::graph::Violation;
 use crate::model::schema::{Hop, RelationType, known};
@@ -183,7 +185,18 @@ fn change(
             return Err(OperationError::at(owner_parameter, Fault::Refused(Refused::OtherOwner(id))).into());
         }
     }
-    for license in &licenses {
+    // Those that get fewer first: what they give up may be what others get.
+    let mut in_order = licenses.clone();
+    if change == "quota" {
+        let (graph, now) = (call.tx.graph(), call.tx.now());
+        let total = |id: &Uuid| {
+            graph
+                .find(*id)
+                .and_then(|license| seats::for_sharing(license, now).total)
+        };
+        in_order.sort_by_key(|id| Reverse(total(id)));
+    }
+    for license in &in_order {
         let done = match change {
             "validity" => amend::validity(
                 call.tx,

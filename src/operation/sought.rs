@@ -144,7 +144,12 @@ pub(super) fn fits(selector: &Selector, id: Uuid, view: &View<'_>, limits: &Limi
         span,
     }));
     let plan = query::plan(&selector, view, limits)?;
-    Ok(!search(&plan, view, &mut Budget::new(limits), limits)?.is_empty())
+    // That is where it begins, and not how far it goes: everybody who writes waits for it.
+    let brief = Limits {
+        query_ms: limits.query_ms.min(BRIEF_MS),
+        ..*limits
+    };
+    Ok(!search(&plan, view, &mut Budget::new(&brief), limits)?.is_empty())
 }
 
 fn named(selector: &Selector) -> Option<Uuid> {

@@ -514,6 +514,11 @@ fn slow_readers_one_after_the_other_cost_one_copy() {
         if keeping.is_zero() {
             world.until("the copies are freed", |world| world.engine.health().copies == 2);
         }
+        // None of the copies that took turns left one out.
+        for n in 0..3 {
+            assert!(world.act(Act::CreateOrganization(200 + n)).is_ok());
+            assert_eq!(world.organizations(), 118 + usize::from(n));
+        }
         assert_eq!(world.engine.snapshot().check(), Ok(()));
     }
 }

@@ -242,7 +242,7 @@ fn operation(family: Family, route: &Route, suffix: &str) -> Value {
     match route.method {
         _ if is_public => {}
         "get" => refusals.push(413),
-        _ => refusals.push(422),
+        _ => refusals.extend([413, 422]),
     }
     if !route.body.is_empty() {
         refusals.extend([408, 413, 415]);

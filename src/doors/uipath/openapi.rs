@@ -288,7 +288,7 @@ fn operation(route: &Route, method: &str, path: &str, prefix: usize) -> Value {
         "get" => refusals.push(413),
         // It writes nothing.
         _ if route.id == "IsEntitled" => {}
-        _ => refusals.push(422),
+        _ => refusals.extend([413, 422]),
     }
     if !route.body.is_empty() {
         refusals.extend([408, 413, 415]);

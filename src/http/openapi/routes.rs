@@ -137,7 +137,7 @@ const AUTHZ_FORM: &[Body] = &[Body {
     description: "Parameters and items, beside those of the query.",
 }];
 
-const AUTHZ_PROBLEMS: &[u16] = &[400, 401, 403, 404, 405, 406, 422, 503];
+const AUTHZ_PROBLEMS: &[u16] = &[400, 401, 403, 404, 405, 406, 413, 422, 503];
 const AUTHZ_FORM_PROBLEMS: &[u16] = &[400, 401, 403, 404, 405, 406, 408, 413, 415, 422, 503];
 
 const EVENT_PAGE: &[Answer] = &[Answer {
@@ -432,7 +432,7 @@ pub const ROUTES: &[Route] = &[
                 headers: &["Graph-Revision"],
             },
         ],
-        problems: &[400, 401, 403, 404, 405, 409, 422, 503],
+        problems: &[400, 401, 403, 404, 405, 409, 413, 422, 503],
         open: false,
     },
     Route {

@@ -106,7 +106,7 @@ impl<'g> Run<'_, 'g> {
         let Some(skip) = offset.checked_sub(unset) else {
             return Ok(None);
         };
-        let Some(back) = count.checked_sub(skip + 1) else {
+        let Some(back) = count.checked_sub(skip.saturating_add(1)) else {
             return Ok(Some(Vec::new()));
         };
         let first = graph.in_range_from(kind, field, from, to, back).next();
