@@ -76,6 +76,9 @@ pub(super) struct Copies {
     held: Vec<Arc<Graph>>,
     published_at: Instant,
     patience: Duration,
+    /// What was waited for readers since the last copy was made, and when last. It counts for as long as a copy would be kept.
+    waited: Duration,
+    waited_at: Instant,
     /// How long a spare copy is kept that is not needed.
     keeping: Duration,
 }
@@ -92,6 +95,8 @@ impl Copies {
             held: Vec::new(),
             published_at: Instant::now(),
             patience,
+            waited: Duration::ZERO,
+            waited_at: Instant::now(),
             keeping,
         }
     }
@@ -99,7 +104,11 @@ impl Copies {
     /// The copy to change, equal to the published one; waits for it or makes one.
     pub(super) fn working(&mut self) -> Result<&mut Graph, Broken> {
         if !self.catch_up()? {
-            let until = self.published_at + self.patience;
+            let began = Instant::now();
+            if self.waited_at.elapsed() >= self.keeping {
+                self.waited = Duration::ZERO;
+            }
+            let until = (self.published_at + self.patience).min(began + self.patience.saturating_sub(self.waited));
             let mut spins = 0;
             while Instant::now() < until && !self.catch_up()? {
                 spins += 1;
@@ -109,6 +118,12 @@ impl Copies {
                     thread::park_timeout(Duration::from_micros(100))
                 }
             }
+            let (least, _) = PATIENCE;
+            // For short queries it is always waited.
+            if began.elapsed() >= least {
+                self.waited += began.elapsed();
+                self.waited_at = Instant::now();
+            }
         }
         if !self.is_ready() {
             self.shared
@@ -116,6 +131,7 @@ impl Copies {
                 .copies_cloned
                 .fetch_add(u64::from(self.copy.is_some()), Ordering::Relaxed);
             self.spare.extend(self.copy.take().map(|copy| (copy, Instant::now())));
+            self.waited = Duration::ZERO;
             self.make();
         }
         self.current()
