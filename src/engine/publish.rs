@@ -1,5 +1,5 @@
-//! The two copies of the graph: the published one, which readers share and nobody changes, and the writer's, one batch behind
-//! until it has replayed that batch. Whatever waiting, copying and freeing there is falls on the writer.
+//! The copies of the graph: the published one, which readers share and nobody changes, and the writer's, one batch behind until it
+//! has replayed that batch; more of the writer's for as long as readers are slow. Whatever waiting, copying and freeing there is falls on the writer.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
