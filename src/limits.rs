@@ -1,5 +1,5 @@
 //! Every bound of the server that can be set (`limits.page_max`, `SEATGRAPH_LIMITS__PAGE_MAX`); the error that enforces one
-//! names it. Those that are fixed stand where they are held, and in `docs/running.md`.
+//! names it. Those that are fixed stand where they are held; `docs/running.md` lists those that callers meet.
 
 use serde::Deserialize;
 
@@ -53,11 +53,12 @@ limits! {
     page = 100;
     /// The most objects an answer may ask for.
     page_max = 1000;
-    /// Entities and relations a query may visit.
+    /// Entities and relations a query may visit, and so a read or an allocation of a door, `/leases`, available-licenses and
+    /// DescribeConsumers; commits and changes that a page of `/audit` or of events looks at.
     visited = 1_000_000;
     /// Bytes of an answer.
     answer_bytes = 16 * 1024 * 1024;
-    /// Milliseconds a query may take.
+    /// Milliseconds a query may take, and so all of `POST /checks`, and a page of `/audit` or of events.
     query_ms = 2000;
     /// Bytes of a JSON body.
     body_bytes = 1024 * 1024;
@@ -75,9 +76,9 @@ limits! {
     password_min = 1;
     /// Tokens that may wait to be signed by RS256; a request may ask for `items` of them.
     signatures = 1024;
-    /// Items, or leases to release, of one request at `/authz`.
+    /// Items, or leases to release, of one request at `/authz`; licenses of one of Tizra's sessions.
     items = 100;
-    /// Elements of one `POST /checks`.
+    /// Elements of one `POST /checks`; names that UiPath's `entitled` is asked about.
     checks = 1000;
     /// Events of checks that may wait to be stored; further ones are not told, and counted by a metric.
     check_events = 8192;
@@ -89,7 +90,7 @@ limits! {
     dry_bytes = 64 * 1024 * 1024;
     /// Lines of an import that is a dry run. Other writers wait for it, between one and two seconds for so many.
     dry_lines = 300_000;
-    /// Bytes of what a client calls a device or a process.
+    /// Bytes of what a client calls a device, a process, its version or a scope.
     anchor_bytes = 256;
     /// Bytes of answers longer than 64 KiB that clients have not taken yet. A caller has no more than half of what others leave.
     unread_bytes = 512 * 1024 * 1024;
@@ -97,7 +98,8 @@ limits! {
     remembered_bytes = 32 * 1024 * 1024;
     /// Streams of events that may be open.
     event_streams = 256;
-    /// Matches a DELETE or an operation takes; entities and relations a DELETE may try to remove in a dry run.
+    /// Matches a DELETE or an operation takes; entities and relations a DELETE may try to remove in a dry run; allocations of one
+    /// call of UiPath's door; members of a group that ibl.ai's door assigns a license to.
     targets = 100_000;
     /// Entities and relations that one commit of a DELETE removes. One that takes more along is several commits, between
     /// which others write.
@@ -106,7 +108,8 @@ limits! {
     queue = 4096;
     /// Bytes of answers to Idempotency-Keys that are held in memory for repeats; others are read from the database.
     replay_bytes = 64 * 1024 * 1024;
-    /// Milliseconds a request waits for a revision it asked for, or for the first request with its Idempotency-Key.
+    /// Milliseconds a request waits for a revision it asked for, for the first request with its Idempotency-Key, or for its turn
+    /// to read the log.
     wait_ms = 2000;
 }
 

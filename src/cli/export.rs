@@ -1,4 +1,4 @@
-//! `export`: everything but tokens and keys, as lines that `import` takes.
+//! `export`: everything but secrets, tokens, keys and which trials a device has used, as lines that `import` takes.
 
 use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Read, Write};

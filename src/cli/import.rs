@@ -1,5 +1,6 @@
-//! `import`: object graphs from files or standard input, sent in the largest batches the server commits them in. A line that
-//! is refused stops the import; what was committed before it stays, and the message says how much that is.
+//! `import`: object graphs from files or standard input, sent in requests of as many lines as the server commits at once; of
+//! long lines it makes several batches. A line that is refused stops the import; what was committed before it stays, and the
+//! message says how much that is.
 
 use std::borrow::Cow;
 use std::fmt;

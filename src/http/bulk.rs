@@ -1,5 +1,6 @@
-//! Whole worlds in and out: `POST /import`, `GET /export`, `GET /backup`. Streamed: neither direction is ever held in
-//! memory as a whole.
+//! Whole worlds in and out: `POST /import`, `GET /export`, `GET /backup`. Streamed: neither direction is held in memory as a
+//! whole, but for a dry run, which is one transaction (`limits.dry_bytes`), and a JSON object over several lines, which is one
+//! document (`limits.line_bytes`).
 
 mod export;
 mod lines;

@@ -179,7 +179,7 @@ impl Collector for EngineCollector {
             ("graph_revision", "Revision of the published graph", revision as i64),
             (
                 "graph_copies",
-                "Copies of the graph in memory: two, and more while or shortly after slow readers hold some of them",
+                "Copies of the graph in memory: two, and more because of slow readers, until they are not needed for ten seconds",
                 health.copies as i64,
             ),
             (

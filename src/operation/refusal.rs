@@ -513,7 +513,7 @@ pub enum Fault {
     TransactionMissing(String),
     #[error("{}", Refused::ValidityDiffers(*license))]
     ValidityDiffers { license: Uuid, help: String },
-    #[error("an external id has 1 to 200 characters without control characters, and is once among the items")]
+    #[error("an external id has 1 to 200 bytes without control characters, and is once among the items")]
     ExternalIdUnfit,
     #[error("a transaction has 1 to 100 items, and this has {0}")]
     ItemCount(usize),

@@ -1,4 +1,5 @@
-//! `GET /export`: everything but tokens and keys, in an order that `import` takes: parents before children, relations last.
+//! `GET /export`: everything but secrets, tokens, keys and which trials a device has used, in an order that `import` takes:
+//! parents before children, relations last.
 //! Read from the store beside the committer, not from the graph: a graph that somebody slow holds costs the committer a
 //! copy. And read as fast as it goes, into a file the answer follows, because a store that is read cannot tidy its log.
 
