@@ -12,19 +12,16 @@ use foldhash::fast::RandomState;
 use uuid::Uuid;
 
 use crate::graph::{Kept, Node, Transaction, Violation};
-use crate::model::schema::{Hop, known, place};
-use crate::model::{Entity, Fields, Kind, Rel, RelationType, Serial, Time, Value};
+use crate::model::schema::{Hop, place};
+use crate::model::{Entity, Fields, Kind, Serial, Time, Value, rel};
 
 use super::reason::Reason;
 use super::refused::Refused;
 use super::reserve::Had;
-use super::ruled::{self, ALLOCATED, ENTITLEMENTS, RECORDS, RECORDS_OF, RULES, RULES_FOR};
+use super::ruled;
 use super::select::{self, Budget, Path, Rank};
 use super::{decision, ended, paths, reserve, seated, seats};
 
-const OF_ITEM: Rel = known(RelationType::OneToMany, Kind::LicensedItem, Kind::License);
-const BY_LICENSE: Rel = known(RelationType::OneToMany, Kind::License, Kind::Assignment);
-const BY_PROFILE: Rel = known(RelationType::OneToMany, Kind::Profile, Kind::Assignment);
 const ACTIVE: u8 = place(Kind::License, "active");
 const EXTERNAL: u8 = place(Kind::DirectRecord, "external");
 const RULE_EXTERNAL: u8 = place(Kind::AllocationRule, "external");
@@ -94,7 +91,7 @@ pub fn direct(
     for profile in profiles {
         let record = record(tx, organization, *profile)?;
         let node = found(tx, record)?;
-        take(visits, 1 + node.hop_count(Hop::forward(ALLOCATED)))?;
+        take(visits, 1 + node.hop_count(Hop::forward(rel::ALLOCATED)))?;
         let fields = node.fields().with(EXTERNAL, Some(Value::Bool(external)));
         tx.update(record, fields)?;
         let mut missing = all.clone();
@@ -132,12 +129,12 @@ fn held(
     items: &HashSet<Uuid, RandomState>,
     visits: &mut u64,
 ) -> Result<HashMap<Uuid, HashSet<Uuid, RandomState>, RandomState>, Undone> {
-    let by_profile = Hop::forward(BY_PROFILE);
+    let by_profile = Hop::forward(rel::BY_PROFILE);
     take(visits, 1 + profile.hop_count(by_profile))?;
     let mut held: HashMap<Uuid, HashSet<Uuid, RandomState>, RandomState> = HashMap::default();
     for (assignment, _) in profile.hop(by_profile, None) {
-        let license = assignment.parent(BY_LICENSE);
-        if let Some((license, item)) = license.and_then(|license| Some((license, license.parent(OF_ITEM)?)))
+        let license = assignment.parent(rel::BY_LICENSE);
+        if let Some((license, item)) = license.and_then(|license| Some((license, license.parent(rel::OF_ITEM)?)))
             && items.contains(&item.id)
         {
             held.entry(item.id).or_default().insert(license.id);
@@ -154,8 +151,8 @@ pub fn record(tx: &mut Transaction<'_>, organization: Uuid, profile: Uuid) -> Re
     let id = tx.new_id();
     let fields: Fields = [(EXTERNAL, Value::Bool(false))].into_iter().collect();
     tx.create(id, Kind::DirectRecord, fields, Kept::default())?;
-    tx.relate(RECORDS, organization, id, Fields::default())?;
-    tx.relate(RECORDS_OF, profile, id, Fields::default())?;
+    tx.relate(rel::RECORDS, organization, id, Fields::default())?;
+    tx.relate(rel::RECORDS_OF, profile, id, Fields::default())?;
     Ok(id)
 }
 
@@ -179,7 +176,7 @@ pub fn remove_record(tx: &mut Transaction<'_>, record: Uuid) -> Result<(), OfIte
 
 /// Would the license models let a record go?
 pub fn may_take_back(record: Node<'_>, now: Time) -> Result<(), Refused> {
-    let mut all = record.hop(Hop::forward(ALLOCATED), None);
+    let mut all = record.hop(Hop::forward(rel::ALLOCATED), None);
     all.try_for_each(|(assignment, _)| may_end(assignment, now))
 }
 
@@ -196,9 +193,9 @@ fn may_end(assignment: Node<'_>, now: Time) -> Result<(), Refused> {
 /// What a record allocates: the assignment, the item, and whether it still opens a license that can be used.
 pub fn allocated(record: Node<'_>, now: Time) -> Vec<(Uuid, Uuid, bool)> {
     let mut all = Vec::new();
-    for (assignment, _) in record.hop(Hop::forward(ALLOCATED), None) {
-        let license = assignment.parent(BY_LICENSE);
-        if let Some((license, item)) = license.and_then(|license| Some((license, license.parent(OF_ITEM)?))) {
+    for (assignment, _) in record.hop(Hop::forward(rel::ALLOCATED), None) {
+        let license = assignment.parent(rel::BY_LICENSE);
+        if let Some((license, item)) = license.and_then(|license| Some((license, license.parent(rel::OF_ITEM)?))) {
             let is_open = select::granting_one(assignment, now) && select::is_reserved(&assignment, now);
             all.push((assignment.id, item.id, is_open && is_usable(&license, now)));
         }
@@ -354,7 +351,7 @@ fn place_of(license: Node<'_>, item: Node<'_>) -> Rank {
 
 /// What asking a license for its seats goes through.
 fn looks(license: Node<'_>) -> usize {
-    1 + license.hop_count(Hop::forward(seats::CREDITS))
+    1 + license.hop_count(Hop::forward(rel::SEAT_CREDITS))
 }
 
 fn as_reserved(before: Fields) -> Fields {
@@ -368,9 +365,9 @@ fn as_reserved(before: Fields) -> Fields {
 fn allot(tx: &mut Transaction<'_>, user: &User<'_>, license: Uuid) -> Result<(), Violation> {
     let id = tx.new_id();
     tx.create(id, Kind::Assignment, as_reserved(Fields::default()), Kept::default())?;
-    tx.relate(BY_LICENSE, license, id, Fields::default())?;
-    tx.relate(BY_PROFILE, user.profile, id, Fields::default())?;
-    tx.relate(ALLOCATED, user.record, id, Fields::default())
+    tx.relate(rel::BY_LICENSE, license, id, Fields::default())?;
+    tx.relate(rel::BY_PROFILE, user.profile, id, Fields::default())?;
+    tx.relate(rel::ALLOCATED, user.record, id, Fields::default())
 }
 
 /// What there is of the license and the user becomes the record's, and is a rule's no longer: what a rule counts ends when it is
@@ -383,7 +380,7 @@ fn take_over(tx: &mut Transaction<'_>, user: &User<'_>, id: Uuid) -> Result<(), 
     if !seated::stays(node) {
         fields = fields.with(ruled::UNTIL, None);
     }
-    let other = node.parent(ALLOCATED).map(|other| other.id);
+    let other = node.parent(rel::ALLOCATED).map(|other| other.id);
     tx.update(id, fields)?;
     // Of another organization it can only be while the license was that one's.
     if other.is_some_and(|other| other != user.record) {
@@ -391,7 +388,7 @@ fn take_over(tx: &mut Transaction<'_>, user: &User<'_>, id: Uuid) -> Result<(), 
     }
     match other == Some(user.record) {
         true => Ok(()),
-        false => tx.relate(ALLOCATED, user.record, id, Fields::default()),
+        false => tx.relate(rel::ALLOCATED, user.record, id, Fields::default()),
     }
 }
 
@@ -399,8 +396,8 @@ fn take_over(tx: &mut Transaction<'_>, user: &User<'_>, id: Uuid) -> Result<(), 
 fn take_back(tx: &mut Transaction<'_>, assignment: Uuid) -> Result<(), Refused> {
     let node = found(tx, assignment)?;
     may_end(node, tx.now())?;
-    if let Some(record) = node.parent(ALLOCATED).map(|record| record.id) {
-        tx.unrelate(ALLOCATED, record, assignment)?;
+    if let Some(record) = node.parent(rel::ALLOCATED).map(|record| record.id) {
+        tx.unrelate(rel::ALLOCATED, record, assignment)?;
     }
     Ok(ruled::give_back(tx, assignment)?)
 }
@@ -422,9 +419,9 @@ pub fn rules(tx: &mut Transaction<'_>, organization: Uuid, group: Uuid, wanted: 
     let mut gone = Vec::new();
     let stay: HashSet<Uuid, RandomState> = wanted.iter().map(|ruling| ruling.item).collect();
     let mut external = false;
-    for (rule, _) in found(tx, group)?.hop(Hop::forward(RULES), None) {
+    for (rule, _) in found(tx, group)?.hop(Hop::forward(rel::RULES), None) {
         external |= rule.fields().get(RULE_EXTERNAL) == Some(&Value::Bool(true));
-        let item = rule.parent(RULES_FOR).map(|item| item.id);
+        let item = rule.parent(rel::RULES_FOR).map(|item| item.id);
         match item.filter(|item| stay.contains(item) && !there.contains_key(item)) {
             Some(item) => drop(there.insert(item, rule.id)),
             None => gone.push(rule.id),
@@ -444,8 +441,8 @@ pub fn rules(tx: &mut Transaction<'_>, organization: Uuid, group: Uuid, wanted: 
                 let id = tx.new_id();
                 let fields: Fields = [(RULE_EXTERNAL, Value::Bool(external))].into_iter().collect();
                 tx.create(id, Kind::AllocationRule, fields, Kept::default())?;
-                tx.relate(RULES, group, id, Fields::default())?;
-                tx.relate(RULES_FOR, ruling.item, id, Fields::default())?;
+                tx.relate(rel::RULES, group, id, Fields::default())?;
+                tx.relate(rel::RULES_FOR, ruling.item, id, Fields::default())?;
                 id
             }
         };
@@ -477,8 +474,10 @@ fn end(tx: &mut Transaction<'_>, rule: Uuid) -> Result<(), Violation> {
 pub fn release(tx: &mut Transaction<'_>, group: Uuid, profile: Uuid) -> Result<(), OfItem> {
     for assignment in ruled::of_member(found(tx, group)?, found(tx, profile)?) {
         let node = found(tx, assignment)?;
-        let item = node.parent(BY_LICENSE).and_then(|license| license.parent(OF_ITEM));
-        if node.parent(ALLOCATED).is_none() {
+        let item = node
+            .parent(rel::BY_LICENSE)
+            .and_then(|license| license.parent(rel::OF_ITEM));
+        if node.parent(rel::ALLOCATED).is_none() {
             may_end(node, tx.now()).map_err(|why| OfItem {
                 item: item.map(|item| item.id),
                 why,
@@ -538,13 +537,13 @@ pub fn pools(organization: Node<'_>, now: Time, visits: u64) -> Option<Vec<Pool>
     let mut pools: BTreeMap<Serial, Pool> = BTreeMap::new();
     let mut visited = 0;
     for entitlement in ruled::giving(organization) {
-        for (license, _) in entitlement.hop(Hop::forward(select::LICENSES), None) {
+        for (license, _) in entitlement.hop(Hop::forward(rel::LICENSES), None) {
             visited += 1;
             if visited > visits {
                 return None;
             }
             let is_meant = is_usable(&license, now) && select::is_stock(license);
-            if let Some(item) = license.parent(OF_ITEM).filter(|_| is_meant) {
+            if let Some(item) = license.parent(rel::OF_ITEM).filter(|_| is_meant) {
                 pools
                     .entry(item.serial)
                     .or_insert_with(|| empty(item))
@@ -557,8 +556,8 @@ pub fn pools(organization: Node<'_>, now: Time, visits: u64) -> Option<Vec<Pool>
 
 /// Has it any license, valid or not?
 pub fn has_licenses(organization: Node<'_>) -> bool {
-    let mut entitlements = organization.hop(Hop::forward(ENTITLEMENTS), None);
-    entitlements.any(|(entitlement, _)| entitlement.hop_count(Hop::forward(select::LICENSES)) > 0)
+    let mut entitlements = organization.hop(Hop::forward(rel::ENTITLEMENTS), None);
+    entitlements.any(|(entitlement, _)| entitlement.hop_count(Hop::forward(rel::LICENSES)) > 0)
 }
 
 /// Has it a license, valid now, that opens the item?

@@ -5,10 +5,9 @@
 use uuid::Uuid;
 
 use crate::graph::{Transaction, Violation};
-use crate::model::{Entity, Time};
+use crate::model::{Entity, Time, rel};
 
-use super::ruled::{self, LEASED};
-use super::seated::BY_GROUP;
+use super::ruled;
 use super::{sale, select};
 
 /// Of an assignment, or of its license.
@@ -25,7 +24,7 @@ pub fn forget(tx: &mut Transaction<'_>, assignment: Uuid) -> Result<(), Violatio
         return Ok(());
     }
     ruled::leave_record(tx, assignment)?;
-    for rel in [LEASED, BY_GROUP] {
+    for rel in [rel::LEASED, rel::BY_GROUP] {
         let parent = tx.graph().find(assignment).and_then(|node| node.parent(rel));
         if let Some(parent) = parent.map(|parent| parent.id) {
             tx.unrelate(rel, parent, assignment)?;

@@ -5,17 +5,12 @@ use uuid::Uuid;
 
 use crate::graph::{Kept, Node, Transaction};
 use crate::model::schema::{Hop, RelationType, known, place};
-use crate::model::{Entity, Fields, Kind, Rel, Time, Value};
+use crate::model::{Entity, Fields, Kind, Rel, Time, Value, rel};
 
 use super::refused::Refused;
 use super::terms::{self, Limited, Terms};
 use super::{matching, notes};
 
-pub(super) const ITEMS: Rel = known(RelationType::ManyToMany, Kind::ProductPackage, Kind::LicensedItem);
-pub(super) const MODEL_OF_PACKAGE: Rel = known(RelationType::OneToMany, Kind::LicenseModel, Kind::ProductPackage);
-pub(super) const MODEL_OF_LICENSE: Rel = known(RelationType::OneToMany, Kind::LicenseModel, Kind::License);
-const ITEM_OF_LICENSE: Rel = known(RelationType::OneToMany, Kind::LicensedItem, Kind::License);
-const LICENSES: Rel = known(RelationType::OneToMany, Kind::Entitlement, Kind::License);
 const VALID_FROM: u8 = place(Kind::License, "validFrom");
 const VALID_UNTIL: u8 = place(Kind::License, "validUntil");
 const ACTIVE: u8 = place(Kind::License, "active");
@@ -46,13 +41,13 @@ pub fn grant(tx: &mut Transaction<'_>, grant: &Grant<'_>) -> Result<Vec<Uuid>, R
     let package = tx.graph().find(grant.package).ok_or_else(|| missing(grant.package))?;
     is_on_sale(package, now)?;
     let items: Vec<Uuid> = package
-        .hop(Hop::forward(ITEMS), None)
+        .hop(Hop::forward(rel::ITEMS), None)
         .map(|(item, _)| item.id)
         .collect();
     if items.is_empty() {
         return Err(Refused::PackageEmpty(package.id));
     }
-    let model = package.parent(MODEL_OF_PACKAGE);
+    let model = package.parent(rel::PACKAGES);
     let terms = terms::of_model(model)?;
     let model = model.map(|model| model.id);
     let count = grant.count.or(terms.default_count).unwrap_or(1);
@@ -85,10 +80,10 @@ pub fn grant(tx: &mut Transaction<'_>, grant: &Grant<'_>) -> Result<Vec<Uuid>, R
                     (ACTIVE, Some(Value::Bool(true))),
                     (LOCK_SCOPE, grant.lock_scope.map(Value::text)),
                 ];
-                let license = child(tx, LICENSES, grant.entitlement, Kind::License, &fields)?;
-                tx.relate(ITEM_OF_LICENSE, item, license, Fields::default())?;
+                let license = child(tx, rel::LICENSES, grant.entitlement, Kind::License, &fields)?;
+                tx.relate(rel::OF_ITEM, item, license, Fields::default())?;
                 if let Some(model) = model {
-                    tx.relate(MODEL_OF_LICENSE, model, license, Fields::default())?;
+                    tx.relate(rel::OF_MODEL, model, license, Fields::default())?;
                 }
                 license
             }
@@ -166,7 +161,7 @@ fn pooled(
         // One that opens what matches is no license of the item, what is individual is its holder's, and what has ended is over.
         let is_other = matching::is_matching(&license) || super::select::is_individual(&license);
         let has_ended = time(&license, "validUntil").is_some_and(|end| end <= tx.now());
-        if is_other || has_ended || license.parent(MODEL_OF_LICENSE).map(|node| node.id) != model {
+        if is_other || has_ended || license.parent(rel::OF_MODEL).map(|node| node.id) != model {
             continue;
         }
         // Left out, it begins when that license did, and a bounded validity ends as that one's.

@@ -8,13 +8,12 @@ use smallvec::SmallVec;
 use uuid::Uuid;
 
 use crate::graph::{Node, Transaction, Violation};
-use crate::model::schema::{Hop, RelationType, known, place};
-use crate::model::{Kind, Rel, Time, Value};
+use crate::model::schema::{Hop, place};
+use crate::model::{Kind, Time, Value, rel};
 
 use super::terms::Limited;
 use super::{credits, model, select};
 
-const CREDITS: Rel = known(RelationType::OneToMany, Kind::License, Kind::SeatCountCredit);
 const SEATS: u8 = place(Kind::SeatCountCredit, "seatCount");
 
 #[derive(Clone, Debug)]
@@ -41,7 +40,7 @@ impl Promised {
         if promised.is_endless {
             return promised;
         }
-        for (credit, _) in license.hop(Hop::forward(CREDITS), None) {
+        for (credit, _) in license.hop(Hop::forward(rel::SEAT_CREDITS), None) {
             let from = select::start(&credit).map_or(now, |from| from.max(now)).millis();
             let until = select::end(&credit).map_or(i64::MAX, Time::millis);
             if credits::is_over(&credit, now) || from >= until {

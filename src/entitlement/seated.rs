@@ -5,25 +5,15 @@
 use uuid::Uuid;
 
 use crate::graph::{Kept, Node, Transaction, Violation};
-use crate::model::schema::{Hop, known, place};
-use crate::model::{Entity, Fields, Kind, Rel, RelationType, Time, Value};
+use crate::model::schema::{Hop, place};
+use crate::model::{Entity, Fields, Kind, Time, Value, rel};
 
 use super::reason::Reason;
 use super::refused::Refused;
 use super::reserve::Had;
-use super::ruled::{self, ALLOCATED};
+use super::ruled;
 use super::select;
 use super::{decision, ended, reserve, sale, seats};
-
-const BY_LICENSE: Rel = known(RelationType::OneToMany, Kind::License, Kind::Assignment);
-const BY_PROFILE: Rel = known(RelationType::OneToMany, Kind::Profile, Kind::Assignment);
-const MEMBERSHIP: Rel = known(RelationType::Membership, Kind::Profile, Kind::ProfileGroup);
-/// From a license to the groups it is assigned to.
-pub const GROUPS: Rel = known(RelationType::OneToMany, Kind::License, Kind::GroupAssignment);
-/// From a group to the licenses it is assigned.
-pub const OF_GROUP: Rel = known(RelationType::OneToMany, Kind::ProfileGroup, Kind::GroupAssignment);
-/// From a group's assignment to those it made of its members.
-pub const BY_GROUP: Rel = known(RelationType::OneToMany, Kind::GroupAssignment, Kind::Assignment);
 
 pub const ACTIVE: u8 = place(Kind::Assignment, "active");
 pub const DIRECT: u8 = place(Kind::Assignment, "direct");
@@ -83,7 +73,7 @@ pub(super) fn stays(assignment: Node<'_>) -> bool {
 pub fn is_direct(assignment: Node<'_>) -> bool {
     match assignment.fields().get(DIRECT).and_then(Value::as_bool) {
         Some(direct) => direct,
-        None => assignment.parent(ruled::LEASED).is_none(),
+        None => assignment.parent(rel::LEASED).is_none(),
     }
 }
 
@@ -110,9 +100,9 @@ pub fn assign(tx: &mut Transaction<'_>, license: Uuid, profile: Uuid, terms: &Te
 }
 
 fn leave_group(tx: &mut Transaction<'_>, assignment: Uuid) -> Result<(), Violation> {
-    let group = found(tx, assignment)?.parent(BY_GROUP).map(|group| group.id);
+    let group = found(tx, assignment)?.parent(rel::BY_GROUP).map(|group| group.id);
     match group {
-        Some(group) => tx.unrelate(BY_GROUP, group, assignment),
+        Some(group) => tx.unrelate(rel::BY_GROUP, group, assignment),
         None => Ok(()),
     }
 }
@@ -177,8 +167,8 @@ fn put(tx: &mut Transaction<'_>, license: Uuid, profile: Uuid, terms: &Terms) ->
         None => {
             let id = tx.new_id();
             tx.create(id, Kind::Assignment, fields, Kept::default())?;
-            tx.relate(BY_LICENSE, license, id, Fields::default())?;
-            tx.relate(BY_PROFILE, profile, id, Fields::default())?;
+            tx.relate(rel::BY_LICENSE, license, id, Fields::default())?;
+            tx.relate(rel::BY_PROFILE, profile, id, Fields::default())?;
             id
         }
     };
@@ -192,7 +182,7 @@ fn put(tx: &mut Transaction<'_>, license: Uuid, profile: Uuid, terms: &Terms) ->
 pub fn take_back(tx: &mut Transaction<'_>, assignment: Uuid) -> Result<(), Refused> {
     let node = found(tx, assignment)?;
     if sale::is_buyers(node) {
-        let license = node.parent(BY_LICENSE).unwrap_or(node).id;
+        let license = node.parent(rel::BY_LICENSE).unwrap_or(node).id;
         return Err(Refused::SoldToHolder(license));
     }
     if let Some(license) = reserve::reserved(found(tx, assignment)?, tx.now()) {
@@ -270,7 +260,7 @@ pub fn assign_group(tx: &mut Transaction<'_>, license: Uuid, group: Uuid, terms:
         }
         // Of one that has ended nothing is left.
         let there = there.filter(|there| !ended::has_ended(there, now));
-        let ours = there.filter(|there| there.parent(BY_GROUP).is_some_and(|by| by.id == id));
+        let ours = there.filter(|there| there.parent(rel::BY_GROUP).is_some_and(|by| by.id == id));
         let terms = match ours.zip(former.as_ref()) {
             Some((ours, former)) if is_kept_back(&ours, now) && former.active != Some(Value::Bool(false)) => continue,
             Some((ours, former)) => former.becomes(&of_member, &ours),
@@ -278,9 +268,12 @@ pub fn assign_group(tx: &mut Transaction<'_>, license: Uuid, group: Uuid, terms:
             None => of_member.clone(),
         };
         let assignment = put(tx, license, member, &terms)?;
-        if found(tx, assignment)?.parent(BY_GROUP).is_none_or(|by| by.id != id) {
+        if found(tx, assignment)?
+            .parent(rel::BY_GROUP)
+            .is_none_or(|by| by.id != id)
+        {
             leave_group(tx, assignment)?;
-            tx.relate(BY_GROUP, id, assignment, Fields::default())?;
+            tx.relate(rel::BY_GROUP, id, assignment, Fields::default())?;
         }
     }
     Ok(id)
@@ -304,20 +297,20 @@ fn put_group(tx: &mut Transaction<'_>, license: Uuid, group: Uuid, terms: &Terms
     }
     let id = tx.new_id();
     tx.create(id, Kind::GroupAssignment, fields, Kept::default())?;
-    tx.relate(GROUPS, license, id, Fields::default())?;
-    tx.relate(OF_GROUP, group, id, Fields::default())?;
+    tx.relate(rel::GROUP_ASSIGNMENTS, license, id, Fields::default())?;
+    tx.relate(rel::OF_GROUP, group, id, Fields::default())?;
     Ok(id)
 }
 
 /// From whichever end has fewer to look at.
 fn of_group<'g>(license: Node<'g>, group: Node<'g>) -> Option<Node<'g>> {
-    let (by_license, by_group) = (Hop::forward(GROUPS), Hop::forward(OF_GROUP));
+    let (by_license, by_group) = (Hop::forward(rel::GROUP_ASSIGNMENTS), Hop::forward(rel::OF_GROUP));
     if license.hop_count(by_license) < group.hop_count(by_group) {
         let mut all = license.hop(by_license, None).map(|(one, _)| one);
-        all.find(|one| one.parent(OF_GROUP) == Some(group))
+        all.find(|one| one.parent(rel::OF_GROUP) == Some(group))
     } else {
         let mut all = group.hop(by_group, None).map(|(one, _)| one);
-        all.find(|one| one.parent(GROUPS) == Some(license))
+        all.find(|one| one.parent(rel::GROUP_ASSIGNMENTS) == Some(license))
     }
 }
 
@@ -328,12 +321,12 @@ pub fn is_usable(license: Node<'_>, now: Time) -> bool {
 
 /// How many are in a group, now or at some time.
 pub fn member_count(group: Node<'_>) -> usize {
-    group.hop_count(Hop::backward(MEMBERSHIP))
+    group.hop_count(Hop::backward(rel::MEMBERSHIP))
 }
 
 /// Those who are in a group now.
 pub fn members<'g>(group: Node<'g>, now: Time) -> impl Iterator<Item = Node<'g>> {
-    let all = group.hop(Hop::backward(MEMBERSHIP), None);
+    let all = group.hop(Hop::backward(rel::MEMBERSHIP), None);
     all.filter(move |&(_, membership)| select::is_member(membership, now))
         .map(|(member, _)| member)
 }
@@ -342,12 +335,12 @@ pub fn members<'g>(group: Node<'g>, now: Time) -> impl Iterator<Item = Node<'g>>
 /// own; what is also allocated directly, or was sold, stays in either case.
 pub fn end_group(tx: &mut Transaction<'_>, group_assignment: Uuid, take_along: bool) -> Result<(), Refused> {
     let made: Vec<Uuid> = found(tx, group_assignment)?
-        .hop(Hop::forward(BY_GROUP), None)
+        .hop(Hop::forward(rel::BY_GROUP), None)
         .map(|(assignment, _)| assignment.id)
         .collect();
     for assignment in made {
         let node = found(tx, assignment)?;
-        let is_also_else = node.parent(ALLOCATED).is_some() || sale::is_buyers(node);
+        let is_also_else = node.parent(rel::ALLOCATED).is_some() || sale::is_buyers(node);
         match (take_along, is_also_else) {
             (true, false) => take_back(tx, assignment)?,
             (true, true) => strip(tx, assignment)?,

@@ -8,14 +8,12 @@ use uuid::Uuid;
 
 use crate::graph::{Kept, Node, Transaction, Violation};
 use crate::model::schema::{known, place};
-use crate::model::{Fields, Kind, Rel, RelationType, Time, Value};
+use crate::model::{Fields, Kind, Rel, RelationType, Time, Value, rel};
 
 use super::refused::Refused;
 use super::terms::{Limited, Terms};
 use super::{amend, ended, grant, homes, notes, sale, seats};
 
-const LICENSES: Rel = known(RelationType::OneToMany, Kind::Entitlement, Kind::License);
-const OF_ITEM: Rel = known(RelationType::OneToMany, Kind::LicensedItem, Kind::License);
 const HISTORY: Rel = known(RelationType::OneToMany, Kind::License, Kind::LicenseHistory);
 
 const NAME: u8 = place(Kind::License, "name");
@@ -110,8 +108,8 @@ pub fn create(
     ];
     let fields = fields.into_iter().filter_map(|(field, value)| Some((field, value?)));
     let home = homes::named_or_new(tx, organization, HOME)?;
-    let license = child(tx, LICENSES, home, fields.collect())?;
-    tx.relate(OF_ITEM, item, license, Fields::default())?;
+    let license = child(tx, rel::LICENSES, home, fields.collect())?;
+    tx.relate(rel::OF_ITEM, item, license, Fields::default())?;
     grant::credit(tx, license, Limited::Seats, Some(i64::from(new.seats)))?;
     notes::write(tx, license, pairs(new.notes))?;
     keep(tx, license, record)?;

@@ -3,7 +3,7 @@
 
 use crate::graph::Node;
 use crate::model::schema::{Hop, RelationType, known};
-use crate::model::{Entity, Kind, Value};
+use crate::model::{Entity, Kind, Value, rel};
 
 use super::refused::Refused;
 
@@ -87,12 +87,12 @@ pub fn of_model(model: Option<Node<'_>>) -> Result<Terms, Refused> {
 
 /// Of the model a license follows.
 pub fn of_license(license: Node<'_>) -> Result<Terms, Refused> {
-    of_model(license.parent(known(RelationType::OneToMany, Kind::LicenseModel, Kind::License)))
+    of_model(license.parent(rel::OF_MODEL))
 }
 
 /// The rule of named seats of the model a license follows.
 pub fn assigned(license: Node<'_>) -> Option<Assigned> {
-    let model = license.parent(known(RelationType::OneToMany, Kind::LicenseModel, Kind::License))?;
+    let model = license.parent(rel::OF_MODEL)?;
     let rel = known(
         RelationType::OneToMany,
         Kind::LicenseModel,

@@ -6,8 +6,8 @@ use std::borrow::Cow;
 use smallvec::SmallVec;
 
 use crate::graph::Node;
-use crate::model::schema::{known, place};
-use crate::model::{Kind, Rel, RelationType, Time, Value};
+use crate::model::schema::place;
+use crate::model::{Kind, Time, Value, rel};
 
 use super::anchors::Anchors;
 use super::credits::{self, Credits};
@@ -19,8 +19,6 @@ use super::select::{self, Candidate, Path};
 use super::shut;
 use super::terms::Limited;
 use super::version::Versions;
-
-const MODEL: Rel = known(RelationType::OneToMany, Kind::LicenseModel, Kind::License);
 
 /// What words tell of: whoever does not see it is not told them.
 #[derive(Clone, Copy, Debug)]
@@ -90,7 +88,7 @@ pub(super) fn why<'g>(
 
 /// The rule of this kind of the model a license follows.
 fn constraint(license: Node<'_>, kind: Kind) -> Option<Rest<'_>> {
-    let mut rules = license.parent(MODEL)?.singles().map(|(_, rule)| rule);
+    let mut rules = license.parent(rel::OF_MODEL)?.singles().map(|(_, rule)| rule);
     rules.find(|rule| rule.kind == kind).map(Rest::Node)
 }
 
@@ -118,7 +116,7 @@ fn unassigned<'g>(candidate: &Candidate<'g>, named: Named, now: Time, rests: &mu
 }
 
 fn contradictions<'g>(license: Node<'g>, rests: &mut Rests<'g>) -> Option<String> {
-    let model = license.parent(MODEL)?;
+    let model = license.parent(rel::OF_MODEL)?;
     let (mut limits, mut told) = (Vec::new(), Vec::new());
     for (_, rule) in model.singles() {
         rests.push(Rest::Node(rule));

@@ -18,10 +18,9 @@ use crate::entitlement::terms::{self, Limited};
 use crate::entitlement::{Refused, amend, credits, homes, notes};
 use crate::error::Error;
 use crate::graph::{Graph, Kept, Node, Transaction, Violation};
-use crate::model::schema::{Hop, RelationType, find_relation, known, place};
-use crate::model::{Fields, Kind, Rel, Time, Value};
+use crate::model::schema::{Hop, RelationType, find_relation, place};
+use crate::model::{Fields, Kind, Time, Value, rel};
 
-const LICENSES: Rel = known(RelationType::OneToMany, Kind::Entitlement, Kind::License);
 const KEY: u8 = place(Kind::LicenseMetadata, "key");
 const TEXT: u8 = place(Kind::LicenseMetadata, "value");
 
@@ -333,14 +332,14 @@ fn key(external_id: &str) -> Value {
 /// The licenses that have a note of this key, with it.
 fn noted<'g>(graph: &'g Graph, key: &Value) -> impl Iterator<Item = (Node<'g>, Node<'g>)> {
     let notes = graph.by_value(Kind::LicenseMetadata, KEY, key, None);
-    notes.filter_map(|note| Some((note.parent(notes::OF_LICENSE)?, note)))
+    notes.filter_map(|note| Some((note.parent(rel::NOTES)?, note)))
 }
 
 /// In order of the licenses.
 fn found(graph: &Graph, owner: Uuid, external_id: &str) -> Vec<Found> {
     let mut all: Vec<(u64, Found)> = noted(graph, &key(external_id))
         .filter_map(|(license, note)| {
-            let of = license.parent(LICENSES).and_then(homes::owner)?;
+            let of = license.parent(rel::LICENSES).and_then(homes::owner)?;
             let order = serde_json::from_str(note.fields().get(TEXT)?.as_text()?).ok()?;
             let found = Found {
                 license: license.id,
@@ -594,7 +593,7 @@ fn keep(tx: &mut Transaction<'_>, external_id: &str, order_type: &str, items: &[
         let id = tx.new_id();
         let fields: Fields = [(KEY, key.clone()), (TEXT, text)].into_iter().collect();
         tx.create(id, Kind::LicenseMetadata, fields, Kept::default())?;
-        tx.relate(notes::OF_LICENSE, license, id, Fields::default())?;
+        tx.relate(rel::NOTES, license, id, Fields::default())?;
     }
     Ok(())
 }

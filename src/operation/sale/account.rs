@@ -3,16 +3,14 @@
 
 use uuid::Uuid;
 
-use super::{GROUPS, MEMBERSHIP, SaleError};
+use super::SaleError;
 use crate::access::{Action, Permission, View, Who};
 use crate::entitlement::{matching, notes, texts};
 use crate::graph::{Kept, Node, Transaction, Violation};
-use crate::model::schema::{Hop, known, place};
-use crate::model::{Fields, Kind, Rel, RelationType, Value};
+use crate::model::schema::{Hop, place};
+use crate::model::{Fields, Kind, Rel, Value, rel};
 use crate::operation::users::{self, Several};
 
-const CONTACTS: Rel = known(RelationType::OneToMany, Kind::Profile, Kind::ContactInformation);
-const ADDRESSES: Rel = known(RelationType::OneToMany, Kind::ContactInformation, Kind::EmailAddress);
 const KEY: u8 = place(Kind::Property, "key");
 const VALUE: u8 = place(Kind::Property, "value");
 const TYPE: u8 = place(Kind::ProfileGroup, "type");
@@ -63,7 +61,7 @@ pub(in crate::operation) fn find_or_make(
         None => make(tx, name)?,
     };
     let group = accounts(tx, site)?;
-    tx.relate(MEMBERSHIP, profile, group, Fields::default())?;
+    tx.relate(rel::MEMBERSHIP, profile, group, Fields::default())?;
     Ok(profile)
 }
 
@@ -73,15 +71,17 @@ fn make(tx: &mut Transaction<'_>, name: &str) -> Result<Uuid, SaleError> {
     let display = const { place(Kind::Profile, "displayName") };
     tx.create(profile, Kind::Profile, text(display), Kept::default())?;
     tx.create(contact, Kind::ContactInformation, Fields::default(), Kept::default())?;
-    tx.relate(CONTACTS, profile, contact, Fields::default())?;
+    tx.relate(rel::CONTACTS, profile, contact, Fields::default())?;
     let value = const { place(Kind::EmailAddress, "value") };
     tx.create(address, Kind::EmailAddress, text(value), Kept::default())?;
-    tx.relate(ADDRESSES, contact, address, Fields::default())?;
+    tx.relate(rel::ADDRESSES, contact, address, Fields::default())?;
     Ok(profile)
 }
 
 fn accounts(tx: &mut Transaction<'_>, site: Uuid) -> Result<Uuid, SaleError> {
-    let mut groups = found(tx, site)?.hop(Hop::forward(GROUPS), None).map(|(group, _)| group);
+    let mut groups = found(tx, site)?
+        .hop(Hop::forward(rel::GROUPS), None)
+        .map(|(group, _)| group);
     let there = groups.find(|group| group.fields().get(TYPE).and_then(Value::as_text) == Some(ACCOUNTS));
     if let Some(group) = there {
         return Ok(group.id);
@@ -90,7 +90,7 @@ fn accounts(tx: &mut Transaction<'_>, site: Uuid) -> Result<Uuid, SaleError> {
     let name = (const { place(Kind::ProfileGroup, "name") }, Value::text("Accounts"));
     let fields = [name, (TYPE, Value::text(ACCOUNTS))].into_iter().collect();
     tx.create(id, Kind::ProfileGroup, fields, Kept::default())?;
-    tx.relate(GROUPS, site, id, Fields::default())?;
+    tx.relate(rel::GROUPS, site, id, Fields::default())?;
     Ok(id)
 }
 
