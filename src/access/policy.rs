@@ -13,7 +13,7 @@
 
 use crate::graph::Node;
 use crate::model::schema::Hop;
-use crate::model::{Direction, Entity, Kind, Rel, rel};
+use crate::model::{Entity, Kind, Rel, rel};
 
 /// The relations that `Spot::ends` is asked for.
 pub fn is_walked_forward(rel: Rel) -> bool {
@@ -102,8 +102,7 @@ impl Spot for Node<'_> {
     }
 
     fn ends(self, rel: Rel) -> impl Iterator<Item = Self> {
-        let direction = Direction::Forward;
-        self.hop(Hop { rel, direction }, None).map(|(end, _)| end)
+        self.hop(Hop::forward(rel), None).map(|(end, _)| end)
     }
 
     fn is_template(self) -> bool {

@@ -3,7 +3,7 @@
 
 use uuid::Uuid;
 
-use crate::graph::{Node, Transaction, Violation};
+use crate::graph::{Node, Transaction};
 use crate::model::schema::{Hop, find_relation};
 use crate::model::{Kind, RelationType, Time, Value};
 
@@ -11,10 +11,6 @@ use super::grant::{self, time};
 use super::refused::Refused;
 use super::terms::{self, Limited};
 use super::{credits, ended, sale};
-
-fn found<'t>(tx: &'t Transaction<'_>, license: Uuid) -> Result<Node<'t>, Refused> {
-    Ok(tx.graph().find(license).ok_or(Violation::NotFound { id: license })?)
-}
 
 /// `None` keeps what there is, `Some(None)` clears it: without an end a license has none. One that had ended and goes on is asked
 /// about as if it were sold now.
@@ -24,7 +20,7 @@ pub fn validity(
     from: Option<Option<Time>>,
     until: Option<Option<Time>>,
 ) -> Result<(), Refused> {
-    let node = found(tx, license)?;
+    let node = tx.node(license)?;
     let had_ended = ended::has_ended(&node, tx.now());
     times(tx, license, from, until)?;
     match had_ended {
@@ -40,7 +36,7 @@ pub(super) fn times(
     from: Option<Option<Time>>,
     until: Option<Option<Time>>,
 ) -> Result<(), Refused> {
-    let node = found(tx, license)?;
+    let node = tx.node(license)?;
     let terms = terms::of_license(node)?;
     // A license without a start is not valid: cleared, it starts now.
     let from = match from {
@@ -67,9 +63,9 @@ pub fn as_offered(
     license: Uuid,
     change: impl FnOnce(&mut Transaction<'_>) -> Result<(), Refused>,
 ) -> Result<(), Refused> {
-    let had = sale::of_offer(found(tx, license)?, tx.now());
+    let had = sale::of_offer(tx.node(license)?, tx.now());
     change(tx)?;
-    let node = found(tx, license)?;
+    let node = tx.node(license)?;
     match sale::of_offer(node, tx.now()) > had {
         true => sale::may_have(node, tx.now()),
         false => Ok(()),
@@ -78,7 +74,7 @@ pub fn as_offered(
 
 /// The sum of the credits valid now becomes `count`, through the credit made by the grant, which is the oldest.
 pub fn quota(tx: &mut Transaction<'_>, license: Uuid, count: i64) -> Result<(), Refused> {
-    let limited = terms::of_license(found(tx, license)?)?.limited;
+    let limited = terms::of_license(tx.node(license)?)?.limited;
     if limited == Limited::UseTime {
         return Err(Refused::QuotaOfUseTime(license));
     }
@@ -90,7 +86,7 @@ pub fn quota(tx: &mut Transaction<'_>, license: Uuid, count: i64) -> Result<(), 
 
 /// The same of seats, of which a license may also have none.
 pub fn seats(tx: &mut Transaction<'_>, license: Uuid, count: i64) -> Result<(), Refused> {
-    if terms::of_license(found(tx, license)?)?.limited != Limited::Seats {
+    if terms::of_license(tx.node(license)?)?.limited != Limited::Seats {
         return Err(Refused::NotBySeats(license));
     }
     as_offered(tx, license, |tx| {
@@ -101,7 +97,7 @@ pub fn seats(tx: &mut Transaction<'_>, license: Uuid, count: i64) -> Result<(), 
 /// These credits of a license give so much together. If none of them gives anything, the first one is active again, and has no end
 /// that is past; one that begins later still does.
 pub fn credits(tx: &mut Transaction<'_>, license: Uuid, of: &[Uuid], amount: i64) -> Result<(), Refused> {
-    let limited = terms::of_license(found(tx, license)?)?.limited;
+    let limited = terms::of_license(tx.node(license)?)?.limited;
     let Some(field) = amount_of(limited) else {
         return Ok(());
     };
@@ -116,7 +112,7 @@ pub fn credits(tx: &mut Transaction<'_>, license: Uuid, of: &[Uuid], amount: i64
 }
 
 fn revive(tx: &mut Transaction<'_>, credit: Uuid, amount: i64) -> Result<(), Refused> {
-    let node = found(tx, credit)?;
+    let node = tx.node(credit)?;
     let has_ended = time(&node, "validUntil").is_some_and(|until| until <= tx.now());
     let field = |name: &str| node.kind.field(name);
     let mut fields = node.fields().to_fields();
@@ -143,7 +139,7 @@ pub enum Increment {
 
 /// Milliseconds of use.
 pub fn use_time(tx: &mut Transaction<'_>, license: Uuid, ms: i64, increment: Increment) -> Result<(), Refused> {
-    if terms::of_license(found(tx, license)?)?.limited != Limited::UseTime {
+    if terms::of_license(tx.node(license)?)?.limited != Limited::UseTime {
         return Err(Refused::UseTimeOfQuota(license));
     }
     if ms < 1 {
@@ -197,7 +193,7 @@ fn set_sum(
     let Some((rel, field)) = rel.zip(amount_of(limited)) else {
         return Ok(());
     };
-    let node = found(tx, license)?;
+    let node = tx.node(license)?;
     let credits: Vec<Had> = node
         .hop(Hop::forward(rel), None)
         .filter(|(credit, _)| credits::is_usable(credit, now))
@@ -216,7 +212,7 @@ fn set_sum(
 fn give(tx: &mut Transaction<'_>, credits: &[Had], field: u8, more: i64) -> Result<(), Refused> {
     for (credit, amount) in credits.iter().zip(spread(credits, more)) {
         if credit.amount != Some(amount) {
-            let fields = found(tx, credit.id)?.fields().with(field, Some(Value::Int(amount)));
+            let fields = tx.node(credit.id)?.fields().with(field, Some(Value::Int(amount)));
             tx.update(credit.id, fields)?;
         }
     }

@@ -223,7 +223,7 @@ fn assigned(tx: &mut Transaction<'_>, profile: Uuid, granted: &Granted) -> Resul
     };
     ended::forget(tx, id)?;
     if let Some(reserved) = reserved {
-        let there = tx.graph().find(id).ok_or(Violation::NotFound { id })?;
+        let there = tx.node(id)?;
         let fields = there
             .fields()
             .with(reservation, Some(reserved))

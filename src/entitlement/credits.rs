@@ -212,7 +212,7 @@ pub(super) fn spend(
     from: Option<Time>,
 ) -> Result<(), Violation> {
     let Some(field) = at(limited).used else { return Ok(()) };
-    let node = tx.graph().find(license).ok_or(Violation::NotFound { id: license })?;
+    let node = tx.node(license)?;
     let credits = Credits::of(node, limited, tx.now());
     let mut from = from.map(Time::millis);
     for credit in credits.spent() {
@@ -221,10 +221,7 @@ pub(super) fn spend(
             continue;
         }
         let part_of_it = i64::try_from(part).unwrap_or(i64::MAX);
-        let node = tx
-            .graph()
-            .find(credit.id)
-            .ok_or(Violation::NotFound { id: credit.id })?;
+        let node = tx.node(credit.id)?;
         let had = node.fields().get(field).and_then(Value::as_int).unwrap_or(0);
         let fields = node
             .fields()

@@ -671,6 +671,11 @@ pub(super) fn validity(license: &Entity, now: Time) -> Option<Reason> {
         .then_some(Reason::LicenseExpired)
 }
 
+/// Can it be used now?
+pub fn is_usable(license: &Entity, now: Time) -> bool {
+    validity(license, now).is_none() && license.fields().get(ACTIVE) == Some(&Value::Bool(true))
+}
+
 fn has_scope(license: Node<'_>, wanted: Option<&str>, value: &str) -> bool {
     license.hop(Hop::forward(SCOPES), None).any(|(scope, _)| {
         let text = |field: u8| scope.fields().get(field).and_then(Value::as_text);

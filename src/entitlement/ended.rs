@@ -18,8 +18,7 @@ pub fn has_ended(entity: &Entity, now: Time) -> bool {
 /// Leaves nothing of one that has ended, but for who bought: neither another field, nor the rule, the record or the group it was
 /// made by. To be called before anything is written over it; one that lasts stays as it is.
 pub fn forget(tx: &mut Transaction<'_>, assignment: Uuid) -> Result<(), Violation> {
-    let found = tx.graph().find(assignment);
-    let node = found.ok_or(Violation::NotFound { id: assignment })?;
+    let node = tx.node(assignment)?;
     if !has_ended(&node, tx.now()) {
         return Ok(());
     }

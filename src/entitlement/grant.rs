@@ -3,7 +3,7 @@
 
 use uuid::Uuid;
 
-use crate::graph::{Kept, Node, Transaction};
+use crate::graph::{Kept, Node, Transaction, Violation};
 use crate::model::schema::{Hop, RelationType, known, place};
 use crate::model::{Entity, Fields, Kind, Rel, Time, Value, rel};
 
@@ -37,8 +37,7 @@ pub struct Grant<'a> {
 /// The licenses, one an item of the package in order of the items: new ones, or those a pool had already.
 pub fn grant(tx: &mut Transaction<'_>, grant: &Grant<'_>) -> Result<Vec<Uuid>, Refused> {
     let now = tx.now();
-    let missing = |id: Uuid| crate::graph::Violation::NotFound { id };
-    let package = tx.graph().find(grant.package).ok_or_else(|| missing(grant.package))?;
+    let package = tx.node(grant.package)?;
     is_on_sale(package, now)?;
     let items: Vec<Uuid> = package
         .hop(Hop::forward(rel::ITEMS), None)
@@ -80,7 +79,7 @@ pub fn grant(tx: &mut Transaction<'_>, grant: &Grant<'_>) -> Result<Vec<Uuid>, R
                     (ACTIVE, Some(Value::Bool(true))),
                     (LOCK_SCOPE, grant.lock_scope.map(Value::text)),
                 ];
-                let license = child(tx, rel::LICENSES, grant.entitlement, Kind::License, &fields)?;
+                let license = child(tx, rel::LICENSES, grant.entitlement, fields)?;
                 tx.relate(rel::OF_ITEM, item, license, Fields::default())?;
                 if let Some(model) = model {
                     tx.relate(rel::OF_MODEL, model, license, Fields::default())?;
@@ -180,31 +179,28 @@ fn pooled(
 
 /// A credit of the kind the model limits; `None`: without limit.
 pub fn credit(tx: &mut Transaction<'_>, license: Uuid, limited: Limited, amount: Option<i64>) -> Result<Uuid, Refused> {
-    const fn of(kind: Kind, amount: &str) -> (Kind, Rel, u8, u8) {
+    const fn of(kind: Kind, amount: &str) -> (Rel, u8, u8) {
         let rel = known(RelationType::OneToMany, Kind::License, kind);
-        (kind, rel, place(kind, amount), place(kind, "active"))
+        (rel, place(kind, amount), place(kind, "active"))
     }
-    let (kind, rel, field, active) = match limited {
+    let (rel, field, active) = match limited {
         Limited::Seats => const { of(Kind::SeatCountCredit, "seatCount") },
         Limited::UseCount => const { of(Kind::UseCountCredit, "useCount") },
         Limited::UseTime => const { of(Kind::UseTimeCredit, "useTime") },
     };
     let fields = [(field, amount.map(Value::Int)), (active, Some(Value::Bool(true)))];
-    child(tx, rel, license, kind, &fields)
+    Ok(child(tx, rel, license, fields)?)
 }
 
 pub(super) fn child(
     tx: &mut Transaction<'_>,
     rel: Rel,
     parent: Uuid,
-    kind: Kind,
-    fields: &[(u8, Option<Value>)],
-) -> Result<Uuid, Refused> {
+    fields: impl IntoIterator<Item = (u8, Option<Value>)>,
+) -> Result<Uuid, Violation> {
     let id = tx.new_id();
-    let set = fields
-        .iter()
-        .filter_map(|(field, value)| Some((*field, value.clone()?)));
-    tx.create(id, kind, set.collect(), Kept::default())?;
+    let set = fields.into_iter().filter_map(|(field, value)| Some((field, value?)));
+    tx.create(id, rel.def().to, set.collect(), Kept::default())?;
     tx.relate(rel, parent, id, Fields::default())?;
     Ok(id)
 }

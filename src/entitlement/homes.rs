@@ -36,7 +36,7 @@ fn default_of(owner: Node<'_>) -> Option<Node<'_>> {
 
 /// The default entitlement of an organization or a profile; a new one where there is none.
 pub fn default_or_new(tx: &mut Transaction<'_>, owner: Uuid) -> Result<Uuid, Violation> {
-    let node = tx.graph().find(owner).ok_or(Violation::NotFound { id: owner })?;
+    let node = tx.node(owner)?;
     if let Some(entitlement) = default_of(node) {
         return Ok(entitlement.id);
     }
@@ -65,8 +65,7 @@ pub fn is_named(entitlement: Node<'_>, name: &str) -> bool {
 
 /// The one of that name of an organization, made when there is none. It is nobody's default.
 pub fn named_or_new(tx: &mut Transaction<'_>, organization: Uuid, name: &str) -> Result<Uuid, Violation> {
-    let found = tx.graph().find(organization);
-    let node = found.ok_or(Violation::NotFound { id: organization })?;
+    let node = tx.node(organization)?;
     let mut all = node.hop(Hop::forward(rel::ENTITLEMENTS), None);
     if let Some((home, _)) = all.find(|(home, _)| is_named(*home, name)) {
         return Ok(home.id);

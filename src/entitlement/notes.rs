@@ -60,7 +60,7 @@ pub(super) fn write<'n>(
     if notes.peek().is_none() {
         return Ok(());
     }
-    let of = tx.graph().find(license).ok_or(Violation::NotFound { id: license })?;
+    let of = tx.node(license)?;
     let mut there = by_key(of, rel::NOTES);
     for (key, text) in notes {
         let text = Value::text(text);

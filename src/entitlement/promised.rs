@@ -76,16 +76,13 @@ impl Promised {
 /// Leaves no more than so many at any time. What begins last gives, for what has begun may be in use; of those that begin together
 /// the one that ends first: on those that last longer leases may rest.
 pub fn lower(tx: &mut Transaction<'_>, license: Uuid, most: u64) -> Result<(), Violation> {
-    let node = tx.graph().find(license).ok_or(Violation::NotFound { id: license })?;
+    let node = tx.node(license)?;
     let had = Promised::of(node, tx.now()).credits;
     let mut credits = had.clone();
     lowered(&mut credits, most);
     for (credit, had) in credits.iter().zip(&had) {
         if credit.seats != had.seats {
-            let node = tx
-                .graph()
-                .find(credit.id)
-                .ok_or(Violation::NotFound { id: credit.id })?;
+            let node = tx.node(credit.id)?;
             let seats = i64::try_from(credit.seats).unwrap_or(i64::MAX);
             let fields = node.fields().with(SEATS, Some(Value::Int(seats)));
             tx.update(credit.id, fields)?;

@@ -17,7 +17,7 @@ use crate::model::{Entity, Fields, Kind, Time, Value, rel};
 
 use super::reason::Reason;
 use super::refused::Refused;
-use super::{reserve, sale, seated, seats, select};
+use super::{decision, reserve, sale, seated, seats, select};
 
 const QUOTA: u8 = place(Kind::AllocationRule, "quota");
 pub(super) const RESERVATION: u8 = place(Kind::Assignment, "reservationType");
@@ -148,7 +148,7 @@ impl<'g> Room<'g> {
 /// What the profile holds by the rule and may give back for another license: the assignment and its license. A seat that its model
 /// does not let go stays while its license can be used.
 fn held<'g>(rule: Node<'g>, profile: Node<'g>, now: Time) -> impl Iterator<Item = (Node<'g>, Node<'g>)> {
-    let may_go = move |license: Node<'g>| !seated::is_usable(license, now) || reserve::may_release(license).is_ok();
+    let may_go = move |license: Node<'g>| !decision::is_usable(&license, now) || reserve::may_release(license).is_ok();
     let (by_rule, by_profile) = (Hop::forward(rel::LEASED), Hop::forward(rel::BY_PROFILE));
     // From whichever end has fewer to look at.
     let all = match rule.hop_count(by_rule) < profile.hop_count(by_profile) {
@@ -190,10 +190,7 @@ pub(super) fn lease(
     rule: Uuid,
     leased_until: Time,
 ) -> Result<(), Violation> {
-    let node = tx
-        .graph()
-        .find(assignment)
-        .ok_or(Violation::NotFound { id: assignment })?;
+    let node = tx.node(assignment)?;
     let fields = node
         .fields()
         .with(RESERVATION, Some(Value::text("reserved")))
@@ -226,10 +223,7 @@ pub(super) fn used(
     rule: Uuid,
     leased_until: Time,
 ) -> Result<(), Violation> {
-    let node = tx
-        .graph()
-        .find(assignment)
-        .ok_or(Violation::NotFound { id: assignment })?;
+    let node = tx.node(assignment)?;
     let until = node.fields().get(UNTIL).and_then(Value::as_time);
     let next = idle(tx.now()).max(leased_until);
     let is_old = until.is_none_or(|until| until.millis() <= next.millis() - DAY_MS || until < leased_until);
@@ -247,10 +241,7 @@ fn idle(now: Time) -> Time {
 
 /// From whatever rule it hangs on to this one.
 pub(super) fn relink(tx: &mut Transaction<'_>, assignment: Uuid, rule: Option<Uuid>) -> Result<(), Violation> {
-    let node = tx
-        .graph()
-        .find(assignment)
-        .ok_or(Violation::NotFound { id: assignment })?;
+    let node = tx.node(assignment)?;
     let had = node.parent(rel::LEASED).map(|rule| rule.id);
     if had == rule {
         return Ok(());
@@ -328,10 +319,7 @@ pub(super) fn opens<'g>(license: Node<'g>, profile: Node<'g>, now: Time) -> Opti
 /// what is the member's otherwise, stays.
 pub fn give_back(tx: &mut Transaction<'_>, assignment: Uuid) -> Result<(), Violation> {
     relink(tx, assignment, None)?;
-    let node = tx
-        .graph()
-        .find(assignment)
-        .ok_or(Violation::NotFound { id: assignment })?;
+    let node = tx.node(assignment)?;
     match node.parent(rel::ALLOCATED).is_some() || seated::stays(node) {
         true => Ok(()),
         false => clear(tx, assignment),
@@ -341,10 +329,7 @@ pub fn give_back(tx: &mut Transaction<'_>, assignment: Uuid) -> Result<(), Viola
 /// A reservation ends; nothing is left of an assignment by which nothing was leased or bought. A denial, written since by somebody
 /// else, is no reservation: it stays.
 pub(super) fn clear(tx: &mut Transaction<'_>, assignment: Uuid) -> Result<(), Violation> {
-    let node = tx
-        .graph()
-        .find(assignment)
-        .ok_or(Violation::NotFound { id: assignment })?;
+    let node = tx.node(assignment)?;
     if is_denial(&node) {
         let fields = node.fields().with(GRANTS_ACCESS, None);
         return tx.update(assignment, fields);

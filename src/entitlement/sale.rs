@@ -8,7 +8,7 @@
 
 use uuid::Uuid;
 
-use crate::graph::{Kept, Node, Transaction, Violation};
+use crate::graph::{Kept, Node, Transaction};
 use crate::model::schema::{Hop, place};
 use crate::model::{Entity, Fields, Kind, Rel, Time, Value, rel};
 
@@ -55,10 +55,6 @@ impl Sale<'_> {
     }
 }
 
-fn found<'t>(tx: &'t Transaction<'_>, id: Uuid) -> Result<Node<'t>, Violation> {
-    tx.graph().find(id).ok_or(Violation::NotFound { id })
-}
-
 /// The one item an offer is of.
 pub fn item(offer: Node<'_>) -> Result<Node<'_>, Refused> {
     let mut items = offer.hop(Hop::forward(rel::ITEMS), None).map(|(item, _)| item);
@@ -72,7 +68,7 @@ pub fn item(offer: Node<'_>) -> Result<Node<'_>, Refused> {
 /// The license. All or nothing: on a refusal the caller abandons the transaction.
 pub fn sell(tx: &mut Transaction<'_>, sale: &Sale<'_>) -> Result<Uuid, Refused> {
     let now = tx.now();
-    let offer = found(tx, sale.offer)?;
+    let offer = tx.node(sale.offer)?;
     grant::is_on_sale(offer, now)?;
     let item = item(offer)?.id;
     let model = offer.parent(rel::PACKAGES);
@@ -126,7 +122,7 @@ pub fn sell(tx: &mut Transaction<'_>, sale: &Sale<'_>) -> Result<Uuid, Refused> 
         true => homes::default_or_new(tx, sale.organization)?,
         false => homes::named_or_new(tx, sale.organization, HOME)?,
     };
-    let license = grant::child(tx, rel::LICENSES, entitlement, Kind::License, &fields)?;
+    let license = grant::child(tx, rel::LICENSES, entitlement, fields)?;
     tx.relate(rel::OF_ITEM, item, license, Fields::default())?;
     tx.relate(rel::SOLD, sale.offer, license, Fields::default())?;
     if let Some(model) = model {
@@ -213,7 +209,7 @@ fn assign(tx: &mut Transaction<'_>, license: Uuid, profile: Uuid) -> Result<(), 
     tx.create(id, Kind::Assignment, fields, Kept::default())?;
     tx.relate(rel::BY_LICENSE, license, id, Fields::default())?;
     tx.relate(rel::BY_PROFILE, profile, id, Fields::default())?;
-    reserve::fits(found(tx, license)?, reserve::Had::default(), tx.now())
+    reserve::fits(tx.node(license)?, reserve::Had::default(), tx.now())
 }
 
 /// What all licenses that were made of an offer for a site have of it together.
@@ -288,7 +284,7 @@ pub fn may_have(license: Node<'_>, now: Time) -> Result<(), Refused> {
 
 /// The same of one that goes on; a user set's does so with as many as are left, as one that is sold to it now has, but for what is in use.
 pub fn go_on(tx: &mut Transaction<'_>, license: Uuid) -> Result<(), Refused> {
-    let (node, now) = (found(tx, license)?, tx.now());
+    let (node, now) = (tx.node(license)?, tx.now());
     let Some((above, refused)) = above(node, now)? else {
         return Ok(());
     };
@@ -332,7 +328,7 @@ fn offered(offer: Node<'_>) -> Option<i64> {
 fn seats_of(tx: &mut Transaction<'_>, sale: &Sale<'_>, most: i64) -> Result<i64, Refused> {
     let now = tx.now();
     let has_ended = sale.has_ended(now);
-    let (site, offer) = (found(tx, sale.organization)?, found(tx, sale.offer)?);
+    let (site, offer) = (tx.node(sale.organization)?, tx.node(sale.offer)?);
     let Given { seats: given, free } = given(site, offer, has_ended, now)?;
     let left = most.saturating_sub(given);
     if left >= 1 || has_ended {
@@ -344,7 +340,7 @@ fn seats_of(tx: &mut Transaction<'_>, sale: &Sale<'_>, most: i64) -> Result<i64,
     // One that is above the offer, because the offer was made smaller, gives none away.
     let giver = free.filter(|_| given <= most).map(|license| license.id);
     let giver = giver.ok_or(Refused::ConcurrenciesUsedUp { offer: offer.id, most })?;
-    let left = Promised::of(found(tx, giver)?, now).most().saturating_sub(1);
+    let left = Promised::of(tx.node(giver)?, now).most().saturating_sub(1);
     promised::lower(tx, giver, left)?;
     Ok(1)
 }

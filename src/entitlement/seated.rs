@@ -40,10 +40,6 @@ pub struct Terms {
     pub metadata: Option<Option<String>>,
 }
 
-fn found<'t>(tx: &'t Transaction<'_>, id: Uuid) -> Result<Node<'t>, Violation> {
-    tx.graph().find(id).ok_or(Violation::NotFound { id })
-}
-
 /// Is the license assigned by it, whoever did so? One that is inactive still is.
 pub fn is_assigned(assignment: &Entity, now: Time) -> bool {
     is_active(assignment, now) || is_kept_back(assignment, now)
@@ -100,7 +96,7 @@ pub fn assign(tx: &mut Transaction<'_>, license: Uuid, profile: Uuid, terms: &Te
 }
 
 fn leave_group(tx: &mut Transaction<'_>, assignment: Uuid) -> Result<(), Violation> {
-    let group = found(tx, assignment)?.parent(rel::BY_GROUP).map(|group| group.id);
+    let group = tx.node(assignment)?.parent(rel::BY_GROUP).map(|group| group.id);
     match group {
         Some(group) => tx.unrelate(rel::BY_GROUP, group, assignment),
         None => Ok(()),
@@ -109,12 +105,12 @@ fn leave_group(tx: &mut Transaction<'_>, assignment: Uuid) -> Result<(), Violati
 
 fn put(tx: &mut Transaction<'_>, license: Uuid, profile: Uuid, terms: &Terms) -> Result<Uuid, Refused> {
     let now = tx.now();
-    let there = tx.graph().assignment(found(tx, license)?, found(tx, profile)?);
+    let there = tx.graph().assignment(tx.node(license)?, tx.node(profile)?);
     if let Some(there) = there.map(|there| there.id) {
         ended::forget(tx, there)?;
     }
-    let node = found(tx, license)?;
-    let there = tx.graph().assignment(node, found(tx, profile)?);
+    let node = tx.node(license)?;
+    let there = tx.graph().assignment(node, tx.node(profile)?);
     let before = there.map(|there| there.fields().to_fields()).unwrap_or_default();
     let is_denied = there.is_some_and(|there| select::denies(&there, now));
     let holds = there.is_some_and(|there| is_active(&there, now));
@@ -173,19 +169,19 @@ fn put(tx: &mut Transaction<'_>, license: Uuid, profile: Uuid, terms: &Terms) ->
         }
     };
     if terms.active {
-        reserve::fits(found(tx, license)?, had, now)?;
+        reserve::fits(tx.node(license)?, had, now)?;
     }
     Ok(id)
 }
 
 /// The license is the user's no longer: the seat is free, live leases run out.
 pub fn take_back(tx: &mut Transaction<'_>, assignment: Uuid) -> Result<(), Refused> {
-    let node = found(tx, assignment)?;
+    let node = tx.node(assignment)?;
     if sale::is_buyers(node) {
         let license = node.parent(rel::BY_LICENSE).unwrap_or(node).id;
         return Err(Refused::SoldToHolder(license));
     }
-    if let Some(license) = reserve::reserved(found(tx, assignment)?, tx.now()) {
+    if let Some(license) = reserve::reserved(tx.node(assignment)?, tx.now()) {
         reserve::may_release(license)?;
     }
     ruled::relink(tx, assignment, None)?;
@@ -199,7 +195,7 @@ fn strip(tx: &mut Transaction<'_>, assignment: Uuid) -> Result<(), Violation> {
     leave_group(tx, assignment)?;
     let fields = [ACTIVE, DIRECT, FULFILLED, REDIRECT, METADATA]
         .into_iter()
-        .fold(found(tx, assignment)?.fields().to_fields(), |fields, field| {
+        .fold(tx.node(assignment)?.fields().to_fields(), |fields, field| {
             fields.with(field, None)
         });
     tx.update(assignment, fields)
@@ -244,17 +240,17 @@ impl Said {
 /// it says, but for what was decided of the member alone, and one that is inactive by itself is left alone. One that came
 /// from another group and has lost its seat is this group's then.
 pub fn assign_group(tx: &mut Transaction<'_>, license: Uuid, group: Uuid, terms: &Terms) -> Result<Uuid, Refused> {
-    let former = of_group(found(tx, license)?, found(tx, group)?).map(|there| Said::by_group(&there));
+    let former = of_group(tx.node(license)?, tx.node(group)?).map(|there| Said::by_group(&there));
     let id = put_group(tx, license, group, terms)?;
     let now = tx.now();
-    let members: Vec<Uuid> = members(found(tx, group)?, now).map(|member| member.id).collect();
+    let members: Vec<Uuid> = members(tx.node(group)?, now).map(|member| member.id).collect();
     let of_member = Terms {
         direct: false,
         metadata: None,
         ..terms.clone()
     };
     for member in members {
-        let there = tx.graph().assignment(found(tx, license)?, found(tx, member)?);
+        let there = tx.graph().assignment(tx.node(license)?, tx.node(member)?);
         if there.is_some_and(|there| select::denies(&there, now)) {
             continue;
         }
@@ -268,10 +264,7 @@ pub fn assign_group(tx: &mut Transaction<'_>, license: Uuid, group: Uuid, terms:
             None => of_member.clone(),
         };
         let assignment = put(tx, license, member, &terms)?;
-        if found(tx, assignment)?
-            .parent(rel::BY_GROUP)
-            .is_none_or(|by| by.id != id)
-        {
+        if tx.node(assignment)?.parent(rel::BY_GROUP).is_none_or(|by| by.id != id) {
             leave_group(tx, assignment)?;
             tx.relate(rel::BY_GROUP, id, assignment, Fields::default())?;
         }
@@ -280,7 +273,7 @@ pub fn assign_group(tx: &mut Transaction<'_>, license: Uuid, group: Uuid, terms:
 }
 
 fn put_group(tx: &mut Transaction<'_>, license: Uuid, group: Uuid, terms: &Terms) -> Result<Uuid, Violation> {
-    let there = of_group(found(tx, license)?, found(tx, group)?);
+    let there = of_group(tx.node(license)?, tx.node(group)?);
     let before = there.map(|there| there.fields().to_fields()).unwrap_or_default();
     let there = there.map(|there| there.id);
     let mut fields = before
@@ -314,11 +307,6 @@ fn of_group<'g>(license: Node<'g>, group: Node<'g>) -> Option<Node<'g>> {
     }
 }
 
-/// Can it be used now?
-pub fn is_usable(license: Node<'_>, now: Time) -> bool {
-    decision::validity(&license, now).is_none() && license.fields().get(LICENSE_ACTIVE) == Some(&Value::Bool(true))
-}
-
 /// How many are in a group, now or at some time.
 pub fn member_count(group: Node<'_>) -> usize {
     group.hop_count(Hop::backward(rel::MEMBERSHIP))
@@ -334,12 +322,13 @@ pub fn members<'g>(group: Node<'g>, now: Time) -> impl Iterator<Item = Node<'g>>
 /// The group has the license no longer. What it made of its members goes along, or stays with each as an assignment of its
 /// own; what is also allocated directly, or was sold, stays in either case.
 pub fn end_group(tx: &mut Transaction<'_>, group_assignment: Uuid, take_along: bool) -> Result<(), Refused> {
-    let made: Vec<Uuid> = found(tx, group_assignment)?
+    let made: Vec<Uuid> = tx
+        .node(group_assignment)?
         .hop(Hop::forward(rel::BY_GROUP), None)
         .map(|(assignment, _)| assignment.id)
         .collect();
     for assignment in made {
-        let node = found(tx, assignment)?;
+        let node = tx.node(assignment)?;
         let is_also_else = node.parent(rel::ALLOCATED).is_some() || sale::is_buyers(node);
         match (take_along, is_also_else) {
             (true, false) => take_back(tx, assignment)?,

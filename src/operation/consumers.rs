@@ -79,6 +79,5 @@ fn each(
 }
 
 fn ends<'c>(call: &'c Call<'_, '_>, entitlement: Uuid, consumer: Uuid) -> Result<(Node<'c>, Node<'c>), Error> {
-    let find = |id: Uuid| call.tx.graph().find(id).ok_or(crate::graph::Violation::NotFound { id });
-    Ok((find(entitlement)?, find(consumer)?))
+    Ok((call.tx.node(entitlement)?, call.tx.node(consumer)?))
 }

@@ -14,7 +14,6 @@ use crate::entitlement::amend::{self, Increment};
 use crate::entitlement::grant::{self, Grant};
 use crate::entitlement::{Refused, homes, seats};
 use crate::error::Error;
-use crate::graph::Violation;
 use crate::model::schema::Hop;
 use crate::model::{Fields, Kind, rel};
 
@@ -168,9 +167,7 @@ fn change(
     let licenses = selected(call, Kind::License)?;
     mine(call, &licenses)?;
     for license in &licenses {
-        let graph = call.tx.graph();
-        let node = graph.find(*license).ok_or(Violation::NotFound { id: *license })?;
-        let entitlement = node.parent(rel::LICENSES);
+        let entitlement = call.tx.node(*license)?.parent(rel::LICENSES);
         let of = entitlement.and_then(homes::owner);
         let fits = of.is_some_and(|of| of.kind == owner_kind && owner.is_none_or(|owner| owner == of.id));
         if !fits {

@@ -31,7 +31,7 @@ pub(super) fn run(call: &mut Call<'_, '_>) -> Result<Outcome, Error> {
         Some(target) => target,
         None => make(call, owner)?,
     };
-    let node = call.tx.graph().find(target).ok_or(Violation::NotFound { id: target })?;
+    let node = call.tx.node(target)?;
     if homes::owner(node).map(|node| node.id) != Some(owner.0) {
         return Err(OperationError::at("to", Fault::Refused(Refused::OtherOwner(target))).into());
     }

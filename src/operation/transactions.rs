@@ -469,7 +469,7 @@ fn granted(
 
 /// The credit a grant just made is the item's: of a pool, later changes touch no other's.
 fn mark_credit(tx: &mut Transaction<'_>, license: Uuid, item: Uuid) -> Result<(), Refused> {
-    let node = tx.graph().find(license).ok_or(Violation::NotFound { id: license })?;
+    let node = tx.node(license)?;
     let (kind, _) = terms::of_license(node)?.limited.credit();
     let rel = find_relation(RelationType::OneToMany, Kind::License, kind);
     let Some((rel, field)) = rel.zip(kind.field(ITEM)) else {
@@ -604,12 +604,12 @@ fn changed(tx: &mut Transaction<'_>, item: &OrderItem, done: &mut DoneItem) -> R
             amend::validity(tx, license, item.valid_from, item.valid_until)?;
         }
         if let (Some(scope), Some(field)) = (&item.lock_scope, Kind::License.field("lockScope")) {
-            let node = tx.graph().find(license).ok_or(Violation::NotFound { id: license })?;
+            let node = tx.node(license)?;
             let fields = node.fields().with(field, Some(Value::text(scope)));
             tx.update(license, fields)?;
         }
         // The license is asked, and not what was ordered last: its seats may be others since.
-        let node = tx.graph().find(license).ok_or(Violation::NotFound { id: license })?;
+        let node = tx.node(license)?;
         match share(node, &done.item, tx.now())? {
             Share::Own { has, .. } | Share::All { has } if has == Some(item.quantity) => {}
             Share::Own { credits, .. } => amend::credits(tx, license, &credits, item.quantity)?,

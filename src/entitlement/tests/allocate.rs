@@ -248,7 +248,7 @@ fn plainly(tx: &mut Transaction<'_>, users: &[&str]) -> Result<Vec<(Uuid, Uuid)>
         let all = graph.of_kind(Kind::License, None);
         let mut all: Vec<_> = all
             .map(|license| select::candidate(license, item, select::Path::Direct, profile, now))
-            .filter(|candidate| seated::is_usable(candidate.license, now))
+            .filter(|candidate| decision::is_usable(&candidate.license, now))
             .collect();
         all.sort_by_key(select::rank);
         let is_no = |one: Node<'_>| select::denies(&one, now) || seated::is_kept_back(&one, now);

@@ -135,10 +135,7 @@ impl<'i> Write<'_, '_, 'i> {
         let Err(Violation::NotSingle { .. }) = linked else {
             return linked;
         };
-        let hop = Hop {
-            rel,
-            direction: Direction::Forward,
-        };
+        let hop = Hop::forward(rel);
         let view = self.view();
         let hidden = |node: &Node<'_>| !view.sees(*node) && view.owns(*node).is_err();
         let siblings = self.tx.graph().find(parent).into_iter();

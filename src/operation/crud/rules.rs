@@ -9,7 +9,7 @@ use crate::access::Denied;
 use crate::entitlement::{Refused, consume, paths, reserve, ruled, sale, seats, sound};
 use crate::graph::Node;
 use crate::model::schema::{Hop, Role};
-use crate::model::{Direction, Entity, Kind, Rel, Value, rel};
+use crate::model::{Entity, Kind, Rel, Value, rel};
 use crate::operation::consume::tell_use;
 use crate::operation::foreign;
 use crate::operation::refusal::{self, Refusal};
@@ -24,13 +24,6 @@ const TIES: [(Kind, Rel, Rel); 4] = [
     (Kind::AllocationRule, rel::RULES, rel::RULES_FOR),
     (Kind::GroupAssignment, rel::GROUP_ASSIGNMENTS, rel::OF_GROUP),
 ];
-
-const fn forward(rel: Rel) -> Hop {
-    Hop {
-        rel,
-        direction: Direction::Forward,
-    }
-}
 
 impl<'i> Write<'_, '_, 'i> {
     pub(super) fn rules(&mut self) -> Result<(), Failed> {
@@ -100,7 +93,7 @@ impl<'i> Write<'_, '_, 'i> {
             else {
                 continue;
             };
-            let mut groups = organization.hop(forward(rel::GROUPS), None);
+            let mut groups = organization.hop(Hop::forward(rel::GROUPS), None);
             if groups.any(|(other, _)| other != group && is_employees(&other)) {
                 return Err(subject.failed("type", Refusal::EmployeesExists(organization.id)));
             }

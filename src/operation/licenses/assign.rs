@@ -7,7 +7,7 @@ use super::meant::{self, Found, LicenseId, Sold};
 use super::told::{self, Assigned, Grouped};
 use crate::access::{Action, Permission, View, Who};
 use crate::entitlement::seated;
-use crate::graph::{Graph, Node, Transaction, Violation};
+use crate::graph::{Graph, Node, Transaction};
 use crate::limits::Limits;
 use crate::model::{Kind, rel};
 use crate::operation::users;
@@ -28,8 +28,7 @@ pub struct User {
 impl User {
     fn one(&self, tx: &mut Transaction<'_>, who: &Who, organization: Uuid) -> Result<Uuid, LicenseError> {
         let unknown = LicenseError::UnknownUser;
-        let found = tx.graph().find(organization);
-        let organization = found.ok_or(Violation::NotFound { id: organization })?;
+        let organization = tx.node(organization)?;
         let stands = |profile: Node<'_>| meant::standing(organization, who, profile);
         if let Some(serial) = self.serial {
             let found = tx.graph().by_serial(Kind::Profile, serial);

@@ -10,7 +10,7 @@ use super::told::{
     ACTIVE, Assigned, FROM, Grouped, Listed, UNTIL, assigned, grouped, holder, item_names, listed, name, named, text,
 };
 use crate::access::{Action, Permission, View, Who};
-use crate::entitlement::{notes, seated, seats};
+use crate::entitlement::{decision, notes, seated, seats};
 use crate::graph::{Graph, Node};
 use crate::limits::Limits;
 use crate::model::schema::Hop;
@@ -342,7 +342,7 @@ pub fn is_assigned_to(
         for (assignment, _) in profile.hop(Hop::forward(rel::BY_PROFILE), None) {
             visits.take(1)?;
             let license = assignment.parent(rel::BY_LICENSE);
-            let is_open = |license| sold.is(license) && seated::is_usable(license, now);
+            let is_open = |license| sold.is(license) && decision::is_usable(&license, now);
             if seated::is_active(&assignment, now) && license.is_some_and(is_open) {
                 return Ok(true);
             }

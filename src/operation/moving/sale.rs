@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::{Why, make};
 use crate::access::{Action, Permission, Who};
 use crate::entitlement::{Refused, amend, notes, sale, select};
-use crate::graph::{Graph, Node, Transaction, Violation};
+use crate::graph::{Graph, Node, Transaction};
 use crate::model::schema::{Hop, place};
 use crate::model::{Kind, Time, Value, Values, rel};
 use crate::operation::foreign;
@@ -109,7 +109,7 @@ pub(super) fn thing(tx: &mut Transaction<'_>, who: &Who, told: &Thing) -> Result
 }
 
 pub(super) fn account(tx: &mut Transaction<'_>, who: &Who, site: Uuid, told: &Account) -> Result<(), Why> {
-    let of_site = tx.graph().find(site).ok_or(Violation::NotFound { id: site })?;
+    let of_site = tx.node(site)?;
     let known = match find_account(of_site, who, &told.id).map_err(SaleError::from)? {
         None => find_account(of_site, who, &told.name).map_err(SaleError::from)?,
         known => known,

@@ -6,7 +6,7 @@ use uuid::Uuid;
 use super::SaleError;
 use crate::access::{Action, Permission, View, Who};
 use crate::entitlement::{matching, notes, texts};
-use crate::graph::{Kept, Node, Transaction, Violation};
+use crate::graph::{Kept, Node, Transaction};
 use crate::model::schema::{Hop, place};
 use crate::model::{Fields, Kind, Rel, Value, rel};
 use crate::operation::users::{self, Several};
@@ -33,10 +33,6 @@ pub struct Property {
     pub value: Given,
 }
 
-fn found<'t>(tx: &'t Transaction<'_>, id: Uuid) -> Result<Node<'t>, Violation> {
-    tx.graph().find(id).ok_or(Violation::NotFound { id })
-}
-
 /// The user of that name: of the organization, or, for a token that is bound to none, nobody's yet. A name is no short id: it
 /// may look like that of somebody else.
 pub(in crate::operation) fn find<'g>(site: Node<'g>, who: &Who, name: &str) -> Result<Option<Node<'g>>, Several> {
@@ -50,7 +46,7 @@ pub(in crate::operation) fn find_or_make(
     site: Uuid,
     name: &str,
 ) -> Result<Uuid, SaleError> {
-    let of_site = found(tx, site)?;
+    let of_site = tx.node(site)?;
     let known = find(of_site, who, name)?;
     if let Some(profile) = known.filter(|profile| users::is_member(of_site, *profile)) {
         return Ok(profile.id);
@@ -79,7 +75,8 @@ fn make(tx: &mut Transaction<'_>, name: &str) -> Result<Uuid, SaleError> {
 }
 
 fn accounts(tx: &mut Transaction<'_>, site: Uuid) -> Result<Uuid, SaleError> {
-    let mut groups = found(tx, site)?
+    let mut groups = tx
+        .node(site)?
         .hop(Hop::forward(rel::GROUPS), None)
         .map(|(group, _)| group);
     let there = groups.find(|group| group.fields().get(TYPE).and_then(Value::as_text) == Some(ACCOUNTS));
@@ -134,7 +131,7 @@ pub(in crate::operation) fn set(
     of: Uuid,
     wanted: &[Property],
 ) -> Result<(), SaleError> {
-    let node = found(tx, of)?;
+    let node = tx.node(of)?;
     let Some(rel) = properties_of(node.kind).filter(|_| !wanted.is_empty()) else {
         return Ok(());
     };
@@ -156,7 +153,7 @@ pub(in crate::operation) fn set(
         match there.get(key) {
             Some(property) => {
                 may(Action::Update)?;
-                let fields = found(tx, *property)?.fields().with(VALUE, Some(Value::text(&text)));
+                let fields = tx.node(*property)?.fields().with(VALUE, Some(Value::text(&text)));
                 tx.update(*property, fields)?;
             }
             None => {

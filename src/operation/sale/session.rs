@@ -94,10 +94,11 @@ pub(super) fn enter(
         expires: Some(until),
     };
     let (_, token) = token::given(tx, who, &new).map_err(Error::from)?;
-    let node = |id: Uuid| tx.graph().find(id).ok_or(Violation::NotFound { id });
-    let licenses = licenses.into_iter().map(|id| Ok(look::sold(node(id)?, |_| true, now)));
+    let licenses = licenses
+        .into_iter()
+        .map(|id| Ok(look::sold(tx.node(id)?, |_| true, now)));
     Ok(Entered {
-        user: look::user(node(profile)?, now),
+        user: look::user(tx.node(profile)?, now),
         token,
         licenses: licenses.collect::<Result<_, Violation>>()?,
     })
