@@ -4,12 +4,12 @@
 use uuid::Uuid;
 
 use crate::graph::{Node, Transaction};
-use crate::model::schema::{Hop, find_relation};
-use crate::model::{Kind, RelationType, Time, Value};
+use crate::model::schema::Hop;
+use crate::model::{Kind, Time, Value};
 
 use super::grant::{self, time};
 use super::refused::Refused;
-use super::terms::{self, Limited};
+use super::terms::{self, Credit, Limited};
 use super::{credits, ended, sale};
 
 /// `None` keeps what there is, `Some(None)` clears it: without an end a license has none. One that had ended and goes on is asked
@@ -98,31 +98,25 @@ pub fn seats(tx: &mut Transaction<'_>, license: Uuid, count: i64) -> Result<(), 
 /// that is past; one that begins later still does.
 pub fn credits(tx: &mut Transaction<'_>, license: Uuid, of: &[Uuid], amount: i64) -> Result<(), Refused> {
     let limited = terms::of_license(tx.node(license)?)?.limited;
-    let Some(field) = amount_of(limited) else {
-        return Ok(());
-    };
     let (graph, now) = (tx.graph(), tx.now());
     let live = of.iter().filter_map(|id| graph.find(*id));
     let live = live.filter(|credit| !credits::is_over(credit, now));
-    let live: Vec<Had> = live.map(|credit| Had::of(credit, limited, field)).collect();
+    let live: Vec<Had> = live.map(|credit| Had::of(credit, limited)).collect();
     as_offered(tx, license, |tx| match (live.is_empty(), of.first()) {
         (true, Some(first)) => revive(tx, *first, amount),
-        _ => give(tx, &live, field, amount - sum(&live)?),
+        _ => give(tx, &live, limited, amount - sum(&live)?),
     })
 }
 
 fn revive(tx: &mut Transaction<'_>, credit: Uuid, amount: i64) -> Result<(), Refused> {
     let node = tx.node(credit)?;
     let has_ended = time(&node, "validUntil").is_some_and(|until| until <= tx.now());
-    let field = |name: &str| node.kind.field(name);
     let mut fields = node.fields().to_fields();
-    if let Some(field) = ["seatCount", "useCount", "useTime"].into_iter().find_map(field) {
-        fields = fields.with(field, Some(Value::Int(amount)));
+    if let Some(of) = Credit::of_kind(node.kind) {
+        fields = fields.with(of.amount, Some(Value::Int(amount)));
+        fields = fields.with(of.active, Some(Value::Bool(true)));
     }
-    if let Some(field) = field("active") {
-        fields = fields.with(field, Some(Value::Bool(true)));
-    }
-    if let Some(field) = field("validUntil").filter(|_| has_ended) {
+    if let Some(field) = node.kind.field("validUntil").filter(|_| has_ended) {
         fields = fields.with(field, None);
     }
     Ok(tx.update(credit, fields)?)
@@ -160,18 +154,13 @@ struct Had {
 }
 
 impl Had {
-    fn of(credit: Node<'_>, limited: Limited, field: u8) -> Self {
+    fn of(credit: Node<'_>, limited: Limited) -> Self {
         Self {
             id: credit.id,
-            amount: credit.fields().get(field).and_then(Value::as_int),
+            amount: credit.fields().get(limited.credit().amount).and_then(Value::as_int),
             used: credits::used(&credit, limited),
         }
     }
-}
-
-fn amount_of(limited: Limited) -> Option<u8> {
-    let (kind, field) = limited.credit();
-    kind.field(field)
 }
 
 fn sum(credits: &[Had]) -> Result<i64, Refused> {
@@ -188,16 +177,11 @@ fn set_sum(
     wanted: impl FnOnce(i64) -> Option<i64>,
 ) -> Result<(), Refused> {
     let now = tx.now();
-    let (kind, _) = limited.credit();
-    let rel = find_relation(RelationType::OneToMany, Kind::License, kind);
-    let Some((rel, field)) = rel.zip(amount_of(limited)) else {
-        return Ok(());
-    };
     let node = tx.node(license)?;
     let credits: Vec<Had> = node
-        .hop(Hop::forward(rel), None)
+        .hop(Hop::forward(limited.credit().rel), None)
         .filter(|(credit, _)| credits::is_usable(credit, now))
-        .map(|(credit, _)| Had::of(credit, limited, field))
+        .map(|(credit, _)| Had::of(credit, limited))
         .collect();
     let sum = sum(&credits)?;
     let wanted = wanted(sum).ok_or(Refused::TooMuch)?;
@@ -205,11 +189,12 @@ fn set_sum(
         grant::credit(tx, license, limited, Some(wanted))?;
         return Ok(());
     }
-    give(tx, &credits, field, wanted - sum)
+    give(tx, &credits, limited, wanted - sum)
 }
 
 /// So much more, or less.
-fn give(tx: &mut Transaction<'_>, credits: &[Had], field: u8, more: i64) -> Result<(), Refused> {
+fn give(tx: &mut Transaction<'_>, credits: &[Had], limited: Limited, more: i64) -> Result<(), Refused> {
+    let field = limited.credit().amount;
     for (credit, amount) in credits.iter().zip(spread(credits, more)) {
         if credit.amount != Some(amount) {
             let fields = tx.node(credit.id)?.fields().with(field, Some(Value::Int(amount)));

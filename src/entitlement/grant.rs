@@ -4,7 +4,7 @@
 use uuid::Uuid;
 
 use crate::graph::{Kept, Node, Transaction, Violation};
-use crate::model::schema::{Hop, RelationType, known, place};
+use crate::model::schema::{Hop, place};
 use crate::model::{Entity, Fields, Kind, Rel, Time, Value, rel};
 
 use super::refused::Refused;
@@ -179,17 +179,12 @@ fn pooled(
 
 /// A credit of the kind the model limits; `None`: without limit.
 pub fn credit(tx: &mut Transaction<'_>, license: Uuid, limited: Limited, amount: Option<i64>) -> Result<Uuid, Refused> {
-    const fn of(kind: Kind, amount: &str) -> (Rel, u8, u8) {
-        let rel = known(RelationType::OneToMany, Kind::License, kind);
-        (rel, place(kind, amount), place(kind, "active"))
-    }
-    let (rel, field, active) = match limited {
-        Limited::Seats => const { of(Kind::SeatCountCredit, "seatCount") },
-        Limited::UseCount => const { of(Kind::UseCountCredit, "useCount") },
-        Limited::UseTime => const { of(Kind::UseTimeCredit, "useTime") },
-    };
-    let fields = [(field, amount.map(Value::Int)), (active, Some(Value::Bool(true)))];
-    Ok(child(tx, rel, license, fields)?)
+    let of = limited.credit();
+    let fields = [
+        (of.amount, amount.map(Value::Int)),
+        (of.active, Some(Value::Bool(true))),
+    ];
+    Ok(child(tx, of.rel, license, fields)?)
 }
 
 pub(super) fn child(

@@ -14,18 +14,16 @@ use super::refusal::{Fault, OperationError};
 use super::target::owned;
 use crate::access::{Action, Denied, Permission, Who};
 use crate::entitlement::grant::{self, Grant};
-use crate::entitlement::terms::{self, Limited};
+use crate::entitlement::terms::{self, Credit, Limited};
 use crate::entitlement::{Refused, amend, credits, homes, notes};
 use crate::error::Error;
 use crate::graph::{Graph, Kept, Node, Transaction, Violation};
-use crate::model::schema::{Hop, RelationType, find_relation, place};
+use crate::model::schema::{Hop, place};
 use crate::model::{Fields, Kind, Time, Value, rel};
 
 const KEY: u8 = place(Kind::LicenseMetadata, "key");
 const TEXT: u8 = place(Kind::LicenseMetadata, "value");
 
-/// What a credit says by which item it is of.
-const ITEM: &str = "licenseTransactionItemId";
 /// Bytes an external id may have.
 const LONGEST: usize = 200;
 /// Items of one transaction.
@@ -470,12 +468,9 @@ fn granted(
 /// The credit a grant just made is the item's: of a pool, later changes touch no other's.
 fn mark_credit(tx: &mut Transaction<'_>, license: Uuid, item: Uuid) -> Result<(), Refused> {
     let node = tx.node(license)?;
-    let (kind, _) = terms::of_license(node)?.limited.credit();
-    let rel = find_relation(RelationType::OneToMany, Kind::License, kind);
-    let Some((rel, field)) = rel.zip(kind.field(ITEM)) else {
-        return Ok(());
-    };
-    let mut credits = node.hop(Hop::forward(rel), None).map(|(credit, _)| credit);
+    let of = terms::of_license(node)?.limited.credit();
+    let Some(field) = of.item else { return Ok(()) };
+    let mut credits = node.hop(Hop::forward(of.rel), None).map(|(credit, _)| credit);
     let youngest = credits.next_back();
     let Some((id, fields)) = youngest.map(|credit| (credit.id, credit.fields().with(field, Some(Value::Uuid(item)))))
     else {
@@ -486,7 +481,7 @@ fn mark_credit(tx: &mut Transaction<'_>, license: Uuid, item: Uuid) -> Result<()
 
 /// Is it a credit of an item? Then it stays with its license: elsewhere or nowhere, PUT would give the license another one.
 pub(super) fn is_items(credit: Node<'_>) -> bool {
-    let item = credit.kind.field(ITEM);
+    let item = Credit::of_kind(credit.kind).and_then(|of| of.item);
     item.is_some_and(|item| credit.fields().get(item).is_some())
 }
 
@@ -505,14 +500,18 @@ enum Share {
 fn share(license: Node<'_>, item: &KeptItem, now: Time) -> Result<Share, Refused> {
     let terms = terms::of_license(license)?;
     let limited = terms.limited;
-    let (kind, amount) = limited.credit();
-    let rel = find_relation(RelationType::OneToMany, Kind::License, kind);
-    let (Some((rel, amount)), false) = (rel.zip(kind.field(amount)), limited == Limited::UseTime) else {
+    let Credit {
+        rel,
+        amount,
+        item: Some(field),
+        ..
+    } = *limited.credit()
+    else {
         return Ok(Share::Uncounted);
     };
     let has = |credit: Node<'_>| credit.fields().get(amount).and_then(Value::as_int);
     let credits = || license.hop(Hop::forward(rel), None).map(|(credit, _)| credit);
-    let of = |credit: &Node<'_>| credit.fields().get(kind.field(ITEM)?).and_then(Value::as_uuid);
+    let of = |credit: &Node<'_>| credit.fields().get(field).and_then(Value::as_uuid);
     let own = || credits().filter(|credit| of(credit).is_some_and(|of| item.is(of)));
     if own().next().is_some() {
         return Ok(Share::Own {
