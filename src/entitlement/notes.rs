@@ -14,8 +14,8 @@ pub const ORDER: &str = "transaction:";
 /// What another system, from which the license came, calls it.
 pub const CAME_AS: &str = "importedId";
 
-const KEY: u8 = place(Kind::LicenseMetadata, "key");
-const TEXT: u8 = place(Kind::LicenseMetadata, "value");
+pub const KEY: u8 = place(Kind::LicenseMetadata, "key");
+pub const TEXT: u8 = place(Kind::LicenseMetadata, "value");
 
 /// Does the server write this key, and go by it later? Then nobody else may: a copy of such a note makes one license pass for
 /// another.

@@ -21,7 +21,6 @@ use crate::operation::sale::{
 const ALIAS: u8 = place(Kind::License, "alias");
 const FROM: u8 = place(Kind::License, "validFrom");
 const UNTIL: u8 = place(Kind::License, "validUntil");
-const NOTED: u8 = place(Kind::LicenseMetadata, "value");
 const USER_UNTIL: u8 = place(Kind::Profile, "validUntil");
 
 /// A license.
@@ -370,7 +369,7 @@ fn say(tx: &mut Transaction<'_>, who: &Who, license: Uuid, told: &Sale) -> Resul
         let value = ("value", Value::text(text));
         let known = noted.get(key).and_then(|note| tx.graph().find(*note));
         let line = match known {
-            Some(note) if note.fields().get(NOTED) == Some(&value.1) => continue,
+            Some(note) if note.fields().get(notes::TEXT) == Some(&value.1) => continue,
             Some(note) => make::object(Kind::LicenseMetadata, note.id, &[value], &[]),
             None => {
                 let fields = [("key", Value::text(key)), value];

@@ -20,7 +20,6 @@ use crate::operation::licenses::{
     User, item_named, listed,
 };
 
-const KEY: u8 = place(Kind::LicenseMetadata, "key");
 const ALIAS: u8 = place(Kind::License, "alias");
 
 /// A license.
@@ -75,7 +74,7 @@ impl Came {
     fn all(&mut self, graph: &Graph) -> &mut HashMap<String, Vec<Uuid>> {
         self.0.get_or_insert_with(|| {
             let mut all: HashMap<String, Vec<Uuid>> = HashMap::new();
-            for note in graph.by_value(Kind::LicenseMetadata, KEY, &Value::text(CAME_AS), None) {
+            for note in graph.by_value(Kind::LicenseMetadata, notes::KEY, &Value::text(CAME_AS), None) {
                 let Some(license) = note.parent(rel::NOTES) else {
                     continue;
                 };
