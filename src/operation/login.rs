@@ -9,7 +9,7 @@ use argon2::{Argon2, PasswordVerifier};
 use uuid::Uuid;
 
 use super::refusal::Fault;
-use super::{Outcome, input};
+use super::{Outcome, passwords};
 use crate::access::{Permission, Who, token};
 use crate::error::Error;
 use crate::graph::{Graph, Node, Transaction, Violation};
@@ -44,7 +44,7 @@ pub struct Verified {
 
 /// What an unknown user's password is compared with, so that it takes as long.
 static NOBODY: LazyLock<String> = LazyLock::new(|| {
-    let hashed = input::hash_password("nobody has this password");
+    let hashed = passwords::hash_one("nobody has this password");
     hashed.map(String::from).unwrap_or_default()
 });
 

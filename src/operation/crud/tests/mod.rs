@@ -183,7 +183,7 @@ impl World {
 
     pub fn send_if(&mut self, who: &Who, short: &str, if_match: Option<IfMatch>) -> Result<Upserted, Error> {
         let mut objects = wire::objects(body(short).as_bytes(), &Limits::default()).expect("a body that can be read");
-        super::super::input::prepare(&mut objects, &Limits::default()).expect("a password that can be hashed");
+        super::super::passwords::hash(&mut objects, &Limits::default()).expect("a password that can be hashed");
         self.write(|tx| upsert(tx, who, &objects, Mode::Merge, if_match.as_ref()))
     }
 
