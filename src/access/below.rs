@@ -9,13 +9,10 @@ use std::sync::LazyLock;
 use foldhash::fast::RandomState;
 use smallvec::SmallVec;
 
-use super::policy::{
-    ACTOR_OF, ASSIGNED_LICENSE, ASSIGNED_PROFILE, CONSUMED, ENTITLEMENT_OF, MEMBERSHIP, PERSON_OF, ROLE_OF,
-    is_catalogue, is_personal,
-};
+use super::policy::{is_catalogue, is_personal};
 use crate::graph::{Graph, Node};
 use crate::model::schema::Hop;
-use crate::model::{Direction, Kind, Rel};
+use crate::model::{Direction, Kind, Rel, rel};
 
 /// Where a way down begins.
 #[derive(Clone, Copy, Debug)]
@@ -57,17 +54,17 @@ fn placed(kind: Kind) -> Vec<Chain> {
     match kind {
         Kind::Token => Vec::new(),
         Kind::Organization => begin(Root::Organization),
-        Kind::Profile => further(placed(Kind::ProfileGroup), MEMBERSHIP, Direction::Backward),
-        Kind::Person => further(placed(Kind::Profile), PERSON_OF, Direction::Backward),
+        Kind::Profile => further(placed(Kind::ProfileGroup), rel::MEMBERSHIP, Direction::Backward),
+        Kind::Person => further(placed(Kind::Profile), rel::PROFILES, Direction::Backward),
         kind if is_catalogue(kind) => begin(Root::Catalogue(kind)),
         Kind::OrganizationRole => {
-            let mut chains = children(ROLE_OF);
+            let mut chains = children(rel::ROLES);
             chains.extend(begin(Root::Templates));
             chains
         }
-        Kind::TechnicalActor => children(ACTOR_OF),
-        Kind::Entitlement => children(ENTITLEMENT_OF),
-        Kind::Assignment => children(ASSIGNED_LICENSE),
+        Kind::TechnicalActor => children(rel::ACTORS),
+        Kind::Entitlement => children(rel::ENTITLEMENTS),
+        Kind::Assignment => children(rel::BY_LICENSE),
         kind => kind.owners().flat_map(children).collect(),
     }
 }
@@ -77,10 +74,10 @@ fn owned(kind: Kind) -> Vec<Chain> {
     let children = |rel: Rel| further(owned(rel.def().from), rel, Direction::Forward);
     match kind {
         Kind::Profile => begin(Root::Own),
-        Kind::Person => further(begin(Root::Own), PERSON_OF, Direction::Backward),
+        Kind::Person => further(begin(Root::Own), rel::PROFILES, Direction::Backward),
         kind if !is_personal(kind) => Vec::new(),
-        Kind::Assignment => children(ASSIGNED_PROFILE),
-        Kind::Consumption => children(CONSUMED),
+        Kind::Assignment => children(rel::BY_PROFILE),
+        Kind::Consumption => children(rel::LEASES),
         kind => kind.owners().flat_map(children).collect(),
     }
 }

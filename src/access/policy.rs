@@ -12,27 +12,12 @@
 //! whoever reads all personal kinds can make a token for any profile in reach, and gives nothing they do not hold.
 
 use crate::graph::Node;
-use crate::model::schema::{Hop, known};
-use crate::model::{Direction, Entity, Kind, Rel, RelationType};
-
-const fn owned(from: Kind, to: Kind) -> Rel {
-    known(RelationType::OneToMany, from, to)
-}
-
-const GROUP_OF: Rel = owned(Kind::Organization, Kind::ProfileGroup);
-pub(super) const ROLE_OF: Rel = owned(Kind::Organization, Kind::OrganizationRole);
-pub(super) const ACTOR_OF: Rel = owned(Kind::Organization, Kind::TechnicalActor);
-pub(super) const ENTITLEMENT_OF: Rel = owned(Kind::Organization, Kind::Entitlement);
-pub(super) const ASSIGNED_LICENSE: Rel = owned(Kind::License, Kind::Assignment);
-pub(super) const ASSIGNED_PROFILE: Rel = owned(Kind::Profile, Kind::Assignment);
-pub(super) const ALLOCATED: Rel = owned(Kind::DirectRecord, Kind::Assignment);
-pub(super) const CONSUMED: Rel = owned(Kind::Assignment, Kind::Consumption);
-pub(super) const PERSON_OF: Rel = owned(Kind::Person, Kind::Profile);
-pub(super) const MEMBERSHIP: Rel = known(RelationType::Membership, Kind::Profile, Kind::ProfileGroup);
+use crate::model::schema::Hop;
+use crate::model::{Entity, Kind, Rel, rel};
 
 /// The relations that `Spot::ends` is asked for.
 pub fn is_walked_forward(rel: Rel) -> bool {
-    rel == MEMBERSHIP || rel == PERSON_OF
+    rel == rel::MEMBERSHIP || rel == rel::PROFILES
 }
 
 /// Where an entity hangs, seen from one organization.
@@ -117,8 +102,7 @@ impl Spot for Node<'_> {
     }
 
     fn ends(self, rel: Rel) -> impl Iterator<Item = Self> {
-        let direction = Direction::Forward;
-        self.hop(Hop { rel, direction }, None).map(|(end, _)| end)
+        self.hop(Hop::forward(rel), None).map(|(end, _)| end)
     }
 
     fn is_template(self) -> bool {
@@ -153,16 +137,16 @@ fn root<S: Spot>(spot: S) -> Root<S> {
             Kind::Profile => return Root::Profile(at),
             Kind::Person => return Root::Person(at),
             kind if is_catalogue(kind) => return Root::Catalogue,
-            Kind::OrganizationRole => match at.parent(ROLE_OF) {
+            Kind::OrganizationRole => match at.parent(rel::ROLES) {
                 Some(parent) => Some(parent),
                 None if at.is_template() => return Root::Catalogue,
                 None => None,
             },
-            Kind::TechnicalActor => at.parent(ACTOR_OF),
+            Kind::TechnicalActor => at.parent(rel::ACTORS),
             // Only an organization's: a personal one is out of every organization's reach.
-            Kind::Entitlement => at.parent(ENTITLEMENT_OF),
+            Kind::Entitlement => at.parent(rel::ENTITLEMENTS),
             // By the license: whoever owns it knows who sits on it, and the profile's own organization does not.
-            Kind::Assignment => at.parent(ASSIGNED_LICENSE),
+            Kind::Assignment => at.parent(rel::BY_LICENSE),
             kind => kind.owners().find_map(|rel| at.parent(rel)),
         };
         match up {
@@ -185,8 +169,8 @@ pub fn place<S: Spot>(spot: S, organization: S) -> Place {
 
 fn of_profile<S: Spot>(profile: S, organization: S) -> Place {
     let (mut inside, mut outside) = (false, false);
-    for group in profile.ends(MEMBERSHIP) {
-        match group.parent(GROUP_OF) {
+    for group in profile.ends(rel::MEMBERSHIP) {
+        match group.parent(rel::GROUPS) {
             Some(owner) if owner.same(organization) => inside = true,
             _ => outside = true,
         }
@@ -201,7 +185,7 @@ fn of_profile<S: Spot>(profile: S, organization: S) -> Place {
 /// A person is as far away as its nearest profile, and its own only if all its profiles are: a login opens them all.
 fn of_person<S: Spot>(person: S, organization: S) -> Place {
     let (mut any, mut all) = (false, true);
-    for profile in person.ends(PERSON_OF) {
+    for profile in person.ends(rel::PROFILES) {
         match of_profile(profile, organization) {
             Place::Own => any = true,
             Place::Shared => (any, all) = (true, false),
@@ -218,11 +202,15 @@ fn of_person<S: Spot>(person: S, organization: S) -> Place {
 /// The organization whose own something is: the one, if any, from which `place` is `Own`.
 pub fn owner<S: Spot>(spot: S) -> Option<S> {
     // It can only be the first one met; whether it is, is for `place` to say.
-    let of_profile = |profile: S| profile.ends(MEMBERSHIP).find_map(|group| group.parent(GROUP_OF));
+    let of_profile = |profile: S| {
+        profile
+            .ends(rel::MEMBERSHIP)
+            .find_map(|group| group.parent(rel::GROUPS))
+    };
     let first = match root(spot) {
         Root::Organization(owner) => return Some(owner),
         Root::Profile(profile) => of_profile(profile),
-        Root::Person(person) => person.ends(PERSON_OF).find_map(of_profile),
+        Root::Person(person) => person.ends(rel::PROFILES).find_map(of_profile),
         Root::Catalogue | Root::Nothing => None,
     };
     first.filter(|first| place(spot, *first) == Place::Own)
@@ -235,10 +223,10 @@ pub fn own(node: Node<'_>, profile: Node<'_>) -> bool {
     loop {
         let up = match at.kind {
             Kind::Profile => return at.same(profile),
-            Kind::Person => return profile.parent(PERSON_OF).is_some_and(|person| person.same(at)),
+            Kind::Person => return profile.parent(rel::PROFILES).is_some_and(|person| person.same(at)),
             kind if !is_personal(kind) => return false,
-            Kind::Assignment => at.parent(ASSIGNED_PROFILE),
-            Kind::Consumption => at.parent(CONSUMED),
+            Kind::Assignment => at.parent(rel::BY_PROFILE),
+            Kind::Consumption => at.parent(rel::LEASES),
             kind => kind.owners().find_map(|rel| at.parent(rel)),
         };
         match up {

@@ -9,7 +9,7 @@ use super::token::{self, NewToken, TokenError};
 use super::{Action, AdminToken, AuthError, Denied, Permission, Permissions, View, Who, authenticate};
 use crate::graph::{Graph, Kept, Transaction, Violation};
 use crate::model::schema::{Role, relations};
-use crate::model::{Clock, Fields, Kind, Principal, Relation, RelationType, Time, Value};
+use crate::model::{Clock, Fields, Kind, Principal, Relation, RelationType, Time, Value, rel};
 
 const NOW: Time = Time(1_700_000_000_000);
 
@@ -332,16 +332,14 @@ fn two() -> Two {
     let clock = Clock::frozen(NOW);
     let mut graph = Graph::new();
     let mut tx = Transaction::new(&mut graph, 1, NOW, &clock);
-    let group_of = crate::model::schema::known(RelationType::OneToMany, Kind::Organization, Kind::ProfileGroup);
-    let membership = crate::model::schema::known(RelationType::Membership, Kind::Profile, Kind::ProfileGroup);
     let mut side = || {
         let [organization, group, profile] = [Kind::Organization, Kind::ProfileGroup, Kind::Profile].map(|kind| {
             let id = tx.new_id();
             tx.create(id, kind, Fields::default(), Kept::default()).unwrap();
             id
         });
-        tx.relate(group_of, organization, group, Fields::default()).unwrap();
-        tx.relate(membership, profile, group, Fields::default()).unwrap();
+        tx.relate(rel::GROUPS, organization, group, Fields::default()).unwrap();
+        tx.relate(rel::MEMBERSHIP, profile, group, Fields::default()).unwrap();
         (organization, profile)
     };
     let ((a, p), (b, q)) = (side(), side());

@@ -8,7 +8,7 @@ use super::policy::{self, Place};
 use super::{Action, Denied, Permission, Who};
 use crate::graph::{Graph, Node};
 use crate::model::schema::Hop;
-use crate::model::{Kind, Rel};
+use crate::model::{Kind, Rel, rel};
 use crate::mutant::mutant;
 
 pub struct View<'g> {
@@ -116,7 +116,7 @@ impl<'g> View<'g> {
     /// It may go with all that goes with it. A bound token takes nothing along that is not its own: a profile has licenses of
     /// its own, and seats on those of other organizations. What a direct record allocates is taken back with it.
     pub fn owns_cascade(&self, node: Node<'g>) -> Result<(), Denied> {
-        let taken_back = || node.hop(Hop::forward(policy::ALLOCATED), None).map(|(going, _)| going);
+        let taken_back = || node.hop(Hop::forward(rel::ALLOCATED), None).map(|(going, _)| going);
         let all_own = || {
             let mut going = self.graph.cascade(node.id).chain(taken_back());
             going.all(|going| self.owns(going).is_ok())

@@ -528,8 +528,7 @@ mod tests {
     use crate::engine;
     use crate::graph::Kept;
     use crate::limits::Limits;
-    use crate::model::RelationType;
-    use crate::model::schema::known;
+    use crate::model::rel;
     use crate::storage::Memory;
 
     /// A month after its end a token goes, and one that has no end stays.
@@ -596,8 +595,7 @@ mod tests {
             };
             made(Kind::Organization, "name")?;
             let (offer, item) = (made(Kind::ProductPackage, "title")?, made(Kind::LicensedItem, "name")?);
-            let items = known(RelationType::ManyToMany, Kind::ProductPackage, Kind::LicensedItem);
-            tx.relate(items, offer, item, crate::model::Fields::default())?;
+            tx.relate(rel::ITEMS, offer, item, crate::model::Fields::default())?;
             for user in ["ann", "bob", "cid"] {
                 let spec = || sale::Spec {
                     offer: "it".to_owned(),

@@ -17,8 +17,8 @@ use crate::entitlement::consume::{self, Outcome};
 use crate::entitlement::decision::Wanted;
 use crate::entitlement::tests::{changes, id};
 use crate::graph::Graph;
-use crate::model::schema::{known, place};
-use crate::model::{Commit, Kind, RelationType, Value};
+use crate::model::schema::place;
+use crate::model::{Commit, Kind, Value, rel};
 use crate::storage::{Head, Memory};
 
 /// Of the license that is raced for, in a world where three ask.
@@ -204,12 +204,11 @@ fn leases(graph: &Graph) -> Vec<(Uuid, Value)> {
 
 /// Whoever has a lease that has not ended; counted one by one, beside the counters that decide.
 fn holders(graph: &Graph, now: Time) -> usize {
-    let leases = known(RelationType::OneToMany, Kind::Assignment, Kind::Consumption);
     let until = place(Kind::Consumption, "grantedUntil");
     let live = graph
         .of_kind(Kind::Consumption, None)
         .filter(|lease| lease.fields().get(until).and_then(Value::as_time) > Some(now));
-    let assignments = live.filter_map(|lease| lease.parent(leases));
+    let assignments = live.filter_map(|lease| lease.parent(rel::LEASES));
     assignments
         .map(|assignment| assignment.id)
         .collect::<BTreeSet<_>>()

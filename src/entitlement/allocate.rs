@@ -12,20 +12,16 @@ use foldhash::fast::RandomState;
 use uuid::Uuid;
 
 use crate::graph::{Kept, Node, Transaction, Violation};
-use crate::model::schema::{Hop, known, place};
-use crate::model::{Entity, Fields, Kind, Rel, RelationType, Serial, Time, Value};
+use crate::model::schema::{Hop, place};
+use crate::model::{Fields, Kind, Serial, Time, Value, rel};
 
 use super::reason::Reason;
 use super::refused::Refused;
 use super::reserve::Had;
-use super::ruled::{self, ALLOCATED, ENTITLEMENTS, RECORDS, RECORDS_OF, RULES, RULES_FOR};
+use super::ruled;
 use super::select::{self, Budget, Path, Rank};
 use super::{decision, ended, paths, reserve, seated, seats};
 
-const OF_ITEM: Rel = known(RelationType::OneToMany, Kind::LicensedItem, Kind::License);
-const BY_LICENSE: Rel = known(RelationType::OneToMany, Kind::License, Kind::Assignment);
-const BY_PROFILE: Rel = known(RelationType::OneToMany, Kind::Profile, Kind::Assignment);
-const ACTIVE: u8 = place(Kind::License, "active");
 const EXTERNAL: u8 = place(Kind::DirectRecord, "external");
 const RULE_EXTERNAL: u8 = place(Kind::AllocationRule, "external");
 const QUOTA: u8 = place(Kind::AllocationRule, "quota");
@@ -46,10 +42,6 @@ impl From<Violation> for OfItem {
 
 fn of(item: Uuid) -> impl FnOnce(Refused) -> OfItem {
     move |why| OfItem { item: Some(item), why }
-}
-
-fn found<'t>(tx: &'t Transaction<'_>, id: Uuid) -> Result<Node<'t>, Violation> {
-    tx.graph().find(id).ok_or(Violation::NotFound { id })
 }
 
 /// Why users have not what they shall have.
@@ -93,12 +85,12 @@ pub fn direct(
     let mut wanted = Vec::new();
     for profile in profiles {
         let record = record(tx, organization, *profile)?;
-        let node = found(tx, record)?;
-        take(visits, 1 + node.hop_count(Hop::forward(ALLOCATED)))?;
+        let node = tx.node(record)?;
+        take(visits, 1 + node.hop_count(Hop::forward(rel::ALLOCATED)))?;
         let fields = node.fields().with(EXTERNAL, Some(Value::Bool(external)));
         tx.update(record, fields)?;
         let mut missing = all.clone();
-        for (assignment, item, stands) in allocated(found(tx, record)?, tx.now()) {
+        for (assignment, item, stands) in allocated(tx.node(record)?, tx.now()) {
             if !(stands && missing.remove(&item)) {
                 take_back(tx, assignment).map_err(of(item))?;
             }
@@ -109,7 +101,7 @@ pub fn direct(
     }
     let mut offers: HashMap<Uuid, Offer, RandomState> = HashMap::default();
     for (record, profile, missing) in wanted {
-        let has = held(found(tx, profile)?, &missing, visits)?;
+        let has = held(tx.node(profile)?, &missing, visits)?;
         for item in items.iter().filter(|item| missing.contains(*item)) {
             let offer = match offers.entry(*item) {
                 Entry::Occupied(known) => known.into_mut(),
@@ -132,12 +124,12 @@ fn held(
     items: &HashSet<Uuid, RandomState>,
     visits: &mut u64,
 ) -> Result<HashMap<Uuid, HashSet<Uuid, RandomState>, RandomState>, Undone> {
-    let by_profile = Hop::forward(BY_PROFILE);
+    let by_profile = Hop::forward(rel::BY_PROFILE);
     take(visits, 1 + profile.hop_count(by_profile))?;
     let mut held: HashMap<Uuid, HashSet<Uuid, RandomState>, RandomState> = HashMap::default();
     for (assignment, _) in profile.hop(by_profile, None) {
-        let license = assignment.parent(BY_LICENSE);
-        if let Some((license, item)) = license.and_then(|license| Some((license, license.parent(OF_ITEM)?)))
+        let license = assignment.parent(rel::BY_LICENSE);
+        if let Some((license, item)) = license.and_then(|license| Some((license, license.parent(rel::OF_ITEM)?)))
             && items.contains(&item.id)
         {
             held.entry(item.id).or_default().insert(license.id);
@@ -148,21 +140,21 @@ fn held(
 
 /// The record of a user, made if there is none: from then on rules give the user nothing.
 pub fn record(tx: &mut Transaction<'_>, organization: Uuid, profile: Uuid) -> Result<Uuid, Violation> {
-    if let Some(record) = ruled::record(found(tx, organization)?, found(tx, profile)?) {
+    if let Some(record) = ruled::record(tx.node(organization)?, tx.node(profile)?) {
         return Ok(record.id);
     }
     let id = tx.new_id();
     let fields: Fields = [(EXTERNAL, Value::Bool(false))].into_iter().collect();
     tx.create(id, Kind::DirectRecord, fields, Kept::default())?;
-    tx.relate(RECORDS, organization, id, Fields::default())?;
-    tx.relate(RECORDS_OF, profile, id, Fields::default())?;
+    tx.relate(rel::RECORDS, organization, id, Fields::default())?;
+    tx.relate(rel::RECORDS_OF, profile, id, Fields::default())?;
     Ok(id)
 }
 
 /// Takes back all that was allocated directly, and the record with it: rules count again.
 pub fn forget(tx: &mut Transaction<'_>, organization: Uuid, profile: Uuid) -> Result<(), OfItem> {
     // An import may have brought two.
-    while let Some(record) = ruled::record(found(tx, organization)?, found(tx, profile)?) {
+    while let Some(record) = ruled::record(tx.node(organization)?, tx.node(profile)?) {
         let record = record.id;
         remove_record(tx, record)?;
     }
@@ -171,7 +163,7 @@ pub fn forget(tx: &mut Transaction<'_>, organization: Uuid, profile: Uuid) -> Re
 
 /// Whoever removes a record takes back what it allocates.
 pub fn remove_record(tx: &mut Transaction<'_>, record: Uuid) -> Result<(), OfItem> {
-    for (assignment, item, _) in allocated(found(tx, record)?, tx.now()) {
+    for (assignment, item, _) in allocated(tx.node(record)?, tx.now()) {
         take_back(tx, assignment).map_err(of(item))?;
     }
     Ok(tx.remove(record)?)
@@ -179,7 +171,7 @@ pub fn remove_record(tx: &mut Transaction<'_>, record: Uuid) -> Result<(), OfIte
 
 /// Would the license models let a record go?
 pub fn may_take_back(record: Node<'_>, now: Time) -> Result<(), Refused> {
-    let mut all = record.hop(Hop::forward(ALLOCATED), None);
+    let mut all = record.hop(Hop::forward(rel::ALLOCATED), None);
     all.try_for_each(|(assignment, _)| may_end(assignment, now))
 }
 
@@ -189,25 +181,21 @@ fn may_end(assignment: Node<'_>, now: Time) -> Result<(), Refused> {
     if seated::stays(assignment) {
         return Ok(());
     }
-    let held = reserve::reserved(assignment, now).filter(|license| seated::is_usable(*license, now));
+    let held = reserve::reserved(assignment, now).filter(|license| decision::is_usable(license, now));
     held.map_or(Ok(()), reserve::may_release)
 }
 
 /// What a record allocates: the assignment, the item, and whether it still opens a license that can be used.
 pub fn allocated(record: Node<'_>, now: Time) -> Vec<(Uuid, Uuid, bool)> {
     let mut all = Vec::new();
-    for (assignment, _) in record.hop(Hop::forward(ALLOCATED), None) {
-        let license = assignment.parent(BY_LICENSE);
-        if let Some((license, item)) = license.and_then(|license| Some((license, license.parent(OF_ITEM)?))) {
+    for (assignment, _) in record.hop(Hop::forward(rel::ALLOCATED), None) {
+        let license = assignment.parent(rel::BY_LICENSE);
+        if let Some((license, item)) = license.and_then(|license| Some((license, license.parent(rel::OF_ITEM)?))) {
             let is_open = select::granting_one(assignment, now) && select::is_reserved(&assignment, now);
-            all.push((assignment.id, item.id, is_open && is_usable(&license, now)));
+            all.push((assignment.id, item.id, is_open && decision::is_usable(&license, now)));
         }
     }
     all
-}
-
-pub(super) fn is_usable(license: &Entity, now: Time) -> bool {
-    decision::validity(license, now).is_none() && license.fields().get(ACTIVE) == Some(&Value::Bool(true))
 }
 
 /// To whom an item is allocated, and of which of its licenses that user has something already.
@@ -245,11 +233,13 @@ struct Offer {
 
 impl Offer {
     fn of(tx: &Transaction<'_>, organization: Uuid, item: Uuid, visits: &mut u64) -> Result<Self, Undone> {
-        let (owner, node) = (found(tx, organization)?, found(tx, item)?);
+        let (owner, node) = (tx.node(organization)?, tx.node(item)?);
         let mut budget = Budget::new(None);
         let owned = select::owned(owner, node, &mut budget).map_err(|_| of(item)(Refused::TooManyLicenses))?;
         take(visits, 1 + budget.spent())?;
-        let usable = owned.into_iter().filter(|license| is_usable(license, tx.now()));
+        let usable = owned
+            .into_iter()
+            .filter(|license| decision::is_usable(license, tx.now()));
         let usable: BTreeMap<Rank, Uuid> = usable.map(|license| (place_of(license, node), license.id)).collect();
         Ok(Self {
             item,
@@ -269,9 +259,9 @@ impl Offer {
                 return Ok(allot(tx, user, license)?);
             }
             from = Bound::Excluded(*rank);
-            let license = found(tx, one.license)?;
+            let license = tx.node(one.license)?;
             take(visits, looks(license))?;
-            match reserve::would_fit(license, Had::of(found(tx, one.assignment)?, now), now) {
+            match reserve::would_fit(license, Had::of(tx.node(one.assignment)?, now), now) {
                 Ok(()) => return Ok(take_over(tx, user, one.assignment)?),
                 Err(no) => drop(refused.get_or_insert((*rank, no))),
             }
@@ -283,7 +273,7 @@ impl Offer {
         let first = self.usable.iter().find(|(_, license)| !user.has(**license));
         let why = match (refused, first) {
             (Some((rank, no)), first) if first.is_none_or(|(other, _)| rank < *other) => no,
-            (_, Some((_, license))) => match reserve::would_fit(found(tx, *license)?, Had::default(), now) {
+            (_, Some((_, license))) => match reserve::would_fit(tx.node(*license)?, Had::default(), now) {
                 Ok(()) => Refused::NoSeatsAvailable(*license),
                 Err(no) => no,
             },
@@ -298,10 +288,10 @@ impl Offer {
 
     /// Those the user has something of, by their rank for that user.
     fn own(&self, tx: &Transaction<'_>, user: &User<'_>) -> Result<BTreeMap<Rank, Own>, Violation> {
-        let (now, item, profile) = (tx.now(), found(tx, self.item)?, found(tx, user.profile)?);
+        let (now, item, profile) = (tx.now(), tx.node(self.item)?, tx.node(user.profile)?);
         let mut own = BTreeMap::new();
         for id in user.has.into_iter().flatten() {
-            let license = found(tx, *id)?;
+            let license = tx.node(*id)?;
             if !self.usable.contains_key(&place_of(license, item)) {
                 continue;
             }
@@ -332,7 +322,7 @@ impl Offer {
         let mut full = Vec::new();
         let mut free = None;
         for (rank, license) in self.open.range(range).filter(|(_, license)| !user.has(**license)) {
-            let node = found(tx, *license)?;
+            let node = tx.node(*license)?;
             take(visits, looks(node))?;
             if reserve::would_fit(node, Had::default(), tx.now()).is_ok() {
                 free = Some(*license);
@@ -354,7 +344,7 @@ fn place_of(license: Node<'_>, item: Node<'_>) -> Rank {
 
 /// What asking a license for its seats goes through.
 fn looks(license: Node<'_>) -> usize {
-    1 + license.hop_count(Hop::forward(seats::CREDITS))
+    1 + license.hop_count(Hop::forward(rel::SEAT_CREDITS))
 }
 
 fn as_reserved(before: Fields) -> Fields {
@@ -368,9 +358,9 @@ fn as_reserved(before: Fields) -> Fields {
 fn allot(tx: &mut Transaction<'_>, user: &User<'_>, license: Uuid) -> Result<(), Violation> {
     let id = tx.new_id();
     tx.create(id, Kind::Assignment, as_reserved(Fields::default()), Kept::default())?;
-    tx.relate(BY_LICENSE, license, id, Fields::default())?;
-    tx.relate(BY_PROFILE, user.profile, id, Fields::default())?;
-    tx.relate(ALLOCATED, user.record, id, Fields::default())
+    tx.relate(rel::BY_LICENSE, license, id, Fields::default())?;
+    tx.relate(rel::BY_PROFILE, user.profile, id, Fields::default())?;
+    tx.relate(rel::ALLOCATED, user.record, id, Fields::default())
 }
 
 /// What there is of the license and the user becomes the record's, and is a rule's no longer: what a rule counts ends when it is
@@ -378,12 +368,12 @@ fn allot(tx: &mut Transaction<'_>, user: &User<'_>, license: Uuid) -> Result<(),
 fn take_over(tx: &mut Transaction<'_>, user: &User<'_>, id: Uuid) -> Result<(), Violation> {
     ended::forget(tx, id)?;
     ruled::leave(tx, id)?;
-    let node = found(tx, id)?;
+    let node = tx.node(id)?;
     let mut fields = as_reserved(node.fields().to_fields());
     if !seated::stays(node) {
         fields = fields.with(ruled::UNTIL, None);
     }
-    let other = node.parent(ALLOCATED).map(|other| other.id);
+    let other = node.parent(rel::ALLOCATED).map(|other| other.id);
     tx.update(id, fields)?;
     // Of another organization it can only be while the license was that one's.
     if other.is_some_and(|other| other != user.record) {
@@ -391,16 +381,16 @@ fn take_over(tx: &mut Transaction<'_>, user: &User<'_>, id: Uuid) -> Result<(), 
     }
     match other == Some(user.record) {
         true => Ok(()),
-        false => tx.relate(ALLOCATED, user.record, id, Fields::default()),
+        false => tx.relate(rel::ALLOCATED, user.record, id, Fields::default()),
     }
 }
 
 /// A direct allocation ends; what was assigned by itself, or sold, goes on as that.
 fn take_back(tx: &mut Transaction<'_>, assignment: Uuid) -> Result<(), Refused> {
-    let node = found(tx, assignment)?;
+    let node = tx.node(assignment)?;
     may_end(node, tx.now())?;
-    if let Some(record) = node.parent(ALLOCATED).map(|record| record.id) {
-        tx.unrelate(ALLOCATED, record, assignment)?;
+    if let Some(record) = node.parent(rel::ALLOCATED).map(|record| record.id) {
+        tx.unrelate(rel::ALLOCATED, record, assignment)?;
     }
     Ok(ruled::give_back(tx, assignment)?)
 }
@@ -422,9 +412,9 @@ pub fn rules(tx: &mut Transaction<'_>, organization: Uuid, group: Uuid, wanted: 
     let mut gone = Vec::new();
     let stay: HashSet<Uuid, RandomState> = wanted.iter().map(|ruling| ruling.item).collect();
     let mut external = false;
-    for (rule, _) in found(tx, group)?.hop(Hop::forward(RULES), None) {
+    for (rule, _) in tx.node(group)?.hop(Hop::forward(rel::RULES), None) {
         external |= rule.fields().get(RULE_EXTERNAL) == Some(&Value::Bool(true));
-        let item = rule.parent(RULES_FOR).map(|item| item.id);
+        let item = rule.parent(rel::RULES_FOR).map(|item| item.id);
         match item.filter(|item| stay.contains(item) && !there.contains_key(item)) {
             Some(item) => drop(there.insert(item, rule.id)),
             None => gone.push(rule.id),
@@ -437,19 +427,19 @@ pub fn rules(tx: &mut Transaction<'_>, organization: Uuid, group: Uuid, wanted: 
         let id = match there.get(&ruling.item) {
             Some(rule) => *rule,
             None => {
-                let (owner, item) = (found(tx, organization)?, found(tx, ruling.item)?);
-                if !ruled::licenses(owner, item).any(|license| is_usable(&license, now)) {
+                let (owner, item) = (tx.node(organization)?, tx.node(ruling.item)?);
+                if !ruled::licenses(owner, item).any(|license| decision::is_usable(&license, now)) {
                     return Err(of(ruling.item)(Refused::NothingToAllocate(ruling.item)));
                 }
                 let id = tx.new_id();
                 let fields: Fields = [(RULE_EXTERNAL, Value::Bool(external))].into_iter().collect();
                 tx.create(id, Kind::AllocationRule, fields, Kept::default())?;
-                tx.relate(RULES, group, id, Fields::default())?;
-                tx.relate(RULES_FOR, ruling.item, id, Fields::default())?;
+                tx.relate(rel::RULES, group, id, Fields::default())?;
+                tx.relate(rel::RULES_FOR, ruling.item, id, Fields::default())?;
                 id
             }
         };
-        let rule = found(tx, id)?;
+        let rule = tx.node(id)?;
         let mut fields = rule.fields().to_fields();
         if let Some(external) = ruling.external {
             fields = fields.with(RULE_EXTERNAL, Some(Value::Bool(external)));
@@ -468,17 +458,19 @@ pub fn rules(tx: &mut Transaction<'_>, organization: Uuid, group: Uuid, wanted: 
 }
 
 fn end(tx: &mut Transaction<'_>, rule: Uuid) -> Result<(), Violation> {
-    let in_doubt = paths::of_rule(found(tx, rule)?);
+    let in_doubt = paths::of_rule(tx.node(rule)?);
     tx.remove(rule)?;
     paths::free_lost(tx, &in_doubt)
 }
 
 /// What one member leases by the rules of a group is given back; the next use leases again.
 pub fn release(tx: &mut Transaction<'_>, group: Uuid, profile: Uuid) -> Result<(), OfItem> {
-    for assignment in ruled::of_member(found(tx, group)?, found(tx, profile)?) {
-        let node = found(tx, assignment)?;
-        let item = node.parent(BY_LICENSE).and_then(|license| license.parent(OF_ITEM));
-        if node.parent(ALLOCATED).is_none() {
+    for assignment in ruled::of_member(tx.node(group)?, tx.node(profile)?) {
+        let node = tx.node(assignment)?;
+        let item = node
+            .parent(rel::BY_LICENSE)
+            .and_then(|license| license.parent(rel::OF_ITEM));
+        if node.parent(rel::ALLOCATED).is_none() {
             may_end(node, tx.now()).map_err(|why| OfItem {
                 item: item.map(|item| item.id),
                 why,
@@ -518,7 +510,7 @@ pub fn pool(organization: Node<'_>, item: Node<'_>, now: Time, visits: &mut u64)
     let mut pool = empty(item);
     for license in ruled::licenses(organization, item) {
         *visits = visits.checked_sub(1)?;
-        if is_usable(&license, now) {
+        if decision::is_usable(&license, now) {
             pool.add(license, now);
         }
     }
@@ -538,13 +530,13 @@ pub fn pools(organization: Node<'_>, now: Time, visits: u64) -> Option<Vec<Pool>
     let mut pools: BTreeMap<Serial, Pool> = BTreeMap::new();
     let mut visited = 0;
     for entitlement in ruled::giving(organization) {
-        for (license, _) in entitlement.hop(Hop::forward(select::LICENSES), None) {
+        for (license, _) in entitlement.hop(Hop::forward(rel::LICENSES), None) {
             visited += 1;
             if visited > visits {
                 return None;
             }
-            let is_meant = is_usable(&license, now) && select::is_stock(license);
-            if let Some(item) = license.parent(OF_ITEM).filter(|_| is_meant) {
+            let is_meant = decision::is_usable(&license, now) && select::is_stock(license);
+            if let Some(item) = license.parent(rel::OF_ITEM).filter(|_| is_meant) {
                 pools
                     .entry(item.serial)
                     .or_insert_with(|| empty(item))
@@ -557,8 +549,8 @@ pub fn pools(organization: Node<'_>, now: Time, visits: u64) -> Option<Vec<Pool>
 
 /// Has it any license, valid or not?
 pub fn has_licenses(organization: Node<'_>) -> bool {
-    let mut entitlements = organization.hop(Hop::forward(ENTITLEMENTS), None);
-    entitlements.any(|(entitlement, _)| entitlement.hop_count(Hop::forward(select::LICENSES)) > 0)
+    let mut entitlements = organization.hop(Hop::forward(rel::ENTITLEMENTS), None);
+    entitlements.any(|(entitlement, _)| entitlement.hop_count(Hop::forward(rel::LICENSES)) > 0)
 }
 
 /// Has it a license, valid now, that opens the item?
@@ -566,5 +558,5 @@ pub fn has_licenses(organization: Node<'_>) -> bool {
 /// # Errors
 /// It has more licenses than one decision looks at.
 pub fn owns(organization: Node<'_>, item: Node<'_>, now: Time) -> Result<bool, Reason> {
-    select::owns(organization, item, |license| is_usable(&license, now))
+    select::owns(organization, item, |license| decision::is_usable(&license, now))
 }

@@ -3,18 +3,14 @@
 
 use uuid::Uuid;
 
-use crate::graph::{Node, Transaction, Violation};
-use crate::model::schema::{Hop, find_relation};
-use crate::model::{Kind, RelationType, Time, Value};
+use crate::graph::{Node, Transaction};
+use crate::model::schema::Hop;
+use crate::model::{Kind, Time, Value};
 
 use super::grant::{self, time};
 use super::refused::Refused;
-use super::terms::{self, Limited};
+use super::terms::{self, Credit, Limited};
 use super::{credits, ended, sale};
-
-fn found<'t>(tx: &'t Transaction<'_>, license: Uuid) -> Result<Node<'t>, Refused> {
-    Ok(tx.graph().find(license).ok_or(Violation::NotFound { id: license })?)
-}
 
 /// `None` keeps what there is, `Some(None)` clears it: without an end a license has none. One that had ended and goes on is asked
 /// about as if it were sold now.
@@ -24,7 +20,7 @@ pub fn validity(
     from: Option<Option<Time>>,
     until: Option<Option<Time>>,
 ) -> Result<(), Refused> {
-    let node = found(tx, license)?;
+    let node = tx.node(license)?;
     let had_ended = ended::has_ended(&node, tx.now());
     times(tx, license, from, until)?;
     match had_ended {
@@ -40,7 +36,7 @@ pub(super) fn times(
     from: Option<Option<Time>>,
     until: Option<Option<Time>>,
 ) -> Result<(), Refused> {
-    let node = found(tx, license)?;
+    let node = tx.node(license)?;
     let terms = terms::of_license(node)?;
     // A license without a start is not valid: cleared, it starts now.
     let from = match from {
@@ -67,9 +63,9 @@ pub fn as_offered(
     license: Uuid,
     change: impl FnOnce(&mut Transaction<'_>) -> Result<(), Refused>,
 ) -> Result<(), Refused> {
-    let had = sale::of_offer(found(tx, license)?, tx.now());
+    let had = sale::of_offer(tx.node(license)?, tx.now());
     change(tx)?;
-    let node = found(tx, license)?;
+    let node = tx.node(license)?;
     match sale::of_offer(node, tx.now()) > had {
         true => sale::may_have(node, tx.now()),
         false => Ok(()),
@@ -78,7 +74,7 @@ pub fn as_offered(
 
 /// The sum of the credits valid now becomes `count`, through the credit made by the grant, which is the oldest.
 pub fn quota(tx: &mut Transaction<'_>, license: Uuid, count: i64) -> Result<(), Refused> {
-    let limited = terms::of_license(found(tx, license)?)?.limited;
+    let limited = terms::of_license(tx.node(license)?)?.limited;
     if limited == Limited::UseTime {
         return Err(Refused::QuotaOfUseTime(license));
     }
@@ -90,7 +86,7 @@ pub fn quota(tx: &mut Transaction<'_>, license: Uuid, count: i64) -> Result<(), 
 
 /// The same of seats, of which a license may also have none.
 pub fn seats(tx: &mut Transaction<'_>, license: Uuid, count: i64) -> Result<(), Refused> {
-    if terms::of_license(found(tx, license)?)?.limited != Limited::Seats {
+    if terms::of_license(tx.node(license)?)?.limited != Limited::Seats {
         return Err(Refused::NotBySeats(license));
     }
     as_offered(tx, license, |tx| {
@@ -101,32 +97,26 @@ pub fn seats(tx: &mut Transaction<'_>, license: Uuid, count: i64) -> Result<(), 
 /// These credits of a license give so much together. If none of them gives anything, the first one is active again, and has no end
 /// that is past; one that begins later still does.
 pub fn credits(tx: &mut Transaction<'_>, license: Uuid, of: &[Uuid], amount: i64) -> Result<(), Refused> {
-    let limited = terms::of_license(found(tx, license)?)?.limited;
-    let Some(field) = amount_of(limited) else {
-        return Ok(());
-    };
+    let limited = terms::of_license(tx.node(license)?)?.limited;
     let (graph, now) = (tx.graph(), tx.now());
     let live = of.iter().filter_map(|id| graph.find(*id));
     let live = live.filter(|credit| !credits::is_over(credit, now));
-    let live: Vec<Had> = live.map(|credit| Had::of(credit, limited, field)).collect();
+    let live: Vec<Had> = live.map(|credit| Had::of(credit, limited)).collect();
     as_offered(tx, license, |tx| match (live.is_empty(), of.first()) {
         (true, Some(first)) => revive(tx, *first, amount),
-        _ => give(tx, &live, field, amount - sum(&live)?),
+        _ => give(tx, &live, limited, amount - sum(&live)?),
     })
 }
 
 fn revive(tx: &mut Transaction<'_>, credit: Uuid, amount: i64) -> Result<(), Refused> {
-    let node = found(tx, credit)?;
+    let node = tx.node(credit)?;
     let has_ended = time(&node, "validUntil").is_some_and(|until| until <= tx.now());
-    let field = |name: &str| node.kind.field(name);
     let mut fields = node.fields().to_fields();
-    if let Some(field) = ["seatCount", "useCount", "useTime"].into_iter().find_map(field) {
-        fields = fields.with(field, Some(Value::Int(amount)));
+    if let Some(of) = Credit::of_kind(node.kind) {
+        fields = fields.with(of.amount, Some(Value::Int(amount)));
+        fields = fields.with(of.active, Some(Value::Bool(true)));
     }
-    if let Some(field) = field("active") {
-        fields = fields.with(field, Some(Value::Bool(true)));
-    }
-    if let Some(field) = field("validUntil").filter(|_| has_ended) {
+    if let Some(field) = node.kind.field("validUntil").filter(|_| has_ended) {
         fields = fields.with(field, None);
     }
     Ok(tx.update(credit, fields)?)
@@ -143,7 +133,7 @@ pub enum Increment {
 
 /// Milliseconds of use.
 pub fn use_time(tx: &mut Transaction<'_>, license: Uuid, ms: i64, increment: Increment) -> Result<(), Refused> {
-    if terms::of_license(found(tx, license)?)?.limited != Limited::UseTime {
+    if terms::of_license(tx.node(license)?)?.limited != Limited::UseTime {
         return Err(Refused::UseTimeOfQuota(license));
     }
     if ms < 1 {
@@ -164,18 +154,13 @@ struct Had {
 }
 
 impl Had {
-    fn of(credit: Node<'_>, limited: Limited, field: u8) -> Self {
+    fn of(credit: Node<'_>, limited: Limited) -> Self {
         Self {
             id: credit.id,
-            amount: credit.fields().get(field).and_then(Value::as_int),
+            amount: credit.fields().get(limited.credit().amount).and_then(Value::as_int),
             used: credits::used(&credit, limited),
         }
     }
-}
-
-fn amount_of(limited: Limited) -> Option<u8> {
-    let (kind, field) = limited.credit();
-    kind.field(field)
 }
 
 fn sum(credits: &[Had]) -> Result<i64, Refused> {
@@ -192,16 +177,11 @@ fn set_sum(
     wanted: impl FnOnce(i64) -> Option<i64>,
 ) -> Result<(), Refused> {
     let now = tx.now();
-    let (kind, _) = limited.credit();
-    let rel = find_relation(RelationType::OneToMany, Kind::License, kind);
-    let Some((rel, field)) = rel.zip(amount_of(limited)) else {
-        return Ok(());
-    };
-    let node = found(tx, license)?;
+    let node = tx.node(license)?;
     let credits: Vec<Had> = node
-        .hop(Hop::forward(rel), None)
+        .hop(Hop::forward(limited.credit().rel), None)
         .filter(|(credit, _)| credits::is_usable(credit, now))
-        .map(|(credit, _)| Had::of(credit, limited, field))
+        .map(|(credit, _)| Had::of(credit, limited))
         .collect();
     let sum = sum(&credits)?;
     let wanted = wanted(sum).ok_or(Refused::TooMuch)?;
@@ -209,14 +189,15 @@ fn set_sum(
         grant::credit(tx, license, limited, Some(wanted))?;
         return Ok(());
     }
-    give(tx, &credits, field, wanted - sum)
+    give(tx, &credits, limited, wanted - sum)
 }
 
 /// So much more, or less.
-fn give(tx: &mut Transaction<'_>, credits: &[Had], field: u8, more: i64) -> Result<(), Refused> {
+fn give(tx: &mut Transaction<'_>, credits: &[Had], limited: Limited, more: i64) -> Result<(), Refused> {
+    let field = limited.credit().amount;
     for (credit, amount) in credits.iter().zip(spread(credits, more)) {
         if credit.amount != Some(amount) {
-            let fields = found(tx, credit.id)?.fields().with(field, Some(Value::Int(amount)));
+            let fields = tx.node(credit.id)?.fields().with(field, Some(Value::Int(amount)));
             tx.update(credit.id, fields)?;
         }
     }

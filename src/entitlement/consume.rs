@@ -7,8 +7,8 @@ use smallvec::SmallVec;
 use uuid::Uuid;
 
 use crate::graph::{Graph, Kept, Transaction, Violation};
-use crate::model::schema::{known, place};
-use crate::model::{Fields, Kind, Rel, RelationType, Time, Value};
+use crate::model::schema::place;
+use crate::model::{Fields, Kind, Time, Value, rel};
 
 use super::credits;
 use super::decision::{self, Decision, Granted, Refusal, Wanted};
@@ -20,10 +20,6 @@ use super::refused::Refused;
 use super::ruled;
 use super::select;
 use super::terms::Limited;
-
-const LEASES: Rel = known(RelationType::OneToMany, Kind::Assignment, Kind::Consumption);
-const BY_LICENSE: Rel = known(RelationType::OneToMany, Kind::License, Kind::Assignment);
-const BY_PROFILE: Rel = known(RelationType::OneToMany, Kind::Profile, Kind::Assignment);
 
 mod field {
     use crate::model::Kind;
@@ -109,12 +105,12 @@ pub(super) fn renews_its_own(graph: &Graph, granted: &Granted) -> bool {
 pub fn consume_into(tx: &mut Transaction<'_>, consumption: Uuid) -> Result<Lease, Refused> {
     let graph = tx.graph();
     let refused = |reason| Refused::NotGranted(reason);
-    let assignment = graph.find(consumption).and_then(|node| node.parent(LEASES));
-    let ends = assignment.and_then(|node| node.parent(BY_LICENSE).zip(node.parent(BY_PROFILE)));
+    let assignment = graph.find(consumption).and_then(|node| node.parent(rel::LEASES));
+    let ends = assignment.and_then(|node| node.parent(rel::BY_LICENSE).zip(node.parent(rel::BY_PROFILE)));
     let Some((license, profile)) = ends else {
         return Err(refused(Reason::NotAuthorized));
     };
-    let item = license.parent(known(RelationType::OneToMany, Kind::LicensedItem, Kind::License));
+    let item = license.parent(rel::OF_ITEM);
     let name = item.and_then(|item| item.fields().get(place(Kind::LicensedItem, "name")).cloned());
     let (license, profile) = (license.id, profile.id);
     let wanted = Wanted {
@@ -165,7 +161,7 @@ fn write(
                 None => {
                     let consumption = tx.new_id();
                     tx.create(consumption, Kind::Consumption, fields, Kept::default())?;
-                    tx.relate(LEASES, assignment, consumption, Fields::default())?;
+                    tx.relate(rel::LEASES, assignment, consumption, Fields::default())?;
                     consumption
                 }
             };
@@ -221,13 +217,13 @@ fn assigned(tx: &mut Transaction<'_>, profile: Uuid, granted: &Granted) -> Resul
         let id = tx.new_id();
         let fields = reserved.map(|reserved| (reservation, reserved)).into_iter().collect();
         tx.create(id, Kind::Assignment, fields, Kept::default())?;
-        tx.relate(BY_LICENSE, granted.license, id, Fields::default())?;
-        tx.relate(BY_PROFILE, profile, id, Fields::default())?;
+        tx.relate(rel::BY_LICENSE, granted.license, id, Fields::default())?;
+        tx.relate(rel::BY_PROFILE, profile, id, Fields::default())?;
         return Ok(id);
     };
     ended::forget(tx, id)?;
     if let Some(reserved) = reserved {
-        let there = tx.graph().find(id).ok_or(Violation::NotFound { id })?;
+        let there = tx.node(id)?;
         let fields = there
             .fields()
             .with(reservation, Some(reserved))
@@ -275,14 +271,14 @@ pub fn release(tx: &mut Transaction<'_>, holder: Option<Uuid>, lease: Uuid) -> R
     let Some(node) = decision::lease(tx.graph(), lease, now) else {
         return Err(unknown);
     };
-    let assignment = node.parent(LEASES);
+    let assignment = node.parent(rel::LEASES);
     let owner = assignment
-        .and_then(|assignment| assignment.parent(BY_PROFILE))
+        .and_then(|assignment| assignment.parent(rel::BY_PROFILE))
         .map(|profile| profile.id);
     if holder.is_some_and(|holder| owner != Some(holder)) {
         return Err(unknown);
     }
-    let license = assignment.and_then(|assignment| assignment.parent(BY_LICENSE));
+    let license = assignment.and_then(|assignment| assignment.parent(rel::BY_LICENSE));
     let times = license
         .map(|license| model::of_license(license).lease)
         .unwrap_or_default();

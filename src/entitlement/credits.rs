@@ -5,62 +5,18 @@ use smallvec::SmallVec;
 use uuid::Uuid;
 
 use crate::graph::{Node, Transaction, Violation};
-use crate::model::schema::{Hop, known, place};
-use crate::model::{Entity, Kind, Rel, RelationType, Time, Value};
+use crate::model::schema::Hop;
+use crate::model::{Entity, Time, Value};
 
-use super::terms::Limited;
+use super::terms::{self, Limited};
 use super::{model, select};
 
-/// Where the credits of a limit hang, and the fields that say how much there is and how much of it was used.
-#[derive(Clone, Copy)]
-struct Place {
-    rel: Rel,
-    amount: u8,
-    used: Option<u8>,
-}
-
-const fn credits_of(limited: Limited) -> Place {
-    match limited {
-        // Seats are taken by leases and reservations, not used up.
-        Limited::Seats => Place {
-            rel: known(RelationType::OneToMany, Kind::License, Kind::SeatCountCredit),
-            amount: place(Kind::SeatCountCredit, "seatCount"),
-            used: None,
-        },
-        Limited::UseCount => Place {
-            rel: known(RelationType::OneToMany, Kind::License, Kind::UseCountCredit),
-            amount: place(Kind::UseCountCredit, "useCount"),
-            used: Some(place(Kind::UseCountCredit, "useCountConsumed")),
-        },
-        Limited::UseTime => Place {
-            rel: known(RelationType::OneToMany, Kind::License, Kind::UseTimeCredit),
-            amount: place(Kind::UseTimeCredit, "useTime"),
-            used: Some(place(Kind::UseTimeCredit, "useTimeConsumed")),
-        },
-    }
-}
-
-/// Found while compiling.
-const SEATS: Place = credits_of(Limited::Seats);
-const USES: Place = credits_of(Limited::UseCount);
-const TIMES: Place = credits_of(Limited::UseTime);
-
-fn at(limited: Limited) -> &'static Place {
-    match limited {
-        Limited::Seats => &SEATS,
-        Limited::UseCount => &USES,
-        Limited::UseTime => &TIMES,
-    }
-}
-
 /// The ways from a license to its credits, of whatever they limit.
-pub const ALL: [Hop; 3] = [Hop::forward(SEATS.rel), Hop::forward(USES.rel), Hop::forward(TIMES.rel)];
-
-/// Every credit of a license, of whatever it limits, valid or not.
-pub fn all(license: Node<'_>) -> impl Iterator<Item = Node<'_>> {
-    let credits = ALL.into_iter().flat_map(move |hop| license.hop(hop, None));
-    credits.map(|(credit, _)| credit)
-}
+pub const ALL: [Hop; 3] = [
+    Hop::forward(Limited::Seats.credit().rel),
+    Hop::forward(Limited::UseCount.credit().rel),
+    Hop::forward(Limited::UseTime.credit().rel),
+];
 
 /// What the credits that are valid now give, less what was used of it.
 pub(super) struct Credits {
@@ -91,7 +47,7 @@ impl Credit {
 
 impl Credits {
     pub fn of(license: Node<'_>, limited: Limited, now: Time) -> Self {
-        let Place { rel, amount, used } = *at(limited);
+        let terms::Credit { rel, amount, used, .. } = *limited.credit();
         let mut each: SmallVec<[Credit; 4]> = SmallVec::new();
         let mut debt = 0u64;
         for (credit, _) in license.hop(Hop::forward(rel), None) {
@@ -177,7 +133,7 @@ fn settle(each: &mut [Credit], mut debt: u64) {
 
 /// What was used of a credit; seats are not used up.
 pub(super) fn used(credit: &Entity, limited: Limited) -> i64 {
-    let used = at(limited).used.and_then(|field| credit.fields().get(field));
+    let used = limited.credit().used.and_then(|field| credit.fields().get(field));
     used.and_then(Value::as_int).unwrap_or(0).max(0)
 }
 
@@ -193,7 +149,7 @@ pub fn is_usable(credit: &Entity, now: Time) -> bool {
 }
 
 fn is_active(credit: &Entity) -> bool {
-    let active = credit.kind.field("active").and_then(|field| credit.fields().get(field));
+    let active = terms::Credit::of_kind(credit.kind).and_then(|of| credit.fields().get(of.active));
     active == Some(&Value::Bool(true))
 }
 
@@ -211,8 +167,10 @@ pub(super) fn spend(
     mut wanted: u64,
     from: Option<Time>,
 ) -> Result<(), Violation> {
-    let Some(field) = at(limited).used else { return Ok(()) };
-    let node = tx.graph().find(license).ok_or(Violation::NotFound { id: license })?;
+    let Some(field) = limited.credit().used else {
+        return Ok(());
+    };
+    let node = tx.node(license)?;
     let credits = Credits::of(node, limited, tx.now());
     let mut from = from.map(Time::millis);
     for credit in credits.spent() {
@@ -221,10 +179,7 @@ pub(super) fn spend(
             continue;
         }
         let part_of_it = i64::try_from(part).unwrap_or(i64::MAX);
-        let node = tx
-            .graph()
-            .find(credit.id)
-            .ok_or(Violation::NotFound { id: credit.id })?;
+        let node = tx.node(credit.id)?;
         let had = node.fields().get(field).and_then(Value::as_int).unwrap_or(0);
         let fields = node
             .fields()

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use crate::graph::{Anchored, Graph, Node, Taken};
 use crate::model::schema::{Hop, known, place};
-use crate::model::{Entity, Kind, Rel, RelationType, Time, Value};
+use crate::model::{Entity, Kind, Rel, RelationType, Time, Value, rel};
 use crate::mutant::mutant;
 
 use super::credits::Credits;
@@ -29,9 +29,6 @@ const COUNT: u8 = place(Kind::Consumption, "consumedCount");
 const ACTIVE: u8 = place(Kind::License, "active");
 const SCOPE_TYPE: u8 = place(Kind::LicenseScope, "type");
 const SCOPE_VALUE: u8 = place(Kind::LicenseScope, "value");
-const LEASES: Rel = known(RelationType::OneToMany, Kind::Assignment, Kind::Consumption);
-const BY_LICENSE: Rel = known(RelationType::OneToMany, Kind::License, Kind::Assignment);
-const BY_PROFILE: Rel = known(RelationType::OneToMany, Kind::Profile, Kind::Assignment);
 const SCOPES: Rel = known(RelationType::OneToMany, Kind::License, Kind::LicenseScope);
 
 /// A device or a process, as the client calls it.
@@ -339,19 +336,19 @@ pub fn lease(graph: &Graph, id: Uuid, now: Time) -> Option<Node<'_>> {
 
 pub fn is_of(lease: Node<'_>, profile: Node<'_>) -> bool {
     lease
-        .parent(LEASES)
-        .and_then(|assignment| assignment.parent(BY_PROFILE))
+        .parent(rel::LEASES)
+        .and_then(|assignment| assignment.parent(rel::BY_PROFILE))
         == Some(profile)
 }
 
 pub fn license(lease: Node<'_>) -> Option<Node<'_>> {
-    lease.parent(LEASES)?.parent(BY_LICENSE)
+    lease.parent(rel::LEASES)?.parent(rel::BY_LICENSE)
 }
 
 /// Is it of a license of that organization?
 fn is_within(lease: Node<'_>, organization: Option<Uuid>) -> bool {
     organization.is_none_or(|organization| {
-        let entitlement = license(lease).and_then(|license| license.parent(select::LICENSES));
+        let entitlement = license(lease).and_then(|license| license.parent(rel::LICENSES));
         let owner = entitlement.and_then(homes::owner);
         owner.is_some_and(|owner| owner.id == organization && owner.kind == Kind::Organization)
     })
@@ -399,7 +396,7 @@ fn judge<'g>(
         // What hangs on a rule is used by it, too.
         _ => candidate.rule.filter(|rule| {
             let reserved = candidate.assignment.filter(|_| candidate.reserved);
-            reserved.and_then(|assignment| assignment.parent(ruled::LEASED)) == Some(*rule)
+            reserved.and_then(|assignment| assignment.parent(rel::LEASED)) == Some(*rule)
         }),
     };
     let denies = candidate
@@ -503,7 +500,7 @@ fn judge<'g>(
     let mut until = plus(now, lease_ms);
     until = select::end(&license).map_or(until, |end| end.min(until));
     // What is held by a rule goes on while it is used.
-    let goes_on = |assignment: &Node<'_>| by_rule.is_some() && assignment.parent(ruled::LEASED).is_some();
+    let goes_on = |assignment: &Node<'_>| by_rule.is_some() && assignment.parent(rel::LEASED).is_some();
     // One that begins later ends it as well, unless it denies: its end is when nothing is denied any more. One that is over holds
     // what was leased through it while that lasts.
     until = candidate
@@ -636,7 +633,7 @@ pub fn keeps_rules_out(assignment: &Entity, now: Time) -> bool {
 /// A reservation by hand that begins later is not turned into a rule's.
 fn begins_later(assignment: Node<'_>, now: Time) -> bool {
     let is_promised = seats::holds(assignment.fields(), now) && !select::is_reserved(&assignment, now);
-    is_promised && assignment.parent(ruled::LEASED).is_none()
+    is_promised && assignment.parent(rel::LEASED).is_none()
 }
 
 /// Where the first use of a named seat reserves it: may it, now?
@@ -672,6 +669,11 @@ pub(super) fn validity(license: &Entity, now: Time) -> Option<Reason> {
     select::end(license)
         .is_some_and(|until| until <= now)
         .then_some(Reason::LicenseExpired)
+}
+
+/// Can it be used now?
+pub fn is_usable(license: &Entity, now: Time) -> bool {
+    validity(license, now).is_none() && license.fields().get(ACTIVE) == Some(&Value::Bool(true))
 }
 
 fn has_scope(license: Node<'_>, wanted: Option<&str>, value: &str) -> bool {

@@ -5,10 +5,9 @@
 use uuid::Uuid;
 
 use crate::graph::{Transaction, Violation};
-use crate::model::{Entity, Time};
+use crate::model::{Entity, Time, rel};
 
-use super::ruled::{self, LEASED};
-use super::seated::BY_GROUP;
+use super::ruled;
 use super::{sale, select};
 
 /// Of an assignment, or of its license.
@@ -19,13 +18,12 @@ pub fn has_ended(entity: &Entity, now: Time) -> bool {
 /// Leaves nothing of one that has ended, but for who bought: neither another field, nor the rule, the record or the group it was
 /// made by. To be called before anything is written over it; one that lasts stays as it is.
 pub fn forget(tx: &mut Transaction<'_>, assignment: Uuid) -> Result<(), Violation> {
-    let found = tx.graph().find(assignment);
-    let node = found.ok_or(Violation::NotFound { id: assignment })?;
+    let node = tx.node(assignment)?;
     if !has_ended(&node, tx.now()) {
         return Ok(());
     }
     ruled::leave_record(tx, assignment)?;
-    for rel in [LEASED, BY_GROUP] {
+    for rel in [rel::LEASED, rel::BY_GROUP] {
         let parent = tx.graph().find(assignment).and_then(|node| node.parent(rel));
         if let Some(parent) = parent.map(|parent| parent.id) {
             tx.unrelate(rel, parent, assignment)?;

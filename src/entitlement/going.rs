@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use crate::graph::Node;
 use crate::model::schema::{Hop, place};
-use crate::model::{Fields, Kind, Time, Value};
+use crate::model::{Fields, Kind, Time, Value, rel};
 
 use super::{credits, grant, ruled, select};
 
@@ -23,7 +23,7 @@ pub fn closed(node: Node<'_>, now: Time, most: usize) -> Vec<(Uuid, Fields)> {
         Kind::ProductPackage => grant::off_sale(node).into_iter().collect(),
         // What a member that has gone held by a rule counts for its quota no longer.
         Kind::ProfileGroup => {
-            let rules = node.hop(Hop::forward(ruled::RULES), None);
+            let rules = node.hop(Hop::forward(rel::RULES), None);
             rules.filter_map(|(rule, _)| ruled::shut(rule)).take(most).collect()
         }
         _ => Vec::new(),

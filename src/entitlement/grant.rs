@@ -3,19 +3,14 @@
 
 use uuid::Uuid;
 
-use crate::graph::{Kept, Node, Transaction};
-use crate::model::schema::{Hop, RelationType, known, place};
-use crate::model::{Entity, Fields, Kind, Rel, Time, Value};
+use crate::graph::{Kept, Node, Transaction, Violation};
+use crate::model::schema::{Hop, place};
+use crate::model::{Entity, Fields, Kind, Rel, Time, Value, rel};
 
 use super::refused::Refused;
 use super::terms::{self, Limited, Terms};
 use super::{matching, notes};
 
-pub(super) const ITEMS: Rel = known(RelationType::ManyToMany, Kind::ProductPackage, Kind::LicensedItem);
-pub(super) const MODEL_OF_PACKAGE: Rel = known(RelationType::OneToMany, Kind::LicenseModel, Kind::ProductPackage);
-pub(super) const MODEL_OF_LICENSE: Rel = known(RelationType::OneToMany, Kind::LicenseModel, Kind::License);
-const ITEM_OF_LICENSE: Rel = known(RelationType::OneToMany, Kind::LicensedItem, Kind::License);
-const LICENSES: Rel = known(RelationType::OneToMany, Kind::Entitlement, Kind::License);
 const VALID_FROM: u8 = place(Kind::License, "validFrom");
 const VALID_UNTIL: u8 = place(Kind::License, "validUntil");
 const ACTIVE: u8 = place(Kind::License, "active");
@@ -42,17 +37,16 @@ pub struct Grant<'a> {
 /// The licenses, one an item of the package in order of the items: new ones, or those a pool had already.
 pub fn grant(tx: &mut Transaction<'_>, grant: &Grant<'_>) -> Result<Vec<Uuid>, Refused> {
     let now = tx.now();
-    let missing = |id: Uuid| crate::graph::Violation::NotFound { id };
-    let package = tx.graph().find(grant.package).ok_or_else(|| missing(grant.package))?;
+    let package = tx.node(grant.package)?;
     is_on_sale(package, now)?;
     let items: Vec<Uuid> = package
-        .hop(Hop::forward(ITEMS), None)
+        .hop(Hop::forward(rel::ITEMS), None)
         .map(|(item, _)| item.id)
         .collect();
     if items.is_empty() {
         return Err(Refused::PackageEmpty(package.id));
     }
-    let model = package.parent(MODEL_OF_PACKAGE);
+    let model = package.parent(rel::PACKAGES);
     let terms = terms::of_model(model)?;
     let model = model.map(|model| model.id);
     let count = grant.count.or(terms.default_count).unwrap_or(1);
@@ -85,10 +79,10 @@ pub fn grant(tx: &mut Transaction<'_>, grant: &Grant<'_>) -> Result<Vec<Uuid>, R
                     (ACTIVE, Some(Value::Bool(true))),
                     (LOCK_SCOPE, grant.lock_scope.map(Value::text)),
                 ];
-                let license = child(tx, LICENSES, grant.entitlement, Kind::License, &fields)?;
-                tx.relate(ITEM_OF_LICENSE, item, license, Fields::default())?;
+                let license = child(tx, rel::LICENSES, grant.entitlement, fields)?;
+                tx.relate(rel::OF_ITEM, item, license, Fields::default())?;
                 if let Some(model) = model {
-                    tx.relate(MODEL_OF_LICENSE, model, license, Fields::default())?;
+                    tx.relate(rel::OF_MODEL, model, license, Fields::default())?;
                 }
                 license
             }
@@ -166,7 +160,7 @@ fn pooled(
         // One that opens what matches is no license of the item, what is individual is its holder's, and what has ended is over.
         let is_other = matching::is_matching(&license) || super::select::is_individual(&license);
         let has_ended = time(&license, "validUntil").is_some_and(|end| end <= tx.now());
-        if is_other || has_ended || license.parent(MODEL_OF_LICENSE).map(|node| node.id) != model {
+        if is_other || has_ended || license.parent(rel::OF_MODEL).map(|node| node.id) != model {
             continue;
         }
         // Left out, it begins when that license did, and a bounded validity ends as that one's.
@@ -185,31 +179,23 @@ fn pooled(
 
 /// A credit of the kind the model limits; `None`: without limit.
 pub fn credit(tx: &mut Transaction<'_>, license: Uuid, limited: Limited, amount: Option<i64>) -> Result<Uuid, Refused> {
-    const fn of(kind: Kind, amount: &str) -> (Kind, Rel, u8, u8) {
-        let rel = known(RelationType::OneToMany, Kind::License, kind);
-        (kind, rel, place(kind, amount), place(kind, "active"))
-    }
-    let (kind, rel, field, active) = match limited {
-        Limited::Seats => const { of(Kind::SeatCountCredit, "seatCount") },
-        Limited::UseCount => const { of(Kind::UseCountCredit, "useCount") },
-        Limited::UseTime => const { of(Kind::UseTimeCredit, "useTime") },
-    };
-    let fields = [(field, amount.map(Value::Int)), (active, Some(Value::Bool(true)))];
-    child(tx, rel, license, kind, &fields)
+    let of = limited.credit();
+    let fields = [
+        (of.amount, amount.map(Value::Int)),
+        (of.active, Some(Value::Bool(true))),
+    ];
+    Ok(child(tx, of.rel, license, fields)?)
 }
 
 pub(super) fn child(
     tx: &mut Transaction<'_>,
     rel: Rel,
     parent: Uuid,
-    kind: Kind,
-    fields: &[(u8, Option<Value>)],
-) -> Result<Uuid, Refused> {
+    fields: impl IntoIterator<Item = (u8, Option<Value>)>,
+) -> Result<Uuid, Violation> {
     let id = tx.new_id();
-    let set = fields
-        .iter()
-        .filter_map(|(field, value)| Some((*field, value.clone()?)));
-    tx.create(id, kind, set.collect(), Kept::default())?;
+    let set = fields.into_iter().filter_map(|(field, value)| Some((field, value?)));
+    tx.create(id, rel.def().to, set.collect(), Kept::default())?;
     tx.relate(rel, parent, id, Fields::default())?;
     Ok(id)
 }

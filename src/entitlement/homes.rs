@@ -4,25 +4,22 @@
 use uuid::Uuid;
 
 use crate::graph::{Kept, Node, Transaction, Violation};
-use crate::model::schema::{Hop, RelationType, known, place};
-use crate::model::{Fields, Kind, Rel, Value};
-
-const OF_ORGANIZATION: Rel = known(RelationType::OneToMany, Kind::Organization, Kind::Entitlement);
-const OF_PROFILE: Rel = known(RelationType::OneToMany, Kind::Profile, Kind::Entitlement);
+use crate::model::schema::{Hop, place};
+use crate::model::{Fields, Kind, Rel, Value, rel};
 
 /// The organization or profile that owns an entitlement.
 pub fn owner(entitlement: Node<'_>) -> Option<Node<'_>> {
     entitlement
-        .parent(OF_ORGANIZATION)
-        .or_else(|| entitlement.parent(OF_PROFILE))
+        .parent(rel::ENTITLEMENTS)
+        .or_else(|| entitlement.parent(rel::PERSONAL))
 }
 
 /// The relation by which such an owner has entitlements.
 fn owned_by(owner: Kind) -> Rel {
     if owner == Kind::Profile {
-        OF_PROFILE
+        rel::PERSONAL
     } else {
-        OF_ORGANIZATION
+        rel::ENTITLEMENTS
     }
 }
 
@@ -39,7 +36,7 @@ fn default_of(owner: Node<'_>) -> Option<Node<'_>> {
 
 /// The default entitlement of an organization or a profile; a new one where there is none.
 pub fn default_or_new(tx: &mut Transaction<'_>, owner: Uuid) -> Result<Uuid, Violation> {
-    let node = tx.graph().find(owner).ok_or(Violation::NotFound { id: owner })?;
+    let node = tx.node(owner)?;
     if let Some(entitlement) = default_of(node) {
         return Ok(entitlement.id);
     }
@@ -68,9 +65,8 @@ pub fn is_named(entitlement: Node<'_>, name: &str) -> bool {
 
 /// The one of that name of an organization, made when there is none. It is nobody's default.
 pub fn named_or_new(tx: &mut Transaction<'_>, organization: Uuid, name: &str) -> Result<Uuid, Violation> {
-    let found = tx.graph().find(organization);
-    let node = found.ok_or(Violation::NotFound { id: organization })?;
-    let mut all = node.hop(Hop::forward(OF_ORGANIZATION), None);
+    let node = tx.node(organization)?;
+    let mut all = node.hop(Hop::forward(rel::ENTITLEMENTS), None);
     if let Some((home, _)) = all.find(|(home, _)| is_named(*home, name)) {
         return Ok(home.id);
     }

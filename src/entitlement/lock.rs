@@ -4,14 +4,13 @@
 use uuid::Uuid;
 
 use crate::graph::{Kept, Node, Transaction, Violation};
-use crate::model::schema::{Hop, known, place};
-use crate::model::{Entity, Fields, Kind, Rel, RelationType, Value};
+use crate::model::schema::{Hop, place};
+use crate::model::{Entity, Fields, Kind, Value, rel};
 
 const SCOPE: u8 = place(Kind::License, "lockScope");
 const HW: u8 = place(Kind::ConsumptionLock, "hw");
 const LICENSE: u8 = place(Kind::ConsumptionLock, "licenseId");
 const ITEM: u8 = place(Kind::ConsumptionLock, "licensedItemId");
-const PACKAGES: Rel = known(RelationType::ManyToMany, Kind::ProductPackage, Kind::LicensedItem);
 
 /// `None` turns it off; a license that says nothing is locked by its item.
 pub fn is_on(license: &Entity) -> bool {
@@ -47,8 +46,8 @@ fn is_sold_with(item: Node<'_>, other: Uuid) -> bool {
     else {
         return false;
     };
-    let mut packages = item.hop(Hop::backward(PACKAGES), None);
-    packages.any(|(package, _)| package.relation(Hop::forward(PACKAGES), other).is_some())
+    let mut packages = item.hop(Hop::backward(rel::ITEMS), None);
+    packages.any(|(package, _)| package.relation(Hop::forward(rel::ITEMS), other).is_some())
 }
 
 /// Once a device and license.

@@ -21,7 +21,7 @@ pub const fn properties_of(kind: Kind) -> Rel {
     known(RelationType::OneToMany, kind, Kind::Property)
 }
 
-const OF_ITEM: Rel = properties_of(Kind::LicensedItem);
+const ITEM_PROPERTIES: Rel = properties_of(Kind::LicensedItem);
 
 /// Does it open what matches, and not its own item?
 pub fn is_matching(license: &Entity) -> bool {
@@ -61,7 +61,7 @@ pub fn of_license(license: Node<'_>) -> Option<Matching<'_>> {
 impl Matching<'_> {
     /// The property of an item, as it is kept.
     pub fn text_of<'i>(&self, item: Node<'i>) -> Option<&'i str> {
-        text_of(item, OF_ITEM, self.property)
+        text_of(item, ITEM_PROPERTIES, self.property)
     }
 
     /// What comparing with it costs.

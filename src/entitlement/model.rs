@@ -2,14 +2,12 @@
 //! consumption must pass. Texts are borrowed from the graph, so that a check allocates nothing for it. Decides nothing.
 
 use crate::graph::Node;
-use crate::model::schema::{known, place};
-use crate::model::{Entity, Kind, Rel, RelationType, Value};
+use crate::model::schema::place;
+use crate::model::{Entity, Kind, Value, rel};
 
 use super::anchors::Anchors;
 use super::terms::Limited;
 use super::version::Versions;
-
-const MODEL: Rel = known(RelationType::OneToMany, Kind::LicenseModel, Kind::License);
 
 const MINUTE: i64 = 60_000;
 const DAY: i64 = 24 * 60 * MINUTE;
@@ -129,7 +127,7 @@ pub struct Model<'g> {
 
 /// Of the model a license follows.
 pub fn of_license(license: Node<'_>) -> Model<'_> {
-    license.parent(MODEL).map(of_model).unwrap_or_default()
+    license.parent(rel::OF_MODEL).map(of_model).unwrap_or_default()
 }
 
 pub fn of_model(node: Node<'_>) -> Model<'_> {

@@ -6,19 +6,16 @@ use std::collections::HashMap;
 use uuid::Uuid;
 
 use crate::graph::{Kept, Node, Transaction, Violation};
-use crate::model::schema::{Hop, known, place};
-use crate::model::{Fields, Kind, Rel, RelationType, Value, Values};
+use crate::model::schema::{Hop, place};
+use crate::model::{Fields, Kind, Rel, Value, Values, rel};
 
 /// What a license is of an order; the id the order has outside follows.
 pub const ORDER: &str = "transaction:";
 /// What another system, from which the license came, calls it.
 pub const CAME_AS: &str = "importedId";
 
-/// The metadata of a license.
-pub const OF_LICENSE: Rel = known(RelationType::OneToMany, Kind::License, Kind::LicenseMetadata);
-
-const KEY: u8 = place(Kind::LicenseMetadata, "key");
-const TEXT: u8 = place(Kind::LicenseMetadata, "value");
+pub const KEY: u8 = place(Kind::LicenseMetadata, "key");
+pub const TEXT: u8 = place(Kind::LicenseMetadata, "value");
 
 /// Does the server write this key, and go by it later? Then nobody else may: a copy of such a note makes one license pass for
 /// another.
@@ -47,7 +44,7 @@ pub fn by_key(of: Node<'_>, rel: Rel) -> HashMap<String, Uuid> {
 
 /// What is noted of a license: key, text and the note itself.
 pub fn told<'g>(license: Node<'g>) -> impl Iterator<Item = (&'g str, &'g str, Node<'g>)> {
-    license.hop(Hop::forward(OF_LICENSE), None).filter_map(|(note, _)| {
+    license.hop(Hop::forward(rel::NOTES), None).filter_map(|(note, _)| {
         let text = |field: u8| note.entity().fields().get(field).and_then(Value::as_text);
         Some((text(KEY)?, text(TEXT).unwrap_or_default(), note))
     })
@@ -63,8 +60,8 @@ pub(super) fn write<'n>(
     if notes.peek().is_none() {
         return Ok(());
     }
-    let of = tx.graph().find(license).ok_or(Violation::NotFound { id: license })?;
-    let mut there = by_key(of, OF_LICENSE);
+    let of = tx.node(license)?;
+    let mut there = by_key(of, rel::NOTES);
     for (key, text) in notes {
         let text = Value::text(text);
         if let Some(note) = there.get(key).and_then(|id| tx.graph().find(*id)) {
@@ -75,7 +72,7 @@ pub(super) fn write<'n>(
         let id = tx.new_id();
         let fields: Fields = [(KEY, Value::text(key)), (TEXT, text)].into_iter().collect();
         tx.create(id, Kind::LicenseMetadata, fields, Kept::default())?;
-        tx.relate(OF_LICENSE, license, id, Fields::default())?;
+        tx.relate(rel::NOTES, license, id, Fields::default())?;
         there.insert(key.to_owned(), id);
     }
     Ok(())

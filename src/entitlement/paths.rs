@@ -5,21 +5,24 @@ use uuid::Uuid;
 
 use crate::graph::{Graph, Node, Transaction, Violation};
 use crate::model::schema::Hop;
-use crate::model::{Fields, Kind, Rel, Time, Value, Values};
+use crate::model::{Fields, Kind, Rel, Time, Value, Values, rel};
 
-use super::select::{BY_LICENSE, BY_PROFILE, LICENSES, MEMBERSHIP, OPENS_GROUP, OPENS_PROFILE, PERSONAL, Path};
+use super::select::Path;
 use super::{ruled, seats, select, sets};
 
 /// The ways a profile has to an entitlement now: it is its own, a relation of its own, those of the groups it is in.
 pub fn to_entitlement<'g>(entitlement: Node<'g>, profile: Node<'g>, now: Time) -> impl Iterator<Item = Path<'g>> {
-    let is_own = entitlement.parent(PERSONAL) == Some(profile);
+    let is_own = entitlement.parent(rel::PERSONAL) == Some(profile);
     let own = is_own.then_some(Path::Personal).into_iter();
-    let is_direct = entitlement.relation(Hop::forward(OPENS_PROFILE), profile).is_some();
+    let is_direct = entitlement
+        .relation(Hop::forward(rel::OPENS_PROFILE), profile)
+        .is_some();
     let direct = is_direct.then_some(Path::Direct);
     let groups = profile
-        .hop(Hop::forward(MEMBERSHIP), None)
+        .hop(Hop::forward(rel::MEMBERSHIP), None)
         .filter(move |(group, membership)| {
-            select::is_member(*membership, now) && entitlement.relation(Hop::forward(OPENS_GROUP), *group).is_some()
+            select::is_member(*membership, now)
+                && entitlement.relation(Hop::forward(rel::OPENS_GROUP), *group).is_some()
         });
     own.chain(direct).chain(groups.map(|(group, _)| Path::Group(group)))
 }
@@ -35,7 +38,7 @@ pub fn to_license<'g>(
     let is_shared = !select::is_individual(&license);
     let shared = is_shared.then(|| to_entitlement(entitlement, profile, now));
     let set = license
-        .parent(sets::FOR_SET)
+        .parent(rel::FOR_SET)
         .filter(move |set| sets::has(*set, profile, now));
     shared.into_iter().flatten().chain(set.map(Path::Set))
 }
@@ -61,10 +64,10 @@ pub fn reservations(group: Node<'_>, member: Option<Uuid>) -> Vec<Reservation> {
         return found;
     }
     let mut found = Vec::new();
-    for (rule, _) in group.hop(Hop::forward(ruled::RULES), None) {
+    for (rule, _) in group.hop(Hop::forward(rel::RULES), None) {
         found.extend(of_rule(rule));
     }
-    for (member, _) in group.hop(Hop::backward(MEMBERSHIP), None) {
+    for (member, _) in group.hop(Hop::backward(rel::MEMBERSHIP), None) {
         found.extend(of_member(member, |ends| is_by(group, ends, member)));
     }
     found
@@ -82,12 +85,17 @@ struct Ends<'g> {
 /// What is leased by a rule is asked of that one.
 fn is_by<'g>(group: Node<'g>, ends: Ends<'g>, member: Node<'g>) -> bool {
     let license = ends.license;
-    let by_relation =
-        || !select::is_individual(&license) && ends.entitlement.relation(Hop::forward(OPENS_GROUP), group).is_some();
-    let is_of = |set: Node<'_>| set.parent(sets::SETS) == group.parent(ruled::GROUP_OF);
+    let by_relation = || {
+        !select::is_individual(&license)
+            && ends
+                .entitlement
+                .relation(Hop::forward(rel::OPENS_GROUP), group)
+                .is_some()
+    };
+    let is_of = |set: Node<'_>| set.parent(rel::SETS) == group.parent(rel::GROUPS);
     let is_in = |set: Node<'_>| is_of(set) && sets::fits_tags(set, member);
-    let by_set = || license.parent(sets::FOR_SET).is_some_and(is_in);
-    let by_rule = || ends.assignment.parent(ruled::LEASED).is_none() && ruled::is_for(group, license);
+    let by_set = || license.parent(rel::FOR_SET).is_some_and(is_in);
+    let by_rule = || ends.assignment.parent(rel::LEASED).is_none() && ruled::is_for(group, license);
     by_relation() || by_set() || by_rule()
 }
 
@@ -95,8 +103,8 @@ fn is_by<'g>(group: Node<'g>, ends: Ends<'g>, member: Node<'g>) -> bool {
 pub fn reservations_by(graph: &Graph, rel: Rel, from: Uuid, to: Uuid) -> Vec<Reservation> {
     let find = |id| graph.find(id);
     match (rel, find(from), find(to)) {
-        (MEMBERSHIP, Some(member), Some(group)) => reservations(group, Some(member.id)),
-        (OPENS_GROUP, Some(entitlement), Some(group)) => reservations_in(entitlement, group),
+        (rel::MEMBERSHIP, Some(member), Some(group)) => reservations(group, Some(member.id)),
+        (rel::OPENS_GROUP, Some(entitlement), Some(group)) => reservations_in(entitlement, group),
         _ => Vec::new(),
     }
 }
@@ -111,13 +119,13 @@ pub fn of_rule(rule: Node<'_>) -> Vec<Reservation> {
 fn by_rules(graph: &Graph, assignments: Vec<Uuid>, found: &mut Vec<Reservation>) {
     for assignment in assignments.into_iter().filter_map(|id| graph.find(id)) {
         let ends = ruled::ends(assignment);
-        let entitlement = ends.and_then(|(license, _)| license.parent(LICENSES));
+        let entitlement = ends.and_then(|(license, _)| license.parent(rel::LICENSES));
         if let Some(((_, profile), entitlement)) = ends.zip(entitlement) {
             found.push(Reservation {
                 assignment: assignment.id,
                 profile: profile.id,
                 entitlement: entitlement.id,
-                rule: assignment.parent(ruled::LEASED).map(|rule| rule.id),
+                rule: assignment.parent(rel::LEASED).map(|rule| rule.id),
             });
         }
     }
@@ -135,11 +143,11 @@ pub fn reservations_in(entitlement: Node<'_>, consumer: Node<'_>) -> Vec<Reserva
     }
     let licenses = || {
         entitlement
-            .hop(Hop::forward(LICENSES), None)
+            .hop(Hop::forward(rel::LICENSES), None)
             .map(|(license, _)| license)
     };
     // From the end that has fewer to look at: of the licenses those are reservations, and each license once.
-    let members = Hop::backward(MEMBERSHIP);
+    let members = Hop::backward(rel::MEMBERSHIP);
     let count = consumer.hop_count(members);
     let looks = |license: Node<'_>| match select::is_individual(&license) {
         true => 1,
@@ -163,13 +171,15 @@ pub fn reservations_in(entitlement: Node<'_>, consumer: Node<'_>) -> Vec<Reserva
 /// A profile has fewer assignments than a license, most often: from that end.
 fn of_member<'g>(profile: Node<'g>, is_meant: impl Fn(Ends<'g>) -> bool) -> Vec<Reservation> {
     let mut found = Vec::new();
-    for (assignment, _) in profile.hop(Hop::forward(BY_PROFILE), None) {
-        let license = assignment.parent(BY_LICENSE).filter(|_| is_plain(assignment.fields()));
+    for (assignment, _) in profile.hop(Hop::forward(rel::BY_PROFILE), None) {
+        let license = assignment
+            .parent(rel::BY_LICENSE)
+            .filter(|_| is_plain(assignment.fields()));
         let ends = license.and_then(|license| {
             Some(Ends {
                 assignment,
                 license,
-                entitlement: license.parent(LICENSES)?,
+                entitlement: license.parent(rel::LICENSES)?,
             })
         });
         if let Some(ends) = ends.filter(|ends| is_meant(*ends)) {
@@ -186,10 +196,13 @@ fn of_member<'g>(profile: Node<'g>, is_meant: impl Fn(Ends<'g>) -> bool) -> Vec<
 
 fn of_license(license: Node<'_>, entitlement: Node<'_>, group: Node<'_>, found: &mut Vec<Reservation>) {
     for assignment in license.graph().reserving(license) {
-        let Some(profile) = assignment.parent(BY_PROFILE).filter(|_| is_plain(assignment.fields())) else {
+        let Some(profile) = assignment
+            .parent(rel::BY_PROFILE)
+            .filter(|_| is_plain(assignment.fields()))
+        else {
             continue;
         };
-        if profile.relation(Hop::forward(MEMBERSHIP), group).is_some() {
+        if profile.relation(Hop::forward(rel::MEMBERSHIP), group).is_some() {
             found.push(Reservation {
                 assignment: assignment.id,
                 profile: profile.id,
@@ -232,18 +245,19 @@ enum Outcome {
 fn outcome(graph: &Graph, reservation: &Reservation, now: Time) -> Outcome {
     let find = |id| graph.find(id);
     let found = find(reservation.assignment).zip(find(reservation.profile));
-    let found = found.and_then(|(assignment, profile)| Some((assignment, profile, assignment.parent(BY_LICENSE)?)));
+    let found =
+        found.and_then(|(assignment, profile)| Some((assignment, profile, assignment.parent(rel::BY_LICENSE)?)));
     let Some((assignment, profile, license)) = found else {
         return Outcome::Stays;
     };
-    let rule = assignment.parent(ruled::LEASED);
+    let rule = assignment.parent(rel::LEASED);
     let went = reservation.rule.filter(|rule| find(*rule).is_none());
     if rule.is_none() && went.is_none() {
         let fields = lost(reservation, assignment, license, profile, now);
         return fields.map_or(Outcome::Stays, Outcome::Floats);
     }
     let group = rule.and_then(ruled::group);
-    let membership = group.and_then(|group| profile.relation(Hop::forward(MEMBERSHIP), group));
+    let membership = group.and_then(|group| profile.relation(Hop::forward(rel::MEMBERSHIP), group));
     if membership.is_some_and(|membership| select::is_member(membership, now)) {
         return Outcome::Stays;
     }

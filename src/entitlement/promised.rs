@@ -8,13 +8,12 @@ use smallvec::SmallVec;
 use uuid::Uuid;
 
 use crate::graph::{Node, Transaction, Violation};
-use crate::model::schema::{Hop, RelationType, known, place};
-use crate::model::{Kind, Rel, Time, Value};
+use crate::model::schema::{Hop, place};
+use crate::model::{Kind, Time, Value, rel};
 
 use super::terms::Limited;
 use super::{credits, model, select};
 
-const CREDITS: Rel = known(RelationType::OneToMany, Kind::License, Kind::SeatCountCredit);
 const SEATS: u8 = place(Kind::SeatCountCredit, "seatCount");
 
 #[derive(Clone, Debug)]
@@ -41,7 +40,7 @@ impl Promised {
         if promised.is_endless {
             return promised;
         }
-        for (credit, _) in license.hop(Hop::forward(CREDITS), None) {
+        for (credit, _) in license.hop(Hop::forward(rel::SEAT_CREDITS), None) {
             let from = select::start(&credit).map_or(now, |from| from.max(now)).millis();
             let until = select::end(&credit).map_or(i64::MAX, Time::millis);
             if credits::is_over(&credit, now) || from >= until {
@@ -77,16 +76,13 @@ impl Promised {
 /// Leaves no more than so many at any time. What begins last gives, for what has begun may be in use; of those that begin together
 /// the one that ends first: on those that last longer leases may rest.
 pub fn lower(tx: &mut Transaction<'_>, license: Uuid, most: u64) -> Result<(), Violation> {
-    let node = tx.graph().find(license).ok_or(Violation::NotFound { id: license })?;
+    let node = tx.node(license)?;
     let had = Promised::of(node, tx.now()).credits;
     let mut credits = had.clone();
     lowered(&mut credits, most);
     for (credit, had) in credits.iter().zip(&had) {
         if credit.seats != had.seats {
-            let node = tx
-                .graph()
-                .find(credit.id)
-                .ok_or(Violation::NotFound { id: credit.id })?;
+            let node = tx.node(credit.id)?;
             let seats = i64::try_from(credit.seats).unwrap_or(i64::MAX);
             let fields = node.fields().with(SEATS, Some(Value::Int(seats)));
             tx.update(credit.id, fields)?;

@@ -2,8 +2,7 @@
 //! whether one may be given back. Seats themselves are counted by `seats`.
 
 use crate::graph::Node;
-use crate::model::schema::{RelationType, known};
-use crate::model::{Kind, Time, Value, Values};
+use crate::model::{Kind, Time, Value, Values, rel};
 
 use super::refused::Refused;
 use super::terms::Limited;
@@ -101,6 +100,6 @@ pub fn may_release(license: Node<'_>) -> Result<(), Refused> {
 
 /// The license whose reservation this assignment holds now: none where the license is over, for it ended with that.
 pub fn reserved(assignment: Node<'_>, now: Time) -> Option<Node<'_>> {
-    let license = assignment.parent(known(RelationType::OneToMany, Kind::License, Kind::Assignment))?;
+    let license = assignment.parent(rel::BY_LICENSE)?;
     (seats::holds(assignment.fields(), now) && !ended::has_ended(&license, now)).then_some(license)
 }

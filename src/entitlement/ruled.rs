@@ -12,31 +12,12 @@ use smallvec::SmallVec;
 use uuid::Uuid;
 
 use crate::graph::{Graph, Node, Transaction, Violation};
-use crate::model::schema::{Hop, known, place};
-use crate::model::{Entity, Fields, Kind, Rel, RelationType, Time, Value};
+use crate::model::schema::{Hop, place};
+use crate::model::{Entity, Fields, Kind, Time, Value, rel};
 
 use super::reason::Reason;
 use super::refused::Refused;
-use super::select::{BY_LICENSE, BY_PROFILE, MEMBERSHIP, OF_ITEM};
-use super::{reserve, sale, seated, seats, select};
-
-/// From an organization to its groups.
-pub const GROUP_OF: Rel = known(RelationType::OneToMany, Kind::Organization, Kind::ProfileGroup);
-/// From an organization to its entitlements.
-pub(super) const ENTITLEMENTS: Rel = known(RelationType::OneToMany, Kind::Organization, Kind::Entitlement);
-const LEASES: Rel = known(RelationType::OneToMany, Kind::Assignment, Kind::Consumption);
-/// From a group to its rules.
-pub const RULES: Rel = known(RelationType::OneToMany, Kind::ProfileGroup, Kind::AllocationRule);
-/// From an item to the rules for it.
-pub const RULES_FOR: Rel = known(RelationType::OneToMany, Kind::LicensedItem, Kind::AllocationRule);
-/// From a rule to what is leased by it.
-pub const LEASED: Rel = known(RelationType::OneToMany, Kind::AllocationRule, Kind::Assignment);
-/// From an organization to its direct records.
-pub const RECORDS: Rel = known(RelationType::OneToMany, Kind::Organization, Kind::DirectRecord);
-/// From a profile to the direct records about it.
-pub const RECORDS_OF: Rel = known(RelationType::OneToMany, Kind::Profile, Kind::DirectRecord);
-/// From a direct record to what it allocates.
-pub const ALLOCATED: Rel = known(RelationType::OneToMany, Kind::DirectRecord, Kind::Assignment);
+use super::{decision, reserve, sale, seated, seats, select};
 
 const QUOTA: u8 = place(Kind::AllocationRule, "quota");
 pub(super) const RESERVATION: u8 = place(Kind::Assignment, "reservationType");
@@ -62,16 +43,16 @@ pub fn rules<'g>(profile: Node<'g>, now: Time) -> SmallVec<[Ruled<'g>; 4]> {
     if profile.graph().kind_count(Kind::AllocationRule) == 0 {
         return found;
     }
-    for (group, membership) in profile.hop(Hop::forward(MEMBERSHIP), None) {
-        if !select::is_member(membership, now) || group.hop_count(Hop::forward(RULES)) == 0 {
+    for (group, membership) in profile.hop(Hop::forward(rel::MEMBERSHIP), None) {
+        if !select::is_member(membership, now) || group.hop_count(Hop::forward(rel::RULES)) == 0 {
             continue;
         }
-        let organization = group.parent(GROUP_OF);
+        let organization = group.parent(rel::GROUPS);
         let Some(organization) = organization.filter(|organization| record(*organization, profile).is_none()) else {
             continue;
         };
-        for (rule, _) in group.hop(Hop::forward(RULES), None) {
-            if let Some(item) = rule.parent(RULES_FOR) {
+        for (rule, _) in group.hop(Hop::forward(rel::RULES), None) {
+            if let Some(item) = rule.parent(rel::RULES_FOR) {
                 found.push(Ruled {
                     rule,
                     item,
@@ -85,18 +66,20 @@ pub fn rules<'g>(profile: Node<'g>, now: Time) -> SmallVec<[Ruled<'g>; 4]> {
 
 /// The group whose rule it is.
 pub fn group(rule: Node<'_>) -> Option<Node<'_>> {
-    rule.parent(RULES)
+    rule.parent(rel::RULES)
 }
 
 /// The record by which an organization allocates to a profile.
 pub fn record<'g>(organization: Node<'g>, profile: Node<'g>) -> Option<Node<'g>> {
-    let mut records = profile.hop(Hop::forward(RECORDS_OF), None).map(|(record, _)| record);
-    records.find(|record| record.parent(RECORDS) == Some(organization))
+    let mut records = profile
+        .hop(Hop::forward(rel::RECORDS_OF), None)
+        .map(|(record, _)| record);
+    records.find(|record| record.parent(rel::RECORDS) == Some(organization))
 }
 
 /// The entitlements of which an organization may give licenses to whom it likes: all but that of what it sold one by one.
 pub(super) fn giving<'g>(organization: Node<'g>) -> impl Iterator<Item = Node<'g>> {
-    let all = organization.hop(Hop::forward(ENTITLEMENTS), None);
+    let all = organization.hop(Hop::forward(rel::ENTITLEMENTS), None);
     all.map(|(entitlement, _)| entitlement)
         .filter(|entitlement| !sale::is_home(*entitlement))
 }
@@ -154,7 +137,7 @@ impl<'g> Room<'g> {
     pub(super) fn is_better(&self, rule: Node<'g>, other: Node<'g>, license: Node<'g>) -> bool {
         let assignment = license.graph().assignment(license, self.profile);
         let held = assignment.filter(|assignment| select::is_reserved(assignment, self.now));
-        match held.and_then(|assignment| assignment.parent(LEASED)) {
+        match held.and_then(|assignment| assignment.parent(rel::LEASED)) {
             Some(by) if by == other => false,
             Some(by) if by == rule => true,
             _ => !self.is_for(other, license) && self.is_for(rule, license),
@@ -165,15 +148,15 @@ impl<'g> Room<'g> {
 /// What the profile holds by the rule and may give back for another license: the assignment and its license. A seat that its model
 /// does not let go stays while its license can be used.
 fn held<'g>(rule: Node<'g>, profile: Node<'g>, now: Time) -> impl Iterator<Item = (Node<'g>, Node<'g>)> {
-    let may_go = move |license: Node<'g>| !seated::is_usable(license, now) || reserve::may_release(license).is_ok();
-    let (by_rule, by_profile) = (Hop::forward(LEASED), Hop::forward(BY_PROFILE));
+    let may_go = move |license: Node<'g>| !decision::is_usable(&license, now) || reserve::may_release(license).is_ok();
+    let (by_rule, by_profile) = (Hop::forward(rel::LEASED), Hop::forward(rel::BY_PROFILE));
     // From whichever end has fewer to look at.
     let all = match rule.hop_count(by_rule) < profile.hop_count(by_profile) {
         true => rule.hop(by_rule, None),
         false => profile.hop(by_profile, None),
     };
     all.filter_map(move |(assignment, _)| {
-        let (license, holder) = ends(assignment).filter(|_| assignment.parent(LEASED) == Some(rule))?;
+        let (license, holder) = ends(assignment).filter(|_| assignment.parent(rel::LEASED) == Some(rule))?;
         let is_held = holder == profile && seats::holds(assignment.fields(), now) && may_go(license);
         is_held.then_some((assignment, license))
     })
@@ -207,10 +190,7 @@ pub(super) fn lease(
     rule: Uuid,
     leased_until: Time,
 ) -> Result<(), Violation> {
-    let node = tx
-        .graph()
-        .find(assignment)
-        .ok_or(Violation::NotFound { id: assignment })?;
+    let node = tx.node(assignment)?;
     let fields = node
         .fields()
         .with(RESERVATION, Some(Value::text("reserved")))
@@ -243,14 +223,11 @@ pub(super) fn used(
     rule: Uuid,
     leased_until: Time,
 ) -> Result<(), Violation> {
-    let node = tx
-        .graph()
-        .find(assignment)
-        .ok_or(Violation::NotFound { id: assignment })?;
+    let node = tx.node(assignment)?;
     let until = node.fields().get(UNTIL).and_then(Value::as_time);
     let next = idle(tx.now()).max(leased_until);
     let is_old = until.is_none_or(|until| until.millis() <= next.millis() - DAY_MS || until < leased_until);
-    let hangs = node.parent(LEASED).is_some_and(|by| by.id == rule) && node.parent(ALLOCATED).is_none();
+    let hangs = node.parent(rel::LEASED).is_some_and(|by| by.id == rule) && node.parent(rel::ALLOCATED).is_none();
     if !hangs || !is_old {
         return Ok(());
     }
@@ -264,19 +241,16 @@ fn idle(now: Time) -> Time {
 
 /// From whatever rule it hangs on to this one.
 pub(super) fn relink(tx: &mut Transaction<'_>, assignment: Uuid, rule: Option<Uuid>) -> Result<(), Violation> {
-    let node = tx
-        .graph()
-        .find(assignment)
-        .ok_or(Violation::NotFound { id: assignment })?;
-    let had = node.parent(LEASED).map(|rule| rule.id);
+    let node = tx.node(assignment)?;
+    let had = node.parent(rel::LEASED).map(|rule| rule.id);
     if had == rule {
         return Ok(());
     }
     if let Some(had) = had {
-        tx.unrelate(LEASED, had, assignment)?;
+        tx.unrelate(rel::LEASED, had, assignment)?;
     }
     match rule {
-        Some(rule) => tx.relate(LEASED, rule, assignment, Fields::default()),
+        Some(rule) => tx.relate(rel::LEASED, rule, assignment, Fields::default()),
         None => Ok(()),
     }
 }
@@ -289,18 +263,18 @@ pub fn leave(tx: &mut Transaction<'_>, assignment: Uuid) -> Result<(), Violation
 /// It is no record's any more, by somebody else's wish. A record goes with the last of what it allocates: empty, it would only keep
 /// its user from what rules give.
 pub(super) fn leave_record(tx: &mut Transaction<'_>, assignment: Uuid) -> Result<(), Violation> {
-    let record = tx.graph().find(assignment).and_then(|node| node.parent(ALLOCATED));
+    let record = tx.graph().find(assignment).and_then(|node| node.parent(rel::ALLOCATED));
     let Some(record) = record.map(|record| record.id) else {
         return Ok(());
     };
-    tx.unrelate(ALLOCATED, record, assignment)?;
+    tx.unrelate(rel::ALLOCATED, record, assignment)?;
     forget_empty(tx, record)
 }
 
 /// A record that is left with nothing.
 pub fn forget_empty(tx: &mut Transaction<'_>, record: Uuid) -> Result<(), Violation> {
     let record = tx.graph().find(record);
-    match record.filter(|record| record.hop_count(Hop::forward(ALLOCATED)) == 0) {
+    match record.filter(|record| record.hop_count(Hop::forward(rel::ALLOCATED)) == 0) {
         Some(empty) => {
             let empty = empty.id;
             tx.remove(empty)
@@ -313,16 +287,16 @@ pub fn forget_empty(tx: &mut Transaction<'_>, record: Uuid) -> Result<(), Violat
 pub(super) fn is_for(group: Node<'_>, license: Node<'_>) -> bool {
     let ruled = opened(license);
     ruled.is_some_and(|(item, owner)| {
-        let mut rules = group.hop(Hop::forward(RULES), None);
-        group.parent(GROUP_OF) == Some(owner) && rules.any(|(rule, _)| rule.parent(RULES_FOR) == Some(item))
+        let mut rules = group.hop(Hop::forward(rel::RULES), None);
+        group.parent(rel::GROUPS) == Some(owner) && rules.any(|(rule, _)| rule.parent(rel::RULES_FOR) == Some(item))
     })
 }
 
 /// The item and the organization whose rules open a license, if rules do.
 pub fn opened(license: Node<'_>) -> Option<(Node<'_>, Node<'_>)> {
-    let item = license.parent(OF_ITEM).filter(|_| select::is_stock(license))?;
-    let entitlement = license.parent(select::LICENSES).filter(|home| !sale::is_home(*home))?;
-    Some((item, entitlement.parent(ENTITLEMENTS)?))
+    let item = license.parent(rel::OF_ITEM).filter(|_| select::is_stock(license))?;
+    let entitlement = license.parent(rel::LICENSES).filter(|home| !sale::is_home(*home))?;
+    Some((item, entitlement.parent(rel::ENTITLEMENTS)?))
 }
 
 /// The rule, other than of a group that was left, by which a license is open to a profile; of several the better one.
@@ -345,11 +319,8 @@ pub(super) fn opens<'g>(license: Node<'g>, profile: Node<'g>, now: Time) -> Opti
 /// what is the member's otherwise, stays.
 pub fn give_back(tx: &mut Transaction<'_>, assignment: Uuid) -> Result<(), Violation> {
     relink(tx, assignment, None)?;
-    let node = tx
-        .graph()
-        .find(assignment)
-        .ok_or(Violation::NotFound { id: assignment })?;
-    match node.parent(ALLOCATED).is_some() || seated::stays(node) {
+    let node = tx.node(assignment)?;
+    match node.parent(rel::ALLOCATED).is_some() || seated::stays(node) {
         true => Ok(()),
         false => clear(tx, assignment),
     }
@@ -358,15 +329,12 @@ pub fn give_back(tx: &mut Transaction<'_>, assignment: Uuid) -> Result<(), Viola
 /// A reservation ends; nothing is left of an assignment by which nothing was leased or bought. A denial, written since by somebody
 /// else, is no reservation: it stays.
 pub(super) fn clear(tx: &mut Transaction<'_>, assignment: Uuid) -> Result<(), Violation> {
-    let node = tx
-        .graph()
-        .find(assignment)
-        .ok_or(Violation::NotFound { id: assignment })?;
+    let node = tx.node(assignment)?;
     if is_denial(&node) {
         let fields = node.fields().with(GRANTS_ACCESS, None);
         return tx.update(assignment, fields);
     }
-    if node.hop_count(Hop::forward(LEASES)) == 0 && !sale::was_buyers(node) {
+    if node.hop_count(Hop::forward(rel::LEASES)) == 0 && !sale::was_buyers(node) {
         return tx.remove(assignment);
     }
     let fields = [RESERVATION, FROM, UNTIL, GRANTS_ACCESS]
@@ -388,7 +356,7 @@ pub(super) fn is_denial(assignment: &Entity) -> bool {
 /// Of one rule.
 pub fn leased(graph: &Graph, rule: Uuid) -> Vec<Uuid> {
     let rule = graph.find(rule);
-    let hops = rule.map(|rule| rule.hop(Hop::forward(LEASED), None));
+    let hops = rule.map(|rule| rule.hop(Hop::forward(rel::LEASED), None));
     hops.into_iter()
         .flatten()
         .map(|(assignment, _)| assignment.id)
@@ -397,14 +365,16 @@ pub fn leased(graph: &Graph, rule: Uuid) -> Vec<Uuid> {
 
 /// What a member leases by any rule of a group.
 pub fn of_member(group: Node<'_>, profile: Node<'_>) -> Vec<Uuid> {
-    let by = |assignment: &Node<'_>| assignment.parent(LEASED).and_then(super::ruled::group) == Some(group);
+    let by = |assignment: &Node<'_>| assignment.parent(rel::LEASED).and_then(super::ruled::group) == Some(group);
     let all = profile
-        .hop(Hop::forward(BY_PROFILE), None)
+        .hop(Hop::forward(rel::BY_PROFILE), None)
         .map(|(assignment, _)| assignment);
     all.filter(by).map(|assignment| assignment.id).collect()
 }
 
 /// The license and the holder of an assignment.
 pub fn ends(assignment: Node<'_>) -> Option<(Node<'_>, Node<'_>)> {
-    assignment.parent(BY_LICENSE).zip(assignment.parent(BY_PROFILE))
+    assignment
+        .parent(rel::BY_LICENSE)
+        .zip(assignment.parent(rel::BY_PROFILE))
 }

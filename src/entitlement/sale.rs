@@ -8,24 +8,19 @@
 
 use uuid::Uuid;
 
-use crate::graph::{Kept, Node, Transaction, Violation};
-use crate::model::schema::{Hop, RelationType, known, place};
-use crate::model::{Entity, Fields, Kind, Rel, Time, Value};
+use crate::graph::{Kept, Node, Transaction};
+use crate::model::schema::{Hop, place};
+use crate::model::{Entity, Fields, Kind, Rel, Time, Value, rel};
 
-use super::grant::{self, MODEL_OF_LICENSE, MODEL_OF_PACKAGE};
+use super::grant;
 use super::promised::{self, Promised};
 use super::refused::Refused;
 use super::terms::{self, Limited};
-use super::{ended, homes, matching, notes, reserve, ruled, seated, seats, select, sets};
+use super::{ended, homes, matching, notes, reserve, ruled, seated, seats, select};
 
-/// From an offer to what was made of it.
-pub const SOLD: Rel = known(RelationType::OneToMany, Kind::ProductPackage, Kind::License);
 /// The entitlement of what is sold without a limit.
 const HOME: &str = "Sold licenses";
 const BOUGHT: u8 = place(Kind::Assignment, "bought");
-const ITEM_OF_LICENSE: Rel = known(RelationType::OneToMany, Kind::LicensedItem, Kind::License);
-const BY_LICENSE: Rel = known(RelationType::OneToMany, Kind::License, Kind::Assignment);
-const BY_PROFILE: Rel = known(RelationType::OneToMany, Kind::Profile, Kind::Assignment);
 const PROPERTIES: Rel = matching::properties_of(Kind::ProductPackage);
 const OFFERED: u8 = place(Kind::ProductPackage, "concurrencies");
 const SESSION: u8 = place(Kind::License, "session");
@@ -60,13 +55,9 @@ impl Sale<'_> {
     }
 }
 
-fn found<'t>(tx: &'t Transaction<'_>, id: Uuid) -> Result<Node<'t>, Violation> {
-    tx.graph().find(id).ok_or(Violation::NotFound { id })
-}
-
 /// The one item an offer is of.
 pub fn item(offer: Node<'_>) -> Result<Node<'_>, Refused> {
-    let mut items = offer.hop(Hop::forward(grant::ITEMS), None).map(|(item, _)| item);
+    let mut items = offer.hop(Hop::forward(rel::ITEMS), None).map(|(item, _)| item);
     let first = items.next().ok_or(Refused::PackageEmpty(offer.id))?;
     match items.next() {
         None => Ok(first),
@@ -77,10 +68,10 @@ pub fn item(offer: Node<'_>) -> Result<Node<'_>, Refused> {
 /// The license. All or nothing: on a refusal the caller abandons the transaction.
 pub fn sell(tx: &mut Transaction<'_>, sale: &Sale<'_>) -> Result<Uuid, Refused> {
     let now = tx.now();
-    let offer = found(tx, sale.offer)?;
+    let offer = tx.node(sale.offer)?;
     grant::is_on_sale(offer, now)?;
     let item = item(offer)?.id;
-    let model = offer.parent(MODEL_OF_PACKAGE);
+    let model = offer.parent(rel::PACKAGES);
     let terms = terms::of_model(model)?;
     let model = model.map(|model| model.id);
     if terms.locks_trials {
@@ -131,18 +122,18 @@ pub fn sell(tx: &mut Transaction<'_>, sale: &Sale<'_>) -> Result<Uuid, Refused> 
         true => homes::default_or_new(tx, sale.organization)?,
         false => homes::named_or_new(tx, sale.organization, HOME)?,
     };
-    let license = grant::child(tx, select::LICENSES, entitlement, Kind::License, &fields)?;
-    tx.relate(ITEM_OF_LICENSE, item, license, Fields::default())?;
-    tx.relate(SOLD, sale.offer, license, Fields::default())?;
+    let license = grant::child(tx, rel::LICENSES, entitlement, fields)?;
+    tx.relate(rel::OF_ITEM, item, license, Fields::default())?;
+    tx.relate(rel::SOLD, sale.offer, license, Fields::default())?;
     if let Some(model) = model {
-        tx.relate(MODEL_OF_LICENSE, model, license, Fields::default())?;
+        tx.relate(rel::OF_MODEL, model, license, Fields::default())?;
     }
     grant::credit(tx, license, terms.limited, amount)?;
     let properties = properties.iter().map(|(key, value)| (key.as_str(), value.as_str()));
     notes::write(tx, license, properties)?;
     match sale.buyer {
         Buyer::Profile(profile) => assign(tx, license, profile)?,
-        Buyer::Set(set) => tx.relate(sets::FOR_SET, set, license, Fields::default())?,
+        Buyer::Set(set) => tx.relate(rel::FOR_SET, set, license, Fields::default())?,
     }
     Ok(license)
 }
@@ -175,18 +166,18 @@ pub(super) fn kept(assignment: Node<'_>) -> Fields {
 
 /// The buyer's, if it was sold to one user.
 pub fn of_buyer(license: Node<'_>) -> Option<Node<'_>> {
-    let mut all = license.hop(Hop::forward(BY_LICENSE), None).map(|(one, _)| one);
+    let mut all = license.hop(Hop::forward(rel::BY_LICENSE), None).map(|(one, _)| one);
     all.find(|assignment| was_buyers(*assignment))
 }
 
 /// May whoever sold a license take this along with it? What others allocated or assigned on it is theirs to take back first, as
 /// long as it is assigned by that: nobody could take back what has ended. What readers of a set used is not theirs: it came by the sale.
 pub fn may_be_taken_back(going: Node<'_>, now: Time) -> Result<(), Refused> {
-    let is_given = || going.parent(ruled::ALLOCATED).is_some() || seated::is_own(&going);
+    let is_given = || going.parent(rel::ALLOCATED).is_some() || seated::is_own(&going);
     let is_theirs = || is_given() && seated::is_assigned(&going, now);
     let license = match going.kind {
-        Kind::GroupAssignment => going.parent(seated::GROUPS),
-        Kind::Assignment if !was_buyers(going) && is_theirs() => going.parent(BY_LICENSE),
+        Kind::GroupAssignment => going.parent(rel::GROUP_ASSIGNMENTS),
+        Kind::Assignment if !was_buyers(going) && is_theirs() => going.parent(rel::BY_LICENSE),
         _ => None,
     };
     license.map_or(Ok(()), |license| Err(Refused::AssignedByOthers(license.id)))
@@ -216,9 +207,9 @@ fn assign(tx: &mut Transaction<'_>, license: Uuid, profile: Uuid) -> Result<(), 
     .into_iter()
     .collect();
     tx.create(id, Kind::Assignment, fields, Kept::default())?;
-    tx.relate(BY_LICENSE, license, id, Fields::default())?;
-    tx.relate(BY_PROFILE, profile, id, Fields::default())?;
-    reserve::fits(found(tx, license)?, reserve::Had::default(), tx.now())
+    tx.relate(rel::BY_LICENSE, license, id, Fields::default())?;
+    tx.relate(rel::BY_PROFILE, profile, id, Fields::default())?;
+    reserve::fits(tx.node(license)?, reserve::Had::default(), tx.now())
 }
 
 /// What all licenses that were made of an offer for a site have of it together.
@@ -232,7 +223,7 @@ struct Given<'g> {
 /// what has ended, to which nothing is promised.
 fn given<'g>(site: Node<'g>, offer: Node<'g>, is_over: bool, now: Time) -> Result<Given<'g>, Refused> {
     let (mut given, mut free, mut looked) = (0i64, None, 0);
-    for (entitlement, _) in site.hop(Hop::forward(ruled::ENTITLEMENTS), None) {
+    for (entitlement, _) in site.hop(Hop::forward(rel::ENTITLEMENTS), None) {
         for license in site.graph().sold(entitlement, offer) {
             looked += 1;
             if looked > select::LOOKED_AT {
@@ -243,7 +234,7 @@ fn given<'g>(site: Node<'g>, offer: Node<'g>, is_over: bool, now: Time) -> Resul
             }
             let promised = Promised::of(license, now);
             // Whoever is in the set may use it, however many they are.
-            if promised.is_endless() && !is_over && license.parent(sets::FOR_SET).is_some() {
+            if promised.is_endless() && !is_over && license.parent(rel::FOR_SET).is_some() {
                 return Err(Refused::SetWithoutLimit(license.id));
             }
             given = given.saturating_add(counts(license, &promised, now));
@@ -269,14 +260,14 @@ fn counts(license: Node<'_>, promised: &Promised, now: Time) -> i64 {
 
 /// The seats in use, reserved or leased, but for those that were taken above the total.
 fn within(license: Node<'_>, now: Time) -> u64 {
-    let all = license.hop(Hop::forward(BY_LICENSE), None);
+    let all = license.hop(Hop::forward(rel::BY_LICENSE), None);
     all.map(|(held, _)| seats::within(held, now)).sum()
 }
 
 /// To how many users a license is assigned, or who use it. Where no seats are counted it is open to them with a reservation and
 /// without one, and to who is denied it, or has it inactive, once that is taken back.
 fn holders(license: Node<'_>, now: Time) -> u64 {
-    let all = license.hop(Hop::forward(BY_LICENSE), None).map(|(held, _)| held);
+    let all = license.hop(Hop::forward(rel::BY_LICENSE), None).map(|(held, _)| held);
     let holds = all.filter(|held| {
         let opens = held.fields().get(ruled::GRANTS_ACCESS) == Some(&Value::Bool(true));
         let is_assigned = opens && !ended::has_ended(held, now) || seated::is_kept_back(held, now);
@@ -293,12 +284,12 @@ pub fn may_have(license: Node<'_>, now: Time) -> Result<(), Refused> {
 
 /// The same of one that goes on; a user set's does so with as many as are left, as one that is sold to it now has, but for what is in use.
 pub fn go_on(tx: &mut Transaction<'_>, license: Uuid) -> Result<(), Refused> {
-    let (node, now) = (found(tx, license)?, tx.now());
+    let (node, now) = (tx.node(license)?, tx.now());
     let Some((above, refused)) = above(node, now)? else {
         return Ok(());
     };
     let promised = Promised::of(node, now);
-    let is_numbered = node.parent(sets::FOR_SET).is_some() && !promised.is_endless();
+    let is_numbered = node.parent(rel::FOR_SET).is_some() && !promised.is_endless();
     let left = counts(node, &promised, now).saturating_sub(above);
     let least = i64::try_from(within(node, now)).unwrap_or(i64::MAX).max(1);
     match u64::try_from(left) {
@@ -309,15 +300,15 @@ pub fn go_on(tx: &mut Transaction<'_>, license: Uuid) -> Result<(), Refused> {
 
 /// How many seats a license has of an offer that is for so many at the same time. `None`: of none.
 pub(super) fn of_offer(license: Node<'_>, now: Time) -> Option<i64> {
-    license.parent(SOLD).and_then(offered)?;
+    license.parent(rel::SOLD).and_then(offered)?;
     Some(counts(license, &Promised::of(license, now), now))
 }
 
 /// By how many seats its offer is above what it is for, if it is, with this license.
 fn above(license: Node<'_>, now: Time) -> Result<Option<(i64, Refused)>, Refused> {
-    let site = license.parent(select::LICENSES).and_then(homes::owner);
+    let site = license.parent(rel::LICENSES).and_then(homes::owner);
     let Some((offer, site)) = license
-        .parent(SOLD)
+        .parent(rel::SOLD)
         .zip(site)
         .filter(|_| !ended::has_ended(&license, now))
     else {
@@ -337,7 +328,7 @@ fn offered(offer: Node<'_>) -> Option<i64> {
 fn seats_of(tx: &mut Transaction<'_>, sale: &Sale<'_>, most: i64) -> Result<i64, Refused> {
     let now = tx.now();
     let has_ended = sale.has_ended(now);
-    let (site, offer) = (found(tx, sale.organization)?, found(tx, sale.offer)?);
+    let (site, offer) = (tx.node(sale.organization)?, tx.node(sale.offer)?);
     let Given { seats: given, free } = given(site, offer, has_ended, now)?;
     let left = most.saturating_sub(given);
     if left >= 1 || has_ended {
@@ -349,7 +340,7 @@ fn seats_of(tx: &mut Transaction<'_>, sale: &Sale<'_>, most: i64) -> Result<i64,
     // One that is above the offer, because the offer was made smaller, gives none away.
     let giver = free.filter(|_| given <= most).map(|license| license.id);
     let giver = giver.ok_or(Refused::ConcurrenciesUsedUp { offer: offer.id, most })?;
-    let left = Promised::of(found(tx, giver)?, now).most().saturating_sub(1);
+    let left = Promised::of(tx.node(giver)?, now).most().saturating_sub(1);
     promised::lower(tx, giver, left)?;
     Ok(1)
 }

@@ -5,25 +5,15 @@
 use uuid::Uuid;
 
 use crate::graph::{Kept, Node, Transaction, Violation};
-use crate::model::schema::{Hop, known, place};
-use crate::model::{Entity, Fields, Kind, Rel, RelationType, Time, Value};
+use crate::model::schema::{Hop, place};
+use crate::model::{Entity, Fields, Kind, Time, Value, rel};
 
 use super::reason::Reason;
 use super::refused::Refused;
 use super::reserve::Had;
-use super::ruled::{self, ALLOCATED};
+use super::ruled;
 use super::select;
 use super::{decision, ended, reserve, sale, seats};
-
-const BY_LICENSE: Rel = known(RelationType::OneToMany, Kind::License, Kind::Assignment);
-const BY_PROFILE: Rel = known(RelationType::OneToMany, Kind::Profile, Kind::Assignment);
-const MEMBERSHIP: Rel = known(RelationType::Membership, Kind::Profile, Kind::ProfileGroup);
-/// From a license to the groups it is assigned to.
-pub const GROUPS: Rel = known(RelationType::OneToMany, Kind::License, Kind::GroupAssignment);
-/// From a group to the licenses it is assigned.
-pub const OF_GROUP: Rel = known(RelationType::OneToMany, Kind::ProfileGroup, Kind::GroupAssignment);
-/// From a group's assignment to those it made of its members.
-pub const BY_GROUP: Rel = known(RelationType::OneToMany, Kind::GroupAssignment, Kind::Assignment);
 
 pub const ACTIVE: u8 = place(Kind::Assignment, "active");
 pub const DIRECT: u8 = place(Kind::Assignment, "direct");
@@ -48,10 +38,6 @@ pub struct Terms {
     pub redirect_to: Option<Option<String>>,
     /// A JSON text; `None` stays as it is.
     pub metadata: Option<Option<String>>,
-}
-
-fn found<'t>(tx: &'t Transaction<'_>, id: Uuid) -> Result<Node<'t>, Violation> {
-    tx.graph().find(id).ok_or(Violation::NotFound { id })
 }
 
 /// Is the license assigned by it, whoever did so? One that is inactive still is.
@@ -83,7 +69,7 @@ pub(super) fn stays(assignment: Node<'_>) -> bool {
 pub fn is_direct(assignment: Node<'_>) -> bool {
     match assignment.fields().get(DIRECT).and_then(Value::as_bool) {
         Some(direct) => direct,
-        None => assignment.parent(ruled::LEASED).is_none(),
+        None => assignment.parent(rel::LEASED).is_none(),
     }
 }
 
@@ -110,21 +96,21 @@ pub fn assign(tx: &mut Transaction<'_>, license: Uuid, profile: Uuid, terms: &Te
 }
 
 fn leave_group(tx: &mut Transaction<'_>, assignment: Uuid) -> Result<(), Violation> {
-    let group = found(tx, assignment)?.parent(BY_GROUP).map(|group| group.id);
+    let group = tx.node(assignment)?.parent(rel::BY_GROUP).map(|group| group.id);
     match group {
-        Some(group) => tx.unrelate(BY_GROUP, group, assignment),
+        Some(group) => tx.unrelate(rel::BY_GROUP, group, assignment),
         None => Ok(()),
     }
 }
 
 fn put(tx: &mut Transaction<'_>, license: Uuid, profile: Uuid, terms: &Terms) -> Result<Uuid, Refused> {
     let now = tx.now();
-    let there = tx.graph().assignment(found(tx, license)?, found(tx, profile)?);
+    let there = tx.graph().assignment(tx.node(license)?, tx.node(profile)?);
     if let Some(there) = there.map(|there| there.id) {
         ended::forget(tx, there)?;
     }
-    let node = found(tx, license)?;
-    let there = tx.graph().assignment(node, found(tx, profile)?);
+    let node = tx.node(license)?;
+    let there = tx.graph().assignment(node, tx.node(profile)?);
     let before = there.map(|there| there.fields().to_fields()).unwrap_or_default();
     let is_denied = there.is_some_and(|there| select::denies(&there, now));
     let holds = there.is_some_and(|there| is_active(&there, now));
@@ -177,25 +163,25 @@ fn put(tx: &mut Transaction<'_>, license: Uuid, profile: Uuid, terms: &Terms) ->
         None => {
             let id = tx.new_id();
             tx.create(id, Kind::Assignment, fields, Kept::default())?;
-            tx.relate(BY_LICENSE, license, id, Fields::default())?;
-            tx.relate(BY_PROFILE, profile, id, Fields::default())?;
+            tx.relate(rel::BY_LICENSE, license, id, Fields::default())?;
+            tx.relate(rel::BY_PROFILE, profile, id, Fields::default())?;
             id
         }
     };
     if terms.active {
-        reserve::fits(found(tx, license)?, had, now)?;
+        reserve::fits(tx.node(license)?, had, now)?;
     }
     Ok(id)
 }
 
 /// The license is the user's no longer: the seat is free, live leases run out.
 pub fn take_back(tx: &mut Transaction<'_>, assignment: Uuid) -> Result<(), Refused> {
-    let node = found(tx, assignment)?;
+    let node = tx.node(assignment)?;
     if sale::is_buyers(node) {
-        let license = node.parent(BY_LICENSE).unwrap_or(node).id;
+        let license = node.parent(rel::BY_LICENSE).unwrap_or(node).id;
         return Err(Refused::SoldToHolder(license));
     }
-    if let Some(license) = reserve::reserved(found(tx, assignment)?, tx.now()) {
+    if let Some(license) = reserve::reserved(tx.node(assignment)?, tx.now()) {
         reserve::may_release(license)?;
     }
     ruled::relink(tx, assignment, None)?;
@@ -209,7 +195,7 @@ fn strip(tx: &mut Transaction<'_>, assignment: Uuid) -> Result<(), Violation> {
     leave_group(tx, assignment)?;
     let fields = [ACTIVE, DIRECT, FULFILLED, REDIRECT, METADATA]
         .into_iter()
-        .fold(found(tx, assignment)?.fields().to_fields(), |fields, field| {
+        .fold(tx.node(assignment)?.fields().to_fields(), |fields, field| {
             fields.with(field, None)
         });
     tx.update(assignment, fields)
@@ -254,23 +240,23 @@ impl Said {
 /// it says, but for what was decided of the member alone, and one that is inactive by itself is left alone. One that came
 /// from another group and has lost its seat is this group's then.
 pub fn assign_group(tx: &mut Transaction<'_>, license: Uuid, group: Uuid, terms: &Terms) -> Result<Uuid, Refused> {
-    let former = of_group(found(tx, license)?, found(tx, group)?).map(|there| Said::by_group(&there));
+    let former = of_group(tx.node(license)?, tx.node(group)?).map(|there| Said::by_group(&there));
     let id = put_group(tx, license, group, terms)?;
     let now = tx.now();
-    let members: Vec<Uuid> = members(found(tx, group)?, now).map(|member| member.id).collect();
+    let members: Vec<Uuid> = members(tx.node(group)?, now).map(|member| member.id).collect();
     let of_member = Terms {
         direct: false,
         metadata: None,
         ..terms.clone()
     };
     for member in members {
-        let there = tx.graph().assignment(found(tx, license)?, found(tx, member)?);
+        let there = tx.graph().assignment(tx.node(license)?, tx.node(member)?);
         if there.is_some_and(|there| select::denies(&there, now)) {
             continue;
         }
         // Of one that has ended nothing is left.
         let there = there.filter(|there| !ended::has_ended(there, now));
-        let ours = there.filter(|there| there.parent(BY_GROUP).is_some_and(|by| by.id == id));
+        let ours = there.filter(|there| there.parent(rel::BY_GROUP).is_some_and(|by| by.id == id));
         let terms = match ours.zip(former.as_ref()) {
             Some((ours, former)) if is_kept_back(&ours, now) && former.active != Some(Value::Bool(false)) => continue,
             Some((ours, former)) => former.becomes(&of_member, &ours),
@@ -278,16 +264,16 @@ pub fn assign_group(tx: &mut Transaction<'_>, license: Uuid, group: Uuid, terms:
             None => of_member.clone(),
         };
         let assignment = put(tx, license, member, &terms)?;
-        if found(tx, assignment)?.parent(BY_GROUP).is_none_or(|by| by.id != id) {
+        if tx.node(assignment)?.parent(rel::BY_GROUP).is_none_or(|by| by.id != id) {
             leave_group(tx, assignment)?;
-            tx.relate(BY_GROUP, id, assignment, Fields::default())?;
+            tx.relate(rel::BY_GROUP, id, assignment, Fields::default())?;
         }
     }
     Ok(id)
 }
 
 fn put_group(tx: &mut Transaction<'_>, license: Uuid, group: Uuid, terms: &Terms) -> Result<Uuid, Violation> {
-    let there = of_group(found(tx, license)?, found(tx, group)?);
+    let there = of_group(tx.node(license)?, tx.node(group)?);
     let before = there.map(|there| there.fields().to_fields()).unwrap_or_default();
     let there = there.map(|there| there.id);
     let mut fields = before
@@ -304,36 +290,31 @@ fn put_group(tx: &mut Transaction<'_>, license: Uuid, group: Uuid, terms: &Terms
     }
     let id = tx.new_id();
     tx.create(id, Kind::GroupAssignment, fields, Kept::default())?;
-    tx.relate(GROUPS, license, id, Fields::default())?;
-    tx.relate(OF_GROUP, group, id, Fields::default())?;
+    tx.relate(rel::GROUP_ASSIGNMENTS, license, id, Fields::default())?;
+    tx.relate(rel::OF_GROUP, group, id, Fields::default())?;
     Ok(id)
 }
 
 /// From whichever end has fewer to look at.
 fn of_group<'g>(license: Node<'g>, group: Node<'g>) -> Option<Node<'g>> {
-    let (by_license, by_group) = (Hop::forward(GROUPS), Hop::forward(OF_GROUP));
+    let (by_license, by_group) = (Hop::forward(rel::GROUP_ASSIGNMENTS), Hop::forward(rel::OF_GROUP));
     if license.hop_count(by_license) < group.hop_count(by_group) {
         let mut all = license.hop(by_license, None).map(|(one, _)| one);
-        all.find(|one| one.parent(OF_GROUP) == Some(group))
+        all.find(|one| one.parent(rel::OF_GROUP) == Some(group))
     } else {
         let mut all = group.hop(by_group, None).map(|(one, _)| one);
-        all.find(|one| one.parent(GROUPS) == Some(license))
+        all.find(|one| one.parent(rel::GROUP_ASSIGNMENTS) == Some(license))
     }
-}
-
-/// Can it be used now?
-pub fn is_usable(license: Node<'_>, now: Time) -> bool {
-    decision::validity(&license, now).is_none() && license.fields().get(LICENSE_ACTIVE) == Some(&Value::Bool(true))
 }
 
 /// How many are in a group, now or at some time.
 pub fn member_count(group: Node<'_>) -> usize {
-    group.hop_count(Hop::backward(MEMBERSHIP))
+    group.hop_count(Hop::backward(rel::MEMBERSHIP))
 }
 
 /// Those who are in a group now.
 pub fn members<'g>(group: Node<'g>, now: Time) -> impl Iterator<Item = Node<'g>> {
-    let all = group.hop(Hop::backward(MEMBERSHIP), None);
+    let all = group.hop(Hop::backward(rel::MEMBERSHIP), None);
     all.filter(move |&(_, membership)| select::is_member(membership, now))
         .map(|(member, _)| member)
 }
@@ -341,13 +322,14 @@ pub fn members<'g>(group: Node<'g>, now: Time) -> impl Iterator<Item = Node<'g>>
 /// The group has the license no longer. What it made of its members goes along, or stays with each as an assignment of its
 /// own; what is also allocated directly, or was sold, stays in either case.
 pub fn end_group(tx: &mut Transaction<'_>, group_assignment: Uuid, take_along: bool) -> Result<(), Refused> {
-    let made: Vec<Uuid> = found(tx, group_assignment)?
-        .hop(Hop::forward(BY_GROUP), None)
+    let made: Vec<Uuid> = tx
+        .node(group_assignment)?
+        .hop(Hop::forward(rel::BY_GROUP), None)
         .map(|(assignment, _)| assignment.id)
         .collect();
     for assignment in made {
-        let node = found(tx, assignment)?;
-        let is_also_else = node.parent(ALLOCATED).is_some() || sale::is_buyers(node);
+        let node = tx.node(assignment)?;
+        let is_also_else = node.parent(rel::ALLOCATED).is_some() || sale::is_buyers(node);
         match (take_along, is_also_else) {
             (true, false) => take_back(tx, assignment)?,
             (true, true) => strip(tx, assignment)?,

@@ -1,13 +1,11 @@
 //! Seat arithmetic of one license: what it has, what is taken, and who takes it. Decides nothing.
 
 use crate::graph::Node;
-use crate::model::schema::{Hop, RelationType, known, place};
-use crate::model::{Entity, Kind, Rel, Time, Value, Values};
+use crate::model::schema::{Hop, place};
+use crate::model::{Entity, Kind, Time, Value, Values, rel};
 
 use super::terms::Limited;
 use super::{model, ruled, select};
-
-pub(super) const CREDITS: Rel = known(RelationType::OneToMany, Kind::License, Kind::SeatCountCredit);
 
 /// Seats of a license at one instant.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -56,7 +54,7 @@ fn total(license: Node<'_>, now: Time) -> Option<u64> {
     const ACTIVE: u8 = place(Kind::SeatCountCredit, "active");
     const COUNT: u8 = place(Kind::SeatCountCredit, "seatCount");
     let mut total = 0u64;
-    for (credit, _) in license.hop(Hop::forward(CREDITS), None) {
+    for (credit, _) in license.hop(Hop::forward(rel::SEAT_CREDITS), None) {
         if credit.fields().get(ACTIVE) == Some(&Value::Bool(true)) && select::is_valid(&credit, now) {
             let count = credit.fields().get(COUNT)?.as_int()?;
             total = total.saturating_add(u64::try_from(count).unwrap_or(0));

@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use crate::graph::{Graph, Node};
 use crate::model::schema::{Hop, known, place};
-use crate::model::{Entity, Kind, Rel, RelationType, Serial, Time, Value, Values};
+use crate::model::{Entity, Kind, Rel, RelationType, Serial, Time, Value, Values, rel};
 
 use super::distinct::Distinct;
 use super::homes;
@@ -36,19 +36,6 @@ pub(super) const LEASED_UNTIL: u8 = place(Kind::Consumption, "grantedUntil");
 pub(super) const RELEASED: u8 = place(Kind::Consumption, "releasedAt");
 
 const INCLUDES: Rel = known(RelationType::Includes, Kind::LicensedItem, Kind::LicensedItem);
-pub const MEMBERSHIP: Rel = known(RelationType::Membership, Kind::Profile, Kind::ProfileGroup);
-pub const OPENS_GROUP: Rel = known(
-    RelationType::LicenseConsumerRelation,
-    Kind::Entitlement,
-    Kind::ProfileGroup,
-);
-pub const OPENS_PROFILE: Rel = known(RelationType::LicenseConsumerRelation, Kind::Entitlement, Kind::Profile);
-pub const PERSONAL: Rel = known(RelationType::OneToMany, Kind::Profile, Kind::Entitlement);
-/// From an entitlement to its licenses.
-pub const LICENSES: Rel = known(RelationType::OneToMany, Kind::Entitlement, Kind::License);
-pub const OF_ITEM: Rel = known(RelationType::OneToMany, Kind::LicensedItem, Kind::License);
-pub const BY_LICENSE: Rel = known(RelationType::OneToMany, Kind::License, Kind::Assignment);
-pub const BY_PROFILE: Rel = known(RelationType::OneToMany, Kind::Profile, Kind::Assignment);
 
 /// What narrows the candidates; all that is set has to fit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -143,7 +130,7 @@ impl Candidate<'_> {
     /// Its reservation was made by the rule of a group.
     fn hangs_on_rule(&self) -> bool {
         let has_rules = || self.license.graph().kind_count(Kind::AllocationRule) > 0;
-        let is_leased = |assignment: Node<'_>| assignment.parent(ruled::LEASED).is_some();
+        let is_leased = |assignment: Node<'_>| assignment.parent(rel::LEASED).is_some();
         self.reserved && has_rules() && self.assignment.is_some_and(is_leased)
     }
 }
@@ -266,7 +253,7 @@ pub(super) fn owned<'g>(
     budget: &mut Budget<'_>,
 ) -> Result<SmallVec<[Node<'g>; 4]>, Reason> {
     let mut found = SmallVec::new();
-    for (entitlement, _) in organization.hop(Hop::forward(ruled::ENTITLEMENTS), None) {
+    for (entitlement, _) in organization.hop(Hop::forward(rel::ENTITLEMENTS), None) {
         budget.spend()?;
         if sale::is_home(entitlement) {
             continue;
@@ -353,7 +340,7 @@ fn gather<'g>(
         |looks| budget.spend_all(looks),
     )?;
     for set in sets {
-        for (license, _) in set.hop(Hop::forward(sets::FOR_SET), None) {
+        for (license, _) in set.hop(Hop::forward(rel::FOR_SET), None) {
             let Some(item) = looked_at(license, items, filters, &mut budget)? else {
                 continue;
             };
@@ -406,7 +393,7 @@ fn named<'g>(
     now: Time,
 ) -> Result<Option<Candidate<'g>>, Reason> {
     let found = profile.graph().find(license).filter(|node| node.kind == Kind::License);
-    let Some((license, entitlement)) = found.and_then(|license| Some((license, license.parent(LICENSES)?))) else {
+    let Some((license, entitlement)) = found.and_then(|license| Some((license, license.parent(rel::LICENSES)?))) else {
         return Ok(None);
     };
     let Some(item) = fitting(license, items, filters, budget)? else {
@@ -421,7 +408,7 @@ fn named<'g>(
         Some(Path::Assignment(assignment))
     };
     let by_set = || {
-        let set = license.parent(sets::FOR_SET)?;
+        let set = license.parent(rel::FOR_SET)?;
         sets::has(set, profile, now).then_some(Path::Set(set))
     };
     let path = way.or_else(by_assignment).or_else(by_set);
@@ -464,7 +451,7 @@ pub(super) fn looked_at<'g>(
 }
 
 fn fits_license(filters: &Filters, license: Node<'_>) -> bool {
-    let entitlement = license.parent(LICENSES);
+    let entitlement = license.parent(rel::LICENSES);
     entitlement.is_some_and(|entitlement| fits_entitlement(filters, entitlement))
 }
 
@@ -474,7 +461,7 @@ fn opened<'g>(
     budget: &mut Budget<'_>,
 ) -> Result<Option<Node<'g>>, Reason> {
     let Some(matching) = matching::of_license(license) else {
-        return Ok(license.parent(OF_ITEM).filter(|item| items.has(*item)));
+        return Ok(license.parent(rel::OF_ITEM).filter(|item| items.has(*item)));
     };
     for item in items.all() {
         let text = matching.text_of(*item);
@@ -570,18 +557,18 @@ pub fn ways<'g>(profile: Node<'g>, now: Time) -> SmallVec<[Way<'g>; 8]> {
         found.push((entitlement, path));
     };
     let personal = Path::Personal.place();
-    profile.each_end(Hop::forward(PERSONAL), |entitlement, _| {
+    profile.each_end(Hop::forward(rel::PERSONAL), |entitlement, _| {
         push(entitlement, Path::Personal, personal);
     });
     let direct = Path::Direct.place();
-    profile.each_end(Hop::backward(OPENS_PROFILE), |entitlement, _| {
+    profile.each_end(Hop::backward(rel::OPENS_PROFILE), |entitlement, _| {
         push(entitlement, Path::Direct, direct);
     });
-    profile.each_end(Hop::forward(MEMBERSHIP), |group, membership| {
+    profile.each_end(Hop::forward(rel::MEMBERSHIP), |group, membership| {
         if is_member(membership, now) {
             let path = Path::Group(group);
             let mut place = None;
-            group.each_end(Hop::backward(OPENS_GROUP), |entitlement, _| {
+            group.each_end(Hop::backward(rel::OPENS_GROUP), |entitlement, _| {
                 push(entitlement, path, *place.get_or_insert_with(|| path.place()));
             });
         }
@@ -601,7 +588,7 @@ pub fn granting<'g>(profile: Node<'g>, now: Time) -> impl Iterator<Item = (Node<
     let granting = profile.graph().granting(profile);
     granting
         .filter(move |assignment| granting_one(*assignment, now))
-        .filter_map(|assignment| Some((assignment, assignment.parent(BY_LICENSE)?)))
+        .filter_map(|assignment| Some((assignment, assignment.parent(rel::BY_LICENSE)?)))
 }
 
 /// Does this assignment open its license by itself now? One that denies does not.

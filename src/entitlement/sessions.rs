@@ -2,15 +2,15 @@
 //! many leases it has at all. Which reason that is, and in which order it is asked, is for `decision`.
 
 use crate::graph::{Anchored, Node};
-use crate::model::schema::{Hop, known};
-use crate::model::{Kind, RelationType, Time};
+use crate::model::schema::Hop;
+use crate::model::{Time, rel};
 
 use super::anchors::Anchors;
 use super::decision::Wanted;
 use super::distinct::Distinct;
 use super::select;
 
-const LEASES: Hop = Hop::forward(known(RelationType::OneToMany, Kind::Assignment, Kind::Consumption));
+const LEASES: Hop = Hop::forward(rel::LEASES);
 
 /// Leases of one consumer on one license that have not ended; ours. Those beyond the first take no seat, so nothing else
 /// bounds them: a client that calls its device by ever new names would fill the memory, and every decision about it

@@ -7,28 +7,22 @@ use compact_str::CompactString;
 use smallvec::SmallVec;
 
 use crate::graph::Node;
-use crate::model::schema::{Hop, known, place};
-use crate::model::{Kind, Rel, RelationType, Time, Value};
+use crate::model::schema::{Hop, place};
+use crate::model::{Kind, Rel, Time, Value, rel};
 
 use super::distinct::Distinct;
-use super::ruled::GROUP_OF;
-use super::select::MEMBERSHIP;
 use super::{matching, select, texts};
 
 /// The property whose values are a user's tags.
 pub const TAGS: &str = "AdminTags";
 
-/// From an organization to its sets.
-pub const SETS: Rel = known(RelationType::OneToMany, Kind::Organization, Kind::UserSet);
-/// From a set to the licenses for its members.
-pub const FOR_SET: Rel = known(RelationType::OneToMany, Kind::UserSet, Kind::License);
 /// All of one, any of another, none of a third.
 const LISTS: [u8; 3] = [
     place(Kind::UserSet, "allOf"),
     place(Kind::UserSet, "anyOf"),
     place(Kind::UserSet, "noneOf"),
 ];
-const OF_PROFILE: Rel = matching::properties_of(Kind::Profile);
+const PROFILE_PROPERTIES: Rel = matching::properties_of(Kind::Profile);
 
 /// The sets a profile is in now, of those organizations it is in a group of that `is_meant` admits, and that any license is for.
 ///
@@ -49,8 +43,8 @@ pub(super) fn of_profile<'g, E>(
     let tags = tags(profile);
     let organizations = organizations(profile, now);
     for organization in organizations.all().iter().filter(|one| is_meant(**one)) {
-        for (set, _) in organization.hop(Hop::forward(SETS), None) {
-            let opens_any = set.hop_count(Hop::forward(FOR_SET)) > 0;
+        for (set, _) in organization.hop(Hop::forward(rel::SETS), None) {
+            let opens_any = set.hop_count(Hop::forward(rel::FOR_SET)) > 0;
             let texts = LISTS.iter().filter_map(|list| text(set, *list));
             let bytes = if opens_any { texts.map(str::len).sum() } else { 0 };
             look(1 + matching::looks(bytes))?;
@@ -74,13 +68,15 @@ pub fn licenses<'g>(
         Ok(())
     };
     let sets = of_profile(profile, now, is_meant, look).ok()?;
-    let licenses = sets.into_iter().flat_map(|set| set.hop(Hop::forward(FOR_SET), None));
+    let licenses = sets
+        .into_iter()
+        .flat_map(|set| set.hop(Hop::forward(rel::FOR_SET), None));
     Some(licenses.map(|(license, _)| license))
 }
 
 /// Is it in the set now?
 pub fn has(set: Node<'_>, profile: Node<'_>, now: Time) -> bool {
-    let organization = set.parent(SETS);
+    let organization = set.parent(rel::SETS);
     organization.is_some_and(|organization| organizations(profile, now).has(organization)) && fits_tags(set, profile)
 }
 
@@ -90,7 +86,7 @@ pub(super) fn fits_tags(set: Node<'_>, profile: Node<'_>) -> bool {
 }
 
 fn tags(profile: Node<'_>) -> HashSet<CompactString> {
-    matching::values(matching::text_of(profile, OF_PROFILE, TAGS))
+    matching::values(matching::text_of(profile, PROFILE_PROPERTIES, TAGS))
         .into_iter()
         .collect()
 }
@@ -100,9 +96,9 @@ fn text<'g>(set: Node<'g>, list: u8) -> Option<&'g str> {
 }
 
 fn organizations<'g>(profile: Node<'g>, now: Time) -> Distinct<Node<'g>> {
-    let groups = profile.hop(Hop::forward(MEMBERSHIP), None);
+    let groups = profile.hop(Hop::forward(rel::MEMBERSHIP), None);
     let member = groups.filter(|&(_, membership)| select::is_member(membership, now));
-    member.filter_map(|(group, _)| group.parent(GROUP_OF)).collect()
+    member.filter_map(|(group, _)| group.parent(rel::GROUPS)).collect()
 }
 
 /// All of one list, any of another, none of a third. An empty list asks for nothing, and where nothing is asked nobody is

@@ -7,7 +7,7 @@ use smallvec::smallvec;
 
 use crate::graph::Node;
 use crate::model::schema::Hop;
-use crate::model::{Kind, Time, Value};
+use crate::model::{Kind, Time, Value, rel};
 
 use super::decision::Rule;
 use super::distinct::Distinct;
@@ -88,7 +88,7 @@ impl<'g> Search<'g, '_> {
 
     fn assignments(&mut self, items: &Distinct<Node<'g>>) -> Result<(), Reason> {
         for assignment in self.profile.graph().granting(self.profile) {
-            let Some(license) = assignment.parent(select::BY_LICENSE) else {
+            let Some(license) = assignment.parent(rel::BY_LICENSE) else {
                 continue;
             };
             let found = select::looked_at(license, items, self.filters, &mut self.budget)?;
@@ -107,7 +107,7 @@ impl<'g> Search<'g, '_> {
     }
 
     fn memberships(&mut self, items: &Distinct<Node<'g>>) -> Result<(), Reason> {
-        for (group, membership) in self.profile.hop(Hop::forward(select::MEMBERSHIP), None) {
+        for (group, membership) in self.profile.hop(Hop::forward(rel::MEMBERSHIP), None) {
             let time = |field: u8| membership.get(field).and_then(Value::as_time);
             let Some(is_over) = lapse(time(0), time(1), self.now) else {
                 continue;
@@ -117,7 +117,7 @@ impl<'g> Search<'g, '_> {
                 false => "the membership in the group that may use the license has not begun",
             };
             let why = why(words, smallvec![Rest::Node(self.profile), Rest::Node(group)]);
-            for (entitlement, _) in group.hop(Hop::backward(select::OPENS_GROUP), None) {
+            for (entitlement, _) in group.hop(Hop::backward(rel::OPENS_GROUP), None) {
                 self.licenses(entitlement, items, |search, license, item| {
                     if !select::is_individual(&license) {
                         search.add(license, item, Path::Group(group), Rule::Membership, &why);
@@ -131,16 +131,16 @@ impl<'g> Search<'g, '_> {
 
     /// What the rules of a group would open.
     fn rules(&mut self, group: Node<'g>, items: &Distinct<Node<'g>>, why: &Why<'g>) -> Result<(), Reason> {
-        let organization = group.parent(ruled::GROUP_OF);
+        let organization = group.parent(rel::GROUPS);
         let organization = organization.filter(|organization| {
             self.filters.admits(*organization) && ruled::record(*organization, self.profile).is_none()
         });
         let Some(organization) = organization else {
             return Ok(());
         };
-        for (rule, _) in group.hop(Hop::forward(ruled::RULES), None) {
+        for (rule, _) in group.hop(Hop::forward(rel::RULES), None) {
             self.budget.spend()?;
-            let Some(item) = rule.parent(ruled::RULES_FOR).filter(|item| items.has(*item)) else {
+            let Some(item) = rule.parent(rel::RULES_FOR).filter(|item| items.has(*item)) else {
                 continue;
             };
             for license in select::owned(organization, item, &mut self.budget)? {

@@ -6,16 +6,14 @@ use std::collections::HashSet;
 
 use uuid::Uuid;
 
-use crate::graph::{Kept, Node, Transaction, Violation};
+use crate::graph::{Transaction, Violation};
 use crate::model::schema::{known, place};
-use crate::model::{Fields, Kind, Rel, RelationType, Time, Value};
+use crate::model::{Fields, Kind, Rel, RelationType, Time, Value, rel};
 
 use super::refused::Refused;
 use super::terms::{Limited, Terms};
 use super::{amend, ended, grant, homes, notes, sale, seats};
 
-const LICENSES: Rel = known(RelationType::OneToMany, Kind::Entitlement, Kind::License);
-const OF_ITEM: Rel = known(RelationType::OneToMany, Kind::LicensedItem, Kind::License);
 const HISTORY: Rel = known(RelationType::OneToMany, Kind::License, Kind::LicenseHistory);
 
 const NAME: u8 = place(Kind::License, "name");
@@ -80,17 +78,6 @@ pub struct Record<'a> {
     pub source: Option<&'a str>,
 }
 
-fn found<'t>(tx: &'t Transaction<'_>, id: Uuid) -> Result<Node<'t>, Violation> {
-    tx.graph().find(id).ok_or(Violation::NotFound { id })
-}
-
-fn child(tx: &mut Transaction<'_>, rel: Rel, parent: Uuid, fields: Fields) -> Result<Uuid, Violation> {
-    let id = tx.new_id();
-    tx.create(id, rel.def().to, fields, Kept::default())?;
-    tx.relate(rel, parent, id, Fields::default())?;
-    Ok(id)
-}
-
 pub fn create(
     tx: &mut Transaction<'_>,
     organization: Uuid,
@@ -108,10 +95,9 @@ pub fn create(
         (ALIAS, new.alias.map(Value::text)),
         (TYPE, Some(Value::text(new.license_type))),
     ];
-    let fields = fields.into_iter().filter_map(|(field, value)| Some((field, value?)));
     let home = homes::named_or_new(tx, organization, HOME)?;
-    let license = child(tx, LICENSES, home, fields.collect())?;
-    tx.relate(OF_ITEM, item, license, Fields::default())?;
+    let license = grant::child(tx, rel::LICENSES, home, fields)?;
+    tx.relate(rel::OF_ITEM, item, license, Fields::default())?;
     grant::credit(tx, license, Limited::Seats, Some(i64::from(new.seats)))?;
     notes::write(tx, license, pairs(new.notes))?;
     keep(tx, license, record)?;
@@ -131,7 +117,7 @@ pub fn update(
     replaces: &dyn Fn(&str) -> bool,
     record: Record<'_>,
 ) -> Result<(), NotSold> {
-    let has = seats::for_sharing(found(tx, license)?, tx.now());
+    let has = seats::for_sharing(tx.node(license)?, tx.now());
     // What is told of a license without limit, or with a higher one, may be sent back.
     let is_told = has.total.is_none_or(|total| total >= u64::from(WITHOUT_LIMIT));
     let seats = change.seats.filter(|count| !is_told || *count != WITHOUT_LIMIT);
@@ -141,7 +127,7 @@ pub fn update(
             return Err(NotSold::BelowUse { count, used });
         }
     }
-    let node = found(tx, license)?;
+    let node = tx.node(license)?;
     let had_ended = ended::has_ended(&node, tx.now());
     if change.from.is_some() || change.until.is_some() {
         let (from, until) = (change.from.map(Some), change.until);
@@ -150,7 +136,7 @@ pub fn update(
             Some(_) => amend::times(tx, license, from, until)?,
         }
     }
-    let mut fields = found(tx, license)?.fields().to_fields();
+    let mut fields = tx.node(license)?.fields().to_fields();
     if let Some(name) = change.name {
         fields = fields.with(NAME, Some(Value::text(name)));
     }
@@ -163,10 +149,10 @@ pub fn update(
     }
     // It goes on with the number that is named, or not at all.
     if seats.is_some() && had_ended {
-        sale::may_have(found(tx, license)?, tx.now())?;
+        sale::may_have(tx.node(license)?, tx.now())?;
     }
     let stays: HashSet<&str> = pairs(given).map(|(key, _)| key).collect();
-    let gone: Vec<Uuid> = notes::told(found(tx, license)?)
+    let gone: Vec<Uuid> = notes::told(tx.node(license)?)
         .filter(|(key, _, _)| replaces(key) && !stays.contains(key) && !notes::is_servers(key))
         .map(|(_, _, note)| note.id)
         .collect();
@@ -181,7 +167,7 @@ pub fn update(
 /// Each change is on record, one that changed nothing too.
 fn keep(tx: &mut Transaction<'_>, license: Uuid, record: Record<'_>) -> Result<(), Violation> {
     const KIND: Kind = Kind::LicenseHistory;
-    let node = found(tx, license)?;
+    let node = tx.node(license)?;
     let total = seats::for_sharing(node, tx.now()).total;
     let of = |field: u8| node.fields().get(field).cloned();
     let fields = [
@@ -203,6 +189,5 @@ fn keep(tx: &mut Transaction<'_>, license: Uuid, record: Record<'_>) -> Result<(
         (const { place(KIND, "validUntil") }, of(UNTIL)),
         (const { place(KIND, "active") }, of(ACTIVE)),
     ];
-    let fields = fields.into_iter().filter_map(|(field, value)| Some((field, value?)));
-    child(tx, HISTORY, license, fields.collect()).map(drop)
+    grant::child(tx, HISTORY, license, fields).map(drop)
 }

@@ -1,9 +1,10 @@
 //! What a license model says, read from the rules that hang on it (`licensing.md` 2.3). A license without a model follows
-//! the built-in floating one: seats are limited, and nothing else here is. Decides nothing.
+//! the built-in floating one: seats are limited, and nothing else here is. Beside it stands the table of the credits that give
+//! what is limited. Decides nothing.
 
 use crate::graph::Node;
-use crate::model::schema::{Hop, RelationType, known};
-use crate::model::{Entity, Kind, Value};
+use crate::model::schema::{Hop, RelationType, known, place};
+use crate::model::{Entity, Kind, Rel, Value, rel};
 
 use super::refused::Refused;
 
@@ -17,15 +18,70 @@ pub enum Limited {
 }
 
 impl Limited {
-    /// The credit that says how much there is, and its field.
-    pub fn credit(self) -> (Kind, &'static str) {
+    /// The credit that says how much there is.
+    pub const fn credit(self) -> &'static Credit {
         match self {
-            Self::Seats => (Kind::SeatCountCredit, "seatCount"),
-            Self::UseCount => (Kind::UseCountCredit, "useCount"),
-            Self::UseTime => (Kind::UseTimeCredit, "useTime"),
+            Self::Seats => &SEATS,
+            Self::UseCount => &USES,
+            Self::UseTime => &TIMES,
         }
     }
 }
+
+/// The credits that give what is limited: where they hang, and their fields.
+#[derive(Clone, Copy, Debug)]
+pub struct Credit {
+    pub kind: Kind,
+    /// From a license.
+    pub rel: Rel,
+    /// How much there is.
+    pub amount: u8,
+    pub active: u8,
+    /// How much of it was used.
+    pub used: Option<u8>,
+    /// Of which item of an order it is. Use time is none's: no quantity says it.
+    pub item: Option<u8>,
+}
+
+impl Credit {
+    /// By its own kind, whatever its license is limited by.
+    pub fn of_kind(kind: Kind) -> Option<&'static Self> {
+        match kind {
+            Kind::SeatCountCredit => Some(&SEATS),
+            Kind::UseCountCredit => Some(&USES),
+            Kind::UseTimeCredit => Some(&TIMES),
+            _ => None,
+        }
+    }
+}
+
+const SEATS: Credit = Credit {
+    kind: Kind::SeatCountCredit,
+    rel: rel::SEAT_CREDITS,
+    amount: place(Kind::SeatCountCredit, "seatCount"),
+    active: place(Kind::SeatCountCredit, "active"),
+    // They are taken by leases and reservations, not used up.
+    used: None,
+    item: Some(place(Kind::SeatCountCredit, "licenseTransactionItemId")),
+};
+
+const USES: Credit = Credit {
+    kind: Kind::UseCountCredit,
+    rel: known(RelationType::OneToMany, Kind::License, Kind::UseCountCredit),
+    amount: place(Kind::UseCountCredit, "useCount"),
+    active: place(Kind::UseCountCredit, "active"),
+    used: Some(place(Kind::UseCountCredit, "useCountConsumed")),
+    item: Some(place(Kind::UseCountCredit, "licenseTransactionItemId")),
+};
+
+const TIMES: Credit = Credit {
+    kind: Kind::UseTimeCredit,
+    rel: known(RelationType::OneToMany, Kind::License, Kind::UseTimeCredit),
+    amount: place(Kind::UseTimeCredit, "useTime"),
+    active: place(Kind::UseTimeCredit, "active"),
+    used: Some(place(Kind::UseTimeCredit, "useTimeConsumed")),
+    item: None,
+};
 
 /// The rule of named seats.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,12 +143,12 @@ pub fn of_model(model: Option<Node<'_>>) -> Result<Terms, Refused> {
 
 /// Of the model a license follows.
 pub fn of_license(license: Node<'_>) -> Result<Terms, Refused> {
-    of_model(license.parent(known(RelationType::OneToMany, Kind::LicenseModel, Kind::License)))
+    of_model(license.parent(rel::OF_MODEL))
 }
 
 /// The rule of named seats of the model a license follows.
 pub fn assigned(license: Node<'_>) -> Option<Assigned> {
-    let model = license.parent(known(RelationType::OneToMany, Kind::LicenseModel, Kind::License))?;
+    let model = license.parent(rel::OF_MODEL)?;
     let rel = known(
         RelationType::OneToMany,
         Kind::LicenseModel,

@@ -6,11 +6,11 @@ use std::borrow::Cow;
 use smallvec::SmallVec;
 
 use crate::graph::Node;
-use crate::model::schema::{known, place};
-use crate::model::{Kind, Rel, RelationType, Time, Value};
+use crate::model::schema::{Hop, place};
+use crate::model::{Kind, Time, Value, rel};
 
 use super::anchors::Anchors;
-use super::credits::{self, Credits};
+use super::credits::Credits;
 use super::decision::{Rule, Wanted};
 use super::model::Named;
 use super::reason::Reason;
@@ -19,8 +19,6 @@ use super::select::{self, Candidate, Path};
 use super::shut;
 use super::terms::Limited;
 use super::version::Versions;
-
-const MODEL: Rel = known(RelationType::OneToMany, Kind::LicenseModel, Kind::License);
 
 /// What words tell of: whoever does not see it is not told them.
 #[derive(Clone, Copy, Debug)]
@@ -90,7 +88,7 @@ pub(super) fn why<'g>(
 
 /// The rule of this kind of the model a license follows.
 fn constraint(license: Node<'_>, kind: Kind) -> Option<Rest<'_>> {
-    let mut rules = license.parent(MODEL)?.singles().map(|(_, rule)| rule);
+    let mut rules = license.parent(rel::OF_MODEL)?.singles().map(|(_, rule)| rule);
     rules.find(|rule| rule.kind == kind).map(Rest::Node)
 }
 
@@ -118,7 +116,7 @@ fn unassigned<'g>(candidate: &Candidate<'g>, named: Named, now: Time, rests: &mu
 }
 
 fn contradictions<'g>(license: Node<'g>, rests: &mut Rests<'g>) -> Option<String> {
-    let model = license.parent(MODEL)?;
+    let model = license.parent(rel::OF_MODEL)?;
     let (mut limits, mut told) = (Vec::new(), Vec::new());
     for (_, rule) in model.singles() {
         rests.push(Rest::Node(rule));
@@ -184,12 +182,11 @@ fn scope(scope_type: Option<&str>, sent: Option<&str>) -> String {
 /// Where nothing is used up, for there is nothing to use.
 fn uncredited<'g>(candidate: &Candidate<'g>, now: Time, rests: &mut Rests<'g>) -> Option<String> {
     let (license, limited) = (candidate.license, candidate.model.limited);
-    let (kind, _) = limited.credit();
-    rests.push(Rest::Kind(kind));
+    let of = limited.credit();
+    rests.push(Rest::Kind(of.kind));
     let (mut inactive, mut later, mut ended) = (0u64, 0u64, 0u64);
-    for credit in credits::all(license).filter(|credit| credit.kind == kind) {
-        let active = kind.field("active").and_then(|field| credit.fields().get(field));
-        if active != Some(&Value::Bool(true)) {
+    for (credit, _) in license.hop(Hop::forward(of.rel), None) {
+        if credit.fields().get(of.active) != Some(&Value::Bool(true)) {
             inactive += 1;
         } else if select::start(&credit).is_some_and(|from| now < from) {
             later += 1;
@@ -206,8 +203,12 @@ fn uncredited<'g>(candidate: &Candidate<'g>, now: Time, rests: &mut Rests<'g>) -
         .map(|(count, what)| format!("{count} {what}"))
         .collect();
     Some(match parts.is_empty() {
-        true => format!("the license has no {}", kind.name()),
-        false => format!("no {} of the license is valid now: {}", kind.name(), parts.join(", ")),
+        true => format!("the license has no {}", of.kind.name()),
+        false => format!(
+            "no {} of the license is valid now: {}",
+            of.kind.name(),
+            parts.join(", ")
+        ),
     })
 }
 

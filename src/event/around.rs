@@ -2,15 +2,14 @@
 
 use uuid::Uuid;
 
-use super::{ENTITLEMENT_OF, PERSONAL};
-use crate::model::{Entity, Fact, Facts, Rel, Value};
+use crate::model::{Entity, Fact, Facts, Rel, Value, rel};
 
 pub const ITEM_NAME: &str = "licensedItemName";
 
 /// Whose an entitlement may be, and the name of that.
 pub const OWNERS: [(Rel, &str); 2] = [
-    (ENTITLEMENT_OF, "licenseOwnerOrganizationId"),
-    (PERSONAL, "licenseOwnerUserId"),
+    (rel::ENTITLEMENTS, "licenseOwnerOrganizationId"),
+    (rel::PERSONAL, "licenseOwnerUserId"),
 ];
 
 /// The entitlement, its owner and the item, as far as they are known.

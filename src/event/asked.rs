@@ -3,10 +3,10 @@
 
 use uuid::Uuid;
 
-use super::{LICENSE_OF, LICENSED, around, event};
+use super::{around, event};
 use crate::graph::Graph;
 use crate::model::schema::place;
-use crate::model::{Event, Fact, Facts, Kind, Serial, Time, Value};
+use crate::model::{Event, Fact, Facts, Kind, Serial, Time, Value, rel};
 
 const ITEM_NAME: u8 = place(Kind::LicensedItem, "name");
 
@@ -85,8 +85,8 @@ fn told(name: &str, graph: &Graph, asked: &Asked<'_>, whose: Option<Serial>) -> 
         Some(license) => {
             facts.push(("licenseId".into(), Value::Uuid(license.id).into()));
             let parent = |id: Uuid, rel| graph.find(id)?.parent(rel).map(|parent| parent.id);
-            let item = named.map(|item| item.id).or_else(|| parent(license.id, LICENSED));
-            around::of_owners(&mut facts, parent(license.id, LICENSE_OF), item, parent);
+            let item = named.map(|item| item.id).or_else(|| parent(license.id, rel::OF_ITEM));
+            around::of_owners(&mut facts, parent(license.id, rel::LICENSES), item, parent);
         }
         None => around::of_owners(&mut facts, None, named.map(|item| item.id), |_, _| None),
     }

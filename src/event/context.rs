@@ -10,9 +10,8 @@ use foldhash::fast::RandomState;
 use uuid::Uuid;
 
 use super::around::{self, ITEM_NAME, OWNERS};
-use super::{ENTITLEMENT_OF, LETS_IN, LICENSE_OF, LICENSED, PERSONAL};
 use crate::graph::Graph;
-use crate::model::{Change, End, Entity, Event, Fact, Facts, Kind, Rel, Value};
+use crate::model::{Change, End, Entity, Event, Fact, Facts, Kind, Rel, Value, rel};
 
 pub fn is_context(event: &Event) -> bool {
     event.name.is_empty()
@@ -55,14 +54,14 @@ pub fn keep(graph: &Graph, changes: &[Change], events: &mut Vec<Event>) {
                 before: None,
                 after: Some(license),
             } if license.kind == Kind::License => {
-                keep(Kind::Entitlement, context.parent(license.id, LICENSE_OF));
-                keep(Kind::LicensedItem, context.parent(license.id, LICENSED));
+                keep(Kind::Entitlement, context.parent(license.id, rel::LICENSES));
+                keep(Kind::LicensedItem, context.parent(license.id, rel::OF_ITEM));
             }
             Change::Relation { before, after } => {
                 let relation = after.as_ref().or(before.as_ref());
                 keep(
                     Kind::Entitlement,
-                    relation.filter(|one| one.rel == LETS_IN).map(|one| one.from),
+                    relation.filter(|one| one.rel == rel::OPENS_GROUP).map(|one| one.from),
                 );
             }
             Change::Entity { .. } => {}
@@ -154,7 +153,7 @@ impl<'c> Context<'c> {
                         };
                         let key = (relation.to.id, relation.rel);
                         match (
-                            [LICENSE_OF, LICENSED, ENTITLEMENT_OF, PERSONAL].contains(&relation.rel),
+                            [rel::LICENSES, rel::OF_ITEM, rel::ENTITLEMENTS, rel::PERSONAL].contains(&relation.rel),
                             after,
                         ) {
                             (false, _) => {}

@@ -8,15 +8,10 @@ use foldhash::fast::RandomState;
 use uuid::Uuid;
 
 use super::around::{self, value};
-use super::{LICENSE_OF, LICENSED, context, event};
+use super::{context, event};
 use crate::graph::Graph;
-use crate::model::schema::{Hop, known};
-use crate::model::{Change, Entity, Event, Fact, Facts, Kind, Rel, RelationType, Serial, Time, Value, Whose};
-
-const SEATS_OF: Rel = known(RelationType::OneToMany, Kind::License, Kind::SeatCountCredit);
-const ASSIGNED_LICENSE: Rel = known(RelationType::OneToMany, Kind::License, Kind::Assignment);
-const ASSIGNED_PROFILE: Rel = known(RelationType::OneToMany, Kind::Profile, Kind::Assignment);
-const CONSUMED: Rel = known(RelationType::OneToMany, Kind::Assignment, Kind::Consumption);
+use crate::model::schema::Hop;
+use crate::model::{Change, Entity, Event, Fact, Facts, Kind, Rel, Serial, Time, Value, Whose, rel};
 
 /// `graph` is as the commit left it. What was told of a lease in so many words is completed by what stands around it, or goes into the event
 /// that its change makes.
@@ -121,8 +116,8 @@ impl<'c> Scene<'c> {
 
     fn around_license(&self, facts: &mut Facts, license: Uuid, asked: Option<Uuid>) {
         facts.push(("licenseId".into(), Value::Uuid(license).into()));
-        let item = asked.or_else(|| self.parent(license, LICENSED));
-        let entitlement = self.parent(license, LICENSE_OF);
+        let item = asked.or_else(|| self.parent(license, rel::OF_ITEM));
+        let entitlement = self.parent(license, rel::LICENSES);
         around::of_owners(facts, entitlement, item, |id, rel| self.parent(id, rel));
         around::of_item(facts, item.and_then(|id| self.entity(id)));
     }
@@ -157,7 +152,11 @@ impl<'c> Scene<'c> {
             let Some(license) = self.graph.find(license) else {
                 continue;
             };
-            let all = || license.hop(Hop::forward(SEATS_OF), None).map(|(credit, _)| credit);
+            let all = || {
+                license
+                    .hop(Hop::forward(rel::SEAT_CREDITS), None)
+                    .map(|(credit, _)| credit)
+            };
             let is = self.seats(all().map(|credit| credit.entity()));
             let others = all().filter(|credit| !changed.contains_key(&credit.id));
             let before = changed.values().filter_map(|before| *before);
@@ -196,8 +195,8 @@ impl<'c> Scene<'c> {
         let mut places: HashMap<Uuid, usize, RandomState> = HashMap::default();
         let mut found: Vec<(Uuid, Option<Serial>, Credits<'c>)> = Vec::new();
         for (before, credit, whose) in entities().filter(|(_, entity, _)| entity.kind == Kind::SeatCountCredit) {
-            let is_at = self.parent(credit.id, SEATS_OF);
-            let was_at = self.parents.get(&(credit.id, SEATS_OF)).copied();
+            let is_at = self.parent(credit.id, rel::SEAT_CREDITS);
+            let was_at = self.parents.get(&(credit.id, rel::SEAT_CREDITS)).copied();
             let left = was_at.filter(|was_at| is_at != Some(*was_at));
             let came = left.is_some();
             for (license, before) in [(is_at, before.filter(|_| !came)), (left, before)] {
@@ -232,10 +231,10 @@ impl<'c> Scene<'c> {
 
     fn around_assignment(&self, facts: &mut Facts, assignment: Uuid, asked: Option<Uuid>) {
         facts.push(("assignmentId".into(), Value::Uuid(assignment).into()));
-        if let Some(profile) = self.parent(assignment, ASSIGNED_PROFILE) {
+        if let Some(profile) = self.parent(assignment, rel::BY_PROFILE) {
             facts.push(("userId".into(), Value::Uuid(profile).into()));
         }
-        if let Some(license) = self.parent(assignment, ASSIGNED_LICENSE) {
+        if let Some(license) = self.parent(assignment, rel::BY_LICENSE) {
             self.around_license(facts, license, asked);
         }
     }
@@ -312,7 +311,7 @@ impl<'c> Scene<'c> {
         around::copy(&mut facts, Some(lease), &own.map(|name| (name, name)));
         let text = |name: &str| value(lease, name).and_then(Value::as_text);
         around::of_anchors(&mut facts, text("hw"), text("process"));
-        if let Some(assignment) = self.parent(lease.id, CONSUMED) {
+        if let Some(assignment) = self.parent(lease.id, rel::LEASES) {
             let asked = value(lease, "licensedItemId").and_then(Value::as_uuid);
             self.around_assignment(&mut facts, assignment, asked);
             let kept = self.entity(assignment);

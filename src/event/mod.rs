@@ -22,8 +22,7 @@ use compact_str::CompactString;
 use uuid::Uuid;
 
 use crate::graph::Graph;
-use crate::model::schema::known;
-use crate::model::{Change, Commit, End, Entity, Event, Fact, Facts, Kind, Rel, Relation, RelationType, Serial, Value};
+use crate::model::{Change, Commit, End, Entity, Event, Fact, Facts, Kind, Relation, Serial, Value, rel};
 
 use context::Context;
 
@@ -32,16 +31,6 @@ pub use kept::kept;
 
 /// How long events are told after they happened (`licensing.md` 5.2).
 pub const KEPT_MS: i64 = 90 * 24 * 60 * 60 * 1000;
-
-const LETS_IN: Rel = known(
-    RelationType::LicenseConsumerRelation,
-    Kind::Entitlement,
-    Kind::ProfileGroup,
-);
-const LICENSE_OF: Rel = known(RelationType::OneToMany, Kind::Entitlement, Kind::License);
-const LICENSED: Rel = known(RelationType::OneToMany, Kind::LicensedItem, Kind::License);
-const ENTITLEMENT_OF: Rel = known(RelationType::OneToMany, Kind::Organization, Kind::Entitlement);
-const PERSONAL: Rel = known(RelationType::OneToMany, Kind::Profile, Kind::Entitlement);
 
 /// How many events a commit has.
 pub fn count(commit: &Commit) -> usize {
@@ -58,7 +47,10 @@ fn of_change(change: &Change) -> usize {
         },
         Change::Relation { before, after } => {
             let is_one = before.is_none() != after.is_none();
-            let lets_in = after.as_ref().or(before.as_ref()).is_some_and(|one| one.rel == LETS_IN);
+            let lets_in = after
+                .as_ref()
+                .or(before.as_ref())
+                .is_some_and(|one| one.rel == rel::OPENS_GROUP);
             usize::from(is_one && lets_in)
         }
     }
@@ -168,8 +160,8 @@ fn differences(before: &Entity, after: &Entity) -> Facts {
 fn provisioned(license: &Entity, whose: Option<Serial>, context: &Context<'_>) -> Event {
     let mut facts: Facts = vec![("licenseId".into(), Value::Uuid(license.id).into())];
     let (entitlement, item) = (
-        context.parent(license.id, LICENSE_OF),
-        context.parent(license.id, LICENSED),
+        context.parent(license.id, rel::LICENSES),
+        context.parent(license.id, rel::OF_ITEM),
     );
     let owner = entitlement.and_then(|end| context.owner(end));
     let id = |end: Option<End>| end.map(|end| end.id);
@@ -193,7 +185,7 @@ fn let_in(relation: &Relation, in_now: bool, whose: Option<Serial>, context: &Co
         ("entitlementId".into(), Value::Uuid(entitlement.id).into()),
         ("organizationGroupId".into(), Value::Uuid(group.id).into()),
     ];
-    if let Some((ENTITLEMENT_OF, owner)) = context.owner(entitlement) {
+    if let Some((rel::ENTITLEMENTS, owner)) = context.owner(entitlement) {
         facts.push(("organizationId".into(), Value::Uuid(owner).into()));
     }
     event(name, Kind::Entitlement, entitlement.id, whose, facts)

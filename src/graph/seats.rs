@@ -13,8 +13,8 @@ use foldhash::fast::RandomState;
 use smallvec::SmallVec;
 use uuid::Uuid;
 
-use crate::model::schema::{known, place};
-use crate::model::{Entity, Kind, Rel, RelationType, Serial, Time, Value};
+use crate::model::schema::place;
+use crate::model::{Entity, Kind, Rel, Serial, Time, Value, rel};
 
 use super::index::Member;
 use super::pairs::Pairs;
@@ -23,14 +23,6 @@ use super::sorted::Sorted;
 use super::tally::{Step, Tally};
 use super::topology::Topology;
 use super::{Graph, Node};
-
-const LEASES: Rel = known(RelationType::OneToMany, Kind::Assignment, Kind::Consumption);
-const BY_LICENSE: Rel = known(RelationType::OneToMany, Kind::License, Kind::Assignment);
-const BY_PROFILE: Rel = known(RelationType::OneToMany, Kind::Profile, Kind::Assignment);
-const BY_RULE: Rel = known(RelationType::OneToMany, Kind::AllocationRule, Kind::Assignment);
-const BY_ENTITLEMENT: Rel = known(RelationType::OneToMany, Kind::Entitlement, Kind::License);
-const BY_ITEM: Rel = known(RelationType::OneToMany, Kind::LicensedItem, Kind::License);
-const BY_OFFER: Rel = known(RelationType::OneToMany, Kind::ProductPackage, Kind::License);
 
 const INDIVIDUAL: u8 = place(Kind::License, "individual");
 const MATCH_PROPERTY: u8 = place(Kind::License, "matchProperty");
@@ -46,9 +38,9 @@ const PROCESS: u8 = place(Kind::Consumption, "process");
 /// Which parents: an assignment's license and profile, a license's entitlement and item, its entitlement and the offer it was
 /// made of.
 const PAIRS: [(Rel, Rel); 3] = [
-    (BY_LICENSE, BY_PROFILE),
-    (BY_ENTITLEMENT, BY_ITEM),
-    (BY_ENTITLEMENT, BY_OFFER),
+    (rel::BY_LICENSE, rel::BY_PROFILE),
+    (rel::LICENSES, rel::OF_ITEM),
+    (rel::LICENSES, rel::SOLD),
 ];
 
 /// A lease as its assignment's seats need it.
@@ -178,7 +170,7 @@ impl SeatIndex {
                 }
             }
             Kind::Consumption => {
-                if let Some(assignment) = topology.parent(slot, LEASES) {
+                if let Some(assignment) = topology.parent(slot, rel::LEASES) {
                     self.climb(topology, assignment, false);
                     self.drop_lease(assignment, slot, before);
                 }
@@ -207,7 +199,7 @@ impl SeatIndex {
                 }
             }
             Kind::Consumption => {
-                if let Some(assignment) = topology.parent(slot, LEASES) {
+                if let Some(assignment) = topology.parent(slot, rel::LEASES) {
                     self.keep_lease(assignment, slot, after);
                     self.climb(topology, assignment, true);
                 }
@@ -223,27 +215,27 @@ impl SeatIndex {
 
     /// Before a relation is made, and after.
     pub fn linking(&mut self, topology: &Topology, rel: Rel, from: u32, _to: u32) {
-        if rel == LEASES {
+        if rel == rel::LEASES {
             self.climb(topology, from, false);
         }
     }
 
     pub fn linked(&mut self, topology: &Topology, rel: Rel, from: u32, to: u32) {
-        if rel == LEASES {
+        if rel == rel::LEASES {
             self.keep_lease(from, to, topology.entity(to));
             self.climb(topology, from, true);
-        } else if rel == BY_LICENSE || rel == BY_RULE {
+        } else if rel == rel::BY_LICENSE || rel == rel::LEASED {
             self.step(topology, from, to, true);
-            if rel == BY_LICENSE
+            if rel == rel::BY_LICENSE
                 && let Some(reserving) = reserving(topology, to, topology.entity(to))
             {
                 self.reserving.insert(reserving);
             }
-        } else if rel == BY_PROFILE
+        } else if rel == rel::BY_PROFILE
             && let Some(granting) = granting(topology, to, topology.entity(to))
         {
             self.granting.insert(granting);
-        } else if rel == BY_ENTITLEMENT
+        } else if rel == rel::LICENSES
             && let Some(matching) = matching(topology, to, topology.entity(to))
         {
             self.matching.insert(matching);
@@ -256,21 +248,21 @@ impl SeatIndex {
 
     /// Before a relation is ended, and after.
     pub fn unlinking(&mut self, topology: &Topology, rel: Rel, from: u32, to: u32) {
-        if rel == LEASES {
+        if rel == rel::LEASES {
             self.climb(topology, from, false);
             self.drop_lease(from, to, topology.entity(to));
-        } else if rel == BY_LICENSE || rel == BY_RULE {
+        } else if rel == rel::BY_LICENSE || rel == rel::LEASED {
             self.step(topology, from, to, false);
-            if rel == BY_LICENSE
+            if rel == rel::BY_LICENSE
                 && let Some(reserving) = reserving(topology, to, topology.entity(to))
             {
                 self.reserving.remove(&reserving);
             }
-        } else if rel == BY_PROFILE
+        } else if rel == rel::BY_PROFILE
             && let Some(granting) = granting(topology, to, topology.entity(to))
         {
             self.granting.remove(&granting);
-        } else if rel == BY_ENTITLEMENT
+        } else if rel == rel::LICENSES
             && let Some(matching) = matching(topology, to, topology.entity(to))
         {
             self.matching.remove(&matching);
@@ -281,7 +273,7 @@ impl SeatIndex {
     }
 
     pub fn unlinked(&mut self, topology: &Topology, rel: Rel, from: u32, _to: u32) {
-        if rel == LEASES {
+        if rel == rel::LEASES {
             self.climb(topology, from, true);
         }
     }
@@ -321,7 +313,7 @@ impl SeatIndex {
 
     /// Puts an assignment's steps into the tallies of its license and its rule, or takes them out.
     fn climb(&mut self, topology: &Topology, assignment: u32, put: bool) {
-        for rel in [BY_LICENSE, BY_RULE] {
+        for rel in [rel::BY_LICENSE, rel::LEASED] {
             if let Some(holder) = topology.parent(assignment, rel) {
                 self.step(topology, holder, assignment, put);
             }
@@ -417,7 +409,7 @@ impl SeatIndex {
             let entity = topology.entity(slot);
             match entity.kind {
                 Kind::Consumption => {
-                    if let Some(assignment) = topology.parent(slot, LEASES) {
+                    if let Some(assignment) = topology.parent(slot, rel::LEASES) {
                         rebuilt.keep_lease(assignment, slot, entity);
                     }
                 }
@@ -432,9 +424,9 @@ impl SeatIndex {
                         rebuilt.matching.insert(matching);
                     }
                     let rel = if entity.kind == Kind::License {
-                        BY_ENTITLEMENT
+                        rel::LICENSES
                     } else {
-                        BY_PROFILE
+                        rel::BY_PROFILE
                     };
                     for (which, parents) in pairs(topology, rel, slot) {
                         let serial = |slot| topology.serial(slot);
@@ -501,7 +493,7 @@ fn granting(topology: &Topology, slot: u32, entity: &Entity) -> Option<Granting>
     let grants = entity.kind == Kind::Assignment && entity.fields().get(GRANTS_ACCESS) == Some(&Value::Bool(true));
     grants.then(|| {
         Some(Granting {
-            profile: topology.parent(slot, BY_PROFILE)?,
+            profile: topology.parent(slot, rel::BY_PROFILE)?,
             serial: entity.serial,
             slot,
         })
@@ -513,7 +505,7 @@ fn reserving(topology: &Topology, slot: u32, entity: &Entity) -> Option<Reservin
     let is_reserved = entity.kind == Kind::Assignment && reserved_until(entity).is_some();
     is_reserved.then(|| {
         Some(Reserving {
-            license: topology.parent(slot, BY_LICENSE)?,
+            license: topology.parent(slot, rel::BY_LICENSE)?,
             serial: entity.serial,
             slot,
         })
@@ -527,7 +519,7 @@ fn matching(topology: &Topology, slot: u32, entity: &Entity) -> Option<Matching>
         && entity.fields().get(INDIVIDUAL) != Some(&Value::Bool(true));
     matches.then(|| {
         Some(Matching {
-            entitlement: topology.parent(slot, BY_ENTITLEMENT)?,
+            entitlement: topology.parent(slot, rel::LICENSES)?,
             serial: entity.serial,
             slot,
         })

@@ -355,7 +355,8 @@ impl<'g> Transaction<'g> {
     /// Undoes everything.
     pub fn abandon(self) {}
 
-    pub(super) fn node(&self, id: Uuid) -> Result<Node<'_>, Violation> {
+    /// What has to be there.
+    pub fn node(&self, id: Uuid) -> Result<Node<'_>, Violation> {
         self.graph.find(id).ok_or(Violation::NotFound { id })
     }
 

@@ -11,15 +11,11 @@ use super::{Context, GRAPH_REVISION, auth};
 use crate::entitlement::{homes, localized, matching, seats, select};
 use crate::error::Error;
 use crate::graph::Node;
-use crate::model::schema::{Hop, known, place};
-use crate::model::{Entity, Kind, Rel, RelationType, Time, Value};
+use crate::model::schema::{Hop, place};
+use crate::model::{Entity, Kind, Time, Value, rel};
 use crate::operation::available;
 use crate::operation::consume::{self, Purpose};
 use crate::query::{Budget, QueryError};
-
-const OF_ITEM: Rel = known(RelationType::OneToMany, Kind::LicensedItem, Kind::License);
-const OF_MODEL: Rel = known(RelationType::OneToMany, Kind::LicenseModel, Kind::License);
-const CREDITS: Rel = known(RelationType::OneToMany, Kind::License, Kind::SeatCountCredit);
 
 /// Of whom, if the path is one of these.
 pub fn user(path: &str) -> Option<&str> {
@@ -133,11 +129,11 @@ fn field<'e>(entity: &'e Entity, name: &str) -> Option<&'e Value> {
 }
 
 fn shown(out: &mut Vec<u8>, license: Node<'_>, locale: Option<&str>, now: Time) {
-    let entitlement = license.parent(select::LICENSES);
+    let entitlement = license.parent(rel::LICENSES);
     let matching = matching::of_license(license);
     // What matches is opened in place of the offer's own item.
-    let item = license.parent(OF_ITEM).filter(|_| matching.is_none());
-    let model = license.parent(OF_MODEL);
+    let item = license.parent(rel::OF_ITEM).filter(|_| matching.is_none());
+    let model = license.parent(rel::OF_MODEL);
     // The sum of the credits (`licensing.md` 2.5), also where uses or time are limited and there are none.
     let seats = seats::of_license(license, now);
     let mut object = Object::begin(out);
@@ -207,7 +203,7 @@ fn shown(out: &mut Vec<u8>, license: Node<'_>, locale: Option<&str>, now: Time) 
 /// Each credit with the seats that rest on it: the one that lasts longest is used first, as leases are bound to it.
 fn credits(license: Node<'_>, mut taken: u64, now: Time) -> Vec<(Node<'_>, u64)> {
     let mut all: Vec<(Node<'_>, u64)> = license
-        .hop(Hop::forward(CREDITS), None)
+        .hop(Hop::forward(rel::SEAT_CREDITS), None)
         .map(|(credit, _)| (credit, 0))
         .collect();
     let mut order: Vec<usize> = (0..all.len()).collect();

@@ -36,8 +36,9 @@ use crate::graph::{LAST_KEPT_SERIAL, Transaction};
 use crate::limits::{Limit, Limits};
 use crate::model::{Revision, Serial};
 use crate::operation::crud::{self, ImportError};
-use crate::operation::input::{self, ImportLine};
+use crate::operation::input::ImportLine;
 use crate::operation::moving::{self, Entry, MovingError};
+use crate::operation::passwords;
 
 /// Lines with passwords that are hashed in one go: a fraction of a second.
 const PASSWORDS: usize = 8;
@@ -377,13 +378,13 @@ fn decode(lines: &[Document], limits: &Limits) -> Result<Vec<ImportLine>, (usize
 }
 
 fn sets_password(line: &ImportLine) -> bool {
-    matches!(line, ImportLine::Object(object) if input::passwords(std::slice::from_ref(object)) > 0)
+    matches!(line, ImportLine::Object(object) if passwords::count(std::slice::from_ref(object)) > 0)
 }
 
 fn hash(lines: &mut [ImportLine], limits: &Limits) -> Result<(), (usize, Problem)> {
     for (at, line) in lines.iter_mut().enumerate() {
         if let ImportLine::Object(object) = line {
-            input::prepare([object], limits).map_err(|error| (at, Problem::from(error)))?;
+            passwords::hash([object], limits).map_err(|error| (at, Problem::from(error)))?;
         }
     }
     Ok(())

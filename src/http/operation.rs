@@ -29,8 +29,9 @@ use crate::graph::Transaction;
 use crate::limits::Limits;
 use crate::model::{Change, Kind};
 use crate::operation::crud;
-use crate::operation::input::{self, ObjectInput};
+use crate::operation::input::ObjectInput;
 use crate::operation::login::{self, Stored, Verified};
+use crate::operation::passwords;
 use crate::operation::refusal::{Fault, OperationError};
 use crate::operation::{self, Arguments, Call, Form, Mode, Operation, Outcome, Run, Sought, register};
 use crate::selector;
@@ -380,12 +381,12 @@ async fn objects(
     if who.principal.token.is_none() {
         register::by_anybody(&objects)?;
     }
-    if input::passwords(&objects) == 0 {
+    if passwords::count(&objects) == 0 {
         return Ok(objects);
     }
     let (place, sent) = (context.state.hashing.place().await?, key.take());
     let prepared = beside(move || {
-        let hashed = input::prepare(&mut objects, &limits);
+        let hashed = passwords::hash(&mut objects, &limits);
         let done = match hashed {
             Ok(()) => Ok((objects, slowly(sent)?)),
             Err(error) => Err(error),

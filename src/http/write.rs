@@ -23,7 +23,8 @@ use crate::graph::Transaction;
 use crate::limits::Limits;
 use crate::model::{Principal, Revision};
 use crate::operation::crud::{self, IfMatch, Mode};
-use crate::operation::input::{self, ObjectInput};
+use crate::operation::input::ObjectInput;
+use crate::operation::passwords;
 use crate::selector;
 use crate::selector::ast::Selector;
 
@@ -69,9 +70,9 @@ async fn upsert(context: &Context, mut payload: Payload, raw: RawTarget) -> Resu
     let decode = move || -> Result<_, Problem> {
         let mut objects = wire::objects(&bytes, &limits)?;
         bound_passwords(&objects, &limits)?;
-        let slow = input::passwords(&objects) > 0;
+        let slow = passwords::count(&objects) > 0;
         if !slow {
-            input::prepare(&mut objects, &limits)?;
+            passwords::hash(&mut objects, &limits)?;
         }
         Ok((objects, slow))
     };
@@ -82,10 +83,10 @@ async fn upsert(context: &Context, mut payload: Payload, raw: RawTarget) -> Resu
     };
     if slow {
         // Hashing a password is slow by design.
-        input::may_set_passwords(&objects, &who)?;
+        passwords::may_set(&objects, &who)?;
         let (place, key) = (context.state.hashing.place().await?, write.idempotency.take());
         (objects, write.idempotency) = beside(move || {
-            input::prepare(&mut objects, &limits)?;
+            passwords::hash(&mut objects, &limits)?;
             let key = slowly(key)?;
             drop(place);
             Ok((objects, key))
@@ -122,7 +123,7 @@ pub fn decided<E: Into<Problem>>(state: &State, error: WriteError<E>) -> Problem
 
 /// Each password takes long to hash, slowly on purpose.
 pub fn bound_passwords(objects: &[ObjectInput], limits: &Limits) -> Result<(), Problem> {
-    let passwords = input::passwords(objects);
+    let passwords = passwords::count(objects);
     if passwords <= limits.passwords {
         return Ok(());
     }
@@ -246,7 +247,7 @@ pub fn slowly(key: Option<Idempotency>) -> Result<Option<Idempotency>, Problem> 
         salt.update((part.len() as u64).to_le_bytes());
         salt.update(part.as_bytes());
     }
-    key.fingerprint = input::slow_fingerprint(&key.fingerprint, &salt.finalize().into())?;
+    key.fingerprint = passwords::slow_fingerprint(&key.fingerprint, &salt.finalize().into())?;
     Ok(Some(key))
 }
 

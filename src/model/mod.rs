@@ -6,6 +6,7 @@ pub mod clock;
 pub mod entity;
 pub mod event;
 pub mod principal;
+pub mod rel;
 pub mod relation;
 pub mod schema;
 pub mod value;

@@ -12,11 +12,8 @@ use crate::access::{Action, Permission};
 use crate::entitlement::{ended, ruled};
 use crate::error::Error;
 use crate::graph::Node;
-use crate::model::schema::{RelationType, known};
-use crate::model::{Field, Kind, Rel, Time, Value};
+use crate::model::{Field, Kind, Time, Value, rel};
 
-const BY_LICENSE: Rel = known(RelationType::OneToMany, Kind::License, Kind::Assignment);
-const BY_PROFILE: Rel = known(RelationType::OneToMany, Kind::Profile, Kind::Assignment);
 /// What is said of an assignment here.
 const SAID: [&str; 3] = ["reservationType", "validFrom", "validUntil"];
 
@@ -82,7 +79,7 @@ fn input(
         }
     };
     // What is a rule's no longer does not end as that did.
-    let was_rules = by_hand && there.is_some_and(|node| node.parent(ruled::LEASED).is_some());
+    let was_rules = by_hand && there.is_some_and(|node| node.parent(rel::LEASED).is_some());
     let mut fields = Vec::new();
     for name in SAID {
         let value = given(name).or((was_rules && name == "validUntil").then_some(None));
@@ -91,7 +88,7 @@ fn input(
             fields.push(FieldInput { field, value });
         }
     }
-    let ends = [(BY_LICENSE, license.id), (BY_PROFILE, profile.id)];
+    let ends = [(rel::BY_LICENSE, license.id), (rel::BY_PROFILE, profile.id)];
     Ok(ObjectInput {
         kind: Kind::Assignment,
         id: there.map(|node| node.id),

@@ -2,17 +2,14 @@
 //! is passed over, and counts for no limit.
 
 use super::merged::List;
-use crate::entitlement::select::{BY_LICENSE, BY_PROFILE, LICENSES};
 use crate::graph::Node;
-use crate::model::schema::{Hop, known};
-use crate::model::{Kind, Rel, RelationType, Serial};
-
-const ENTITLEMENTS: Rel = known(RelationType::OneToMany, Kind::Organization, Kind::Entitlement);
+use crate::model::schema::Hop;
+use crate::model::{Serial, rel};
 
 /// The licenses of an organization, by entitlement.
 pub(super) fn licenses<'g>(organization: Node<'g>) -> impl Iterator<Item = Node<'g>> {
-    let entitlements = organization.hop(Hop::forward(ENTITLEMENTS), None);
-    let licenses = entitlements.flat_map(|(entitlement, _)| entitlement.hop(Hop::forward(LICENSES), None));
+    let entitlements = organization.hop(Hop::forward(rel::ENTITLEMENTS), None);
+    let licenses = entitlements.flat_map(|(entitlement, _)| entitlement.hop(Hop::forward(rel::LICENSES), None));
     licenses.map(|(license, _)| license)
 }
 
@@ -20,13 +17,13 @@ pub(super) fn licenses<'g>(organization: Node<'g>) -> impl Iterator<Item = Node<
 /// from the organization. `None`: that has more licenses too.
 pub(super) fn to<'g>(profile: Node<'g>, organization: Node<'g>, from: Serial, visits: u64) -> Option<List<'g>> {
     let most = usize::try_from(visits).unwrap_or(usize::MAX);
-    let of_profile = Hop::forward(BY_PROFILE);
+    let of_profile = Hop::forward(rel::BY_PROFILE);
     if profile.hop_count(of_profile) <= most {
         let all = profile.hop(of_profile, Some(from)).map(|(assignment, _)| assignment);
         return Some(Box::new(all.filter(move |assignment| {
-            let license = assignment.parent(BY_LICENSE);
-            let entitlement = license.and_then(|license| license.parent(LICENSES));
-            entitlement.and_then(|entitlement| entitlement.parent(ENTITLEMENTS)) == Some(organization)
+            let license = assignment.parent(rel::BY_LICENSE);
+            let entitlement = license.and_then(|license| license.parent(rel::LICENSES));
+            entitlement.and_then(|entitlement| entitlement.parent(rel::ENTITLEMENTS)) == Some(organization)
         })));
     }
     let mut found = Vec::new();

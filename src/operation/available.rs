@@ -10,7 +10,7 @@ use crate::entitlement::{credits, decision, homes, ruled, select, sets};
 use crate::graph::{Graph, Node};
 use crate::limits::Limits;
 use crate::model::schema::{Hop, place};
-use crate::model::{Kind, Time, Value};
+use crate::model::{Kind, Time, Value, rel};
 use crate::query::{Code, QueryError};
 
 const ACTIVE: u8 = place(Kind::License, "active");
@@ -39,16 +39,16 @@ pub fn licenses<'g>(
         |entitlement: Node<'_>| consumer.within.is_none() || homes::owner(entitlement).is_some_and(is_meant);
     let ways = select::ways(profile, now);
     let open = ways.iter().filter(|(entitlement, _)| is_within(*entitlement));
-    let by_way = open.flat_map(|(entitlement, _)| entitlement.hop(Hop::forward(select::LICENSES), None));
+    let by_way = open.flat_map(|(entitlement, _)| entitlement.hop(Hop::forward(rel::LICENSES), None));
     let by_assignment = select::granting(profile, now).map(|(_, license)| license);
-    let by_assignment = by_assignment.filter(|license| license.parent(select::LICENSES).is_some_and(&is_within));
+    let by_assignment = by_assignment.filter(|license| license.parent(rel::LICENSES).is_some_and(&is_within));
     let by_rule = ruled::rules(profile, now);
     let by_rule = by_rule.iter().filter(|ruled| is_meant(ruled.organization));
     let by_rule = by_rule.flat_map(|ruled| ruled::licenses(ruled.organization, ruled.item));
     let by_way = by_way.map(|(license, _)| license);
     let by_way = by_way.filter(|license| !select::is_individual(license));
     let by_set = sets::licenses(profile, now, is_meant, limits.visited).ok_or_else(|| too_many(limits))?;
-    let by_set = by_set.filter(|license| license.parent(select::LICENSES).is_some_and(&is_within));
+    let by_set = by_set.filter(|license| license.parent(rel::LICENSES).is_some_and(&is_within));
     let otherwise = by_way
         .chain(by_assignment)
         .chain(by_set)

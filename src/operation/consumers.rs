@@ -9,24 +9,12 @@ use super::{Call, Outcome};
 use crate::entitlement::paths;
 use crate::error::Error;
 use crate::graph::Node;
-use crate::model::schema::{Hop, RelationType, known};
-use crate::model::{Fields, Kind, Rel};
+use crate::model::schema::Hop;
+use crate::model::{Fields, Kind, Rel, rel};
 
 const CONSUMERS: [(&str, Kind, Rel); 2] = [
-    (
-        "profileGroupId",
-        Kind::ProfileGroup,
-        known(
-            RelationType::LicenseConsumerRelation,
-            Kind::Entitlement,
-            Kind::ProfileGroup,
-        ),
-    ),
-    (
-        "profileId",
-        Kind::Profile,
-        known(RelationType::LicenseConsumerRelation, Kind::Entitlement, Kind::Profile),
-    ),
+    ("profileGroupId", Kind::ProfileGroup, rel::OPENS_GROUP),
+    ("profileId", Kind::Profile, rel::OPENS_PROFILE),
 ];
 
 /// Adds what is missing. A group of another organization is an external partner: a token that reaches both may let it in.
@@ -91,6 +79,5 @@ fn each(
 }
 
 fn ends<'c>(call: &'c Call<'_, '_>, entitlement: Uuid, consumer: Uuid) -> Result<(Node<'c>, Node<'c>), Error> {
-    let find = |id: Uuid| call.tx.graph().find(id).ok_or(crate::graph::Violation::NotFound { id });
-    Ok((find(entitlement)?, find(consumer)?))
+    Ok((call.tx.node(entitlement)?, call.tx.node(consumer)?))
 }

@@ -5,16 +5,14 @@ use super::merged::{List, Merged};
 use super::refusal::{Fault, OperationError};
 use super::target;
 use crate::access::View;
-use crate::entitlement::ruled::{self, GROUP_OF};
-use crate::entitlement::select::{
-    self, BY_LICENSE, BY_PROFILE, MEMBERSHIP, OPENS_GROUP, OPENS_PROFILE, PERSONAL, Path,
-};
-use crate::entitlement::{decision, paths, sets};
+use crate::entitlement::ruled;
+use crate::entitlement::select::{self, Path};
+use crate::entitlement::{decision, paths};
 use crate::error::Error;
 use crate::graph::Node;
 use crate::limits::Limits;
 use crate::model::schema::Hop;
-use crate::model::{Kind, Serial, Time};
+use crate::model::{Kind, Serial, Time, rel};
 use crate::selector::ast::Selector;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,7 +96,7 @@ pub fn consumers<'g>(
     now: Time,
 ) -> (Vec<Consumer<'g>>, Option<Place>) {
     let (mut found, mut visited) = (Vec::new(), 0);
-    let entitlement = license.parent(select::LICENSES);
+    let entitlement = license.parent(rel::LICENSES);
     if let (Some(entitlement), None | Some(Place::Ways(_))) = (entitlement, after) {
         let serial = match after {
             Some(Place::Ways(serial)) => Some(serial),
@@ -129,13 +127,13 @@ pub fn consumers<'g>(
         _ => 0,
     };
     let mut last = serial;
-    for (assignment, _) in license.hop(Hop::forward(BY_LICENSE), Some(serial)) {
+    for (assignment, _) in license.hop(Hop::forward(rel::BY_LICENSE), Some(serial)) {
         visited += 1;
         if visited > visits {
             return (found, Some(Place::Assignments(last)));
         }
         let before = std::mem::replace(&mut last, assignment.serial);
-        let Some(profile) = assignment.parent(BY_PROFILE).filter(|profile| view.sees(*profile)) else {
+        let Some(profile) = assignment.parent(rel::BY_PROFILE).filter(|profile| view.sees(*profile)) else {
             continue;
         };
         // Whom a way leads to was told of before.
@@ -200,38 +198,42 @@ fn by_rules<'g>(license: Node<'g>, profile: Node<'g>, now: Time) -> impl Iterato
 
 /// The groups in which everybody is who is in the set a license is for.
 fn groups_of_set<'g>(license: Node<'g>) -> impl Iterator<Item = Node<'g>> {
-    let organization = license.parent(sets::FOR_SET).and_then(|set| set.parent(sets::SETS));
-    let groups = organization.map(|organization| organization.hop(Hop::forward(GROUP_OF), None));
+    let organization = license.parent(rel::FOR_SET).and_then(|set| set.parent(rel::SETS));
+    let groups = organization.map(|organization| organization.hop(Hop::forward(rel::GROUPS), None));
     groups.into_iter().flatten().map(|(group, _)| group)
 }
 
 /// The groups whose rules open a license.
 fn ruled_groups<'g>(license: Node<'g>) -> impl Iterator<Item = Node<'g>> {
     ruled::opened(license).into_iter().flat_map(|(item, owner)| {
-        let rules = item.hop(Hop::forward(ruled::RULES_FOR), None);
+        let rules = item.hop(Hop::forward(rel::RULES_FOR), None);
         let groups = rules.filter_map(|(rule, _)| ruled::group(rule));
-        groups.filter(move |group| group.parent(GROUP_OF) == Some(owner))
+        groups.filter(move |group| group.parent(rel::GROUPS) == Some(owner))
     })
 }
 
 /// The profiles of all ways to an entitlement in order of their serial, each once.
 fn reached<'g>(license: Node<'g>, entitlement: Node<'g>, after: Option<Serial>) -> Merged<'g> {
     let mut lists: Vec<List<'g>> = Vec::new();
-    let owner = entitlement.parent(PERSONAL).into_iter();
+    let owner = entitlement.parent(rel::PERSONAL).into_iter();
     lists.push(Box::new(
         owner.filter(move |owner| after.is_none_or(|after| owner.serial > after)),
     ));
     lists.push(Box::new(
         entitlement
-            .hop(Hop::forward(OPENS_PROFILE), after)
+            .hop(Hop::forward(rel::OPENS_PROFILE), after)
             .map(|(profile, _)| profile),
     ));
-    let opened = entitlement.hop(Hop::forward(OPENS_GROUP), None).map(|(group, _)| group);
+    let opened = entitlement
+        .hop(Hop::forward(rel::OPENS_GROUP), None)
+        .map(|(group, _)| group);
     let opened = opened.filter(|_| !select::is_individual(&license));
     let ruled = ruled_groups(license);
     for group in opened.chain(ruled).chain(groups_of_set(license)) {
         lists.push(Box::new(
-            group.hop(Hop::backward(MEMBERSHIP), after).map(|(profile, _)| profile),
+            group
+                .hop(Hop::backward(rel::MEMBERSHIP), after)
+                .map(|(profile, _)| profile),
         ));
     }
     Merged::of(lists)

@@ -6,14 +6,8 @@ use uuid::Uuid;
 use super::short;
 use super::users::Several;
 use crate::graph::{Graph, Node};
-use crate::model::schema::{Hop, known, place};
-use crate::model::{Kind, Rel, RelationType, Value};
-
-const LOGINS: Rel = known(RelationType::OneToMany, Kind::Person, Kind::EmailAndPassword);
-/// From a person to its profiles.
-pub(super) const PROFILES: Rel = known(RelationType::OneToMany, Kind::Person, Kind::Profile);
-const CONTACTS: Rel = known(RelationType::OneToMany, Kind::Profile, Kind::ContactInformation);
-const ADDRESSES: Rel = known(RelationType::OneToMany, Kind::ContactInformation, Kind::EmailAddress);
+use crate::model::schema::{Hop, place};
+use crate::model::{Kind, Value, rel};
 
 /// The one that is meant among those that fit, so that what another organization calls its own is in nobody's way. Of several
 /// of the same name none is; of organizations, whose names they may write themselves, an alias is no better than a name.
@@ -115,15 +109,19 @@ pub fn is_also(organization: Node<'_>, text: &str) -> bool {
 fn logins<'g>(graph: &'g Graph, name: &Value) -> impl Iterator<Item = Node<'g>> + use<'g> {
     const USER_NAME: u8 = place(Kind::EmailAndPassword, "userName");
     let logins = graph.by_value(Kind::EmailAndPassword, USER_NAME, name, None);
-    let people = logins.filter_map(|login| login.parent(LOGINS));
-    people.flat_map(|person| person.hop(Hop::forward(PROFILES), None).map(|(profile, _)| profile))
+    let people = logins.filter_map(|login| login.parent(rel::LOGINS));
+    people.flat_map(|person| {
+        person
+            .hop(Hop::forward(rel::PROFILES), None)
+            .map(|(profile, _)| profile)
+    })
 }
 
 /// Everybody with that address, the oldest address first.
 pub(super) fn addressed<'g>(graph: &'g Graph, address: &Value) -> impl Iterator<Item = Node<'g>> + use<'g> {
     const ADDRESS: u8 = place(Kind::EmailAddress, "value");
     let addresses = graph.by_value(Kind::EmailAddress, ADDRESS, address, None);
-    addresses.filter_map(|address| address.parent(ADDRESSES)?.parent(CONTACTS))
+    addresses.filter_map(|address| address.parent(rel::ADDRESSES)?.parent(rel::CONTACTS))
 }
 
 /// What an entity is called where an id is any text: its alias, else its UUID.
@@ -157,8 +155,8 @@ pub fn named(profile: Node<'_>) -> Named {
         let value = node.fields().get(node.kind.field(name)?).and_then(Value::as_text);
         value.filter(|text| !text.is_empty()).map(str::to_owned)
     };
-    let person = profile.parent(PROFILES);
-    let login = person.and_then(|person| person.hop(Hop::forward(LOGINS), None).next());
+    let person = profile.parent(rel::PROFILES);
+    let login = person.and_then(|person| person.hop(Hop::forward(rel::LOGINS), None).next());
     Named {
         login: login.and_then(|(login, _)| text(login, "userName")),
         email: address(profile).and_then(|address| text(address, "value")),
@@ -180,8 +178,12 @@ pub fn only_address(profile: Node<'_>) -> Option<Node<'_>> {
 }
 
 fn addresses(profile: Node<'_>) -> impl Iterator<Item = Node<'_>> {
-    let contacts = profile.hop(Hop::forward(CONTACTS), None);
-    contacts.flat_map(|(contact, _)| contact.hop(Hop::forward(ADDRESSES), None).map(|(address, _)| address))
+    let contacts = profile.hop(Hop::forward(rel::CONTACTS), None);
+    contacts.flat_map(|(contact, _)| {
+        contact
+            .hop(Hop::forward(rel::ADDRESSES), None)
+            .map(|(address, _)| address)
+    })
 }
 
 /// Is a text what an entity is called, its id or its alias, and not what is known of it?

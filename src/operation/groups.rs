@@ -9,11 +9,8 @@ use super::{Call, Outcome};
 use crate::entitlement::paths;
 use crate::error::Error;
 use crate::graph::Node;
-use crate::model::schema::{Hop, RelationType, known};
-use crate::model::{Fields, Kind, Rel, Time, Values};
-
-const MEMBERSHIP: Rel = known(RelationType::Membership, Kind::Profile, Kind::ProfileGroup);
-const GROUPS: Rel = known(RelationType::OneToMany, Kind::Organization, Kind::ProfileGroup);
+use crate::model::schema::Hop;
+use crate::model::{Fields, Kind, Time, Values, rel};
 
 /// A membership that has ended is none: it begins anew, without bounds.
 pub(super) fn add(call: &mut Call<'_, '_>) -> Result<Outcome, Error> {
@@ -23,8 +20,10 @@ pub(super) fn add(call: &mut Call<'_, '_>) -> Result<Outcome, Error> {
     for group in call.arguments.ids("profileGroupId") {
         owned(call.tx.graph(), call.who, Kind::ProfileGroup, group, "profileGroupId")?;
         match membership(call, profile, group).map(|fields| has_ended(fields, now)) {
-            None => call.tx.relate(MEMBERSHIP, profile, group, Fields::default())?,
-            Some(true) => call.tx.update_relation(MEMBERSHIP, profile, group, Fields::default())?,
+            None => call.tx.relate(rel::MEMBERSHIP, profile, group, Fields::default())?,
+            Some(true) => call
+                .tx
+                .update_relation(rel::MEMBERSHIP, profile, group, Fields::default())?,
             Some(false) if tolerant => {}
             Some(false) => {
                 return Err(OperationError::at("profileGroupId", Fault::RelationExists(group)).into());
@@ -53,13 +52,17 @@ pub(super) fn remove_from_organization(call: &mut Call<'_, '_>) -> Result<Outcom
     let profile = member(call)?;
     let id = call.arguments.id("organizationId").unwrap_or_default();
     let organization = owned(call.tx.graph(), call.who, Kind::Organization, id, "organizationId")?;
-    let of_it = |group: &Node<'_>| group.parent(GROUPS).is_some_and(|owner| owner.id == organization.id);
+    let of_it = |group: &Node<'_>| {
+        group
+            .parent(rel::GROUPS)
+            .is_some_and(|owner| owner.id == organization.id)
+    };
     let groups: Vec<Uuid> = call
         .tx
         .graph()
         .find(profile)
         .into_iter()
-        .flat_map(|profile| profile.hop(Hop::forward(MEMBERSHIP), None))
+        .flat_map(|profile| profile.hop(Hop::forward(rel::MEMBERSHIP), None))
         .filter(|(group, _)| of_it(group))
         .map(|(group, _)| group.id)
         .collect();
@@ -76,7 +79,7 @@ fn leave(call: &mut Call<'_, '_>, profile: Uuid, groups: &[Uuid]) -> Result<Outc
         if let Some(node) = call.tx.graph().find(*group) {
             in_doubt.extend(paths::reservations(node, Some(profile)));
         }
-        call.tx.unrelate(MEMBERSHIP, profile, *group)?;
+        call.tx.unrelate(rel::MEMBERSHIP, profile, *group)?;
     }
     paths::free_lost(call.tx, &in_doubt)?;
     Ok(Outcome::default())
@@ -91,11 +94,11 @@ fn membership<'c>(call: &'c Call<'_, '_>, profile: Uuid, group: Uuid) -> Option<
     let graph = call.tx.graph();
     graph
         .find(profile)?
-        .relation(Hop::forward(MEMBERSHIP), graph.find(group)?)
+        .relation(Hop::forward(rel::MEMBERSHIP), graph.find(group)?)
 }
 
 fn has_ended(membership: Values<'_>, now: Time) -> bool {
-    let until = MEMBERSHIP
+    let until = rel::MEMBERSHIP
         .def()
         .field("validUntil")
         .and_then(|field| membership.get(field));

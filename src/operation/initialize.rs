@@ -14,17 +14,8 @@ use crate::entitlement::amend::{self, Increment};
 use crate::entitlement::grant::{self, Grant};
 use crate::entitlement::{Refused, homes, seats};
 use crate::error::Error;
-use crate::graph::Violation;
-use crate::model::schema::{Hop, RelationType, known};
-use crate::model::{Fields, Kind, Rel};
-
-const GROUPS: Rel = known(RelationType::OneToMany, Kind::Organization, Kind::ProfileGroup);
-const CONSUMERS: Rel = known(
-    RelationType::LicenseConsumerRelation,
-    Kind::Entitlement,
-    Kind::ProfileGroup,
-);
-const LICENSES: Rel = known(RelationType::OneToMany, Kind::Entitlement, Kind::License);
+use crate::model::schema::Hop;
+use crate::model::{Fields, Kind, rel};
 
 /// The owner is who `ownerOrganizationId` names, else who owns the entitlement, else whose the group is.
 pub(super) fn for_organization(call: &mut Call<'_, '_>) -> Result<Outcome, Error> {
@@ -44,7 +35,7 @@ pub(super) fn for_organization(call: &mut Call<'_, '_>) -> Result<Outcome, Error
         .transpose()?;
     let owner = named
         .or_else(|| entitlement.and_then(homes::owner))
-        .or_else(|| group.and_then(|group| group.parent(GROUPS)))
+        .or_else(|| group.and_then(|group| group.parent(rel::GROUPS)))
         .ok_or(Fault::OwnerMissing)?;
     if let Some(entitlement) = entitlement
         && (homes::owner(entitlement) != Some(owner) || owner.kind != Kind::Organization)
@@ -60,8 +51,9 @@ pub(super) fn for_organization(call: &mut Call<'_, '_>) -> Result<Outcome, Error
     if let Some(group) = group {
         let graph = call.tx.graph();
         let ends = graph.find(entitlement).zip(graph.find(group));
-        if ends.is_some_and(|(from, to)| from.relation(Hop::forward(CONSUMERS), to).is_none()) {
-            call.tx.relate(CONSUMERS, entitlement, group, Fields::default())?;
+        if ends.is_some_and(|(from, to)| from.relation(Hop::forward(rel::OPENS_GROUP), to).is_none()) {
+            call.tx
+                .relate(rel::OPENS_GROUP, entitlement, group, Fields::default())?;
         }
     }
     Ok(Outcome::of(licenses))
@@ -175,9 +167,7 @@ fn change(
     let licenses = selected(call, Kind::License)?;
     mine(call, &licenses)?;
     for license in &licenses {
-        let graph = call.tx.graph();
-        let node = graph.find(*license).ok_or(Violation::NotFound { id: *license })?;
-        let entitlement = node.parent(LICENSES);
+        let entitlement = call.tx.node(*license)?.parent(rel::LICENSES);
         let of = entitlement.and_then(homes::owner);
         let fits = of.is_some_and(|of| of.kind == owner_kind && owner.is_none_or(|owner| owner == of.id));
         if !fits {

@@ -12,13 +12,9 @@ use crate::access::{Action, Permission, View};
 use crate::entitlement::select;
 use crate::error::Error;
 use crate::graph::Node;
-use crate::model::schema::{Hop, known};
-use crate::model::{Kind, Rel, RelationType, Serial, Time};
+use crate::model::schema::Hop;
+use crate::model::{Kind, Serial, Time, rel};
 use crate::query::{Code, QueryError};
-
-const LEASES: Rel = known(RelationType::OneToMany, Kind::Assignment, Kind::Consumption);
-const BY_LICENSE: Rel = known(RelationType::OneToMany, Kind::License, Kind::Assignment);
-const BY_PROFILE: Rel = known(RelationType::OneToMany, Kind::Profile, Kind::Assignment);
 
 /// Which leases.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -48,9 +44,9 @@ pub struct Listed<'g> {
 /// The assignments of each of its licenses that has any, after a serial.
 fn of_organization<'g>(organization: Option<Node<'g>>, from: Serial) -> impl Iterator<Item = List<'g>> {
     let licenses = organization.into_iter().flat_map(assigned::licenses);
-    let assigned = licenses.filter(|license| license.hop_count(Hop::forward(BY_LICENSE)) > 0);
+    let assigned = licenses.filter(|license| license.hop_count(Hop::forward(rel::BY_LICENSE)) > 0);
     assigned.map(move |license| -> List<'g> {
-        let assignments = license.hop(Hop::forward(BY_LICENSE), Some(from));
+        let assignments = license.hop(Hop::forward(rel::BY_LICENSE), Some(from));
         Box::new(assignments.map(|(assignment, _)| assignment))
     })
 }
@@ -109,10 +105,20 @@ pub fn list<'g>(
             let bound = who.organization.and_then(|bound| graph.find(bound));
             let within = bound.and_then(|bound| assigned::to(profile, bound, from, visits));
             // A page of those of whom both ends have very many is cut by others' too.
-            let all = || Box::new(profile.hop(Hop::forward(BY_PROFILE), Some(from)).map(|(node, _)| node)) as List<'g>;
+            let all = || {
+                Box::new(
+                    profile
+                        .hop(Hop::forward(rel::BY_PROFILE), Some(from))
+                        .map(|(node, _)| node),
+                ) as List<'g>
+            };
             within.unwrap_or_else(all)
         }
-        (None, Some(license)) => Box::new(license.hop(Hop::forward(BY_LICENSE), Some(from)).map(|(node, _)| node)),
+        (None, Some(license)) => Box::new(
+            license
+                .hop(Hop::forward(rel::BY_LICENSE), Some(from))
+                .map(|(node, _)| node),
+        ),
         // Of a bound token those of its organization's licenses: others' neither cost it anything nor cut its pages.
         (None, None) => match who.organization {
             Some(bound) => {
@@ -139,13 +145,16 @@ pub fn list<'g>(
             };
             return Ok((found, Some(before)));
         }
-        let Some((license, profile)) = assignment.parent(BY_LICENSE).zip(assignment.parent(BY_PROFILE)) else {
+        let Some((license, profile)) = assignment
+            .parent(rel::BY_LICENSE)
+            .zip(assignment.parent(rel::BY_PROFILE))
+        else {
             continue;
         };
         let shown = after
             .filter(|after| after.assignment == assignment.serial)
             .map(|after| after.lease);
-        for (lease, _) in assignment.hop(Hop::forward(LEASES), shown) {
+        for (lease, _) in assignment.hop(Hop::forward(rel::LEASES), shown) {
             visited += 1;
             let of_item = item.is_none_or(|item| crate::graph::Anchored::of(lease.entity()).item == Some(item));
             if !of_item || !select::is_live(&lease, now) || !view.sees(lease) {
@@ -153,7 +162,7 @@ pub fn list<'g>(
             }
             if found.len() == most {
                 let last: Option<&Listed<'g>> = found.last();
-                let place = last.and_then(|last| Some((last.lease.parent(LEASES)?.serial, last.lease.serial)));
+                let place = last.and_then(|last| Some((last.lease.parent(rel::LEASES)?.serial, last.lease.serial)));
                 return Ok((found, place.map(|(assignment, lease)| Place { assignment, lease })));
             }
             found.push(Listed {

@@ -9,21 +9,18 @@ use argon2::{Argon2, PasswordVerifier};
 use uuid::Uuid;
 
 use super::refusal::Fault;
-use super::{Outcome, input};
+use super::{Outcome, passwords};
 use crate::access::{Permission, Who, token};
 use crate::error::Error;
 use crate::graph::{Graph, Node, Transaction, Violation};
-use crate::model::schema::{Hop, RelationType, known};
-use crate::model::{Kind, Rel, Time, Value};
+use crate::model::schema::Hop;
+use crate::model::{Kind, Rel, Time, Value, rel};
 
 /// How long a token of a login lasts.
 pub const SECONDS: u64 = 3600;
 
 /// What a logged-in user may do beside reading what is their own: use their licenses.
 const PERMISSIONS: [Permission; 1] = [Permission::LicenseConsume];
-
-const LOGINS: Rel = known(RelationType::OneToMany, Kind::Person, Kind::EmailAndPassword);
-const PROFILES: Rel = known(RelationType::OneToMany, Kind::Person, Kind::Profile);
 
 /// What the answer of a login says.
 #[derive(Clone, PartialEq, Eq)]
@@ -47,7 +44,7 @@ pub struct Verified {
 
 /// What an unknown user's password is compared with, so that it takes as long.
 static NOBODY: LazyLock<String> = LazyLock::new(|| {
-    let hashed = input::hash_password("nobody has this password");
+    let hashed = passwords::hash_one("nobody has this password");
     hashed.map(String::from).unwrap_or_default()
 });
 
@@ -76,8 +73,8 @@ pub fn profiles<'g>(graph: &'g Graph, verified: &Verified) -> impl Iterator<Item
     let login = graph
         .find(verified.login)
         .filter(|login| hash_of(login) == Some(&verified.hash));
-    let person = login.and_then(|login| login.parent(LOGINS));
-    let profiles = person.map(|person| person.hop(Hop::forward(PROFILES), None));
+    let person = login.and_then(|login| login.parent(rel::LOGINS));
+    let profiles = person.map(|person| person.hop(Hop::forward(rel::PROFILES), None));
     profiles.into_iter().flatten().map(|(profile, _)| profile)
 }
 
@@ -96,10 +93,10 @@ fn hash_of<'g>(login: &Node<'g>) -> Option<&'g str> {
 pub(super) fn users(node: Node<'_>) -> Vec<Uuid> {
     let person = match node.kind {
         Kind::Person => Some(node),
-        Kind::EmailAndPassword => node.parent(LOGINS),
+        Kind::EmailAndPassword => node.parent(rel::LOGINS),
         _ => None,
     };
-    let profiles = person.map(|person| person.hop(Hop::forward(PROFILES), None));
+    let profiles = person.map(|person| person.hop(Hop::forward(rel::PROFILES), None));
     profiles.into_iter().flatten().map(|(profile, _)| profile.id).collect()
 }
 
@@ -110,7 +107,7 @@ pub(super) fn out(tx: &mut Transaction<'_>, who: &Who, users: &[Uuid]) -> Result
 
 /// A user has left its person: no later change of the password it came in by would find it.
 pub(super) fn left(tx: &mut Transaction<'_>, who: &Who, rel: Rel, user: Uuid) -> Result<(), Violation> {
-    match rel == PROFILES {
+    match rel == rel::PROFILES {
         true => token::log_out(tx, who, user),
         false => Ok(()),
     }
@@ -127,9 +124,9 @@ pub fn enter(tx: &mut Transaction<'_>, verified: &Verified) -> Result<Outcome, E
         .and_then(|field| login.fields().get(field));
     let login_name = user_name.and_then(Value::as_text).unwrap_or_default().to_owned();
     let now = tx.now();
-    let person = login.parent(LOGINS).ok_or(Fault::InvalidCredentials)?;
+    let person = login.parent(rel::LOGINS).ok_or(Fault::InvalidCredentials)?;
     // A person may have several profiles; the oldest that is valid is meant.
-    let mut profiles = person.hop(Hop::forward(PROFILES), None).map(|(node, _)| node);
+    let mut profiles = person.hop(Hop::forward(rel::PROFILES), None).map(|(node, _)| node);
     let profile = profiles.find(|profile| token::valid(profile, now));
     let profile = profile.ok_or(Fault::InvalidCredentials)?.id;
     let expires = Time(now.0.saturating_add(SECONDS as i64 * 1000));

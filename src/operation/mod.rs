@@ -22,6 +22,7 @@ pub mod login;
 mod merged;
 mod moves;
 pub mod moving;
+pub mod passwords;
 pub mod refusal;
 pub mod register;
 pub mod sale;

@@ -10,11 +10,8 @@ use crate::access::{Action, Permission, View};
 use crate::entitlement::{Refused, homes};
 use crate::error::Error;
 use crate::graph::{Node, Violation};
-use crate::model::schema::{RelationType, known};
-use crate::model::{Field, FieldType, Fields, Kind, Rel, Time, Value};
+use crate::model::{Field, FieldType, Fields, Kind, Time, Value, rel};
 use crate::selector::ast::{Head, LiteralValue, Operator, Predicate, Selector};
-
-const LICENSES: Rel = known(RelationType::OneToMany, Kind::Entitlement, Kind::License);
 
 pub(super) fn run(call: &mut Call<'_, '_>) -> Result<Outcome, Error> {
     let licenses = selected(call, Kind::License)?;
@@ -34,22 +31,26 @@ pub(super) fn run(call: &mut Call<'_, '_>) -> Result<Outcome, Error> {
         Some(target) => target,
         None => make(call, owner)?,
     };
-    let node = call.tx.graph().find(target).ok_or(Violation::NotFound { id: target })?;
+    let node = call.tx.node(target)?;
     if homes::owner(node).map(|node| node.id) != Some(owner.0) {
         return Err(OperationError::at("to", Fault::Refused(Refused::OtherOwner(target))).into());
     }
     for license in &licenses {
         let from = source(call, *license)?.id;
         if from != target {
-            call.tx.unrelate(LICENSES, from, *license)?;
-            call.tx.relate(LICENSES, target, *license, Fields::default())?;
+            call.tx.unrelate(rel::LICENSES, from, *license)?;
+            call.tx.relate(rel::LICENSES, target, *license, Fields::default())?;
         }
     }
     Ok(Outcome::of(licenses))
 }
 
 fn source<'c>(call: &'c Call<'_, '_>, license: Uuid) -> Result<Node<'c>, Error> {
-    let node = call.tx.graph().find(license).and_then(|node| node.parent(LICENSES));
+    let node = call
+        .tx
+        .graph()
+        .find(license)
+        .and_then(|node| node.parent(rel::LICENSES));
     Ok(node.ok_or(Violation::NotFound { id: license })?)
 }
 

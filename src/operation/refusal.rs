@@ -14,7 +14,7 @@ use crate::model::{Kind, Rel};
 use crate::query::QueryError;
 use crate::selector::SelectorError;
 
-use super::input::PASSWORD_BYTES;
+use super::passwords::PASSWORD_BYTES;
 
 /// A refusal with its place.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

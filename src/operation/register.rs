@@ -4,7 +4,8 @@
 use compact_str::CompactString;
 
 use super::crud::{self, Mode};
-use super::input::{self, FieldInput, ObjectInput, RelatedInput};
+use super::input::{FieldInput, ObjectInput, RelatedInput};
+use super::passwords;
 use super::refusal::{Fault, OperationError};
 use super::{Call, Outcome};
 use crate::access::{Action, Permission, View};
@@ -65,7 +66,7 @@ pub(super) fn run(call: &mut Call<'_, '_>) -> Result<Outcome, Error> {
     let create = |kind: &Kind| Permission::Kind(*kind, Action::Create);
     let who = call.who.with(OWN.iter().map(create));
     let done = crud::upsert(call.tx, &who, &[profile], Mode::Merge, None)?;
-    if call.who.principal.token.is_none() && input::passwords(call.objects) == 0 {
+    if call.who.principal.token.is_none() && passwords::count(call.objects) == 0 {
         return Err(Fault::PasswordMissing.into());
     }
     Ok(Outcome {

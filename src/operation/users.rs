@@ -4,9 +4,8 @@
 use super::foreign;
 use crate::access::Who;
 use crate::graph::Node;
-use crate::model::Kind;
 use crate::model::schema::Hop;
-use crate::operation::allocation::{GROUPS, MEMBERSHIP};
+use crate::model::{Kind, rel};
 
 /// How near a profile is to an organization, the nearest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,12 +31,12 @@ impl Standing {
 pub struct Several(pub String);
 
 pub fn is_member(organization: Node<'_>, profile: Node<'_>) -> bool {
-    let mut groups = profile.hop(Hop::forward(MEMBERSHIP), None);
-    groups.any(|(group, _)| group.parent(GROUPS) == Some(organization))
+    let mut groups = profile.hop(Hop::forward(rel::MEMBERSHIP), None);
+    groups.any(|(group, _)| group.parent(rel::GROUPS) == Some(organization))
 }
 
 pub fn is_nobodys(profile: Node<'_>) -> bool {
-    profile.hop_count(Hop::forward(MEMBERSHIP)) == 0
+    profile.hop_count(Hop::forward(rel::MEMBERSHIP)) == 0
 }
 
 /// Of who is a user of the organization; whoever is in nobody's groups is one for a token that is bound to none.

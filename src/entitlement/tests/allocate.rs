@@ -237,7 +237,7 @@ fn what_is_full_is_looked_at_once_for_all_users_of_a_call() {
 /// The license each user has then; or the reason for which the first of them has none.
 fn plainly(tx: &mut Transaction<'_>, users: &[&str]) -> Result<Vec<(Uuid, Uuid)>, &'static str> {
     let field = |name: &str| Kind::Assignment.field(name).expect("a field");
-    let (licenses, profiles) = (select::BY_LICENSE, select::BY_PROFILE);
+    let (licenses, profiles) = (rel::BY_LICENSE, rel::BY_PROFILE);
     let mut chosen = Vec::new();
     for user in users.iter().map(|user| id(user)) {
         let (now, graph) = (tx.now(), tx.graph());
@@ -248,7 +248,7 @@ fn plainly(tx: &mut Transaction<'_>, users: &[&str]) -> Result<Vec<(Uuid, Uuid)>
         let all = graph.of_kind(Kind::License, None);
         let mut all: Vec<_> = all
             .map(|license| select::candidate(license, item, select::Path::Direct, profile, now))
-            .filter(|candidate| seated::is_usable(candidate.license, now))
+            .filter(|candidate| decision::is_usable(&candidate.license, now))
             .collect();
         all.sort_by_key(select::rank);
         let is_no = |one: Node<'_>| select::denies(&one, now) || seated::is_kept_back(&one, now);
@@ -305,9 +305,9 @@ fn chosen(tx: &Transaction<'_>, users: &[&str]) -> Vec<(Uuid, Uuid)> {
     let find = |name: &str| tx.graph().find(id(name)).expect("one");
     let allocated = |user: &&str| {
         let record = ruled::record(find("acme"), find(user)).expect("a record");
-        let mut all = record.hop(Hop::forward(ruled::ALLOCATED), None);
+        let mut all = record.hop(Hop::forward(rel::ALLOCATED), None);
         let (assignment, _) = all.next().expect("an allocation");
-        (id(user), assignment.parent(select::BY_LICENSE).expect("a license").id)
+        (id(user), assignment.parent(rel::BY_LICENSE).expect("a license").id)
     };
     users.iter().map(allocated).collect()
 }
@@ -521,8 +521,7 @@ fn leave(world: &mut World, who: &str, group: &str) {
     let (who, group) = (id(who), id(group));
     world.commit(|tx| {
         let in_doubt = paths::reservations(tx.graph().find(group).unwrap(), Some(who));
-        let rel = crate::model::schema::known(RelationType::Membership, Kind::Profile, Kind::ProfileGroup);
-        tx.unrelate(rel, who, group).unwrap();
+        tx.unrelate(rel::MEMBERSHIP, who, group).unwrap();
         paths::free_lost(tx, &in_doubt).unwrap();
     });
 }
@@ -583,7 +582,7 @@ fn what_has_ended_is_nobodys_and_stays_so() {
             "use" => assert_eq!(world.step("ann editor"), "new lic 1000"),
             _ => assign(&mut world, "ann"),
         }
-        assert!(seat(&world).parent(ruled::ALLOCATED).is_none(), "{again}");
+        assert!(seat(&world).parent(rel::ALLOCATED).is_none(), "{again}");
         assert_eq!(direct(&mut world, &["ann"], &[]), "");
         assert_eq!(world.step("free lic"), "1 of 2", "{again}");
     }
@@ -620,7 +619,7 @@ fn a_group_assigns_anew_what_had_ended() {
     };
     let assign = |world: &mut World| {
         world.commit(|tx| seated::assign_group(tx, id("lic"), id("crew"), &terms).expect("seats"));
-        let by_group = |one: &crate::graph::Node<'_>| one.parent(seated::BY_GROUP).is_some();
+        let by_group = |one: &crate::graph::Node<'_>| one.parent(rel::BY_GROUP).is_some();
         world.graph.of_kind(Kind::Assignment, None).filter(by_group).count()
     };
     assert_eq!(assign(&mut world), 2);
@@ -712,8 +711,8 @@ fn a_quota_counts_members() {
     let mut world = World::new(&format!("{two}\npart model lic"));
     assert_eq!(world.step("ann editor license=lic"), "new lic 900");
     world.commit(|tx| {
-        let rel = find_relation(RelationType::OneToMany, Kind::LicenseModel, Kind::License).unwrap();
-        tx.relate(rel, id("keeping"), id("lic"), Fields::default()).unwrap();
+        tx.relate(rel::OF_MODEL, id("keeping"), id("lic"), Fields::default())
+            .unwrap();
     });
     assert_eq!(world.step("ann editor license=next"), "quotaExceeded");
     world.tell("set lic active=false");
@@ -778,9 +777,8 @@ fn a_unit_goes_with_its_rule_whatever_way_is_left() {
     world.tell("LicenseConsumerRelation ent ann\nDirectRecord record < acme ann");
     world.now = 900;
     world.commit(|tx| {
-        let rel = crate::model::schema::known(RelationType::LicenseConsumerRelation, Kind::Entitlement, Kind::Profile);
         let in_doubt = paths::reservations_in(tx.graph().find(id("ent")).unwrap(), tx.graph().find(id("ann")).unwrap());
-        tx.unrelate(rel, id("ent"), id("ann")).unwrap();
+        tx.unrelate(rel::OPENS_PROFILE, id("ent"), id("ann")).unwrap();
         paths::free_lost(tx, &in_doubt).unwrap();
     });
     assert_eq!(world.step("free lic"), "1 of 2");

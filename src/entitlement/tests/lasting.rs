@@ -9,7 +9,6 @@ use proptest::sample::select;
 
 use super::*;
 use crate::entitlement::{allocate, paths, ruled, seated};
-use crate::model::schema::known;
 
 /// Seconds within which everything begins and ends.
 const END: i64 = 40;
@@ -77,8 +76,7 @@ fn count_at(world: &World, at: i64) -> (i64, i64) {
     let mut held: HashMap<Uuid, i64> = HashMap::new();
     for lease in world.graph.of_kind(Kind::Consumption, None) {
         if number(&lease, "grantedUntil").is_some_and(|until| until > at) {
-            let rel = find_relation(RelationType::OneToMany, Kind::Assignment, Kind::Consumption).expect("a relation");
-            let assignment = lease.parent(rel).expect("an assignment").id;
+            let assignment = lease.parent(rel::LEASES).expect("an assignment").id;
             let seats = held.entry(assignment).or_default();
             *seats = number(&lease, "consumedCount").unwrap_or(1).max(*seats);
         }
@@ -231,7 +229,6 @@ fn any_allocation() -> impl Strategy<Value = String> {
 }
 
 fn allocated(world: &mut World, step: &str) -> String {
-    const MEMBERSHIP: crate::model::Rel = known(RelationType::Membership, Kind::Profile, Kind::ProfileGroup);
     let code = |no: allocate::OfItem| no.why.code();
     let words: Vec<&str> = step.split(' ').collect();
     match words[..] {
@@ -262,12 +259,13 @@ fn allocated(world: &mut World, step: &str) -> String {
             })
         }
         ["join", who, group] => attempt(world, |tx| {
-            tx.relate(MEMBERSHIP, id(who), id(group), Fields::default())
+            tx.relate(rel::MEMBERSHIP, id(who), id(group), Fields::default())
                 .map_err(|_| "violation")
         }),
         ["leave", who, group] => attempt(world, |tx| {
             let in_doubt = paths::reservations(tx.graph().find(id(group)).expect("a group"), Some(id(who)));
-            tx.unrelate(MEMBERSHIP, id(who), id(group)).map_err(|_| "violation")?;
+            tx.unrelate(rel::MEMBERSHIP, id(who), id(group))
+                .map_err(|_| "violation")?;
             paths::free_lost(tx, &in_doubt).map_err(|_| "violation")
         }),
         _ => world.step(step),

@@ -16,7 +16,7 @@ use uuid::Uuid;
 
 use crate::graph::{Graph, Kept, Transaction};
 use crate::model::schema::{find_relation, relations};
-use crate::model::{Change, Clock, FieldType, Fields, Kind, RelationType, Time, Value};
+use crate::model::{Change, Clock, FieldType, Fields, Kind, RelationType, Time, Value, rel};
 
 use super::allocate::{Undone, direct as allocate_directly};
 use super::consume::{self, Outcome};

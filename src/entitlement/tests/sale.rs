@@ -83,7 +83,6 @@ fn the_seat_that_ends_first_is_given_on() {
         .next_back()
         .expect("its credit")
         .id;
-    let rel = find_relation(RelationType::OneToMany, Kind::License, Kind::SeatCountCredit).expect("a relation");
     let field = |name: &str| Kind::SeatCountCredit.field(name).expect("a field");
     world.commit(|tx| {
         let credit = tx.graph().find(made).expect("it is there");
@@ -96,7 +95,8 @@ fn the_seat_that_ends_first_is_given_on() {
                 .with(field("validUntil"), until);
             tx.create(id(name), Kind::SeatCountCredit, fields, Kept::default())
                 .expect("a credit");
-            tx.relate(rel, license, id(name), Fields::default()).expect("a parent");
+            tx.relate(rel::SEAT_CREDITS, license, id(name), Fields::default())
+                .expect("a parent");
         }
     });
     assert_eq!(step(&mut world, "sell pack cid"), "1");

@@ -22,7 +22,7 @@ fn act(world: &mut World, step: &str) -> String {
     };
     let group = |tx: &Transaction<'_>, of: &str| {
         let group = tx.graph().find(id(of)).expect("a group");
-        let mut all = group.hop(Hop::forward(seated::OF_GROUP), None);
+        let mut all = group.hop(Hop::forward(rel::OF_GROUP), None);
         all.next().map(|(one, _)| one.id).expect("a group's assignment")
     };
     let done = world.commit(|tx| {

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use super::super::small::{CLOCK, id, rel};
 use super::super::{Graph, Kept, Transaction};
 use super::*;
-use crate::model::{Change, Fields};
+use crate::model::{Change, Fields, rel};
 
 const LICENSES: [&str; 2] = ["l0", "l1"];
 const RULES: [&str; 2] = ["r0", "r1"];
@@ -137,7 +137,8 @@ fn take(tx: &mut Transaction<'_>, step: &Step) {
                 Kept::default(),
             )
             .expect("new");
-            tx.relate(LEASES, at, new, Fields::default()).expect("an assignment");
+            tx.relate(rel::LEASES, at, new, Fields::default())
+                .expect("an assignment");
         }
         Step::Renew { which, until, count } => {
             let Some(at) = nth(tx.graph(), Kind::Consumption, *which) else {
@@ -155,12 +156,12 @@ fn take(tx: &mut Transaction<'_>, step: &Step) {
             let Some(at) = nth(tx.graph(), Kind::Assignment, *which) else {
                 return;
             };
-            let had = tx.graph().find(at).and_then(|node| node.parent(BY_RULE));
+            let had = tx.graph().find(at).and_then(|node| node.parent(rel::LEASED));
             if let Some(had) = had.map(|had| had.id) {
-                tx.unrelate(BY_RULE, had, at).expect("a rule");
+                tx.unrelate(rel::LEASED, had, at).expect("a rule");
             }
             if let Some(name) = RULES.get(*rule) {
-                tx.relate(BY_RULE, id(name), at, Fields::default()).expect("a rule");
+                tx.relate(rel::LEASED, id(name), at, Fields::default()).expect("a rule");
             }
         }
         Step::Match {
@@ -190,7 +191,7 @@ fn walked(graph: &Graph, by: Rel, holder: Node<'_>, now: i64) -> Taken {
         let is_reserved = text == Some("reserved") && until.is_none_or(|until| now < until.millis());
         let leases = graph
             .of_kind(Kind::Consumption, None)
-            .filter(|node| node.parent(LEASES) == Some(assignment));
+            .filter(|node| node.parent(rel::LEASES) == Some(assignment));
         let live = leases.filter(|lease| until_of(lease).is_some_and(|until| now < until));
         let most = live.map(|lease| u64::from(seats_of(&lease))).max().unwrap_or(0);
         taken.seats += most.max(u64::from(is_reserved));
@@ -206,7 +207,7 @@ fn compare(graph: &Graph) {
         let rule = graph.find(id(name)).expect("a rule");
         for now in [i64::MIN, 0, 10, 20, i64::MAX - 1] {
             let found = graph.taken(rule, Time(now));
-            assert_eq!(found, walked(graph, BY_RULE, rule, now), "{name} at {now}");
+            assert_eq!(found, walked(graph, rel::LEASED, rule, now), "{name} at {now}");
         }
     }
     let entitlement = graph.find(id("e")).expect("an entitlement");
@@ -219,27 +220,29 @@ fn compare(graph: &Graph) {
         let license = graph.find(id(name)).expect("a license");
         for now in [i64::MIN, -1, 0, 1, 5, 10, 15, 19, 20, i64::MAX - 1] {
             let found = graph.taken(license, Time(now));
-            assert_eq!(found, walked(graph, BY_LICENSE, license, now), "{name} at {now}");
+            assert_eq!(found, walked(graph, rel::BY_LICENSE, license, now), "{name} at {now}");
         }
         let reserves = |node: &Node<'_>| {
             let text = node.fields().get(RESERVATION).and_then(Value::as_text);
-            node.parent(BY_LICENSE) == Some(license) && text == Some("reserved")
+            node.parent(rel::BY_LICENSE) == Some(license) && text == Some("reserved")
         };
         let reserving = graph.of_kind(Kind::Assignment, None).filter(reserves);
         assert!(graph.reserving(license).eq(reserving));
         for profile in PROFILES.map(|name| graph.find(id(name)).expect("a profile")) {
             let grants = |node: &Node<'_>| {
-                node.parent(BY_PROFILE) == Some(profile) && node.fields().get(GRANTS_ACCESS) == Some(&Value::Bool(true))
+                node.parent(rel::BY_PROFILE) == Some(profile)
+                    && node.fields().get(GRANTS_ACCESS) == Some(&Value::Bool(true))
             };
             let granting = graph.of_kind(Kind::Assignment, None).filter(grants);
             assert!(graph.granting(profile).eq(granting));
-            let of_both =
-                |node: &Node<'_>| node.parent(BY_LICENSE) == Some(license) && node.parent(BY_PROFILE) == Some(profile);
+            let of_both = |node: &Node<'_>| {
+                node.parent(rel::BY_LICENSE) == Some(license) && node.parent(rel::BY_PROFILE) == Some(profile)
+            };
             let first = graph.of_kind(Kind::Assignment, None).find(of_both);
             assert_eq!(graph.assignment(license, profile), first);
             let Some(assignment) = first else { continue };
             let mut by_hw: BTreeMap<Option<&str>, usize> = BTreeMap::new();
-            for (lease, _) in assignment.hop(crate::model::schema::Hop::forward(LEASES), None) {
+            for (lease, _) in assignment.hop(crate::model::schema::Hop::forward(rel::LEASES), None) {
                 if until_of(&lease).is_some() {
                     *by_hw.entry(Anchored::of(lease.entity()).hw).or_default() += 1;
                 }

@@ -15,7 +15,7 @@ use crate::entitlement::select::{self, Path};
 use crate::entitlement::why::{Rest, Why};
 use crate::graph::Node;
 use crate::http::wire::text;
-use crate::model::Time;
+use crate::model::{Time, rel};
 
 /// A denial in a token is good for so long (`licensing.md` 1.3).
 const DENIED_SECONDS: i64 = 24 * 60 * 60;
@@ -374,7 +374,7 @@ impl<'o, 'v, 'g> Steps<'o, 'v, 'g> {
                     self.step(Some("~Membership"), group);
                 }
                 self.step(Some("~OneToMany"), rule);
-                if let Some(item) = rule.parent(ruled::RULES_FOR) {
+                if let Some(item) = rule.parent(rel::RULES_FOR) {
                     self.step(Some("~ManyToOne"), item);
                 }
             }
@@ -384,7 +384,7 @@ impl<'o, 'v, 'g> Steps<'o, 'v, 'g> {
     /// From the profile to the license.
     fn license(&mut self, profile: Node<'_>, path: Path<'_>, license: Node<'_>) {
         self.way(profile, path);
-        if let Some(entitlement) = license.parent(select::LICENSES)
+        if let Some(entitlement) = license.parent(rel::LICENSES)
             && !matches!(path, Path::Assignment(_) | Path::Rule(_) | Path::Set(_))
         {
             let relation = Some("~LicenseConsumerRelation").filter(|_| path != Path::Personal);
@@ -406,7 +406,7 @@ impl<'o, 'v, 'g> Steps<'o, 'v, 'g> {
         asked: Option<Node<'n>>,
         below: &HashMap<Node<'n>, Node<'n>, RandomState>,
     ) {
-        let own = license.parent(select::OF_ITEM);
+        let own = license.parent(rel::OF_ITEM);
         if own.is_none() || own == asked {
             return;
         }

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use foldhash::fast::RandomState;
 use uuid::Uuid;
 
-use super::{Account, AllocationError, GROUPS, MEMBERSHIP, READ, account, group_of, is_holder, meant};
+use super::{Account, AllocationError, READ, account, group_of, is_holder, meant};
 use crate::access::{Action, Permission, View, Who};
 use crate::entitlement::allocate::{self, Pool as Seats};
 use crate::entitlement::decision::{self, Decision, Wanted};
@@ -14,17 +14,14 @@ use crate::entitlement::{Refused, ruled, select};
 use crate::error::Error;
 use crate::graph::{Graph, Node};
 use crate::limits::Limits;
-use crate::model::schema::{Hop, known, place};
-use crate::model::{Kind, Rel, RelationType, Serial, Time, Value};
+use crate::model::schema::{Hop, place};
+use crate::model::{Kind, Serial, Time, Value, rel};
 use crate::operation::consume::{self, Purpose};
 use crate::operation::foreign::{self, Named};
 use crate::operation::users;
 use crate::operation::visits::{TooMany, Visits};
 use crate::query::{Code, QueryError};
 
-const BY_LICENSE: Rel = known(RelationType::OneToMany, Kind::License, Kind::Assignment);
-const BY_PROFILE: Rel = known(RelationType::OneToMany, Kind::Profile, Kind::Assignment);
-const OF_ITEM: Rel = known(RelationType::OneToMany, Kind::LicensedItem, Kind::License);
 const QUOTA: u8 = place(Kind::AllocationRule, "quota");
 const EXTERNAL: u8 = place(Kind::AllocationRule, "external");
 const GRANTED_AT: u8 = place(Kind::Consumption, "grantedAt");
@@ -139,9 +136,9 @@ pub fn pools(
 /// Of one group, whatever seats there are.
 pub(super) fn ruled_group(group: Node<'_>, now: Time, visits: &mut Visits) -> Result<Ruled, TooMany> {
     let (mut external, mut held) = (false, Vec::new());
-    for (rule, _) in group.hop(Hop::forward(ruled::RULES), None) {
+    for (rule, _) in group.hop(Hop::forward(rel::RULES), None) {
         visits.take(1)?;
-        let Some(item) = rule.parent(ruled::RULES_FOR) else {
+        let Some(item) = rule.parent(rel::RULES_FOR) else {
             continue;
         };
         external |= rule.fields().get(EXTERNAL) == Some(&Value::Bool(true));
@@ -171,8 +168,8 @@ fn unavailable<'g>(
     visits: &mut Visits,
 ) -> Result<Vec<String>, TooMany> {
     let mut found = Vec::new();
-    let rules = group.hop(Hop::forward(ruled::RULES), None);
-    for item in rules.filter_map(|(rule, _)| rule.parent(ruled::RULES_FOR)) {
+    let rules = group.hop(Hop::forward(rel::RULES), None);
+    for item in rules.filter_map(|(rule, _)| rule.parent(rel::RULES_FOR)) {
         let is_exhausted = match exhausted.get(&item) {
             Some(known) => *known,
             None => {
@@ -222,7 +219,7 @@ pub fn group_rules(
     let mut visits = Visits::new(limits);
     let mut ruling = ruling(organization, &mut visits)?;
     let is_external = |group: &Node<'_>| {
-        let mut rules = group.hop(Hop::forward(ruled::RULES), None);
+        let mut rules = group.hop(Hop::forward(rel::RULES), None);
         rules.any(|(rule, _)| rule.fields().get(EXTERNAL) == Some(&Value::Bool(true)))
     };
     match order {
@@ -249,19 +246,21 @@ pub fn group_rules(
 /// The groups that have rules, in order of creation: from the organization's groups, or from all rules there are, whichever are
 /// fewer.
 fn ruling<'g>(organization: Node<'g>, visits: &mut Visits) -> Result<Vec<Node<'g>>, AllocationError> {
-    let groups = organization.hop_count(Hop::forward(GROUPS));
+    let groups = organization.hop_count(Hop::forward(rel::GROUPS));
     let rules = organization.graph().kind_count(Kind::AllocationRule);
     visits.take(groups.min(rules))?;
     if groups <= rules {
-        let groups = organization.hop(Hop::forward(GROUPS), None).map(|(group, _)| group);
+        let groups = organization
+            .hop(Hop::forward(rel::GROUPS), None)
+            .map(|(group, _)| group);
         return Ok(groups
-            .filter(|group| group.hop_count(Hop::forward(ruled::RULES)) > 0)
+            .filter(|group| group.hop_count(Hop::forward(rel::RULES)) > 0)
             .collect());
     }
     let rules = organization.graph().of_kind(Kind::AllocationRule, None);
     let groups = rules.filter_map(ruled::group);
     let mut ruling: Vec<Node<'g>> = groups
-        .filter(|group| group.parent(GROUPS) == Some(organization))
+        .filter(|group| group.parent(rel::GROUPS) == Some(organization))
         .collect();
     ruling.sort_unstable_by_key(|group| group.serial);
     ruling.dedup();
@@ -282,10 +281,10 @@ pub fn members(
     let group = group_of(organization, group)?;
     let mut holding: BTreeMap<Serial, (Node<'_>, Vec<Node<'_>>)> = BTreeMap::new();
     let mut visits = Visits::new(limits);
-    for (rule, _) in group.hop(Hop::forward(ruled::RULES), None) {
-        for (assignment, _) in rule.hop(Hop::forward(ruled::LEASED), None) {
+    for (rule, _) in group.hop(Hop::forward(rel::RULES), None) {
+        for (assignment, _) in rule.hop(Hop::forward(rel::LEASED), None) {
             visits.take(1)?;
-            let holder = assignment.parent(BY_PROFILE);
+            let holder = assignment.parent(rel::BY_PROFILE);
             if let Some(profile) = holder.filter(|_| select::is_reserved(&assignment, now)) {
                 let (_, held) = holding.entry(profile.serial).or_insert_with(|| (profile, Vec::new()));
                 held.push(assignment);
@@ -295,7 +294,7 @@ pub fn members(
     let page = holding.into_values().skip(skip).take(top);
     let view = View::new(graph, who);
     let shown = page.map(|(profile, held)| {
-        let membership = profile.relation(Hop::forward(MEMBERSHIP), group);
+        let membership = profile.relation(Hop::forward(rel::MEMBERSHIP), group);
         let is_member = membership.is_some_and(|membership| select::is_member(membership, now));
         Holder {
             orphan: !is_member,
@@ -316,16 +315,16 @@ pub fn holders(
 ) -> Result<Vec<Holder>, AllocationError> {
     let organization = read(graph, who, account)?;
     let mut visits = Visits::new(limits);
-    let records = Hop::forward(ruled::RECORDS);
+    let records = Hop::forward(rel::RECORDS);
     visits.take(skip.min(organization.hop_count(records)))?;
     let view = View::new(graph, who);
     let mut shown = Vec::with_capacity(top);
     for (record, _) in organization.hop(records, None).skip(skip).take(top) {
-        visits.take(1 + record.hop_count(Hop::forward(ruled::ALLOCATED)))?;
-        let Some(profile) = record.parent(ruled::RECORDS_OF) else {
+        visits.take(1 + record.hop_count(Hop::forward(rel::ALLOCATED)))?;
+        let Some(profile) = record.parent(rel::RECORDS_OF) else {
             continue;
         };
-        let held = record.hop(Hop::forward(ruled::ALLOCATED), None).map(|(one, _)| one);
+        let held = record.hop(Hop::forward(rel::ALLOCATED), None).map(|(one, _)| one);
         let held: Vec<Node<'_>> = held.filter(|one| select::granting_one(*one, now)).collect();
         let external = record.fields().get(place(Kind::DirectRecord, "external"));
         shown.push(Holder {
@@ -341,7 +340,7 @@ fn holder<'g>(profile: Node<'g>, held: &[Node<'g>], view: &View<'g>, now: Time) 
     let mut seen: HashSet<Node<'_>, RandomState> = HashSet::default();
     let items = held
         .iter()
-        .filter_map(|assignment| assignment.parent(BY_LICENSE)?.parent(OF_ITEM))
+        .filter_map(|assignment| assignment.parent(rel::BY_LICENSE)?.parent(rel::OF_ITEM))
         .filter(|item| seen.insert(*item))
         .map(foreign::code)
         .collect();
@@ -434,8 +433,8 @@ const READ_PROFILE: Permission = Permission::Kind(Kind::Profile, Action::Read);
 pub fn groups(graph: &Graph, who: &Who, named: &Account, limits: &Limits) -> Result<Vec<Listed>, AllocationError> {
     who.require(READ_GROUP)?;
     let organization = account(graph, who, &named.0, named.1.as_deref())?;
-    let groups = organization.hop(Hop::forward(GROUPS), None);
-    if organization.hop_count(Hop::forward(GROUPS)) as u64 > limits.visited {
+    let groups = organization.hop(Hop::forward(rel::GROUPS), None);
+    if organization.hop_count(Hop::forward(rel::GROUPS)) as u64 > limits.visited {
         return Err(too_many(limits));
     }
     Ok(groups.map(|(group, _)| listed(group, Vec::new())).collect())
@@ -456,10 +455,10 @@ pub fn group(
     if !who.may(READ_PROFILE) {
         return Ok(listed(group, Vec::new()));
     }
-    if group.hop_count(Hop::backward(MEMBERSHIP)) as u64 > limits.visited {
+    if group.hop_count(Hop::backward(rel::MEMBERSHIP)) as u64 > limits.visited {
         return Err(too_many(limits));
     }
-    let members = group.hop(Hop::backward(MEMBERSHIP), None);
+    let members = group.hop(Hop::backward(rel::MEMBERSHIP), None);
     let members = members.filter(|&(_, membership)| select::is_member(membership, now));
     let members = members.map(|(profile, _)| (foreign::id(profile), foreign::named(profile)));
     Ok(listed(group, members.collect()))

@@ -19,11 +19,7 @@ use crate::entitlement::Refused;
 use crate::entitlement::{allocate, ruled};
 use crate::error::{Class, Error};
 use crate::graph::{Graph, Node};
-use crate::model::schema::known;
-use crate::model::{Kind, Rel, RelationType};
-
-pub(super) const GROUPS: Rel = known(RelationType::OneToMany, Kind::Organization, Kind::ProfileGroup);
-pub(super) const MEMBERSHIP: Rel = known(RelationType::Membership, Kind::Profile, Kind::ProfileGroup);
+use crate::model::{Kind, rel};
 
 const READ: Permission = Permission::Kind(Kind::License, Action::Read);
 const WRITE: Permission = Permission::Kind(Kind::Assignment, Action::Update);
@@ -141,7 +137,7 @@ fn licensed<'g>(graph: &'g Graph, who: &Who, named: &Account) -> Result<Node<'g>
 }
 
 fn group_of<'g>(organization: Node<'g>, text: &str) -> Result<Node<'g>, AllocationError> {
-    let of_it = |group: Node<'g>| group.parent(GROUPS) == Some(organization);
+    let of_it = |group: Node<'g>| group.parent(rel::GROUPS) == Some(organization);
     let found = foreign::find(organization.graph(), Kind::ProfileGroup, text, of_it);
     found.ok_or_else(|| AllocationError::UnknownGroup(text.to_owned()))
 }

@@ -9,7 +9,7 @@ use crate::access::{Action, Denied, Permission};
 use crate::entitlement::{paths, ruled, seats, ties};
 use crate::graph::{Node, Violation};
 use crate::model::schema::{Hop, Role};
-use crate::model::{Direction, Field, Fields, Kind, Rel, RelationType, Value};
+use crate::model::{Direction, Field, Fields, Kind, Rel, RelationType, Value, rel};
 use crate::operation::input::{EndInput, ReferenceInput, RelationInput};
 use crate::operation::refusal::Refusal;
 use crate::operation::{login, transactions};
@@ -95,7 +95,7 @@ impl<'i> Write<'_, '_, 'i> {
             }
         }
         // One that was sent is as it was sent, empty or not.
-        for moved in moves.iter().filter(|moved| moved.named.rel == ruled::ALLOCATED) {
+        for moved in moves.iter().filter(|moved| moved.named.rel == rel::ALLOCATED) {
             if let Some(record) = moved.from.filter(|record| self.subject(*record).is_none()) {
                 ruled::forget_empty(self.tx, record).map_err(|why| moved.named.failed(why))?;
             }
@@ -135,10 +135,7 @@ impl<'i> Write<'_, '_, 'i> {
         let Err(Violation::NotSingle { .. }) = linked else {
             return linked;
         };
-        let hop = Hop {
-            rel,
-            direction: Direction::Forward,
-        };
+        let hop = Hop::forward(rel);
         let view = self.view();
         let hidden = |node: &Node<'_>| !view.sees(*node) && view.owns(*node).is_err();
         let siblings = self.tx.graph().find(parent).into_iter();
@@ -325,7 +322,7 @@ impl<'i> Write<'_, '_, 'i> {
             return Err(moved.named.failed(Refusal::Misfit { name, id, wanted }));
         }
         let now = self.tx.now();
-        if rel == ruled::LEASED && seats::holds(node.fields(), now) {
+        if rel == rel::LEASED && seats::holds(node.fields(), now) {
             ruled::fits(parent, now).map_err(|refused| moved.named.failed(refused))?;
         }
         Ok(())

@@ -5,18 +5,16 @@ use uuid::Uuid;
 
 use crate::access::{Action, Denied, View, Who, token};
 use crate::entitlement::paths::Reservation;
-use crate::entitlement::{Refused, allocate, paths, reserve, ruled};
+use crate::entitlement::{Refused, allocate, paths, reserve};
 use crate::error::Error;
 use crate::event;
 use crate::graph::{Graph, Node, Transaction};
-use crate::model::schema::{Hop, RelationType, known};
-use crate::model::{End, Kind, Rel, Time};
+use crate::model::schema::Hop;
+use crate::model::{End, Kind, Time, rel};
 use crate::operation::refusal::{InputError, Refusal};
 use crate::operation::{login, sale};
 
 use super::{IfMatch, Told, record};
-
-const GROUPS: Rel = known(RelationType::OneToMany, Kind::Organization, Kind::ProfileGroup);
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Deleted {
@@ -130,12 +128,12 @@ pub(super) fn in_doubt(node: Node<'_>) -> Vec<Reservation> {
         Kind::AllocationRule => paths::of_rule(node),
         // Also on a license that was given another item since, and stays.
         Kind::LicensedItem => {
-            let rules = node.hop(Hop::forward(ruled::RULES_FOR), None);
+            let rules = node.hop(Hop::forward(rel::RULES_FOR), None);
             rules.flat_map(|(rule, _)| paths::of_rule(rule)).collect()
         }
         Kind::ProfileGroup => paths::reservations(node, None),
         Kind::Organization => {
-            let groups = node.hop(Hop::forward(GROUPS), None);
+            let groups = node.hop(Hop::forward(rel::GROUPS), None);
             groups.flat_map(|(group, _)| paths::reservations(group, None)).collect()
         }
         _ => Vec::new(),

@@ -6,10 +6,10 @@ use std::collections::HashSet;
 use uuid::Uuid;
 
 use crate::access::Denied;
-use crate::entitlement::{Refused, consume, paths, reserve, ruled, sale, seated, seats, sound};
+use crate::entitlement::{Refused, consume, paths, reserve, ruled, sale, seats, sound};
 use crate::graph::Node;
-use crate::model::schema::{Hop, RelationType, Role, known};
-use crate::model::{Direction, Entity, Kind, Rel, Value};
+use crate::model::schema::{Hop, Role};
+use crate::model::{Entity, Kind, Rel, Value, rel};
 use crate::operation::consume::tell_use;
 use crate::operation::foreign;
 use crate::operation::refusal::{self, Refusal};
@@ -17,24 +17,13 @@ use crate::operation::refusal::{self, Refusal};
 use super::flat::Subject;
 use super::{At, Failed, Mode, Write};
 
-const GROUPS: Rel = known(RelationType::OneToMany, Kind::Organization, Kind::ProfileGroup);
-const BY_LICENSE: Rel = known(RelationType::OneToMany, Kind::License, Kind::Assignment);
-const BY_PROFILE: Rel = known(RelationType::OneToMany, Kind::Profile, Kind::Assignment);
-
 /// Kinds that tie one parent to another, and by which relations: two have one of a kind between them.
 const TIES: [(Kind, Rel, Rel); 4] = [
-    (Kind::Assignment, BY_LICENSE, BY_PROFILE),
-    (Kind::DirectRecord, ruled::RECORDS, ruled::RECORDS_OF),
-    (Kind::AllocationRule, ruled::RULES, ruled::RULES_FOR),
-    (Kind::GroupAssignment, seated::GROUPS, seated::OF_GROUP),
+    (Kind::Assignment, rel::BY_LICENSE, rel::BY_PROFILE),
+    (Kind::DirectRecord, rel::RECORDS, rel::RECORDS_OF),
+    (Kind::AllocationRule, rel::RULES, rel::RULES_FOR),
+    (Kind::GroupAssignment, rel::GROUP_ASSIGNMENTS, rel::OF_GROUP),
 ];
-
-const fn forward(rel: Rel) -> Hop {
-    Hop {
-        rel,
-        direction: Direction::Forward,
-    }
-}
 
 impl<'i> Write<'_, '_, 'i> {
     pub(super) fn rules(&mut self) -> Result<(), Failed> {
@@ -98,10 +87,13 @@ impl<'i> Write<'_, '_, 'i> {
             .touched(Kind::ProfileGroup)
             .filter(|(_, group)| is_employees(group))
         {
-            let Some(organization) = group.parent(GROUPS).filter(|organization| seen.insert(organization.id)) else {
+            let Some(organization) = group
+                .parent(rel::GROUPS)
+                .filter(|organization| seen.insert(organization.id))
+            else {
                 continue;
             };
-            let mut groups = organization.hop(forward(GROUPS), None);
+            let mut groups = organization.hop(Hop::forward(rel::GROUPS), None);
             if groups.any(|(other, _)| other != group && is_employees(&other)) {
                 return Err(subject.failed("type", Refusal::EmployeesExists(organization.id)));
             }
@@ -156,11 +148,11 @@ impl<'i> Write<'_, '_, 'i> {
             let says_type = subject.field_at("reservationType").is_some();
             let said = if says_type { "reservationType" } else { "validUntil" };
             let failed = |refused: Refused| subject.failed(said, refused);
-            if let Some(rule) = assignment.parent(ruled::LEASED) {
+            if let Some(rule) = assignment.parent(rel::LEASED) {
                 ruled::fits(rule, now).map_err(failed)?;
             }
             let Some(license) = assignment
-                .parent(BY_LICENSE)
+                .parent(rel::BY_LICENSE)
                 .filter(|license| seen.insert((license.id, had)))
             else {
                 continue;

@@ -3,13 +3,13 @@
 use uuid::Uuid;
 
 use super::LicenseError;
-use super::meant::{self, BY_LICENSE, Found, LicenseId, Sold};
+use super::meant::{self, Found, LicenseId, Sold};
 use super::told::{self, Assigned, Grouped};
 use crate::access::{Action, Permission, View, Who};
 use crate::entitlement::seated;
-use crate::graph::{Graph, Node, Transaction, Violation};
+use crate::graph::{Graph, Node, Transaction};
 use crate::limits::Limits;
-use crate::model::Kind;
+use crate::model::{Kind, rel};
 use crate::operation::users;
 
 pub use crate::entitlement::seated::Terms;
@@ -28,8 +28,7 @@ pub struct User {
 impl User {
     fn one(&self, tx: &mut Transaction<'_>, who: &Who, organization: Uuid) -> Result<Uuid, LicenseError> {
         let unknown = LicenseError::UnknownUser;
-        let found = tx.graph().find(organization);
-        let organization = found.ok_or(Violation::NotFound { id: organization })?;
+        let organization = tx.node(organization)?;
         let stands = |profile: Node<'_>| meant::standing(organization, who, profile);
         if let Some(serial) = self.serial {
             let found = tx.graph().by_serial(Kind::Profile, serial);
@@ -103,7 +102,7 @@ impl TakeBack {
         let now = tx.now();
         let assignment = tx.graph().by_serial(Kind::Assignment, self.assignment);
         let assignment = assignment.filter(|assignment| seated::is_assigned(assignment, now));
-        let license = assignment.and_then(|assignment| assignment.parent(BY_LICENSE));
+        let license = assignment.and_then(|assignment| assignment.parent(rel::BY_LICENSE));
         let gone = is_of(tx.graph(), who, self.sold, &self.license, license, self.assignment)
             .map(|()| assignment.map(|assignment| assignment.id))?;
         match gone {
@@ -177,7 +176,7 @@ impl EndGroup {
     /// All or nothing: on an error the caller abandons the transaction.
     pub fn run(&self, tx: &mut Transaction<'_>, who: &Who) -> Result<(), LicenseError> {
         let there = tx.graph().by_serial(Kind::GroupAssignment, self.assignment);
-        let license = there.and_then(|there| there.parent(seated::GROUPS));
+        let license = there.and_then(|there| there.parent(rel::GROUP_ASSIGNMENTS));
         is_of(tx.graph(), who, self.sold, &self.license, license, self.assignment)?;
         match there.map(|there| there.id) {
             Some(there) => Ok(seated::end_group(tx, there, self.take_along)?),

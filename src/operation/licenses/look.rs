@@ -5,19 +5,17 @@ use std::collections::{HashMap, HashSet};
 use foldhash::fast::RandomState;
 
 use super::LicenseError;
-use super::meant::{
-    self, BY_LICENSE, BY_PROFILE, ENTITLEMENTS, Found, LICENSES, LicenseId, OF_ITEM, Organizations, Sold,
-};
+use super::meant::{self, Found, LicenseId, Organizations, Sold};
 use super::told::{
     ACTIVE, Assigned, FROM, Grouped, Listed, UNTIL, assigned, grouped, holder, item_names, listed, name, named, text,
 };
 use crate::access::{Action, Permission, View, Who};
-use crate::entitlement::{notes, seated, seats};
+use crate::entitlement::{decision, notes, seated, seats};
 use crate::graph::{Graph, Node};
 use crate::limits::Limits;
 use crate::model::schema::Hop;
 use crate::model::value::fold;
-use crate::model::{Kind, Rel, Time, Value};
+use crate::model::{Kind, Rel, Time, Value, rel};
 use crate::operation::foreign;
 use crate::operation::visits::{TooMany, Visits};
 
@@ -161,13 +159,13 @@ pub fn list<'g>(
         if !fits || filter.notes.is_empty() {
             return Ok(fits);
         }
-        visits.take(license.hop_count(Hop::forward(notes::OF_LICENSE)))?;
+        visits.take(license.hop_count(Hop::forward(rel::NOTES)))?;
         Ok(is_noted(license, filter))
     };
     match organization.or(bound) {
         Some(organization) => {
-            for (entitlement, _) in organization.hop(Hop::forward(ENTITLEMENTS), None) {
-                for (license, _) in entitlement.hop(Hop::forward(LICENSES), None) {
+            for (entitlement, _) in organization.hop(Hop::forward(rel::ENTITLEMENTS), None) {
+                for (license, _) in entitlement.hop(Hop::forward(rel::LICENSES), None) {
                     if look(license)? {
                         all.push(license);
                     }
@@ -182,7 +180,7 @@ pub fn list<'g>(
             }
         }
         None if let Some(item) = items.first() => {
-            for (license, _) in item.hop(Hop::forward(OF_ITEM), None) {
+            for (license, _) in item.hop(Hop::forward(rel::OF_ITEM), None) {
                 if look(license)? {
                     all.push(license);
                 }
@@ -199,9 +197,9 @@ pub fn list<'g>(
     let (shown, count) = page.cut(all, |license, order| license_key(license, order, now));
     let mut told = Vec::with_capacity(shown.len());
     for license in shown {
-        visits.take(license.hop_count(Hop::forward(notes::OF_LICENSE)))?;
+        visits.take(license.hop_count(Hop::forward(rel::NOTES)))?;
         if with_sums {
-            visits.take(license.hop_count(Hop::forward(BY_LICENSE)))?;
+            visits.take(license.hop_count(Hop::forward(rel::BY_LICENSE)))?;
         }
         told.extend(Found::of(license).map(|found| listed(found, with_sums, now)));
     }
@@ -264,7 +262,7 @@ pub fn assignments(
     page: Page,
 ) -> Result<(Vec<Assigned>, usize), LicenseError> {
     let (now, view) = (at.now, View::new(at.graph, at.who));
-    let all = below(at, license, BY_LICENSE, &mut Visits::new(at.limits))?;
+    let all = below(at, license, rel::BY_LICENSE, &mut Visits::new(at.limits))?;
     let all = all.filter(|one| seated::is_assigned(one, now) && is_picked(*one, pick, &view, now));
     let (shown, count) = page.cut(all.collect(), |one, order| match order {
         Order::Updated => Key::Number(one.updated.millis()),
@@ -301,10 +299,10 @@ pub fn group_assignments(
     page: Page,
 ) -> Result<(Vec<Grouped>, usize), LicenseError> {
     let mut visits = Visits::new(at.limits);
-    let all = below(at, license, seated::GROUPS, &mut visits)?;
+    let all = below(at, license, rel::GROUP_ASSIGNMENTS, &mut visits)?;
     let is = |one: Node<'_>, field: u8| one.fields().get(field) == Some(&Value::Bool(true));
     let all = all.filter(|one| {
-        let group = one.parent(seated::OF_GROUP);
+        let group = one.parent(rel::OF_GROUP);
         pick.active
             .is_none_or(|wanted| is(*one, seated::GROUP_ACTIVE) == wanted)
             && pick
@@ -317,15 +315,15 @@ pub fn group_assignments(
     let (shown, count) = page.cut(all.collect(), |one, order| match order {
         Order::Updated => Key::Number(one.updated.millis()),
         _ => {
-            let group = one.parent(seated::OF_GROUP);
+            let group = one.parent(rel::OF_GROUP);
             Key::Text(group.and_then(|group| named(group, "name")).unwrap_or_default())
         }
     });
     let mut told = Vec::with_capacity(shown.len());
     for one in shown {
         // Its members are counted, and those that have the license.
-        let members = one.parent(seated::OF_GROUP).map_or(0, seated::member_count);
-        visits.take(members + one.hop_count(Hop::forward(seated::BY_GROUP)))?;
+        let members = one.parent(rel::OF_GROUP).map_or(0, seated::member_count);
+        visits.take(members + one.hop_count(Hop::forward(rel::BY_GROUP)))?;
         told.extend(grouped(one, at.now));
     }
     Ok((told, count))
@@ -341,10 +339,10 @@ pub fn is_assigned_to(
 ) -> Result<bool, LicenseError> {
     let mut visits = Visits::new(limits);
     for profile in foreign::profiles(graph, address) {
-        for (assignment, _) in profile.hop(Hop::forward(BY_PROFILE), None) {
+        for (assignment, _) in profile.hop(Hop::forward(rel::BY_PROFILE), None) {
             visits.take(1)?;
-            let license = assignment.parent(BY_LICENSE);
-            let is_open = |license| sold.is(license) && seated::is_usable(license, now);
+            let license = assignment.parent(rel::BY_LICENSE);
+            let is_open = |license| sold.is(license) && decision::is_usable(&license, now);
             if seated::is_active(&assignment, now) && license.is_some_and(is_open) {
                 return Ok(true);
             }

@@ -7,20 +7,11 @@ use super::LicenseError;
 use crate::access::{View, Who};
 use crate::entitlement::{seated, select};
 use crate::graph::{Graph, Kept, Node, Transaction};
-use crate::model::schema::{Hop, known, place};
-use crate::model::{Fields, Kind, Rel, RelationType, Value};
+use crate::model::schema::{Hop, place};
+use crate::model::{Fields, Kind, Value, rel};
 use crate::operation::users::{self, Several, Standing};
 use crate::operation::{allocation, foreign};
 
-pub const ENTITLEMENTS: Rel = known(RelationType::OneToMany, Kind::Organization, Kind::Entitlement);
-pub const LICENSES: Rel = known(RelationType::OneToMany, Kind::Entitlement, Kind::License);
-pub const OF_ITEM: Rel = known(RelationType::OneToMany, Kind::LicensedItem, Kind::License);
-pub const BY_LICENSE: Rel = known(RelationType::OneToMany, Kind::License, Kind::Assignment);
-pub const BY_PROFILE: Rel = known(RelationType::OneToMany, Kind::Profile, Kind::Assignment);
-const PROFILES: Rel = known(RelationType::OneToMany, Kind::Person, Kind::Profile);
-const CONTACTS: Rel = known(RelationType::OneToMany, Kind::Profile, Kind::ContactInformation);
-const ADDRESSES: Rel = known(RelationType::OneToMany, Kind::ContactInformation, Kind::EmailAddress);
-const GROUP_OF: Rel = known(RelationType::OneToMany, Kind::Organization, Kind::ProfileGroup);
 const TYPE: u8 = place(Kind::License, "type");
 pub const ALIAS: u8 = place(Kind::License, "alias");
 const ADDRESS: u8 = place(Kind::EmailAddress, "value");
@@ -109,8 +100,8 @@ impl<'g> Found<'g> {
     pub fn of(license: Node<'g>) -> Option<Self> {
         Some(Self {
             license,
-            organization: license.parent(LICENSES)?.parent(ENTITLEMENTS)?,
-            item: license.parent(OF_ITEM)?,
+            organization: license.parent(rel::LICENSES)?.parent(rel::ENTITLEMENTS)?,
+            item: license.parent(rel::OF_ITEM)?,
         })
     }
 }
@@ -153,9 +144,9 @@ pub fn standing(organization: Node<'_>, who: &Who, profile: Node<'_>) -> Option<
 
 /// What an organization has assigned to somebody.
 fn assigned<'g>(organization: Node<'g>, profile: Node<'g>) -> impl Iterator<Item = Node<'g>> {
-    let all = profile.hop(Hop::forward(BY_PROFILE), None);
+    let all = profile.hop(Hop::forward(rel::BY_PROFILE), None);
     all.map(|(assignment, _)| assignment).filter(move |assignment| {
-        let license = assignment.parent(BY_LICENSE).and_then(Found::of);
+        let license = assignment.parent(rel::BY_LICENSE).and_then(Found::of);
         license.is_some_and(|found| found.organization == organization)
     })
 }
@@ -169,7 +160,7 @@ pub fn assigned_address<'g>(assignment: Node<'g>, profile: Node<'g>) -> Option<N
 /// Known by nothing but one address: no person, no alias and no other address stands behind it.
 pub fn is_email_only(profile: Node<'_>) -> bool {
     let alias = profile.fields().get(const { place(Kind::Profile, "alias") });
-    profile.parent(PROFILES).is_none() && alias.is_none() && foreign::only_address(profile).is_some()
+    profile.parent(rel::PROFILES).is_none() && alias.is_none() && foreign::only_address(profile).is_some()
 }
 
 /// By alias, login or address, the nearest first. By the last also who is another organization's since a license was assigned
@@ -204,16 +195,16 @@ pub fn email_only(tx: &mut Transaction<'_>, address: &str) -> Result<Uuid, Licen
     tx.create(profile, Kind::Profile, Fields::default(), Kept::default())?;
     let contact = tx.new_id();
     tx.create(contact, Kind::ContactInformation, Fields::default(), Kept::default())?;
-    tx.relate(CONTACTS, profile, contact, Fields::default())?;
+    tx.relate(rel::CONTACTS, profile, contact, Fields::default())?;
     let id = tx.new_id();
     let fields: Fields = [(ADDRESS, Value::text(address))].into_iter().collect();
     tx.create(id, Kind::EmailAddress, fields, Kept::default())?;
-    tx.relate(ADDRESSES, contact, id, Fields::default())?;
+    tx.relate(rel::ADDRESSES, contact, id, Fields::default())?;
     Ok(profile)
 }
 
 pub fn group<'g>(organization: Node<'g>, serial: u64) -> Result<Node<'g>, LicenseError> {
     let found = organization.graph().by_serial(Kind::ProfileGroup, serial);
-    let found = found.filter(|group| group.parent(GROUP_OF) == Some(organization));
+    let found = found.filter(|group| group.parent(rel::GROUPS) == Some(organization));
     found.ok_or_else(|| LicenseError::UnknownGroup(serial.to_string()))
 }

@@ -1,12 +1,12 @@
 //! A license and its assignments as they are told of: read from the graph. Of those who have one, names are told to who may read
 //! them.
 
-use super::meant::{self, BY_LICENSE, BY_PROFILE, Found};
+use super::meant::{self, Found};
 use crate::access::{Action, Permission, View};
 use crate::entitlement::{notes, seated, seats};
 use crate::graph::Node;
 use crate::model::schema::{Hop, place};
-use crate::model::{Kind, Time, Value};
+use crate::model::{Kind, Time, Value, rel};
 use crate::operation::foreign;
 
 const NAME: u8 = place(Kind::License, "name");
@@ -162,7 +162,7 @@ pub(in crate::operation) fn listed(found: Found<'_>, with_sums: bool, now: Time)
 
 fn sums(license: Node<'_>, now: Time) -> Sums {
     let mut sums = Sums::default();
-    for (assignment, _) in license.hop(Hop::forward(BY_LICENSE), None) {
+    for (assignment, _) in license.hop(Hop::forward(rel::BY_LICENSE), None) {
         if !seated::is_assigned(&assignment, now) {
             continue;
         }
@@ -177,7 +177,7 @@ fn sums(license: Node<'_>, now: Time) -> Sums {
 }
 
 pub(super) fn holder<'g>(assignment: Node<'g>, view: &View<'g>) -> Option<Holder> {
-    let profile = assignment.parent(BY_PROFILE)?;
+    let profile = assignment.parent(rel::BY_PROFILE)?;
     if meant::is_email_only(profile) {
         let email = address(assignment, profile, view);
         return Some(Holder {
@@ -222,7 +222,7 @@ fn address<'g>(assignment: Node<'g>, profile: Node<'g>, view: &View<'g>) -> Opti
 }
 
 pub(super) fn assigned<'g>(node: Node<'g>, view: &View<'g>, now: Time) -> Option<Assigned> {
-    let found = Found::of(node.parent(BY_LICENSE)?)?;
+    let found = Found::of(node.parent(rel::BY_LICENSE)?)?;
     Some(Assigned {
         serial: node.serial,
         holder: holder(node, view)?,
@@ -238,9 +238,9 @@ pub(super) fn assigned<'g>(node: Node<'g>, view: &View<'g>, now: Time) -> Option
 }
 
 pub(super) fn grouped(node: Node<'_>, now: Time) -> Option<Grouped> {
-    let found = Found::of(node.parent(seated::GROUPS)?)?;
-    let group = node.parent(seated::OF_GROUP)?;
-    let made = node.hop(Hop::forward(seated::BY_GROUP), None);
+    let found = Found::of(node.parent(rel::GROUP_ASSIGNMENTS)?)?;
+    let group = node.parent(rel::OF_GROUP)?;
+    let made = node.hop(Hop::forward(rel::BY_GROUP), None);
     let assigned = made.filter(|(made, _)| seated::is_active(made, now)).count();
     Some(Grouped {
         serial: node.serial,

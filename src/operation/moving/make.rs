@@ -8,15 +8,13 @@ use super::Why;
 use crate::access::Who;
 use crate::entitlement::{homes, ruled, select};
 use crate::graph::{Graph, Node, Transaction};
-use crate::model::schema::{self, Hop, known, place};
-use crate::model::{Field, Kind, Rel, RelationType, Time, Value};
-use crate::operation::allocation::{GROUPS, MEMBERSHIP};
+use crate::model::schema::{self, Hop, place};
+use crate::model::{Field, Kind, RelationType, Time, Value, rel};
 use crate::operation::crud;
 use crate::operation::foreign::{self, Named};
 use crate::operation::input::{FieldInput, ImportLine, ObjectInput, ReferenceInput, RelationInput};
 use crate::operation::users;
 
-const CREDITS: Rel = known(RelationType::OneToMany, Kind::License, Kind::SeatCountCredit);
 const ALIAS: u8 = place(Kind::Profile, "alias");
 const GROUP_NAME: u8 = place(Kind::ProfileGroup, "name");
 const GROUP_ALIAS: u8 = place(Kind::ProfileGroup, "alias");
@@ -83,7 +81,7 @@ pub(super) fn organization(tx: &mut Transaction<'_>, who: &Who, text: &str) -> R
 }
 
 pub(super) fn group(tx: &mut Transaction<'_>, who: &Who, owner: Uuid, text: &str, name: &str) -> Result<Uuid, Why> {
-    let of_it = |group: Node<'_>| group.parent(GROUPS).is_some_and(|parent| parent.id == owner);
+    let of_it = |group: Node<'_>| group.parent(rel::GROUPS).is_some_and(|parent| parent.id == owner);
     if let Some(found) = foreign::find(tx.graph(), Kind::ProfileGroup, text, of_it) {
         return Ok(found.id);
     }
@@ -107,7 +105,7 @@ pub(super) fn named_group(
     text: &str,
     name: &str,
 ) -> Result<Uuid, Why> {
-    let of_it = |group: Node<'_>| group.parent(GROUPS).is_some_and(|parent| parent.id == owner);
+    let of_it = |group: Node<'_>| group.parent(rel::GROUPS).is_some_and(|parent| parent.id == owner);
     let is_free = |group: Node<'_>| of_it(group) && foreign::id(group) == group.id.to_string();
     if let Some(known) = foreign::find(tx.graph(), Kind::ProfileGroup, text, of_it) {
         return Ok(known.id);
@@ -136,7 +134,7 @@ pub(super) fn named_group(
 /// Has the organization a group of that name?
 fn is_called(graph: &Graph, owner: Uuid, name: &str) -> bool {
     let mut all = graph.by_value(Kind::ProfileGroup, GROUP_NAME, &Value::text(name), None);
-    all.any(|group| group.parent(GROUPS).is_some_and(|parent| parent.id == owner))
+    all.any(|group| group.parent(rel::GROUPS).is_some_and(|parent| parent.id == owner))
 }
 
 /// Has anything on the server that value already?
@@ -146,11 +144,11 @@ fn is_there(graph: &Graph, kind: Kind, field: u8, text: &str) -> bool {
 
 pub(super) fn member(tx: &mut Transaction<'_>, who: &Who, user: Uuid, group: Uuid) -> Result<(), Why> {
     let ends = tx.graph().find(user).zip(tx.graph().find(group));
-    if ends.is_some_and(|(user, group)| user.relation(Hop::forward(MEMBERSHIP), group).is_some()) {
+    if ends.is_some_and(|(user, group)| user.relation(Hop::forward(rel::MEMBERSHIP), group).is_some()) {
         return Ok(());
     }
     let relation = RelationInput {
-        rel: MEMBERSHIP,
+        rel: rel::MEMBERSHIP,
         from: user,
         to: group,
         fields: Vec::new(),
@@ -212,7 +210,7 @@ pub(super) fn person(tx: &mut Transaction<'_>, who: &Who, owner: Uuid, named: &N
         },
         None => named.clone(),
     };
-    let has_person = found.is_some_and(|user| user.parent(foreign::PROFILES).is_some());
+    let has_person = found.is_some_and(|user| user.parent(rel::PROFILES).is_some());
     let user = found.map_or_else(|| tx.new_id(), |user| user.id);
     if !has_person {
         let person = tx.new_id();
@@ -296,7 +294,7 @@ fn complete(tx: &mut Transaction<'_>, who: &Who, user: Uuid, named: &Named) -> R
         return Ok(());
     };
     let known = foreign::named(profile);
-    let person = profile.parent(foreign::PROFILES).map(|person| person.id);
+    let person = profile.parent(rel::PROFILES).map(|person| person.id);
     let missing = |known: &Option<String>, told: &Option<String>| {
         let told = told.as_deref().filter(|_| known.is_none());
         told.map(Value::text)
@@ -351,7 +349,7 @@ fn users_group(tx: &mut Transaction<'_>, who: &Who, owner: Uuid) -> Result<Uuid,
     let organization = tx.graph().find(owner);
     let mut groups = organization
         .into_iter()
-        .flat_map(|owner| owner.hop(Hop::forward(GROUPS), None));
+        .flat_map(|owner| owner.hop(Hop::forward(rel::GROUPS), None));
     if let Some((group, _)) = groups.find(|(group, _)| is_users(group)) {
         return Ok(group.id);
     }
@@ -399,7 +397,7 @@ pub(super) fn pool(tx: &mut Transaction<'_>, who: &Who, owner: Uuid, code: &str,
         .unwrap_or_default();
     let credits = licenses
         .iter()
-        .flat_map(|license| license.hop(Hop::forward(CREDITS), None));
+        .flat_map(|license| license.hop(Hop::forward(rel::SEAT_CREDITS), None));
     let credits = credits.filter(|(credit, _)| !has_ended(*credit, now));
     let credits: Vec<Uuid> = credits.map(|(credit, _)| credit.id).collect();
     match (licenses.len(), credits.as_slice()) {

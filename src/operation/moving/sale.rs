@@ -7,10 +7,10 @@ use uuid::Uuid;
 
 use super::{Why, make};
 use crate::access::{Action, Permission, Who};
-use crate::entitlement::{Refused, amend, notes, sale, select, sets};
-use crate::graph::{Graph, Node, Transaction, Violation};
-use crate::model::schema::{Hop, known, place};
-use crate::model::{Kind, Rel, RelationType, Time, Value, Values};
+use crate::entitlement::{Refused, amend, notes, sale, select};
+use crate::graph::{Graph, Node, Transaction};
+use crate::model::schema::{Hop, place};
+use crate::model::{Kind, Time, Value, Values, rel};
 use crate::operation::foreign;
 use crate::operation::input::{ImportLine, RelationInput};
 use crate::operation::sale::{
@@ -18,13 +18,9 @@ use crate::operation::sale::{
     told_of,
 };
 
-const ITEMS: Rel = known(RelationType::ManyToMany, Kind::ProductPackage, Kind::LicensedItem);
-const BY_LICENSE: Rel = known(RelationType::OneToMany, Kind::License, Kind::Assignment);
-const BY_PROFILE: Rel = known(RelationType::OneToMany, Kind::Profile, Kind::Assignment);
 const ALIAS: u8 = place(Kind::License, "alias");
 const FROM: u8 = place(Kind::License, "validFrom");
 const UNTIL: u8 = place(Kind::License, "validUntil");
-const NOTED: u8 = place(Kind::LicenseMetadata, "value");
 const USER_UNTIL: u8 = place(Kind::Profile, "validUntil");
 
 /// A license.
@@ -112,7 +108,7 @@ pub(super) fn thing(tx: &mut Transaction<'_>, who: &Who, told: &Thing) -> Result
 }
 
 pub(super) fn account(tx: &mut Transaction<'_>, who: &Who, site: Uuid, told: &Account) -> Result<(), Why> {
-    let of_site = tx.graph().find(site).ok_or(Violation::NotFound { id: site })?;
+    let of_site = tx.node(site)?;
     let known = match find_account(of_site, who, &told.id).map_err(SaleError::from)? {
         None => find_account(of_site, who, &told.name).map_err(SaleError::from)?,
         known => known,
@@ -148,7 +144,12 @@ fn offer(tx: &mut Transaction<'_>, who: &Who, told: &Sale) -> Result<Uuid, Why> 
     let offer = aliased(tx, who, Kind::ProductPackage, &told.offer, &fields)?;
     let items = |graph: &Graph| -> Vec<Uuid> {
         let offer = graph.find(offer);
-        let items = offer.map(|offer| offer.hop(Hop::forward(ITEMS), None).map(|(item, _)| item.id).collect());
+        let items = offer.map(|offer| {
+            offer
+                .hop(Hop::forward(rel::ITEMS), None)
+                .map(|(item, _)| item.id)
+                .collect()
+        });
         items.unwrap_or_default()
     };
     let there = items(tx.graph());
@@ -158,7 +159,7 @@ fn offer(tx: &mut Transaction<'_>, who: &Who, told: &Sale) -> Result<Uuid, Why> 
         let item = aliased(tx, who, Kind::LicensedItem, code, &[name])?;
         if there.is_empty() {
             let relation = RelationInput {
-                rel: ITEMS,
+                rel: rel::ITEMS,
                 from: offer,
                 to: item,
                 fields: Vec::new(),
@@ -245,7 +246,7 @@ fn keep(tx: &mut Transaction<'_>, who: &Who, site: Uuid, offer: Uuid, told: &Sal
     let buyer = match &told.holder {
         Holder::User(name) => sale::Buyer::Profile(make_account(tx, who, site, name)?),
         Holder::Set(name) => {
-            let of_site = |set: Node<'_>| set.parent(sets::SETS).is_some_and(|parent| parent.id == site);
+            let of_site = |set: Node<'_>| set.parent(rel::SETS).is_some_and(|parent| parent.id == site);
             let set = foreign::find(tx.graph(), Kind::UserSet, name, of_site);
             sale::Buyer::Set(set.ok_or_else(|| SaleError::UnknownSet(name.clone()))?.id)
         }
@@ -284,7 +285,7 @@ fn found(
         return Ok(None);
     };
     let is_it = |license: Node<'_>| {
-        if !is_sold(of_site, license) || license.parent(sale::SOLD).is_none_or(|of| of.id != offer) {
+        if !is_sold(of_site, license) || license.parent(rel::SOLD).is_none_or(|of| of.id != offer) {
             return false;
         }
         let is: Sold = told_of(license, |_| true, tx.now());
@@ -304,14 +305,14 @@ fn found(
     let licenses = graph
         .find(offer)
         .into_iter()
-        .flat_map(|offer| offer.hop(Hop::forward(sale::SOLD), None));
+        .flat_map(|offer| offer.hop(Hop::forward(rel::SOLD), None));
     let mut licenses: Box<dyn Iterator<Item = Node<'_>>> = Box::new(licenses.map(|(license, _)| license));
     if let Holder::User(name) = &told.holder {
         let user = find_account(of_site, who, name).map_err(SaleError::from)?;
         let held = user
             .into_iter()
-            .flat_map(|user| user.hop(Hop::forward(BY_PROFILE), None));
-        licenses = Box::new(held.filter_map(|(assignment, _)| assignment.parent(BY_LICENSE)));
+            .flat_map(|user| user.hop(Hop::forward(rel::BY_PROFILE), None));
+        licenses = Box::new(held.filter_map(|(assignment, _)| assignment.parent(rel::BY_LICENSE)));
     }
     let now = tx.now();
     let is_meant = |license: &Node<'_>| {
@@ -330,8 +331,8 @@ fn is_same(is: &Holder, told: &Holder, license: Node<'_>, who: &Who, site: Node<
     match (is, told) {
         (Holder::Set(is), Holder::Set(told)) => is == told,
         (Holder::User(_), Holder::User(told)) => {
-            let first = license.hop(Hop::forward(BY_LICENSE), None).next();
-            let user = first.and_then(|(assignment, _)| assignment.parent(BY_PROFILE));
+            let first = license.hop(Hop::forward(rel::BY_LICENSE), None).next();
+            let user = first.and_then(|(assignment, _)| assignment.parent(rel::BY_PROFILE));
             user.is_some() && find_account(site, who, told) == Ok(user)
         }
         _ => false,
@@ -346,7 +347,7 @@ fn say(tx: &mut Transaction<'_>, who: &Who, license: Uuid, told: &Sale) -> Resul
     };
     let lasts = lasts(node.fields(), told.lasts, now);
     let is = told_of(node, |_| true, now);
-    let noted = notes::by_key(node, notes::OF_LICENSE);
+    let noted = notes::by_key(node, rel::NOTES);
     let mut fields = Vec::new();
     if is.active != told.active {
         fields.push(("active", Value::Bool(told.active)));
@@ -368,7 +369,7 @@ fn say(tx: &mut Transaction<'_>, who: &Who, license: Uuid, told: &Sale) -> Resul
         let value = ("value", Value::text(text));
         let known = noted.get(key).and_then(|note| tx.graph().find(*note));
         let line = match known {
-            Some(note) if note.fields().get(NOTED) == Some(&value.1) => continue,
+            Some(note) if note.fields().get(notes::TEXT) == Some(&value.1) => continue,
             Some(note) => make::object(Kind::LicenseMetadata, note.id, &[value], &[]),
             None => {
                 let fields = [("key", Value::text(key)), value];

@@ -12,16 +12,14 @@ use crate::entitlement::notes::{self, CAME_AS};
 use crate::entitlement::seated::{self, Terms};
 use crate::graph::{Graph, Node, Transaction};
 use crate::limits::Limits;
-use crate::model::schema::{known, place};
-use crate::model::{Kind, Rel, RelationType, Value};
+use crate::model::schema::place;
+use crate::model::{Kind, Value, rel};
 use crate::operation::foreign::Named;
 use crate::operation::licenses::{
     Amendment, Assignment, Create, Found, Grouping, Item, LicenseError, LicenseId, Listed, Organizations, Sold, Update,
     User, item_named, listed,
 };
 
-const NOTES: Rel = known(RelationType::OneToMany, Kind::License, Kind::LicenseMetadata);
-const KEY: u8 = place(Kind::LicenseMetadata, "key");
 const ALIAS: u8 = place(Kind::License, "alias");
 
 /// A license.
@@ -76,8 +74,10 @@ impl Came {
     fn all(&mut self, graph: &Graph) -> &mut HashMap<String, Vec<Uuid>> {
         self.0.get_or_insert_with(|| {
             let mut all: HashMap<String, Vec<Uuid>> = HashMap::new();
-            for note in graph.by_value(Kind::LicenseMetadata, KEY, &Value::text(CAME_AS), None) {
-                let Some(license) = note.parent(NOTES) else { continue };
+            for note in graph.by_value(Kind::LicenseMetadata, notes::KEY, &Value::text(CAME_AS), None) {
+                let Some(license) = note.parent(rel::NOTES) else {
+                    continue;
+                };
                 for (_, text, _) in notes::told(license).filter(|(key, _, _)| *key == CAME_AS) {
                     all.entry(text.to_owned()).or_default().push(license.id);
                 }

@@ -3,16 +3,14 @@
 
 use uuid::Uuid;
 
-use super::{GROUPS, MEMBERSHIP, SaleError};
+use super::SaleError;
 use crate::access::{Action, Permission, View, Who};
 use crate::entitlement::{matching, notes, texts};
-use crate::graph::{Kept, Node, Transaction, Violation};
-use crate::model::schema::{Hop, known, place};
-use crate::model::{Fields, Kind, Rel, RelationType, Value};
+use crate::graph::{Kept, Node, Transaction};
+use crate::model::schema::{Hop, place};
+use crate::model::{Fields, Kind, Rel, Value, rel};
 use crate::operation::users::{self, Several};
 
-const CONTACTS: Rel = known(RelationType::OneToMany, Kind::Profile, Kind::ContactInformation);
-const ADDRESSES: Rel = known(RelationType::OneToMany, Kind::ContactInformation, Kind::EmailAddress);
 const KEY: u8 = place(Kind::Property, "key");
 const VALUE: u8 = place(Kind::Property, "value");
 const TYPE: u8 = place(Kind::ProfileGroup, "type");
@@ -35,10 +33,6 @@ pub struct Property {
     pub value: Given,
 }
 
-fn found<'t>(tx: &'t Transaction<'_>, id: Uuid) -> Result<Node<'t>, Violation> {
-    tx.graph().find(id).ok_or(Violation::NotFound { id })
-}
-
 /// The user of that name: of the organization, or, for a token that is bound to none, nobody's yet. A name is no short id: it
 /// may look like that of somebody else.
 pub(in crate::operation) fn find<'g>(site: Node<'g>, who: &Who, name: &str) -> Result<Option<Node<'g>>, Several> {
@@ -52,7 +46,7 @@ pub(in crate::operation) fn find_or_make(
     site: Uuid,
     name: &str,
 ) -> Result<Uuid, SaleError> {
-    let of_site = found(tx, site)?;
+    let of_site = tx.node(site)?;
     let known = find(of_site, who, name)?;
     if let Some(profile) = known.filter(|profile| users::is_member(of_site, *profile)) {
         return Ok(profile.id);
@@ -63,7 +57,7 @@ pub(in crate::operation) fn find_or_make(
         None => make(tx, name)?,
     };
     let group = accounts(tx, site)?;
-    tx.relate(MEMBERSHIP, profile, group, Fields::default())?;
+    tx.relate(rel::MEMBERSHIP, profile, group, Fields::default())?;
     Ok(profile)
 }
 
@@ -73,15 +67,18 @@ fn make(tx: &mut Transaction<'_>, name: &str) -> Result<Uuid, SaleError> {
     let display = const { place(Kind::Profile, "displayName") };
     tx.create(profile, Kind::Profile, text(display), Kept::default())?;
     tx.create(contact, Kind::ContactInformation, Fields::default(), Kept::default())?;
-    tx.relate(CONTACTS, profile, contact, Fields::default())?;
+    tx.relate(rel::CONTACTS, profile, contact, Fields::default())?;
     let value = const { place(Kind::EmailAddress, "value") };
     tx.create(address, Kind::EmailAddress, text(value), Kept::default())?;
-    tx.relate(ADDRESSES, contact, address, Fields::default())?;
+    tx.relate(rel::ADDRESSES, contact, address, Fields::default())?;
     Ok(profile)
 }
 
 fn accounts(tx: &mut Transaction<'_>, site: Uuid) -> Result<Uuid, SaleError> {
-    let mut groups = found(tx, site)?.hop(Hop::forward(GROUPS), None).map(|(group, _)| group);
+    let mut groups = tx
+        .node(site)?
+        .hop(Hop::forward(rel::GROUPS), None)
+        .map(|(group, _)| group);
     let there = groups.find(|group| group.fields().get(TYPE).and_then(Value::as_text) == Some(ACCOUNTS));
     if let Some(group) = there {
         return Ok(group.id);
@@ -90,7 +87,7 @@ fn accounts(tx: &mut Transaction<'_>, site: Uuid) -> Result<Uuid, SaleError> {
     let name = (const { place(Kind::ProfileGroup, "name") }, Value::text("Accounts"));
     let fields = [name, (TYPE, Value::text(ACCOUNTS))].into_iter().collect();
     tx.create(id, Kind::ProfileGroup, fields, Kept::default())?;
-    tx.relate(GROUPS, site, id, Fields::default())?;
+    tx.relate(rel::GROUPS, site, id, Fields::default())?;
     Ok(id)
 }
 
@@ -134,7 +131,7 @@ pub(in crate::operation) fn set(
     of: Uuid,
     wanted: &[Property],
 ) -> Result<(), SaleError> {
-    let node = found(tx, of)?;
+    let node = tx.node(of)?;
     let Some(rel) = properties_of(node.kind).filter(|_| !wanted.is_empty()) else {
         return Ok(());
     };
@@ -156,7 +153,7 @@ pub(in crate::operation) fn set(
         match there.get(key) {
             Some(property) => {
                 may(Action::Update)?;
-                let fields = found(tx, *property)?.fields().with(VALUE, Some(Value::text(&text)));
+                let fields = tx.node(*property)?.fields().with(VALUE, Some(Value::text(&text)));
                 tx.update(*property, fields)?;
             }
             None => {

@@ -10,7 +10,7 @@ use super::session::{self, Entered, Session};
 use super::{SaleError, license, own_site};
 use crate::access::{Action, Permission, View, Who};
 use crate::entitlement::sale::{self, Buyer, Sale};
-use crate::graph::{Transaction, Violation};
+use crate::graph::Transaction;
 use crate::limits::Limits;
 use crate::model::{Kind, Time};
 use crate::operation::crud::{self, Deleted, Undeleted};
@@ -90,7 +90,7 @@ impl Sell {
             None => Buyer::Set(super::set(site, &self.set)?.id),
         };
         let id = made(tx, site_id, buyer, &self.spec, None)?;
-        let made = tx.graph().find(id).ok_or(Violation::NotFound { id })?;
+        let made = tx.node(id)?;
         let view = View::new(tx.graph(), who);
         Ok(look::sold(made, |buyer| view.sees(buyer), tx.now()))
     }
@@ -222,7 +222,7 @@ fn edit(
         });
     }
     account::set(tx, who, id, &changed)?;
-    let node = tx.graph().find(id).ok_or(Violation::NotFound { id })?;
+    let node = tx.node(id)?;
     let seen = View::new(tx.graph(), who).sees(node);
     Ok(seen.then(|| look::shown(node, tx.now())))
 }

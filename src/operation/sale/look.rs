@@ -4,22 +4,18 @@ use super::account::{self, Property};
 use super::change::OBJECTS;
 use super::{SaleError, is_of, is_sold, license, short, site};
 use crate::access::{Action, Permission, View, Who};
-use crate::entitlement::{matching, notes, sale, select, sets};
+use crate::entitlement::{matching, notes, sale, select};
 use crate::error::Error;
 use crate::graph::{Graph, Node};
 use crate::limits::Limits;
-use crate::model::schema::{Hop, known, place};
-use crate::model::{Kind, Rel, RelationType, Serial, Time, Value};
+use crate::model::schema::{Hop, place};
+use crate::model::{Kind, Serial, Time, Value, rel};
 use crate::operation::assigned;
 use crate::operation::available;
 use crate::operation::consume::Consumer;
 use crate::operation::foreign;
 use crate::operation::login::{self, Verified};
 use crate::operation::users;
-
-const OF_ITEM: Rel = known(RelationType::OneToMany, Kind::LicensedItem, Kind::License);
-const BY_LICENSE: Rel = known(RelationType::OneToMany, Kind::License, Kind::Assignment);
-const BY_PROFILE: Rel = known(RelationType::OneToMany, Kind::Profile, Kind::Assignment);
 
 /// For whom a license is, as others call it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -87,12 +83,12 @@ pub(in crate::operation) fn sold<'g>(license: Node<'g>, is_told: impl Fn(Node<'g
         let values = matching.values.iter().map(|value| value.to_string());
         (matching.property.to_owned(), values.collect())
     });
-    let item = license.parent(OF_ITEM).filter(|_| matching.is_none());
-    let set = license.parent(sets::FOR_SET);
+    let item = license.parent(rel::OF_ITEM).filter(|_| matching.is_none());
+    let set = license.parent(rel::FOR_SET);
     let set = set.and_then(|set| text(set, const { place(Kind::UserSet, "name") }));
     let buyer = || {
         sale::of_buyer(license)?
-            .parent(BY_PROFILE)
+            .parent(rel::BY_PROFILE)
             .filter(|buyer| is_told(*buyer))
     };
     let user = || buyer().map(account_name).map(Holder::User);
@@ -103,7 +99,7 @@ pub(in crate::operation) fn sold<'g>(license: Node<'g>, is_told: impl Fn(Node<'g
         serial: license.serial,
         active: license.fields().get(const { place(Kind::License, "active") }) == Some(&Value::Bool(true)),
         item: item.map(short::id),
-        offer: license.parent(sale::SOLD).map(short::id),
+        offer: license.parent(rel::SOLD).map(short::id),
         holder,
         matching,
         properties: properties.collect(),
@@ -242,15 +238,15 @@ pub fn list(
         }
         Ok(license.serial > after
             && is_sold(site, license)
-            && set.is_none_or(|set| license.parent(sets::FOR_SET) == Some(set))
-            && offer.is_none_or(|offer| license.parent(sale::SOLD) == Some(offer)))
+            && set.is_none_or(|set| license.parent(rel::FOR_SET) == Some(set))
+            && offer.is_none_or(|offer| license.parent(rel::SOLD) == Some(offer)))
     };
     let mut found = Vec::new();
     match (user, set) {
         (Some(user), _) => {
             let assignments = assigned::to(user, site, 0, limits.visited);
             for assignment in assignments.ok_or_else(|| Error::from(available::too_many(limits)))? {
-                let license = assignment.parent(BY_LICENSE);
+                let license = assignment.parent(rel::BY_LICENSE);
                 if let Some(license) = license
                     && fits(license)?
                     && sale::was_buyers(assignment)
@@ -260,12 +256,12 @@ pub fn list(
             }
         }
         (None, Some(set)) => {
-            let licenses = set.hop(Hop::forward(sets::FOR_SET), Some(after));
+            let licenses = set.hop(Hop::forward(rel::FOR_SET), Some(after));
             first(licenses.map(|(license, _)| license), &mut fits, asked.most, &mut found)?;
         }
         (None, None) => {
-            for (entitlement, _) in site.hop(Hop::forward(super::ENTITLEMENTS), None) {
-                let licenses = entitlement.hop(Hop::forward(select::LICENSES), Some(after));
+            for (entitlement, _) in site.hop(Hop::forward(rel::ENTITLEMENTS), None) {
+                let licenses = entitlement.hop(Hop::forward(rel::LICENSES), Some(after));
                 first(licenses.map(|(license, _)| license), &mut fits, asked.most, &mut found)?;
             }
         }
@@ -275,7 +271,7 @@ pub fn list(
     found.truncate(asked.most);
     let notes = found
         .iter()
-        .map(|license| license.hop_count(Hop::forward(notes::OF_LICENSE)) as u64);
+        .map(|license| license.hop_count(Hop::forward(rel::NOTES)) as u64);
     if visited + notes.sum::<u64>() > limits.visited {
         return Err(Error::from(available::too_many(limits)).into());
     }

@@ -21,15 +21,9 @@ pub(super) use session::{end as end_sessions, of_assignment as of_session, of_us
 use super::{short, users};
 use crate::access::{Action, Permission, View, Who};
 use crate::entitlement::Refused;
-use crate::entitlement::sets;
 use crate::error::{Class, Error};
 use crate::graph::{Graph, Node};
-use crate::model::schema::known;
-use crate::model::{Kind, Rel, RelationType};
-
-const GROUPS: Rel = known(RelationType::OneToMany, Kind::Organization, Kind::ProfileGroup);
-const MEMBERSHIP: Rel = known(RelationType::Membership, Kind::Profile, Kind::ProfileGroup);
-const ENTITLEMENTS: Rel = known(RelationType::OneToMany, Kind::Organization, Kind::Entitlement);
+use crate::model::{Kind, rel};
 
 const fn license(action: Action) -> Permission {
     Permission::Kind(Kind::License, action)
@@ -142,7 +136,7 @@ fn offer<'g>(graph: &'g Graph, text: &str) -> Result<Node<'g>, SaleError> {
 
 /// By its name, which is no short id.
 fn set<'g>(site: Node<'g>, text: &str) -> Result<Node<'g>, SaleError> {
-    let of_it = |set: Node<'g>| set.parent(sets::SETS) == Some(site);
+    let of_it = |set: Node<'g>| set.parent(rel::SETS) == Some(site);
     let found = super::foreign::find(site.graph(), Kind::UserSet, text, of_it);
     found.ok_or_else(|| SaleError::UnknownSet(text.to_owned()))
 }
@@ -159,8 +153,8 @@ pub(super) fn is_sold(site: Node<'_>, license: Node<'_>) -> bool {
 }
 
 fn is_of(site: Node<'_>, license: Node<'_>) -> bool {
-    let entitlement = license.parent(crate::entitlement::select::LICENSES);
-    entitlement.and_then(|entitlement| entitlement.parent(ENTITLEMENTS)) == Some(site)
+    let entitlement = license.parent(rel::LICENSES);
+    entitlement.and_then(|entitlement| entitlement.parent(rel::ENTITLEMENTS)) == Some(site)
 }
 
 impl From<users::Several> for SaleError {

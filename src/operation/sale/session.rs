@@ -14,12 +14,10 @@ use crate::entitlement::{ended, select};
 use crate::error::Error;
 use crate::graph::{Graph, Node, Transaction, Violation};
 use crate::limits::Limits;
-use crate::model::schema::{Hop, known, place};
-use crate::model::{Entity, Kind, Rel, RelationType, Time, Value};
+use crate::model::schema::{Hop, place};
+use crate::model::{Entity, Kind, Time, Value, rel};
 use crate::operation::login::SECONDS;
 
-const BY_LICENSE: Rel = known(RelationType::OneToMany, Kind::License, Kind::Assignment);
-const BY_PROFILE: Rel = known(RelationType::OneToMany, Kind::Profile, Kind::Assignment);
 const UNTIL: u8 = place(Kind::License, "validUntil");
 const CALLED: u8 = place(Kind::License, "name");
 const LEASED_UNTIL: u8 = place(Kind::Consumption, "grantedUntil");
@@ -96,10 +94,11 @@ pub(super) fn enter(
         expires: Some(until),
     };
     let (_, token) = token::given(tx, who, &new).map_err(Error::from)?;
-    let node = |id: Uuid| tx.graph().find(id).ok_or(Violation::NotFound { id });
-    let licenses = licenses.into_iter().map(|id| Ok(look::sold(node(id)?, |_| true, now)));
+    let licenses = licenses
+        .into_iter()
+        .map(|id| Ok(look::sold(tx.node(id)?, |_| true, now)));
     Ok(Entered {
-        user: look::user(node(profile)?, now),
+        user: look::user(tx.node(profile)?, now),
         token,
         licenses: licenses.collect::<Result<_, Violation>>()?,
     })
@@ -147,13 +146,13 @@ pub(in crate::operation) fn of_assignment(node: Node<'_>) -> Option<Uuid> {
 }
 
 fn temporary(profile: Node<'_>) -> impl Iterator<Item = Node<'_>> {
-    let held = profile.hop(Hop::forward(BY_PROFILE), None);
+    let held = profile.hop(Hop::forward(rel::BY_PROFILE), None);
     held.filter_map(|(held, _)| temporarily(held))
 }
 
 /// The license of a session, if it was sold by this.
 fn temporarily(held: Node<'_>) -> Option<Node<'_>> {
-    let license = held.parent(BY_LICENSE).filter(|_| sale::is_buyers(held));
+    let license = held.parent(rel::BY_LICENSE).filter(|_| sale::is_buyers(held));
     license.filter(|license| select::is_individual(license) && is_of_session(license))
 }
 
@@ -180,7 +179,7 @@ pub(in crate::operation) fn end(tx: &mut Transaction<'_>, licenses: &[Uuid]) -> 
 }
 
 fn last_lease(license: Node<'_>, now: Time) -> Option<Time> {
-    let held = license.hop(Hop::forward(BY_LICENSE), None).map(|(held, _)| held);
+    let held = license.hop(Hop::forward(rel::BY_LICENSE), None).map(|(held, _)| held);
     let leases = held.flat_map(|held| license.graph().leases(held, now));
     leases
         .filter_map(|lease| lease.fields().get(LEASED_UNTIL)?.as_time())
@@ -194,8 +193,8 @@ fn sweep(tx: &mut Transaction<'_>, site: Uuid, profile: Uuid, limits: &Limits) -
     let Some((site, user)) = tx.graph().find(site).zip(tx.graph().find(profile)) else {
         return Ok(());
     };
-    let held = user.hop(Hop::forward(BY_PROFILE), None);
-    let licenses = held.filter_map(|(assignment, _)| assignment.parent(BY_LICENSE));
+    let held = user.hop(Hop::forward(rel::BY_PROFILE), None);
+    let licenses = held.filter_map(|(assignment, _)| assignment.parent(rel::BY_LICENSE));
     let ended =
         licenses.filter(|license| is_sold(site, *license) && is_of_session(license) && ended::has_ended(license, now));
     let ended: Vec<Uuid> = ended.take(SWEPT).map(|license| license.id).collect();

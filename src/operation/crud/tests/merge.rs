@@ -454,15 +454,10 @@ fn what_stands_in_several_places_is_the_same_where_it_is_kept_as_the_same() {
 
 /// Of a membership: its `validFrom` and `validUntil`.
 fn membership(world: &World, profile: &str, group: &str) -> Option<[Option<String>; 2]> {
-    const REL: Rel = crate::model::schema::known(
-        crate::model::RelationType::Membership,
-        Kind::Profile,
-        Kind::ProfileGroup,
-    );
     let (profile, group) = (world.graph.find(id(profile))?, world.graph.find(id(group))?);
-    let fields = profile.relation(crate::model::schema::Hop::forward(REL), group)?;
+    let fields = profile.relation(crate::model::schema::Hop::forward(rel::MEMBERSHIP), group)?;
     Some(["validFrom", "validUntil"].map(|name| {
-        let time = fields.get(REL.def().field(name)?)?.as_time()?;
+        let time = fields.get(rel::MEMBERSHIP.def().field(name)?)?.as_time()?;
         Some(time.to_string()[..10].to_owned())
     }))
 }

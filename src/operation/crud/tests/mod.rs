@@ -15,7 +15,7 @@ use super::*;
 use crate::graph::{Graph, Kept};
 use crate::http::wire;
 use crate::limits::Limits;
-use crate::model::{Clock, Fields, Principal, Time, Value};
+use crate::model::{Clock, Fields, Principal, Time, Value, rel};
 
 pub(super) const NOW: Time = Time(1_700_000_000_000);
 
@@ -183,7 +183,7 @@ impl World {
 
     pub fn send_if(&mut self, who: &Who, short: &str, if_match: Option<IfMatch>) -> Result<Upserted, Error> {
         let mut objects = wire::objects(body(short).as_bytes(), &Limits::default()).expect("a body that can be read");
-        super::super::input::prepare(&mut objects, &Limits::default()).expect("a password that can be hashed");
+        super::super::passwords::hash(&mut objects, &Limits::default()).expect("a password that can be hashed");
         self.write(|tx| upsert(tx, who, &objects, Mode::Merge, if_match.as_ref()))
     }
 
@@ -226,16 +226,11 @@ impl World {
     /// A lease, which no generic write makes.
     pub fn lease(&mut self, assignment: &str, until: Time) {
         let (lease, assignment) = (id(&format!("lease of {assignment}")), id(assignment));
-        let rel = crate::model::schema::known(
-            crate::model::RelationType::OneToMany,
-            Kind::Assignment,
-            Kind::Consumption,
-        );
         let field = Kind::Consumption.field("grantedUntil").unwrap();
         let fields = Fields::default().with(field, Some(Value::Time(until)));
         self.write(|tx| {
             tx.create(lease, Kind::Consumption, fields, Kept::default())?;
-            Ok(tx.relate(rel, assignment, lease, Fields::default())?)
+            Ok(tx.relate(rel::LEASES, assignment, lease, Fields::default())?)
         })
         .unwrap();
     }

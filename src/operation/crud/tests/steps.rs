@@ -464,11 +464,6 @@ fn no_seat_is_free_half_way() {
     let few = "[{'T':'LicensedItem','id':'#few5','name':'few5'},
         {'T':'Entitlement','id':'#e1','~OneToMany':[{'T':'License','id':'#f','validFrom':'2020-01-01','refs':{'LicensedItem':'#few5'},
             '~OneToMany':[{'T':'SeatCountCredit','seatCount':5},{'T':'Assignment','id':'#fa','refs':{'Profile':'#p0'}}]}]}]";
-    let leases = crate::model::schema::known(
-        crate::model::RelationType::OneToMany,
-        Kind::Assignment,
-        Kind::Consumption,
-    );
     for text in [
         format!("/License[@id='{}']", id("f")),
         format!("/Entitlement[@id='{}']", id("e1")),
@@ -484,7 +479,7 @@ fn no_seat_is_free_half_way() {
             let lease = id(&format!("lease {lease}"));
             let made = world.write(|tx| {
                 tx.create(lease, Kind::Consumption, fields, Kept::default())?;
-                Ok(tx.relate(leases, id("fa"), lease, Fields::default())?)
+                Ok(tx.relate(rel::LEASES, id("fa"), lease, Fields::default())?)
             });
             made.unwrap();
         }
@@ -578,17 +573,12 @@ fn what_is_leased_half_way_out_is_not_sold_beside() {
     for n in 0..30 {
         world.lease(&format!("h{n}"), Time(NOW.0 + 1000));
     }
-    let credits = crate::model::schema::known(
-        crate::model::RelationType::OneToMany,
-        Kind::License,
-        Kind::SeatCountCredit,
-    );
     let one = read(&format!("/License[@id='{sold}']"));
     let mut half = 0;
     let (_, _, error) = delete(&mut world, &Who::server(), &one, None, 12, |world, step| {
         let license = world.graph.find(sold).expect("it goes last");
         let live = world.graph.taken(license, NOW).seats;
-        let has_seats = license.hop_count(crate::model::schema::Hop::forward(credits)) > 0;
+        let has_seats = license.hop_count(crate::model::schema::Hop::forward(rel::SEAT_CREDITS)) > 0;
         half += usize::from(live == 30 && !has_seats);
         let again = sell(world, Buyer::Profile(id("p59")), false);
         assert_eq!(again.is_err(), live == 30, "{step}: {again:?} beside {live}");
@@ -718,7 +708,7 @@ fn a_profile_is_not_let_in_half_way_out() {
             let mut half = 0;
             let (commits, _, error) = delete(&mut world, &by, &one, None, limit, |world, step| {
                 let denials = world.graph.find(id("p7")).map(|profile| {
-                    let hop = crate::model::schema::Hop::forward(known(Kind::Profile));
+                    let hop = crate::model::schema::Hop::forward(rel::BY_PROFILE);
                     profile.hop_count(hop)
                 });
                 half += usize::from(denials.is_some_and(|left| left < count));
@@ -757,12 +747,12 @@ fn a_reservation_never_outlives_its_way() {
         let reserved = |world: &World| {
             let all = world.graph.of_kind(Kind::Assignment, None);
             let all = all.filter(|node| {
-                node.parent(known(Kind::License))
+                node.parent(rel::BY_LICENSE)
                     .is_some_and(|license| license.id == id("open"))
             });
             let kind = Kind::Assignment.field("reservationType").unwrap();
             all.filter(|node| node.fields().get(kind).and_then(Value::as_text) == Some("reserved"))
-                .map(|node| node.parent(known(Kind::Profile)).unwrap().id)
+                .map(|node| node.parent(rel::BY_PROFILE).unwrap().id)
                 .collect::<Vec<_>>()
         };
         let (_, _, error) = delete(&mut world, &Who::server(), &read(&text), None, 20, |world, step| {
@@ -774,11 +764,6 @@ fn a_reservation_never_outlives_its_way() {
         });
         assert_eq!((error, reserved(&world).len()), (None, stays), "{text}");
     }
-}
-
-/// From a license or a profile to its assignments.
-fn known(from: Kind) -> crate::model::Rel {
-    crate::model::schema::known(crate::model::RelationType::OneToMany, from, Kind::Assignment)
 }
 
 /// Nor a unit its rule, in one commit or in several, on a license that was given another item and stays when the rule's goes.
