@@ -24,10 +24,10 @@ use super::envelope::tell_changes;
 use super::operation::no_match;
 use super::problem::{Problem, internal};
 use super::signing::Promise;
-use super::write::{idempotency, still_known};
+use super::write::{self, still_known};
 use super::{Context, GRAPH_REVISION, auth, body};
 use crate::access::Who;
-use crate::engine::{Reply, Write};
+use crate::engine::Reply;
 use crate::entitlement::consume::Outcome;
 use crate::entitlement::select::Looks;
 use crate::entitlement::{Reason, Refused};
@@ -139,16 +139,7 @@ pub async fn answer(context: &Context, payload: Payload) -> Result<HttpResponse,
         }
         Form::Json | Form::Text => (None, None),
     };
-    let write = Write {
-        by: who.principal,
-        operation: operation.into(),
-        request_id: context.request_id.clone(),
-        idempotency: match dry_run {
-            true => None,
-            false => idempotency(context, who.principal, sent.as_bytes())?,
-        },
-        dry_run,
-    };
+    let write = write::of(context, &who, operation, sent.as_bytes(), dry_run)?;
     let (query, limits) = (context.query().to_owned(), *context.limits());
     let issuer = Arc::clone(context.state.signer().issuer());
     let refusals = Arc::clone(&context.state.refusals);

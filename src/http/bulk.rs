@@ -26,7 +26,7 @@ use super::door::Door;
 use super::operation::no_match;
 use super::places::Place;
 use super::problem::Problem;
-use super::write::{beside, dry_turn, refuse_key, still_known};
+use super::write::{self, beside, dry_turn, refuse_key, still_known};
 use super::{Context, GRAPH_REVISION, auth, body, wire};
 use crate::access::{Permission, Who};
 use crate::engine::{Reply, Write, WriteError, Written};
@@ -265,13 +265,7 @@ impl Importer<'_> {
     }
 
     fn write(&self) -> Write {
-        Write {
-            by: self.who.principal,
-            operation: "Import".into(),
-            request_id: self.context.request_id.clone(),
-            idempotency: None,
-            dry_run: self.dry_run,
-        }
+        write::without_key(self.context, &self.who, "Import", self.dry_run)
     }
 
     fn taken(&mut self, numbers: &[u64], written: &Written) {

@@ -15,7 +15,7 @@ use super::problem::Problem;
 use super::write::{self, answer as written, still_known};
 use super::{Context, GRAPH_REVISION, auth, body};
 use crate::access::{Permission, Who};
-use crate::engine::{Reply, Write};
+use crate::engine::Reply;
 use crate::error::Error;
 use crate::graph::{Graph, Transaction};
 use crate::model::Time;
@@ -117,13 +117,7 @@ async fn rotate(context: &Context, who: Who, mut payload: Payload) -> Result<Htt
         let problem = Problem::bad_request("valueDoesNotFit", format!("`keepDays` is {keep}"));
         return Err(at("/keepDays", problem.help(format!("it is at most {KEEP_DAYS_MAX}"))));
     }
-    let write = Write {
-        by: who.principal,
-        operation: "RotateSigningKey".into(),
-        request_id: context.request_id.clone(),
-        idempotency: write::idempotency(context, who.principal, &bytes)?,
-        dry_run: false,
-    };
+    let write = write::of(context, &who, "RotateSigningKey", &bytes, false)?;
     let new = context.state.signer.make(algorithm).await?;
     let run = move |tx: &mut Transaction<'_>| {
         still_known(tx, &who)?;

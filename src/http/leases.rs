@@ -10,10 +10,10 @@ use super::envelope::tell_changes;
 use super::operation::no_match;
 use super::problem::Problem;
 use super::wire::text;
-use super::write::{answer as written, beside, decided, idempotency, still_known};
+use super::write::{self, answer as written, beside, decided, still_known};
 use super::{Context, GRAPH_REVISION, auth};
 use crate::access::View;
-use crate::engine::{Reply, Write};
+use crate::engine::Reply;
 use crate::error::Error;
 use crate::graph::Transaction;
 use crate::model::schema::place;
@@ -136,16 +136,7 @@ async fn end(context: &Context, id: &str) -> Result<HttpResponse, Problem> {
     let lease = Uuid::try_parse(id).map_err(|_| {
         Problem::bad_request("badId", format!("`{id}` is not the id of a lease")).help("an id is a UUID")
     })?;
-    let write = Write {
-        by: who.principal,
-        operation: "Release".into(),
-        request_id: context.request_id.clone(),
-        idempotency: match dry_run {
-            true => None,
-            false => idempotency(context, who.principal, b"")?,
-        },
-        dry_run,
-    };
+    let write = write::of(context, &who, "Release", b"", dry_run)?;
     let limits = *context.limits();
     let run = move |tx: &mut Transaction<'_>| {
         still_known(tx, &who)?;

@@ -20,7 +20,7 @@ use super::problem::Problem;
 use super::sought::{look, settled};
 use super::target::RawTarget;
 use super::wire::FieldError;
-use super::write::{answer as written, beside, idempotency, slowly, still_known};
+use super::write::{self, answer as written, beside, idempotency, slowly, still_known};
 use super::{Context, GRAPH_REVISION, auth, body, form, wire};
 use crate::access::{Action, Permission, View, Who};
 use crate::engine::{Idempotency, Reply, Write, WriteError};
@@ -181,11 +181,8 @@ async fn run(context: &Context, asked: Asked, key: Option<Idempotency>, text: &s
     let is_login = matches!(asked.form.run, Run::Login);
     let user_name = asked.arguments.text("userName").filter(|_| is_login).map(str::to_owned);
     let write = Write {
-        by: asked.who.principal,
-        operation: operation.name.into(),
-        request_id: context.request_id.clone(),
         idempotency: key,
-        dry_run,
+        ..write::without_key(context, &asked.who, operation.name, dry_run)
     };
     let limits = *context.limits();
     let asked = Arc::new(asked);
@@ -376,7 +373,7 @@ async fn objects(
     };
     register::one_profile(&objects).map_err(OperationError::from)?;
     register::confirm(&objects, arguments.text("confirmedPassword"))?;
-    super::write::bound_passwords(&objects, &limits)?;
+    write::bound_passwords(&objects, &limits)?;
     if who.principal.token.is_none() {
         register::by_anybody(&objects)?;
     }

@@ -17,7 +17,7 @@ use super::write::{self, answer as written, still_known};
 use super::{Context, GRAPH_REVISION, auth, body, leases};
 use crate::access::Who;
 use crate::access::token::{self, NewToken, TokenInfo};
-use crate::engine::{Reply, Write};
+use crate::engine::Reply;
 use crate::error::Error;
 use crate::graph::{Graph, Transaction};
 use crate::model::Time;
@@ -142,7 +142,7 @@ async fn create(context: &Context, who: Who, mut payload: Payload) -> Result<Htt
         organization: wanted.organization_id,
         expires,
     };
-    let write = job(context, &who, "CreateToken");
+    let write = write::without_key(context, &who, "CreateToken", false);
     let run = move |transaction: &mut Transaction<'_>| {
         still_known(transaction, &who)?;
         let (id, text) = token::create(transaction, &who, &new)?;
@@ -187,7 +187,7 @@ async fn revoke(context: &Context, who: Who, id: &str) -> Result<HttpResponse, P
     let id = Uuid::try_parse(id).map_err(|_| {
         Problem::bad_request("badId", format!("`{id}` is not the id of a token")).help("an id is a UUID")
     })?;
-    let write = job(context, &who, "RevokeToken");
+    let write = write::without_key(context, &who, "RevokeToken", false);
     let run = move |transaction: &mut Transaction<'_>| {
         still_known(transaction, &who)?;
         sale::revoke(transaction, &who, id)?;
@@ -197,16 +197,6 @@ async fn revoke(context: &Context, who: Who, id: &str) -> Result<HttpResponse, P
         })
     };
     written(context.write(write, run).await?)
-}
-
-fn job(context: &Context, who: &Who, operation: &str) -> Write {
-    Write {
-        by: who.principal,
-        operation: operation.into(),
-        request_id: context.request_id.clone(),
-        idempotency: None,
-        dry_run: false,
-    }
 }
 
 /// An answer kept for a repeat would keep the token's text (design 16: not on `/tokens`).

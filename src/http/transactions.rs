@@ -15,7 +15,7 @@ use super::object::{Member, Object, within};
 use super::problem::Problem;
 use super::write::{self, answer as written, decided, still_known};
 use super::{Context, auth, body, operation};
-use crate::engine::{Reply, Write};
+use crate::engine::Reply;
 use crate::error::Error;
 use crate::graph::{Graph, Transaction};
 use crate::model::{Kind, Time};
@@ -103,16 +103,7 @@ pub async fn answer(context: &Context, mut payload: Payload) -> Result<HttpRespo
     let limit = context.limits().body_bytes();
     let bytes = body::read(&context.request, &mut payload, limit).await?;
     let order = order(&bytes)?;
-    let write = Write {
-        by: who.principal,
-        operation: operation.into(),
-        request_id: context.request_id.clone(),
-        idempotency: match dry_run {
-            true => None,
-            false => write::idempotency(context, who.principal, &bytes)?,
-        },
-        dry_run,
-    };
+    let write = write::of(context, &who, operation, &bytes, dry_run)?;
     let limits = *context.limits();
     let job = move |tx: &mut Transaction<'_>| {
         still_known(tx, &who)?;

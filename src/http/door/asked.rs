@@ -17,7 +17,7 @@ use crate::http::operation::no_match;
 use crate::http::parameters::Parameters;
 use crate::http::problem::Problem;
 use crate::http::removal::Removal;
-use crate::http::write::{idempotency, still_known};
+use crate::http::write::{self, still_known};
 use crate::http::{Context, body};
 use crate::limits::Limits;
 use crate::operation::crud::{self, Deleted, Undeleted};
@@ -69,16 +69,10 @@ async fn asked(context: &Context, who: &Who, operation: &'static str, bytes: Opt
     no_match(context)?;
     let dry_run = dry_run(context)?;
     context.arrived().await?;
-    Ok(Write {
-        by: who.principal,
-        operation: operation.into(),
-        request_id: context.request_id.clone(),
-        idempotency: match bytes {
-            Some(bytes) if !dry_run => idempotency(context, who.principal, bytes)?,
-            _ => None,
-        },
-        dry_run,
-    })
+    match bytes {
+        Some(bytes) => write::of(context, who, operation, bytes, dry_run),
+        None => Ok(write::without_key(context, who, operation, dry_run)),
+    }
 }
 
 fn dry(tx: &mut Transaction<'_>, who: &Who, limits: &Limits) -> Result<Reply, Error> {
