@@ -190,10 +190,7 @@ pub async fn answer(context: &Context, payload: Payload) -> Result<HttpResponse,
         if let Some(decided) = decided {
             let _ = decided.send(Arc::clone(&body));
         }
-        Ok(Reply {
-            status: StatusCode::OK.as_u16(),
-            body,
-        })
+        Ok(Reply::new(200, body))
     };
     let written = context.write(write, run);
     let (written, ahead) = match signing {

@@ -324,10 +324,7 @@ impl Importer<'_> {
 }
 
 fn counted(count: u64) -> Reply {
-    Reply {
-        status: 200,
-        body: Arc::from(count.to_string().into_bytes()),
-    }
+    Reply::new(200, count.to_string().into_bytes())
 }
 
 /// Its place among those that are open.

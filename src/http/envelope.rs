@@ -1,9 +1,6 @@
 //! The envelope in which writes and operations answer (`graph-api.md` 2.5 and 2.7), as it is written: inside the
 //! transaction, so it ends where the answer is too long. Then nothing is written.
 
-use std::sync::Arc;
-
-use actix_web::http::StatusCode;
 use uuid::Uuid;
 
 use super::wire;
@@ -65,10 +62,7 @@ impl Envelope {
             dry_run(&mut self.out, changes, &self.budget)?;
         }
         self.out.push(b'}');
-        Ok(Reply {
-            status: StatusCode::OK.as_u16(),
-            body: Arc::from(self.out),
-        })
+        Ok(Reply::new(200, self.out))
     }
 }
 

@@ -1,7 +1,5 @@
 //! `/keys`: signing keys, listed and replaced; and the documents with their public halves, which anybody may read from anywhere.
 
-use std::sync::Arc;
-
 use actix_web::HttpResponse;
 use actix_web::dev::Payload;
 use actix_web::http::{Method, StatusCode, header};
@@ -124,10 +122,7 @@ async fn rotate(context: &Context, who: Who, mut payload: Payload) -> Result<Htt
         let ends_at = Time(tx.now().millis().saturating_add(i64::from(keep) * DAY_MS));
         keys::rotate(tx, &who, &new, ends_at)?;
         let body = json!({"id": new.id.to_string(), "alg": algorithm.name()});
-        Ok::<_, Error>(Reply {
-            status: 201,
-            body: Arc::from(body.to_string().into_bytes()),
-        })
+        Ok::<_, Error>(Reply::new(201, body.to_string().into_bytes()))
     };
     written(context.write(write, run).await?)
 }

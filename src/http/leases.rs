@@ -1,7 +1,5 @@
 //! `/leases`: who holds what, on which device, and giving it back (design 16).
 
-use std::sync::Arc;
-
 use actix_web::HttpResponse;
 use actix_web::http::{Method, header};
 use uuid::Uuid;
@@ -144,15 +142,9 @@ async fn end(context: &Context, id: &str) -> Result<HttpResponse, Problem> {
         if dry_run {
             let mut body = b"{}".to_vec();
             tell_changes(&mut body, &crud::told(tx, &who).changes, &limits)?;
-            return Ok(Reply {
-                status: 200,
-                body: Arc::from(body),
-            });
+            return Ok(Reply::new(200, body));
         }
-        Ok::<_, Error>(Reply {
-            status: 204,
-            body: Arc::from(Vec::new()),
-        })
+        Ok::<_, Error>(Reply::empty())
     };
     let done = context.write(write, run).await;
     written(done.map_err(|error| decided(&context.state, error))?)

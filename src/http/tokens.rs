@@ -1,7 +1,5 @@
 //! `/tokens`: made, listed and revoked. The text of a token is answered once and kept nowhere.
 
-use std::sync::Arc;
-
 use actix_http::Request;
 use actix_web::HttpResponse;
 use actix_web::dev::Payload;
@@ -147,10 +145,7 @@ async fn create(context: &Context, who: Who, mut payload: Payload) -> Result<Htt
         still_known(transaction, &who)?;
         let (id, text) = token::create(transaction, &who, &new)?;
         let body = json!({"id": id.to_string(), "token": text});
-        Ok::<_, Error>(Reply {
-            status: 201,
-            body: Arc::from(body.to_string().into_bytes()),
-        })
+        Ok::<_, Error>(Reply::new(201, body.to_string().into_bytes()))
     };
     let mut response = written(context.write(write, run).await?)?;
     response.headers_mut().insert(header::CACHE_CONTROL, super::NO_STORE);
@@ -191,10 +186,7 @@ async fn revoke(context: &Context, who: Who, id: &str) -> Result<HttpResponse, P
     let run = move |transaction: &mut Transaction<'_>| {
         still_known(transaction, &who)?;
         sale::revoke(transaction, &who, id)?;
-        Ok::<_, Error>(Reply {
-            status: 204,
-            body: Arc::from(Vec::new()),
-        })
+        Ok::<_, Error>(Reply::empty())
     };
     written(context.write(write, run).await?)
 }

@@ -1,8 +1,6 @@
 //! `/api/entitlement/v1/organizations/ID/license-transactions`, and the same for users (`licensing.md` 5.1): JSON to an order and back.
 //! What an order may do is decided in `operation::transactions`.
 
-use std::sync::Arc;
-
 use actix_web::HttpResponse;
 use actix_web::dev::Payload;
 use actix_web::http::{Method, StatusCode};
@@ -112,10 +110,7 @@ pub async fn answer(context: &Context, mut payload: Payload) -> Result<HttpRespo
         if dry_run {
             tell_changes(&mut body, &crud::told(tx, &who).changes, &limits)?;
         }
-        Ok::<_, Error>(Reply {
-            status: if done.is_new { 201 } else { 200 },
-            body: Arc::from(body),
-        })
+        Ok::<_, Error>(Reply::new(if done.is_new { 201 } else { 200 }, body))
     };
     let done = context.write(write, job).await;
     written(done.map_err(|error| placed(decided(&context.state, error)))?)

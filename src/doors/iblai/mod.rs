@@ -12,8 +12,6 @@ mod query;
 mod reason;
 mod wire;
 
-use std::sync::Arc;
-
 use actix_web::HttpResponse;
 use actix_web::dev::Payload;
 use actix_web::http::Method;
@@ -135,10 +133,7 @@ async fn change(context: &Context, bytes: &[u8], change: Change, family: Family)
             Done::Grouped(grouped) => json(&wire::group(family, &grouped)),
             Done::Gone => b"{}".to_vec(),
         };
-        Ok::<_, LicenseError>(Reply {
-            status: 200,
-            body: Arc::from(told),
-        })
+        Ok::<_, LicenseError>(Reply::new(200, told))
     });
     let done = done.await?;
     Ok(written(done.map_err(|error| No::of_write(error, family))?)?)

@@ -8,8 +8,6 @@ mod reason;
 mod told;
 mod wire;
 
-use std::sync::Arc;
-
 use actix_web::HttpResponse;
 use actix_web::dev::Payload;
 use actix_web::http::{Method, header};
@@ -99,10 +97,7 @@ async fn change(
     let limits = *context.limits();
     let done = door::write(context, who, change.name(), bytes, move |tx, who| {
         let (status, told) = told(change.run(tx, who, &limits)?);
-        Ok::<_, SaleError>(Reply {
-            status,
-            body: Arc::from(told),
-        })
+        Ok::<_, SaleError>(Reply::new(status, told))
     });
     located(done.await??)
 }
@@ -127,10 +122,10 @@ async fn sell(context: &Context, payload: Payload, asked: Asked) -> Result<HttpR
 async fn remove(context: &Context, asked: &Asked, id: &str) -> Result<HttpResponse, No> {
     let who = auth::authenticate_basic(context, &context.state.engine.snapshot())?;
     let (site, license) = (asked.site.clone(), id.to_owned());
-    let reply = Reply {
-        status: 200,
-        body: Arc::from(told::answer(200, "The license was removed", None, told::Nothing {})),
-    };
+    let reply = Reply::new(
+        200,
+        told::answer(200, "The license was removed", None, told::Nothing {}),
+    );
     let done = door::remove(
         context,
         who,

@@ -9,8 +9,6 @@ mod reason;
 mod told;
 mod wire;
 
-use std::sync::Arc;
-
 use actix_web::HttpResponse;
 use actix_web::dev::Payload;
 use actix_web::http::Method;
@@ -188,10 +186,7 @@ async fn change(
     let limits = *context.limits();
     let done = door::write(context, who, change.name(), Some(bytes), move |tx, who| {
         let done = change.run(tx, who, &limits)?;
-        Ok::<_, AllocationError>(Reply {
-            status: 200,
-            body: Arc::from(told(done)),
-        })
+        Ok::<_, AllocationError>(Reply::new(200, told(done)))
     });
     Ok(written(done.await??)?)
 }

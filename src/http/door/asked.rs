@@ -78,10 +78,7 @@ async fn asked(context: &Context, who: &Who, operation: &'static str, bytes: Opt
 fn dry(tx: &mut Transaction<'_>, who: &Who, limits: &Limits) -> Result<Reply, Error> {
     let mut body = b"{}".to_vec();
     tell_changes(&mut body, &crud::told(tx, who).changes, limits)?;
-    Ok(Reply {
-        status: 200,
-        body: Arc::from(body),
-    })
+    Ok(Reply::new(200, body))
 }
 
 /// The one parameter of every door that is not its vendor's.
