@@ -4,7 +4,7 @@ use actix_web::HttpResponse;
 use actix_web::http::{Method, header};
 use uuid::Uuid;
 
-use super::envelope::tell_changes;
+use super::envelope::dry;
 use super::operation::no_match;
 use super::problem::Problem;
 use super::wire::text;
@@ -16,8 +16,8 @@ use crate::error::Error;
 use crate::graph::Transaction;
 use crate::model::schema::place;
 use crate::model::{Kind, Value};
+use crate::operation::consume;
 use crate::operation::leases::{self, Asked, Listed, Place};
-use crate::operation::{consume, crud};
 
 pub async fn answer(context: &Context) -> Result<HttpResponse, Problem> {
     let path = context.request.path().strip_prefix("/leases").unwrap_or_default();
@@ -140,9 +140,7 @@ async fn end(context: &Context, id: &str) -> Result<HttpResponse, Problem> {
         still_known(tx, &who)?;
         consume::end(tx, &who, lease)?;
         if dry_run {
-            let mut body = b"{}".to_vec();
-            tell_changes(&mut body, &crud::told(tx, &who).changes, &limits)?;
-            return Ok(Reply::new(200, body));
+            return dry(tx, &who, &limits);
         }
         Ok::<_, Error>(Reply::empty())
     };

@@ -12,7 +12,7 @@ use crate::access::Who;
 use crate::engine::{Reply, Write, WriteError, Written};
 use crate::error::Error;
 use crate::graph::Transaction;
-use crate::http::envelope::tell_changes;
+use crate::http::envelope::dry;
 use crate::http::operation::no_match;
 use crate::http::parameters::Parameters;
 use crate::http::problem::Problem;
@@ -20,7 +20,7 @@ use crate::http::removal::Removal;
 use crate::http::write::{self, still_known};
 use crate::http::{Context, body};
 use crate::limits::Limits;
-use crate::operation::crud::{self, Deleted, Undeleted};
+use crate::operation::crud::{Deleted, Undeleted};
 
 pub async fn read(context: &Context, mut payload: Payload) -> Result<Bytes, Problem> {
     let limit = context.limits().body_bytes();
@@ -73,12 +73,6 @@ async fn asked(context: &Context, who: &Who, operation: &'static str, bytes: Opt
         Some(bytes) => write::of(context, who, operation, bytes, dry_run),
         None => Ok(write::without_key(context, who, operation, dry_run)),
     }
-}
-
-fn dry(tx: &mut Transaction<'_>, who: &Who, limits: &Limits) -> Result<Reply, Error> {
-    let mut body = b"{}".to_vec();
-    tell_changes(&mut body, &crud::told(tx, who).changes, limits)?;
-    Ok(Reply::new(200, body))
 }
 
 /// The one parameter of every door that is not its vendor's.
