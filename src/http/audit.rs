@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::HttpResponse;
-use actix_web::http::{StatusCode, header};
+use actix_web::http::StatusCode;
 use compact_str::CompactString;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use uuid::Uuid;
@@ -18,7 +18,7 @@ use super::cursor::Lasting;
 use super::parameters::Parameters;
 use super::problem::{Problem, internal};
 use super::write::beside;
-use super::{Context, GRAPH_REVISION, auth};
+use super::{Context, answered, auth};
 use crate::access::Permission;
 use crate::error::Error;
 use crate::limits::Limit;
@@ -170,10 +170,7 @@ pub async fn read(context: &Context) -> Result<HttpResponse, Problem> {
         body.extend_from_slice(cursors.seal(&next.encode(), &asked).as_bytes());
         body.extend_from_slice(b"\"}");
     }
-    Ok(HttpResponse::Ok()
-        .insert_header((GRAPH_REVISION, newest))
-        .insert_header((header::CONTENT_TYPE, "application/json"))
-        .body(body))
+    Ok(answered(body, newest))
 }
 
 impl Order {

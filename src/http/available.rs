@@ -1,13 +1,13 @@
 //! `/api/entitlement/v1/users/{id}/available-licenses`: what a user may use, with its seats (`licensing.md` 5.1).
 
 use actix_web::HttpResponse;
-use actix_web::http::{Method, header};
+use actix_web::http::Method;
 use uuid::Uuid;
 
 use super::problem::Problem;
 use super::wire::text;
 use super::write::beside;
-use super::{Context, GRAPH_REVISION, auth};
+use super::{Context, answered, auth};
 use crate::entitlement::{homes, localized, matching, seats, select};
 use crate::error::Error;
 use crate::graph::Node;
@@ -64,10 +64,7 @@ pub async fn answer(context: &Context) -> Result<HttpResponse, Problem> {
         Ok(out)
     })
     .await?;
-    Ok(HttpResponse::Ok()
-        .insert_header((GRAPH_REVISION, revision))
-        .insert_header((header::CONTENT_TYPE, "application/json"))
-        .body(out))
+    Ok(answered(out, revision))
 }
 
 /// All of them are one answer: it has no pages, and what is asked for cannot be less.

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use actix_web::HttpResponse;
 use actix_web::dev::Payload;
-use actix_web::http::{Method, header};
+use actix_web::http::Method;
 use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -18,7 +18,7 @@ use super::object::{Member, Object, within};
 use super::problem::Problem;
 use super::wire::text;
 use super::write::beside;
-use super::{Context, GRAPH_REVISION, anchor, auth, authz, body};
+use super::{Context, anchor, answered, auth, authz, body};
 use crate::access::{View, Who};
 use crate::entitlement::decision::{self, Decision, Wanted};
 use crate::entitlement::model::Mode;
@@ -251,10 +251,7 @@ pub async fn answer(context: &Context, mut payload: Payload) -> Result<HttpRespo
     done.noted.leave(&context.state);
     let mut out = done.out;
     out.extend_from_slice(b"]}");
-    Ok(HttpResponse::Ok()
-        .insert_header((GRAPH_REVISION, revision))
-        .insert_header((header::CONTENT_TYPE, "application/json"))
-        .body(out))
+    Ok(answered(out, revision))
 }
 
 /// There is more in the request than a limit lets through.

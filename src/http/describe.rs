@@ -2,12 +2,11 @@
 //! so the committer does not hear of it.
 
 use actix_web::HttpResponse;
-use actix_web::http::header;
 
 use super::problem::Problem;
 use super::wire::text;
 use super::write::beside;
-use super::{Context, GRAPH_REVISION, auth, authz};
+use super::{Context, answered, auth, authz};
 use crate::access::View;
 use crate::error::Error;
 use crate::operation::Arguments;
@@ -77,10 +76,7 @@ pub async fn answer(
     })
     .await?;
     let out = found?;
-    Ok(HttpResponse::Ok()
-        .insert_header((GRAPH_REVISION, revision))
-        .insert_header((header::CONTENT_TYPE, "application/json"))
-        .body(out))
+    Ok(answered(out, revision))
 }
 
 /// A no of the operation, or of the edge.

@@ -1,7 +1,7 @@
 //! `/leases`: who holds what, on which device, and giving it back (design 16).
 
 use actix_web::HttpResponse;
-use actix_web::http::{Method, header};
+use actix_web::http::Method;
 use uuid::Uuid;
 
 use super::envelope::dry;
@@ -9,7 +9,7 @@ use super::operation::no_match;
 use super::problem::Problem;
 use super::wire::text;
 use super::write::{self, answer as written, beside, decided, still_known};
-use super::{Context, GRAPH_REVISION, auth};
+use super::{Context, answered, auth};
 use crate::access::View;
 use crate::engine::Reply;
 use crate::error::Error;
@@ -70,10 +70,7 @@ async fn list(context: &Context) -> Result<HttpResponse, Problem> {
     };
     // Somebody's own leases are few; a license may have a million.
     let out = beside(run).await?;
-    Ok(HttpResponse::Ok()
-        .insert_header((GRAPH_REVISION, revision))
-        .insert_header((header::CONTENT_TYPE, "application/json"))
-        .body(out))
+    Ok(answered(out, revision))
 }
 
 fn of_list(error: Error) -> Problem {

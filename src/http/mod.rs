@@ -102,6 +102,14 @@ const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 const NO_SNIFF: HeaderValue = HeaderValue::from_static("nosniff");
 
+/// An answer that was read at a revision.
+pub fn answered(body: Vec<u8>, revision: Revision) -> HttpResponse {
+    HttpResponse::Ok()
+        .insert_header((GRAPH_REVISION, revision))
+        .insert_header((header::CONTENT_TYPE, JSON))
+        .body(body)
+}
+
 /// How this edge was set up.
 pub struct Options {
     pub limits: Limits,

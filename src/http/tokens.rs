@@ -12,7 +12,7 @@ use super::object::Object;
 use super::operation::no_match;
 use super::problem::Problem;
 use super::write::{self, answer as written, still_known};
-use super::{Context, GRAPH_REVISION, auth, body, leases};
+use super::{Context, answered, auth, body, leases};
 use crate::access::Who;
 use crate::access::token::{self, NewToken, TokenInfo};
 use crate::engine::Reply;
@@ -86,10 +86,7 @@ fn list(context: &Context, graph: &Graph, who: &Who) -> Result<HttpResponse, Pro
         body.extend_from_slice(format!(",\"nextCursor\":\"{cursor}\"").as_bytes());
     }
     body.push(b'}');
-    Ok(HttpResponse::Ok()
-        .insert_header((GRAPH_REVISION, graph.revision()))
-        .insert_header((header::CONTENT_TYPE, super::JSON))
-        .body(body))
+    Ok(answered(body, graph.revision()))
 }
 
 fn item(token: &TokenInfo) -> Value {

@@ -25,9 +25,9 @@ use self::path::{Family, Route};
 use self::query::Numbered;
 use self::reason::No;
 use crate::engine::Reply;
-use crate::http::door::{self, Door, Entered, json, shown};
+use crate::http::door::{self, Door, Entered, json};
 use crate::http::write::answer as written;
-use crate::http::{Context, auth};
+use crate::http::{Context, answered, auth};
 use crate::limits::Limits;
 use crate::operation::licenses::{self, Change, Done, LicenseError, Look, Sold};
 
@@ -225,7 +225,7 @@ async fn paged(
     let link = |number: Option<usize>| number.map(|number| link(context, number));
     let (next, previous) = (link(page.next(count)), link(page.previous()));
     let told = wire::page(count, next.as_deref(), previous.as_deref(), &results);
-    Ok(shown(told, revision))
+    Ok(answered(told, revision))
 }
 
 /// The same request for another page, below the public address where there is one, else at the host the client knows.
@@ -263,7 +263,7 @@ async fn check(context: &Context) -> Result<HttpResponse, No> {
         licenses::is_assigned_to(at.graph, sold(Family::User), &address, at.now, at.limits)
     });
     match asked.await?.map_err(No::of_list)? {
-        true => Ok(shown(
+        true => Ok(answered(
             b"{\"detail\":\"an active license is assigned\"}".to_vec(),
             revision,
         )),

@@ -19,10 +19,10 @@ use self::path::{Asked, Place};
 use self::reason::No;
 use crate::engine::{Reply, Written};
 use crate::http::cursor::Lasting;
-use crate::http::door::{self, Door, look, shown, tell};
+use crate::http::door::{self, Door, look, tell};
 use crate::http::operation::{password, password_was_right};
 use crate::http::write::{answer as written, refuse_key};
-use crate::http::{Context, auth, body};
+use crate::http::{Context, answered, auth, body};
 use crate::operation::sale::{self, Change, Done, SaleError};
 
 pub const DOOR: Door = Door {
@@ -192,7 +192,7 @@ async fn list(context: &Context, asked: &Asked) -> Result<HttpResponse, No> {
         told.extend_from_slice(format!(",\"next\":\"{next}\"").as_bytes());
     }
     told.push(b'}');
-    Ok(shown(told, revision))
+    Ok(answered(told, revision))
 }
 
 /// `POST session-login`: rights that somebody else decided about.
@@ -257,7 +257,7 @@ async fn login(context: &Context, payload: Payload, asked: &Asked) -> Result<Htt
     });
     let (location, told) = looked.await??.ok_or_else(No::credentials)?;
     password_was_right(context, &name);
-    let mut response = shown(told, revision);
+    let mut response = answered(told, revision);
     if let Ok(location) = header::HeaderValue::from_str(&location) {
         response.headers_mut().insert(header::LOCATION, location);
     }
