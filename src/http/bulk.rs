@@ -344,9 +344,9 @@ fn door(context: &Context, name: &str) -> Result<usize, Problem> {
 fn read_list(door: &Door, bytes: &[u8], limits: &Limits) -> Result<Vec<Entry>, Problem> {
     let value = serde_json::from_slice(bytes).map_err(|error| not_json(&error.to_string()))?;
     (door.entries)(&value, limits).map_err(|unread| {
-        let mut problem = Problem::bad_request("unknownList", unread.why);
-        problem.pointer = Some(unread.at);
-        problem.help("send what the system's GET endpoints answer; `docs/doors.md` names them")
+        Problem::bad_request("unknownList", unread.why)
+            .pointer(unread.at)
+            .help("send what the system's GET endpoints answer; `docs/doors.md` names them")
     })
 }
 

@@ -191,9 +191,9 @@ pub async fn answer(context: &Context, mut payload: Payload) -> Result<HttpRespo
     let reading = body::read(&context.request, &mut payload, limit);
     let (graph, who, bytes) = auth::awaiting(context, entered, reading).await?;
     let Object(sent): Object<Sent<'_>> = serde_json::from_slice(&bytes).map_err(|error| {
-        let mut problem = Problem::bad_request("badChecks", format!("the body is no list of checks: {error}"));
-        problem.pointer = Some(misfit(&bytes));
-        problem.help("for example {\"checks\":[{\"profileId\":\"…\",\"item\":\"editor\"}],\"explain\":false}")
+        Problem::bad_request("badChecks", format!("the body is no list of checks: {error}"))
+            .pointer(misfit(&bytes))
+            .help("for example {\"checks\":[{\"profileId\":\"…\",\"item\":\"editor\"}],\"explain\":false}")
     })?;
     if sent.checks.len() as u64 > limits.checks {
         return Err(

@@ -100,20 +100,17 @@ async fn rotate(context: &Context, who: Who, mut payload: Payload) -> Result<Htt
     let limit = context.limits().body_bytes();
     let bytes = body::read(&context.request, &mut payload, limit).await?;
     let Object(wanted): Object<Wanted> = serde_json::from_slice(&bytes).map_err(|error| {
-        let mut problem = Problem::bad_request("badKey", format!("the body does not describe a key: {error}"));
         let members = serde_json::from_slice(&bytes).map(|body: Value| within(&body, "", MEMBERS));
-        problem.pointer = Some(members.ok().and_then(Result::err).unwrap_or_default());
-        problem.help("for example {\"alg\":\"RS256\",\"keepDays\":90}")
+        Problem::bad_request("badKey", format!("the body does not describe a key: {error}"))
+            .pointer(members.ok().and_then(Result::err).unwrap_or_default())
+            .help("for example {\"alg\":\"RS256\",\"keepDays\":90}")
     })?;
-    let at = |pointer: &str, mut problem: Problem| {
-        problem.pointer = Some(pointer.to_owned());
-        problem
-    };
-    let algorithm = Algorithm::named(&wanted.alg).ok_or_else(|| at("/alg", unknown(&wanted.alg)))?;
+    let algorithm = Algorithm::named(&wanted.alg).ok_or_else(|| unknown(&wanted.alg).pointer("/alg"))?;
     let keep = wanted.keep_days.unwrap_or(KEEP_DAYS);
     if keep > KEEP_DAYS_MAX {
-        let problem = Problem::bad_request("valueDoesNotFit", format!("`keepDays` is {keep}"));
-        return Err(at("/keepDays", problem.help(format!("it is at most {KEEP_DAYS_MAX}"))));
+        return Err(Problem::bad_request("valueDoesNotFit", format!("`keepDays` is {keep}"))
+            .pointer("/keepDays")
+            .help(format!("it is at most {KEEP_DAYS_MAX}")));
     }
     let write = write::of(context, &who, "RotateSigningKey", &bytes, false)?;
     let new = context.state.signer.make(algorithm).await?;

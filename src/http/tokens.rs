@@ -114,19 +114,19 @@ async fn create(context: &Context, who: Who, mut payload: Payload) -> Result<Htt
     let limit = context.limits().body_bytes();
     let bytes = body::read(&context.request, &mut payload, limit).await?;
     let Object(wanted): Object<Wanted> = serde_json::from_slice(&bytes).map_err(|error| {
-        let mut problem = Problem::bad_request("badToken", format!("the body does not describe a token: {error}"));
-        problem.pointer = Some(wrong_member(&bytes));
-        problem.help(
-            "for example {\"permissions\":[\"License.read\"],\"organizationId\":\"…\",\"expiresAt\":\"2030-01-01T00:00:00Z\"}",
-        )
+        Problem::bad_request("badToken", format!("the body does not describe a token: {error}"))
+            .pointer(wrong_member(&bytes))
+            .help(
+                "for example {\"permissions\":[\"License.read\"],\"organizationId\":\"…\",\"expiresAt\":\"2030-01-01T00:00:00Z\"}",
+            )
     })?;
     let expires = wanted
         .expires_at
         .map(|text| {
             Time::parse(&text).ok_or_else(|| {
-                let mut problem = Problem::bad_request("valueDoesNotFit", format!("`{text}` is no time"));
-                problem.pointer = Some("/expiresAt".to_owned());
-                problem.help("an ISO 8601 time with `Z` or an offset, such as 2030-01-01T00:00:00Z")
+                Problem::bad_request("valueDoesNotFit", format!("`{text}` is no time"))
+                    .pointer("/expiresAt")
+                    .help("an ISO 8601 time with `Z` or an offset, such as 2030-01-01T00:00:00Z")
             })
         })
         .transpose()?;

@@ -140,11 +140,11 @@ type Run = fn(&mut Transaction<'_>, &crate::access::Who, (Kind, Uuid), &Order) -
 
 fn order(bytes: &[u8]) -> Result<Order, Problem> {
     let Object(Body { transaction: Object(read) }) = serde_json::from_slice(bytes).map_err(|error| {
-        let mut problem = Problem::bad_request("badTransaction", format!("the body is no transaction: {error}"));
-        problem.pointer = Some(misfit(bytes));
-        problem.help(
-            "for example {\"transaction\":{\"type\":\"Order\",\"externalId\":\"o-1\",\"items\":[{\"externalId\":\"1\",\"productId\":\"…\",\"quantity\":5}]}}",
-        )
+        Problem::bad_request("badTransaction", format!("the body is no transaction: {error}"))
+            .pointer(misfit(bytes))
+            .help(
+                "for example {\"transaction\":{\"type\":\"Order\",\"externalId\":\"o-1\",\"items\":[{\"externalId\":\"1\",\"productId\":\"…\",\"quantity\":5}]}}",
+            )
     })?;
     let items = read.items.into_iter().map(|Object(item)| OrderItem {
         external_id: item.external_id,
