@@ -14,7 +14,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use uuid::Uuid;
 
 use self::page::Filter;
-use super::cursor::Lasting;
+use super::cursor::{Lasting, tell_next};
 use super::parameters::Parameters;
 use super::problem::{Problem, internal};
 use super::write::beside;
@@ -166,9 +166,8 @@ pub async fn read(context: &Context) -> Result<HttpResponse, Problem> {
     if let Some(next) = page.next {
         // The answer ends in `}`: the cursor goes in before it.
         body.pop();
-        body.extend_from_slice(b",\"nextCursor\":\"");
-        body.extend_from_slice(cursors.seal(&next.encode(), &asked).as_bytes());
-        body.extend_from_slice(b"\"}");
+        tell_next(&mut body, &cursors.seal(&next.encode(), &asked));
+        body.push(b'}');
     }
     Ok(answered(body, newest))
 }

@@ -3,6 +3,7 @@
 
 use actix_web::HttpResponse;
 
+use super::cursor::tell_next;
 use super::problem::Problem;
 use super::wire::text;
 use super::write::beside;
@@ -67,7 +68,7 @@ pub async fn answer(
             if let Some(next) = next {
                 // Hidden, for where a page ends those may be who are hidden.
                 let next = state.cursors.hide(next.written(), &asked, who.principal);
-                out.extend_from_slice(format!(",\"nextCursor\":\"{next}\"").as_bytes());
+                tell_next(&mut out, &next);
             }
             out.extend_from_slice(b"}}");
             Ok(out)

@@ -14,6 +14,7 @@ use smallvec::SmallVec;
 use uuid::Uuid;
 
 use super::connection::sender::Sender;
+use super::cursor::tell_next;
 use super::parameters::Parameters;
 use super::problem::{Problem, internal};
 use super::remembered::{Fresh, Remembered};
@@ -245,9 +246,8 @@ pub async fn read(context: &Context) -> Result<HttpResponse, Problem> {
         if wrap {
             // The answer ends in `}`: the cursor goes in before it.
             body.pop();
-            body.extend_from_slice(b",\"nextCursor\":\"");
-            body.extend_from_slice(cursor.as_bytes());
-            body.extend_from_slice(b"\"}");
+            tell_next(&mut body, &cursor);
+            body.push(b'}');
         } else {
             is_all = false;
             response.insert_header((

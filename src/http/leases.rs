@@ -4,6 +4,7 @@ use actix_web::HttpResponse;
 use actix_web::http::Method;
 use uuid::Uuid;
 
+use super::cursor::tell_next;
 use super::envelope::dry;
 use super::operation::no_match;
 use super::problem::Problem;
@@ -63,7 +64,7 @@ async fn list(context: &Context) -> Result<HttpResponse, Problem> {
         out.push(b']');
         if let Some(Place { assignment, lease }) = next {
             let cursor = state.cursors.hide([assignment, lease], &question, who.principal);
-            out.extend_from_slice(format!(",\"nextCursor\":\"{cursor}\"").as_bytes());
+            tell_next(&mut out, &cursor);
         }
         out.push(b'}');
         Ok(out)

@@ -8,6 +8,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use super::cursor::tell_next;
 use super::object::Object;
 use super::operation::no_match;
 use super::problem::Problem;
@@ -83,7 +84,7 @@ fn list(context: &Context, graph: &Graph, who: &Who) -> Result<HttpResponse, Pro
     body.push(b']');
     if more {
         let cursor = cursors.hide([last, 0], &question, who.principal);
-        body.extend_from_slice(format!(",\"nextCursor\":\"{cursor}\"").as_bytes());
+        tell_next(&mut body, &cursor);
     }
     body.push(b'}');
     Ok(answered(body, graph.revision()))
