@@ -33,7 +33,7 @@ use crate::entitlement::select::Looks;
 use crate::entitlement::{Reason, Refused};
 use crate::error::Error;
 use crate::graph::{Graph, Transaction};
-use crate::limits::{Limit, Limits};
+use crate::limits::Limits;
 use crate::model::Revision;
 use crate::operation::consume::{self, Consumer, Purpose};
 use crate::operation::crud;
@@ -218,10 +218,7 @@ pub async fn answer(context: &Context, payload: Payload) -> Result<HttpResponse,
 
 /// A form, or nothing.
 async fn read(context: &Context, mut payload: Payload) -> Result<String, Problem> {
-    let limit = Limit {
-        name: "form_bytes",
-        value: context.limits().form_bytes,
-    };
+    let limit = context.limits().form_bytes();
     body::refuse_encoding(&context.request)?;
     let bytes = body::read(&context.request, &mut payload, limit).await?;
     let media = body::media_type(&context.request);

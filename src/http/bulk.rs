@@ -32,7 +32,7 @@ use crate::access::{Permission, Who};
 use crate::engine::{Reply, Write, WriteError, Written};
 use crate::error::Error;
 use crate::graph::{LAST_KEPT_SERIAL, Transaction};
-use crate::limits::{Limit, Limits};
+use crate::limits::Limits;
 use crate::model::{Revision, Serial};
 use crate::operation::crud::{self, ImportError};
 use crate::operation::input::{self, ImportLine};
@@ -79,7 +79,7 @@ pub async fn import(context: &Context, mut payload: Payload) -> Result<HttpRespo
         changed: 0,
         revision: 0,
     };
-    let mut lines = Lines::new(limits.line_bytes, from.is_some());
+    let mut lines = Lines::new(limits.line_bytes(), from.is_some());
     loop {
         let next = pin!(tokio::time::timeout(body::BODY_DEADLINE, payload.next()));
         let chunk = match select(next, pin!(context.state.stops())).await {
@@ -134,19 +134,19 @@ fn last_serial(asked: Option<u64>, are_lists: bool) -> Result<Option<Serial>, Pr
 
 /// One transaction has a bound, in lines and bytes.
 fn short_enough_dry(lines: usize, bytes: usize, limits: &Limits) -> Result<(), Problem> {
-    let (code, what, count, name, value) = match lines as u64 > limits.dry_lines {
-        true => ("tooManyLines", "lines", lines, "dry_lines", limits.dry_lines),
-        false => ("dryRunTooLong", "bytes", bytes, "dry_bytes", limits.dry_bytes),
+    let (code, what, count, limit) = match lines as u64 > limits.dry_lines {
+        true => ("tooManyLines", "lines", lines, limits.dry_lines()),
+        false => ("dryRunTooLong", "bytes", bytes, limits.dry_bytes()),
     };
-    if count as u64 <= value {
+    if count as u64 <= limit.value {
         return Ok(());
     }
     let problem = Problem::new(
         StatusCode::PAYLOAD_TOO_LARGE,
         code,
-        format!("a dry run takes at most {value} {what}"),
+        format!("a dry run takes at most {} {what}", limit.value),
     );
-    Err(problem.limit(Limit { name, value }).help(
+    Err(problem.limit(limit).help(
         "raise the limit for it, best of a server on a copy of the database: others' writes wait for a dry run, which is one transaction",
     ))
 }

@@ -139,13 +139,13 @@ pub async fn read(context: &Context) -> Result<HttpResponse, Problem> {
     if !signed {
         refuse_format(format)?;
     }
-    Parameters::within(raw.pairs.len() + raw.includes.len(), limits.parameters)?;
+    Parameters::within(raw.pairs.len() + raw.includes.len(), limits.parameters())?;
     let known: &[&str] = if signed {
         &["wrap", "cursor", "alg"]
     } else {
         &["wrap", "explain", "cursor"]
     };
-    let parameters = Parameters::new(raw.pairs, known, limits.parameters)?;
+    let parameters = Parameters::new(raw.pairs, known, limits.parameters())?;
     let Some(asked) = asked else {
         return Err(
             Problem::bad_request("selectorMissing", "there is no selector after `/graph`")

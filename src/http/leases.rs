@@ -49,7 +49,7 @@ async fn list(context: &Context) -> Result<HttpResponse, Problem> {
         Ok::<_, Problem>(Place { assignment, lease })
     };
     let after = parameters.text("cursor").map(opened).transpose()?;
-    let (now, revision, visits) = (context.state.engine.now(), graph.revision(), context.limits().visited);
+    let (now, revision, visits) = (context.state.engine.now(), graph.revision(), context.limits().visited());
     let run = move || -> Result<Vec<u8>, Problem> {
         let view = View::new(&graph, &who);
         let (found, next) = leases::list(&view, &asked, after, rows, visits, now).map_err(of_list)?;

@@ -367,7 +367,7 @@ impl Context {
         let target = target::split(&format!("?{}", self.query()))?;
         let includes = target.includes.into_iter().map(|include| (include, String::new()));
         let pairs = target.pairs.into_iter().chain(includes).collect();
-        Parameters::new(pairs, known, self.limits().parameters)
+        Parameters::new(pairs, known, self.limits().parameters())
     }
 
     pub fn header(&self, name: &str) -> Option<&str> {

@@ -156,7 +156,7 @@ impl Asked {
                 .parameter(include)
                 .help("read what is related by a GET with includes"));
         }
-        let parameters = Parameters::new(raw.pairs, &["dryRun"], limits.parameters)?;
+        let parameters = Parameters::new(raw.pairs, &["dryRun"], limits.parameters())?;
         let length = context
             .header("content-length")
             .and_then(|length| length.parse::<usize>().ok());

@@ -77,7 +77,7 @@ async fn asked(context: &Context, who: &Who, operation: &'static str, bytes: Opt
 
 /// The one parameter of every door that is not its vendor's.
 fn dry_run(context: &Context) -> Result<bool, Problem> {
-    let most = context.limits().parameters;
+    let most = context.limits().parameters();
     let own = pairs(context.query(), most)?.into_iter();
     let own = own.filter(|(name, _)| name == "dryRun").collect();
     Parameters::new(own, &["dryRun"], most)?.flag("dryRun", false)
