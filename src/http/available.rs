@@ -11,7 +11,7 @@ use super::{Context, answered, auth};
 use crate::entitlement::{homes, localized, matching, seats, select};
 use crate::error::Error;
 use crate::graph::Node;
-use crate::model::schema::{Hop, known, place};
+use crate::model::schema::{known, place};
 use crate::model::{Entity, Kind, Rel, RelationType, Time, Value};
 use crate::operation::available;
 use crate::operation::consume::{self, Purpose};
@@ -19,7 +19,6 @@ use crate::query::{Budget, QueryError};
 
 const OF_ITEM: Rel = known(RelationType::OneToMany, Kind::LicensedItem, Kind::License);
 const OF_MODEL: Rel = known(RelationType::OneToMany, Kind::LicenseModel, Kind::License);
-const CREDITS: Rel = known(RelationType::OneToMany, Kind::License, Kind::SeatCountCredit);
 
 /// Of whom, if the path is one of these.
 pub fn user(path: &str) -> Option<&str> {
@@ -175,7 +174,7 @@ fn shown(out: &mut Vec<u8>, license: Node<'_>, locale: Option<&str>, now: Time) 
     object.count("seatsTotal", seats.total);
     let out = object.name("seatCountCredits");
     out.push(b'[');
-    for (at, (credit, consumed)) in credits(license, seats.taken(), now).into_iter().enumerate() {
+    for (at, (credit, consumed)) in seats::by_credit(license, seats.taken(), now).into_iter().enumerate() {
         if at > 0 {
             out.push(b',');
         }
@@ -199,27 +198,6 @@ fn shown(out: &mut Vec<u8>, license: Node<'_>, locale: Option<&str>, now: Time) 
         inner.end();
     }
     object.end();
-}
-
-/// Each credit with the seats that rest on it: the one that lasts longest is used first, as leases are bound to it.
-fn credits(license: Node<'_>, mut taken: u64, now: Time) -> Vec<(Node<'_>, u64)> {
-    let mut all: Vec<(Node<'_>, u64)> = license
-        .hop(Hop::forward(CREDITS), None)
-        .map(|(credit, _)| (credit, 0))
-        .collect();
-    let mut order: Vec<usize> = (0..all.len()).collect();
-    order.sort_by_key(|at| std::cmp::Reverse(select::end(&all[*at].0).map_or(i64::MAX, Time::millis)));
-    for at in order {
-        let credit = all[at].0;
-        if field(&credit, "active") != Some(&Value::Bool(true)) || !select::is_valid(&credit, now) {
-            continue;
-        }
-        let count = field(&credit, "seatCount").and_then(Value::as_int);
-        let part = count.map_or(taken, |count| taken.min(u64::try_from(count).unwrap_or(0)));
-        all[at].1 = part;
-        taken -= part;
-    }
-    all
 }
 
 #[cfg(test)]
