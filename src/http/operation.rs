@@ -22,12 +22,12 @@ use super::target::RawTarget;
 use super::wire::FieldError;
 use super::write::{self, answer as written, beside, idempotency, slowly, still_known};
 use super::{Context, GRAPH_REVISION, auth, body, form, wire};
-use crate::access::{Action, Permission, View, Who};
+use crate::access::{View, Who};
 use crate::engine::{Idempotency, Reply, Write, WriteError};
 use crate::error::{Class, Error, Place};
 use crate::graph::Transaction;
 use crate::limits::Limits;
-use crate::model::{Change, Kind};
+use crate::model::Change;
 use crate::operation::crud;
 use crate::operation::input::{self, ObjectInput};
 use crate::operation::login::{self, Stored, Verified};
@@ -89,12 +89,8 @@ async fn carried_out(context: &Context, payload: Option<Payload>, raw: RawTarget
     }
     let operation = asked_for(&sent)?;
     method_fits(context, operation)?;
-    let who = match who {
+    let who = match who.or_else(|| operation.for_nobody(context.state.options.open_registration)) {
         Some(who) => who,
-        None if operation.anonymous => Who::anonymous(),
-        None if operation.name == "RegisterUser" && context.state.options.open_registration => {
-            Who::anonymous().with([Permission::Kind(Kind::Profile, Action::Create)])
-        }
         // The one answer to a caller without a token.
         None => auth::authenticate(context, &context.state.engine.snapshot())?,
     };
