@@ -47,7 +47,7 @@ const CHUNK: usize = 128 * 1024;
 /// Batches of lines, each decoded and committed as one transaction, in order.
 pub async fn import(context: &Context, mut payload: Payload) -> Result<HttpResponse, Problem> {
     let (_, who) = auth::enter(context).await?;
-    auth::require_unbound(&who, Permission::ServerImport)?;
+    who.require_unbound(Permission::ServerImport).map_err(Error::from)?;
     body::refuse_encoding(&context.request)?;
     refuse_key(
         &context.request,
@@ -394,7 +394,7 @@ async fn copy(context: &Context) -> Result<Place, Problem> {
 /// A database file, consistent, made while the server goes on.
 pub async fn backup(context: &Context) -> Result<HttpResponse, Problem> {
     let (graph, who) = auth::enter(context).await?;
-    auth::require_unbound(&who, Permission::ServerBackup)?;
+    who.require_unbound(Permission::ServerBackup).map_err(Error::from)?;
     context.parameters(&[])?;
     drop(graph);
     let state = context.state.clone();

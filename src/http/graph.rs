@@ -20,6 +20,7 @@ use super::problem::{Problem, internal};
 use super::remembered::{Fresh, Remembered};
 use super::{Context, GRAPH_REVISION, State, auth, keys, operation, target, wire};
 use crate::access::{Permission, View, Who};
+use crate::error::Error;
 use crate::graph::{self, Graph};
 use crate::limits::Limits;
 use crate::model::{Kind, Revision, Time};
@@ -159,7 +160,7 @@ pub async fn read(context: &Context) -> Result<HttpResponse, Problem> {
         .collect::<Result<Vec<_>, _>>()?;
     let explain = parameters.flag("explain", false)?;
     if explain {
-        auth::require_unbound(&who, Permission::ServerExplain)?;
+        who.require_unbound(Permission::ServerExplain).map_err(Error::from)?;
     }
     // Claims are an object, however they are asked for.
     let wrap = parameters.flag("wrap", true)? || signed;

@@ -12,7 +12,7 @@ use super::operation::no_match;
 use super::problem::Problem;
 use super::write::{self, answer as written, still_known};
 use super::{Context, GRAPH_REVISION, auth, body};
-use crate::access::{Permission, Who};
+use crate::access::Who;
 use crate::engine::Reply;
 use crate::error::Error;
 use crate::graph::{Graph, Transaction};
@@ -47,7 +47,7 @@ const MEMBERS: &[Member] = &[
 
 pub async fn answer(context: &Context, payload: Payload) -> Result<HttpResponse, Problem> {
     let (graph, who) = auth::enter(context).await?;
-    auth::require_unbound(&who, Permission::TokenManage)?;
+    keys::may_manage(&who).map_err(Error::from)?;
     context.parameters(&[])?;
     match *context.request.method() {
         Method::GET | Method::HEAD => Ok(list(context, &graph)),
