@@ -10,8 +10,9 @@ use actix_web::http::{StatusCode, header};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
+use super::Context;
+use super::context::Caller;
 use super::problem::Problem;
-use super::{Caller, Context};
 use crate::access::token;
 use crate::access::{AuthError, Who};
 use crate::graph::Graph;

@@ -12,7 +12,7 @@ mod told;
 use std::sync::Arc;
 
 use actix_web::dev::Payload;
-use actix_web::http::header::{self, HeaderMap, HeaderValue};
+use actix_web::http::header::{self, HeaderValue};
 use actix_web::http::{Method, StatusCode};
 use actix_web::web::Bytes;
 use actix_web::{HttpMessage, HttpResponse};
@@ -325,15 +325,4 @@ fn response(form: Form, revision: Revision, body: Bytes) -> HttpResponse {
         .insert_header((header::CONTENT_TYPE, media))
         .insert_header((header::CACHE_CONTROL, super::NO_STORE))
         .body(body)
-}
-
-/// Browsers of any origin may ask, since a token is sent by the page itself and never by the browser (`licensing.md` 1.1).
-pub fn allow_origin(context: &Context, headers: &mut HeaderMap) {
-    if context.request.headers().contains_key(header::ORIGIN) {
-        headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
-        headers.insert(
-            header::ACCESS_CONTROL_EXPOSE_HEADERS,
-            HeaderValue::from_static("graph-revision, idempotency-replayed, retry-after, x-request-id"),
-        );
-    }
 }
