@@ -17,7 +17,7 @@ use super::connection::sender::Sender;
 use super::cursor::tell_next;
 use super::parameters::Parameters;
 use super::problem::{Problem, internal};
-use super::remembered::{Fresh, Remembered};
+use super::remembered::{Fresh, Key, Remembered};
 use super::{Context, GRAPH_REVISION, State, auth, keys, operation, target, wire};
 use crate::access::{Permission, View, Who};
 use crate::error::Error;
@@ -115,15 +115,10 @@ pub async fn read(context: &Context) -> Result<HttpResponse, Problem> {
     let key = auth::bearer(context).map(|token| context.worker.remembered.borrow().key(sent, token));
     let known = key.filter(|key| context.worker.remembered.borrow().has(*key));
     let (graph, who) = auth::enter(context).await?;
-    if let Some(key) = known {
-        let found = context.worker.remembered.borrow_mut().find(key, sent, &who, &graph);
-        if let Some(body) = found {
-            context.state.metrics.remembered.inc();
-            let mut response = HttpResponse::Ok();
-            response.insert_header((GRAPH_REVISION, graph.revision()));
-            response.insert_header((header::CONTENT_TYPE, super::JSON));
-            return Ok(response.body(body));
-        }
+    if let Some(key) = known
+        && let Some(response) = told_before(context, key, sent, &who, &graph)
+    {
+        return Ok(response);
     }
     let raw = split.map_err(|error| Problem::from(error).beneath(sent))?;
     let limits = context.limits();
@@ -165,30 +160,7 @@ pub async fn read(context: &Context) -> Result<HttpResponse, Problem> {
     // Claims are an object, however they are asked for.
     let wrap = parameters.flag("wrap", true)? || signed;
     let algorithm = keys::algorithm(parameters.text("alg"))?;
-    let after = match parameters.text("cursor") {
-        None => None,
-        Some(_) if asked.has_index() => {
-            return Err(
-                Problem::bad_request("cursorWithIndex", "`cursor` and `{i=…}` are both given")
-                    .parameter("cursor")
-                    .help("a cursor says where to go on; leave `i` out"),
-            );
-        }
-        Some(cursor) => Some(
-            context
-                .state
-                .cursors
-                .open(cursor, &canonical(&raw.selector, limits), who.principal)
-                .ok_or_else(|| {
-                    Problem::bad_request(
-                        "badCursor",
-                        "this cursor was not given for this selector and this caller",
-                    )
-                    .parameter("cursor")
-                    .help("a cursor goes on where the same selector's answer ended; begin again without one")
-                })?,
-        ),
-    };
+    let after = after(context, &parameters, &asked, &raw.selector, &who)?;
     let revision = graph.revision();
     let profile = who.principal.profile;
     let asker = key.map(|key| (key, who.clone()));
@@ -228,6 +200,67 @@ pub async fn read(context: &Context) -> Result<HttpResponse, Problem> {
         // Kept apart: a read would carry the room of it.
         return Box::pin(sign(context, answered, revision, profile, algorithm)).await;
     }
+    Ok(respond(
+        context,
+        answered,
+        revision,
+        wrap,
+        onward.as_deref(),
+        sent,
+        asker,
+    ))
+}
+
+/// What was answered to the same before, if it would be answered again.
+fn told_before(context: &Context, key: Key, sent: &str, who: &Who, graph: &Graph) -> Option<HttpResponse> {
+    let body = context.worker.remembered.borrow_mut().find(key, sent, who, graph)?;
+    context.state.metrics.remembered.inc();
+    let mut response = HttpResponse::Ok();
+    response.insert_header((GRAPH_REVISION, graph.revision()));
+    response.insert_header((header::CONTENT_TYPE, super::JSON));
+    Some(response.body(body))
+}
+
+/// Where to go on, of what came with a cursor.
+fn after(
+    context: &Context,
+    parameters: &Parameters,
+    asked: &Asked,
+    selector: &str,
+    who: &Who,
+) -> Result<Option<Position>, Problem> {
+    let Some(cursor) = parameters.text("cursor") else {
+        return Ok(None);
+    };
+    if asked.has_index() {
+        return Err(
+            Problem::bad_request("cursorWithIndex", "`cursor` and `{i=…}` are both given")
+                .parameter("cursor")
+                .help("a cursor says where to go on; leave `i` out"),
+        );
+    }
+    let bound = canonical(selector, context.limits());
+    let after = context.state.cursors.open(cursor, &bound, who.principal);
+    after.map(Some).ok_or_else(|| {
+        Problem::bad_request(
+            "badCursor",
+            "this cursor was not given for this selector and this caller",
+        )
+        .parameter("cursor")
+        .help("a cursor goes on where the same selector's answer ended; begin again without one")
+    })
+}
+
+/// The answer with its headers. It is remembered for the one who asked, if that is worth anything.
+fn respond(
+    context: &Context,
+    answered: Answered,
+    revision: Revision,
+    wrap: bool,
+    onward: Option<&str>,
+    sent: &str,
+    asker: Option<(Key, Who)>,
+) -> HttpResponse {
     let mut response = HttpResponse::Ok();
     response.insert_header((GRAPH_REVISION, revision));
     if let Some(tag) = answered.tag {
@@ -237,7 +270,7 @@ pub async fn read(context: &Context) -> Result<HttpResponse, Problem> {
             response
                 .status(StatusCode::NOT_MODIFIED)
                 .insert_header((header::ETAG, tag));
-            return Ok(response.finish());
+            return response.finish();
         }
         response.insert_header((header::ETAG, tag));
     }
@@ -253,7 +286,7 @@ pub async fn read(context: &Context) -> Result<HttpResponse, Problem> {
             is_all = false;
             response.insert_header((
                 header::LINK,
-                format!("<{}>; rel=\"next\"", next_target(context, &onward, &cursor)),
+                format!("<{}>; rel=\"next\"", next_target(context, sent, onward, &cursor)),
             ));
         }
     }
@@ -274,7 +307,7 @@ pub async fn read(context: &Context) -> Result<HttpResponse, Problem> {
             remembered.keep(key, fresh);
         }
     }
-    Ok(response.body(body))
+    response.body(body)
 }
 
 async fn sign(
@@ -662,12 +695,9 @@ const IN_PATH: &AsciiSet = &CONTROLS
     .add(b'`');
 
 /// What was asked for, and a cursor. `onward`: the selector without its `i`, if it has one.
-fn next_target(context: &Context, onward: &Option<String>, cursor: &str) -> String {
-    let asked = context.raw_target().strip_prefix("/graph").unwrap_or_default();
-    let onward = onward
-        .as_ref()
-        .map(|selector| utf8_percent_encode(selector, IN_PATH).to_string());
-    let target = target::with_cursor(asked, onward.as_deref(), cursor);
+fn next_target(context: &Context, sent: &str, onward: Option<&str>, cursor: &str) -> String {
+    let onward = onward.map(|selector| utf8_percent_encode(selector, IN_PATH).to_string());
+    let target = target::with_cursor(sent, onward.as_deref(), cursor);
     // A `;` may stand in a target, but there are clients that take it for the end of the address.
     context.below_public(&format!("/graph{target}")).replace(';', "%3B")
 }
