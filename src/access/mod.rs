@@ -79,6 +79,15 @@ impl Who {
             Err(Denied::Permission(permission.to_string()))
         }
     }
+
+    /// The same for what is never for a token that is bound to one organization.
+    pub fn require_unbound(&self, permission: Permission) -> Result<(), Denied> {
+        if self.organization.is_none() && self.permissions.contains_one(permission) {
+            Ok(())
+        } else {
+            Err(Denied::Unbound(permission))
+        }
+    }
 }
 
 /// Why access says no.
@@ -86,6 +95,8 @@ impl Who {
 pub enum Denied {
     #[error("the permission `{0}` is needed")]
     Permission(String),
+    #[error("this needs the permission `{0}` in a token that is bound to no organization")]
+    Unbound(Permission),
     /// One for one's own leases, the other for anybody's.
     #[error("the permission `License.consume` or `Consumption.delete` is needed")]
     GiveBack,

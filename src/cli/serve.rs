@@ -275,10 +275,7 @@ async fn tidy_once(engine: &Engine, ended: &Ended, pace: &Pace) -> Result<(), Wr
     let (tidy, most) = (ended.tidy, pace.most);
     let run = move |tx: &mut Transaction<'_>| {
         tidy(tx, most)?;
-        Ok(Reply {
-            status: 204,
-            body: Arc::from(Vec::new()),
-        })
+        Ok(Reply::empty())
     };
     match pace.at_leisure {
         true => engine.write_aside(write, run).await,

@@ -502,12 +502,14 @@ impl Shared {
 }
 
 impl Reply {
+    pub fn new(status: u16, body: impl Into<Arc<[u8]>>) -> Self {
+        let body = body.into();
+        Self { status, body }
+    }
+
     /// No body: for callers that ask only whether it was done.
     pub fn empty() -> Self {
-        Self {
-            status: 204,
-            body: Arc::new([]),
-        }
+        Self::new(204, [])
     }
 }
 

@@ -5,7 +5,7 @@ use crate::model::schema::{Hop, place};
 use crate::model::{Entity, Kind, Time, Value, Values, rel};
 
 use super::terms::Limited;
-use super::{model, ruled, select};
+use super::{credits, model, ruled, select};
 
 /// Seats of a license at one instant.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -61,6 +61,29 @@ fn total(license: Node<'_>, now: Time) -> Option<u64> {
         }
     }
     Some(total)
+}
+
+/// Each credit with those of the taken seats that rest on it: the one that lasts longest is used first, as leases are bound
+/// to it.
+pub fn by_credit(license: Node<'_>, mut taken: u64, now: Time) -> Vec<(Node<'_>, u64)> {
+    const COUNT: u8 = place(Kind::SeatCountCredit, "seatCount");
+    let mut all: Vec<(Node<'_>, u64)> = license
+        .hop(Hop::forward(CREDITS), None)
+        .map(|(credit, _)| (credit, 0))
+        .collect();
+    let mut order: Vec<usize> = (0..all.len()).collect();
+    order.sort_by_key(|at| std::cmp::Reverse(select::end(&all[*at].0).map_or(i64::MAX, Time::millis)));
+    for at in order {
+        let credit = all[at].0;
+        if !credits::is_usable(&credit, now) {
+            continue;
+        }
+        let count = credit.fields().get(COUNT).and_then(Value::as_int);
+        let part = count.map_or(taken, |count| taken.min(u64::try_from(count).unwrap_or(0)));
+        all[at].1 = part;
+        taken -= part;
+    }
+    all
 }
 
 /// Does a reservation hold a seat? One that begins later does so already, or any number could be promised for

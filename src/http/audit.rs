@@ -8,17 +8,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::HttpResponse;
-use actix_web::http::{StatusCode, header};
+use actix_web::http::StatusCode;
 use compact_str::CompactString;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use uuid::Uuid;
 
 use self::page::Filter;
-use super::cursor::Lasting;
+use super::cursor::{Lasting, tell_next};
 use super::parameters::Parameters;
 use super::problem::{Problem, internal};
 use super::write::beside;
-use super::{Context, GRAPH_REVISION, auth};
+use super::{Context, answered, auth};
 use crate::access::Permission;
 use crate::error::Error;
 use crate::limits::Limit;
@@ -41,19 +41,16 @@ impl Default for Turns {
 }
 
 impl Turns {
-    pub(super) async fn take(&self, wait_ms: u64) -> Result<OwnedSemaphorePermit, Problem> {
+    pub(super) async fn take(&self, wait: Limit) -> Result<OwnedSemaphorePermit, Problem> {
         let turn = Arc::clone(&self.0).acquire_owned();
-        match tokio::time::timeout(Duration::from_millis(wait_ms), turn).await {
+        match tokio::time::timeout(Duration::from_millis(wait.value), turn).await {
             Ok(turn) => turn.map_err(|_| internal("nobody reads the log any more")),
             Err(_) => Err(Problem::new(
                 StatusCode::SERVICE_UNAVAILABLE,
                 "auditBusy",
                 "others are reading the log",
             )
-            .limit(Limit {
-                name: "wait_ms",
-                value: wait_ms,
-            })
+            .limit(wait)
             .help("nothing was read; try again in a second")),
         }
     }
@@ -154,7 +151,7 @@ pub async fn read(context: &Context) -> Result<HttpResponse, Problem> {
     // Nothing that is not published, which can be the case of what is durable.
     let newest = graph.revision();
     drop(graph);
-    let turn = context.state.audits.take(limits.wait_ms).await?;
+    let turn = context.state.audits.take(limits.wait_ms()).await?;
     let engine = context.state.engine.clone();
     let begun = after.is_none() && parameters.text("cursor").is_none();
     let page = beside(move || {
@@ -166,14 +163,10 @@ pub async fn read(context: &Context) -> Result<HttpResponse, Problem> {
     if let Some(next) = page.next {
         // The answer ends in `}`: the cursor goes in before it.
         body.pop();
-        body.extend_from_slice(b",\"nextCursor\":\"");
-        body.extend_from_slice(cursors.seal(&next.encode(), &asked).as_bytes());
-        body.extend_from_slice(b"\"}");
+        tell_next(&mut body, &cursors.seal(&next.encode(), &asked));
+        body.push(b'}');
     }
-    Ok(HttpResponse::Ok()
-        .insert_header((GRAPH_REVISION, newest))
-        .insert_header((header::CONTENT_TYPE, "application/json"))
-        .body(body))
+    Ok(answered(body, newest))
 }
 
 impl Order {
@@ -229,6 +222,7 @@ fn operation(parameters: &Parameters) -> Result<Option<CompactString>, Problem> 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limits::Limits;
 
     #[test]
     fn a_range_is_a_way_through_the_log() {
@@ -253,7 +247,13 @@ mod tests {
     #[test]
     fn turns_are_taken_one_after_the_other() {
         let turns = Turns::default();
-        let turn = |wait_ms| actix_web::rt::System::new().block_on(turns.take(wait_ms));
+        let turn = |wait_ms| {
+            let limits = Limits {
+                wait_ms,
+                ..Limits::default()
+            };
+            actix_web::rt::System::new().block_on(turns.take(limits.wait_ms()))
+        };
         let first = turn(0).ok();
         assert!(first.is_some());
         let busy = turn(1)

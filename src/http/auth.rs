@@ -10,10 +10,11 @@ use actix_web::http::{StatusCode, header};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
+use super::Context;
+use super::context::Caller;
 use super::problem::Problem;
-use super::{Caller, Context};
 use crate::access::token;
-use crate::access::{AuthError, Permission, Who};
+use crate::access::{AuthError, Who};
 use crate::graph::Graph;
 use crate::model::Time;
 use crate::signing::{Expected, Forged};
@@ -159,17 +160,4 @@ fn token_by<'c>(context: &'c Context, schemes: &[&str]) -> Option<&'c str> {
     // A header that is no text names no token, which is for whoever looks it up to say.
     let token = std::str::from_utf8(token.trim_ascii()).ok()?;
     (is_known && headers.next().is_none()).then_some(token)
-}
-
-/// 403 without the permission; a token bound to an organization never has what concerns the whole server.
-pub fn require_unbound(who: &Who, permission: Permission) -> Result<(), Problem> {
-    if who.organization.is_none() && who.permissions.contains_one(permission) {
-        return Ok(());
-    }
-    Err(Problem::new(
-        StatusCode::FORBIDDEN,
-        "permissionMissing",
-        format!("this needs the permission `{permission}` in a token that is bound to no organization"),
-    )
-    .help("ask whoever gives out tokens here for such a one"))
 }

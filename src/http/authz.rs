@@ -12,7 +12,7 @@ mod told;
 use std::sync::Arc;
 
 use actix_web::dev::Payload;
-use actix_web::http::header::{self, HeaderMap, HeaderValue};
+use actix_web::http::header::{self, HeaderValue};
 use actix_web::http::{Method, StatusCode};
 use actix_web::web::Bytes;
 use actix_web::{HttpMessage, HttpResponse};
@@ -24,16 +24,16 @@ use super::envelope::tell_changes;
 use super::operation::no_match;
 use super::problem::{Problem, internal};
 use super::signing::Promise;
-use super::write::{idempotency, still_known};
+use super::write::{self, still_known};
 use super::{Context, GRAPH_REVISION, auth, body};
 use crate::access::Who;
-use crate::engine::{Reply, Write};
+use crate::engine::Reply;
 use crate::entitlement::consume::Outcome;
 use crate::entitlement::select::Looks;
 use crate::entitlement::{Reason, Refused};
 use crate::error::Error;
 use crate::graph::{Graph, Transaction};
-use crate::limits::{Limit, Limits};
+use crate::limits::Limits;
 use crate::model::Revision;
 use crate::operation::consume::{self, Consumer, Purpose};
 use crate::operation::crud;
@@ -139,16 +139,7 @@ pub async fn answer(context: &Context, payload: Payload) -> Result<HttpResponse,
         }
         Form::Json | Form::Text => (None, None),
     };
-    let write = Write {
-        by: who.principal,
-        operation: operation.into(),
-        request_id: context.request_id.clone(),
-        idempotency: match dry_run {
-            true => None,
-            false => idempotency(context, who.principal, sent.as_bytes())?,
-        },
-        dry_run,
-    };
+    let write = write::of(context, &who, operation, sent.as_bytes(), dry_run)?;
     let (query, limits) = (context.query().to_owned(), *context.limits());
     let issuer = Arc::clone(context.state.signer().issuer());
     let refusals = Arc::clone(&context.state.refusals);
@@ -199,10 +190,7 @@ pub async fn answer(context: &Context, payload: Payload) -> Result<HttpResponse,
         if let Some(decided) = decided {
             let _ = decided.send(Arc::clone(&body));
         }
-        Ok(Reply {
-            status: StatusCode::OK.as_u16(),
-            body,
-        })
+        Ok(Reply::new(200, body))
     };
     let written = context.write(write, run);
     let (written, ahead) = match signing {
@@ -230,10 +218,7 @@ pub async fn answer(context: &Context, payload: Payload) -> Result<HttpResponse,
 
 /// A form, or nothing.
 async fn read(context: &Context, mut payload: Payload) -> Result<String, Problem> {
-    let limit = Limit {
-        name: "form_bytes",
-        value: context.limits().form_bytes,
-    };
+    let limit = context.limits().form_bytes();
     body::refuse_encoding(&context.request)?;
     let bytes = body::read(&context.request, &mut payload, limit).await?;
     let media = body::media_type(&context.request);
@@ -340,15 +325,4 @@ fn response(form: Form, revision: Revision, body: Bytes) -> HttpResponse {
         .insert_header((header::CONTENT_TYPE, media))
         .insert_header((header::CACHE_CONTROL, super::NO_STORE))
         .body(body)
-}
-
-/// Browsers of any origin may ask, since a token is sent by the page itself and never by the browser (`licensing.md` 1.1).
-pub fn allow_origin(context: &Context, headers: &mut HeaderMap) {
-    if context.request.headers().contains_key(header::ORIGIN) {
-        headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
-        headers.insert(
-            header::ACCESS_CONTROL_EXPOSE_HEADERS,
-            HeaderValue::from_static("graph-revision, idempotency-replayed, retry-after, x-request-id"),
-        );
-    }
 }

@@ -1,17 +1,17 @@
 //! `/api/entitlement/v1/users/{id}/available-licenses`: what a user may use, with its seats (`licensing.md` 5.1).
 
 use actix_web::HttpResponse;
-use actix_web::http::{Method, header};
+use actix_web::http::Method;
 use uuid::Uuid;
 
 use super::problem::Problem;
 use super::wire::text;
 use super::write::beside;
-use super::{Context, GRAPH_REVISION, auth};
-use crate::entitlement::{homes, localized, matching, seats, select};
+use super::{Context, answered, auth};
+use crate::entitlement::{homes, localized, matching, seats};
 use crate::error::Error;
 use crate::graph::Node;
-use crate::model::schema::{Hop, place};
+use crate::model::schema::place;
 use crate::model::{Entity, Kind, Time, Value, rel};
 use crate::operation::available;
 use crate::operation::consume::{self, Purpose};
@@ -60,10 +60,7 @@ pub async fn answer(context: &Context) -> Result<HttpResponse, Problem> {
         Ok(out)
     })
     .await?;
-    Ok(HttpResponse::Ok()
-        .insert_header((GRAPH_REVISION, revision))
-        .insert_header((header::CONTENT_TYPE, "application/json"))
-        .body(out))
+    Ok(answered(out, revision))
 }
 
 /// All of them are one answer: it has no pages, and what is asked for cannot be less.
@@ -174,7 +171,7 @@ fn shown(out: &mut Vec<u8>, license: Node<'_>, locale: Option<&str>, now: Time) 
     object.count("seatsTotal", seats.total);
     let out = object.name("seatCountCredits");
     out.push(b'[');
-    for (at, (credit, consumed)) in credits(license, seats.taken(), now).into_iter().enumerate() {
+    for (at, (credit, consumed)) in seats::by_credit(license, seats.taken(), now).into_iter().enumerate() {
         if at > 0 {
             out.push(b',');
         }
@@ -198,27 +195,6 @@ fn shown(out: &mut Vec<u8>, license: Node<'_>, locale: Option<&str>, now: Time) 
         inner.end();
     }
     object.end();
-}
-
-/// Each credit with the seats that rest on it: the one that lasts longest is used first, as leases are bound to it.
-fn credits(license: Node<'_>, mut taken: u64, now: Time) -> Vec<(Node<'_>, u64)> {
-    let mut all: Vec<(Node<'_>, u64)> = license
-        .hop(Hop::forward(rel::SEAT_CREDITS), None)
-        .map(|(credit, _)| (credit, 0))
-        .collect();
-    let mut order: Vec<usize> = (0..all.len()).collect();
-    order.sort_by_key(|at| std::cmp::Reverse(select::end(&all[*at].0).map_or(i64::MAX, Time::millis)));
-    for at in order {
-        let credit = all[at].0;
-        if field(&credit, "active") != Some(&Value::Bool(true)) || !select::is_valid(&credit, now) {
-            continue;
-        }
-        let count = field(&credit, "seatCount").and_then(Value::as_int);
-        let part = count.map_or(taken, |count| taken.min(u64::try_from(count).unwrap_or(0)));
-        all[at].1 = part;
-        taken -= part;
-    }
-    all
 }
 
 #[cfg(test)]

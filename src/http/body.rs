@@ -78,9 +78,9 @@ pub fn refuse_mark(body: &[u8]) -> Result<(), Problem> {
         [0xff, 0xfe, ..] | [0xfe, 0xff, ..] | [0, _, ..] | [_, 0, ..] => "it is UTF-16",
         _ => return Ok(()),
     };
-    let mut problem = Problem::bad_request("notJson", format!("the body is not JSON: {why}"));
-    problem.pointer = Some(String::new());
-    Err(problem.help("save it as UTF-8 without a byte order mark"))
+    Err(Problem::bad_request("notJson", format!("the body is not JSON: {why}"))
+        .pointer("")
+        .help("save it as UTF-8 without a byte order mark"))
 }
 
 pub fn broken(error: &PayloadError) -> Problem {

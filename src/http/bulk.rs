@@ -27,13 +27,13 @@ use super::door::Door;
 use super::operation::no_match;
 use super::places::Place;
 use super::problem::Problem;
-use super::write::{beside, dry_turn, refuse_key, still_known};
+use super::write::{self, beside, dry_turn, refuse_key, still_known};
 use super::{Context, GRAPH_REVISION, auth, body, wire};
 use crate::access::{Permission, Who};
 use crate::engine::{Reply, Write, WriteError, Written};
 use crate::error::Error;
 use crate::graph::{LAST_KEPT_SERIAL, Transaction};
-use crate::limits::{Limit, Limits};
+use crate::limits::Limits;
 use crate::model::{Revision, Serial};
 use crate::operation::crud::{self, ImportError};
 use crate::operation::input::ImportLine;
@@ -49,7 +49,7 @@ const CHUNK: usize = 128 * 1024;
 /// Batches of lines, each decoded and committed as one transaction, in order.
 pub async fn import(context: &Context, mut payload: Payload) -> Result<HttpResponse, Problem> {
     let (_, who) = auth::enter(context).await?;
-    auth::require_unbound(&who, Permission::ServerImport)?;
+    who.require_unbound(Permission::ServerImport).map_err(Error::from)?;
     body::refuse_encoding(&context.request)?;
     refuse_key(
         &context.request,
@@ -81,7 +81,7 @@ pub async fn import(context: &Context, mut payload: Payload) -> Result<HttpRespo
         changed: 0,
         revision: 0,
     };
-    let mut lines = Lines::new(limits.line_bytes, from.is_some());
+    let mut lines = Lines::new(limits.line_bytes(), from.is_some());
     loop {
         let next = pin!(tokio::time::timeout(body::BODY_DEADLINE, payload.next()));
         let chunk = match select(next, pin!(context.state.stops())).await {
@@ -136,19 +136,19 @@ fn last_serial(asked: Option<u64>, are_lists: bool) -> Result<Option<Serial>, Pr
 
 /// One transaction has a bound, in lines and bytes.
 fn short_enough_dry(lines: usize, bytes: usize, limits: &Limits) -> Result<(), Problem> {
-    let (code, what, count, name, value) = match lines as u64 > limits.dry_lines {
-        true => ("tooManyLines", "lines", lines, "dry_lines", limits.dry_lines),
-        false => ("dryRunTooLong", "bytes", bytes, "dry_bytes", limits.dry_bytes),
+    let (code, what, count, limit) = match lines as u64 > limits.dry_lines {
+        true => ("tooManyLines", "lines", lines, limits.dry_lines()),
+        false => ("dryRunTooLong", "bytes", bytes, limits.dry_bytes()),
     };
-    if count as u64 <= value {
+    if count as u64 <= limit.value {
         return Ok(());
     }
     let problem = Problem::new(
         StatusCode::PAYLOAD_TOO_LARGE,
         code,
-        format!("a dry run takes at most {value} {what}"),
+        format!("a dry run takes at most {} {what}", limit.value),
     );
-    Err(problem.limit(Limit { name, value }).help(
+    Err(problem.limit(limit).help(
         "raise the limit for it, best of a server on a copy of the database: others' writes wait for a dry run, which is one transaction",
     ))
 }
@@ -267,13 +267,7 @@ impl Importer<'_> {
     }
 
     fn write(&self) -> Write {
-        Write {
-            by: self.who.principal,
-            operation: "Import".into(),
-            request_id: self.context.request_id.clone(),
-            idempotency: None,
-            dry_run: self.dry_run,
-        }
+        write::without_key(self.context, &self.who, "Import", self.dry_run)
     }
 
     fn taken(&mut self, numbers: &[u64], written: &Written) {
@@ -332,10 +326,7 @@ impl Importer<'_> {
 }
 
 fn counted(count: u64) -> Reply {
-    Reply {
-        status: 200,
-        body: Arc::from(count.to_string().into_bytes()),
-    }
+    Reply::new(200, count.to_string().into_bytes())
 }
 
 /// Its place among those that are open.
@@ -355,9 +346,9 @@ fn door(context: &Context, name: &str) -> Result<usize, Problem> {
 fn read_list(door: &Door, bytes: &[u8], limits: &Limits) -> Result<Vec<Entry>, Problem> {
     let value = serde_json::from_slice(bytes).map_err(|error| not_json(&error.to_string()))?;
     (door.entries)(&value, limits).map_err(|unread| {
-        let mut problem = Problem::bad_request("unknownList", unread.why);
-        problem.pointer = Some(unread.at);
-        problem.help("send what the system's GET endpoints answer; `docs/doors.md` names them")
+        Problem::bad_request("unknownList", unread.why)
+            .pointer(unread.at)
+            .help("send what the system's GET endpoints answer; `docs/doors.md` names them")
     })
 }
 
@@ -405,7 +396,7 @@ async fn copy(context: &Context) -> Result<Place, Problem> {
 /// A database file, consistent, made while the server goes on.
 pub async fn backup(context: &Context) -> Result<HttpResponse, Problem> {
     let (graph, who) = auth::enter(context).await?;
-    auth::require_unbound(&who, Permission::ServerBackup)?;
+    who.require_unbound(Permission::ServerBackup).map_err(Error::from)?;
     context.parameters(&[])?;
     drop(graph);
     let state = context.state.clone();

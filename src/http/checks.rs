@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use actix_web::HttpResponse;
 use actix_web::dev::Payload;
-use actix_web::http::{Method, header};
+use actix_web::http::Method;
 use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -18,7 +18,7 @@ use super::object::{Member, Object, within};
 use super::problem::Problem;
 use super::wire::text;
 use super::write::beside;
-use super::{Context, GRAPH_REVISION, anchor, auth, authz, body};
+use super::{Context, anchor, answered, auth, authz, body};
 use crate::access::{View, Who};
 use crate::entitlement::decision::{self, Decision, Wanted};
 use crate::entitlement::model::Mode;
@@ -184,24 +184,17 @@ pub async fn answer(context: &Context, mut payload: Payload) -> Result<HttpRespo
     context.parameters(&[])?;
     body::require_json(&context.request)?;
     let limits = *context.limits();
-    let limit = Limit {
-        name: "body_bytes",
-        value: limits.body_bytes,
-    };
-    let reading = body::read(&context.request, &mut payload, limit);
+    let reading = body::read(&context.request, &mut payload, limits.body_bytes());
     let (graph, who, bytes) = auth::awaiting(context, entered, reading).await?;
     let Object(sent): Object<Sent<'_>> = serde_json::from_slice(&bytes).map_err(|error| {
-        let mut problem = Problem::bad_request("badChecks", format!("the body is no list of checks: {error}"));
-        problem.pointer = Some(misfit(&bytes));
-        problem.help("for example {\"checks\":[{\"profileId\":\"…\",\"item\":\"editor\"}],\"explain\":false}")
+        Problem::bad_request("badChecks", format!("the body is no list of checks: {error}"))
+            .pointer(misfit(&bytes))
+            .help("for example {\"checks\":[{\"profileId\":\"…\",\"item\":\"editor\"}],\"explain\":false}")
     })?;
     if sent.checks.len() as u64 > limits.checks {
         return Err(
             Problem::bad_request("tooManyChecks", format!("more than {} checks", limits.checks))
-                .limit(Limit {
-                    name: "checks",
-                    value: limits.checks,
-                })
+                .limit(limits.checks())
                 .help("send them in several requests"),
         );
     }
@@ -240,7 +233,7 @@ pub async fn answer(context: &Context, mut payload: Payload) -> Result<HttpRespo
             let mut ahead = Ahead::new(&sent, by);
             while done.count < sent.checks.len() {
                 if began.elapsed() > most {
-                    return Err(too_much(Code::TimeSpent, "query_ms", limits.query_ms, done.count).into());
+                    return Err(too_much(Code::TimeSpent, limits.query_ms(), done.count).into());
                 }
                 done.one(&mut ahead)?;
             }
@@ -251,20 +244,17 @@ pub async fn answer(context: &Context, mut payload: Payload) -> Result<HttpRespo
     done.noted.leave(&context.state);
     let mut out = done.out;
     out.extend_from_slice(b"]}");
-    Ok(HttpResponse::Ok()
-        .insert_header((GRAPH_REVISION, revision))
-        .insert_header((header::CONTENT_TYPE, "application/json"))
-        .body(out))
+    Ok(answered(out, revision))
 }
 
 /// There is more in the request than a limit lets through.
-fn too_much(code: Code, name: &'static str, value: u64, decided: usize) -> Error {
+fn too_much(code: Code, limit: Limit, decided: usize) -> Error {
     let what = match code {
-        Code::TimeSpent => format!("the checks take longer than {value} ms"),
-        _ => format!("the answer has more than {value} bytes"),
+        Code::TimeSpent => format!("the checks take longer than {} ms", limit.value),
+        _ => format!("the answer has more than {} bytes", limit.value),
     };
     QueryError::new(code, format!("{what}: {decided} were decided, and none is answered"))
-        .limit(name, value)
+        .limit(limit)
         .help("send fewer checks in a request, or without `explain`")
         .into()
 }
@@ -364,9 +354,9 @@ impl Done {
             }
             self.out.push(b'}');
         }
-        let bytes = by.limits.answer_bytes;
-        match self.out.len() as u64 > bytes {
-            true => Err(too_much(Code::AnswerTooLarge, "answer_bytes", bytes, at)),
+        let most = by.limits.answer_bytes();
+        match self.out.len() as u64 > most.value {
+            true => Err(too_much(Code::AnswerTooLarge, most, at)),
             false => Ok(()),
         }
     }

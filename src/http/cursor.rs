@@ -64,6 +64,13 @@ impl Cursors {
     }
 }
 
+/// The member of an answer that says there is more. Needs no escapes.
+pub fn tell_next(out: &mut Vec<u8>, cursor: &str) {
+    out.extend_from_slice(b",\"nextCursor\":\"");
+    out.extend_from_slice(cursor.as_bytes());
+    out.push(b'"');
+}
+
 fn bound(selector: &str, who: Principal) -> Vec<u8> {
     let mut bound = Vec::with_capacity(selector.len() + 34);
     for id in [who.token, who.profile] {

@@ -2,12 +2,12 @@
 //! so the committer does not hear of it.
 
 use actix_web::HttpResponse;
-use actix_web::http::header;
 
+use super::cursor::tell_next;
 use super::problem::Problem;
 use super::wire::text;
 use super::write::beside;
-use super::{Context, GRAPH_REVISION, auth, authz};
+use super::{Context, answered, auth, authz};
 use crate::access::View;
 use crate::error::Error;
 use crate::operation::Arguments;
@@ -68,7 +68,7 @@ pub async fn answer(
             if let Some(next) = next {
                 // Hidden, for where a page ends those may be who are hidden.
                 let next = state.cursors.hide(next.written(), &asked, who.principal);
-                out.extend_from_slice(format!(",\"nextCursor\":\"{next}\"").as_bytes());
+                tell_next(&mut out, &next);
             }
             out.extend_from_slice(b"}}");
             Ok(out)
@@ -77,10 +77,7 @@ pub async fn answer(
     })
     .await?;
     let out = found?;
-    Ok(HttpResponse::Ok()
-        .insert_header((GRAPH_REVISION, revision))
-        .insert_header((header::CONTENT_TYPE, "application/json"))
-        .body(out))
+    Ok(answered(out, revision))
 }
 
 /// A no of the operation, or of the edge.

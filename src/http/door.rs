@@ -16,7 +16,7 @@ use crate::operation::moving::Entry;
 
 pub use asked::{may_be_dry, may_be_repeated, read, remove, write};
 pub use pairs::{pairs, within};
-pub use told::{At, Entered, Look, Members, anybody, json, list, look, shown, tell};
+pub use told::{At, Entered, Look, Members, anybody, json, list, look, tell};
 
 pub struct Door {
     /// As the setting `doors.NAME` has it.

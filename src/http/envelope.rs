@@ -1,16 +1,16 @@
 //! The envelope in which writes and operations answer (`graph-api.md` 2.5 and 2.7), as it is written: inside the
 //! transaction, so it ends where the answer is too long. Then nothing is written.
 
-use std::sync::Arc;
-
-use actix_web::http::StatusCode;
 use uuid::Uuid;
 
 use super::wire;
+use crate::access::Who;
 use crate::engine::Reply;
 use crate::error::Error;
+use crate::graph::Transaction;
 use crate::limits::Limits;
 use crate::model::{Change, Kind};
+use crate::operation::crud;
 use crate::query::{Budget, QueryError};
 
 /// Objects an answer shows of those a write touched (`graph-api.md` 2.5).
@@ -65,10 +65,7 @@ impl Envelope {
             dry_run(&mut self.out, changes, &self.budget)?;
         }
         self.out.push(b'}');
-        Ok(Reply {
-            status: StatusCode::OK.as_u16(),
-            body: Arc::from(self.out),
-        })
+        Ok(Reply::new(200, self.out))
     }
 }
 
@@ -119,6 +116,13 @@ pub fn tell_changes(body: &mut Vec<u8>, changes: &[Change], limits: &Limits) -> 
     dry_run(body, changes, &Budget::new(limits))?;
     body.push(b'}');
     Ok(())
+}
+
+/// An answer that is nothing else.
+pub fn dry(tx: &mut Transaction<'_>, who: &Who, limits: &Limits) -> Result<Reply, Error> {
+    let mut body = b"{}".to_vec();
+    tell_changes(&mut body, &crud::told(tx, who).changes, limits)?;
+    Ok(Reply::new(200, body))
 }
 
 /// All there is to tell of an object that is gone, or that the caller may not read.

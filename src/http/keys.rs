@@ -1,7 +1,5 @@
 //! `/keys`: signing keys, listed and replaced; and the documents with their public halves, which anybody may read from anywhere.
 
-use std::sync::Arc;
-
 use actix_web::HttpResponse;
 use actix_web::dev::Payload;
 use actix_web::http::{Method, StatusCode, header};
@@ -14,8 +12,8 @@ use super::operation::no_match;
 use super::problem::Problem;
 use super::write::{self, answer as written, still_known};
 use super::{Context, GRAPH_REVISION, auth, body};
-use crate::access::{Permission, Who};
-use crate::engine::{Reply, Write};
+use crate::access::Who;
+use crate::engine::Reply;
 use crate::error::Error;
 use crate::graph::{Graph, Transaction};
 use crate::model::Time;
@@ -49,7 +47,7 @@ const MEMBERS: &[Member] = &[
 
 pub async fn answer(context: &Context, payload: Payload) -> Result<HttpResponse, Problem> {
     let (graph, who) = auth::enter(context).await?;
-    auth::require_unbound(&who, Permission::TokenManage)?;
+    keys::may_manage(&who).map_err(Error::from)?;
     context.parameters(&[])?;
     match *context.request.method() {
         Method::GET | Method::HEAD => Ok(list(context, &graph)),
@@ -102,38 +100,26 @@ async fn rotate(context: &Context, who: Who, mut payload: Payload) -> Result<Htt
     let limit = context.limits().body_bytes();
     let bytes = body::read(&context.request, &mut payload, limit).await?;
     let Object(wanted): Object<Wanted> = serde_json::from_slice(&bytes).map_err(|error| {
-        let mut problem = Problem::bad_request("badKey", format!("the body does not describe a key: {error}"));
         let members = serde_json::from_slice(&bytes).map(|body: Value| within(&body, "", MEMBERS));
-        problem.pointer = Some(members.ok().and_then(Result::err).unwrap_or_default());
-        problem.help("for example {\"alg\":\"RS256\",\"keepDays\":90}")
+        Problem::bad_request("badKey", format!("the body does not describe a key: {error}"))
+            .pointer(members.ok().and_then(Result::err).unwrap_or_default())
+            .help("for example {\"alg\":\"RS256\",\"keepDays\":90}")
     })?;
-    let at = |pointer: &str, mut problem: Problem| {
-        problem.pointer = Some(pointer.to_owned());
-        problem
-    };
-    let algorithm = Algorithm::named(&wanted.alg).ok_or_else(|| at("/alg", unknown(&wanted.alg)))?;
+    let algorithm = Algorithm::named(&wanted.alg).ok_or_else(|| unknown(&wanted.alg).pointer("/alg"))?;
     let keep = wanted.keep_days.unwrap_or(KEEP_DAYS);
     if keep > KEEP_DAYS_MAX {
-        let problem = Problem::bad_request("valueDoesNotFit", format!("`keepDays` is {keep}"));
-        return Err(at("/keepDays", problem.help(format!("it is at most {KEEP_DAYS_MAX}"))));
+        return Err(Problem::bad_request("valueDoesNotFit", format!("`keepDays` is {keep}"))
+            .pointer("/keepDays")
+            .help(format!("it is at most {KEEP_DAYS_MAX}")));
     }
-    let write = Write {
-        by: who.principal,
-        operation: "RotateSigningKey".into(),
-        request_id: context.request_id.clone(),
-        idempotency: write::idempotency(context, who.principal, &bytes)?,
-        dry_run: false,
-    };
+    let write = write::of(context, &who, "RotateSigningKey", &bytes, false)?;
     let new = context.state.signer.make(algorithm).await?;
     let run = move |tx: &mut Transaction<'_>| {
         still_known(tx, &who)?;
         let ends_at = Time(tx.now().millis().saturating_add(i64::from(keep) * DAY_MS));
         keys::rotate(tx, &who, &new, ends_at)?;
         let body = json!({"id": new.id.to_string(), "alg": algorithm.name()});
-        Ok::<_, Error>(Reply {
-            status: 201,
-            body: Arc::from(body.to_string().into_bytes()),
-        })
+        Ok::<_, Error>(Reply::new(201, body.to_string().into_bytes()))
     };
     written(context.write(write, run).await?)
 }

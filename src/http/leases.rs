@@ -1,25 +1,24 @@
 //! `/leases`: who holds what, on which device, and giving it back (design 16).
 
-use std::sync::Arc;
-
 use actix_web::HttpResponse;
-use actix_web::http::{Method, header};
+use actix_web::http::Method;
 use uuid::Uuid;
 
-use super::envelope::tell_changes;
+use super::cursor::tell_next;
+use super::envelope::dry;
 use super::operation::no_match;
 use super::problem::Problem;
 use super::wire::text;
-use super::write::{answer as written, beside, decided, idempotency, still_known};
-use super::{Context, GRAPH_REVISION, auth};
+use super::write::{self, answer as written, beside, decided, still_known};
+use super::{Context, answered, auth};
 use crate::access::View;
-use crate::engine::{Reply, Write};
+use crate::engine::Reply;
 use crate::error::Error;
 use crate::graph::Transaction;
 use crate::model::schema::place;
 use crate::model::{Kind, Value};
+use crate::operation::consume;
 use crate::operation::leases::{self, Asked, Listed, Place};
-use crate::operation::{consume, crud};
 
 pub async fn answer(context: &Context) -> Result<HttpResponse, Problem> {
     let path = context.request.path().strip_prefix("/leases").unwrap_or_default();
@@ -50,7 +49,7 @@ async fn list(context: &Context) -> Result<HttpResponse, Problem> {
         Ok::<_, Problem>(Place { assignment, lease })
     };
     let after = parameters.text("cursor").map(opened).transpose()?;
-    let (now, revision, visits) = (context.state.engine.now(), graph.revision(), context.limits().visited);
+    let (now, revision, visits) = (context.state.engine.now(), graph.revision(), context.limits().visited());
     let run = move || -> Result<Vec<u8>, Problem> {
         let view = View::new(&graph, &who);
         let (found, next) = leases::list(&view, &asked, after, rows, visits, now).map_err(of_list)?;
@@ -65,17 +64,14 @@ async fn list(context: &Context) -> Result<HttpResponse, Problem> {
         out.push(b']');
         if let Some(Place { assignment, lease }) = next {
             let cursor = state.cursors.hide([assignment, lease], &question, who.principal);
-            out.extend_from_slice(format!(",\"nextCursor\":\"{cursor}\"").as_bytes());
+            tell_next(&mut out, &cursor);
         }
         out.push(b'}');
         Ok(out)
     };
     // Somebody's own leases are few; a license may have a million.
     let out = beside(run).await?;
-    Ok(HttpResponse::Ok()
-        .insert_header((GRAPH_REVISION, revision))
-        .insert_header((header::CONTENT_TYPE, "application/json"))
-        .body(out))
+    Ok(answered(out, revision))
 }
 
 fn of_list(error: Error) -> Problem {
@@ -136,32 +132,15 @@ async fn end(context: &Context, id: &str) -> Result<HttpResponse, Problem> {
     let lease = Uuid::try_parse(id).map_err(|_| {
         Problem::bad_request("badId", format!("`{id}` is not the id of a lease")).help("an id is a UUID")
     })?;
-    let write = Write {
-        by: who.principal,
-        operation: "Release".into(),
-        request_id: context.request_id.clone(),
-        idempotency: match dry_run {
-            true => None,
-            false => idempotency(context, who.principal, b"")?,
-        },
-        dry_run,
-    };
+    let write = write::of(context, &who, "Release", b"", dry_run)?;
     let limits = *context.limits();
     let run = move |tx: &mut Transaction<'_>| {
         still_known(tx, &who)?;
         consume::end(tx, &who, lease)?;
         if dry_run {
-            let mut body = b"{}".to_vec();
-            tell_changes(&mut body, &crud::told(tx, &who).changes, &limits)?;
-            return Ok(Reply {
-                status: 200,
-                body: Arc::from(body),
-            });
+            return dry(tx, &who, &limits);
         }
-        Ok::<_, Error>(Reply {
-            status: 204,
-            body: Arc::from(Vec::new()),
-        })
+        Ok::<_, Error>(Reply::empty())
     };
     let done = context.write(write, run).await;
     written(done.map_err(|error| decided(&context.state, error))?)

@@ -12,11 +12,13 @@ use actix_service::ServiceFactoryExt;
 use actix_web::dev::{Server, fn_service};
 use tokio::net::TcpStream;
 
+use super::State;
 use super::connection::Connection;
 use super::connection::sender::Sender;
 use super::connection::together::Ring;
 use super::connection::watch::Watch;
-use super::{State, Worker, dispatch};
+use super::context::Worker;
+use super::dispatch::dispatch;
 
 /// Between two requests of a connection.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);

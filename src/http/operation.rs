@@ -20,14 +20,14 @@ use super::problem::Problem;
 use super::sought::{look, settled};
 use super::target::RawTarget;
 use super::wire::FieldError;
-use super::write::{answer as written, beside, idempotency, slowly, still_known};
+use super::write::{self, answer as written, beside, idempotency, slowly, still_known};
 use super::{Context, GRAPH_REVISION, auth, body, form, wire};
-use crate::access::{Action, Permission, View, Who};
+use crate::access::{View, Who};
 use crate::engine::{Idempotency, Reply, Write, WriteError};
 use crate::error::{Class, Error, Place};
 use crate::graph::Transaction;
 use crate::limits::Limits;
-use crate::model::{Change, Kind};
+use crate::model::Change;
 use crate::operation::crud;
 use crate::operation::input::ObjectInput;
 use crate::operation::login::{self, Stored, Verified};
@@ -90,12 +90,8 @@ async fn carried_out(context: &Context, payload: Option<Payload>, raw: RawTarget
     }
     let operation = asked_for(&sent)?;
     method_fits(context, operation)?;
-    let who = match who {
+    let who = match who.or_else(|| operation.for_nobody(context.state.options.open_registration)) {
         Some(who) => who,
-        None if operation.anonymous => Who::anonymous(),
-        None if operation.name == "RegisterUser" && context.state.options.open_registration => {
-            Who::anonymous().with([Permission::Kind(Kind::Profile, Action::Create)])
-        }
         // The one answer to a caller without a token.
         None => auth::authenticate(context, &context.state.engine.snapshot())?,
     };
@@ -182,11 +178,8 @@ async fn run(context: &Context, asked: Asked, key: Option<Idempotency>, text: &s
     let is_login = matches!(asked.form.run, Run::Login);
     let user_name = asked.arguments.text("userName").filter(|_| is_login).map(str::to_owned);
     let write = Write {
-        by: asked.who.principal,
-        operation: operation.name.into(),
-        request_id: context.request_id.clone(),
         idempotency: key,
-        dry_run,
+        ..write::without_key(context, &asked.who, operation.name, dry_run)
     };
     let limits = *context.limits();
     let asked = Arc::new(asked);
@@ -377,7 +370,7 @@ async fn objects(
     };
     register::one_profile(&objects).map_err(OperationError::from)?;
     register::confirm(&objects, arguments.text("confirmedPassword"))?;
-    super::write::bound_passwords(&objects, &limits)?;
+    write::bound_passwords(&objects, &limits)?;
     if who.principal.token.is_none() {
         register::by_anybody(&objects)?;
     }

@@ -13,7 +13,7 @@ pub struct Parameters {
 impl Parameters {
     /// # Errors
     /// An unknown name, one given twice, or too many. `authenticate` is taken and ignored, wherever it is sent.
-    pub fn new(pairs: Vec<(String, String)>, known: &[&str], limit: u64) -> Result<Self, Problem> {
+    pub fn new(pairs: Vec<(String, String)>, known: &[&str], limit: Limit) -> Result<Self, Problem> {
         Self::within(pairs.len(), limit)?;
         for (index, (name, _)) in pairs.iter().enumerate() {
             if name != "authenticate" && !known.contains(&name.as_str()) {
@@ -37,16 +37,13 @@ impl Parameters {
 
     /// # Errors
     /// So many are too many: includes count too.
-    pub fn within(number: usize, limit: u64) -> Result<(), Problem> {
-        if number as u64 <= limit {
+    pub fn within(number: usize, limit: Limit) -> Result<(), Problem> {
+        if number as u64 <= limit.value {
             return Ok(());
         }
         Err(
-            Problem::bad_request("tooManyParameters", format!("more than {limit} parameters"))
-                .limit(Limit {
-                    name: "parameters",
-                    value: limit,
-                })
+            Problem::bad_request("tooManyParameters", format!("more than {} parameters", limit.value))
+                .limit(limit)
                 .help("ask in several requests"),
         )
     }
@@ -121,12 +118,17 @@ mod tests {
 
     #[test]
     fn parameters_are_known_and_single() {
+        let limits = Limits {
+            parameters: 3,
+            ..Limits::default()
+        };
         let check = |query: &[(&str, &str)], expected: Result<bool, &str>| {
             let pairs = query
                 .iter()
                 .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
                 .collect();
-            let flag = Parameters::new(pairs, &["wrap"], 3).and_then(|parameters| parameters.flag("wrap", true));
+            let parameters = Parameters::new(pairs, &["wrap"], limits.parameters());
+            let flag = parameters.and_then(|parameters| parameters.flag("wrap", true));
             assert_eq!(flag.map_err(|problem| problem.code), expected, "{query:?}");
         };
         check(&[], Ok(true));

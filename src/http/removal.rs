@@ -180,7 +180,7 @@ impl Removal {
         let limits = *context.limits();
         // Small or large, for a repeat may find less than the first does. Who waits keeps no graph.
         let held = match &write.idempotency {
-            Some(key) => Some(context.state.underway.hold(key, limits.wait_ms).await?),
+            Some(key) => Some(context.state.underway.hold(key, limits.wait_ms()).await?),
             None => None,
         };
         Ok(Self {

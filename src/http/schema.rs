@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::model::Kind;
 use crate::model::schema::{FieldDef, FieldType, Role};
-use crate::operation::{self, Mode, OPERATIONS, Road};
+use crate::operation::{self, Mode, OPERATIONS, Road, WithoutToken};
 
 #[derive(Serialize)]
 struct Document {
@@ -163,7 +163,7 @@ fn operation(operation: &operation::Operation) -> Operation {
         },
         target: operation.target(),
         permission: operation.permission(),
-        anonymous: operation.anonymous,
+        anonymous: matches!(operation.without_token, WithoutToken::Always),
         parameters: operation.parameters().iter().map(parameter).collect(),
     }
 }

@@ -1,7 +1,5 @@
 //! `/tokens`: made, listed and revoked. The text of a token is answered once and kept nowhere.
 
-use std::sync::Arc;
-
 use actix_http::Request;
 use actix_web::HttpResponse;
 use actix_web::dev::Payload;
@@ -10,14 +8,15 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use super::cursor::tell_next;
 use super::object::Object;
 use super::operation::no_match;
 use super::problem::Problem;
 use super::write::{self, answer as written, still_known};
-use super::{Context, GRAPH_REVISION, auth, body, leases};
+use super::{Context, answered, auth, body, leases};
 use crate::access::Who;
 use crate::access::token::{self, NewToken, TokenInfo};
-use crate::engine::{Reply, Write};
+use crate::engine::Reply;
 use crate::error::Error;
 use crate::graph::{Graph, Transaction};
 use crate::model::Time;
@@ -85,13 +84,10 @@ fn list(context: &Context, graph: &Graph, who: &Who) -> Result<HttpResponse, Pro
     body.push(b']');
     if more {
         let cursor = cursors.hide([last, 0], &question, who.principal);
-        body.extend_from_slice(format!(",\"nextCursor\":\"{cursor}\"").as_bytes());
+        tell_next(&mut body, &cursor);
     }
     body.push(b'}');
-    Ok(HttpResponse::Ok()
-        .insert_header((GRAPH_REVISION, graph.revision()))
-        .insert_header((header::CONTENT_TYPE, super::JSON))
-        .body(body))
+    Ok(answered(body, graph.revision()))
 }
 
 fn item(token: &TokenInfo) -> Value {
@@ -119,19 +115,19 @@ async fn create(context: &Context, who: Who, mut payload: Payload) -> Result<Htt
     let limit = context.limits().body_bytes();
     let bytes = body::read(&context.request, &mut payload, limit).await?;
     let Object(wanted): Object<Wanted> = serde_json::from_slice(&bytes).map_err(|error| {
-        let mut problem = Problem::bad_request("badToken", format!("the body does not describe a token: {error}"));
-        problem.pointer = Some(wrong_member(&bytes));
-        problem.help(
-            "for example {\"permissions\":[\"License.read\"],\"organizationId\":\"…\",\"expiresAt\":\"2030-01-01T00:00:00Z\"}",
-        )
+        Problem::bad_request("badToken", format!("the body does not describe a token: {error}"))
+            .pointer(wrong_member(&bytes))
+            .help(
+                "for example {\"permissions\":[\"License.read\"],\"organizationId\":\"…\",\"expiresAt\":\"2030-01-01T00:00:00Z\"}",
+            )
     })?;
     let expires = wanted
         .expires_at
         .map(|text| {
             Time::parse(&text).ok_or_else(|| {
-                let mut problem = Problem::bad_request("valueDoesNotFit", format!("`{text}` is no time"));
-                problem.pointer = Some("/expiresAt".to_owned());
-                problem.help("an ISO 8601 time with `Z` or an offset, such as 2030-01-01T00:00:00Z")
+                Problem::bad_request("valueDoesNotFit", format!("`{text}` is no time"))
+                    .pointer("/expiresAt")
+                    .help("an ISO 8601 time with `Z` or an offset, such as 2030-01-01T00:00:00Z")
             })
         })
         .transpose()?;
@@ -142,15 +138,12 @@ async fn create(context: &Context, who: Who, mut payload: Payload) -> Result<Htt
         organization: wanted.organization_id,
         expires,
     };
-    let write = job(context, &who, "CreateToken");
+    let write = write::without_key(context, &who, "CreateToken", false);
     let run = move |transaction: &mut Transaction<'_>| {
         still_known(transaction, &who)?;
         let (id, text) = token::create(transaction, &who, &new)?;
         let body = json!({"id": id.to_string(), "token": text});
-        Ok::<_, Error>(Reply {
-            status: 201,
-            body: Arc::from(body.to_string().into_bytes()),
-        })
+        Ok::<_, Error>(Reply::new(201, body.to_string().into_bytes()))
     };
     let mut response = written(context.write(write, run).await?)?;
     response.headers_mut().insert(header::CACHE_CONTROL, super::NO_STORE);
@@ -187,26 +180,13 @@ async fn revoke(context: &Context, who: Who, id: &str) -> Result<HttpResponse, P
     let id = Uuid::try_parse(id).map_err(|_| {
         Problem::bad_request("badId", format!("`{id}` is not the id of a token")).help("an id is a UUID")
     })?;
-    let write = job(context, &who, "RevokeToken");
+    let write = write::without_key(context, &who, "RevokeToken", false);
     let run = move |transaction: &mut Transaction<'_>| {
         still_known(transaction, &who)?;
         sale::revoke(transaction, &who, id)?;
-        Ok::<_, Error>(Reply {
-            status: 204,
-            body: Arc::from(Vec::new()),
-        })
+        Ok::<_, Error>(Reply::empty())
     };
     written(context.write(write, run).await?)
-}
-
-fn job(context: &Context, who: &Who, operation: &str) -> Write {
-    Write {
-        by: who.principal,
-        operation: operation.into(),
-        request_id: context.request_id.clone(),
-        idempotency: None,
-        dry_run: false,
-    }
 }
 
 /// An answer kept for a repeat would keep the token's text (design 16: not on `/tokens`).

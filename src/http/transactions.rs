@@ -1,8 +1,6 @@
 //! `/api/entitlement/v1/organizations/ID/license-transactions`, and the same for users (`licensing.md` 5.1): JSON to an order and back.
 //! What an order may do is decided in `operation::transactions`.
 
-use std::sync::Arc;
-
 use actix_web::HttpResponse;
 use actix_web::dev::Payload;
 use actix_web::http::{Method, StatusCode};
@@ -15,7 +13,7 @@ use super::object::{Member, Object, within};
 use super::problem::Problem;
 use super::write::{self, answer as written, decided, still_known};
 use super::{Context, auth, body, operation};
-use crate::engine::{Reply, Write};
+use crate::engine::Reply;
 use crate::error::Error;
 use crate::graph::{Graph, Transaction};
 use crate::model::{Kind, Time};
@@ -103,16 +101,7 @@ pub async fn answer(context: &Context, mut payload: Payload) -> Result<HttpRespo
     let limit = context.limits().body_bytes();
     let bytes = body::read(&context.request, &mut payload, limit).await?;
     let order = order(&bytes)?;
-    let write = Write {
-        by: who.principal,
-        operation: operation.into(),
-        request_id: context.request_id.clone(),
-        idempotency: match dry_run {
-            true => None,
-            false => write::idempotency(context, who.principal, &bytes)?,
-        },
-        dry_run,
-    };
+    let write = write::of(context, &who, operation, &bytes, dry_run)?;
     let limits = *context.limits();
     let job = move |tx: &mut Transaction<'_>| {
         still_known(tx, &who)?;
@@ -121,10 +110,7 @@ pub async fn answer(context: &Context, mut payload: Payload) -> Result<HttpRespo
         if dry_run {
             tell_changes(&mut body, &crud::told(tx, &who).changes, &limits)?;
         }
-        Ok::<_, Error>(Reply {
-            status: if done.is_new { 201 } else { 200 },
-            body: Arc::from(body),
-        })
+        Ok::<_, Error>(Reply::new(if done.is_new { 201 } else { 200 }, body))
     };
     let done = context.write(write, job).await;
     written(done.map_err(|error| placed(decided(&context.state, error)))?)
@@ -154,11 +140,11 @@ type Run = fn(&mut Transaction<'_>, &crate::access::Who, (Kind, Uuid), &Order) -
 
 fn order(bytes: &[u8]) -> Result<Order, Problem> {
     let Object(Body { transaction: Object(read) }) = serde_json::from_slice(bytes).map_err(|error| {
-        let mut problem = Problem::bad_request("badTransaction", format!("the body is no transaction: {error}"));
-        problem.pointer = Some(misfit(bytes));
-        problem.help(
-            "for example {\"transaction\":{\"type\":\"Order\",\"externalId\":\"o-1\",\"items\":[{\"externalId\":\"1\",\"productId\":\"…\",\"quantity\":5}]}}",
-        )
+        Problem::bad_request("badTransaction", format!("the body is no transaction: {error}"))
+            .pointer(misfit(bytes))
+            .help(
+                "for example {\"transaction\":{\"type\":\"Order\",\"externalId\":\"o-1\",\"items\":[{\"externalId\":\"1\",\"productId\":\"…\",\"quantity\":5}]}}",
+            )
     })?;
     let items = read.items.into_iter().map(|Object(item)| OrderItem {
         external_id: item.external_id,

@@ -53,12 +53,12 @@ impl Underway {
 
     /// The turn of a request under its key. A repeat has it when the one before it is done, whose answer is kept by then;
     /// if that one was broken off half way, the repeat is told so too, for its selector may not find what is left.
-    pub async fn hold(self: &Arc<Self>, asked: &Idempotency, wait_ms: u64) -> Result<Held, Problem> {
+    pub async fn hold(self: &Arc<Self>, asked: &Idempotency, wait: Limit) -> Result<Held, Problem> {
         let mut held = self.stand(asked).ok_or(WriteError::<Error>::KeyReused)?;
         let turn = Arc::clone(&held.turns).acquire_owned();
-        let turn = tokio::time::timeout(Duration::from_millis(wait_ms), turn).await;
+        let turn = tokio::time::timeout(Duration::from_millis(wait.value), turn).await;
         // Nobody closes the turns.
-        held.turn = turn.map_err(|_| still_under_way(wait_ms))?.ok();
+        held.turn = turn.map_err(|_| still_under_way(wait))?.ok();
         match held.told() {
             Some(problem) => Err(problem),
             None => Ok(held),
@@ -116,16 +116,13 @@ impl Drop for Held {
     }
 }
 
-fn still_under_way(wait_ms: u64) -> Problem {
+fn still_under_way(wait: Limit) -> Problem {
     Problem::new(
         StatusCode::SERVICE_UNAVAILABLE,
         "stillUnderWay",
         "the first request with this Idempotency-Key is still under way",
     )
-    .limit(Limit {
-        name: "wait_ms",
-        value: wait_ms,
-    })
+    .limit(wait)
     .help("the first goes on; try again in a second, for the answer it gets")
 }
 
@@ -149,6 +146,7 @@ fn key(asked: &Idempotency) -> Key {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limits::Limits;
 
     fn asked(scope: &str, key: &str, fingerprint: u8) -> Idempotency {
         Idempotency {
@@ -191,8 +189,12 @@ mod tests {
         actix_web::rt::System::new().block_on(async {
             let hold = |wait_ms| {
                 let all = Arc::clone(&all);
+                let limits = Limits {
+                    wait_ms,
+                    ..Limits::default()
+                };
                 async move {
-                    let held = all.hold(&asked("me", "k", 1), wait_ms).await;
+                    let held = all.hold(&asked("me", "k", 1), limits.wait_ms()).await;
                     held.map_err(|problem| problem.code)
                 }
             };

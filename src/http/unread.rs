@@ -11,7 +11,7 @@ use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::http::StatusCode;
 use actix_web::web::Bytes;
 
-use super::Caller;
+use super::context::Caller;
 use super::places::{Share, Shares};
 use super::problem::Problem;
 use crate::limits::{Limit, Limits};

@@ -157,7 +157,7 @@ impl Asked {
                 .parameter(include)
                 .help("read what is related by a GET with includes"));
         }
-        let parameters = Parameters::new(raw.pairs, &["dryRun"], limits.parameters)?;
+        let parameters = Parameters::new(raw.pairs, &["dryRun"], limits.parameters())?;
         let length = context
             .header("content-length")
             .and_then(|length| length.parse::<usize>().ok());
@@ -170,17 +170,30 @@ impl Asked {
     }
 
     pub fn write(&self, context: &Context, who: &Who, operation: &str, body: &[u8]) -> Result<Write, Problem> {
-        Ok(Write {
-            by: who.principal,
-            operation: operation.into(),
-            request_id: context.request_id.clone(),
-            idempotency: if self.dry_run {
-                None
-            } else {
-                idempotency(context, who.principal, body)?
-            },
-            dry_run: self.dry_run,
-        })
+        of(context, who, operation, body, self.dry_run)
+    }
+}
+
+/// A write whose answer is kept under the key its client gave it, if there is one; that of a dry run is not kept.
+pub fn of(context: &Context, who: &Who, operation: &str, body: &[u8], dry_run: bool) -> Result<Write, Problem> {
+    let idempotency = match dry_run {
+        true => None,
+        false => idempotency(context, who.principal, body)?,
+    };
+    Ok(Write {
+        idempotency,
+        ..without_key(context, who, operation, dry_run)
+    })
+}
+
+/// A write whose answer is not kept.
+pub fn without_key(context: &Context, who: &Who, operation: &str, dry_run: bool) -> Write {
+    Write {
+        by: who.principal,
+        operation: operation.into(),
+        request_id: context.request_id.clone(),
+        idempotency: None,
+        dry_run,
     }
 }
 

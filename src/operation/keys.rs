@@ -36,10 +36,7 @@ pub fn first(tx: &mut Transaction<'_>, new: &NewKey) -> Result<(), Error> {
 
 /// Who may look after the keys. They sign for every organization, so nobody who is bound to one.
 pub fn may_manage(who: &Who) -> Result<(), Denied> {
-    match who.organization {
-        None => who.require(Permission::TokenManage),
-        Some(_) => Err(Denied::Permission(Permission::TokenManage.to_string())),
-    }
+    who.require_unbound(Permission::TokenManage)
 }
 
 /// The new key signs from now on. The one before it forgets its private half, and none before it is believed for longer than until

@@ -12,6 +12,7 @@ use crate::access::{Action, Permission, View};
 use crate::entitlement::select;
 use crate::error::Error;
 use crate::graph::Node;
+use crate::limits::Limit;
 use crate::model::schema::Hop;
 use crate::model::{Kind, Serial, Time, rel};
 use crate::query::{Code, QueryError};
@@ -51,12 +52,12 @@ fn of_organization<'g>(organization: Option<Node<'g>>, from: Serial) -> impl Ite
     })
 }
 
-fn too_many(visits: u64) -> QueryError {
+fn too_many(visits: Limit) -> QueryError {
     QueryError::new(
         Code::VisitedTooMuch,
-        format!("more than {visits} licenses would be looked at for a page"),
+        format!("more than {} licenses would be looked at for a page", visits.value),
     )
-    .limit("visited", visits)
+    .limit(visits)
     .help("ask by `profileId` or by `licenseId`")
 }
 
@@ -67,7 +68,7 @@ pub fn list<'g>(
     asked: &Asked,
     after: Option<Place>,
     most: usize,
-    visits: u64,
+    visits: Limit,
     now: Time,
 ) -> Result<(Vec<Listed<'g>>, Option<Place>), Error> {
     let (graph, who) = (view.graph(), view.who());
@@ -103,7 +104,7 @@ pub fn list<'g>(
         (Some(profile), Some(license)) => Box::new(graph.assignment(license, profile).into_iter()),
         (Some(profile), None) => {
             let bound = who.organization.and_then(|bound| graph.find(bound));
-            let within = bound.and_then(|bound| assigned::to(profile, bound, from, visits));
+            let within = bound.and_then(|bound| assigned::to(profile, bound, from, visits.value));
             // A page of those of whom both ends have very many is cut by others' too.
             let all = || {
                 Box::new(
@@ -122,7 +123,7 @@ pub fn list<'g>(
         // Of a bound token those of its organization's licenses: others' neither cost it anything nor cut its pages.
         (None, None) => match who.organization {
             Some(bound) => {
-                let most = usize::try_from(visits).unwrap_or(usize::MAX);
+                let most = usize::try_from(visits.value).unwrap_or(usize::MAX);
                 let lists: Vec<List<'g>> = of_organization(graph.find(bound), from)
                     .take(most.saturating_add(1))
                     .collect();
@@ -138,7 +139,7 @@ pub fn list<'g>(
     let mut visited = 0;
     for assignment in assignments {
         visited += 1;
-        if visited > visits {
+        if visited > visits.value {
             let before = Place {
                 assignment: assignment.serial,
                 lease: 0,

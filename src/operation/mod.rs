@@ -151,6 +151,15 @@ pub struct Form {
     pub run: Run,
 }
 
+/// Does it answer a caller without a token?
+#[derive(Clone, Copy, Debug)]
+pub enum WithoutToken {
+    Never,
+    Always,
+    /// Where registration is open: with this permission.
+    WhereOpen(Permission),
+}
+
 /// Something that may be asked for.
 #[derive(Clone, Copy, Debug)]
 pub struct Operation {
@@ -158,8 +167,7 @@ pub struct Operation {
     pub name: &'static str,
     pub mode: Mode,
     pub road: Road,
-    /// Answers a caller without a token.
-    pub anonymous: bool,
+    pub without_token: WithoutToken,
     pub about: &'static str,
     pub forms: &'static [Form],
 }
@@ -180,6 +188,15 @@ impl Operation {
             [] => None,
             [one] => Some(Cow::Borrowed(one)),
             several => Some(Cow::Owned(several.join("|"))),
+        }
+    }
+
+    /// Who a caller without a token is to it, if it answers one.
+    pub fn for_nobody(&self, registration_is_open: bool) -> Option<Who> {
+        match self.without_token {
+            WithoutToken::Always => Some(Who::anonymous()),
+            WithoutToken::WhereOpen(permission) if registration_is_open => Some(Who::anonymous().with([permission])),
+            WithoutToken::Never | WithoutToken::WhereOpen(_) => None,
         }
     }
 

@@ -273,7 +273,7 @@ fn not_as_read(kind: Kind, field: &str, now: Option<&str>) -> String {
 
 pub(crate) fn denied_code(denied: &Denied) -> &'static str {
     match denied {
-        Denied::Permission(_) | Denied::GiveBack => "permissionMissing",
+        Denied::Permission(_) | Denied::Unbound(_) | Denied::GiveBack => "permissionMissing",
         Denied::OutOfReach(_) => "notFound",
         Denied::ReadOnly(_) | Denied::TakesAlong(_) => "readOnly",
     }
@@ -281,7 +281,9 @@ pub(crate) fn denied_code(denied: &Denied) -> &'static str {
 
 pub(crate) fn denied_class(denied: &Denied) -> Class {
     match denied {
-        Denied::Permission(_) | Denied::GiveBack | Denied::ReadOnly(_) | Denied::TakesAlong(_) => Class::Forbidden,
+        Denied::Permission(_) | Denied::Unbound(_) | Denied::GiveBack | Denied::ReadOnly(_) | Denied::TakesAlong(_) => {
+            Class::Forbidden
+        }
         Denied::OutOfReach(_) => Class::NotFound,
     }
 }
@@ -289,6 +291,7 @@ pub(crate) fn denied_class(denied: &Denied) -> Class {
 pub(crate) fn denied_help(denied: &Denied) -> &'static str {
     match denied {
         Denied::Permission(_) => "use a token that has it",
+        Denied::Unbound(_) => "ask whoever gives out tokens here for such a one",
         Denied::GiveBack => {
             "use a token that has `License.consume`, for leases of its own profile, or `Consumption.delete`, for anybody's"
         }

@@ -163,7 +163,7 @@ fn reached(id: Uuid, plan: &Plan, view: &View<'_>) -> Vec<Uuid> {
 }
 
 fn search(plan: &Plan, view: &View<'_>, budget: &mut Budget, limits: &Limits) -> Result<Vec<Uuid>, QueryError> {
-    let found = query::all(plan, view, budget, limits.targets)?;
+    let found = query::all(plan, view, budget, limits.targets())?;
     Ok(found.iter().map(|node| node.id).collect())
 }
 

@@ -2,7 +2,7 @@
 //! project's own reading: `docs/operations.md` says which.
 
 use super::ParameterType::{Field, IdOrSelector, OneOf};
-use super::{Form, Mode, Needs, Operation, Parameter, ParameterType, Road, Run, Target, shown};
+use super::{Form, Mode, Needs, Operation, Parameter, ParameterType, Road, Run, Target, WithoutToken, shown};
 use super::{assign, consumers, groups, initialize, moves, register};
 use crate::access::{Action, Permission};
 use crate::error::Error;
@@ -91,7 +91,7 @@ const fn generic(
         name,
         mode,
         road: Road::Method(method),
-        anonymous: false,
+        without_token: WithoutToken::Never,
         about,
         forms,
     }
@@ -102,7 +102,7 @@ const fn named_write(name: &'static str, about: &'static str, forms: &'static [F
         name,
         mode: Mode::Write,
         road: Road::Name,
-        anonymous: false,
+        without_token: WithoutToken::Never,
         about,
         forms,
     }
@@ -329,26 +329,29 @@ pub static OPERATIONS: &[Operation] = &[
             },
         ],
     ),
-    named_write(
-        "RegisterUser",
-        "Makes a user: a Profile with its Person, login and contact data, as JSON or as form fields",
-        &[Form {
-            target: Target::Nothing,
-            needs: of_kind(Kind::Profile, Action::Create),
-            parameters: &[
-                optional("confirmedPassword", TEXT, "Must be the password again"),
-                optional("acceptsTsAndCs", FLAG, "`false` refuses the registration"),
-                optional("accountType", TEXT, "Makes an Account of this type"),
-                optional(
-                    "email",
-                    TEXT,
-                    "Makes an EmailAddress, unless the body has one of this value",
-                ),
-                DRY_RUN,
-            ],
-            run: Run::Objects(register::run),
-        }],
-    ),
+    Operation {
+        without_token: WithoutToken::WhereOpen(Permission::Kind(Kind::Profile, Action::Create)),
+        ..named_write(
+            "RegisterUser",
+            "Makes a user: a Profile with its Person, login and contact data, as JSON or as form fields",
+            &[Form {
+                target: Target::Nothing,
+                needs: of_kind(Kind::Profile, Action::Create),
+                parameters: &[
+                    optional("confirmedPassword", TEXT, "Must be the password again"),
+                    optional("acceptsTsAndCs", FLAG, "`false` refuses the registration"),
+                    optional("accountType", TEXT, "Makes an Account of this type"),
+                    optional(
+                        "email",
+                        TEXT,
+                        "Makes an EmailAddress, unless the body has one of this value",
+                    ),
+                    DRY_RUN,
+                ],
+                run: Run::Objects(register::run),
+            }],
+        )
+    },
     named_write(
         "AddToProfileGroups",
         "Makes a user a member of groups",
@@ -390,7 +393,7 @@ pub static OPERATIONS: &[Operation] = &[
         }],
     ),
     Operation {
-        anonymous: true,
+        without_token: WithoutToken::Always,
         ..named_write(
             "Login",
             "Gives a token that lasts an hour for a user name and a password",
@@ -410,7 +413,7 @@ pub static OPERATIONS: &[Operation] = &[
         name: "DescribeConsumers",
         mode: Mode::Read,
         road: Road::Name,
-        anonymous: false,
+        without_token: WithoutToken::Never,
         about: "Who could consume a license and by which ways, and who holds it now",
         forms: &[Form {
             target: Target::Kind(Kind::License),
@@ -452,7 +455,8 @@ mod tests {
 
     #[test]
     fn only_login_is_anonymous() {
-        let anonymous: Vec<_> = OPERATIONS.iter().filter(|operation| operation.anonymous).collect();
+        let is_anonymous = |operation: &&Operation| matches!(operation.without_token, WithoutToken::Always);
+        let anonymous: Vec<_> = OPERATIONS.iter().filter(is_anonymous).collect();
         assert!(matches!(anonymous.as_slice(), [login] if login.name == "Login"));
     }
 

@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use super::error::{Code, QueryError};
-use crate::limits::Limits;
+use crate::limits::{Limit, Limits};
 
 /// The clock is looked at once in so many visits: a look costs as much as a visit.
 const LOOK: u64 = 128;
@@ -30,38 +30,37 @@ pub struct Budget {
     comparing: u64,
     /// Where the spending ends: `most`, or before it while a way is tried that may not be worth more.
     end: u64,
-    most: u64,
+    most: Limit,
     /// What a way had cost that was given up.
     given_up: Option<Spent>,
-    answer_bytes: u64,
+    answer_bytes: Limit,
     /// From the monotonic clock: a duration, not a date.
     began: Instant,
-    time: Duration,
+    query_ms: Limit,
     /// By part of the selector, for explain.
     parts: [Spent; PARTS],
 }
 
 impl Budget {
     pub fn new(limits: &Limits) -> Self {
-        let time = Duration::from_millis(limits.query_ms);
         Self {
             spent: 0,
             comparing: 0,
             end: limits.visited,
-            most: limits.visited,
+            most: limits.visited(),
             given_up: None,
-            answer_bytes: limits.answer_bytes,
+            answer_bytes: limits.answer_bytes(),
             began: Instant::now(),
-            time,
+            query_ms: limits.query_ms(),
             parts: [Spent::default(); PARTS],
         }
     }
 
     /// The same, ended after so many visits or bytes if that is sooner.
     pub fn brief(mut self, visits: u64, bytes: u64) -> Self {
-        self.most = self.most.min(visits);
-        self.end = self.most;
-        self.answer_bytes = self.answer_bytes.min(bytes);
+        self.most.value = self.most.value.min(visits);
+        self.end = self.most.value;
+        self.answer_bytes.value = self.answer_bytes.value.min(bytes);
         self
     }
 
@@ -87,13 +86,13 @@ impl Budget {
 
     /// Ends after so many more visits, until `reclaim`.
     pub(super) fn lend(&mut self, visits: u64) {
-        self.end = self.spent.saturating_add(visits).min(self.most);
+        self.end = self.spent.saturating_add(visits).min(self.most.value);
     }
 
     /// Gives back what was not lent. True if what was lent is spent and there is more.
     pub(super) fn reclaim(&mut self) -> bool {
-        let more = self.spent > self.end && self.end < self.most;
-        self.end = self.most;
+        let more = self.spent > self.end && self.end < self.most.value;
+        self.end = self.most.value;
         if more {
             self.given_up = Some(self.spent());
             self.parts = [Spent::default(); PARTS];
@@ -122,10 +121,14 @@ impl Budget {
         if self.spent > self.end {
             return Err(self.visited_too_much());
         }
-        if self.began.elapsed() > self.time {
+        if self.is_late() {
             return Err(self.time_spent());
         }
         Ok(())
+    }
+
+    fn is_late(&self) -> bool {
+        self.began.elapsed() > Duration::from_millis(self.query_ms.value)
     }
 
     /// A text of so many bytes is about to be gone through once, for a part of the selector. A short one is part of the visit.
@@ -146,7 +149,7 @@ impl Budget {
         if self.spent > self.end {
             return Err(self.visited_too_much());
         }
-        if self.spent / LOOK != looks && self.began.elapsed() > self.time {
+        if self.spent / LOOK != looks && self.is_late() {
             return Err(self.time_spent());
         }
         Ok(())
@@ -157,14 +160,14 @@ impl Budget {
         QueryError::new(
             Code::VisitedTooMuch,
             match self.comparing {
-                0 => format!("the selector visits more than {} entities", self.most),
+                0 => format!("the selector visits more than {} entities", self.most.value),
                 comparing => format!(
                     "the selector costs more than {} visits, {comparing} of them for many conditions or long texts",
-                    self.most
+                    self.most.value
                 ),
             },
         )
-        .limit("visited", self.most)
+        .limit(self.most)
         .help(NARROWER)
     }
 
@@ -172,22 +175,22 @@ impl Budget {
     fn time_spent(&self) -> QueryError {
         QueryError::new(
             Code::TimeSpent,
-            format!("the selector takes more than {} ms", self.time.as_millis()),
+            format!("the selector takes more than {} ms", self.query_ms.value),
         )
-        .limit("query_ms", u64::try_from(self.time.as_millis()).unwrap_or(u64::MAX))
+        .limit(self.query_ms)
         .help(NARROWER)
     }
 
     /// The answer is so long by now. Asked after each object: one object may include a million others.
     pub fn answered(&self, bytes: usize) -> Result<(), QueryError> {
-        if bytes as u64 <= self.answer_bytes {
+        if bytes as u64 <= self.answer_bytes.value {
             return Ok(());
         }
         Err(QueryError::new(
             Code::AnswerTooLarge,
-            format!("the answer has more than {} bytes", self.answer_bytes),
+            format!("the answer has more than {} bytes", self.answer_bytes.value),
         )
-        .limit("answer_bytes", self.answer_bytes)
+        .limit(self.answer_bytes)
         .help("ask for fewer objects with `{r=…}`, or include less"))
     }
 }

@@ -91,9 +91,9 @@ impl QueryError {
     }
 
     #[must_use]
-    pub fn limit(self, name: &'static str, value: u64) -> Self {
+    pub fn limit(self, limit: Limit) -> Self {
         Self {
-            limit: Some(Limit { name, value }),
+            limit: Some(limit),
             ..self
         }
     }

@@ -21,6 +21,7 @@ use super::prepare::Link;
 use super::source::Candidates;
 use crate::access::View;
 use crate::graph::Node;
+use crate::limits::Limit;
 use crate::model::schema::Hop;
 use crate::model::{Direction, Field, Kind, RelationType, Serial, Value, Values};
 
@@ -64,11 +65,11 @@ pub fn evaluate<'g>(
 }
 
 /// Every match in order of serial, for what acts on all of them.
-pub fn all<'g>(plan: &Plan, view: &View<'g>, budget: &mut Budget, at_most: u64) -> Result<Vec<Node<'g>>, QueryError> {
+pub fn all<'g>(plan: &Plan, view: &View<'g>, budget: &mut Budget, at_most: Limit) -> Result<Vec<Node<'g>>, QueryError> {
     plan.without_params()?;
-    let most = usize::try_from(at_most).unwrap_or(usize::MAX);
+    let most = usize::try_from(at_most.value).unwrap_or(usize::MAX);
     let nodes = page(
-        &plan.of_all(at_most, view),
+        &plan.of_all(at_most.value, view),
         view,
         budget,
         None,
@@ -78,9 +79,9 @@ pub fn all<'g>(plan: &Plan, view: &View<'g>, budget: &mut Budget, at_most: u64) 
     if nodes.len() > most {
         return Err(QueryError::new(
             Code::TooManyTargets,
-            format!("the selector matches more than {at_most} entities"),
+            format!("the selector matches more than {} entities", at_most.value),
         )
-        .limit("targets", at_most)
+        .limit(at_most)
         .help("take fewer at a time"));
     }
     Ok(nodes)

@@ -206,7 +206,7 @@ fn paging(params: &Params, target: Option<&Part>, limits: &Limits) -> Result<Pag
         return Err(
             QueryError::new(Code::PageTooLarge, format!("a page of {rows} is too large"))
                 .at(params.span)
-                .limit("page_max", limits.page_max)
+                .limit(limits.page_max())
                 .help(format!("ask for at most {} and follow `nextCursor`", limits.page_max)),
         );
     }

@@ -490,7 +490,11 @@ fn every_match_is_taken_without_parameters_only() {
     let view = View::new(&graph, &who);
     let take = |selector: &str, most: u64| {
         let plan = plan(&parse(selector, &limits).unwrap(), &view, &limits).unwrap();
-        let nodes = all(&plan, &view, &mut Budget::new(&limits), most);
+        let most = Limits {
+            targets: most,
+            ..limits
+        };
+        let nodes = all(&plan, &view, &mut Budget::new(&limits), most.targets());
         nodes
             .map(|nodes| nodes.iter().map(|node| node.id.as_u128()).collect::<Vec<_>>())
             .map_err(|error| error.code)

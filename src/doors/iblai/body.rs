@@ -18,7 +18,7 @@ pub fn fields(request: &Request, bytes: &Bytes, limits: &Limits) -> Result<Field
         Some(kind) if kind == "application/json" || kind.ends_with("+json") => json(bytes),
         Some("application/x-www-form-urlencoded") => {
             let text = std::str::from_utf8(bytes).map_err(|_| No::bad_request("notUtf8", "the form is not UTF-8"))?;
-            let pairs = door::pairs(text.trim_end_matches(['\r', '\n']), limits.parameters)?;
+            let pairs = door::pairs(text.trim_end_matches(['\r', '\n']), limits.parameters())?;
             Ok(Fields::of_pairs(pairs))
         }
         Some("multipart/form-data") => {
@@ -26,7 +26,7 @@ pub fn fields(request: &Request, bytes: &Bytes, limits: &Limits) -> Result<Field
             let boundary = sent.and_then(|value| boundary(value.to_str().ok()?));
             let boundary = boundary.ok_or_else(|| broken("the Content-Type names no boundary"))?;
             let parts = parts(bytes, &boundary)?;
-            door::within(parts.len(), limits.parameters)?;
+            door::within(parts.len(), limits.parameters())?;
             Ok(Fields::of_pairs(parts))
         }
         Some(other) => {

@@ -12,8 +12,6 @@ mod query;
 mod reason;
 mod wire;
 
-use std::sync::Arc;
-
 use actix_web::HttpResponse;
 use actix_web::dev::Payload;
 use actix_web::http::Method;
@@ -27,9 +25,9 @@ use self::path::{Family, Route};
 use self::query::Numbered;
 use self::reason::No;
 use crate::engine::Reply;
-use crate::http::door::{self, Door, Entered, json, shown};
+use crate::http::door::{self, Door, Entered, json};
 use crate::http::write::answer as written;
-use crate::http::{Context, auth};
+use crate::http::{Context, answered, auth};
 use crate::limits::Limits;
 use crate::operation::licenses::{self, Change, Done, LicenseError, Look, Sold};
 
@@ -135,10 +133,7 @@ async fn change(context: &Context, bytes: &[u8], change: Change, family: Family)
             Done::Grouped(grouped) => json(&wire::group(family, &grouped)),
             Done::Gone => b"{}".to_vec(),
         };
-        Ok::<_, LicenseError>(Reply {
-            status: 200,
-            body: Arc::from(told),
-        })
+        Ok::<_, LicenseError>(Reply::new(200, told))
     });
     let done = done.await?;
     Ok(written(done.map_err(|error| No::of_write(error, family))?)?)
@@ -230,7 +225,7 @@ async fn paged(
     let link = |number: Option<usize>| number.map(|number| link(context, number));
     let (next, previous) = (link(page.next(count)), link(page.previous()));
     let told = wire::page(count, next.as_deref(), previous.as_deref(), &results);
-    Ok(shown(told, revision))
+    Ok(answered(told, revision))
 }
 
 /// The same request for another page, below the public address where there is one, else at the host the client knows.
@@ -268,7 +263,7 @@ async fn check(context: &Context) -> Result<HttpResponse, No> {
         licenses::is_assigned_to(at.graph, sold(Family::User), &address, at.now, at.limits)
     });
     match asked.await?.map_err(No::of_list)? {
-        true => Ok(shown(
+        true => Ok(answered(
             b"{\"detail\":\"an active license is assigned\"}".to_vec(),
             revision,
         )),

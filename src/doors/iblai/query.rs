@@ -10,7 +10,7 @@ use crate::operation::licenses::{Filter, LicenseId, Order, Organizations, Page, 
 
 /// Parameters that say nothing are not there.
 pub fn fields(raw: &str, limits: &Limits) -> Result<Fields, No> {
-    let said = door::pairs(raw, limits.parameters)?
+    let said = door::pairs(raw, limits.parameters())?
         .into_iter()
         .filter(|(_, value)| !value.is_empty());
     Ok(Fields::of_pairs(said))

@@ -8,8 +8,6 @@ mod reason;
 mod told;
 mod wire;
 
-use std::sync::Arc;
-
 use actix_web::HttpResponse;
 use actix_web::dev::Payload;
 use actix_web::http::{Method, header};
@@ -21,10 +19,10 @@ use self::path::{Asked, Place};
 use self::reason::No;
 use crate::engine::{Reply, Written};
 use crate::http::cursor::Lasting;
-use crate::http::door::{self, Door, look, shown, tell};
+use crate::http::door::{self, Door, look, tell};
 use crate::http::operation::{password, password_was_right};
 use crate::http::write::{answer as written, refuse_key};
-use crate::http::{Context, auth, body};
+use crate::http::{Context, answered, auth, body};
 use crate::operation::sale::{self, Change, Done, SaleError};
 
 pub const DOOR: Door = Door {
@@ -99,10 +97,7 @@ async fn change(
     let limits = *context.limits();
     let done = door::write(context, who, change.name(), bytes, move |tx, who| {
         let (status, told) = told(change.run(tx, who, &limits)?);
-        Ok::<_, SaleError>(Reply {
-            status,
-            body: Arc::from(told),
-        })
+        Ok::<_, SaleError>(Reply::new(status, told))
     });
     located(done.await??)
 }
@@ -127,10 +122,10 @@ async fn sell(context: &Context, payload: Payload, asked: Asked) -> Result<HttpR
 async fn remove(context: &Context, asked: &Asked, id: &str) -> Result<HttpResponse, No> {
     let who = auth::authenticate_basic(context, &context.state.engine.snapshot())?;
     let (site, license) = (asked.site.clone(), id.to_owned());
-    let reply = Reply {
-        status: 200,
-        body: Arc::from(told::answer(200, "The license was removed", None, told::Nothing {})),
-    };
+    let reply = Reply::new(
+        200,
+        told::answer(200, "The license was removed", None, told::Nothing {}),
+    );
     let done = door::remove(
         context,
         who,
@@ -197,7 +192,7 @@ async fn list(context: &Context, asked: &Asked) -> Result<HttpResponse, No> {
         told.extend_from_slice(format!(",\"next\":\"{next}\"").as_bytes());
     }
     told.push(b'}');
-    Ok(shown(told, revision))
+    Ok(answered(told, revision))
 }
 
 /// `POST session-login`: rights that somebody else decided about.
@@ -262,7 +257,7 @@ async fn login(context: &Context, payload: Payload, asked: &Asked) -> Result<Htt
     });
     let (location, told) = looked.await??.ok_or_else(No::credentials)?;
     password_was_right(context, &name);
-    let mut response = shown(told, revision);
+    let mut response = answered(told, revision);
     if let Ok(location) = header::HeaderValue::from_str(&location) {
         response.headers_mut().insert(header::LOCATION, location);
     }

@@ -240,7 +240,7 @@ pub fn metadata(mut members: Object, limits: &Limits) -> Result<Update, No> {
 
 /// The parameters of a query that say anything.
 pub fn query(raw: &str, limits: &Limits) -> Result<Vec<(String, String)>, No> {
-    let mut pairs = door::pairs(raw, limits.parameters)?;
+    let mut pairs = door::pairs(raw, limits.parameters())?;
     pairs.retain(|(_, value)| !value.is_empty());
     Ok(pairs)
 }

@@ -9,8 +9,6 @@ mod reason;
 mod told;
 mod wire;
 
-use std::sync::Arc;
-
 use actix_web::HttpResponse;
 use actix_web::dev::Payload;
 use actix_web::http::Method;
@@ -20,9 +18,9 @@ use futures_util::FutureExt;
 use self::path::{Asked, Service};
 use self::reason::No;
 use crate::engine::Reply;
-use crate::http::door::{self, Door, Look, shown, tell};
+use crate::http::door::{self, Door, Look, tell};
 use crate::http::write::{answer as written, beside};
-use crate::http::{Context, auth, body};
+use crate::http::{Context, answered, auth, body};
 use crate::operation::allocation::{self, Account, AllocationError, Change, Direct, Done, Rules};
 
 /// What a page has if nobody says how much, and of some lists the vendor's most whatever is asked for.
@@ -188,10 +186,7 @@ async fn change(
     let limits = *context.limits();
     let done = door::write(context, who, change.name(), Some(bytes), move |tx, who| {
         let done = change.run(tx, who, &limits)?;
-        Ok::<_, AllocationError>(Reply {
-            status: 200,
-            body: Arc::from(told(done)),
-        })
+        Ok::<_, AllocationError>(Reply::new(200, told(done)))
     });
     Ok(written(done.await??)?)
 }
@@ -369,5 +364,5 @@ async fn entitled(context: &Context, payload: Payload, account: Account) -> Resu
         1 => ask(),
         _ => beside(move || Ok(ask())).await?,
     };
-    Ok(shown(told::entitled(&names, &told?), revision))
+    Ok(answered(told::entitled(&names, &told?), revision))
 }

@@ -201,7 +201,7 @@ pub fn bound(users: usize, items: usize, most: u64) -> Result<(), No> {
 pub struct Query(Vec<(String, String)>);
 
 pub fn query(raw: &str, limits: &Limits) -> Result<Query, No> {
-    Ok(Query(door::pairs(raw, limits.parameters)?))
+    Ok(Query(door::pairs(raw, limits.parameters())?))
 }
 
 impl Query {

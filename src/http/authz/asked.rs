@@ -131,7 +131,7 @@ impl<'a> Asked<'a> {
         let parts = cut_all(query, b'&').chain(cut_all(form, b'&'));
         let encoded = is_encoded(query) || is_encoded(form);
         for (before, part) in parts.filter(|part| !part.is_empty()).enumerate() {
-            Parameters::within(before + 1, limits.parameters)?;
+            Parameters::within(before + 1, limits.parameters())?;
             let (name, value) = cut(part, b'=').unwrap_or((part, ""));
             let (name, value) = match encoded {
                 true => (decoded(name)?, decoded(value)?),

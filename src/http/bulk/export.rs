@@ -16,6 +16,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use super::CHUNK;
 use crate::access::Permission;
 use crate::engine::{Engine, Scratch, Stated, StorageError, Wanted};
+use crate::error::Error;
 use crate::http::problem::{Problem, internal};
 use crate::http::{Context, GRAPH_REVISION, auth, wire};
 use crate::model::Revision;
@@ -29,7 +30,7 @@ type Chunks = LocalBoxStream<'static, Result<Bytes, actix_web::Error>>;
 
 pub async fn export(context: &Context) -> Result<HttpResponse, Problem> {
     let (graph, who) = auth::enter(context).await?;
-    auth::require_unbound(&who, Permission::ServerExport)?;
+    who.require_unbound(Permission::ServerExport).map_err(Error::from)?;
     drop(graph);
     context.parameters(&[])?;
     let copy = super::copy(context).await?;

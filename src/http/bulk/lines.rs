@@ -32,7 +32,7 @@ pub struct Lines {
     /// Those before the array under way.
     before: u64,
     /// Bytes a document may have.
-    limit: u64,
+    limit: Limit,
     /// May something follow an array?
     are_answers: bool,
     shape: Shape,
@@ -57,7 +57,7 @@ struct Element {
 }
 
 impl Lines {
-    pub fn new(limit: u64, are_answers: bool) -> Self {
+    pub fn new(limit: Limit, are_answers: bool) -> Self {
         Self {
             rest: BytesMut::new(),
             seen: 0,
@@ -196,15 +196,11 @@ impl Lines {
     }
 
     fn within_limit(&self, number: u64, length: usize) -> Result<(), Problem> {
-        if length as u64 <= self.limit {
+        if length as u64 <= self.limit.value {
             return Ok(());
         }
-        let limit = Limit {
-            name: "line_bytes",
-            value: self.limit,
-        };
         let mut problem = Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "bodyTooLarge", "an object is too long")
-            .limit(limit)
+            .limit(self.limit)
             .help("send one object a line, or an array of objects: they are taken one by one");
         problem.more.insert("line".into(), json!(number));
         Err(problem)
@@ -263,10 +259,19 @@ mod tests {
     use serde_json::value::RawValue;
 
     use super::*;
+    use crate::limits::Limits;
 
     /// What is cut from a text that comes in chunks of such a size: each with its number.
     fn cut(text: &[u8], size: usize, limit: u64) -> Result<Vec<(u64, String)>, &'static str> {
-        cut_by(Lines::new(limit, false), text, size)
+        cut_by(lines(limit, false), text, size)
+    }
+
+    fn lines(line_bytes: u64, are_answers: bool) -> Lines {
+        let limits = Limits {
+            line_bytes,
+            ..Limits::default()
+        };
+        Lines::new(limits.line_bytes(), are_answers)
     }
 
     fn cut_by(mut lines: Lines, text: &[u8], size: usize) -> Result<Vec<(u64, String)>, &'static str> {
@@ -347,7 +352,7 @@ mod tests {
     fn answers_follow_an_array_of_answers() {
         let check = |text: &str, expected: Result<&[(u64, &str)], &str>| {
             for size in 1..=text.len() {
-                let documents = cut_by(Lines::new(1000, true), text.as_bytes(), size);
+                let documents = cut_by(lines(1000, true), text.as_bytes(), size);
                 let documents = documents.as_ref().map(|documents| {
                     let documents = documents.iter();
                     documents.map(|(at, text)| (*at, text.as_str())).collect::<Vec<_>>()

@@ -12,15 +12,15 @@ use crate::access::Who;
 use crate::engine::{Reply, Write, WriteError, Written};
 use crate::error::Error;
 use crate::graph::Transaction;
-use crate::http::envelope::tell_changes;
+use crate::http::envelope::dry;
 use crate::http::operation::no_match;
 use crate::http::parameters::Parameters;
 use crate::http::problem::Problem;
 use crate::http::removal::Removal;
-use crate::http::write::{idempotency, still_known};
+use crate::http::write::{self, still_known};
 use crate::http::{Context, body};
 use crate::limits::Limits;
-use crate::operation::crud::{self, Deleted, Undeleted};
+use crate::operation::crud::{Deleted, Undeleted};
 
 pub async fn read(context: &Context, mut payload: Payload) -> Result<Bytes, Problem> {
     let limit = context.limits().body_bytes();
@@ -69,30 +69,15 @@ async fn asked(context: &Context, who: &Who, operation: &'static str, bytes: Opt
     no_match(context)?;
     let dry_run = dry_run(context)?;
     context.arrived().await?;
-    Ok(Write {
-        by: who.principal,
-        operation: operation.into(),
-        request_id: context.request_id.clone(),
-        idempotency: match bytes {
-            Some(bytes) if !dry_run => idempotency(context, who.principal, bytes)?,
-            _ => None,
-        },
-        dry_run,
-    })
-}
-
-fn dry(tx: &mut Transaction<'_>, who: &Who, limits: &Limits) -> Result<Reply, Error> {
-    let mut body = b"{}".to_vec();
-    tell_changes(&mut body, &crud::told(tx, who).changes, limits)?;
-    Ok(Reply {
-        status: 200,
-        body: Arc::from(body),
-    })
+    match bytes {
+        Some(bytes) => write::of(context, who, operation, bytes, dry_run),
+        None => Ok(write::without_key(context, who, operation, dry_run)),
+    }
 }
 
 /// The one parameter of every door that is not its vendor's.
 fn dry_run(context: &Context) -> Result<bool, Problem> {
-    let most = context.limits().parameters;
+    let most = context.limits().parameters();
     let own = pairs(context.query(), most)?.into_iter();
     let own = own.filter(|(name, _)| name == "dryRun").collect();
     Parameters::new(own, &["dryRun"], most)?.flag("dryRun", false)

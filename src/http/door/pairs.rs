@@ -4,12 +4,13 @@ use percent_encoding::percent_decode_str;
 
 use crate::http::parameters::Parameters;
 use crate::http::problem::Problem;
+use crate::limits::Limit;
 
 /// Each pair, decoded once, `+` as a space; a name that stands alone says nothing.
 ///
 /// # Errors
 /// There are more than `most`, which is `limits.parameters`, or one is not UTF-8.
-pub fn pairs(raw: &str, most: u64) -> Result<Vec<(String, String)>, Problem> {
+pub fn pairs(raw: &str, most: Limit) -> Result<Vec<(String, String)>, Problem> {
     let decoded = |text: &str| {
         let text = text.replace('+', " ");
         percent_decode_str(&text)
@@ -29,16 +30,21 @@ pub fn pairs(raw: &str, most: u64) -> Result<Vec<(String, String)>, Problem> {
 
 /// # Errors
 /// So many parameters are more than `most`.
-pub fn within(number: usize, most: u64) -> Result<(), Problem> {
+pub fn within(number: usize, most: Limit) -> Result<(), Problem> {
     Parameters::within(number, most)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limits::Limits;
 
     #[test]
     fn pairs_are_decoded_once() {
+        let limits = Limits {
+            parameters: 2,
+            ..Limits::default()
+        };
         for (raw, expected) in [
             ("", Ok(vec![])),
             ("&&", Ok(vec![])),
@@ -54,7 +60,8 @@ mod tests {
                 let owned = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
                 pairs.into_iter().map(owned).collect::<Vec<_>>()
             });
-            assert_eq!(pairs(raw, 2).map_err(|problem| problem.code), expected, "{raw}");
+            let found = pairs(raw, limits.parameters());
+            assert_eq!(found.map_err(|problem| problem.code), expected, "{raw}");
         }
     }
 }

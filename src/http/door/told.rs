@@ -4,7 +4,6 @@
 use std::sync::Arc;
 
 use actix_web::HttpResponse;
-use actix_web::http::header;
 use serde::{Serialize, Serializer};
 
 use crate::access::Who;
@@ -13,9 +12,9 @@ use crate::graph::Graph;
 use crate::http::problem::Problem;
 use crate::http::wire::text;
 use crate::http::write::beside;
-use crate::http::{Context, GRAPH_REVISION, JSON};
+use crate::http::{Context, answered};
 use crate::limits::Limits;
-use crate::model::{Revision, Time};
+use crate::model::Time;
 use crate::query::{Code, QueryError};
 
 /// What one answer may look at, and how many bytes it may have, before it is begun again beside the workers: how much there is
@@ -99,15 +98,7 @@ pub async fn tell<E: From<Error> + Send + 'static>(
             false => Ok(body),
         }
     });
-    Ok(told.await?.map(|body| shown(body, revision)))
-}
-
-/// An answer that was read at a revision.
-pub fn shown(body: Vec<u8>, revision: Revision) -> HttpResponse {
-    HttpResponse::Ok()
-        .insert_header((GRAPH_REVISION, revision))
-        .insert_header((header::CONTENT_TYPE, JSON))
-        .body(body)
+    Ok(told.await?.map(|body| answered(body, revision)))
 }
 
 /// Its members are in the order of the struct. Nothing that is told has a key that is no text, by which alone it could fail.

@@ -77,7 +77,7 @@ pub async fn get(context: &Context) -> Result<HttpResponse, Problem> {
         most: most(&parameters, &limits)?,
     };
     drop(graph);
-    let turn = context.state.audits.take(limits.wait_ms).await?;
+    let turn = context.state.audits.take(limits.wait_ms()).await?;
     let engine = context.state.engine.clone();
     let page = beside(move || {
         let _turn = turn;

@@ -17,10 +17,11 @@ use crate::access::token;
 use crate::engine::{Engine, StorageError, Way, first_at};
 use crate::event;
 use crate::http::connection::Outgoing;
+use crate::http::context::Caller;
 use crate::http::places::Share;
 use crate::http::problem::Problem;
 use crate::http::write::beside;
-use crate::http::{Caller, Context, State, auth};
+use crate::http::{Context, State, auth};
 use crate::model::{Commit, Revision, Time};
 
 /// A comment line after so long without an event tells the client, and whatever stands between, that the stream is alive.

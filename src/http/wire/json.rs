@@ -48,7 +48,10 @@ impl<'a> Json<'a> {
                 .help("send one object, an array of objects, or the list a query answered"));
         }
         let context = Context {
-            deepest: limits.json_depth.min(DEEPEST),
+            deepest: Limit {
+                value: limits.json_depth.min(DEEPEST),
+                ..limits.json_depth()
+            },
             fault: RefCell::new(None),
             numbers: RefCell::new(Numbers::of(text)),
         };
@@ -164,7 +167,7 @@ enum Step {
 }
 
 struct Context<'t> {
-    deepest: u64,
+    deepest: Limit,
     fault: RefCell<Option<Fault>>,
     numbers: RefCell<Numbers<'t>>,
 }
@@ -262,14 +265,11 @@ impl Context<'_> {
         }
         let error = match fault.what {
             What::TooDeep => BodyError {
-                limit: Some(Limit {
-                    name: "json_depth",
-                    value: self.deepest,
-                }),
+                limit: Some(self.deepest),
                 ..BodyError::new(
                     "bodyTooDeep",
                     &At::Root,
-                    format!("the body nests deeper than {} levels", self.deepest),
+                    format!("the body nests deeper than {} levels", self.deepest.value),
                 )
             },
             What::Lost(number) => {
@@ -295,7 +295,7 @@ struct Seed<'s> {
 
 impl Seed<'_> {
     fn deeper<E: Error>(self) -> Result<Self, E> {
-        if self.depth >= self.context.deepest {
+        if self.depth >= self.context.deepest.value {
             return Err(self.context.fail(What::TooDeep));
         }
         Ok(Self {

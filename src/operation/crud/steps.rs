@@ -15,7 +15,7 @@ use crate::entitlement::paths::{self, Reservation};
 use crate::entitlement::{Refused, going};
 use crate::error::Error;
 use crate::graph::{Graph, Node, Part, Transaction};
-use crate::limits::{Limit, Limits};
+use crate::limits::Limits;
 use crate::model::{Change, Kind, Time};
 use crate::operation::{Sought, login, sale};
 use crate::selector::ast::Selector;
@@ -256,10 +256,7 @@ fn bound_dry_run(graph: &Graph, targets: &[Uuid], limits: &Limits) -> Result<(),
     let limit = usize::try_from(limits.targets).unwrap_or(usize::MAX);
     match graph.cascade_size(targets.iter().copied(), limit) {
         Some(_) => Ok(()),
-        None => Err(Error::DryRunTooLarge(Limit {
-            name: "targets",
-            value: limits.targets,
-        })),
+        None => Err(Error::DryRunTooLarge(limits.targets())),
     }
 }
 
