@@ -17,7 +17,7 @@ use seatgraph::storage::Memory;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::support::client::{self, Response};
+use crate::support::client::Response;
 use crate::support::server::{ADMIN, Server};
 
 const NOW: Time = Time(1_800_000_000_000);
@@ -184,19 +184,8 @@ impl World {
     }
 
     fn send(&self, token: Option<&str>, method: &str, target: &str, body: Option<&Value>) -> Response {
-        let authorization = token.map(|token| ("Authorization".to_owned(), format!("Bearer {token}")));
-        let content = ("Content-Type".to_owned(), "application/json".to_owned());
-        let headers: Vec<(String, String)> = authorization.into_iter().chain([content]).collect();
-        let target = encoded(target);
         let body = body.map(Value::to_string);
-        client::send(
-            self.server.address,
-            method,
-            &target,
-            &headers,
-            body.as_deref().map(str::as_bytes),
-        )
-        .expect("an answer")
+        self.server.ask(token, method, &encoded(target), body.as_deref(), &[])
     }
 
     pub fn digest(&self) -> [u8; 32] {
@@ -209,18 +198,7 @@ fn encoded(target: &str) -> String {
 }
 
 pub(crate) fn token(server: &Server, body: Value) -> (Uuid, String) {
-    let headers = [
-        ("Authorization".to_owned(), format!("Bearer {ADMIN}")),
-        ("Content-Type".to_owned(), "application/json".to_owned()),
-    ];
-    let answer = client::send(
-        server.address,
-        "POST",
-        "/tokens",
-        &headers,
-        Some(body.to_string().as_bytes()),
-    )
-    .expect("an answer");
+    let answer = server.admin("POST", "/tokens", Some(&body.to_string()));
     let made: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
     let id = made["id"].as_str().and_then(|id| id.parse().ok());
     match (id, made["token"].as_str()) {

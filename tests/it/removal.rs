@@ -3,16 +3,16 @@
 
 use std::sync::Arc;
 use std::thread;
-use std::time::{Duration, Instant};
 
 use seatgraph::model::{Clock, Kind, Time};
 use seatgraph::settings::Settings;
 use seatgraph::storage::{Failing, Fault, Faults, Memory, Storage};
 use serde_json::{Value, json};
 
-use super::support::client::{self, Response};
+use super::support::client::Response;
 use super::support::gate::{Gate, Gated};
 use super::support::server::{ADMIN, Server};
+use super::support::until;
 
 const ORGANIZATION: &str = "10000000-0000-4000-8000-000000000001";
 const LARGE: &str = "/graph/Organization[@name='Large']";
@@ -67,33 +67,12 @@ impl World {
             );
         }
         let lines: String = lines.iter().map(|line| format!("{line}\n")).collect();
-        let answer = world.send(ADMIN, "POST", "/import", Some(&lines));
-        assert_eq!(answer.status, 200, "{}", answer.text());
+        world.server.sow(&lines);
         world
     }
 
     fn send(&self, token: &str, method: &str, target: &str, body: Option<&str>) -> Response {
-        self.send_with(token, method, target, body, &[])
-    }
-
-    fn send_with(
-        &self,
-        token: &str,
-        method: &str,
-        target: &str,
-        body: Option<&str>,
-        more: &[(&str, &str)],
-    ) -> Response {
-        let authorization = format!("Bearer {token}");
-        let headers = [
-            ("Authorization", authorization.as_str()),
-            ("Content-Type", "application/json"),
-        ];
-        let headers = headers.iter().chain(more);
-        let headers: Vec<_> = headers
-            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
-            .collect();
-        client::send(self.server.address, method, target, &headers, body.map(str::as_bytes)).expect("an answer")
+        self.server.ask(Some(token), method, target, body, &[])
     }
 
     /// Two profiles that leave: one with forty denials, which a commit does not remove, and one with nothing.
@@ -110,8 +89,7 @@ impl World {
             .chain(denials)
             .map(|line| format!("{line}\n"))
             .collect();
-        let answer = self.send(ADMIN, "POST", "/import", Some(&lines));
-        assert_eq!(answer.status, 200, "{}", answer.text());
+        self.server.sow(&lines);
         self
     }
 
@@ -166,18 +144,14 @@ fn server(storage: Box<dyn Storage>, wait_ms: u64) -> Server {
     Server::start(storage, clock, &settings)
 }
 
+fn deleted_by_key(server: &Server, target: &str, key: &str) -> Response {
+    server.ask(Some(ADMIN), "DELETE", target, None, &[("Idempotency-Key", key)])
+}
+
 /// Entities, but for what the server keeps for itself: that there was an organization.
 fn entities(server: &Server) -> usize {
     let graph = server.engine.snapshot();
     Kind::public().map(|kind| graph.of_kind(kind, None).count()).sum()
-}
-
-fn until(what: &str, is_so: impl Fn() -> bool) {
-    let start = Instant::now();
-    while !is_so() {
-        assert!(start.elapsed() < Duration::from_secs(30), "never: {what}");
-        thread::yield_now();
-    }
 }
 
 #[test]
@@ -293,8 +267,7 @@ fn who_removes_its_own_profile_goes_on_with_it() {
             "ref_License_id": license, "ref_Profile_id": profile}});
         lines += &format!("{denial}\n");
     }
-    let answer = world.send(ADMIN, "POST", "/import", Some(&lines));
-    assert_eq!(answer.status, 200, "{}", answer.text());
+    world.server.sow(&lines);
     let (_, token) = world.token(&json!({"permissions": ["*.*"], "profileId": profile}));
     let (deletion, meanwhile) = thread::scope(|scope| {
         let deletion = scope.spawn(|| world.send(&token, "DELETE", "/graph/Profile", None));
@@ -326,8 +299,7 @@ fn who_removes_its_own_profile_among_others_removes_them_all() {
             lines += &format!("{account}\n");
         }
     }
-    let answer = world.send(ADMIN, "POST", "/import", Some(&lines));
-    assert_eq!(answer.status, 200, "{}", answer.text());
+    world.server.sow(&lines);
     let (_, token) = world.token(&json!({"permissions": ["*.*"], "profileId": profiles[0]}));
     let deletion = world.send(&token, "DELETE", "/graph/Profile", None);
     assert_eq!(deletion.status, 200, "{}", deletion.text());
@@ -347,8 +319,7 @@ fn the_next_start_goes_on_where_the_store_failed() {
         let world = World::new();
         world.gate.shut_behind(None);
         world.faults.fail_commit(3, fault);
-        let keyed = [("Idempotency-Key", "large")];
-        let failed = world.send_with(ADMIN, "DELETE", LARGE, None, &keyed);
+        let failed = deleted_by_key(&world.server, LARGE, "large");
         assert_eq!(failed.status, status, "{}", failed.text());
         let problem: Value = serde_json::from_slice(&failed.body).expect("JSON");
         assert_eq!(
@@ -365,11 +336,11 @@ fn the_next_start_goes_on_where_the_store_failed() {
         assert_eq!(world.json("/graph/License{count}")["value"], left);
         assert_eq!(world.json("/graph/SeatCountCredit{count}")["value"], left);
         assert_eq!(world.json("/graph/Organization{count}")["value"], 1);
-        let again = world.send_with(ADMIN, "DELETE", LARGE, None, &keyed);
+        let again = deleted_by_key(&world.server, LARGE, "large");
         assert_eq!(again.status, 200, "{}", again.text());
         let answer: Value = serde_json::from_slice(&again.body).expect("JSON");
         assert_eq!(answer["count"], 3 + left * 5);
-        let repeated = world.send_with(ADMIN, "DELETE", LARGE, None, &keyed);
+        let repeated = deleted_by_key(&world.server, LARGE, "large");
         assert_eq!((repeated.status, &repeated.body), (200, &again.body));
         assert_eq!(repeated.header("idempotency-replayed"), Some("true"));
         assert_eq!(entities(&world.server), 1, "all but the item");
@@ -380,7 +351,7 @@ fn the_next_start_goes_on_where_the_store_failed() {
 #[test]
 fn a_repeat_half_way_is_answered_as_the_first() {
     let world = World::new();
-    let keyed = || world.send_with(ADMIN, "DELETE", LARGE, None, &[("Idempotency-Key", "large")]);
+    let keyed = || deleted_by_key(&world.server, LARGE, "large");
     let (first, second) = thread::scope(|scope| {
         let first = scope.spawn(keyed);
         world.gate.arrived();
@@ -399,7 +370,7 @@ fn a_repeat_half_way_is_answered_as_the_first() {
 #[test]
 fn a_repeat_that_finds_less_does_not_answer_for_the_first() {
     let world = World::waiting(HASTY).with_leavers();
-    let keyed = || world.send_with(ADMIN, "DELETE", LEAVERS, None, &[("Idempotency-Key", "leavers")]);
+    let keyed = || deleted_by_key(&world.server, LEAVERS, "leavers");
     let (first, second) = thread::scope(|scope| {
         let first = scope.spawn(keyed);
         world.gate.arrived();
@@ -438,16 +409,10 @@ fn a_repeat_that_finds_less_does_not_answer_for_the_first() {
 fn a_repeat_at_another_node_does_not_end_the_first() {
     let world = World::new().with_leavers();
     let other = server(Box::new(world.store.another()), PATIENT);
-    let headers = [
-        ("Authorization", format!("Bearer {ADMIN}")),
-        ("Idempotency-Key", "leavers".to_owned()),
-    ];
-    let headers = headers.map(|(name, value)| (name.to_owned(), value));
-    let keyed = |address| client::send(address, "DELETE", LEAVERS, &headers, None).expect("an answer");
     let (first, second) = thread::scope(|scope| {
-        let first = scope.spawn(|| keyed(world.server.address));
+        let first = scope.spawn(|| deleted_by_key(&world.server, LEAVERS, "leavers"));
         world.gate.arrived();
-        let second = keyed(other.address);
+        let second = deleted_by_key(&other, LEAVERS, "leavers");
         world.gate.open();
         (first.join().expect("an answer"), second)
     });
@@ -470,11 +435,11 @@ fn a_repeat_at_another_node_does_not_end_the_first() {
 #[test]
 fn the_key_of_one_under_way_stands_for_no_other_request() {
     let world = World::new();
-    let keyed = [("Idempotency-Key", "large")];
     let other = json!({"__objType": "Organization", "name": "Other"}).to_string();
-    let post = || world.send_with(ADMIN, "POST", "/graph", Some(&other), &keyed);
+    let keyed = [("Idempotency-Key", "large")];
+    let post = || world.server.ask(Some(ADMIN), "POST", "/graph", Some(&other), &keyed);
     let (deletion, meanwhile) = thread::scope(|scope| {
-        let deletion = scope.spawn(|| world.send_with(ADMIN, "DELETE", LARGE, None, &keyed));
+        let deletion = scope.spawn(|| deleted_by_key(&world.server, LARGE, "large"));
         world.gate.arrived();
         let meanwhile = scope.spawn(post);
         until("it is answered, or waits", || {

@@ -14,6 +14,17 @@ pub mod story;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// Waits for what another thread brings about.
+pub fn until(what: &str, is_so: impl Fn() -> bool) {
+    let start = Instant::now();
+    while !is_so() {
+        assert!(start.elapsed() < Duration::from_secs(30), "never: {what}");
+        thread::yield_now();
+    }
+}
 
 /// A path in this repository.
 pub fn path(relative: &str) -> PathBuf {

@@ -15,6 +15,8 @@ use seatgraph::settings::Settings;
 use seatgraph::signing::{self, Algorithm, Pair, Unable};
 use seatgraph::storage::Storage;
 
+use super::client::{self, Response};
+
 /// The administrator of every test server.
 pub const ADMIN: &str = "the-administrator-of-every-test-server";
 
@@ -88,6 +90,36 @@ impl Server {
             handle,
             thread: Some(thread),
         }
+    }
+
+    /// What the administrator is answered.
+    pub fn admin(&self, method: &str, target: &str, body: Option<&str>) -> Response {
+        self.ask(Some(ADMIN), method, target, body, &[])
+    }
+
+    /// Imports what must be taken.
+    pub fn sow(&self, lines: &str) {
+        let media = [("Content-Type", "application/x-ndjson")];
+        let sown = self.ask(Some(ADMIN), "POST", "/import", Some(lines), &media);
+        assert_eq!(sown.status, 200, "{}", sown.text());
+    }
+
+    /// What the bearer of a token is answered, or one who has none. A body is JSON, unless `more` says what else it is.
+    pub fn ask(
+        &self,
+        token: Option<&str>,
+        method: &str,
+        target: &str,
+        body: Option<&str>,
+        more: &[(&str, &str)],
+    ) -> Response {
+        let authorization = token.map(|token| ("Authorization", format!("Bearer {token}")));
+        let is_json = body.is_some() && !more.iter().any(|(name, _)| *name == "Content-Type");
+        let media = is_json.then(|| ("Content-Type", "application/json".to_owned()));
+        let more = more.iter().map(|(name, value)| (*name, (*value).to_owned()));
+        let headers = authorization.into_iter().chain(media).chain(more);
+        let headers: Vec<_> = headers.map(|(name, value)| (name.to_owned(), value)).collect();
+        client::send(self.address, method, target, &headers, body.map(str::as_bytes)).expect("an answer")
     }
 }
 
