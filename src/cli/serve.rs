@@ -328,35 +328,16 @@ fn state(
     address: SocketAddr,
     secret: Option<Secret>,
 ) -> Result<http::State, Failure> {
-    let options = http::Options {
-        limits: settings.limits,
-        admin,
-        public_url: public_url(settings),
-        log_requests: settings.log.requests,
-        log_slow: settings.log.slow(),
-        cors_origins: settings.cors_origins.clone(),
-        open_registration: settings.open_registration,
-        get_operations: settings.get_operations,
-        metrics_open: settings.metrics_open,
-        check_events: settings.check_events,
-    };
+    let options = http::Options::of(settings, admin);
+    // How clients reach the server.
+    let url = options.public_url.clone();
     let setup = Setup {
-        issuer: url(settings, address).into(),
+        issuer: url.unwrap_or_else(|| format!("http://{address}")).into(),
         secret,
         ..Setup::default()
     };
     let state = http::State::new(engine, options, open::backup(&settings.database));
     Ok(state.signing(setup).doors(doors::open(&settings.doors.open())))
-}
-
-/// How clients reach the server.
-fn url(settings: &Settings, address: SocketAddr) -> String {
-    public_url(settings).unwrap_or_else(|| format!("http://{address}"))
-}
-
-fn public_url(settings: &Settings) -> Option<String> {
-    let url = settings.public_url.as_deref()?;
-    Some(url.trim_end_matches('/').to_owned())
 }
 
 /// Lies beside a database while a seed goes in, which takes many commits: nobody would notice what is missing of one that holds a part.

@@ -57,22 +57,11 @@ impl Server {
         let (inner, settings) = (engine.clone(), settings.clone());
         let thread = std::thread::spawn(move || {
             actix_web::rt::System::new().block_on(async move {
-                let options = Options {
-                    limits: settings.limits,
-                    admin: AdminToken::new(ADMIN),
-                    public_url: settings.public_url.clone(),
-                    log_requests: false,
-                    log_slow: None,
-                    cors_origins: settings.cors_origins,
-                    open_registration: settings.open_registration,
-                    get_operations: settings.get_operations,
-                    metrics_open: settings.metrics_open,
-                    check_events: settings.check_events,
-                };
+                let options = Options::of(&settings, AdminToken::new(ADMIN));
                 let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
                 let address = listener.local_addr().expect("a port");
                 let setup = Setup {
-                    issuer: settings.public_url.unwrap_or_else(|| ISSUER.to_owned()).into(),
+                    issuer: options.public_url.clone().unwrap_or_else(|| ISSUER.to_owned()).into(),
                     secret: None,
                     make,
                 };
