@@ -28,7 +28,7 @@ fn post(server: &Server, target: &str, body: &str) -> Response {
 
 fn token(server: &Server, profile: &str) -> String {
     let body = json!({"permissions": ["License.consume"], "profileId": profile}).to_string();
-    let answer: Value = serde_json::from_slice(&post(server, "/tokens", &body).body).expect("JSON");
+    let answer = post(server, "/tokens", &body).json();
     answer["token"].as_str().expect("a token").to_owned()
 }
 

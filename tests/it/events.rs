@@ -26,8 +26,7 @@ fn start(storage: Box<dyn Storage>, settings: &Settings) -> Server {
 
 fn make(server: &Server, name: &str) -> String {
     let body = json!({"__objType": "Organization", "name": name}).to_string();
-    let made = server.admin("POST", "/graph", Some(&body));
-    let made: serde_json::Value = serde_json::from_slice(&made.body).expect("JSON");
+    let made = server.admin("POST", "/graph", Some(&body)).json();
     made["objects"]["Items"][0]["id"].as_str().expect("an id").to_owned()
 }
 
@@ -191,10 +190,7 @@ fn no_more_streams_are_open_than_may_be() {
     assert_eq!(asked(ADMIN), 503);
     // Of what one caller leaves there is some for others, and for an organization once, however many tokens it has.
     let body = r#"[{"__objType": "Organization", "name": "A"}, {"__objType": "Organization", "name": "B"}]"#;
-    let post = |target: &str, body: &str| {
-        let answer = server.admin("POST", target, Some(body));
-        serde_json::from_slice::<serde_json::Value>(&answer.body).expect("JSON")
-    };
+    let post = |target: &str, body: &str| server.admin("POST", target, Some(body)).json();
     let made = post("/graph", body);
     let token = |at: usize| {
         let organization = made["objects"]["Items"][at]["id"].as_str().expect("an id");

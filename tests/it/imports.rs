@@ -29,7 +29,7 @@ fn on(storage: Box<dyn Storage>) -> Server {
 
 fn send(server: &Server, target: &str, body: &str) -> (u16, Value) {
     let answer = server.admin("POST", target, Some(body));
-    (answer.status, serde_json::from_slice(&answer.body).expect("JSON"))
+    (answer.status, answer.json())
 }
 
 /// Changes of each commit of an import, in order, and how often another write came between two of them.

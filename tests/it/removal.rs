@@ -94,7 +94,7 @@ impl World {
     }
 
     fn json(&self, target: &str) -> Value {
-        serde_json::from_slice(&self.send(ADMIN, "GET", target, None).body).expect("JSON")
+        self.server.admin("GET", target, None).json()
     }
 
     /// Deletes it all, and writes something else when the first step is stored and the second one waits.
@@ -120,8 +120,7 @@ impl World {
 impl World {
     /// Gives id and secret.
     fn token(&self, wanted: &Value) -> (String, String) {
-        let made = self.send(ADMIN, "POST", "/tokens", Some(&wanted.to_string()));
-        let made: Value = serde_json::from_slice(&made.body).expect("JSON");
+        let made = self.server.admin("POST", "/tokens", Some(&wanted.to_string())).json();
         let text = |name: &str| made[name].as_str().expect(name).to_owned();
         (text("id"), text("token"))
     }
@@ -132,7 +131,7 @@ impl World {
         let (deletion, write) = self.with_a_write_between((&token, deleted), "DELETE", &format!("/tokens/{id}"), None);
         assert!(write.status < 300, "{}", write.text());
         assert_eq!(deletion.status, 401, "{}", deletion.text());
-        serde_json::from_slice(&deletion.body).expect("JSON")
+        deletion.json()
     }
 }
 
@@ -175,7 +174,7 @@ fn a_write_gets_in_between_two_steps() {
     assert_eq!(operations.iter().filter(|name| **name == "Delete").count(), 21);
     assert_eq!(world.json("/graph/License{count}")["value"], 0);
     // All but the item: 203 that were there, and the late license with its two relations.
-    let answer: Value = serde_json::from_slice(&deletion.body).expect("JSON");
+    let answer = deletion.json();
     assert_eq!(answer["count"], 3 + 40 * 5 + 3);
     world
         .server
@@ -202,8 +201,7 @@ fn a_refusal_of_a_later_step_says_what_is_gone() {
         .check()
         .expect("a graph that fits together");
     // Sent again by who may, it goes on.
-    let again = world.send(ADMIN, "DELETE", "/graph/Organization", None);
-    let again: Value = serde_json::from_slice(&again.body).expect("JSON");
+    let again = world.server.admin("DELETE", "/graph/Organization", None).json();
     assert_eq!(again["count"], 3 + 36 * 5);
 }
 
@@ -239,9 +237,9 @@ fn what_is_still_to_go_is_told_by_its_id() {
         "{problem}"
     );
     let deleted = |target: &str| -> Value {
-        let answer = world.send(ADMIN, "DELETE", target, None);
+        let answer = world.server.admin("DELETE", target, None);
         assert_eq!(answer.status, 200, "{}", answer.text());
-        serde_json::from_slice::<Value>(&answer.body).expect("JSON")["count"].clone()
+        answer.json()["count"].clone()
     };
     assert_eq!(deleted(led), 0);
     assert_eq!(world.json("/graph/License{count}")["value"], 36);
@@ -303,7 +301,7 @@ fn who_removes_its_own_profile_among_others_removes_them_all() {
     let (_, token) = world.token(&json!({"permissions": ["*.*"], "profileId": profiles[0]}));
     let deletion = world.send(&token, "DELETE", "/graph/Profile", None);
     assert_eq!(deletion.status, 200, "{}", deletion.text());
-    let answer: Value = serde_json::from_slice(&deletion.body).expect("JSON");
+    let answer = deletion.json();
     assert_eq!(answer["count"], 3 * (1 + 2 * 12));
     assert_eq!(world.json("/graph/Profile{count}")["value"], 0);
     assert_eq!(world.send(&token, "GET", "/graph/License{count}", None).status, 401);
@@ -321,7 +319,7 @@ fn the_next_start_goes_on_where_the_store_failed() {
         world.faults.fail_commit(3, fault);
         let failed = deleted_by_key(&world.server, LARGE, "large");
         assert_eq!(failed.status, status, "{}", failed.text());
-        let problem: Value = serde_json::from_slice(&failed.body).expect("JSON");
+        let problem = failed.json();
         assert_eq!(
             (&problem["code"], &problem["cause"], &problem["removed"]),
             (&json!("partlyRemoved"), &json!(cause), &json!(20)),
@@ -338,7 +336,7 @@ fn the_next_start_goes_on_where_the_store_failed() {
         assert_eq!(world.json("/graph/Organization{count}")["value"], 1);
         let again = deleted_by_key(&world.server, LARGE, "large");
         assert_eq!(again.status, 200, "{}", again.text());
-        let answer: Value = serde_json::from_slice(&again.body).expect("JSON");
+        let answer = again.json();
         assert_eq!(answer["count"], 3 + left * 5);
         let repeated = deleted_by_key(&world.server, LARGE, "large");
         assert_eq!((repeated.status, &repeated.body), (200, &again.body));
@@ -393,7 +391,7 @@ fn a_repeat_that_finds_less_does_not_answer_for_the_first() {
         first.text(),
         second.text()
     );
-    let problem: Value = serde_json::from_slice(&second.body).expect("JSON");
+    let problem = second.json();
     assert_eq!(problem["code"], "stillUnderWay");
     assert_eq!(second.header("retry-after"), Some("1"));
     for (kind, left) in [("Profile", 0), ("Assignment", 0), ("License", 40)] {
@@ -423,9 +421,7 @@ fn a_repeat_at_another_node_does_not_end_the_first() {
         first.text(),
         second.text()
     );
-    let count =
-        |answer: &Response| -> Value { serde_json::from_slice::<Value>(&answer.body).expect("JSON")["count"].clone() };
-    assert_eq!(count(&second), 1);
+    assert_eq!(second.json()["count"], 1);
     for (kind, left) in [("Profile", 0), ("Assignment", 0), ("License", 40)] {
         assert_eq!(world.json(&format!("/graph/{kind}{{count}}"))["value"], left, "{kind}");
     }
@@ -459,7 +455,7 @@ fn the_key_of_one_under_way_stands_for_no_other_request() {
         meanwhile.text()
     );
     for refused in [meanwhile, post()] {
-        let problem: Value = serde_json::from_slice(&refused.body).expect("JSON");
+        let problem = refused.json();
         assert_eq!(problem["code"], "idempotencyKeyReused");
     }
     assert_eq!(entities(&world.server), 1, "all but the item");

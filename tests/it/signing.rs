@@ -47,7 +47,7 @@ fn nobody_has_the_token_of_a_lease_that_was_not_stored() {
         assert_eq!(believed(&keys(&server), &first.text(), Time(1_768_478_400_000)), Ok(()));
         faults.fail_commit(1, fault);
         let second = consume("two");
-        let problem: Value = serde_json::from_slice(&second.body).expect("a problem");
+        let problem = second.json();
         let told = match fault {
             Fault::After => (503, "outcomeUnknown"),
             _ => (503, "storageUnavailable"),

@@ -52,7 +52,7 @@ impl World {
     /// Sends it, and expects it to be done.
     fn does(&self, method: &str, target: &str) -> Value {
         let answer = self.server.admin(method, target, None);
-        let told: Value = serde_json::from_slice(&answer.body).expect("JSON");
+        let told = answer.json();
         assert_eq!(
             (answer.status, told.get("errorMessage")),
             (200, None),

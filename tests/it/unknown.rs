@@ -5,7 +5,6 @@ use std::sync::Arc;
 use seatgraph::model::{Clock, Time};
 use seatgraph::settings::Settings;
 use seatgraph::storage::{Failing, Fault, Memory};
-use serde_json::Value;
 
 use crate::support::server::{ADMIN, Server};
 
@@ -38,7 +37,7 @@ fn the_help_names_what_the_caller_can_do() {
         let key = key.map(|key| ("Idempotency-Key", key));
         faults.fail_commit(1, Fault::After);
         let answer = server.ask(Some(ADMIN), "POST", target, Some(body), key.as_slice());
-        let problem: Value = serde_json::from_slice(&answer.body).expect("a problem");
+        let problem = answer.json();
         assert_eq!(
             (answer.status, problem["code"].as_str(), problem["help"].as_str()),
             (503, Some("outcomeUnknown"), Some(format!("{start}{expected}").as_str())),
