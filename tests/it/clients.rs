@@ -9,7 +9,6 @@ use seatgraph::settings::Settings;
 use seatgraph::storage::Memory;
 use serde_json::{Value, json};
 
-use crate::support::client::Response;
 use crate::support::path;
 use crate::support::program::Program;
 use crate::support::server::{ISSUER, Server};
@@ -19,18 +18,6 @@ const AINO: &str = "31000000-0000-4000-8000-000000000001";
 const BEN: &str = "31000000-0000-4000-8000-000000000002";
 const CLEO: &str = "31000000-0000-4000-8000-000000000003";
 const LICENSE: &str = "90000000-0000-4000-8000-000000000001";
-
-fn post(server: &Server, target: &str, body: &str) -> Response {
-    let answer = server.admin("POST", target, Some(body));
-    assert!(answer.status < 300, "{target}: {}", answer.text());
-    answer
-}
-
-fn token(server: &Server, profile: &str) -> String {
-    let body = json!({"permissions": ["License.consume"], "profileId": profile}).to_string();
-    let answer = post(server, "/tokens", &body).json();
-    answer["token"].as_str().expect("a token").to_owned()
-}
 
 /// The leases there are: each with its id, device and end in seconds.
 fn leases(server: &Server) -> Vec<Value> {
@@ -55,7 +42,8 @@ fn use_it(program: &mut Program, suffix: &str) {
     let server = Server::start(Box::new(Memory::new()), clock.clone(), &Settings::default());
     let seed = std::fs::read_to_string(path("fixtures/seed/leases.ndjson")).expect("a seed");
     server.sow(&seed);
-    let [aino, ben, cleo] = [AINO, BEN, CLEO].map(|profile| token(&server, profile));
+    let consumer = |profile| json!({"permissions": ["License.consume"], "profileId": profile});
+    let [aino, ben, cleo] = [AINO, BEN, CLEO].map(|profile| server.token(consumer(profile)).1);
     let at = format!("http://{}", server.address);
     let mut call = |token: &str, hw: &str, call: &str, argument: &str| {
         program.ask(&json!({
@@ -136,7 +124,8 @@ fn use_it(program: &mut Program, suffix: &str) {
     );
 
     // It takes the first key whatever `kid` says: also after another took its place.
-    post(&server, "/keys", r#"{"alg":"RS256"}"#);
+    let key = server.admin("POST", "/keys", Some(r#"{"alg":"RS256"}"#));
+    assert_eq!(key.status, 201, "{}", key.text());
     assert_eq!(call(&ben, "hw-2", "consumeLicense", "editor")["yes"], true);
 
     // Whom nobody knows gets no token at all, and no lease.

@@ -14,7 +14,6 @@ use seatgraph::storage::{Memory, Migrate, Sqlite, Storage};
 use serde_json::json;
 use uuid::Uuid;
 
-use crate::matrix::token;
 use crate::support::client;
 use crate::support::server::{ADMIN, Server};
 
@@ -165,7 +164,7 @@ fn a_stream_ends_with_its_token_and_with_the_server() {
     let acme = make(&server, "acme");
     make(&server, "other");
     let bound = json!({"permissions": ["Event.read"], "organizationId": acme});
-    let (id, text) = token(&server, bound);
+    let (id, text) = server.token(bound);
     // The rest is another's.
     let mut mine = Following::new(&server, &text, "/events?after=0", "");
     assert_eq!(mine.ids(1), ["1-0"]);
@@ -190,12 +189,11 @@ fn no_more_streams_are_open_than_may_be() {
     assert_eq!(asked(ADMIN), 503);
     // Of what one caller leaves there is some for others, and for an organization once, however many tokens it has.
     let body = r#"[{"__objType": "Organization", "name": "A"}, {"__objType": "Organization", "name": "B"}]"#;
-    let post = |target: &str, body: &str| server.admin("POST", target, Some(body)).json();
-    let made = post("/graph", body);
+    let made = server.admin("POST", "/graph", Some(body)).json();
     let token = |at: usize| {
-        let organization = made["objects"]["Items"][at]["id"].as_str().expect("an id");
-        let body = json!({"permissions": ["Event.read"], "organizationId": organization}).to_string();
-        post("/tokens", &body)["token"].as_str().expect("a token").to_owned()
+        let organization = &made["objects"]["Items"][at]["id"];
+        let bound = json!({"permissions": ["Event.read"], "organizationId": organization});
+        server.token(bound).1
     };
     let _hers = Following::new(&server, &token(0), "/events", "");
     for (token, expected) in [(token(0), 503), (token(1), 200)] {
@@ -281,9 +279,7 @@ fn commits_without_events_are_passed_page_by_page() {
     for at in 1..=40 {
         // Ten of each millisecond: a token tells nobody anything.
         clock.set(Time(NOW.millis() + at / 10));
-        let body = json!({"permissions": ["*.read"]}).to_string();
-        let token = server.admin("POST", "/tokens", Some(&body));
-        assert_eq!(token.status, 201, "{}", token.text());
+        server.token(json!({"permissions": ["*.read"]}));
     }
     made.push(make(&server, "last"));
     let page = |place: &str| -> Vec<serde_json::Value> {

@@ -156,7 +156,7 @@ impl World {
         let server = Server::start(Box::new(Memory::new()), clock, &Settings::default());
         let sold = committed(&server, catalogue);
         let tenant = |objects: Made| {
-            let (token_id, token) = token(&server, json!({"permissions": ["*.*"], "organizationId": objects[0].1}));
+            let (token_id, token) = server.token(json!({"permissions": ["*.*"], "organizationId": objects[0].1}));
             Tenant {
                 objects,
                 token,
@@ -195,16 +195,6 @@ impl World {
 
 fn encoded(target: &str) -> String {
     target.replace(' ', "%20").replace('<', "%3C").replace('>', "%3E")
-}
-
-pub(crate) fn token(server: &Server, body: Value) -> (Uuid, String) {
-    let answer = server.admin("POST", "/tokens", Some(&body.to_string()));
-    let made: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
-    let id = made["id"].as_str().and_then(|id| id.parse().ok());
-    match (id, made["token"].as_str()) {
-        (Some(id), Some(text)) => (id, text.to_owned()),
-        _ => panic!("no token for {body}: {}", answer.text()),
-    }
 }
 
 /// What was answered, without what differs from request to request: the id that was sent, and the request's own.
@@ -946,11 +936,9 @@ fn every_route_asks_for_its_permission() {
     }
     assert!(documented.len() >= 15, "{documented:?}");
 
-    let (expiring, expired) = token(
-        &world.server,
-        json!({"permissions": ["*.*"], "expiresAt": "2027-01-15T08:00:00.001Z"}),
-    );
-    let (revoked, gone) = token(&world.server, json!({"permissions": ["*.*"]}));
+    let until = json!({"permissions": ["*.*"], "expiresAt": "2027-01-15T08:00:00.001Z"});
+    let (expiring, expired) = world.server.token(until);
+    let (revoked, gone) = world.server.token(json!({"permissions": ["*.*"]}));
     assert_eq!(
         world.ask(ADMIN, "DELETE", &format!("/tokens/{revoked}"), None).status / 100,
         2
@@ -959,15 +947,13 @@ fn every_route_asks_for_its_permission() {
     let nobody = ["", "nonsense", &wrong, &gone];
     let single: Vec<(Permission, String)> = Permission::all()
         .map(|permission| {
-            (
-                permission,
-                token(&world.server, json!({"permissions": [permission.to_string()]})).1,
-            )
+            let wanted = json!({"permissions": [permission.to_string()]});
+            (permission, world.server.token(wanted).1)
         })
         .collect();
     let profile = world.a.of(Kind::Profile).expect("a profile");
-    let of_profile = token(&world.server, json!({"permissions": [], "profileId": profile})).1;
-    let empty = token(&world.server, json!({"permissions": []})).1;
+    let of_profile = world.server.token(json!({"permissions": [], "profileId": profile})).1;
+    let empty = world.server.token(json!({"permissions": []})).1;
 
     let mut count = 0;
     for id in &documented {

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use crate::matrix::{Tenant, World, token, told};
+use crate::matrix::{Tenant, World, told};
 use crate::support::server::{ADMIN, Server};
 
 /// Of each named operation each of its ways.
@@ -148,11 +148,11 @@ fn every_operation_but_login_refuses_an_anonymous_caller() {
 #[test]
 fn an_operation_takes_its_permission_and_no_other() {
     let world = World::new();
-    let nothing = token(&world.server, json!({"permissions": []})).1;
+    let nothing = world.server.token(json!({"permissions": []})).1;
     let tokens: Vec<(Permission, String)> = Permission::all()
         .map(|permission| {
             let text = permission.to_string();
-            (permission, token(&world.server, json!({"permissions": [text]})).1)
+            (permission, world.server.token(json!({"permissions": [text]})).1)
         })
         .collect();
     let before = world.digest();

@@ -118,16 +118,9 @@ impl World {
 }
 
 impl World {
-    /// Gives id and secret.
-    fn token(&self, wanted: &Value) -> (String, String) {
-        let made = self.server.admin("POST", "/tokens", Some(&wanted.to_string())).json();
-        let text = |name: &str| made[name].as_str().expect(name).to_owned();
-        (text("id"), text("token"))
-    }
-
     /// What a caller with these permissions is told whose token is revoked after the first step.
     fn revoked_between(&self, permissions: &[&str], deleted: &str) -> Value {
-        let (id, token) = self.token(&json!({"permissions": permissions}));
+        let (id, token) = self.server.token(json!({"permissions": permissions}));
         let (deletion, write) = self.with_a_write_between((&token, deleted), "DELETE", &format!("/tokens/{id}"), None);
         assert!(write.status < 300, "{}", write.text());
         assert_eq!(deletion.status, 401, "{}", deletion.text());
@@ -266,7 +259,9 @@ fn who_removes_its_own_profile_goes_on_with_it() {
         lines += &format!("{denial}\n");
     }
     world.server.sow(&lines);
-    let (_, token) = world.token(&json!({"permissions": ["*.*"], "profileId": profile}));
+    let (_, token) = world
+        .server
+        .token(json!({"permissions": ["*.*"], "profileId": profile}));
     let (deletion, meanwhile) = thread::scope(|scope| {
         let deletion = scope.spawn(|| world.send(&token, "DELETE", "/graph/Profile", None));
         world.gate.arrived();
@@ -298,7 +293,9 @@ fn who_removes_its_own_profile_among_others_removes_them_all() {
         }
     }
     world.server.sow(&lines);
-    let (_, token) = world.token(&json!({"permissions": ["*.*"], "profileId": profiles[0]}));
+    let (_, token) = world
+        .server
+        .token(json!({"permissions": ["*.*"], "profileId": profiles[0]}));
     let deletion = world.send(&token, "DELETE", "/graph/Profile", None);
     assert_eq!(deletion.status, 200, "{}", deletion.text());
     let answer = deletion.json();

@@ -14,6 +14,8 @@ use seatgraph::model::Clock;
 use seatgraph::settings::Settings;
 use seatgraph::signing::{self, Algorithm, Pair, Unable};
 use seatgraph::storage::Storage;
+use serde_json::Value;
+use uuid::Uuid;
 
 use super::client::{self, Response};
 
@@ -91,6 +93,17 @@ impl Server {
         let media = [("Content-Type", "application/x-ndjson")];
         let sown = self.ask(Some(ADMIN), "POST", "/import", Some(lines), &media);
         assert_eq!(sown.status, 200, "{}", sown.text());
+    }
+
+    /// Gives id and secret.
+    pub fn token(&self, wanted: Value) -> (Uuid, String) {
+        let answer = self.admin("POST", "/tokens", Some(&wanted.to_string()));
+        let made: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+        let id = made["id"].as_str().and_then(|id| id.parse().ok());
+        match (id, made["token"].as_str()) {
+            (Some(id), Some(text)) => (id, text.to_owned()),
+            _ => panic!("no token for {wanted}: {}", answer.text()),
+        }
     }
 
     /// What the bearer of a token is answered, or one who has none. A body is JSON, unless `more` says what else it is.
