@@ -9,8 +9,8 @@ use seatgraph::settings::Settings;
 use seatgraph::storage::Memory;
 use serde_json::{Value, json};
 
-use crate::support::path;
 use crate::support::program::Program;
+use crate::support::seed;
 use crate::support::server::{ISSUER, Server};
 
 const NOON: Time = Time(1_768_478_400_000);
@@ -40,8 +40,7 @@ fn leases(server: &Server) -> Vec<Value> {
 fn use_it(program: &mut Program, suffix: &str) {
     let clock = Arc::new(Clock::frozen(NOON));
     let server = Server::start(Box::new(Memory::new()), clock.clone(), &Settings::default());
-    let seed = std::fs::read_to_string(path("fixtures/seed/leases.ndjson")).expect("a seed");
-    server.sow(&seed);
+    server.sow(&seed("leases"));
     let consumer = |profile| json!({"permissions": ["License.consume"], "profileId": profile});
     let [aino, ben, cleo] = [AINO, BEN, CLEO].map(|profile| server.token(consumer(profile)).1);
     let at = format!("http://{}", server.address);

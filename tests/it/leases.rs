@@ -19,6 +19,7 @@ use seatgraph::storage::Memory;
 use serde_json::{Value, json};
 
 use crate::support::server::{ADMIN, Server};
+use crate::support::{self, seed};
 use judge::Judge;
 
 const NOON: i64 = 1_768_478_400_000;
@@ -150,8 +151,8 @@ fn fill(admin: &mut Caller, clients: usize, seats: usize, lease_ms: u64, cooldow
         lines.push(json!({"__objType": "Profile", "id": profile}));
         lines.push(json!({"__objType": "Membership", "referenceFields": reference(&[("Profile", &profile), ("ProfileGroup", &group)])}));
     }
-    let body: String = lines.iter().map(|line| format!("{line}\n")).collect();
-    let (status, answer) = admin.send("POST", "/import", "Content-Type: application/x-ndjson\r\n", &body);
+    let media = "Content-Type: application/x-ndjson\r\n";
+    let (status, answer) = admin.send("POST", "/import", media, &support::lines(lines));
     assert_eq!(status, 200, "{answer}");
     let token = |client: usize| {
         let body = json!({"permissions": ["License.consume"], "profileId": id(1000 + client)}).to_string();
@@ -495,8 +496,7 @@ fn checks_are_counted() {
     let clock = Arc::new(Clock::frozen(Time(NOON)));
     let server = Server::start(Box::new(Memory::new()), clock, &Settings::default());
     let mut admin = Caller::new(server.address, ADMIN);
-    let seed = std::fs::read_to_string(crate::support::path("fixtures/seed/leases.ndjson")).expect("a seed");
-    server.sow(&seed);
+    server.sow(&seed("leases"));
     let (aino, dora) = (
         "31000000-0000-4000-8000-000000000001",
         "31000000-0000-4000-8000-000000000004",
@@ -570,7 +570,7 @@ fn ended_leases_are_tidied_without_copies_of_the_graph() {
         let (_, count) = admin.send("GET", "/graph/Consumption%7Bcount%7D", "", "");
         left = count["value"].as_u64().expect("a count");
     }
-    let metrics = crate::support::client::send(
+    let metrics = support::client::send(
         server.address,
         "GET",
         "/metrics",

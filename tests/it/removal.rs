@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::support::client::Response;
 use super::support::gate::{Gate, Gated};
 use super::support::server::{ADMIN, Server};
-use super::support::until;
+use super::support::{self, until};
 
 const ORGANIZATION: &str = "10000000-0000-4000-8000-000000000001";
 const LARGE: &str = "/graph/Organization[@name='Large']";
@@ -66,8 +66,7 @@ impl World {
                 json!({"__objType": "SeatCountCredit", "seatCount": 1, "referenceFields": {"ref_License_id": license}}),
             );
         }
-        let lines: String = lines.iter().map(|line| format!("{line}\n")).collect();
-        world.server.sow(&lines);
+        world.server.sow(&support::lines(lines));
         world
     }
 
@@ -84,12 +83,7 @@ impl World {
             json!({"__objType": "Assignment", "reservationType": "denied", "referenceFields": {
                 "ref_License_id": license, "ref_Profile_id": large}})
         });
-        let lines: String = profiles
-            .into_iter()
-            .chain(denials)
-            .map(|line| format!("{line}\n"))
-            .collect();
-        self.server.sow(&lines);
+        self.server.sow(&support::lines(profiles.into_iter().chain(denials)));
         self
     }
 

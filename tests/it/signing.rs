@@ -13,8 +13,8 @@ use seatgraph::storage::{Failing, Fault, Memory};
 use serde_json::Value;
 
 use crate::commands::{check, folder, text};
-use crate::support::seatgraph;
 use crate::support::server::{ISSUER, Server};
+use crate::support::{seatgraph, seed};
 
 const NOW: Time = Time(1_800_000_000_000);
 const ROTATIONS: usize = 100;
@@ -36,8 +36,7 @@ fn nobody_has_the_token_of_a_lease_that_was_not_stored() {
         let (storage, faults) = Failing::new(Memory::new());
         let clock = Arc::new(Clock::frozen(Time(1_768_478_400_000)));
         let server = Server::start(Box::new(storage), clock, &Settings::default());
-        let seed = std::fs::read_to_string(crate::support::path("fixtures/seed/leases.ndjson")).expect("a seed");
-        server.sow(&seed);
+        server.sow(&seed("leases"));
         let consume = |device: &str| {
             let target = format!("/authz/.jwt?editor=&hw={device}&alg=EdDSA&onBehalfOfId={AINO}");
             server.admin("POST", &target, None)

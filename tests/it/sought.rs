@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::support::gate::{Gate, Gated};
 use super::support::server::Server;
-use super::support::until;
+use super::support::{self, until};
 
 /// More than a transaction looks at.
 const LICENSES: usize = 2500;
@@ -44,8 +44,7 @@ impl World {
         ];
         lines.extend((0..58).map(|number| entitlement(&format!("20000000-0000-4000-8000-{number:012}"), "small")));
         lines.extend((0..LICENSES).map(|number| license(number, number % 100 == 0)));
-        let lines: String = lines.iter().map(|line| format!("{line}\n")).collect();
-        server.sow(&lines);
+        server.sow(&support::lines(lines));
         Self { server, gate }
     }
 

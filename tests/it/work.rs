@@ -15,8 +15,8 @@ use seatgraph::model::{Clock, Time};
 use seatgraph::settings::Settings;
 use seatgraph::storage::Memory;
 
-use super::support::path;
 use super::support::server::{ADMIN, Server};
+use super::support::{path, seed};
 
 struct Counting;
 
@@ -173,8 +173,7 @@ fn a_hot_request_allocates_what_it_did() {
 fn serve(settings: &Settings) -> (Server, TcpStream) {
     let clock = Arc::new(Clock::frozen(Time::parse("2026-11-01T12:00:00Z").expect("a time")));
     let server = Server::start(Box::new(Memory::new()), clock, settings);
-    let seed = std::fs::read_to_string(path("fixtures/seed/demo.ndjson")).expect("the demo world");
-    server.sow(&seed);
+    server.sow(&seed("demo"));
     let connection = TcpStream::connect(server.address).expect("a connection");
     connection.set_nodelay(true).expect("a setting");
     (server, connection)

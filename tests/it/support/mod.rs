@@ -17,6 +17,8 @@ use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use serde_json::Value;
+
 /// Waits for what another thread brings about.
 pub fn until(what: &str, is_so: impl Fn() -> bool) {
     let start = Instant::now();
@@ -29,6 +31,16 @@ pub fn until(what: &str, is_so: impl Fn() -> bool) {
 /// A path in this repository.
 pub fn path(relative: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(relative)
+}
+
+/// The world of `fixtures/seed` that is called so, as an import takes it.
+pub fn seed(name: &str) -> String {
+    std::fs::read_to_string(path("fixtures/seed").join(format!("{name}.ndjson"))).expect("a seed")
+}
+
+/// Objects as an import takes them.
+pub fn lines(objects: impl IntoIterator<Item = Value>) -> String {
+    objects.into_iter().map(|object| format!("{object}\n")).collect()
 }
 
 /// The program itself. It is started by `seatgraph`, or by a command that is set `apart`.

@@ -253,7 +253,7 @@ impl Telling<'_> {
                 self.objects.insert(name.clone(), object.clone());
             }
         }
-        let body: String = lines.iter().map(|line| format!("{line}\n")).collect();
+        let body = super::lines(lines);
         let headers = [
             ("Authorization", format!("Bearer {ADMIN}")),
             ("Content-Type", "application/x-ndjson".to_owned()),
