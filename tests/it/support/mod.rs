@@ -28,6 +28,13 @@ pub fn until(what: &str, is_so: impl Fn() -> bool) {
     }
 }
 
+/// By the shell's own `kill`, which every machine has.
+pub fn signal(process: u32, name: &str) {
+    let line = format!("kill {name} {process}");
+    let sent = Command::new("sh").args(["-c", &line]).status().expect("a shell");
+    assert!(sent.success(), "the signal was not sent");
+}
+
 /// A path in this repository.
 pub fn path(relative: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(relative)
