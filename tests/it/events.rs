@@ -9,7 +9,7 @@ use std::time::Duration;
 use seatgraph::engine::{Reply, Write as Written};
 use seatgraph::graph::Transaction;
 use seatgraph::model::{Clock, Event, Fact, Time, Value};
-use seatgraph::settings::{self, Settings};
+use seatgraph::settings::Settings;
 use seatgraph::storage::{Memory, Migrate, Sqlite, Storage};
 use serde_json::json;
 use uuid::Uuid;
@@ -180,8 +180,8 @@ fn a_stream_ends_with_its_token_and_with_the_server() {
 
 #[test]
 fn no_more_streams_are_open_than_may_be() {
-    let variables = [("SEATGRAPH_LIMITS__EVENT_STREAMS".to_owned(), "4".to_owned())];
-    let settings = settings::read(&[], &variables, None).expect("settings");
+    let mut settings = Settings::default();
+    settings.limits.event_streams = 4;
     let server = start(Box::new(Memory::new()), &settings);
     let open = || Following::new(&server, ADMIN, "/events", "");
     let (one, _two) = (open(), open());
@@ -272,8 +272,8 @@ fn pages_in_both_directions_are_the_whole() {
 #[test]
 fn commits_without_events_are_passed_page_by_page() {
     let clock = Arc::new(Clock::frozen(NOW));
-    let variables = vec![("SEATGRAPH_LIMITS__VISITED".to_owned(), "4".to_owned())];
-    let settings = settings::read(&[], &variables, None).expect("settings");
+    let mut settings = Settings::default();
+    settings.limits.visited = 4;
     let server = Server::start(Box::new(Memory::new()), clock.clone(), &settings);
     let mut made = vec![make(&server, "first")];
     for at in 1..=40 {
