@@ -17,8 +17,8 @@ use std::fmt::Write as _;
 use std::time::Instant;
 
 use serde_json::{Value, json};
-use stream::{blast, post, send};
-use support::{Server, copy, world};
+use stream::{FORM, JSON, SUCCESS, blast, post, send};
+use support::{Server, copy, median, size_and_rounds, world};
 use wrk::cpu;
 
 const CONNECTIONS: usize = 32;
@@ -29,9 +29,6 @@ const USERS: usize = 2 * REQUESTS;
 const GROUPS: usize = 100;
 /// Members of the group whose rule is written in one commit.
 const MEMBERS: usize = 100_000;
-const JSON: &str = "application/json";
-const FORM: &str = "application/x-www-form-urlencoded";
-const SUCCESS: &str = "\"resultCode\":\"Success\"";
 
 /// Some requests through a door, and as many that mean the same without it.
 struct Pair {
@@ -50,14 +47,7 @@ struct Cost {
 }
 
 fn main() {
-    let (mut size, mut rounds) = (100_000, 3);
-    let mut arguments = std::env::args().skip(1).filter(|argument| argument != "--bench");
-    while let Some(argument) = arguments.next() {
-        match argument.as_str() {
-            "--rounds" => rounds = arguments.next().and_then(|text| text.parse().ok()).expect("--rounds N"),
-            number => size = number.parse().expect("a number of entities"),
-        }
-    }
+    let (size, rounds) = size_and_rounds();
     let database = world(size);
     let mut all: Vec<Costs> = Vec::new();
     let mut rules = Vec::new();
@@ -101,11 +91,6 @@ fn main() {
     );
 }
 
-fn median(mut figures: Vec<f64>) -> f64 {
-    figures.sort_by(f64::total_cmp);
-    figures[figures.len() / 2]
-}
-
 /// What was measured: a pair's name, and its two sides.
 type Costs = Vec<(&'static str, [Cost; 2])>;
 
@@ -129,29 +114,9 @@ fn each(request: impl Fn(usize) -> String) -> Vec<String> {
     (0..REQUESTS).map(request).collect()
 }
 
-fn must(server: &Server, head: &str, body: &str) -> Value {
-    let (status, answer) = server.request(head, body).expect("an answer");
-    assert!(
-        (200..300).contains(&status),
-        "{head}: {}",
-        String::from_utf8_lossy(&answer)
-    );
-    serde_json::from_slice(&answer).unwrap_or(Value::Null)
-}
-
-/// The ids of what a selector finds, in order.
+/// The ids of all that a selector finds, in order.
 fn ids(server: &Server, selector: &str) -> Vec<String> {
-    let (mut ids, mut cursor) = (Vec::new(), String::new());
-    loop {
-        let answer = server.get(&format!("/graph/{selector}{{r=1000}}{cursor}"));
-        let answer: Value = serde_json::from_slice(&answer).expect("JSON");
-        let items = answer["Items"].as_array().expect("Items");
-        ids.extend(items.iter().filter_map(|item| item["id"].as_str().map(str::to_owned)));
-        match answer["nextCursor"].as_str() {
-            Some(next) => cursor = format!("?cursor={next}"),
-            None => return ids,
-        }
-    }
+    server.ids(selector, usize::MAX)
 }
 
 fn get(target: &str) -> String {
@@ -170,11 +135,7 @@ fn move_in(server: &Server) {
         for row in rows {
             let _ = writeln!(lines, "{row}");
         }
-        must(
-            server,
-            &format!("POST /import?from=uipath&organization={ORGANIZATION}"),
-            &lines,
-        );
+        server.must(&format!("POST /import?from=uipath&organization={ORGANIZATION}"), &lines);
     };
     take(&["A", "B"].map(|code| json!({"code": code, "total": 1_000_000})));
     let groups = (0..GROUPS).map(|n| json!({"id": format!("group-{n}"), "name": format!("Group {n}"), "members": []}));
@@ -198,7 +159,6 @@ fn uipath(server: &Server, costs: &mut Costs) {
         &format!("{OF_ORGANIZATION}/~OneToMany/ProfileGroup[@alias~'group-*']"),
     );
     assert_eq!(groups.len(), GROUPS);
-    let success = "\"resultCode\":\"Success\"";
     let allocated = |n: usize, codes: &str| {
         let body = format!("{{\"userIds\":[\"user-{n}\"],\"userBundleCodes\":[{codes}],\"useExternalLicense\":false}}");
         send("PUT", ACCOUNT, Some(JSON), &body)
@@ -213,7 +173,7 @@ fn uipath(server: &Server, costs: &mut Costs) {
             let target = "/graph?operation=CreateOrUpdateAssignments";
             post(target, FORM, &body)
         }),
-        wanted: ["\"userBundleCodes\":[\"A\"]", success],
+        wanted: ["\"userBundleCodes\":[\"A\"]", SUCCESS],
     };
     measure(server, costs, pair);
     let pair = Pair {
@@ -249,7 +209,7 @@ fn uipath(server: &Server, costs: &mut Costs) {
             .iter()
             .map(|id| send("DELETE", &format!("/graph/Assignment[@id='{id}']"), None, ""))
             .collect(),
-        wanted: ["\"userBundleCodes\":[]", success],
+        wanted: ["\"userBundleCodes\":[]", SUCCESS],
     };
     measure(server, costs, pair);
     rules(server, costs, &groups, item);
@@ -270,7 +230,6 @@ fn uipath(server: &Server, costs: &mut Costs) {
 /// Half of the groups by the door, the others without it.
 fn rules(server: &Server, costs: &mut Costs, groups: &[String], item: &str) {
     let half = GROUPS / 2;
-    let success = "\"resultCode\":\"Success\"";
     let rule = |n: usize| {
         let path = format!("{ACCOUNT}/group/group-{n}");
         send("PUT", &path, Some(JSON), "{\"userBundleCodes\":[\"B\"]}")
@@ -286,7 +245,7 @@ fn rules(server: &Server, costs: &mut Costs, groups: &[String], item: &str) {
         name: "U2, a rule for a group / POST AllocationRule",
         door: (0..half).map(rule).collect(),
         native: (half..GROUPS).map(made).collect(),
-        wanted: ["\"userBundleCodes\":[\"B\"]", success],
+        wanted: ["\"userBundleCodes\":[\"B\"]", SUCCESS],
     };
     measure(server, costs, pair);
     let quota = |n: usize| {
@@ -311,7 +270,7 @@ fn rules(server: &Server, costs: &mut Costs, groups: &[String], item: &str) {
             );
             send("PUT", "/graph", Some(JSON), &body)
         }),
-        wanted: ["\"quotas\":[{", success],
+        wanted: ["\"quotas\":[{", SUCCESS],
     };
     measure(server, costs, pair);
     let includes = "?/~ManyToOne/LicensedItem";
@@ -345,17 +304,9 @@ fn large_rule(server: &Server) -> f64 {
     for part in members.chunks(MEMBERS / 20) {
         let _ = writeln!(lines, "{}", json!({"id": "many", "name": "Many", "members": part}));
     }
-    must(
-        server,
-        &format!("POST /import?from=uipath&organization={ORGANIZATION}"),
-        &lines,
-    );
+    server.must(&format!("POST /import?from=uipath&organization={ORGANIZATION}"), &lines);
     let started = Instant::now();
-    must(
-        server,
-        &format!("PUT {ACCOUNT}/group/many"),
-        "{\"userBundleCodes\":[\"A\"]}",
-    );
-    must(server, &format!("PUT {ACCOUNT}/group/many"), "{\"userBundleCodes\":[]}");
+    server.must(&format!("PUT {ACCOUNT}/group/many"), "{\"userBundleCodes\":[\"A\"]}");
+    server.must(&format!("PUT {ACCOUNT}/group/many"), "{\"userBundleCodes\":[]}");
     started.elapsed().as_secs_f64()
 }

@@ -9,24 +9,15 @@ mod support;
 
 use std::time::Instant;
 
-use serde_json::Value;
-use stream::{Stream, blast, post};
-use support::{Server, copy, world};
+use stream::{FORM, JSON, SUCCESS, Stream, blast, post};
+use support::{Server, copy, median, size_and_rounds, world};
 
 const CONNECTIONS: usize = 32;
 /// Requests of one measurement.
 const REQUESTS: usize = 8_000;
 
 fn main() {
-    let mut size = 100_000;
-    let mut rounds = 3;
-    let mut arguments = std::env::args().skip(1).filter(|argument| argument != "--bench");
-    while let Some(argument) = arguments.next() {
-        match argument.as_str() {
-            "--rounds" => rounds = arguments.next().and_then(|text| text.parse().ok()).expect("--rounds N"),
-            number => size = number.parse().expect("a number of entities"),
-        }
-    }
+    let (size, rounds) = size_and_rounds();
     let database = world(size);
     let mut all: Vec<Vec<(String, f64)>> = Vec::new();
     let mut single: Vec<[f64; 3]> = Vec::new();
@@ -38,10 +29,6 @@ fn main() {
         single.push(bench.singles());
     }
     println!("{size} entities, {CONNECTIONS} connections, median of {rounds}");
-    let median = |mut figures: Vec<f64>| {
-        figures.sort_by(f64::total_cmp);
-        figures[figures.len() / 2]
-    };
     let rate = |at: usize| median(all.iter().map(|round| round[at].1).collect());
     let create = rate(0);
     for (at, (name, _)) in all[0].iter().enumerate() {
@@ -76,20 +63,7 @@ struct Bench<'s> {
 
 impl<'s> Bench<'s> {
     fn new(server: &'s Server, round: usize) -> Self {
-        let ids = |kind: &str| {
-            let mut ids = Vec::new();
-            let mut cursor = String::new();
-            loop {
-                let answer: Value =
-                    serde_json::from_slice(&server.get(&format!("/graph/{kind}{{r=1000}}{cursor}"))).expect("JSON");
-                let items = answer["Items"].as_array().expect("Items");
-                ids.extend(items.iter().filter_map(|item| item["id"].as_str().map(str::to_owned)));
-                match answer["nextCursor"].as_str() {
-                    Some(next) if ids.len() < 12_000 => cursor = format!("?cursor={next}"),
-                    _ => return ids,
-                }
-            }
-        };
+        let ids = |selector: &str| server.ids(selector, 12_000);
         Self {
             server,
             round,
@@ -109,20 +83,18 @@ impl<'s> Bench<'s> {
 
     fn rates(&self) -> Vec<(String, f64)> {
         let mut rates = Vec::new();
-        let mut measure = |name: &str, requests: Vec<String>, wanted: &str| {
+        let mut measure = |name: &str, requests: Vec<String>| {
             let started = Instant::now();
-            blast(self.server.port, CONNECTIONS, &requests, wanted);
+            blast(self.server.port, CONNECTIONS, &requests, SUCCESS);
             rates.push((name.to_owned(), requests.len() as f64 / started.elapsed().as_secs_f64()));
         };
         let each = |request: &dyn Fn(usize) -> String| (0..REQUESTS).map(request).collect::<Vec<_>>();
-        let success = "\"resultCode\":\"Success\"";
         measure(
             "create",
             each(&|n| {
                 let body = format!("{{\"__objType\":\"Organization\",\"name\":\"created {n}\",\"type\":\"bench\"}}");
-                post("/graph", "application/json", &body)
+                post("/graph", JSON, &body)
             }),
-            success,
         );
         let consumers = |n: usize| {
             let (entitlement, profile) = Self::pair(&self.entitlements, &self.profiles, n);
@@ -131,7 +103,6 @@ impl<'s> Bench<'s> {
         measure(
             "AddLicenseConsumerRelations",
             each(&|n| operation("", "AddLicenseConsumerRelations", &consumers(n))),
-            success,
         );
         measure(
             "RemoveLicenseConsumerRelations",
@@ -139,7 +110,6 @@ impl<'s> Bench<'s> {
                 let parameters = consumers(n).replace("&allowExistingRelation=true", "&allowAlreadyRemoved=true");
                 operation("", "RemoveLicenseConsumerRelations", &parameters)
             }),
-            success,
         );
         measure(
             "CreateOrUpdateAssignments",
@@ -149,7 +119,6 @@ impl<'s> Bench<'s> {
                     format!("licenseId={license}&profileId={profile}&createAssignment=true&reservationType=denied");
                 operation("", "CreateOrUpdateAssignments", &parameters)
             }),
-            success,
         );
         let member = |n: usize| {
             let (profile, group) = Self::pair(&self.profiles, &self.groups, n);
@@ -164,12 +133,10 @@ impl<'s> Bench<'s> {
                     &format!("{}&allowAlreadyAdded=true", member(n)),
                 )
             }),
-            success,
         );
         measure(
             "RemoveFromProfileGroups",
             each(&|n| operation("", "RemoveFromProfileGroups", &member(n))),
-            success,
         );
         measure(
             "InitializeOrganizationLicenses, change=quota",
@@ -182,7 +149,6 @@ impl<'s> Bench<'s> {
                     &parameters,
                 )
             }),
-            success,
         );
         measure(
             "InitializeOrganizationLicenses, change=validity",
@@ -198,7 +164,6 @@ impl<'s> Bench<'s> {
                     &parameters,
                 )
             }),
-            success,
         );
         let package = self.package(1);
         measure(
@@ -208,7 +173,6 @@ impl<'s> Bench<'s> {
                 let parameters = format!("ownerOrganizationId={owner}&licensedItemCount=5");
                 operation(&package, "InitializeOrganizationLicenses", &parameters)
             }),
-            success,
         );
         measure(
             "InitializePersonalLicenses, one item",
@@ -220,7 +184,6 @@ impl<'s> Bench<'s> {
                     &format!("initializeForProfileId={profile}"),
                 )
             }),
-            success,
         );
         let targets = self.second_entitlements();
         measure(
@@ -236,15 +199,13 @@ impl<'s> Bench<'s> {
                     )
                 })
                 .collect(),
-            success,
         );
         measure(
             "RegisterUser, without a password",
             each(&|n| {
                 let body = format!("{{\"__objType\":\"Profile\",\"displayName\":\"registered {n}\"}}");
-                post("/graph?operation=RegisterUser", "application/json", &body)
+                post("/graph?operation=RegisterUser", JSON, &body)
             }),
-            success,
         );
         let members = self.members();
         measure(
@@ -260,7 +221,6 @@ impl<'s> Bench<'s> {
                     )
                 })
                 .collect(),
-            success,
         );
         rates
     }
@@ -281,7 +241,7 @@ impl<'s> Bench<'s> {
              \"rel_RelatedObjectList\":{{\"__objType\":\"RelatedObjectList\",\"rel_RelatedObjects\":[{}]}}}}]}}",
             list.join(",")
         );
-        self.must("POST /graph", &body);
+        self.server.must("POST /graph", &body);
         format!("/ProductPackage[@id='{package}']")
     }
 
@@ -293,14 +253,10 @@ impl<'s> Bench<'s> {
             let body = format!(
                 "{{\"__objType\":\"Entitlement\",\"id\":\"{to}\",\"name\":\"second\",\"referenceFields\":{{\"ref_Organization_id\":\"{organization}\"}}}}"
             );
-            self.must("POST /graph", &body);
-            let selector = format!(
-                "/graph/Organization[@id='{organization}']/~OneToMany/Entitlement/~OneToMany/License{{r=1000}}"
-            );
-            let answer: Value = serde_json::from_slice(&self.server.get(&selector)).expect("JSON");
-            let items = answer["Items"].as_array().expect("Items");
-            let ids = items.iter().filter_map(|item| item["id"].as_str());
-            targets.extend(ids.map(|id| (id.to_owned(), to.clone())));
+            self.server.must("POST /graph", &body);
+            let selector = format!("Organization[@id='{organization}']/~OneToMany/Entitlement/~OneToMany/License");
+            let ids = self.server.ids(&selector, 1).into_iter();
+            targets.extend(ids.map(|id| (id, to.clone())));
             if targets.len() >= REQUESTS {
                 break;
             }
@@ -313,18 +269,10 @@ impl<'s> Bench<'s> {
         let mut members = Vec::new();
         let mut seen = std::collections::HashSet::new();
         for organization in &self.organizations {
-            let selector = format!(
-                "/graph/Organization[@id='{organization}']/~OneToMany/ProfileGroup/~Membership/Profile{{r=1000}}"
-            );
-            let answer: Value = serde_json::from_slice(&self.server.get(&selector)).expect("JSON");
-            for id in answer["Items"]
-                .as_array()
-                .expect("Items")
-                .iter()
-                .filter_map(|item| item["id"].as_str())
-            {
-                if seen.insert(id.to_owned()) {
-                    members.push((id.to_owned(), organization.clone()));
+            let selector = format!("Organization[@id='{organization}']/~OneToMany/ProfileGroup/~Membership/Profile");
+            for id in self.server.ids(&selector, 1) {
+                if seen.insert(id.clone()) {
+                    members.push((id, organization.clone()));
                 }
             }
             if members.len() >= REQUESTS {
@@ -342,21 +290,20 @@ impl<'s> Bench<'s> {
             1, self.round
         );
         let mut stream = Stream::open(self.server.port);
-        let mut median = |selector: &str| {
-            let mut times: Vec<f64> = (0..101)
+        let mut granted = |selector: &str| {
+            let times: Vec<f64> = (0..101)
                 .map(|n| {
                     let owner = &self.organizations[n % self.organizations.len()];
                     let parameters = format!("ownerOrganizationId={owner}&licensedItemCount=5");
                     let request = operation(selector, "InitializeOrganizationLicenses", &parameters);
                     let started = Instant::now();
-                    stream.ask(&request, "\"resultCode\":\"Success\"");
+                    stream.ask(&request, SUCCESS);
                     started.elapsed().as_secs_f64()
                 })
                 .collect();
-            times.sort_by(f64::total_cmp);
-            times[times.len() / 2]
+            median(times)
         };
-        let (one, fifty) = (median(&one), median(&package));
+        let (one, fifty) = (granted(&one), granted(&package));
         // 200 grants of 50 into one entitlement are 10,000 licenses.
         let owner = &self.organizations[0];
         let ids = ["a", "b"].map(|end| format!("f0000000-{:04x}-4000-8000-00000000000{end}", self.round));
@@ -364,20 +311,20 @@ impl<'s> Bench<'s> {
             let body = format!(
                 "{{\"__objType\":\"Entitlement\",\"id\":\"{id}\",\"referenceFields\":{{\"ref_Organization_id\":\"{owner}\"}}}}"
             );
-            self.must("POST /graph", &body);
+            self.server.must("POST /graph", &body);
         }
         for _ in 0..200 {
             let parameters = format!("entitlementId={}", ids[0]);
             stream.ask(
                 &operation(&package, "InitializeOrganizationLicenses", &parameters),
-                "\"resultCode\":\"Success\"",
+                SUCCESS,
             );
         }
         let selector = format!("/Entitlement[@id='{}']/~OneToMany/License", ids[0]);
         let started = Instant::now();
         stream.ask(
             &operation(&selector, "MoveLicenses", &format!("to={}", ids[1])),
-            "\"resultCode\":\"Success\"",
+            SUCCESS,
         );
         let moved = started.elapsed().as_secs_f64();
         let count = self.server.get(&format!(
@@ -390,17 +337,8 @@ impl<'s> Bench<'s> {
         );
         [one, fifty, moved]
     }
-
-    fn must(&self, head: &str, body: &str) {
-        let (status, answer) = self.server.request(head, body).expect("an answer");
-        assert_eq!(status, 200, "{}", String::from_utf8_lossy(&answer));
-    }
 }
 
 fn operation(selector: &str, name: &str, parameters: &str) -> String {
-    post(
-        &format!("/graph{selector}?operation={name}"),
-        "application/x-www-form-urlencoded",
-        parameters,
-    )
+    post(&format!("/graph{selector}?operation={name}"), FORM, parameters)
 }

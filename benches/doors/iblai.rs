@@ -2,10 +2,10 @@
 
 use serde_json::{Value, json};
 
-use super::stream::{blast, post};
+use super::stream::{FORM, JSON, SUCCESS, blast, post};
 use super::support::Server;
-use super::{CONNECTIONS, Costs, FORM, JSON, OF_ORGANIZATION, ORGANIZATION, Pair, REQUESTS, SUCCESS, USERS};
-use super::{each, get, ids, measure, must};
+use super::{CONNECTIONS, Costs, OF_ORGANIZATION, ORGANIZATION, Pair, REQUESTS, USERS};
+use super::{each, get, ids, measure};
 
 /// Licenses that are sold, and changed, one by one.
 const SOLD: usize = 2_000;
@@ -23,7 +23,7 @@ const USER: &str = "/api/catalog/licenses/user";
 
 /// Sells a license by the door: its serial, and its id.
 fn sold(server: &Server, path: &str, body: &Value) -> (u64, String) {
-    let told = must(server, &format!("POST {path}/create/"), &body.to_string());
+    let told = server.must(&format!("POST {path}/create/"), &body.to_string());
     let alias = told["external_id"].as_str().expect("an alias");
     let id = ids(server, &format!("License[@alias='{alias}']")).remove(0);
     (told["id"].as_u64().expect("a serial"), id)
@@ -43,7 +43,7 @@ pub fn measure_all(server: &Server, costs: &mut Costs) {
         {"__objType": "LicensedItem", "id": item, "name": "program"},
         {"__objType": "Organization", "name": "School", "alias": "school"},
     ]);
-    must(server, "POST /graph", &made.to_string());
+    server.must("POST /graph", &made.to_string());
     let entitlement = &ids(server, &format!("{OF_ORGANIZATION}/~OneToMany/Entitlement"))[0];
     sale(server, costs, &item, entitlement);
     assignment(server, costs);
@@ -101,7 +101,7 @@ fn serials(server: &Server) -> Vec<u64> {
     let mut serials = Vec::new();
     for page in 1.. {
         let target = format!("{PROGRAM}/?platform_key={ORGANIZATION}&sort=id&query=door-&page_size=1000&page={page}");
-        let told: Value = serde_json::from_slice(&server.get(&target)).expect("JSON");
+        let told = server.json(&target);
         let results = told["results"].as_array().expect("results");
         serials.extend(results.iter().filter_map(|license| license["id"].as_u64()));
         if told["next"].is_null() {
@@ -139,12 +139,11 @@ fn assignment(server: &Server, costs: &mut Costs) {
 fn classes(server: &Server, costs: &mut Costs) {
     let members: Vec<String> = (0..MEMBERS).map(|n| format!("user-{n}")).collect();
     let class = json!({"id": "class", "name": "Class", "members": members});
-    must(
-        server,
+    server.must(
         &format!("POST /import?from=uipath&organization={ORGANIZATION}"),
         &class.to_string(),
     );
-    let group: Value = serde_json::from_slice(&server.get("/graph/ProfileGroup[@alias='class']")).expect("JSON");
+    let group = server.json("/graph/ProfileGroup[@alias='class']");
     let (serial, group) = (
         &group["Items"][0]["serial"],
         group["Items"][0]["id"].as_str().expect("an id"),

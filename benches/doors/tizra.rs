@@ -3,10 +3,10 @@
 
 use serde_json::json;
 
-use super::stream::post;
+use super::stream::{FORM, JSON, SUCCESS, post};
 use super::support::Server;
-use super::{Costs, FORM, JSON, OF_ORGANIZATION, ORGANIZATION, Pair, REQUESTS, SUCCESS};
-use super::{each, get, ids, measure, must};
+use super::{Costs, OF_ORGANIZATION, ORGANIZATION, Pair, REQUESTS};
+use super::{each, get, ids, measure};
 
 /// Logins that are tried: each compares a password, slowly on purpose.
 const LOGINS: usize = 48;
@@ -24,7 +24,7 @@ pub fn measure_all(server: &Server, costs: &mut Costs) {
         json!({"__objType": "ObjectRelation", "multiplicity": "MANY_TO_MANY",
                "referenceFields": {"ref_ProductPackage_id": offer, "ref_LicensedItem_id": item}}),
     ];
-    must(server, "POST /import", &lines.map(|line| format!("{line}\n")).concat());
+    server.must("POST /import", &lines.map(|line| format!("{line}\n")).concat());
     let profiles = ids(
         server,
         &format!("{OF_ORGANIZATION}/~OneToMany/DirectRecord/~ManyToOne/Profile"),
@@ -122,12 +122,12 @@ fn logins(server: &Server, costs: &mut Costs, site: &str, profile: &str) {
     });
     let people: Vec<_> = people.collect();
     people.chunks(24).for_each(|some| {
-        must(server, "POST /graph", &json!(some).to_string());
+        server.must("POST /graph", &json!(some).to_string());
     });
     // Of the site is who bought there.
     (0..LOGINS).for_each(|number| {
         let body = json!({"user-name": name(number), "offer-id": "book"}).to_string();
-        must(server, &format!("POST {site}/licenses"), &body);
+        server.must(&format!("POST {site}/licenses"), &body);
     });
     let pair = Pair {
         name: "a login / Login",

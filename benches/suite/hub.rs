@@ -11,16 +11,14 @@ use super::pace::{Until, figures, paced};
 use super::reads::CONNECTIONS;
 use super::results::Results;
 use super::samples::{MEMBERS, Samples};
-use super::stream::{Stream, post};
+use super::stream::{FORM, JSON, SUCCESS, Stream, post};
 use super::support::Server;
 use super::world::World;
 use super::writes::requests;
 use super::wrk::{Figures, ask, cpu, median};
 
-const FORM: &str = "application/x-www-form-urlencoded";
 /// Creates a second while an organization is deleted.
 const WRITERS: f64 = 200.0;
-const SUCCESS: &str = "\"resultCode\":\"Success\"";
 
 /// Taken out and put back, again and again.
 pub fn membership(world: &World, server: &Server, samples: &Samples, asked: &Asked, results: &mut Results) {
@@ -103,7 +101,7 @@ pub fn cascade(world: &World, server: &Server, samples: &Samples, asked: &Asked,
             let made = |number| {
                 let body =
                     format!("{{\"__objType\":\"Organization\",\"name\":\"beside {number}\",\"type\":\"company\"}}");
-                post("/graph", "application/json", &body)
+                post("/graph", JSON, &body)
             };
             let until = Until::Stopped(&stopped);
             paced(server.port, WRITERS, &until, &AtomicUsize::new(0), &made, SUCCESS)

@@ -10,7 +10,7 @@ use super::kinds;
 use super::reads::CONNECTIONS;
 use super::results::Results;
 use super::samples::Samples;
-use super::stream::{blast, post};
+use super::stream::{FORM, blast, post};
 use super::support::{Server, copy, remove};
 use super::world::World;
 use super::writes::{requests, warm};
@@ -100,11 +100,7 @@ fn consume(server: &Server, number: usize, more: &str) {
     let one = |_| {
         let device = DEVICES.fetch_add(1, Relaxed);
         let form = consumers::form(device, &format!("held-{device}"));
-        post(
-            "/authz/.json",
-            "application/x-www-form-urlencoded",
-            &format!("{form}{more}"),
-        )
+        post("/authz/.json", FORM, &format!("{form}{more}"))
     };
     let all: Vec<String> = (0..number).map(one).collect();
     blast(server.port, CONNECTIONS as usize, &all, "\"jti\"");

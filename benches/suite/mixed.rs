@@ -15,7 +15,7 @@ use super::pace::{Until, paced};
 use super::reads::CONNECTIONS;
 use super::results::{self, Results};
 use super::samples::Samples;
-use super::stream::{Stream, post, send};
+use super::stream::{FORM, JSON, SUCCESS, Stream, post, send};
 use super::support::{BINARY, Server, TOKEN};
 use super::world::World;
 use super::writes::{create, full_rate, requests};
@@ -41,7 +41,7 @@ fn beside_writers(world: &World, server: &Server, samples: &Samples, asked: &Ask
                 let made = |number| {
                     let body =
                         format!("{{\"__objType\":\"Organization\",\"name\":\"paced {number}\",\"type\":\"company\"}}");
-                    post("/graph", "application/json", &body)
+                    post("/graph", JSON, &body)
                 };
                 paced(
                     server.port,
@@ -49,7 +49,7 @@ fn beside_writers(world: &World, server: &Server, samples: &Samples, asked: &Ask
                     &Until::Stopped(&stopped),
                     &NEXT,
                     &made,
-                    "\"resultCode\":\"Success\"",
+                    SUCCESS,
                 )
             });
             std::thread::sleep(Duration::from_millis(300));
@@ -76,7 +76,7 @@ fn beside_others(world: &World, server: &Server, asked: &Asked, results: &mut Re
     let full = full_rate(server, &requests(&consumers::lines()), asked.seconds);
     let made = |number: usize| {
         let form = consumers::form(number, &format!("paced-{number}"));
-        post("/authz/.json", "application/x-www-form-urlencoded", &form)
+        post("/authz/.json", FORM, &form)
     };
     let consume = || {
         paced(

@@ -14,7 +14,7 @@ use super::consumers;
 use super::kinds;
 use super::results::{said, short};
 use super::samples::Samples;
-use super::stream::{Stream, post, send};
+use super::stream::{FORM, JSON, Stream, post, send};
 use super::support::{self, BINARY, Server, TOKEN, copy, free_port};
 use super::world::World;
 
@@ -140,7 +140,7 @@ fn hot(samples: &Samples, package: String, token: String) -> Vec<Hot> {
             requests: Box::new(|number| {
                 let body =
                     format!("{{\"__objType\":\"Organization\",\"name\":\"created {number}\",\"type\":\"company\"}}");
-                post("/graph", "application/json", &body)
+                post("/graph", JSON, &body)
             }),
             wanted: "\"Success\"",
             counted: COUNTED,
@@ -149,7 +149,7 @@ fn hot(samples: &Samples, package: String, token: String) -> Vec<Hot> {
             name: "consume",
             requests: Box::new(|number| {
                 let form = consumers::form(number, &format!("profiled-{number}"));
-                post("/authz/.json", "application/x-www-form-urlencoded", &form)
+                post("/authz/.json", FORM, &form)
             }),
             wanted: "\"jti\"",
             counted: COUNTED,
@@ -159,7 +159,7 @@ fn hot(samples: &Samples, package: String, token: String) -> Vec<Hot> {
             requests: Box::new(move |_| {
                 let target = format!("/graph{package}?operation=InitializeOrganizationLicenses");
                 let form = format!("ownerOrganizationId={organizations}&licensedItemCount=5");
-                post(&target, "application/x-www-form-urlencoded", &form)
+                post(&target, FORM, &form)
             }),
             wanted: "\"Success\"",
             counted: 100,
@@ -299,7 +299,7 @@ fn bound(server: &Server, samples: &Samples) -> String {
         "{{\"permissions\":[\"Organization.read\",\"Entitlement.read\",\"License.read\",\"LicensedItem.read\"],\"organizationId\":\"{}\"}}",
         samples.hub.organization
     );
-    let answer = Stream::open(server.port).ask(&post("/tokens", "application/json", &body), "\"token\"");
+    let answer = Stream::open(server.port).ask(&post("/tokens", JSON, &body), "\"token\"");
     let answer: serde_json::Value = serde_json::from_str(&answer).expect("JSON");
     answer["token"].as_str().expect("a token").to_owned()
 }

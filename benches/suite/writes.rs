@@ -194,8 +194,7 @@ pub fn requests(lines: &[String]) -> PathBuf {
 }
 
 pub fn count(server: &Server, kind: &str) -> f64 {
-    let answer: serde_json::Value =
-        serde_json::from_slice(&server.get(&format!("/graph/{kind}{{count}}"))).expect("JSON");
+    let answer = server.json(&format!("/graph/{kind}{{count}}"));
     answer["value"].as_f64().expect("a number")
 }
 

@@ -8,8 +8,29 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use serde_json::Value;
+
 pub const TOKEN: &str = "bench-administrator-token-0123456789abcdef";
 pub const BINARY: &str = env!("CARGO_BIN_EXE_seatgraph");
+
+/// Entities, and rounds: `100000 --rounds 3`.
+pub fn size_and_rounds() -> (u64, usize) {
+    let (mut size, mut rounds) = (100_000, 3);
+    let mut arguments = std::env::args().skip(1).filter(|argument| argument != "--bench");
+    while let Some(argument) = arguments.next() {
+        match argument.as_str() {
+            "--rounds" => rounds = arguments.next().and_then(|text| text.parse().ok()).expect("--rounds N"),
+            number => size = number.parse().expect("a number of entities"),
+        }
+    }
+    (size, rounds)
+}
+
+/// Of all figures the middle one.
+pub fn median(mut figures: Vec<f64>) -> f64 {
+    figures.sort_by(f64::total_cmp);
+    figures[figures.len() / 2]
+}
 
 /// A database of about so many entities, made once and kept in the target directory between runs.
 pub fn world(size: u64) -> PathBuf {
@@ -131,6 +152,35 @@ impl Server {
         let (status, body) = self.try_get(target).expect("an answer");
         assert_eq!(status, 200, "{target}: {}", String::from_utf8_lossy(&body));
         body
+    }
+
+    pub fn json(&self, target: &str) -> Value {
+        serde_json::from_slice(&self.get(target)).expect("JSON")
+    }
+
+    /// The ids of what a selector finds, in order: page by page, until there are so many.
+    pub fn ids(&self, selector: &str, most: usize) -> Vec<String> {
+        let (mut ids, mut cursor) = (Vec::new(), String::new());
+        loop {
+            let page = self.json(&format!("/graph/{selector}{{r=1000}}{cursor}"));
+            let items = page["Items"].as_array().expect("Items");
+            ids.extend(items.iter().filter_map(|item| item["id"].as_str().map(str::to_owned)));
+            match page["nextCursor"].as_str() {
+                Some(next) if ids.len() < most => cursor = format!("?cursor={next}"),
+                _ => return ids,
+            }
+        }
+    }
+
+    /// What must be done, and what is said of it.
+    pub fn must(&self, head: &str, body: &str) -> Value {
+        let (status, answer) = self.request(head, body).expect("an answer");
+        assert!(
+            (200..300).contains(&status),
+            "{head}: {}",
+            String::from_utf8_lossy(&answer)
+        );
+        serde_json::from_slice(&answer).unwrap_or(Value::Null)
     }
 }
 

@@ -6,6 +6,11 @@ use std::time::Duration;
 
 use super::support::TOKEN;
 
+pub const JSON: &str = "application/json";
+pub const FORM: &str = "application/x-www-form-urlencoded";
+/// What the envelope of a change that was made has.
+pub const SUCCESS: &str = "\"resultCode\":\"Success\"";
+
 /// A connection that stays open.
 pub struct Stream(BufReader<TcpStream>);
 

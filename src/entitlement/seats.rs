@@ -68,7 +68,7 @@ fn total(license: Node<'_>, now: Time) -> Option<u64> {
 pub fn by_credit(license: Node<'_>, mut taken: u64, now: Time) -> Vec<(Node<'_>, u64)> {
     const COUNT: u8 = place(Kind::SeatCountCredit, "seatCount");
     let mut all: Vec<(Node<'_>, u64)> = license
-        .hop(Hop::forward(CREDITS), None)
+        .hop(Hop::forward(rel::SEAT_CREDITS), None)
         .map(|(credit, _)| (credit, 0))
         .collect();
     let mut order: Vec<usize> = (0..all.len()).collect();

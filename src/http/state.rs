@@ -22,6 +22,7 @@ use crate::access::token::AdminToken;
 use crate::engine::Engine;
 use crate::limits::Limits;
 use crate::model::Clock;
+use crate::settings::Settings;
 
 /// How this edge was set up.
 pub struct Options {
@@ -44,6 +45,24 @@ pub struct Options {
     pub metrics_open: bool,
     /// Whether a check leaves an event, which is stored like any other.
     pub check_events: bool,
+}
+
+impl Options {
+    pub fn of(settings: &Settings, admin: Option<AdminToken>) -> Self {
+        let public_url = settings.public_url.as_deref();
+        Self {
+            limits: settings.limits,
+            admin,
+            public_url: public_url.map(|url| url.trim_end_matches('/').to_owned()),
+            log_requests: settings.log.requests,
+            log_slow: settings.log.slow(),
+            cors_origins: settings.cors_origins.clone(),
+            open_registration: settings.open_registration,
+            get_operations: settings.get_operations,
+            metrics_open: settings.metrics_open,
+            check_events: settings.check_events,
+        }
+    }
 }
 
 /// Makes a consistent copy of the database while the server goes on, and opens it to be read; asks what it is given after

@@ -115,7 +115,7 @@ const MAY_SAY: &[(&str, &[&str])] = &[
     ("triomphe", &["model/entity.rs"]),
     ("regex", &["entitlement/version.rs"]),
     ("rusqlite", &["storage/sqlite"]),
-    ("actix_web", &["http/", "doors/", "cli/serve.rs"]),
+    ("actix_web", &["http/", "doors/", "cli/serve"]),
     ("actix_http", &["http/", "doors/"]),
     (
         "serde",

@@ -11,7 +11,8 @@ use seatgraph::storage::Memory;
 use serde_json::{Value, json};
 
 use crate::commands::{Serving, check, folder, run, text};
-use crate::support::{client, seatgraph, server};
+use crate::support::seatgraph;
+use crate::support::server::Server;
 
 const ADMIN: &str = "an-administrator-for-the-audit-of-a-test";
 
@@ -153,18 +154,13 @@ fn a_chain_noted_is_proved_later() {
 fn a_log_that_was_cut_is_told_from_where_it_begins() {
     let mut memory = Memory::new();
     let clock = Arc::new(Clock::frozen(Time(1_800_000_000_000)));
-    let server = server::Server::start(Box::new(memory.another()), clock, &Settings::default());
-    let headers = [
-        ("Authorization".to_owned(), format!("Bearer {}", server::ADMIN)),
-        ("Content-Type".to_owned(), "application/json".to_owned()),
-    ];
-    let ask = |method: &str, target: &str, body: Option<&[u8]>| {
-        let answer = client::send(server.address, method, target, &headers, body).expect("an answer");
-        let found: Value = serde_json::from_slice(&answer.body).expect("JSON");
-        (answer.status, found)
+    let server = Server::start(Box::new(memory.another()), clock, &Settings::default());
+    let ask = |method: &str, target: &str, body: Option<&str>| {
+        let answer = server.admin(method, target, body);
+        (answer.status, answer.json())
     };
     for _ in 0..4 {
-        assert_eq!(ask("POST", "/graph", Some(b"{\"__objType\":\"Profile\"}")).0, 200);
+        assert_eq!(ask("POST", "/graph", Some("{\"__objType\":\"Profile\"}")).0, 200);
     }
     let (_, first) = ask("GET", "/audit?limit=1", None);
     memory.forget(2);

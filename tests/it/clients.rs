@@ -9,38 +9,15 @@ use seatgraph::settings::Settings;
 use seatgraph::storage::Memory;
 use serde_json::{Value, json};
 
-use crate::support::client::{self, Response};
-use crate::support::path;
 use crate::support::program::Program;
-use crate::support::server::{ADMIN, ISSUER, Server};
+use crate::support::seed;
+use crate::support::server::{ISSUER, Server};
 
 const NOON: Time = Time(1_768_478_400_000);
 const AINO: &str = "31000000-0000-4000-8000-000000000001";
 const BEN: &str = "31000000-0000-4000-8000-000000000002";
 const CLEO: &str = "31000000-0000-4000-8000-000000000003";
 const LICENSE: &str = "90000000-0000-4000-8000-000000000001";
-
-fn send(server: &Server, method: &str, target: &str, body: &str) -> Response {
-    let kind = if target == "/import" {
-        "application/x-ndjson"
-    } else {
-        "application/json"
-    };
-    let headers = [
-        ("Authorization", format!("Bearer {ADMIN}")),
-        ("Content-Type", kind.to_owned()),
-    ]
-    .map(|(name, value)| (name.to_owned(), value));
-    let answer = client::send(server.address, method, target, &headers, Some(body.as_bytes())).expect("an answer");
-    assert!(answer.status < 300, "{target}: {}", answer.text());
-    answer
-}
-
-fn token(server: &Server, profile: &str) -> String {
-    let body = json!({"permissions": ["License.consume"], "profileId": profile}).to_string();
-    let answer: Value = serde_json::from_slice(&send(server, "POST", "/tokens", &body).body).expect("JSON");
-    answer["token"].as_str().expect("a token").to_owned()
-}
 
 /// The leases there are: each with its id, device and end in seconds.
 fn leases(server: &Server) -> Vec<Value> {
@@ -63,9 +40,9 @@ fn leases(server: &Server) -> Vec<Value> {
 fn use_it(program: &mut Program, suffix: &str) {
     let clock = Arc::new(Clock::frozen(NOON));
     let server = Server::start(Box::new(Memory::new()), clock.clone(), &Settings::default());
-    let seed = std::fs::read_to_string(path("fixtures/seed/leases.ndjson")).expect("a seed");
-    send(&server, "POST", "/import", &seed);
-    let [aino, ben, cleo] = [AINO, BEN, CLEO].map(|profile| token(&server, profile));
+    server.sow(&seed("leases"));
+    let consumer = |profile| json!({"permissions": ["License.consume"], "profileId": profile});
+    let [aino, ben, cleo] = [AINO, BEN, CLEO].map(|profile| server.token(consumer(profile)).1);
     let at = format!("http://{}", server.address);
     let mut call = |token: &str, hw: &str, call: &str, argument: &str| {
         program.ask(&json!({
@@ -146,7 +123,8 @@ fn use_it(program: &mut Program, suffix: &str) {
     );
 
     // It takes the first key whatever `kid` says: also after another took its place.
-    send(&server, "POST", "/keys", r#"{"alg":"RS256"}"#);
+    let key = server.admin("POST", "/keys", Some(r#"{"alg":"RS256"}"#));
+    assert_eq!(key.status, 201, "{}", key.text());
     assert_eq!(call(&ben, "hw-2", "consumeLicense", "editor")["yes"], true);
 
     // Whom nobody knows gets no token at all, and no lease.

@@ -78,10 +78,7 @@ impl Serving {
     }
 
     pub fn signal(&self, name: &str) {
-        // The shell's own, which every machine has.
-        let line = format!("kill {name} {}", self.child.id());
-        let sent = Command::new("sh").args(["-c", &line]).status().expect("a shell");
-        assert!(sent.success());
+        support::signal(self.child.id(), name);
     }
 
     /// Its exit code, once it has ended by itself.

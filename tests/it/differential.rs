@@ -13,7 +13,7 @@ use std::collections::HashSet;
 
 use seatgraph::access::{View, Who};
 use seatgraph::graph::{Graph, Node};
-use seatgraph::limits::{Limit, Limits};
+use seatgraph::limits::Limits;
 use seatgraph::query::{self, Answer, Budget, Plan, Position};
 use seatgraph::selector::ast::{Params, Selector, Span};
 use uuid::Uuid;
@@ -410,11 +410,7 @@ impl Case<'_> {
         let mut budget = Budget::new(&self.limits);
         let mut by_serial = expected.to_vec();
         by_serial.sort_by_key(|node| node.serial);
-        let most = Limit {
-            value: 10_000,
-            ..self.limits.targets()
-        };
-        match query::all(&plan, self.view, &mut budget, most) {
+        match query::all(&plan, self.view, &mut budget, self.limits.targets()) {
             Ok(nodes) => self.same(&plan, &nodes, &by_serial, "all"),
             Err(error) => self.fail(Some(&plan), &format!("{error}")),
         }

@@ -9,12 +9,11 @@ use std::time::Duration;
 use seatgraph::engine::{Reply, Write as Written};
 use seatgraph::graph::Transaction;
 use seatgraph::model::{Clock, Event, Fact, Time, Value};
-use seatgraph::settings::{self, Settings};
+use seatgraph::settings::Settings;
 use seatgraph::storage::{Memory, Migrate, Sqlite, Storage};
 use serde_json::json;
 use uuid::Uuid;
 
-use crate::matrix::token;
 use crate::support::client;
 use crate::support::server::{ADMIN, Server};
 
@@ -25,13 +24,8 @@ fn start(storage: Box<dyn Storage>, settings: &Settings) -> Server {
 }
 
 fn make(server: &Server, name: &str) -> String {
-    let headers = [
-        ("Authorization".to_owned(), format!("Bearer {ADMIN}")),
-        ("Content-Type".to_owned(), "application/json".to_owned()),
-    ];
     let body = json!({"__objType": "Organization", "name": name}).to_string();
-    let made = client::send(server.address, "POST", "/graph", &headers, Some(body.as_bytes())).expect("an answer");
-    let made: serde_json::Value = serde_json::from_slice(&made.body).expect("JSON");
+    let made = server.admin("POST", "/graph", Some(&body)).json();
     made["objects"]["Items"][0]["id"].as_str().expect("an id").to_owned()
 }
 
@@ -129,8 +123,7 @@ fn a_client_that_knows_no_chunks_is_sent_none() {
         .expect("sent");
         BufReader::new(stream)
     };
-    let as_admin = [("Authorization".to_owned(), format!("Bearer {ADMIN}"))];
-    let exported = client::send(server.address, "GET", "/export", &as_admin, None).expect("an answer");
+    let exported = server.admin("GET", "/export", None);
     assert_eq!(exported.header("transfer-encoding"), Some("chunked"));
     // The end of the connection is the end of the body, so it is not kept.
     for headers in ["", "Connection: keep-alive\r\n"] {
@@ -171,14 +164,13 @@ fn a_stream_ends_with_its_token_and_with_the_server() {
     let acme = make(&server, "acme");
     make(&server, "other");
     let bound = json!({"permissions": ["Event.read"], "organizationId": acme});
-    let (id, text) = token(&server, bound);
+    let (id, text) = server.token(bound);
     // The rest is another's.
     let mut mine = Following::new(&server, &text, "/events?after=0", "");
     assert_eq!(mine.ids(1), ["1-0"]);
     let mut all = Following::new(&server, ADMIN, "/events?after=0", "");
     assert_eq!(all.ids(2), ["1-0", "2-0"]);
-    let headers = [("Authorization".to_owned(), format!("Bearer {ADMIN}"))];
-    client::send(server.address, "DELETE", &format!("/tokens/{id}"), &headers, None).expect("an answer");
+    server.admin("DELETE", &format!("/tokens/{id}"), None);
     assert_eq!(mine.next(), None, "its token was revoked");
     drop(server);
     // Whatever is still sent, the connection ends.
@@ -188,42 +180,29 @@ fn a_stream_ends_with_its_token_and_with_the_server() {
 
 #[test]
 fn no_more_streams_are_open_than_may_be() {
-    let variables = [("SEATGRAPH_LIMITS__EVENT_STREAMS".to_owned(), "4".to_owned())];
-    let settings = settings::read(&[], &variables, None).expect("settings");
+    let mut settings = Settings::default();
+    settings.limits.event_streams = 4;
     let server = start(Box::new(Memory::new()), &settings);
     let open = || Following::new(&server, ADMIN, "/events", "");
     let (one, _two) = (open(), open());
-    let headers = [("Authorization".to_owned(), format!("Bearer {ADMIN}"))];
-    let asked = || {
-        client::send(server.address, "HEAD", "/events", &headers, None)
-            .expect("an answer")
-            .status
-    };
-    assert_eq!(asked(), 503);
+    let asked = |token: &str| server.ask(Some(token), "HEAD", "/events", None, &[]).status;
+    assert_eq!(asked(ADMIN), 503);
     // Of what one caller leaves there is some for others, and for an organization once, however many tokens it has.
     let body = r#"[{"__objType": "Organization", "name": "A"}, {"__objType": "Organization", "name": "B"}]"#;
-    let json = ("Content-Type".to_owned(), "application/json".to_owned());
-    let post = |target: &str, body: &str| {
-        let headers = [headers[0].clone(), json.clone()];
-        let answer = client::send(server.address, "POST", target, &headers, Some(body.as_bytes())).expect("an answer");
-        serde_json::from_slice::<serde_json::Value>(&answer.body).expect("JSON")
-    };
-    let made = post("/graph", body);
+    let made = server.admin("POST", "/graph", Some(body)).json();
     let token = |at: usize| {
-        let organization = made["objects"]["Items"][at]["id"].as_str().expect("an id");
-        let body = json!({"permissions": ["Event.read"], "organizationId": organization}).to_string();
-        post("/tokens", &body)["token"].as_str().expect("a token").to_owned()
+        let organization = &made["objects"]["Items"][at]["id"];
+        let bound = json!({"permissions": ["Event.read"], "organizationId": organization});
+        server.token(bound).1
     };
     let _hers = Following::new(&server, &token(0), "/events", "");
     for (token, expected) in [(token(0), 503), (token(1), 200)] {
-        let headers = [("Authorization".to_owned(), format!("Bearer {token}"))];
-        let answer = client::send(server.address, "HEAD", "/events", &headers, None).expect("an answer");
-        assert_eq!(answer.status, expected);
+        assert_eq!(asked(&token), expected);
     }
     drop(one);
     // It is noticed though nothing is sent to it.
     for _ in 0..100 {
-        if asked() == 200 {
+        if asked(ADMIN) == 200 {
             return;
         }
         std::thread::sleep(Duration::from_millis(100));
@@ -244,18 +223,11 @@ fn pages_in_both_directions_are_the_whole() {
         let body: Vec<_> = (0..=round % 4)
             .map(|at| json!({"__objType": "Organization", "name": format!("{round} {at}")}))
             .collect();
-        let headers = [
-            ("Authorization".to_owned(), format!("Bearer {ADMIN}")),
-            ("Content-Type".to_owned(), "application/json".to_owned()),
-        ];
-        let body = json!(body).to_string();
-        let made = client::send(server.address, "POST", "/graph", &headers, Some(body.as_bytes())).expect("an answer");
+        let made = server.admin("POST", "/graph", Some(&json!(body).to_string()));
         assert_eq!(made.status, 200, "{}", made.text());
     }
     let page = |query: &str| -> Vec<serde_json::Value> {
-        let headers = [("Authorization".to_owned(), format!("Bearer {ADMIN}"))];
-        let target = format!("/event/get/seatgraph?{query}");
-        let answer = client::send(server.address, "GET", &target, &headers, None).expect("an answer");
+        let answer = server.admin("GET", &format!("/event/get/seatgraph?{query}"), None);
         serde_json::from_slice(&answer.body).expect("a page")
     };
     let ids = |page: &[serde_json::Value]| -> Vec<String> {
@@ -300,26 +272,18 @@ fn pages_in_both_directions_are_the_whole() {
 #[test]
 fn commits_without_events_are_passed_page_by_page() {
     let clock = Arc::new(Clock::frozen(NOW));
-    let variables = vec![("SEATGRAPH_LIMITS__VISITED".to_owned(), "4".to_owned())];
-    let settings = settings::read(&[], &variables, None).expect("settings");
+    let mut settings = Settings::default();
+    settings.limits.visited = 4;
     let server = Server::start(Box::new(Memory::new()), clock.clone(), &settings);
-    let headers = [
-        ("Authorization".to_owned(), format!("Bearer {ADMIN}")),
-        ("Content-Type".to_owned(), "application/json".to_owned()),
-    ];
     let mut made = vec![make(&server, "first")];
     for at in 1..=40 {
         // Ten of each millisecond: a token tells nobody anything.
         clock.set(Time(NOW.millis() + at / 10));
-        let body = json!({"permissions": ["*.read"]}).to_string();
-        let token =
-            client::send(server.address, "POST", "/tokens", &headers, Some(body.as_bytes())).expect("an answer");
-        assert_eq!(token.status, 201, "{}", token.text());
+        server.token(json!({"permissions": ["*.read"]}));
     }
     made.push(make(&server, "last"));
     let page = |place: &str| -> Vec<serde_json::Value> {
-        let target = format!("/event/get/seatgraph?{place}");
-        let answer = client::send(server.address, "GET", &target, &headers, None).expect("an answer");
+        let answer = server.admin("GET", &format!("/event/get/seatgraph?{place}"), None);
         serde_json::from_slice(&answer.body).expect("a page")
     };
     let follow = |mut place: String, end: fn(&[serde_json::Value]) -> &serde_json::Value| {

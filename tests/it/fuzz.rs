@@ -3,6 +3,8 @@
 
 use std::path::Path;
 
+use crate::differential::Dice;
+
 #[path = "../fuzz/properties/body.rs"]
 mod body;
 #[path = "../fuzz/properties/selector.rs"]
@@ -27,7 +29,7 @@ fn body_of_another_shape() {
         .iter()
         .filter_map(|seed| serde_json::from_slice(seed).ok())
         .collect();
-    let mut random = Random(8);
+    let mut random = Dice::new(8);
     for _ in 0..RANDOM_INPUTS {
         let mut body = seeds[random.below(seeds.len())].clone();
         for _ in 0..random.below(4) {
@@ -40,7 +42,7 @@ fn body_of_another_shape() {
 }
 
 /// A value somewhere in another.
-fn some<'v>(mut value: &'v mut serde_json::Value, random: &mut Random) -> &'v mut serde_json::Value {
+fn some<'v>(mut value: &'v mut serde_json::Value, random: &mut Dice) -> &'v mut serde_json::Value {
     loop {
         let children = value.as_array().map_or(0, Vec::len) + value.as_object().map_or(0, serde_json::Map::len);
         if children == 0 || random.below(4) == 0 {
@@ -60,7 +62,8 @@ fn replay(target: &str, property: fn(&[u8])) {
     let seeds = seeds(target);
     seeds.iter().for_each(|seed| property(seed));
 
-    let mut random = Random(7);
+    // The same numbers in every run: an input that fails, fails again.
+    let mut random = Dice::new(7);
     for _ in 0..RANDOM_INPUTS {
         let mut input = Vec::new();
         for _ in 0..=random.below(3) {
@@ -90,16 +93,4 @@ fn seeds(target: &str) -> Vec<Vec<u8>> {
     let seeds: Vec<Vec<u8>> = paths.iter().map(|path| std::fs::read(path).expect("a seed")).collect();
     assert!(seeds.len() >= 10, "{} seeds for {target}", seeds.len());
     seeds
-}
-
-/// The same numbers in every run: an input that fails, fails again.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, bound: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        ((mixed ^ (mixed >> 31)) % bound as u64) as usize
-    }
 }

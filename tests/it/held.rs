@@ -11,6 +11,7 @@ use seatgraph::storage::Memory;
 use serde_json::json;
 
 use crate::leases::{Caller, id, world};
+use crate::support;
 use crate::support::gate::{Gate, Gated};
 use crate::support::server::{ADMIN, Server};
 
@@ -77,9 +78,7 @@ fn logins_and_signatures_cost_no_copies_of_the_graph() {
         json!({"__objType": "EmailAndPassword", "userName": "aino@acme.example", "passwordPlain": "hunter2",
             "referenceFields": {"ref_Person_id": id(7)}}),
     ];
-    let lines: String = lines.iter().map(|line| format!("{line}\n")).collect();
-    let (status, answer) = admin.send("POST", "/import", "Content-Type: application/x-ndjson\r\n", &lines);
-    assert_eq!(status, 200, "{answer}");
+    world.server.sow(&support::lines(lines));
     let login = |caller: &mut Caller, password: &str| {
         let body = format!("userName=aino@acme.example&password={password}");
         let media = "Content-Type: application/x-www-form-urlencoded\r\n";
@@ -122,9 +121,7 @@ fn who_reads_slowly_has_no_more_than_a_share() {
         json!({"__objType": "Organization", "id": id(1), "name": "ACME", "description": "x".repeat(LARGE)}),
         json!({"__objType": "Organization", "id": id(2), "name": "Initech"}),
     ];
-    let lines: String = lines.iter().map(|line| format!("{line}\n")).collect();
-    let (status, answer) = admin.send("POST", "/import", "Content-Type: application/x-ndjson\r\n", &lines);
-    assert_eq!(status, 200, "{answer}");
+    server.sow(&support::lines(lines));
     let bound = json!({"permissions": ["*.*"], "organizationId": id(1)}).to_string();
     let (status, made) = admin.send("POST", "/tokens", json, &bound);
     assert_eq!(status, 201, "{made}");

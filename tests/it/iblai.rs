@@ -9,9 +9,8 @@ use seatgraph::settings::Settings;
 use seatgraph::storage::Memory;
 use serde_json::{Value, json};
 
-use crate::support::client;
-use crate::support::path;
 use crate::support::program::Program;
+use crate::support::seed;
 use crate::support::server::{ADMIN, Server};
 
 const NOON: Time = Time(1_768_478_400_000);
@@ -80,14 +79,7 @@ fn reserved(server: &Server) -> usize {
 fn use_it(program: &mut Program, mount: &str, key: Key) {
     let clock = Arc::new(Clock::frozen(NOON));
     let server = Server::start(Box::new(Memory::new()), clock, &Settings::default());
-    let seed = std::fs::read_to_string(path("fixtures/seed/school.ndjson")).expect("a seed");
-    let headers = [
-        ("Authorization", format!("Bearer {ADMIN}")),
-        ("Content-Type", "application/x-ndjson".to_owned()),
-    ]
-    .map(|(name, value)| (name.to_owned(), value));
-    let sown = client::send(server.address, "POST", "/import", &headers, Some(seed.as_bytes())).expect("an answer");
-    assert_eq!(sown.status, 200, "{}", sown.text());
+    server.sow(&seed("school"));
     let base = format!("http://{}{mount}", server.address);
     let mut client = Client { program, base, key };
 

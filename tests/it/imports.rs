@@ -28,13 +28,8 @@ fn on(storage: Box<dyn Storage>) -> Server {
 }
 
 fn send(server: &Server, target: &str, body: &str) -> (u16, Value) {
-    let headers = [
-        ("Authorization", format!("Bearer {ADMIN}")),
-        ("Content-Type", "application/json".to_owned()),
-    ];
-    let headers = headers.map(|(name, value)| (name.to_owned(), value));
-    let answer = client::send(server.address, "POST", target, &headers, Some(body.as_bytes())).expect("an answer");
-    (answer.status, serde_json::from_slice(&answer.body).expect("JSON"))
+    let answer = server.admin("POST", target, Some(body));
+    (answer.status, answer.json())
 }
 
 /// Changes of each commit of an import, in order, and how often another write came between two of them.

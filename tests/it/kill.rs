@@ -16,7 +16,7 @@ use std::collections::HashSet;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -24,7 +24,7 @@ use seatgraph::model::Clock;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::support::seatgraph;
+use crate::support::{seatgraph, signal};
 
 pub const TOKEN: &str = "the-administrator-of-a-server-that-is-killed";
 const WRITERS: usize = 8;
@@ -68,10 +68,7 @@ impl Server {
     /// As `kill`: it may finish what it does.
     fn stop(mut self) -> Duration {
         let start = Instant::now();
-        let asked = Command::new("sh")
-            .args(["-c", &format!("kill -TERM {}", self.child.id())])
-            .status();
-        assert!(asked.is_ok_and(|status| status.success()), "the signal was not sent");
+        signal(self.child.id(), "-TERM");
         let status = self.child.wait().expect("it ends");
         assert!(status.success(), "it ended badly: {status}");
         start.elapsed()

@@ -19,6 +19,7 @@ use seatgraph::storage::Memory;
 use serde_json::{Value, json};
 
 use crate::support::server::{ADMIN, Server};
+use crate::support::{self, seed};
 use judge::Judge;
 
 const NOON: i64 = 1_768_478_400_000;
@@ -150,8 +151,8 @@ fn fill(admin: &mut Caller, clients: usize, seats: usize, lease_ms: u64, cooldow
         lines.push(json!({"__objType": "Profile", "id": profile}));
         lines.push(json!({"__objType": "Membership", "referenceFields": reference(&[("Profile", &profile), ("ProfileGroup", &group)])}));
     }
-    let body: String = lines.iter().map(|line| format!("{line}\n")).collect();
-    let (status, answer) = admin.send("POST", "/import", "Content-Type: application/x-ndjson\r\n", &body);
+    let media = "Content-Type: application/x-ndjson\r\n";
+    let (status, answer) = admin.send("POST", "/import", media, &support::lines(lines));
     assert_eq!(status, 200, "{answer}");
     let token = |client: usize| {
         let body = json!({"permissions": ["License.consume"], "profileId": id(1000 + client)}).to_string();
@@ -319,7 +320,6 @@ fn exactly_as_many_as_there_are_seats_get_one() {
 #[test]
 fn items_of_one_request_share_what_is_looked_at() {
     let world = world(1, 1, 900_000, 0);
-    let address = world.server.address;
     let more: String = (0..9_000)
         .map(|number| {
             let of = json!({"ref_Entitlement_id": id(3), "ref_LicensedItem_id": id(4)});
@@ -327,10 +327,8 @@ fn items_of_one_request_share_what_is_looked_at() {
             format!("{license}\n")
         })
         .collect();
-    let (status, answer) =
-        Caller::new(address, ADMIN).send("POST", "/import", "Content-Type: application/x-ndjson\r\n", &more);
-    assert_eq!(status, 200, "{answer}");
-    let mut caller = Caller::new(address, &world.tokens[0]);
+    world.server.sow(&more);
+    let mut caller = Caller::new(world.server.address, &world.tokens[0]);
     let named = format!("editor=;licenseId={}", id(LICENSE));
     let items = format!("editor&editor&editor&{named}");
     let (_, got) = caller.send("GET", &format!("/authz/.json?{items}&doConsume=false"), "", "");
@@ -488,7 +486,7 @@ fn refusals_of_one_consumer_are_stored_up_to_a_bound() {
     assert_eq!(refuse(2, "editor", "noSeatsAvailable"), 1, "another's is stored");
     world.clock.set(Time(NOON + 10_000));
     assert_eq!(refuse(1, "editor", "noSeatsAvailable"), 1, "it is stored again");
-    let metrics = crate::support::client::send(world.server.address, "GET", "/metrics", &[], None).expect("an answer");
+    let metrics = world.server.ask(None, "GET", "/metrics", None, &[]);
     assert!(metrics.text().contains("seatgraph_refusals_not_told_total 50\n"));
 }
 
@@ -498,9 +496,7 @@ fn checks_are_counted() {
     let clock = Arc::new(Clock::frozen(Time(NOON)));
     let server = Server::start(Box::new(Memory::new()), clock, &Settings::default());
     let mut admin = Caller::new(server.address, ADMIN);
-    let seed = std::fs::read_to_string(crate::support::path("fixtures/seed/leases.ndjson")).expect("a seed");
-    let (status, body) = admin.send("POST", "/import", "Content-Type: application/x-ndjson\r\n", &seed);
-    assert_eq!(status, 200, "{body}");
+    server.sow(&seed("leases"));
     let (aino, dora) = (
         "31000000-0000-4000-8000-000000000001",
         "31000000-0000-4000-8000-000000000004",
@@ -527,9 +523,7 @@ fn checks_are_counted() {
     admin.authz(&format!("editor&nothing&{}", of(aino)));
     let (status, _) = admin.send("GET", "/authz/.json?doConsume=false", "", "");
     assert_eq!(status, 400);
-    let metrics = crate::support::client::send(server.address, "GET", "/metrics", &[], None)
-        .expect("an answer")
-        .text();
+    let metrics = server.ask(None, "GET", "/metrics", None, &[]).text();
     for phase in ["prepare", "decide", "store", "answer", "catch_up"] {
         let name = format!("seatgraph_commit_seconds_total{{phase=\"{phase}\"}} ");
         let seconds = metrics
@@ -576,7 +570,7 @@ fn ended_leases_are_tidied_without_copies_of_the_graph() {
         let (_, count) = admin.send("GET", "/graph/Consumption%7Bcount%7D", "", "");
         left = count["value"].as_u64().expect("a count");
     }
-    let metrics = crate::support::client::send(
+    let metrics = support::client::send(
         server.address,
         "GET",
         "/metrics",

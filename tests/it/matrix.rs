@@ -17,7 +17,7 @@ use seatgraph::storage::Memory;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::support::client::{self, Response};
+use crate::support::client::Response;
 use crate::support::server::{ADMIN, Server};
 
 const NOW: Time = Time(1_800_000_000_000);
@@ -156,7 +156,7 @@ impl World {
         let server = Server::start(Box::new(Memory::new()), clock, &Settings::default());
         let sold = committed(&server, catalogue);
         let tenant = |objects: Made| {
-            let (token_id, token) = token(&server, json!({"permissions": ["*.*"], "organizationId": objects[0].1}));
+            let (token_id, token) = server.token(json!({"permissions": ["*.*"], "organizationId": objects[0].1}));
             Tenant {
                 objects,
                 token,
@@ -184,19 +184,8 @@ impl World {
     }
 
     fn send(&self, token: Option<&str>, method: &str, target: &str, body: Option<&Value>) -> Response {
-        let authorization = token.map(|token| ("Authorization".to_owned(), format!("Bearer {token}")));
-        let content = ("Content-Type".to_owned(), "application/json".to_owned());
-        let headers: Vec<(String, String)> = authorization.into_iter().chain([content]).collect();
-        let target = encoded(target);
         let body = body.map(Value::to_string);
-        client::send(
-            self.server.address,
-            method,
-            &target,
-            &headers,
-            body.as_deref().map(str::as_bytes),
-        )
-        .expect("an answer")
+        self.server.ask(token, method, &encoded(target), body.as_deref(), &[])
     }
 
     pub fn digest(&self) -> [u8; 32] {
@@ -206,27 +195,6 @@ impl World {
 
 fn encoded(target: &str) -> String {
     target.replace(' ', "%20").replace('<', "%3C").replace('>', "%3E")
-}
-
-pub(crate) fn token(server: &Server, body: Value) -> (Uuid, String) {
-    let headers = [
-        ("Authorization".to_owned(), format!("Bearer {ADMIN}")),
-        ("Content-Type".to_owned(), "application/json".to_owned()),
-    ];
-    let answer = client::send(
-        server.address,
-        "POST",
-        "/tokens",
-        &headers,
-        Some(body.to_string().as_bytes()),
-    )
-    .expect("an answer");
-    let made: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
-    let id = made["id"].as_str().and_then(|id| id.parse().ok());
-    match (id, made["token"].as_str()) {
-        (Some(id), Some(text)) => (id, text.to_owned()),
-        _ => panic!("no token for {body}: {}", answer.text()),
-    }
 }
 
 /// What was answered, without what differs from request to request: the id that was sent, and the request's own.
@@ -935,7 +903,7 @@ fn each_schema(value: &Value, at: &str, found: &mut impl FnMut(&str, &Value)) {
 #[test]
 fn a_client_can_be_generated() {
     let world = World::new();
-    let document: Value = serde_json::from_slice(&world.ask(ADMIN, "GET", "/openapi.json", None).body).expect("JSON");
+    let document = world.server.admin("GET", "/openapi.json", None).json();
     let (mut queries, mut lists) = (0, 0);
     each_schema(&document, "", &mut |at, value| {
         if value["type"] == "array" {
@@ -957,7 +925,7 @@ fn a_client_can_be_generated() {
 #[test]
 fn every_route_asks_for_its_permission() {
     let world = World::new();
-    let document: Value = serde_json::from_slice(&world.ask(ADMIN, "GET", "/openapi.json", None).body).expect("JSON");
+    let document = world.server.admin("GET", "/openapi.json", None).json();
     let mut documented = BTreeSet::new();
     for (path, methods) in document["paths"].as_object().expect("paths") {
         for (method, operation) in methods.as_object().expect("methods") {
@@ -968,11 +936,9 @@ fn every_route_asks_for_its_permission() {
     }
     assert!(documented.len() >= 15, "{documented:?}");
 
-    let (expiring, expired) = token(
-        &world.server,
-        json!({"permissions": ["*.*"], "expiresAt": "2027-01-15T08:00:00.001Z"}),
-    );
-    let (revoked, gone) = token(&world.server, json!({"permissions": ["*.*"]}));
+    let until = json!({"permissions": ["*.*"], "expiresAt": "2027-01-15T08:00:00.001Z"});
+    let (expiring, expired) = world.server.token(until);
+    let (revoked, gone) = world.server.token(json!({"permissions": ["*.*"]}));
     assert_eq!(
         world.ask(ADMIN, "DELETE", &format!("/tokens/{revoked}"), None).status / 100,
         2
@@ -981,15 +947,13 @@ fn every_route_asks_for_its_permission() {
     let nobody = ["", "nonsense", &wrong, &gone];
     let single: Vec<(Permission, String)> = Permission::all()
         .map(|permission| {
-            (
-                permission,
-                token(&world.server, json!({"permissions": [permission.to_string()]})).1,
-            )
+            let wanted = json!({"permissions": [permission.to_string()]});
+            (permission, world.server.token(wanted).1)
         })
         .collect();
     let profile = world.a.of(Kind::Profile).expect("a profile");
-    let of_profile = token(&world.server, json!({"permissions": [], "profileId": profile})).1;
-    let empty = token(&world.server, json!({"permissions": []})).1;
+    let of_profile = world.server.token(json!({"permissions": [], "profileId": profile})).1;
+    let empty = world.server.token(json!({"permissions": []})).1;
 
     let mut count = 0;
     for id in &documented {

@@ -12,8 +12,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use crate::matrix::{Tenant, World, token, told};
-use crate::support::client;
+use crate::matrix::{Tenant, World, told};
 use crate::support::server::{ADMIN, Server};
 
 /// Of each named operation each of its ways.
@@ -149,11 +148,11 @@ fn every_operation_but_login_refuses_an_anonymous_caller() {
 #[test]
 fn an_operation_takes_its_permission_and_no_other() {
     let world = World::new();
-    let nothing = token(&world.server, json!({"permissions": []})).1;
+    let nothing = world.server.token(json!({"permissions": []})).1;
     let tokens: Vec<(Permission, String)> = Permission::all()
         .map(|permission| {
             let text = permission.to_string();
-            (permission, token(&world.server, json!({"permissions": [text]})).1)
+            (permission, world.server.token(json!({"permissions": [text]})).1)
         })
         .collect();
     let before = world.digest();
@@ -330,12 +329,10 @@ fn a_keyed_password_is_kept_as_no_quick_hash() {
         ),
     ] {
         let headers = [
-            ("Authorization", format!("Bearer {ADMIN}")),
-            ("Content-Type", "application/x-www-form-urlencoded".to_owned()),
-            ("Idempotency-Key", key.to_owned()),
-        ]
-        .map(|(name, value)| (name.to_owned(), value));
-        let answer = client::send(server.address, "POST", target, &headers, Some(body.as_bytes())).expect("an answer");
+            ("Content-Type", "application/x-www-form-urlencoded"),
+            ("Idempotency-Key", key),
+        ];
+        let answer = server.ask(Some(ADMIN), "POST", target, Some(&body), &headers);
         assert_eq!(answer.status, 200, "{}", answer.text());
         let mut quick = Sha256::new();
         for part in ["POST", target, &body] {

@@ -48,79 +48,84 @@ impl Maker<'_, '_> {
     }
 }
 
+fn made(fill: impl FnOnce(&mut Maker<'_, '_>)) -> Graph {
+    let clock = Clock::frozen(Time(EPOCH));
+    let mut graph = Graph::new();
+    let mut transaction = Transaction::new(&mut graph, 1, clock.now(), &clock);
+    fill(&mut Maker {
+        transaction: &mut transaction,
+    });
+    transaction.finish().expect("a world within the rules");
+    graph
+}
+
 /// Organization 1 has an entitlement of 1,000 licenses and a group of 500 profiles, each with a person and an address;
 /// organizations 2 to 52 have an entitlement of two licenses and a group of three of the same profiles. All licenses but
 /// every tenth of the first thousand are of item 1, which is a hub too.
 fn world() -> Graph {
     use Kind::*;
     use RelationType::*;
-    let clock = Clock::frozen(Time(EPOCH));
-    let mut graph = Graph::new();
-    let mut transaction = Transaction::new(&mut graph, 1, clock.now(), &clock);
-    let mut make = Maker {
-        transaction: &mut transaction,
-    };
-    let text = |text: String| Value::text(&text);
-    for item in 1..=5 {
-        make.entity(LicensedItem, item, &[("name", text(format!("item {item}")))]);
-    }
-    let mut license = 0;
-    for organization in 1..=52 {
-        let kind = if organization % 4 == 0 { "vendor" } else { "company" };
-        make.entity(
-            Organization,
-            organization,
-            &[
-                ("name", text(format!("Organization {organization:02}"))),
-                ("type", Value::text(kind)),
-            ],
-        );
-        make.entity(Entitlement, organization, &[("name", Value::text("Main"))]);
-        make.relate(OneToMany, (Organization, organization), (Entitlement, organization));
-        make.entity(ProfileGroup, organization, &[("name", Value::text("Crew"))]);
-        make.relate(OneToMany, (Organization, organization), (ProfileGroup, organization));
-        for _ in 0..if organization == 1 { 1000 } else { 2 } {
-            license += 1;
-            let mut fields = vec![
-                ("name", text(format!("L{license:04}"))),
-                ("active", Value::Bool(license % 3 != 0)),
-            ];
-            if license % 2 == 0 {
-                fields.push(("validUntil", Value::Time(Time(EPOCH + license as i64 * DAY))));
+    made(|make| {
+        let text = |text: String| Value::text(&text);
+        for item in 1..=5 {
+            make.entity(LicensedItem, item, &[("name", text(format!("item {item}")))]);
+        }
+        let mut license = 0;
+        for organization in 1..=52 {
+            let kind = if organization % 4 == 0 { "vendor" } else { "company" };
+            make.entity(
+                Organization,
+                organization,
+                &[
+                    ("name", text(format!("Organization {organization:02}"))),
+                    ("type", Value::text(kind)),
+                ],
+            );
+            make.entity(Entitlement, organization, &[("name", Value::text("Main"))]);
+            make.relate(OneToMany, (Organization, organization), (Entitlement, organization));
+            make.entity(ProfileGroup, organization, &[("name", Value::text("Crew"))]);
+            make.relate(OneToMany, (Organization, organization), (ProfileGroup, organization));
+            for _ in 0..if organization == 1 { 1000 } else { 2 } {
+                license += 1;
+                let mut fields = vec![
+                    ("name", text(format!("L{license:04}"))),
+                    ("active", Value::Bool(license % 3 != 0)),
+                ];
+                if license % 2 == 0 {
+                    fields.push(("validUntil", Value::Time(Time(EPOCH + license as i64 * DAY))));
+                }
+                make.entity(License, license, &fields);
+                make.relate(OneToMany, (Entitlement, organization), (License, license));
+                let item = if organization == 1 && license % 10 == 0 { 2 } else { 1 };
+                make.relate(OneToMany, (LicensedItem, item), (License, license));
             }
-            make.entity(License, license, &fields);
-            make.relate(OneToMany, (Entitlement, organization), (License, license));
-            let item = if organization == 1 && license % 10 == 0 { 2 } else { 1 };
-            make.relate(OneToMany, (LicensedItem, item), (License, license));
         }
-    }
-    for profile in 1..=500 {
-        make.entity(
-            Person,
-            profile,
-            &[("firstName", text(format!("First {}", profile % 7)))],
-        );
-        make.entity(
-            Profile,
-            profile,
-            &[("displayName", text(format!("Profile {profile:03}")))],
-        );
-        make.relate(OneToMany, (Person, profile), (Profile, profile));
-        make.entity(ContactInformation, profile, &[]);
-        make.relate(OneToMany, (Profile, profile), (ContactInformation, profile));
-        make.entity(
-            EmailAddress,
-            profile,
-            &[("value", text(format!("P{profile}@Example.com")))],
-        );
-        make.relate(OneToMany, (ContactInformation, profile), (EmailAddress, profile));
-        make.relate(Membership, (Profile, profile), (ProfileGroup, 1));
-        if profile <= 153 {
-            make.relate(Membership, (Profile, profile), (ProfileGroup, 2 + profile % 51));
+        for profile in 1..=500 {
+            make.entity(
+                Person,
+                profile,
+                &[("firstName", text(format!("First {}", profile % 7)))],
+            );
+            make.entity(
+                Profile,
+                profile,
+                &[("displayName", text(format!("Profile {profile:03}")))],
+            );
+            make.relate(OneToMany, (Person, profile), (Profile, profile));
+            make.entity(ContactInformation, profile, &[]);
+            make.relate(OneToMany, (Profile, profile), (ContactInformation, profile));
+            make.entity(
+                EmailAddress,
+                profile,
+                &[("value", text(format!("P{profile}@Example.com")))],
+            );
+            make.relate(OneToMany, (ContactInformation, profile), (EmailAddress, profile));
+            make.relate(Membership, (Profile, profile), (ProfileGroup, 1));
+            if profile <= 153 {
+                make.relate(Membership, (Profile, profile), (ProfileGroup, 2 + profile % 51));
+            }
         }
-    }
-    transaction.finish().expect("a world within the rules");
-    graph
+    })
 }
 
 fn everybody() -> Who {
@@ -448,34 +453,29 @@ fn a_hub_of_others_is_not_gone_through() {
 fn what_is_ones_own_is_gone_through_no_further_than_the_hub() {
     use Kind::*;
     use RelationType::*;
-    let clock = Clock::frozen(Time(EPOCH));
-    let mut graph = Graph::new();
-    let mut transaction = Transaction::new(&mut graph, 1, clock.now(), &clock);
-    let mut make = Maker {
-        transaction: &mut transaction,
-    };
-    make.entity(Organization, 2, &[("name", Value::text("Late"))]);
-    for number in 1..=2 {
-        make.entity(
-            LicensedItem,
-            number,
-            &[("name", Value::text(&format!("item {number}")))],
-        );
-    }
-    for entitlement in 1..=17 {
-        make.entity(Entitlement, entitlement, &[("name", Value::text("Main"))]);
-        make.relate(OneToMany, (Organization, 2), (Entitlement, entitlement));
-    }
-    for license in 1..=1000 {
-        make.entity(License, license, &[]);
-        make.relate(OneToMany, (Entitlement, 17), (License, license));
-        make.relate(
-            OneToMany,
-            (LicensedItem, 1 + usize::from(license % 10 == 0)),
-            (License, license),
-        );
-    }
-    transaction.finish().expect("a world within the rules");
+    let graph = made(|make| {
+        make.entity(Organization, 2, &[("name", Value::text("Late"))]);
+        for number in 1..=2 {
+            make.entity(
+                LicensedItem,
+                number,
+                &[("name", Value::text(&format!("item {number}")))],
+            );
+        }
+        for entitlement in 1..=17 {
+            make.entity(Entitlement, entitlement, &[("name", Value::text("Main"))]);
+            make.relate(OneToMany, (Organization, 2), (Entitlement, entitlement));
+        }
+        for license in 1..=1000 {
+            make.entity(License, license, &[]);
+            make.relate(OneToMany, (Entitlement, 17), (License, license));
+            make.relate(
+                OneToMany,
+                (LicensedItem, 1 + usize::from(license % 10 == 0)),
+                (License, license),
+            );
+        }
+    });
     let (limits, bound) = (Limits::default(), bound(2));
     let chain = seatgraph::selector::parse_include("/~OneToMany/License", &limits).unwrap();
     let tree = query::includes(&[chain], LicensedItem).unwrap();
@@ -490,24 +490,19 @@ fn what_is_ones_own_is_gone_through_no_further_than_the_hub() {
 fn what_leads_to_nothing_is_hoped_for_by_nobody() {
     use Kind::*;
     use RelationType::*;
-    let clock = Clock::frozen(Time(EPOCH));
-    let mut graph = Graph::new();
-    let mut transaction = Transaction::new(&mut graph, 1, clock.now(), &clock);
-    let mut make = Maker {
-        transaction: &mut transaction,
-    };
-    make.entity(Organization, 2, &[("name", Value::text("No persons"))]);
-    make.entity(ProfileGroup, 1, &[("name", Value::text("Crew"))]);
-    make.relate(OneToMany, (Organization, 2), (ProfileGroup, 1));
-    for number in 1..=1000 {
-        make.entity(Profile, number, &[]);
-        make.relate(Membership, (Profile, number), (ProfileGroup, 1));
-        if number <= 800 {
-            let name = format!("Name {number:03}");
-            make.entity(Person, number, &[("lastName", Value::text(&name))]);
+    let graph = made(|make| {
+        make.entity(Organization, 2, &[("name", Value::text("No persons"))]);
+        make.entity(ProfileGroup, 1, &[("name", Value::text("Crew"))]);
+        make.relate(OneToMany, (Organization, 2), (ProfileGroup, 1));
+        for number in 1..=1000 {
+            make.entity(Profile, number, &[]);
+            make.relate(Membership, (Profile, number), (ProfileGroup, 1));
+            if number <= 800 {
+                let name = format!("Name {number:03}");
+                make.entity(Person, number, &[("lastName", Value::text(&name))]);
+            }
         }
-    }
-    transaction.finish().expect("a world within the rules");
+    });
     let (limits, bound) = (Limits::default(), bound(2));
     let view = View::new(&graph, &bound);
     for asked in [

@@ -3,16 +3,16 @@
 
 use std::sync::Arc;
 use std::thread;
-use std::time::{Duration, Instant};
 
 use seatgraph::model::{Clock, Kind, Time};
 use seatgraph::settings::Settings;
 use seatgraph::storage::{Failing, Fault, Faults, Memory, Storage};
 use serde_json::{Value, json};
 
-use super::support::client::{self, Response};
+use super::support::client::Response;
 use super::support::gate::{Gate, Gated};
 use super::support::server::{ADMIN, Server};
+use super::support::{self, until};
 
 const ORGANIZATION: &str = "10000000-0000-4000-8000-000000000001";
 const LARGE: &str = "/graph/Organization[@name='Large']";
@@ -66,34 +66,12 @@ impl World {
                 json!({"__objType": "SeatCountCredit", "seatCount": 1, "referenceFields": {"ref_License_id": license}}),
             );
         }
-        let lines: String = lines.iter().map(|line| format!("{line}\n")).collect();
-        let answer = world.send(ADMIN, "POST", "/import", Some(&lines));
-        assert_eq!(answer.status, 200, "{}", answer.text());
+        world.server.sow(&support::lines(lines));
         world
     }
 
     fn send(&self, token: &str, method: &str, target: &str, body: Option<&str>) -> Response {
-        self.send_with(token, method, target, body, &[])
-    }
-
-    fn send_with(
-        &self,
-        token: &str,
-        method: &str,
-        target: &str,
-        body: Option<&str>,
-        more: &[(&str, &str)],
-    ) -> Response {
-        let authorization = format!("Bearer {token}");
-        let headers = [
-            ("Authorization", authorization.as_str()),
-            ("Content-Type", "application/json"),
-        ];
-        let headers = headers.iter().chain(more);
-        let headers: Vec<_> = headers
-            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
-            .collect();
-        client::send(self.server.address, method, target, &headers, body.map(str::as_bytes)).expect("an answer")
+        self.server.ask(Some(token), method, target, body, &[])
     }
 
     /// Two profiles that leave: one with forty denials, which a commit does not remove, and one with nothing.
@@ -105,18 +83,12 @@ impl World {
             json!({"__objType": "Assignment", "reservationType": "denied", "referenceFields": {
                 "ref_License_id": license, "ref_Profile_id": large}})
         });
-        let lines: String = profiles
-            .into_iter()
-            .chain(denials)
-            .map(|line| format!("{line}\n"))
-            .collect();
-        let answer = self.send(ADMIN, "POST", "/import", Some(&lines));
-        assert_eq!(answer.status, 200, "{}", answer.text());
+        self.server.sow(&support::lines(profiles.into_iter().chain(denials)));
         self
     }
 
     fn json(&self, target: &str) -> Value {
-        serde_json::from_slice(&self.send(ADMIN, "GET", target, None).body).expect("JSON")
+        self.server.admin("GET", target, None).json()
     }
 
     /// Deletes it all, and writes something else when the first step is stored and the second one waits.
@@ -140,21 +112,13 @@ impl World {
 }
 
 impl World {
-    /// Gives id and secret.
-    fn token(&self, wanted: &Value) -> (String, String) {
-        let made = self.send(ADMIN, "POST", "/tokens", Some(&wanted.to_string()));
-        let made: Value = serde_json::from_slice(&made.body).expect("JSON");
-        let text = |name: &str| made[name].as_str().expect(name).to_owned();
-        (text("id"), text("token"))
-    }
-
     /// What a caller with these permissions is told whose token is revoked after the first step.
     fn revoked_between(&self, permissions: &[&str], deleted: &str) -> Value {
-        let (id, token) = self.token(&json!({"permissions": permissions}));
+        let (id, token) = self.server.token(json!({"permissions": permissions}));
         let (deletion, write) = self.with_a_write_between((&token, deleted), "DELETE", &format!("/tokens/{id}"), None);
         assert!(write.status < 300, "{}", write.text());
         assert_eq!(deletion.status, 401, "{}", deletion.text());
-        serde_json::from_slice(&deletion.body).expect("JSON")
+        deletion.json()
     }
 }
 
@@ -166,18 +130,14 @@ fn server(storage: Box<dyn Storage>, wait_ms: u64) -> Server {
     Server::start(storage, clock, &settings)
 }
 
+fn deleted_by_key(server: &Server, target: &str, key: &str) -> Response {
+    server.ask(Some(ADMIN), "DELETE", target, None, &[("Idempotency-Key", key)])
+}
+
 /// Entities, but for what the server keeps for itself: that there was an organization.
 fn entities(server: &Server) -> usize {
     let graph = server.engine.snapshot();
     Kind::public().map(|kind| graph.of_kind(kind, None).count()).sum()
-}
-
-fn until(what: &str, is_so: impl Fn() -> bool) {
-    let start = Instant::now();
-    while !is_so() {
-        assert!(start.elapsed() < Duration::from_secs(30), "never: {what}");
-        thread::yield_now();
-    }
 }
 
 #[test]
@@ -201,7 +161,7 @@ fn a_write_gets_in_between_two_steps() {
     assert_eq!(operations.iter().filter(|name| **name == "Delete").count(), 21);
     assert_eq!(world.json("/graph/License{count}")["value"], 0);
     // All but the item: 203 that were there, and the late license with its two relations.
-    let answer: Value = serde_json::from_slice(&deletion.body).expect("JSON");
+    let answer = deletion.json();
     assert_eq!(answer["count"], 3 + 40 * 5 + 3);
     world
         .server
@@ -228,8 +188,7 @@ fn a_refusal_of_a_later_step_says_what_is_gone() {
         .check()
         .expect("a graph that fits together");
     // Sent again by who may, it goes on.
-    let again = world.send(ADMIN, "DELETE", "/graph/Organization", None);
-    let again: Value = serde_json::from_slice(&again.body).expect("JSON");
+    let again = world.server.admin("DELETE", "/graph/Organization", None).json();
     assert_eq!(again["count"], 3 + 36 * 5);
 }
 
@@ -265,9 +224,9 @@ fn what_is_still_to_go_is_told_by_its_id() {
         "{problem}"
     );
     let deleted = |target: &str| -> Value {
-        let answer = world.send(ADMIN, "DELETE", target, None);
+        let answer = world.server.admin("DELETE", target, None);
         assert_eq!(answer.status, 200, "{}", answer.text());
-        serde_json::from_slice::<Value>(&answer.body).expect("JSON")["count"].clone()
+        answer.json()["count"].clone()
     };
     assert_eq!(deleted(led), 0);
     assert_eq!(world.json("/graph/License{count}")["value"], 36);
@@ -293,9 +252,10 @@ fn who_removes_its_own_profile_goes_on_with_it() {
             "ref_License_id": license, "ref_Profile_id": profile}});
         lines += &format!("{denial}\n");
     }
-    let answer = world.send(ADMIN, "POST", "/import", Some(&lines));
-    assert_eq!(answer.status, 200, "{}", answer.text());
-    let (_, token) = world.token(&json!({"permissions": ["*.*"], "profileId": profile}));
+    world.server.sow(&lines);
+    let (_, token) = world
+        .server
+        .token(json!({"permissions": ["*.*"], "profileId": profile}));
     let (deletion, meanwhile) = thread::scope(|scope| {
         let deletion = scope.spawn(|| world.send(&token, "DELETE", "/graph/Profile", None));
         world.gate.arrived();
@@ -326,12 +286,13 @@ fn who_removes_its_own_profile_among_others_removes_them_all() {
             lines += &format!("{account}\n");
         }
     }
-    let answer = world.send(ADMIN, "POST", "/import", Some(&lines));
-    assert_eq!(answer.status, 200, "{}", answer.text());
-    let (_, token) = world.token(&json!({"permissions": ["*.*"], "profileId": profiles[0]}));
+    world.server.sow(&lines);
+    let (_, token) = world
+        .server
+        .token(json!({"permissions": ["*.*"], "profileId": profiles[0]}));
     let deletion = world.send(&token, "DELETE", "/graph/Profile", None);
     assert_eq!(deletion.status, 200, "{}", deletion.text());
-    let answer: Value = serde_json::from_slice(&deletion.body).expect("JSON");
+    let answer = deletion.json();
     assert_eq!(answer["count"], 3 * (1 + 2 * 12));
     assert_eq!(world.json("/graph/Profile{count}")["value"], 0);
     assert_eq!(world.send(&token, "GET", "/graph/License{count}", None).status, 401);
@@ -347,10 +308,9 @@ fn the_next_start_goes_on_where_the_store_failed() {
         let world = World::new();
         world.gate.shut_behind(None);
         world.faults.fail_commit(3, fault);
-        let keyed = [("Idempotency-Key", "large")];
-        let failed = world.send_with(ADMIN, "DELETE", LARGE, None, &keyed);
+        let failed = deleted_by_key(&world.server, LARGE, "large");
         assert_eq!(failed.status, status, "{}", failed.text());
-        let problem: Value = serde_json::from_slice(&failed.body).expect("JSON");
+        let problem = failed.json();
         assert_eq!(
             (&problem["code"], &problem["cause"], &problem["removed"]),
             (&json!("partlyRemoved"), &json!(cause), &json!(20)),
@@ -365,11 +325,11 @@ fn the_next_start_goes_on_where_the_store_failed() {
         assert_eq!(world.json("/graph/License{count}")["value"], left);
         assert_eq!(world.json("/graph/SeatCountCredit{count}")["value"], left);
         assert_eq!(world.json("/graph/Organization{count}")["value"], 1);
-        let again = world.send_with(ADMIN, "DELETE", LARGE, None, &keyed);
+        let again = deleted_by_key(&world.server, LARGE, "large");
         assert_eq!(again.status, 200, "{}", again.text());
-        let answer: Value = serde_json::from_slice(&again.body).expect("JSON");
+        let answer = again.json();
         assert_eq!(answer["count"], 3 + left * 5);
-        let repeated = world.send_with(ADMIN, "DELETE", LARGE, None, &keyed);
+        let repeated = deleted_by_key(&world.server, LARGE, "large");
         assert_eq!((repeated.status, &repeated.body), (200, &again.body));
         assert_eq!(repeated.header("idempotency-replayed"), Some("true"));
         assert_eq!(entities(&world.server), 1, "all but the item");
@@ -380,7 +340,7 @@ fn the_next_start_goes_on_where_the_store_failed() {
 #[test]
 fn a_repeat_half_way_is_answered_as_the_first() {
     let world = World::new();
-    let keyed = || world.send_with(ADMIN, "DELETE", LARGE, None, &[("Idempotency-Key", "large")]);
+    let keyed = || deleted_by_key(&world.server, LARGE, "large");
     let (first, second) = thread::scope(|scope| {
         let first = scope.spawn(keyed);
         world.gate.arrived();
@@ -399,7 +359,7 @@ fn a_repeat_half_way_is_answered_as_the_first() {
 #[test]
 fn a_repeat_that_finds_less_does_not_answer_for_the_first() {
     let world = World::waiting(HASTY).with_leavers();
-    let keyed = || world.send_with(ADMIN, "DELETE", LEAVERS, None, &[("Idempotency-Key", "leavers")]);
+    let keyed = || deleted_by_key(&world.server, LEAVERS, "leavers");
     let (first, second) = thread::scope(|scope| {
         let first = scope.spawn(keyed);
         world.gate.arrived();
@@ -422,7 +382,7 @@ fn a_repeat_that_finds_less_does_not_answer_for_the_first() {
         first.text(),
         second.text()
     );
-    let problem: Value = serde_json::from_slice(&second.body).expect("JSON");
+    let problem = second.json();
     assert_eq!(problem["code"], "stillUnderWay");
     assert_eq!(second.header("retry-after"), Some("1"));
     for (kind, left) in [("Profile", 0), ("Assignment", 0), ("License", 40)] {
@@ -438,16 +398,10 @@ fn a_repeat_that_finds_less_does_not_answer_for_the_first() {
 fn a_repeat_at_another_node_does_not_end_the_first() {
     let world = World::new().with_leavers();
     let other = server(Box::new(world.store.another()), PATIENT);
-    let headers = [
-        ("Authorization", format!("Bearer {ADMIN}")),
-        ("Idempotency-Key", "leavers".to_owned()),
-    ];
-    let headers = headers.map(|(name, value)| (name.to_owned(), value));
-    let keyed = |address| client::send(address, "DELETE", LEAVERS, &headers, None).expect("an answer");
     let (first, second) = thread::scope(|scope| {
-        let first = scope.spawn(|| keyed(world.server.address));
+        let first = scope.spawn(|| deleted_by_key(&world.server, LEAVERS, "leavers"));
         world.gate.arrived();
-        let second = keyed(other.address);
+        let second = deleted_by_key(&other, LEAVERS, "leavers");
         world.gate.open();
         (first.join().expect("an answer"), second)
     });
@@ -458,9 +412,7 @@ fn a_repeat_at_another_node_does_not_end_the_first() {
         first.text(),
         second.text()
     );
-    let count =
-        |answer: &Response| -> Value { serde_json::from_slice::<Value>(&answer.body).expect("JSON")["count"].clone() };
-    assert_eq!(count(&second), 1);
+    assert_eq!(second.json()["count"], 1);
     for (kind, left) in [("Profile", 0), ("Assignment", 0), ("License", 40)] {
         assert_eq!(world.json(&format!("/graph/{kind}{{count}}"))["value"], left, "{kind}");
     }
@@ -470,11 +422,11 @@ fn a_repeat_at_another_node_does_not_end_the_first() {
 #[test]
 fn the_key_of_one_under_way_stands_for_no_other_request() {
     let world = World::new();
-    let keyed = [("Idempotency-Key", "large")];
     let other = json!({"__objType": "Organization", "name": "Other"}).to_string();
-    let post = || world.send_with(ADMIN, "POST", "/graph", Some(&other), &keyed);
+    let keyed = [("Idempotency-Key", "large")];
+    let post = || world.server.ask(Some(ADMIN), "POST", "/graph", Some(&other), &keyed);
     let (deletion, meanwhile) = thread::scope(|scope| {
-        let deletion = scope.spawn(|| world.send_with(ADMIN, "DELETE", LARGE, None, &keyed));
+        let deletion = scope.spawn(|| deleted_by_key(&world.server, LARGE, "large"));
         world.gate.arrived();
         let meanwhile = scope.spawn(post);
         until("it is answered, or waits", || {
@@ -494,7 +446,7 @@ fn the_key_of_one_under_way_stands_for_no_other_request() {
         meanwhile.text()
     );
     for refused in [meanwhile, post()] {
-        let problem: Value = serde_json::from_slice(&refused.body).expect("JSON");
+        let problem = refused.json();
         assert_eq!(problem["code"], "idempotencyKeyReused");
     }
     assert_eq!(entities(&world.server), 1, "all but the item");

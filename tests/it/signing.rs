@@ -13,23 +13,15 @@ use seatgraph::storage::{Failing, Fault, Memory};
 use serde_json::Value;
 
 use crate::commands::{check, folder, text};
-use crate::support::server::{ADMIN, ISSUER, Server};
-use crate::support::{client, seatgraph};
+use crate::support::server::{ISSUER, Server};
+use crate::support::{seatgraph, seed};
 
 const NOW: Time = Time(1_800_000_000_000);
 const ROTATIONS: usize = 100;
 const AINO: &str = "31000000-0000-4000-8000-000000000001";
 
-fn ask(server: &Server, method: &str, target: &str, body: Option<&str>) -> client::Response {
-    let headers = [
-        ("Authorization".to_owned(), format!("Bearer {ADMIN}")),
-        ("Content-Type".to_owned(), "application/json".to_owned()),
-    ];
-    client::send(server.address, method, target, &headers, body.map(str::as_bytes)).expect("an answer")
-}
-
 fn keys(server: &Server) -> PublicKeys {
-    PublicKeys::from_jwks(&ask(server, "GET", "/.well-known/jwks.json", None).text()).expect("a document")
+    PublicKeys::from_jwks(&server.admin("GET", "/.well-known/jwks.json", None).text()).expect("a document")
 }
 
 fn believed(keys: &PublicKeys, token: &str, now: Time) -> Result<(), Forged> {
@@ -44,18 +36,17 @@ fn nobody_has_the_token_of_a_lease_that_was_not_stored() {
         let (storage, faults) = Failing::new(Memory::new());
         let clock = Arc::new(Clock::frozen(Time(1_768_478_400_000)));
         let server = Server::start(Box::new(storage), clock, &Settings::default());
-        let seed = std::fs::read_to_string(crate::support::path("fixtures/seed/leases.ndjson")).expect("a seed");
-        assert_eq!(ask(&server, "POST", "/import", Some(&seed)).status, 200);
+        server.sow(&seed("leases"));
         let consume = |device: &str| {
             let target = format!("/authz/.jwt?editor=&hw={device}&alg=EdDSA&onBehalfOfId={AINO}");
-            ask(&server, "POST", &target, None)
+            server.admin("POST", &target, None)
         };
         let first = consume("one");
         assert_eq!(first.status, 200, "{}", first.text());
         assert_eq!(believed(&keys(&server), &first.text(), Time(1_768_478_400_000)), Ok(()));
         faults.fail_commit(1, fault);
         let second = consume("two");
-        let problem: Value = serde_json::from_slice(&second.body).expect("a problem");
+        let problem = second.json();
         let told = match fault {
             Fault::After => (503, "outcomeUnknown"),
             _ => (503, "storageUnavailable"),
@@ -76,9 +67,9 @@ fn a_clock_that_was_set_back_dates_no_answer_back() {
     let clock = Arc::new(Clock::frozen(NOW));
     let server = Server::start(Box::new(Memory::new()), clock.clone(), &Settings::default());
     let body = r#"{"__objType": "Organization", "name": "A"}"#;
-    assert_eq!(ask(&server, "POST", "/graph", Some(body)).status, 200);
+    assert_eq!(server.admin("POST", "/graph", Some(body)).status, 200);
     clock.set(Time(NOW.millis() - 3_600_000));
-    let answer = ask(&server, "GET", "/graph/Organization.jwt", None);
+    let answer = server.admin("GET", "/graph/Organization.jwt", None);
     assert_eq!(answer.status, 200, "{}", answer.text());
     assert_eq!(believed(&keys(&server), &answer.text(), NOW), Ok(()));
     let token = answer.text();
@@ -96,11 +87,11 @@ fn a_rotation_leaves_no_gap() {
     let server = Server::start(Box::new(Memory::new()), clock.clone(), &Settings::default());
     let rotate = |alg: &str| {
         let body = format!("{{\"alg\":\"{alg}\",\"keepDays\":30}}");
-        let answer = ask(&server, "POST", "/keys", Some(&body));
+        let answer = server.admin("POST", "/keys", Some(&body));
         assert_eq!(answer.status, 201, "{}", answer.text());
     };
     let signed = |alg: &str| {
-        let answer = ask(&server, "GET", &format!("/graph/Organization.jwt?alg={alg}"), None);
+        let answer = server.admin("GET", &format!("/graph/Organization.jwt?alg={alg}"), None);
         assert_eq!(answer.status, 200, "{}", answer.text());
         answer.text()
     };
@@ -137,10 +128,12 @@ fn a_forgery_is_not_believed() {
         Arc::new(Clock::frozen(NOW)),
         &Settings::default(),
     );
-    let token = ask(&server, "GET", "/graph/Organization.jwt?alg=EdDSA", None).text();
+    let token = server.admin("GET", "/graph/Organization.jwt?alg=EdDSA", None).text();
     let (keys, parts) = (keys(&server), token.split('.').collect::<Vec<_>>());
     assert_eq!(believed(&keys, &token, NOW), Ok(()));
-    let other = ask(&server, "GET", "/graph/Organization{count}.jwt?alg=EdDSA", None).text();
+    let other = server
+        .admin("GET", "/graph/Organization{count}.jwt?alg=EdDSA", None)
+        .text();
     let others: Vec<_> = other.split('.').collect();
     let forged = format!("{}.{}.{}", parts[0], others[1], parts[2]);
     assert_eq!(

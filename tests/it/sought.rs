@@ -3,16 +3,15 @@
 
 use std::sync::Arc;
 use std::thread;
-use std::time::{Duration, Instant};
 
 use seatgraph::model::{Clock, Kind, Time};
 use seatgraph::settings::Settings;
 use seatgraph::storage::Memory;
 use serde_json::{Value, json};
 
-use super::support::client::{self, Response};
 use super::support::gate::{Gate, Gated};
-use super::support::server::{ADMIN, Server};
+use super::support::server::Server;
+use super::support::{self, until};
 
 /// More than a transaction looks at.
 const LICENSES: usize = 2500;
@@ -45,26 +44,14 @@ impl World {
         ];
         lines.extend((0..58).map(|number| entitlement(&format!("20000000-0000-4000-8000-{number:012}"), "small")));
         lines.extend((0..LICENSES).map(|number| license(number, number % 100 == 0)));
-        let lines: String = lines.iter().map(|line| format!("{line}\n")).collect();
-        let world = Self { server, gate };
-        let answer = world.send("POST", "/import", Some(&lines));
-        assert_eq!(answer.status, 200, "{}", answer.text());
-        world
-    }
-
-    fn send(&self, method: &str, target: &str, body: Option<&str>) -> Response {
-        let headers = [
-            ("Authorization".to_owned(), format!("Bearer {ADMIN}")),
-            ("Content-Type".to_owned(), "application/json".to_owned()),
-        ];
-        let headers = if body.is_some() { &headers[..] } else { &headers[..1] };
-        client::send(self.server.address, method, target, headers, body.map(str::as_bytes)).expect("an answer")
+        server.sow(&support::lines(lines));
+        Self { server, gate }
     }
 
     /// Sends it, and expects it to be done.
     fn does(&self, method: &str, target: &str) -> Value {
-        let answer = self.send(method, target, None);
-        let told: Value = serde_json::from_slice(&answer.body).expect("JSON");
+        let answer = self.server.admin(method, target, None);
+        let told = answer.json();
         assert_eq!(
             (answer.status, told.get("errorMessage")),
             (200, None),
@@ -92,14 +79,6 @@ fn license(number: usize, is_old: bool) -> Value {
     json!({"__objType": "License", "id": format!("30000000-0000-4000-8000-{number:012}"), "name": format!("L{number}"),
         "matchProperty": kind,
         "referenceFields": {"ref_Entitlement_id": HUB, "ref_LicensedItem_id": ITEM}})
-}
-
-fn until(what: &str, is_so: impl Fn() -> bool) {
-    let start = Instant::now();
-    while !is_so() {
-        assert!(start.elapsed() < Duration::from_secs(30), "never: {what}");
-        thread::yield_now();
-    }
 }
 
 #[test]
@@ -143,7 +122,7 @@ fn what_others_change_before_the_transaction_counts() {
         let late = license(LICENSES, true).to_string();
         world.gate.shut();
         thread::scope(|scope| {
-            let first = scope.spawn(|| world.send("POST", "/graph", Some(&late)));
+            let first = scope.spawn(|| world.server.admin("POST", "/graph", Some(&late)));
             world.gate.arrived();
             let second = scope.spawn(|| world.does(method, &target));
             until("it waits in the queue", || world.server.engine.health().queue == 1);

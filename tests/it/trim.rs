@@ -8,8 +8,8 @@ use seatgraph::storage::{Migrate, Sqlite};
 use serde_json::{Value, json};
 
 use crate::commands::{check, run, text};
-use crate::leases::{Caller, id};
-use crate::support::server::{ADMIN, Server};
+use crate::leases::id;
+use crate::support::server::Server;
 
 const DAY: i64 = 86_400_000;
 
@@ -24,9 +24,8 @@ fn the_log_is_forgotten_and_the_state_stays() {
     };
     let put = |server: &Server, number: usize, name: &str| {
         let body = json!({"__objType": "Organization", "id": id(number), "name": name}).to_string();
-        let sent =
-            Caller::new(server.address, ADMIN).send("POST", "/graph", "Content-Type: application/json\r\n", &body);
-        assert_eq!(sent.0, 200, "{}", sent.1);
+        let sent = server.admin("POST", "/graph", Some(&body));
+        assert_eq!(sent.status, 200, "{}", sent.text());
     };
     // More than is forgotten at a time would take long; three commits are enough to end between two.
     let server = serve(100);

@@ -5,9 +5,7 @@ use std::sync::Arc;
 use seatgraph::model::{Clock, Time};
 use seatgraph::settings::Settings;
 use seatgraph::storage::{Failing, Fault, Memory};
-use serde_json::Value;
 
-use crate::support::client;
 use crate::support::server::{ADMIN, Server};
 
 /// A key is named to those alone who sent one: elsewhere it may be one that would be refused.
@@ -36,14 +34,10 @@ fn the_help_names_what_the_caller_can_do() {
         let (storage, faults) = Failing::new(Memory::new());
         let clock = Arc::new(Clock::frozen(Time(1_768_478_400_000)));
         let server = Server::start(Box::new(storage), clock, &Settings::default());
-        let mut headers = vec![
-            ("Authorization".to_owned(), format!("Bearer {ADMIN}")),
-            ("Content-Type".to_owned(), "application/json".to_owned()),
-        ];
-        headers.extend(key.map(|key| ("Idempotency-Key".to_owned(), key.to_owned())));
+        let key = key.map(|key| ("Idempotency-Key", key));
         faults.fail_commit(1, Fault::After);
-        let answer = client::send(server.address, "POST", target, &headers, Some(body.as_bytes())).expect("an answer");
-        let problem: Value = serde_json::from_slice(&answer.body).expect("a problem");
+        let answer = server.ask(Some(ADMIN), "POST", target, Some(body), key.as_slice());
+        let problem = answer.json();
         assert_eq!(
             (answer.status, problem["code"].as_str(), problem["help"].as_str()),
             (503, Some("outcomeUnknown"), Some(format!("{start}{expected}").as_str())),

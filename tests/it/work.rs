@@ -15,9 +15,8 @@ use seatgraph::model::{Clock, Time};
 use seatgraph::settings::Settings;
 use seatgraph::storage::Memory;
 
-use super::support::client::send;
-use super::support::path;
 use super::support::server::{ADMIN, Server};
+use super::support::{path, seed};
 
 struct Counting;
 
@@ -174,14 +173,7 @@ fn a_hot_request_allocates_what_it_did() {
 fn serve(settings: &Settings) -> (Server, TcpStream) {
     let clock = Arc::new(Clock::frozen(Time::parse("2026-11-01T12:00:00Z").expect("a time")));
     let server = Server::start(Box::new(Memory::new()), clock, settings);
-    let seed = std::fs::read_to_string(path("fixtures/seed/demo.ndjson")).expect("the demo world");
-    let headers = [
-        ("Authorization", format!("Bearer {ADMIN}")),
-        ("Content-Type", "application/x-ndjson".to_owned()),
-    ];
-    let headers = headers.map(|(name, value)| (name.to_owned(), value));
-    let imported = send(server.address, "POST", "/import", &headers, Some(seed.as_bytes())).expect("an answer");
-    assert_eq!(imported.status, 200, "{}", imported.text());
+    server.sow(&seed("demo"));
     let connection = TcpStream::connect(server.address).expect("a connection");
     connection.set_nodelay(true).expect("a setting");
     (server, connection)

@@ -409,6 +409,7 @@ mod tests {
     use crate::logged;
     use crate::model::schema::find_relation;
     use crate::model::{Clock, Fields, RelationType, Time, Value};
+    use crate::settings::Settings;
     use crate::storage::Memory;
 
     /// A thousand organizations have no group, the last, 1, has twelve thousand; person 2's last name is long.
@@ -439,16 +440,8 @@ mod tests {
         let clock = Arc::new(Clock::frozen(Time(0)));
         let engine = Engine::open(Box::new(Memory::new()), clock, engine::Options::default(), |_| ());
         let options = Options {
-            limits: Limits::default(),
-            admin: None,
-            public_url: None,
-            log_requests: false,
             log_slow,
-            cors_origins: Vec::new(),
-            open_registration: false,
-            get_operations: false,
-            metrics_open: true,
-            check_events: false,
+            ..Options::of(&Settings::default(), None)
         };
         Arc::new(State::new(engine.expect("an empty store"), options, None))
     }

@@ -14,10 +14,40 @@ pub mod story;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+/// Waits for what another thread brings about.
+pub fn until(what: &str, is_so: impl Fn() -> bool) {
+    let start = Instant::now();
+    while !is_so() {
+        assert!(start.elapsed() < Duration::from_secs(30), "never: {what}");
+        thread::yield_now();
+    }
+}
+
+/// By the shell's own `kill`, which every machine has.
+pub fn signal(process: u32, name: &str) {
+    let line = format!("kill {name} {process}");
+    let sent = Command::new("sh").args(["-c", &line]).status().expect("a shell");
+    assert!(sent.success(), "the signal was not sent");
+}
 
 /// A path in this repository.
 pub fn path(relative: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(relative)
+}
+
+/// The world of `fixtures/seed` that is called so, as an import takes it.
+pub fn seed(name: &str) -> String {
+    std::fs::read_to_string(path("fixtures/seed").join(format!("{name}.ndjson"))).expect("a seed")
+}
+
+/// Objects as an import takes them.
+pub fn lines(objects: impl IntoIterator<Item = Value>) -> String {
+    objects.into_iter().map(|object| format!("{object}\n")).collect()
 }
 
 /// The program itself. It is started by `seatgraph`, or by a command that is set `apart`.

@@ -14,6 +14,10 @@ use seatgraph::model::Clock;
 use seatgraph::settings::Settings;
 use seatgraph::signing::{self, Algorithm, Pair, Unable};
 use seatgraph::storage::Storage;
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::client::{self, Response};
 
 /// The administrator of every test server.
 pub const ADMIN: &str = "the-administrator-of-every-test-server";
@@ -55,22 +59,11 @@ impl Server {
         let (inner, settings) = (engine.clone(), settings.clone());
         let thread = std::thread::spawn(move || {
             actix_web::rt::System::new().block_on(async move {
-                let options = Options {
-                    limits: settings.limits,
-                    admin: AdminToken::new(ADMIN),
-                    public_url: settings.public_url.clone(),
-                    log_requests: false,
-                    log_slow: None,
-                    cors_origins: settings.cors_origins,
-                    open_registration: settings.open_registration,
-                    get_operations: settings.get_operations,
-                    metrics_open: settings.metrics_open,
-                    check_events: settings.check_events,
-                };
+                let options = Options::of(&settings, AdminToken::new(ADMIN));
                 let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
                 let address = listener.local_addr().expect("a port");
                 let setup = Setup {
-                    issuer: settings.public_url.unwrap_or_else(|| ISSUER.to_owned()).into(),
+                    issuer: options.public_url.clone().unwrap_or_else(|| ISSUER.to_owned()).into(),
                     secret: None,
                     make,
                 };
@@ -88,6 +81,47 @@ impl Server {
             handle,
             thread: Some(thread),
         }
+    }
+
+    /// What the administrator is answered.
+    pub fn admin(&self, method: &str, target: &str, body: Option<&str>) -> Response {
+        self.ask(Some(ADMIN), method, target, body, &[])
+    }
+
+    /// Imports what must be taken.
+    pub fn sow(&self, lines: &str) {
+        let media = [("Content-Type", "application/x-ndjson")];
+        let sown = self.ask(Some(ADMIN), "POST", "/import", Some(lines), &media);
+        assert_eq!(sown.status, 200, "{}", sown.text());
+    }
+
+    /// Gives id and secret.
+    pub fn token(&self, wanted: Value) -> (Uuid, String) {
+        let answer = self.admin("POST", "/tokens", Some(&wanted.to_string()));
+        let made: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+        let id = made["id"].as_str().and_then(|id| id.parse().ok());
+        match (id, made["token"].as_str()) {
+            (Some(id), Some(text)) => (id, text.to_owned()),
+            _ => panic!("no token for {wanted}: {}", answer.text()),
+        }
+    }
+
+    /// What the bearer of a token is answered, or one who has none. A body is JSON, unless `more` says what else it is.
+    pub fn ask(
+        &self,
+        token: Option<&str>,
+        method: &str,
+        target: &str,
+        body: Option<&str>,
+        more: &[(&str, &str)],
+    ) -> Response {
+        let authorization = token.map(|token| ("Authorization", format!("Bearer {token}")));
+        let is_json = body.is_some() && !more.iter().any(|(name, _)| *name == "Content-Type");
+        let media = is_json.then(|| ("Content-Type", "application/json".to_owned()));
+        let more = more.iter().map(|(name, value)| (*name, (*value).to_owned()));
+        let headers = authorization.into_iter().chain(media).chain(more);
+        let headers: Vec<_> = headers.map(|(name, value)| (name.to_owned(), value)).collect();
+        client::send(self.address, method, target, &headers, body.map(str::as_bytes)).expect("an answer")
     }
 }
 

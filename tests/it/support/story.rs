@@ -253,7 +253,7 @@ impl Telling<'_> {
                 self.objects.insert(name.clone(), object.clone());
             }
         }
-        let body: String = lines.iter().map(|line| format!("{line}\n")).collect();
+        let body = super::lines(lines);
         let headers = [
             ("Authorization", format!("Bearer {ADMIN}")),
             ("Content-Type", "application/x-ndjson".to_owned()),
@@ -598,9 +598,13 @@ impl Telling<'_> {
         }
     }
 
-    fn exported(&self) -> Result<Vec<Value>, String> {
+    fn export(&self) -> Result<String, String> {
         let admin = [("Authorization".to_owned(), format!("Bearer {ADMIN}"))];
-        let text = self.send("GET", "/export", &admin, None)?.text();
+        Ok(self.send("GET", "/export", &admin, None)?.text())
+    }
+
+    fn exported(&self) -> Result<Vec<Value>, String> {
+        let text = self.export()?;
         let lines: Result<_, _> = text.lines().map(serde_json::from_str).collect();
         lines.map_err(|cause| format!("the export is no JSON: {cause}"))
     }
@@ -686,14 +690,13 @@ impl Telling<'_> {
         if !keeps {
             return Ok(());
         }
-        let admin = [("Authorization".to_owned(), format!("Bearer {ADMIN}"))];
-        let export = self.send("GET", "/export", &admin, None)?;
+        let export = self.export()?;
         self.start(open);
         let graph = self.server()?.engine.snapshot();
         if (graph.revision(), graph.digest()) != (revision, digest) {
             return Err("another graph came back from the disk".to_owned());
         }
-        if self.send("GET", "/export", &admin, None)?.text() != export.text() {
+        if self.export()? != export {
             return Err("another export after the restart".to_owned());
         }
         for Reading {
