@@ -104,28 +104,9 @@ impl Copies {
     /// The copy to change, equal to the published one; waits for it or makes one.
     pub(super) fn working(&mut self) -> Result<&mut Graph, Broken> {
         if !self.catch_up()? {
-            let began = Instant::now();
-            if self.waited_at.elapsed() >= self.keeping {
-                self.waited = Duration::ZERO;
-            }
-            let until = (self.published_at + self.patience).min(began + self.patience.saturating_sub(self.waited));
-            let mut spins = 0;
-            while Instant::now() < until && !self.catch_up()? {
-                spins += 1;
-                if spins < 64 {
-                    thread::yield_now()
-                } else {
-                    thread::park_timeout(Duration::from_micros(100))
-                }
-            }
-            let (least, _) = PATIENCE;
-            // For short queries it is always waited.
-            if began.elapsed() >= least {
-                self.waited += began.elapsed();
-                self.waited_at = Instant::now();
-            }
+            self.wait();
         }
-        if !self.is_ready() {
+        if !self.catch_up()? {
             self.shared
                 .counters
                 .copies_cloned
@@ -135,6 +116,41 @@ impl Copies {
             self.make();
         }
         self.current()
+    }
+
+    /// Until a reader lets go of a copy, or for as long as there is patience.
+    fn wait(&mut self) {
+        let (began, (least, _)) = (Instant::now(), PATIENCE);
+        if self.waited_at.elapsed() >= self.keeping {
+            self.waited = Duration::ZERO;
+        }
+        // For short queries it is always waited.
+        let left = self.patience.saturating_sub(self.waited).max(least);
+        let until = (self.published_at + self.patience).min(began + left);
+        let mut spins = 0;
+        while Instant::now() < until && !self.has_free() {
+            spins += 1;
+            if spins < 64 {
+                thread::yield_now()
+            } else {
+                thread::park_timeout(Duration::from_micros(100))
+            }
+        }
+        let waited = began.elapsed();
+        if waited >= least {
+            self.waited += waited;
+            self.waited_at = Instant::now();
+        }
+    }
+
+    /// Is there a copy that no reader holds, or none to wait for?
+    fn has_free(&mut self) -> bool {
+        if self.copy.is_none() {
+            return true;
+        }
+        let spare = self.spare.iter_mut().map(|(spare, _)| spare);
+        let mut all = self.copy.iter_mut().chain(spare);
+        all.any(|copy| Arc::get_mut(copy).is_some())
     }
 
     /// The copy `working` made ready earlier in this batch.
@@ -173,12 +189,6 @@ impl Copies {
         }
         self.forget_played();
         Ok(is_ready && self.copy.is_some())
-    }
-
-    fn is_ready(&mut self) -> bool {
-        let last = self.behind.back().map_or(0, |commit| commit.revision);
-        let graph = self.copy.as_mut().and_then(Arc::get_mut);
-        graph.is_some_and(|graph| graph.revision() >= last)
     }
 
     /// Whether there is still something to do when there is nothing to write.
