@@ -243,7 +243,7 @@ pub async fn answer(context: &Context, mut payload: Payload) -> Result<HttpRespo
     }
     done.noted.leave(&context.state);
     let mut out = done.out;
-    out.extend_from_slice(b"]}");
+    out.extend_from_slice(END);
     Ok(answered(out, revision))
 }
 
@@ -315,6 +315,9 @@ impl<'s, 'a, 'g> Ahead<'s, 'a, 'g> {
     }
 }
 
+/// Of an answer, after the last result.
+const END: &[u8] = b"]}";
+
 /// The answers so far, in order.
 struct Done {
     out: Vec<u8>,
@@ -355,8 +358,8 @@ impl Done {
             self.out.push(b'}');
         }
         let most = by.limits.answer_bytes();
-        match self.out.len() as u64 > most.value {
-            true => Err(too_much(Code::AnswerTooLarge, most, at)),
+        match (self.out.len() + END.len()) as u64 > most.value {
+            true => Err(too_much(Code::AnswerTooLarge, most, self.count)),
             false => Ok(()),
         }
     }
