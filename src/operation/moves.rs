@@ -88,14 +88,7 @@ fn target(call: &Call<'_, '_>) -> Result<Option<Uuid>, Error> {
         let (named, wanted) = (named.to_owned(), Kind::Entitlement.name().to_owned());
         return Err(OperationError::at("to", Fault::WrongTarget { named, wanted }).into());
     }
-    let found = matches(call, selector).map_err(|error| match error {
-        Error::Query(error) => {
-            let text = call.arguments.selector_text("to").to_owned();
-            OperationError::at("to", Fault::Query(error, text)).into()
-        }
-        Error::Operation(error) => OperationError::at("to", error.why).into(),
-        other => other,
-    })?;
+    let found = matches(call, selector).map_err(|error| about_to(call, error))?;
     match found.as_slice() {
         [] => missing(None),
         [one] => {
@@ -106,6 +99,18 @@ fn target(call: &Call<'_, '_>) -> Result<Option<Uuid>, Error> {
             let (kind, matches) = (Kind::Entitlement, several.len());
             Err(OperationError::at("to", Fault::AmbiguousTarget { kind, matches }).into())
         }
+    }
+}
+
+/// What is wrong with the selector of `to`.
+fn about_to(call: &Call<'_, '_>, error: Error) -> Error {
+    match error {
+        Error::Query(error) => {
+            let text = call.arguments.selector_text("to").to_owned();
+            OperationError::at("to", Fault::Query(error, text)).into()
+        }
+        Error::Operation(error) => OperationError::at("to", error.why).into(),
+        other => other,
     }
 }
 
@@ -173,7 +178,7 @@ fn make(call: &mut Call<'_, '_>, (owner, kind): (Uuid, Kind)) -> Result<Uuid, Er
     homes::create(call.tx, id, owner, kind, fields)?;
     let who = call.who.with([Permission::Kind(Kind::Entitlement, Action::Read)]);
     let view = View::new(call.tx.graph(), &who);
-    match sought::fits(selector, id, &view, call.limits)? {
+    match sought::fits(selector, id, &view, call.limits).map_err(|error| about_to(call, error))? {
         true => Ok(id),
         false => Err(not_made()),
     }

@@ -98,7 +98,8 @@ impl Sought {
             return Ok(reached(id, plan, view));
         }
         let found = self.found(selector);
-        if let Some(found) = found.filter(|found| !found.made_of.has_changed(view.graph(), found.revision)) {
+        let is_taken = |found: &&Found| found.ran_out() || !found.made_of.has_changed(view.graph(), found.revision);
+        if let Some(found) = found.filter(is_taken) {
             return Ok(found.ids.clone()?);
         }
         let cost = found.map_or(0, |found| found.cost + found.cost / 2);
@@ -112,6 +113,14 @@ impl Sought {
             Code::TimeSpent if brief.query_ms < limits.query_ms => Error::SoughtInVain,
             _ => error.into(),
         })
+    }
+}
+
+impl Found {
+    /// The whole budget was too little: what has changed since will not make it enough.
+    fn ran_out(&self) -> bool {
+        let code = self.ids.as_ref().err().map(|error| error.code);
+        matches!(code, Some(Code::VisitedTooMuch | Code::TimeSpent))
     }
 }
 
@@ -149,7 +158,16 @@ pub(super) fn fits(selector: &Selector, id: Uuid, view: &View<'_>, limits: &Limi
         query_ms: limits.query_ms.min(BRIEF_MS),
         ..*limits
     };
-    Ok(!search(&plan, view, &mut Budget::new(&brief), limits)?.is_empty())
+    match search(&plan, view, &mut Budget::new(&brief), limits) {
+        Err(error) if error.code == Code::TimeSpent && brief.query_ms < limits.query_ms => {
+            let why =
+                format!("whether what is made matches takes more than {BRIEF_MS} ms, for which all writes would wait");
+            Err(QueryError::new(error.code, why)
+                .help("give the id of what is to be made")
+                .into())
+        }
+        found => Ok(!found?.is_empty()),
+    }
 }
 
 fn named(selector: &Selector) -> Option<Uuid> {
@@ -267,6 +285,11 @@ mod tests {
         let view = View::new(&graph, &who);
         let sought = Sought::new([&selector].into_iter(), &view, &visiting(3));
         let plan = query::plan(&selector, &view, &Limits::default()).expect("a plan");
+        let found = sought.matches(&selector, &plan, &view, &Limits::default());
+        assert_eq!(found.map_err(|error| error.code()), Err("visitedTooMuch"));
+        // It would take no less now.
+        add(&mut graph, &clock, Kind::Profile, 3_000);
+        let view = View::new(&graph, &who);
         let found = sought.matches(&selector, &plan, &view, &Limits::default());
         assert_eq!(found.map_err(|error| error.code()), Err("visitedTooMuch"));
     }
