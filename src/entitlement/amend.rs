@@ -8,6 +8,7 @@ use crate::model::schema::Hop;
 use crate::model::{Kind, Time, Value};
 
 use super::grant::{self, time};
+use super::raised::Raised;
 use super::refused::Refused;
 use super::terms::{self, Credit, Limited};
 use super::{credits, ended, sale};
@@ -19,24 +20,12 @@ pub fn validity(
     license: Uuid,
     from: Option<Option<Time>>,
     until: Option<Option<Time>>,
+    raised: &mut Raised,
 ) -> Result<(), Refused> {
     let node = tx.node(license)?;
-    let had_ended = ended::has_ended(&node, tx.now());
-    times(tx, license, from, until)?;
-    match had_ended {
-        true => sale::go_on(tx, license),
-        false => Ok(()),
+    if ended::has_ended(&node, tx.now()) {
+        raised.add(license);
     }
-}
-
-/// The same, where whoever changes more than that asks once all is written.
-pub(super) fn times(
-    tx: &mut Transaction<'_>,
-    license: Uuid,
-    from: Option<Option<Time>>,
-    until: Option<Option<Time>>,
-) -> Result<(), Refused> {
-    let node = tx.node(license)?;
     let terms = terms::of_license(node)?;
     // A license without a start is not valid: cleared, it starts now.
     let from = match from {
@@ -61,19 +50,19 @@ pub(super) fn times(
 pub fn as_offered(
     tx: &mut Transaction<'_>,
     license: Uuid,
+    raised: &mut Raised,
     change: impl FnOnce(&mut Transaction<'_>) -> Result<(), Refused>,
 ) -> Result<(), Refused> {
     let had = sale::of_offer(tx.node(license)?, tx.now());
     change(tx)?;
-    let node = tx.node(license)?;
-    match sale::of_offer(node, tx.now()) > had {
-        true => sale::may_have(node, tx.now()),
-        false => Ok(()),
+    if sale::of_offer(tx.node(license)?, tx.now()) > had {
+        raised.add(license);
     }
+    Ok(())
 }
 
 /// The sum of the credits valid now becomes `count`, through the credit made by the grant, which is the oldest.
-pub fn quota(tx: &mut Transaction<'_>, license: Uuid, count: i64) -> Result<(), Refused> {
+pub fn quota(tx: &mut Transaction<'_>, license: Uuid, count: i64, raised: &mut Raised) -> Result<(), Refused> {
     let limited = terms::of_license(tx.node(license)?)?.limited;
     if limited == Limited::UseTime {
         return Err(Refused::QuotaOfUseTime(license));
@@ -81,28 +70,34 @@ pub fn quota(tx: &mut Transaction<'_>, license: Uuid, count: i64) -> Result<(), 
     if count < 1 {
         return Err(Refused::CountNotPositive(count));
     }
-    as_offered(tx, license, |tx| set_sum(tx, license, limited, |_| Some(count)))
+    as_offered(tx, license, raised, |tx| set_sum(tx, license, limited, |_| Some(count)))
 }
 
 /// The same of seats, of which a license may also have none.
-pub fn seats(tx: &mut Transaction<'_>, license: Uuid, count: i64) -> Result<(), Refused> {
+pub(super) fn seats(tx: &mut Transaction<'_>, license: Uuid, count: i64, raised: &mut Raised) -> Result<(), Refused> {
     if terms::of_license(tx.node(license)?)?.limited != Limited::Seats {
         return Err(Refused::NotBySeats(license));
     }
-    as_offered(tx, license, |tx| {
+    as_offered(tx, license, raised, |tx| {
         set_sum(tx, license, Limited::Seats, |_| Some(count.max(0)))
     })
 }
 
 /// These credits of a license give so much together. If none of them gives anything, the first one is active again, and has no end
 /// that is past; one that begins later still does.
-pub fn credits(tx: &mut Transaction<'_>, license: Uuid, of: &[Uuid], amount: i64) -> Result<(), Refused> {
+pub fn credits(
+    tx: &mut Transaction<'_>,
+    license: Uuid,
+    of: &[Uuid],
+    amount: i64,
+    raised: &mut Raised,
+) -> Result<(), Refused> {
     let limited = terms::of_license(tx.node(license)?)?.limited;
     let (graph, now) = (tx.graph(), tx.now());
     let live = of.iter().filter_map(|id| graph.find(*id));
     let live = live.filter(|credit| !credits::is_over(credit, now));
     let live: Vec<Had> = live.map(|credit| Had::of(credit, limited)).collect();
-    as_offered(tx, license, |tx| match (live.is_empty(), of.first()) {
+    as_offered(tx, license, raised, |tx| match (live.is_empty(), of.first()) {
         (true, Some(first)) => revive(tx, *first, amount),
         _ => give(tx, &live, limited, amount - sum(&live)?),
     })

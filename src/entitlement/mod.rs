@@ -19,6 +19,7 @@ pub mod model;
 pub mod notes;
 pub mod paths;
 mod promised;
+pub mod raised;
 pub mod reason;
 pub mod refused;
 pub mod reserve;

@@ -19,9 +19,11 @@ const SEATS: u8 = place(Kind::SeatCountCredit, "seatCount");
 #[derive(Clone, Debug)]
 pub struct Promised {
     /// In order of their starts; of those that start together the one that ends last.
-    credits: SmallVec<[Credit; 2]>,
+    credits: Credits,
     is_endless: bool,
 }
+
+type Credits = SmallVec<[Credit; 2]>;
 
 #[derive(Clone, Copy, Debug)]
 struct Credit {
@@ -69,18 +71,33 @@ impl Promised {
 
     /// The most seats that there are at one time.
     pub fn most(&self) -> u64 {
-        lowered(&mut self.credits.clone(), u64::MAX)
+        lowered(&mut self.credits.clone(), u64::MAX, Gives::BeginsLast)
+    }
+
+    /// Can it have no more than so many at any time, and nowhere fewer than `kept` where it had so many?
+    pub fn can_keep(&self, most: u64, kept: u64) -> bool {
+        self.lowered(most, kept).is_some()
+    }
+
+    /// What begins last gives, for what has begun may be in use; where too few would be left then, what ends first.
+    fn lowered(&self, most: u64, kept: u64) -> Option<Credits> {
+        [Gives::BeginsLast, Gives::EndsFirst].into_iter().find_map(|gives| {
+            let mut credits = self.credits.clone();
+            lowered(&mut credits, most, gives);
+            keeps(&self.credits, &credits, kept).then_some(credits)
+        })
     }
 }
 
-/// Leaves no more than so many at any time. What begins last gives, for what has begun may be in use; of those that begin together
-/// the one that ends first: on those that last longer leases may rest.
-pub fn lower(tx: &mut Transaction<'_>, license: Uuid, most: u64) -> Result<(), Violation> {
-    let node = tx.node(license)?;
-    let had = Promised::of(node, tx.now()).credits;
-    let mut credits = had.clone();
-    lowered(&mut credits, most);
-    for (credit, had) in credits.iter().zip(&had) {
+/// Leaves no more than so many at any time, and nowhere fewer than `kept` where there were so many. `false`: it cannot, and nothing
+/// is changed.
+pub fn lower(tx: &mut Transaction<'_>, license: Uuid, most: u64, kept: u64) -> Result<bool, Violation> {
+    let node = tx.graph().find(license).ok_or(Violation::NotFound { id: license })?;
+    let had = Promised::of(node, tx.now());
+    let Some(credits) = had.lowered(most, kept) else {
+        return Ok(false);
+    };
+    for (credit, had) in credits.iter().zip(&had.credits) {
         if credit.seats != had.seats {
             let node = tx.node(credit.id)?;
             let seats = i64::try_from(credit.seats).unwrap_or(i64::MAX);
@@ -88,14 +105,23 @@ pub fn lower(tx: &mut Transaction<'_>, license: Uuid, most: u64) -> Result<(), V
             tx.update(credit.id, fields)?;
         }
     }
-    Ok(())
+    Ok(true)
 }
 
-/// Takes what is above, wherever that is, and says how many there are then at the time of the most. Only where a credit begins there
+/// Which of the credits that are valid at a time gives what is above then.
+#[derive(Clone, Copy)]
+enum Gives {
+    /// Of those that begin together the one that ends first: on those that last longer leases may rest.
+    BeginsLast,
+    EndsFirst,
+}
+
+/// Takes what is above, wherever that is, and says how many there were at the time of the most. Only where a credit begins there
 /// can be more than before.
-fn lowered(credits: &mut [Credit], most: u64) -> u64 {
+fn lowered(credits: &mut [Credit], most: u64, gives: Gives) -> u64 {
     // The first to end of those that have begun.
     let mut valid: BinaryHeap<Reverse<(i64, usize)>> = BinaryHeap::new();
+    let first = |valid: &BinaryHeap<Reverse<(i64, usize)>>| valid.peek().map(|Reverse((_, first))| *first);
     let (mut sum, mut peak) = (0u128, 0u128);
     for at in 0..credits.len() {
         let now = credits[at].from;
@@ -104,23 +130,51 @@ fn lowered(credits: &mut [Credit], most: u64) -> u64 {
             valid.pop();
         }
         sum += u128::from(credits[at].seats);
-        // Before it there were no more than so many.
-        let above = u64::try_from(sum.saturating_sub(u128::from(most))).unwrap_or(u64::MAX);
-        let part = credits[at].seats.min(above);
-        credits[at].seats -= part;
-        sum -= u128::from(part);
         valid.push(Reverse((credits[at].until, at)));
+        // Before it there were no more than so many.
+        let mut above = u64::try_from(sum.saturating_sub(u128::from(most))).unwrap_or(u64::MAX);
+        let mut next = match gives {
+            Gives::BeginsLast => Some(at),
+            Gives::EndsFirst => first(&valid),
+        };
+        while let Some(giver) = next.filter(|_| above > 0) {
+            let part = credits[giver].seats.min(above);
+            credits[giver].seats -= part;
+            sum -= u128::from(part);
+            above -= part;
+            // Where it was not enough, it has nothing left.
+            next = (above > 0).then(|| valid.pop()).and_then(|_| first(&valid));
+        }
         peak = peak.max(sum);
     }
     u64::try_from(peak).unwrap_or(u64::MAX)
+}
+
+/// Is there at each time as much as there was, or as is to be kept?
+fn keeps(had: &[Credit], has: &[Credit], kept: u64) -> bool {
+    let begin = had.iter().enumerate().map(|(at, credit)| (credit.from, true, at));
+    let end = had.iter().enumerate().map(|(at, credit)| (credit.until, false, at));
+    let mut times: SmallVec<[(i64, bool, usize); 4]> = begin.chain(end).collect();
+    times.sort_unstable();
+    let (mut before, mut after) = (0u128, 0u128);
+    times.chunk_by(|(one, ..), (other, ..)| one == other).all(|together| {
+        for (_, begins, at) in together {
+            let (had, has) = (u128::from(had[*at].seats), u128::from(has[*at].seats));
+            match begins {
+                true => (before, after) = (before + had, after + has),
+                false => (before, after) = (before - had, after - has),
+            }
+        }
+        after >= before.min(u128::from(kept))
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// `2@0-5`: so many seats from then until then. What is left of each, and the most.
-    fn check(credits: &str, most: u64, expected: &str) {
+    /// `2@0-5`: so many seats from then until then, in order.
+    fn promised(credits: &str) -> Promised {
         let number = |text: &str| text.parse::<i64>().expect("a number");
         let credit = |text: &str| {
             let (seats, times) = text.split_once('@').expect("seats@from-until");
@@ -132,10 +186,51 @@ mod tests {
                 seats: seats.parse().expect("seats"),
             }
         };
-        let mut credits: Vec<Credit> = credits.split(' ').map(credit).collect();
-        let peak = lowered(&mut credits, most);
+        Promised {
+            credits: credits.split(' ').map(credit).collect(),
+            is_endless: false,
+        }
+    }
+
+    fn told(credits: &[Credit]) -> String {
         let left: Vec<String> = credits.iter().map(|credit| credit.seats.to_string()).collect();
-        assert_eq!(format!("{} most {peak}", left.join(" ")), expected, "{credits:?}");
+        left.join(" ")
+    }
+
+    /// What is left of each if it need not be kept, and the most.
+    fn check(credits: &str, most: u64, expected: &str) {
+        let mut left = promised(credits).credits;
+        let peak = lowered(&mut left, most, Gives::BeginsLast);
+        assert_eq!(format!("{} most {peak}", told(&left)), expected, "{credits}");
+    }
+
+    #[test]
+    fn what_ends_first_gives_one_after_the_other() {
+        let mut left = promised("1@0-6 1@0-5 2@4-9").credits;
+        let peak = lowered(&mut left, 2, Gives::EndsFirst);
+        assert_eq!((told(&left).as_str(), peak), ("0 0 2", 2));
+    }
+
+    /// What is left of each where so many are to be kept; `-`: that cannot be.
+    fn check_kept(credits: &str, most: u64, kept: u64, expected: &str) {
+        let left = promised(credits).lowered(most, kept);
+        let left = left.map_or("-".to_owned(), |left| told(&left));
+        assert_eq!(left, expected, "{credits}, {most}, {kept} kept");
+    }
+
+    #[test]
+    fn what_is_kept_stays_at_any_time() {
+        check_kept("2@0-6 2@5-9", 3, 1, "2 1");
+        // Of what begins last nothing would be left after the first has ended.
+        check_kept("2@0-6 1@5-9", 2, 1, "1 1");
+        check_kept("2@0-6 1@5-9", 2, 0, "2 0");
+        check_kept("2@0-6 2@5-9", 2, 1, "-");
+        check_kept("1@0-6 1@5-9", 1, 1, "-");
+        check_kept("1@0-6 1@5-9", 1, 0, "1 0");
+        // Where there were fewer before, no more are asked for.
+        check_kept("3@0-9 1@9-20", 2, 2, "2 1");
+        check_kept("1@0-9 2@5-7", 2, 1, "1 1");
+        check_kept("2@0-5 2@5-9", 1, 1, "1 1");
     }
 
     #[test]

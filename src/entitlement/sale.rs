@@ -238,11 +238,16 @@ fn given<'g>(site: Node<'g>, offer: Node<'g>, is_over: bool, now: Time) -> Resul
                 return Err(Refused::SetWithoutLimit(license.id));
             }
             given = given.saturating_add(counts(license, &promised, now));
-            let is_free = !promised.is_endless() && promised.most() > seats::of_license(license, now).taken();
-            free = free.or(is_free.then_some(license));
+            free = free.or_else(|| can_give(&promised, seats::of_license(license, now).taken()).then_some(license));
         }
     }
     Ok(Given { seats: given, free })
+}
+
+/// Is there a seat that nobody has, and of which nobody loses one now or later?
+fn can_give(promised: &Promised, taken: u64) -> bool {
+    let most = promised.most();
+    !promised.is_endless() && most > taken && promised.can_keep(most - 1, taken)
 }
 
 /// How many seats of its offer a license has: the most that its credits give at a time. Where fewer than are in use, because its number
@@ -276,25 +281,26 @@ fn holders(license: Node<'_>, now: Time) -> u64 {
     holds.count() as u64
 }
 
-/// Asked once a license that had ended goes on, or has more seats than before: those may have been sold since, and it has them only
-/// where they are there to be sold.
+/// Of a license that goes on, or has more than before, once that is written: the seats may have been sold since, and it has them
+/// only where they are there to be sold.
 pub fn may_have(license: Node<'_>, now: Time) -> Result<(), Refused> {
     above(license, now)?.map_or(Ok(()), |(_, refused)| Err(refused))
 }
 
-/// The same of one that goes on; a user set's does so with as many as are left, as one that is sold to it now has, but for what is in use.
-pub fn go_on(tx: &mut Transaction<'_>, license: Uuid) -> Result<(), Refused> {
+/// What a user set's license gives up of its seats so that there are fewer by so many, or by as many as it can: what is in use stays,
+/// and one seat at least. Says how many that is.
+pub(super) fn give_up(tx: &mut Transaction<'_>, license: Uuid, wanted: i64) -> Result<i64, Refused> {
     let (node, now) = (tx.node(license)?, tx.now());
-    let Some((above, refused)) = above(node, now)? else {
-        return Ok(());
-    };
     let promised = Promised::of(node, now);
-    let is_numbered = node.parent(rel::FOR_SET).is_some() && !promised.is_endless();
-    let left = counts(node, &promised, now).saturating_sub(above);
-    let least = i64::try_from(within(node, now)).unwrap_or(i64::MAX).max(1);
+    if promised.is_endless() || node.parent(rel::FOR_SET).is_none() {
+        return Ok(0);
+    }
+    let has = counts(node, &promised, now);
+    let kept = within(node, now).max(1);
+    let left = has.saturating_sub(wanted).max(i64::try_from(kept).unwrap_or(i64::MAX));
     match u64::try_from(left) {
-        Ok(most) if is_numbered && left >= least => Ok(promised::lower(tx, license, most)?),
-        _ => Err(refused),
+        Ok(most) if left < has && promised::lower(tx, license, most, kept)? => Ok(has - left),
+        _ => Ok(0),
     }
 }
 
@@ -304,17 +310,25 @@ pub(super) fn of_offer(license: Node<'_>, now: Time) -> Option<i64> {
     Some(counts(license, &Promised::of(license, now), now))
 }
 
+/// The offer and the site whose licenses are counted together with this one, if any are: the ids of both.
+pub fn counted_at(license: Node<'_>, now: Time) -> Option<(Uuid, Uuid)> {
+    let (offer, site, _) = counted(license, now)?;
+    Some((offer.id, site.id))
+}
+
+/// The same, and for how many at the same time the offer is. Nothing is asked of what has ended.
+fn counted(license: Node<'_>, now: Time) -> Option<(Node<'_>, Node<'_>, i64)> {
+    let offer = license.parent(rel::SOLD)?;
+    let most = offered(offer)?;
+    let site = license.parent(rel::LICENSES).and_then(homes::owner)?;
+    (!ended::has_ended(&license, now)).then_some((offer, site, most))
+}
+
 /// By how many seats its offer is above what it is for, if it is, with this license.
-fn above(license: Node<'_>, now: Time) -> Result<Option<(i64, Refused)>, Refused> {
-    let site = license.parent(rel::LICENSES).and_then(homes::owner);
-    let Some((offer, site)) = license
-        .parent(rel::SOLD)
-        .zip(site)
-        .filter(|_| !ended::has_ended(&license, now))
-    else {
+pub(super) fn above(license: Node<'_>, now: Time) -> Result<Option<(i64, Refused)>, Refused> {
+    let Some((offer, site, most)) = counted(license, now) else {
         return Ok(None);
     };
-    let Some(most) = offered(offer) else { return Ok(None) };
     let above = given(site, offer, false, now)?.seats.saturating_sub(most);
     Ok((above > 0).then_some((above, Refused::ConcurrenciesUsedUp { offer: offer.id, most })))
 }
@@ -340,7 +354,14 @@ fn seats_of(tx: &mut Transaction<'_>, sale: &Sale<'_>, most: i64) -> Result<i64,
     // One that is above the offer, because the offer was made smaller, gives none away.
     let giver = free.filter(|_| given <= most).map(|license| license.id);
     let giver = giver.ok_or(Refused::ConcurrenciesUsedUp { offer: offer.id, most })?;
-    let left = Promised::of(tx.node(giver)?, now).most().saturating_sub(1);
-    promised::lower(tx, giver, left)?;
-    Ok(1)
+    let node = tx.node(giver)?;
+    let left = Promised::of(node, now).most().saturating_sub(1);
+    let taken = seats::of_license(node, now).taken();
+    match promised::lower(tx, giver, left, taken)? {
+        true => Ok(1),
+        false => Err(Refused::ConcurrenciesUsedUp {
+            offer: sale.offer,
+            most,
+        }),
+    }
 }

@@ -10,9 +10,10 @@ use crate::graph::{Transaction, Violation};
 use crate::model::schema::{known, place};
 use crate::model::{Fields, Kind, Rel, RelationType, Time, Value, rel};
 
+use super::raised::{Numbers, Raised};
 use super::refused::Refused;
 use super::terms::{Limited, Terms};
-use super::{amend, ended, grant, homes, notes, sale, seats};
+use super::{amend, grant, homes, notes, seats};
 
 const HISTORY: Rel = known(RelationType::OneToMany, Kind::License, Kind::LicenseHistory);
 
@@ -127,14 +128,9 @@ pub fn update(
             return Err(NotSold::BelowUse { count, used });
         }
     }
-    let node = tx.node(license)?;
-    let had_ended = ended::has_ended(&node, tx.now());
+    let mut raised = Raised::default();
     if change.from.is_some() || change.until.is_some() {
-        let (from, until) = (change.from.map(Some), change.until);
-        match seats {
-            None => amend::validity(tx, license, from, until)?,
-            Some(_) => amend::times(tx, license, from, until)?,
-        }
+        amend::validity(tx, license, change.from.map(Some), change.until, &mut raised)?;
     }
     let mut fields = tx.node(license)?.fields().to_fields();
     if let Some(name) = change.name {
@@ -145,12 +141,11 @@ pub fn update(
     }
     tx.update(license, fields)?;
     if let Some(count) = seats {
-        amend::seats(tx, license, i64::from(count))?;
+        amend::seats(tx, license, i64::from(count), &mut raised)?;
     }
     // It goes on with the number that is named, or not at all.
-    if seats.is_some() && had_ended {
-        sale::may_have(tx.node(license)?, tx.now())?;
-    }
+    let numbers = seats.map_or(Numbers::Had, |_| Numbers::Wanted);
+    raised.settle(tx, numbers)?;
     let stays: HashSet<&str> = pairs(given).map(|(key, _)| key).collect();
     let gone: Vec<Uuid> = notes::told(tx.node(license)?)
         .filter(|(key, _, _)| replaces(key) && !stays.contains(key) && !notes::is_servers(key))

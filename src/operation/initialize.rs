@@ -2,8 +2,6 @@
 //! change it (`graph-api.md` 3.1, `licensing.md` 3). Whose licenses, and may this caller: here. What a grant or a change
 //! may be: in `entitlement`.
 
-use std::cmp::Reverse;
-
 use uuid::Uuid;
 
 use super::refusal::{Fault, OperationError};
@@ -12,7 +10,8 @@ use super::{Call, Outcome};
 use crate::access::Denied;
 use crate::entitlement::amend::{self, Increment};
 use crate::entitlement::grant::{self, Grant};
-use crate::entitlement::{Refused, homes, seats};
+use crate::entitlement::raised::{Numbers, Raised};
+use crate::entitlement::{Refused, homes};
 use crate::error::Error;
 use crate::model::schema::Hop;
 use crate::model::{Fields, Kind, rel};
@@ -175,26 +174,22 @@ fn change(
             return Err(OperationError::at(owner_parameter, Fault::Refused(Refused::OtherOwner(id))).into());
         }
     }
-    // Those that get fewer first: what they give up may be what others get.
-    let mut in_order = licenses.clone();
-    if change == "quota" {
-        let (graph, now) = (call.tx.graph(), call.tx.now());
-        let total = |id: &Uuid| {
-            graph
-                .find(*id)
-                .and_then(|license| seats::for_sharing(license, now).total)
-        };
-        in_order.sort_by_key(|id| Reverse(total(id)));
-    }
-    for license in &in_order {
+    let mut raised = Raised::default();
+    for license in &licenses {
         let done = match change {
             "validity" => amend::validity(
                 call.tx,
                 *license,
                 arguments.time("validFrom"),
                 arguments.time("validUntil"),
+                &mut raised,
             ),
-            "quota" => amend::quota(call.tx, *license, arguments.int(needed).unwrap_or_default()),
+            "quota" => amend::quota(
+                call.tx,
+                *license,
+                arguments.int(needed).unwrap_or_default(),
+                &mut raised,
+            ),
             _ => {
                 let increment = match arguments.text("incrementModel") {
                     Some("append") => Increment::Append,
@@ -210,6 +205,11 @@ fn change(
             refused => of_parameter(refused),
         })?;
     }
+    let numbers = match change {
+        "validity" => Numbers::Had,
+        _ => Numbers::Wanted,
+    };
+    raised.settle(call.tx, numbers).map_err(of_parameter)?;
     Ok(Outcome::of(licenses))
 }
 

@@ -15,6 +15,7 @@ use super::refusal::{Fault, OperationError};
 use super::target::owned;
 use crate::access::{Action, Denied, Permission, Who};
 use crate::entitlement::grant::{self, Grant};
+use crate::entitlement::raised::{Numbers, Raised};
 use crate::entitlement::{Refused, amend, homes};
 use crate::error::Error;
 use crate::graph::{Graph, Node, Transaction};
@@ -341,9 +342,10 @@ fn granted(
 }
 
 fn changed(tx: &mut Transaction<'_>, item: &OrderItem, done: &mut DoneItem) -> Result<(), Refused> {
+    let mut raised = Raised::default();
     for license in done.licenses.clone() {
         if item.valid_from.is_some() || item.valid_until.is_some() {
-            amend::validity(tx, license, item.valid_from, item.valid_until)?;
+            amend::validity(tx, license, item.valid_from, item.valid_until, &mut raised)?;
         }
         if let Some(scope) = &item.lock_scope {
             let fields = tx.node(license)?.fields().with(LOCK_SCOPE, Some(Value::text(scope)));
@@ -353,17 +355,18 @@ fn changed(tx: &mut Transaction<'_>, item: &OrderItem, done: &mut DoneItem) -> R
         let node = tx.node(license)?;
         match share::of(node, &done.item, tx.now())? {
             Share::Own { has, .. } | Share::All { has } if has == Some(item.quantity) => {}
-            Share::Own { credits, .. } => amend::credits(tx, license, &credits, item.quantity)?,
+            Share::Own { credits, .. } => amend::credits(tx, license, &credits, item.quantity, &mut raised)?,
             Share::Gone(limited) => {
-                amend::as_offered(tx, license, |tx| {
+                amend::as_offered(tx, license, &mut raised, |tx| {
                     grant::credit(tx, license, limited, Some(item.quantity)).map(drop)
                 })?;
                 share::mark(tx, license, done.item.id)?;
             }
             Share::Uncounted if item.quantity == done.item.quantity => {}
-            Share::All { .. } | Share::Uncounted => amend::quota(tx, license, item.quantity)?,
+            Share::All { .. } | Share::Uncounted => amend::quota(tx, license, item.quantity, &mut raised)?,
         }
     }
+    raised.settle(tx, Numbers::Wanted)?;
     done.item.quantity = item.quantity;
     Ok(())
 }

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::entitlement::amend;
+use crate::entitlement::raised::Raised;
 
 #[test]
 fn validity_and_suspension() {
@@ -732,7 +733,7 @@ fn what_was_spent_counts_whatever_each_credit_gives() {
     // Lowered, raised, lowered below what was used, and raised: each time one use more than there is, and what there is.
     for (quota, more, left) in [(12, 5, 4), (13, 2, 1), (5, 1, 0), (14, 2, 1)] {
         world
-            .commit(|tx| amend::quota(tx, id("lic"), quota))
+            .commit(|tx| amend::quota(tx, id("lic"), quota, &mut Raised::default()))
             .expect("another quota");
         let told = world.step(&format!("ann editor count={more}"));
         assert_eq!(told, "useCountExceeded", "{more} of {quota}");
@@ -762,7 +763,7 @@ fn what_was_spent_counts_whatever_each_credit_gives() {
     assert_eq!(world.step("ann editor count=8"), "new lic 100");
     for quota in [5, 15] {
         world
-            .commit(|tx| amend::quota(tx, id("lic"), quota))
+            .commit(|tx| amend::quota(tx, id("lic"), quota, &mut Raised::default()))
             .expect("another quota");
     }
     assert_eq!(world.step("bob editor count=7"), "new lic 900");

@@ -166,10 +166,16 @@ impl<'i> Write<'_, '_, 'i> {
     fn sold_again(&self) -> Result<(), Failed> {
         let now = self.tx.now();
         let is_asked = self.mode != Mode::Import;
-        let mut again = self
+        let again = self
             .touched(Kind::License)
             .filter(|(subject, _)| is_asked && subject.had_ended);
-        again.try_for_each(|(subject, license)| {
+        // What is counted together is counted once.
+        let mut seen = HashSet::new();
+        let mut first = again.filter(|(_, license)| {
+            let together = sale::counted_at(*license, now);
+            together.is_some_and(|together| seen.insert(together))
+        });
+        first.try_for_each(|(subject, license)| {
             sale::may_have(license, now).map_err(|refused| subject.failed("validUntil", refused))
         })
     }

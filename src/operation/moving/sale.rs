@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use super::{Why, make};
 use crate::access::{Action, Permission, Who};
+use crate::entitlement::raised::{Numbers, Raised};
 use crate::entitlement::{Refused, amend, notes, sale, select};
 use crate::graph::{Graph, Node, Transaction};
 use crate::model::schema::{Hop, place};
@@ -364,7 +365,9 @@ fn say(tx: &mut Transaction<'_>, who: &Who, license: Uuid, told: &Sale) -> Resul
         why,
     };
     let (from, until) = lasts.ok_or(Refused::TooMuch).map_err(no)?;
-    amend::validity(tx, license, Some(from), Some(until)).map_err(no)?;
+    let mut raised = Raised::default();
+    let done = amend::validity(tx, license, Some(from), Some(until), &mut raised);
+    done.and_then(|()| raised.settle(tx, Numbers::Had)).map_err(no)?;
     for (key, text) in &told.properties {
         let value = ("value", Value::text(text));
         let known = noted.get(key).and_then(|note| tx.graph().find(*note));
