@@ -92,8 +92,7 @@ impl Promised {
 /// Leaves no more than so many at any time, and nowhere fewer than `kept` where there were so many. `false`: it cannot, and nothing
 /// is changed.
 pub fn lower(tx: &mut Transaction<'_>, license: Uuid, most: u64, kept: u64) -> Result<bool, Violation> {
-    let node = tx.graph().find(license).ok_or(Violation::NotFound { id: license })?;
-    let had = Promised::of(node, tx.now());
+    let had = Promised::of(tx.node(license)?, tx.now());
     let Some(credits) = had.lowered(most, kept) else {
         return Ok(false);
     };
