@@ -105,15 +105,15 @@ impl Copies {
     pub(super) fn working(&mut self) -> Result<&mut Graph, Broken> {
         if !self.catch_up()? {
             self.wait();
-        }
-        if !self.catch_up()? {
-            self.shared
-                .counters
-                .copies_cloned
-                .fetch_add(u64::from(self.copy.is_some()), Ordering::Relaxed);
-            self.spare.extend(self.copy.take().map(|copy| (copy, Instant::now())));
-            self.waited = Duration::ZERO;
-            self.make();
+            if !self.catch_up()? {
+                self.shared
+                    .counters
+                    .copies_cloned
+                    .fetch_add(u64::from(self.copy.is_some()), Ordering::Relaxed);
+                self.spare.extend(self.copy.take().map(|copy| (copy, Instant::now())));
+                self.waited = Duration::ZERO;
+                self.make();
+            }
         }
         self.current()
     }

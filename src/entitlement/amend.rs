@@ -13,8 +13,8 @@ use super::refused::Refused;
 use super::terms::{self, Credit, Limited};
 use super::{credits, ended, sale};
 
-/// `None` keeps what there is, `Some(None)` clears it: without an end a license has none. One that had ended and goes on is asked
-/// about as if it were sold now.
+/// `None` keeps what there is, `Some(None)` clears it: without an end a license has none. One that had ended and goes on is
+/// noted in `raised`, to be asked about as if it were sold now.
 pub fn validity(
     tx: &mut Transaction<'_>,
     license: Uuid,
@@ -46,7 +46,7 @@ pub fn validity(
     Ok(tx.update(license, fields)?)
 }
 
-/// A change by which a license may have more: nobody is given more seats of an offer than it has left.
+/// A change by which a license may have more: that is noted in `raised`, and nobody is given more seats of an offer than it has left.
 pub fn as_offered(
     tx: &mut Transaction<'_>,
     license: Uuid,

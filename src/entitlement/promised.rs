@@ -71,56 +71,38 @@ impl Promised {
 
     /// The most seats that there are at one time.
     pub fn most(&self) -> u64 {
-        lowered(&mut self.credits.clone(), u64::MAX, Gives::BeginsLast)
+        lowered(&mut self.credits.clone(), u64::MAX, 0)
     }
 
-    /// Can it have no more than so many at any time, and nowhere fewer than `kept` where it had so many?
-    pub fn can_keep(&self, most: u64, kept: u64) -> bool {
-        self.lowered(most, kept).is_some()
-    }
-
-    /// What begins last gives, for what has begun may be in use; where too few would be left then, what ends first.
-    fn lowered(&self, most: u64, kept: u64) -> Option<Credits> {
-        [Gives::BeginsLast, Gives::EndsFirst].into_iter().find_map(|gives| {
-            let mut credits = self.credits.clone();
-            lowered(&mut credits, most, gives);
-            keeps(&self.credits, &credits, kept).then_some(credits)
+    /// With no more than so many at any time, and nowhere fewer than `kept` where there were so many. `None`: that cannot be. What
+    /// begins last gives, for what has begun may be in use; where too few would be left then, what ends first gives too, or alone.
+    pub fn lowered(&self, most: u64, kept: u64) -> Option<Self> {
+        [0, kept, u64::MAX].into_iter().find_map(|spared| {
+            let mut lower = self.clone();
+            lowered(&mut lower.credits, most, spared);
+            keeps(&self.credits, &lower.credits, kept).then_some(lower)
         })
     }
-}
 
-/// Leaves no more than so many at any time, and nowhere fewer than `kept` where there were so many. `false`: it cannot, and nothing
-/// is changed.
-pub fn lower(tx: &mut Transaction<'_>, license: Uuid, most: u64, kept: u64) -> Result<bool, Violation> {
-    let had = Promised::of(tx.node(license)?, tx.now());
-    let Some(credits) = had.lowered(most, kept) else {
-        return Ok(false);
-    };
-    for (credit, had) in credits.iter().zip(&had.credits) {
-        if credit.seats != had.seats {
-            let node = tx.node(credit.id)?;
-            let seats = i64::try_from(credit.seats).unwrap_or(i64::MAX);
-            let fields = node.fields().with(SEATS, Some(Value::Int(seats)));
-            tx.update(credit.id, fields)?;
+    /// Of the same credits, where a number is another.
+    pub fn write(&self, tx: &mut Transaction<'_>, had: &Self) -> Result<(), Violation> {
+        for (credit, had) in self.credits.iter().zip(&had.credits) {
+            if credit.seats != had.seats {
+                let seats = i64::try_from(credit.seats).unwrap_or(i64::MAX);
+                let fields = tx.node(credit.id)?.fields().with(SEATS, Some(Value::Int(seats)));
+                tx.update(credit.id, fields)?;
+            }
         }
+        Ok(())
     }
-    Ok(true)
-}
-
-/// Which of the credits that are valid at a time gives what is above then.
-#[derive(Clone, Copy)]
-enum Gives {
-    /// Of those that begin together the one that ends first: on those that last longer leases may rest.
-    BeginsLast,
-    EndsFirst,
 }
 
 /// Takes what is above, wherever that is, and says how many there were at the time of the most. Only where a credit begins there
-/// can be more than before.
-fn lowered(credits: &mut [Credit], most: u64, gives: Gives) -> u64 {
+/// can be more than before. That one gives first, of those that begin together the one that ends first, for on those that last longer
+/// leases may rest; but `spared` of its seats only after all others, the first to end first.
+fn lowered(credits: &mut [Credit], most: u64, spared: u64) -> u64 {
     // The first to end of those that have begun.
     let mut valid: BinaryHeap<Reverse<(i64, usize)>> = BinaryHeap::new();
-    let first = |valid: &BinaryHeap<Reverse<(i64, usize)>>| valid.peek().map(|Reverse((_, first))| *first);
     let (mut sum, mut peak) = (0u128, 0u128);
     for at in 0..credits.len() {
         let now = credits[at].from;
@@ -128,25 +110,28 @@ fn lowered(credits: &mut [Credit], most: u64, gives: Gives) -> u64 {
             sum -= u128::from(credits[over].seats);
             valid.pop();
         }
-        sum += u128::from(credits[at].seats);
-        valid.push(Reverse((credits[at].until, at)));
         // Before it there were no more than so many.
-        let mut above = u64::try_from(sum.saturating_sub(u128::from(most))).unwrap_or(u64::MAX);
-        let mut next = match gives {
-            Gives::BeginsLast => Some(at),
-            Gives::EndsFirst => first(&valid),
-        };
-        while let Some(giver) = next.filter(|_| above > 0) {
-            let part = credits[giver].seats.min(above);
-            credits[giver].seats -= part;
-            sum -= u128::from(part);
-            above -= part;
-            // Where it was not enough, it has nothing left.
-            next = (above > 0).then(|| valid.pop()).and_then(|_| first(&valid));
+        let new = u128::from(credits[at].seats);
+        let mut above = u64::try_from((sum + new).saturating_sub(u128::from(most))).unwrap_or(u64::MAX);
+        sum += new - u128::from(above);
+        take(&mut credits[at], &mut above, spared);
+        valid.push(Reverse((credits[at].until, at)));
+        while let Some(Reverse((_, first))) = valid.peek().copied().filter(|_| above > 0) {
+            take(&mut credits[first], &mut above, 0);
+            if credits[first].seats == 0 {
+                valid.pop();
+            }
         }
         peak = peak.max(sum);
     }
     u64::try_from(peak).unwrap_or(u64::MAX)
+}
+
+/// As much as it has beyond what is spared.
+fn take(credit: &mut Credit, above: &mut u64, spared: u64) {
+    let part = credit.seats.saturating_sub(spared).min(*above);
+    credit.seats -= part;
+    *above -= part;
 }
 
 /// Is there at each time as much as there was, or as is to be kept?
@@ -199,21 +184,21 @@ mod tests {
     /// What is left of each if it need not be kept, and the most.
     fn check(credits: &str, most: u64, expected: &str) {
         let mut left = promised(credits).credits;
-        let peak = lowered(&mut left, most, Gives::BeginsLast);
+        let peak = lowered(&mut left, most, 0);
         assert_eq!(format!("{} most {peak}", told(&left)), expected, "{credits}");
     }
 
     #[test]
     fn what_ends_first_gives_one_after_the_other() {
         let mut left = promised("1@0-6 1@0-5 2@4-9").credits;
-        let peak = lowered(&mut left, 2, Gives::EndsFirst);
+        let peak = lowered(&mut left, 2, u64::MAX);
         assert_eq!((told(&left).as_str(), peak), ("0 0 2", 2));
     }
 
     /// What is left of each where so many are to be kept; `-`: that cannot be.
     fn check_kept(credits: &str, most: u64, kept: u64, expected: &str) {
         let left = promised(credits).lowered(most, kept);
-        let left = left.map_or("-".to_owned(), |left| told(&left));
+        let left = left.map_or("-".to_owned(), |left| told(&left.credits));
         assert_eq!(left, expected, "{credits}, {most}, {kept} kept");
     }
 
@@ -223,7 +208,9 @@ mod tests {
         // Of what begins last nothing would be left after the first has ended.
         check_kept("2@0-6 1@5-9", 2, 1, "1 1");
         check_kept("2@0-6 1@5-9", 2, 0, "2 0");
-        check_kept("2@0-6 2@5-9", 2, 1, "-");
+        check_kept("2@0-6 2@5-9", 2, 1, "1 1");
+        check_kept("2@0-6 2@5-9", 2, 2, "-");
+        check_kept("3@0-6 4@5-9", 4, 2, "2 2");
         check_kept("1@0-6 1@5-9", 1, 1, "-");
         check_kept("1@0-6 1@5-9", 1, 0, "1 0");
         // Where there were fewer before, no more are asked for.

@@ -11,6 +11,7 @@ use crate::graph::Transaction;
 use super::refused::Refused;
 use super::sale;
 
+/// What `amend` notes here its caller has to `settle`.
 #[derive(Debug, Default)]
 #[must_use = "nobody has asked yet"]
 pub struct Raised(Vec<Uuid>);

@@ -13,7 +13,7 @@ use crate::model::schema::{Hop, place};
 use crate::model::{Entity, Fields, Kind, Rel, Time, Value, rel};
 
 use super::grant;
-use super::promised::{self, Promised};
+use super::promised::Promised;
 use super::refused::Refused;
 use super::terms::{self, Limited};
 use super::{ended, homes, matching, notes, reserve, ruled, seated, seats, select};
@@ -213,15 +213,15 @@ fn assign(tx: &mut Transaction<'_>, license: Uuid, profile: Uuid) -> Result<(), 
 }
 
 /// What all licenses that were made of an offer for a site have of it together.
-struct Given<'g> {
+struct Given {
     seats: i64,
-    /// One that has a seat which nobody has.
-    free: Option<Node<'g>>,
+    /// What one has that has a seat which nobody has, and what it has without that.
+    free: Option<(Promised, Promised)>,
 }
 
 /// Of whatever item they are by now. One that has not ended keeps its own, suspended or not: it may go on. `is_over`: it is asked for
 /// what has ended, to which nothing is promised.
-fn given<'g>(site: Node<'g>, offer: Node<'g>, is_over: bool, now: Time) -> Result<Given<'g>, Refused> {
+fn given(site: Node<'_>, offer: Node<'_>, is_over: bool, now: Time) -> Result<Given, Refused> {
     let (mut given, mut free, mut looked) = (0i64, None, 0);
     for (entitlement, _) in site.hop(Hop::forward(rel::ENTITLEMENTS), None) {
         for license in site.graph().sold(entitlement, offer) {
@@ -238,16 +238,20 @@ fn given<'g>(site: Node<'g>, offer: Node<'g>, is_over: bool, now: Time) -> Resul
                 return Err(Refused::SetWithoutLimit(license.id));
             }
             given = given.saturating_add(counts(license, &promised, now));
-            free = free.or_else(|| can_give(&promised, seats::of_license(license, now).taken()).then_some(license));
+            if free.is_none() {
+                free = without_one(promised, seats::of_license(license, now).taken());
+            }
         }
     }
     Ok(Given { seats: given, free })
 }
 
-/// Is there a seat that nobody has, and of which nobody loses one now or later?
-fn can_give(promised: &Promised, taken: u64) -> bool {
+/// What there is before and after one seat is given away that nobody has, so that nobody loses his now or later.
+fn without_one(promised: Promised, taken: u64) -> Option<(Promised, Promised)> {
     let most = promised.most();
-    !promised.is_endless() && most > taken && promised.can_keep(most - 1, taken)
+    let has_free = !promised.is_endless() && most > taken;
+    let left = has_free.then(|| promised.lowered(most - 1, taken)).flatten()?;
+    Some((promised, left))
 }
 
 /// How many seats of its offer a license has: the most that its credits give at a time. Where fewer than are in use, because its number
@@ -287,21 +291,25 @@ pub fn may_have(license: Node<'_>, now: Time) -> Result<(), Refused> {
     above(license, now)?.map_or(Ok(()), |(_, refused)| Err(refused))
 }
 
-/// What a user set's license gives up of its seats so that there are fewer by so many, or by as many as it can: what is in use stays,
-/// and one seat at least. Says how many that is.
+/// What a user set's license gives up of its seats so that there are fewer by so many, or by half as many and so on, as it can: what
+/// is in use stays, and a seat at any time that has one. Says how many that is.
 pub(super) fn give_up(tx: &mut Transaction<'_>, license: Uuid, wanted: i64) -> Result<i64, Refused> {
     let (node, now) = (tx.node(license)?, tx.now());
     let promised = Promised::of(node, now);
     if promised.is_endless() || node.parent(rel::FOR_SET).is_none() {
         return Ok(0);
     }
-    let has = counts(node, &promised, now);
-    let kept = within(node, now).max(1);
-    let left = has.saturating_sub(wanted).max(i64::try_from(kept).unwrap_or(i64::MAX));
-    match u64::try_from(left) {
-        Ok(most) if left < has && promised::lower(tx, license, most, kept)? => Ok(has - left),
-        _ => Ok(0),
+    let (has, kept) = (counts(node, &promised, now), within(node, now).max(1));
+    let mut part = has.saturating_sub(i64::try_from(kept).unwrap_or(i64::MAX)).min(wanted);
+    while part > 0 {
+        let most = u64::try_from(has - part).unwrap_or(0);
+        if let Some(left) = promised.lowered(most, kept) {
+            left.write(tx, &promised)?;
+            return Ok(part);
+        }
+        part /= 2;
     }
+    Ok(0)
 }
 
 /// How many seats a license has of an offer that is for so many at the same time. `None`: of none.
@@ -352,16 +360,8 @@ fn seats_of(tx: &mut Transaction<'_>, sale: &Sale<'_>, most: i64) -> Result<i64,
         });
     }
     // One that is above the offer, because the offer was made smaller, gives none away.
-    let giver = free.filter(|_| given <= most).map(|license| license.id);
-    let giver = giver.ok_or(Refused::ConcurrenciesUsedUp { offer: offer.id, most })?;
-    let node = tx.node(giver)?;
-    let left = Promised::of(node, now).most().saturating_sub(1);
-    let taken = seats::of_license(node, now).taken();
-    match promised::lower(tx, giver, left, taken)? {
-        true => Ok(1),
-        false => Err(Refused::ConcurrenciesUsedUp {
-            offer: sale.offer,
-            most,
-        }),
-    }
+    let free = free.filter(|_| given <= most);
+    let (had, left) = free.ok_or(Refused::ConcurrenciesUsedUp { offer: offer.id, most })?;
+    left.write(tx, &had)?;
+    Ok(1)
 }

@@ -210,6 +210,7 @@ pub fn update(tx: &mut Transaction<'_>, who: &Who, owner: (Kind, Uuid), order: &
         ));
     }
     let mut items = kept::done(&there);
+    let mut raised = Raised::default();
     for (index, item) in order.items.iter().enumerate() {
         let known = items
             .iter()
@@ -224,9 +225,12 @@ pub fn update(tx: &mut Transaction<'_>, who: &Who, owner: (Kind, Uuid), order: &
             let why = Fault::TransactionDiffers(order.external_id.clone());
             return Err(at(format!("/transaction/items/{index}/productId"), why));
         }
-        let done = changed(tx, item, &mut items[known]);
+        let done = changed(tx, item, &mut items[known], &mut raised);
         done.map_err(|refused| of_item(tx.graph(), index, item, refused))?;
     }
+    raised
+        .settle(tx, Numbers::Wanted)
+        .map_err(|refused| at("/transaction/items", refused))?;
     kept::keep(tx, &order.external_id, &order_type, &items)?;
     Ok(Done {
         order_type,
@@ -341,11 +345,15 @@ fn granted(
     Ok(DoneItem { item: kept, licenses })
 }
 
-fn changed(tx: &mut Transaction<'_>, item: &OrderItem, done: &mut DoneItem) -> Result<(), Refused> {
-    let mut raised = Raised::default();
+fn changed(
+    tx: &mut Transaction<'_>,
+    item: &OrderItem,
+    done: &mut DoneItem,
+    raised: &mut Raised,
+) -> Result<(), Refused> {
     for license in done.licenses.clone() {
         if item.valid_from.is_some() || item.valid_until.is_some() {
-            amend::validity(tx, license, item.valid_from, item.valid_until, &mut raised)?;
+            amend::validity(tx, license, item.valid_from, item.valid_until, raised)?;
         }
         if let Some(scope) = &item.lock_scope {
             let fields = tx.node(license)?.fields().with(LOCK_SCOPE, Some(Value::text(scope)));
@@ -355,18 +363,17 @@ fn changed(tx: &mut Transaction<'_>, item: &OrderItem, done: &mut DoneItem) -> R
         let node = tx.node(license)?;
         match share::of(node, &done.item, tx.now())? {
             Share::Own { has, .. } | Share::All { has } if has == Some(item.quantity) => {}
-            Share::Own { credits, .. } => amend::credits(tx, license, &credits, item.quantity, &mut raised)?,
+            Share::Own { credits, .. } => amend::credits(tx, license, &credits, item.quantity, raised)?,
             Share::Gone(limited) => {
-                amend::as_offered(tx, license, &mut raised, |tx| {
+                amend::as_offered(tx, license, raised, |tx| {
                     grant::credit(tx, license, limited, Some(item.quantity)).map(drop)
                 })?;
                 share::mark(tx, license, done.item.id)?;
             }
             Share::Uncounted if item.quantity == done.item.quantity => {}
-            Share::All { .. } | Share::Uncounted => amend::quota(tx, license, item.quantity, &mut raised)?,
+            Share::All { .. } | Share::Uncounted => amend::quota(tx, license, item.quantity, raised)?,
         }
     }
-    raised.settle(tx, Numbers::Wanted)?;
     done.item.quantity = item.quantity;
     Ok(())
 }

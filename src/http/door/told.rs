@@ -1,4 +1,4 @@
-//! What a door tells: looked for on the worker where that takes little, as a selector is (`http/graph.rs`), and written straight
+//! What a door tells: looked for on the worker where that takes little, as a selector is (`http/graph/question.rs`), and written straight
 //! into the answer's bytes.
 
 use std::sync::Arc;
