@@ -155,6 +155,8 @@ fn keeps(had: &[Credit], has: &[Credit], kept: u64) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     /// `2@0-5`: so many seats from then until then, in order.
@@ -179,6 +181,40 @@ mod tests {
     fn told(credits: &[Credit]) -> String {
         let left: Vec<String> = credits.iter().map(|credit| credit.seats.to_string()).collect();
         left.join(" ")
+    }
+
+    fn credit() -> impl Strategy<Value = Credit> {
+        (0..8i64, 1..6i64, 0..5u64).prop_map(|(from, lasts, seats)| Credit {
+            id: Uuid::nil(),
+            from,
+            until: from + lasts,
+            seats,
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
+
+        /// Counted second by second.
+        #[test]
+        fn at_no_time_is_there_more_or_too_little(
+            mut credits in prop::collection::vec(credit(), 0..6), most in 0..8u64, kept in 0..4u64,
+        ) {
+            credits.sort_by_key(|credit| (credit.from, Reverse(credit.until)));
+            let had = Promised { credits: credits.into(), is_endless: false };
+            let at = |promised: &Promised, time: i64| -> u64 {
+                let valid = promised.credits.iter().filter(|credit| credit.from <= time && time < credit.until);
+                valid.map(|credit| credit.seats).sum()
+            };
+            prop_assert_eq!(had.most(), (0..16).map(|time| at(&had, time)).max().unwrap_or(0));
+            prop_assert!(had.lowered(most, 0).is_some());
+            if let Some(left) = had.lowered(most, kept) {
+                for time in 0..16 {
+                    let (before, after) = (at(&had, time), at(&left, time));
+                    prop_assert!(after <= most.min(before) && after >= kept.min(before), "{time}: {left:?}");
+                }
+            }
+        }
     }
 
     /// What is left of each if it need not be kept, and the most.
